@@ -1,0 +1,30 @@
+PYTHON_ENV := .venv/bin/python
+WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n : 4)))
+
+.DEFAULT_GOAL := help
+.PHONY: env demo test test-slow lint bench help
+
+env: ## build .venv from nothing (5 GB, 4 to 10 minutes the first time; instant when nothing changed)
+	@bash requirements/make_env.sh
+
+demo: env ## draw a small dataset, annotate it, score the masks, print the path of a picture
+	$(PYTHON_ENV) tools/demo.py
+
+# One thread per worker: the workers already use all cores.
+test: env ## run the test suite
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(PYTHON_ENV) -m pytest -n $(WORKERS) $(ARGS)
+
+test-slow: env ## run the tests marked slow
+	$(PYTHON_ENV) -m pytest -m slow $(ARGS)
+
+lint: env ## ruff (rules and format) and codespell
+	$(PYTHON_ENV) -m ruff check .
+	$(PYTHON_ENV) -m ruff format --check .
+	$(PYTHON_ENV) -m codespell_lib
+
+bench: env ## run every file in benchmarks/
+	@ls benchmarks/*.py >/dev/null 2>&1 || echo 'no benchmarks yet: benchmarks/ holds none'
+	@for file in $$(ls benchmarks/*.py 2>/dev/null); do $(PYTHON_ENV) $$file || exit; done
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):[a-z ]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12

@@ -1,0 +1,88 @@
+"""Package metadata, and the `.mim` folder by which OpenMMLab's `mim` finds configs and tools."""
+
+import os
+import runpy
+import shutil
+import tempfile
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+from setuptools.command.develop import develop
+
+ROOT = Path(__file__).resolve().parent
+MIM_PARTS = ('configs', 'tools', 'model-index.yml')
+
+
+def link_mim_parts():
+    """Put relative links into `samrs_mm/.mim`: an editable install has no other place to read from."""
+    folder = ROOT / 'samrs_mm' / '.mim'
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for part in MIM_PARTS:
+        (folder / part).symlink_to(os.path.join('..', '..', part))
+
+
+class BuildWithMim(build_py):
+    """Copy the parts straight into the build folder, so that no copy is left behind in the checkout."""
+
+    def run(self):
+        super().run()
+        if self.editable_mode:
+            link_mim_parts()
+            return
+        folder = Path(self.build_lib) / 'samrs_mm' / '.mim'
+        folder.mkdir(parents=True, exist_ok=True)
+        for part in MIM_PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                junk = shutil.ignore_patterns('__pycache__', '*.pyc', '.*')
+                shutil.copytree(source, folder / part, ignore=junk, dirs_exist_ok=True)
+            else:
+                shutil.copy2(source, folder / part)
+
+
+class DevelopWithMim(develop):
+    """The legacy editable install: the only one whose packages `mim list` shows."""
+
+    def run(self):
+        link_mim_parts()
+        super().run()
+
+
+def requirements(name):
+    """Read one list; comments are dropped, pip would take them but metadata does not."""
+    lines = (ROOT / 'requirements' / f'{name}.txt').read_text(encoding='utf-8').splitlines()
+    return [line for line in map(str.strip, lines) if line and not line.startswith('#')]
+
+
+with tempfile.TemporaryDirectory() as scratch:
+    setup(
+        name='samrs_mm',
+        version=runpy.run_path(str(ROOT / 'samrs_mm' / 'version.py'))['__version__'],
+        description='Segmentation datasets from detection boxes with SAM, and segmentation pre-training on them',
+        long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+        long_description_content_type='text/markdown',
+        author='samrs_mm contributors',
+        license='Apache-2.0',
+        keywords='remote sensing, segmentation, segment anything, pre-training, OpenMMLab',
+        classifiers=[
+            'Development Status :: 3 - Alpha',
+            'License :: OSI Approved :: Apache Software License',
+            'Operating System :: POSIX :: Linux',
+            'Programming Language :: Python :: 3.11',
+            'Topic :: Scientific/Engineering :: Image Recognition',
+        ],
+        packages=find_packages(include=['samrs_mm', 'samrs_mm.*']),
+        include_package_data=True,
+        python_requires='>=3.11,<3.12',
+        install_requires=requirements('runtime'),
+        extras_require={
+            name: requirements(file)
+            for name, file in (('mim', 'mminstall'), ('optional', 'optional'), ('tests', 'tests'))
+        },
+        cmdclass={'build_py': BuildWithMim, 'develop': DevelopWithMim},
+        # In-tree builds (`pip install .`) would leave build/ behind, and a later wheel would pick up its stale files.
+        options={'build': {'build_base': scratch}},
+        zip_safe=False,
+    )
