@@ -1,0 +1,202 @@
+"""The annotated folder on disk: names, atomic writes, and what is ours in it."""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from samrs_mm.annotation import records
+from samrs_mm.annotation.errors import RefusedError
+
+IMAGES, SEMANTIC, INSTANCES, FAILED = 'images', 'semantic', 'instances', 'failed'
+SHOW, REPORT = 'show', 'report'
+_SUFFIX = {IMAGES: '.png', SEMANTIC: '.png', INSTANCES: '.json', FAILED: '.json', SHOW: '.jpg'}
+ANNOTATIONS, LEDGER, META = 'annotations.json', 'ledger.csv', 'meta.json'
+
+
+def temporary(path: Path) -> Path:
+    """Return the name under which a file is written before it is renamed.
+
+    It follows from the final name alone, so what a killed run leaves behind is overwritten and
+    renamed when the image is done again.
+    """
+    return path.with_name(f'.{path.name}.tmp')
+
+
+def atomic_write(path: Path, data: bytes) -> None:
+    """Write a file so that it is either whole or not there, whenever the process ends.
+
+    Raises:
+        OSError: The disk is full, the folder is not writable, ...; the target is untouched.
+    """
+    with open_atomic(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def open_atomic(path: Path) -> Iterator[Any]:
+    """Open a binary file that appears under its name only when the block ends well."""
+    part = temporary(path)
+    try:
+        with open(part, 'wb') as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+
+
+class AnnotatedFolder:
+    """Paths of an annotated dataset.
+
+    Args:
+        root: The output folder.
+    """
+
+    def __init__(self, root: str | os.PathLike):
+        self.root = Path(root)
+
+    def path(self, kind: str, stem: str) -> Path:
+        """Return the file of an image: kind is images, semantic, instances, failed or show."""
+        return self.root / kind / (stem + _SUFFIX[kind])
+
+    @property
+    def meta(self) -> Path:
+        """``meta.json``."""
+        return self.root / META
+
+    def done(self) -> set[str]:
+        """Return the stems that have a record."""
+        return self._stems(INSTANCES)
+
+    def failed(self) -> set[str]:
+        """Return the stems whose last try failed."""
+        return self._stems(FAILED)
+
+    def _stems(self, kind: str) -> set[str]:
+        suffix = _SUFFIX[kind]
+        try:
+            names = os.listdir(self.root / kind)
+        except FileNotFoundError:
+            return set()
+        return {
+            name.removesuffix(suffix)
+            for name in names
+            if name.endswith(suffix) and not name.startswith('.')
+        }
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder's set-level files against other shards on this file system."""
+        handle = os.open(self.root, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):  # some network file systems have no locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def open(self, settings: dict[str, Any]) -> None:
+        """Make the folder, or check that it was begun with the same settings.
+
+        Raises:
+            RefusedError: Not writable, holds files of someone else, or other settings.
+        """
+        try:
+            for kind in (SEMANTIC, INSTANCES, FAILED):
+                (self.root / kind).mkdir(parents=True, exist_ok=True)
+            with self.lock():
+                self._claim(settings)
+        except OSError as error:
+            raise RefusedError(
+                f'out {self.root}: cannot write there: {error.strerror}; choose another --out'
+            ) from error
+
+    def _claim(self, settings: dict[str, Any]) -> None:
+        if self.meta.exists():
+            try:
+                old = json.loads(self.meta.read_bytes())['settings']
+            except (ValueError, KeyError, TypeError) as error:
+                raise RefusedError(f'{self.meta}: not a meta.json of this tool') from error
+            changed = records.differences(old, settings)
+            if changed:
+                raise RefusedError(
+                    f'out {self.root} was begun with other settings ({"; ".join(changed)}); use '
+                    'the same, another --out, or --restart to begin anew'
+                )
+            return
+        foreign = self.foreign(set())
+        if foreign:
+            raise RefusedError(
+                f'out {self.root} holds files that are not of this tool, such as {foreign[0]}; '
+                'choose an empty folder'
+            )
+        data = dict(partial=True, settings=settings, signature=records.signature(settings))
+        atomic_write(self.meta, records.dump(data))
+
+    def foreign(self, stems: set[str]) -> list[str]:
+        """Return the files, relative to the root, that no run with these images would write."""
+        ours = {ANNOTATIONS, LEDGER, META}
+        ours |= {f'{kind}/{stem}{suffix}' for kind, suffix in _SUFFIX.items() for stem in stems}
+        ours |= {f'{p.parent}/{temporary(p).name}'.removeprefix('./') for p in map(Path, ours)}
+        found = []
+        for folder, _, names in os.walk(self.root):
+            relative = Path(folder).relative_to(self.root)
+            if relative.parts[:1] == (REPORT,):
+                continue
+            found += [str(relative / name) for name in names]
+        return sorted(name for name in found if name not in ours)
+
+    def restart(self, stems: set[str]) -> int:
+        """Delete what earlier runs made, and nothing else; return the number of files.
+
+        Args:
+            stems: Names of all images of the dataset.
+
+        Raises:
+            RefusedError: The folder holds files that are not named in our own records.
+        """
+        if not self.root.exists() or not any(self.root.iterdir()):
+            return 0
+        if not self.meta.exists():
+            raise RefusedError(f'--restart: {self.root} has no meta.json, so it is not ours')
+        foreign = self.foreign(stems | self._recorded())
+        if foreign:
+            raise RefusedError(
+                f'--restart: {self.root} holds {len(foreign)} files that are not of this tool, '
+                f'such as {foreign[0]}; remove them or choose another --out'
+            )
+        count = 0
+        # meta.json goes last: while it stands, a killed --restart can be repeated
+        for path in sorted(self.root.rglob('*'), key=lambda p: p == self.meta):
+            if path.is_file():
+                path.unlink()
+                count += 1
+        return count
+
+    def _recorded(self) -> set[str]:
+        stems = set()
+        for kind in (INSTANCES, FAILED):
+            for stem in self._stems(kind):
+                with contextlib.suppress(records.RecordError):
+                    records.load(self.path(kind, stem))
+                    stems.add(stem)
+        return stems
+
+    def clean(self) -> None:
+        """Remove what is left of killed writes and of failures that were mended later."""
+        done = self.done()
+        for stem in self.failed() & done:
+            self.path(FAILED, stem).unlink(missing_ok=True)
+        for kind, suffix in _SUFFIX.items():
+            folder = self.root / kind
+            for name in os.listdir(folder) if folder.is_dir() else ():
+                stem = name.removeprefix('.').removesuffix(f'{suffix}.tmp')
+                if name == f'.{stem}{suffix}.tmp' and stem in done:
+                    (folder / name).unlink(missing_ok=True)

@@ -1,0 +1,64 @@
+"""The ledger: one row for each input box and tile, so that no box is lost silently."""
+
+import csv
+import io
+from dataclasses import astuple, dataclass, fields
+
+UNTILED, PENDING, MALFORMED = 'untiled', 'pending', 'malformed'
+NO_IMAGE, NO_LABEL, UNREADABLE = 'no_image', 'no_label', 'unreadable'
+
+ERRORS = ('failed', MALFORMED, NO_IMAGE, UNREADABLE)
+"""Statuses that say something could not be read or written."""
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """One row.
+
+    Args:
+        box_id: Place of the box in the labels; empty for a row about a whole image
+            (``no_label``).
+        status: A box status of the record (kept, empty, outside, degenerate, filtered), or
+            ``failed`` (its image could not be read, segmented or written), ``untiled`` (no tile
+            takes the box), ``pending`` (its image is not done yet), ``malformed`` (not readable
+            as a box), ``no_image`` (its image is missing), ``unreadable`` (the label file as a
+            whole) or ``no_label`` (an image without label file).
+        reason: Why there is no mask; empty for kept boxes.
+        category: Class name.
+        scene: Scene name.
+        tile: Name of the output image; empty where there is none.
+        image: Image path relative to the data root.
+        score: Predicted IoU, or empty.
+        stability: Stability score, or empty.
+        area: Mask area in pixels.
+        visible_area: Area after overlap in pixels.
+    """
+
+    box_id: str
+    status: str
+    reason: str = ''
+    category: str = ''
+    scene: str = ''
+    tile: str = ''
+    image: str = ''
+    score: float | None = None
+    stability: float | None = None
+    area: int = 0
+    visible_area: int = 0
+
+
+COLUMNS = tuple(field.name for field in fields(LedgerRow))
+
+
+def header() -> str:
+    """Return the first line of the file."""
+    return ','.join(COLUMNS) + '\n'
+
+
+def line(row: LedgerRow) -> str:
+    """Return a row as a line of CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator='\n').writerow(
+        '' if value is None else value for value in astuple(row)
+    )
+    return text.getvalue()

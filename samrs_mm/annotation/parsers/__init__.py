@@ -1,0 +1,1 @@
+"""Label parsers: text or bytes in, boxes and problems out; no file access, no state."""

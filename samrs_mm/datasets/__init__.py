@@ -1,0 +1,1 @@
+"""Datasets: detection datasets to annotate, and segmentation datasets to train on."""

@@ -1,0 +1,96 @@
+"""HRSC2016."""
+
+from mmseg.registry import DATASETS
+
+from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.annotation.labels import ParsedLabels
+from samrs_mm.annotation.parsers.hrsc import parse_hrsc
+from samrs_mm.datasets.box_annotated.base import (
+    BoxDataset,
+    Scene,
+    pair_scenes,
+    read_bytes,
+    read_names,
+)
+
+_SPLITS = ('train', 'val', 'test')
+
+
+@DATASETS.register_module()
+class HRSC2016BoxDataset(BoxDataset):
+    """HRSC2016: ``FullDataSet/{AllImages,Annotations}`` and ``ImageSets``, or ``Test/`` alone.
+
+    Ships with H-Boxes and R-Boxes, 300 to 1,500 px a side; ``ImageSets`` lists 436 train, 181 val
+    and 453 test images, ``FullDataSet`` holds 1,680. One class, ship.
+    Source: Liu et al. 2017, doi:10.5220/0006120603240331.
+
+    Args:
+        data_root: Folder of the dataset.
+        classes: As in ``BoxDataset``.
+        split: ``'train'``, ``'val'``, ``'trainval'``, ``'test'``, or ``'all'`` for every image of
+            ``FullDataSet``, listed or not.
+
+    Raises:
+        RefusedError: As in ``BoxDataset``, or there is no such split.
+    """
+
+    layout = (
+        'FullDataSet/AllImages/*.bmp, FullDataSet/Annotations/*.xml and ImageSets/*.txt, '
+        'or Test/ with AllImages and Annotations'
+    )
+
+    def __init__(
+        self,
+        data_root: str,
+        classes: tuple[str, ...] | str | None = None,
+        split: str = 'test',
+    ):
+        allowed = (*_SPLITS, 'trainval', 'all')
+        if split not in allowed:
+            raise RefusedError(f'dataset.split={split!r}; allowed: {", ".join(allowed)}')
+        self.split = split
+        super().__init__(data_root, classes)
+
+    def index(self) -> list[Scene]:
+        """Return the scenes of the split; a listed id without any file is a missing image."""
+        lists = {split: read_names(self.root / f'ImageSets/{split}.txt') for split in _SPLITS}
+        lists['trainval'] = read_names(self.root / 'ImageSets/trainval.txt') or [
+            *lists['train'],
+            *lists['val'],
+        ]
+        split_of = {stem: split for split in _SPLITS for stem in lists[split]}
+        if self.split == 'all':
+            return [
+                Scene(scene.stem, scene.image, scene.label, split_of.get(scene.stem))
+                for scene in self._pair('FullDataSet')
+            ]
+        wanted = lists[self.split]
+        if not wanted or not (self.root / 'FullDataSet').is_dir():
+            return self._folder_of_split()
+        scenes = {scene.stem: scene for scene in self._pair('FullDataSet')}
+        chosen = []
+        for stem in sorted(set(wanted)):
+            image = f'FullDataSet/AllImages/{stem}.bmp'
+            scene = scenes.get(stem, Scene(stem, image, None))
+            chosen.append(
+                Scene(stem, scene.image, scene.label, split_of.get(stem, self.split))
+            )
+        return chosen
+
+    def _folder_of_split(self) -> list[Scene]:
+        """Return the scenes of ``Test/`` or ``Train/``, for a download without the lists."""
+        folder = self.split.capitalize()
+        if (self.root / 'FullDataSet').is_dir() and not (self.root / folder).is_dir():
+            raise RefusedError(
+                f'{self.root}: no ImageSets/{self.split}.txt to say which images of FullDataSet '
+                f'are {self.split} images; add it, or set dataset.split=all'
+            )
+        return self._pair(folder, self.split)
+
+    def _pair(self, folder: str, split: str | None = None) -> list[Scene]:
+        folders = f'{folder}/AllImages', f'{folder}/Annotations'
+        return pair_scenes(self.root, *folders, '.xml', split=split)
+
+    def parse(self, scene: Scene) -> ParsedLabels:
+        """Read the scene's label file."""
+        return parse_hrsc(read_bytes(self.root / scene.label), scene.label)
