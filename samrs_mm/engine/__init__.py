@@ -1,0 +1,1 @@
+"""What runs the work: the annotation driver, loops, hooks and optimizer constructors."""

@@ -1,0 +1,168 @@
+"""The annotation driver: a plain loop over images that no single image can end."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from samrs_mm.annotation import rle
+from samrs_mm.annotation.folder import AnnotatedFolder
+from samrs_mm.annotation.prompts import PromptSetting
+from samrs_mm.engine.plan import Plan, Unit
+from samrs_mm.engine.samples import Sample, SampleStream
+from samrs_mm.engine.writer import MaskResult, ResultWriter, describe
+from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a pass over some images came to.
+
+    Args:
+        images: Images committed in this run.
+        skipped: Images that were done before.
+        failures: One line for each image that failed.
+        statuses: Boxes of the committed images by status.
+    """
+
+    images: int
+    skipped: int
+    failures: tuple[str, ...]
+    statuses: dict[str, int]
+
+
+class Annotator:
+    """Runs a prompt segmentor over the images of a plan and commits what it returns.
+
+    Args:
+        plan: The images.
+        segmentor: A loaded segmentor.
+        setting: The prompt setting.
+        policy: Overlap policy of the label maps.
+        out: The annotated folder, opened with these settings.
+        signature: Signature of the settings.
+        workers: DataLoader workers that read ahead; 0 reads in this process.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        segmentor: PromptSegmentor,
+        setting: PromptSetting,
+        policy: str,
+        out: AnnotatedFolder,
+        signature: str,
+        workers: int = 0,
+    ):
+        self.plan, self.segmentor, self.setting = plan, segmentor, setting
+        self.policy, self.out, self.signature = policy, out, signature
+        self.workers = workers
+
+    def run(self, groups: list[list[Unit]]) -> RunResult:
+        """Do the units that have no record yet.
+
+        Args:
+            groups: Units grouped by scene, as ``Plan.shard`` gives them.
+
+        Raises:
+            SamrsError: The disk is full; what was committed is safe.
+        """
+        done = self.out.done()
+        todo = [[unit for unit in group if unit.stem not in done] for group in groups]
+        todo = [group for group in todo if group]
+        count, total = sum(map(len, todo)), sum(map(len, groups))
+        with (
+            ResultWriter(self.out, self.signature, self.policy) as writer,
+            tqdm(total=count, unit='img', disable=not count, mininterval=0.5) as bar,
+        ):
+            for batch in _batched(self._load(todo), self.segmentor.images_per_pass):
+                self._do(batch, writer)
+                bar.update(len(batch))
+                bar.set_postfix_str(f'{writer.statuses.total()} boxes', refresh=False)
+        return RunResult(
+            writer.images, total - count, tuple(writer.failures), dict(writer.statuses)
+        )
+
+    def _load(self, groups: list[list[Unit]]) -> Iterable[Sample]:
+        stream = SampleStream(self.plan, groups, self.setting, self.out)
+        workers = min(self.workers, len(groups))
+        return DataLoader(
+            stream,
+            batch_size=None,
+            num_workers=workers,
+            prefetch_factor=2 if workers else None,
+            worker_init_fn=_quiet_worker,
+        )
+
+    def _do(self, batch: list[Sample], writer: ResultWriter) -> None:
+        for sample, outcome in segment(self.segmentor, batch):
+            if isinstance(outcome, str):
+                writer.fail(sample, outcome)
+            else:
+                writer.commit(sample, outcome)
+
+
+def segment(
+    segmentor: PromptSegmentor, batch: list[Sample]
+) -> Iterator[tuple[Sample, list[MaskResult] | str]]:
+    """Yield each sample with its masks, or with the line that says why it has none.
+
+    Args:
+        segmentor: A loaded segmentor.
+        batch: At most ``segmentor.images_per_pass`` samples.
+    """
+    prompted = [sample for sample in batch if sample.prompts is not None]
+    encoded = {}
+    try:
+        if prompted:
+            images = [sample.image.numpy() for sample in prompted]
+            codes = segmentor.encode(images)
+            encoded = {s.unit.index: code for s, code in zip(prompted, codes, strict=True)}
+        error = None
+    except Exception as failure:  # noqa: BLE001 (told in the ledger; the loop goes on)
+        error = f'{prompted[0].entry["path"]}: the segmentor failed: {describe(failure)}'
+    for sample in batch:
+        if sample.error is not None:
+            yield sample, sample.error
+        elif sample.prompts is None:
+            yield sample, []
+        elif error is not None:
+            yield sample, error
+        else:
+            yield sample, _decode(segmentor, sample, encoded.pop(sample.unit.index))
+
+
+def _decode(segmentor: PromptSegmentor, sample: Sample, encoded: object) -> list[MaskResult] | str:
+    results: list[MaskResult] = []
+    try:
+        for chunk in segmentor.decode(encoded, sample.prompts):
+            sample.entry['notes'] += [n for n in chunk.notes if n not in sample.entry['notes']]
+            for i, mask in enumerate(chunk.masks):
+                results.append(
+                    MaskResult(rle.encode(mask), _at(chunk.scores, i), _at(chunk.stability, i))
+                )
+    except Exception as failure:  # noqa: BLE001 (as above)
+        return f'{sample.entry["path"]}: the segmentor failed: {describe(failure)}'
+    return results
+
+
+def _at(values: np.ndarray | None, index: int) -> float | None:
+    return None if values is None else round(float(values[index]), 6)
+
+
+def _batched(samples: Iterable[Sample], size: int) -> Iterator[list[Sample]]:
+    iterator = iter(samples)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def _quiet_worker(_: int) -> None:
+    """Leave the cores to the segmentor: OpenCV in a worker decodes on one thread."""
+    import cv2
+
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

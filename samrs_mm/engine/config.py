@@ -1,0 +1,87 @@
+"""Configs of the annotation tools: loaded, changed by flags, checked, with one-line errors."""
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.config import Config, DictAction
+
+from samrs_mm.annotation.errors import RefusedError
+
+ANNOTATE_KEYS = (
+    'model', 'dataset', 'data_root', 'out', 'prompt', 'tile', 'overlap_policy',
+    'default_scope', 'custom_imports',
+)  # fmt: skip
+REQUIRED_KEYS = ANNOTATE_KEYS[:7]
+
+
+class OptionsAction(DictAction):
+    """``--cfg-options`` of OpenMMLab's tools, with a line instead of a traceback."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Sequence[str],
+        option_string: str | None = None,
+    ) -> None:
+        """Parse ``key=value`` words into a dict."""
+        for word in values:
+            key, separator, value = word.partition('=')
+            if not separator or not key:
+                parser.error(f'--cfg-options: {word!r} is not of the form key=value')
+            if value.startswith('dict('):
+                parser.error(
+                    f'--cfg-options: {word!r}: write the entries one by one, such as '
+                    f'{key}.size=600 {key}.overlap=150'
+                )
+        super().__call__(parser, namespace, values, option_string)
+
+
+def load_config(path: str, options: dict[str, Any] | None, flags: dict[str, Any]) -> Config:
+    """Return an annotate config with ``--cfg-options`` and the tool's own flags applied.
+
+    Args:
+        path: Config file.
+        options: Parsed ``--cfg-options``, or None.
+        flags: Values of the real flags by dotted key; None means not given. They are taken
+            literally (``--cfg-options`` would turn ``1e3`` into a number and a comma into a list).
+
+    Raises:
+        RefusedError: No such file, not a config, an unknown or a missing key.
+    """
+    try:
+        config = Config.fromfile(path)
+    except FileNotFoundError as error:
+        raise RefusedError(f'config {path}: no such file') from error
+    except Exception as error:
+        text = ' '.join(str(error).split())
+        raise RefusedError(f'config {path}: {type(error).__name__}: {text}') from error
+    for key in options or {}:
+        _check_key(key.split('.')[0], '--cfg-options')
+    _merge(config, options or {})
+    _merge(config, {key: value for key, value in flags.items() if value is not None})
+    for key in REQUIRED_KEYS:
+        if key not in config:
+            raise RefusedError(f'config {path}: has no {key!r}; it is not an annotate config')
+    return config
+
+
+def _check_key(key: str, where: str) -> None:
+    if key not in ANNOTATE_KEYS:
+        near = difflib.get_close_matches(key, ANNOTATE_KEYS, n=1)
+        hint = f'did you mean {near[0]!r}? ' if near else ''
+        raise RefusedError(f'{where}: unknown key {key!r}; {hint}keys: {", ".join(REQUIRED_KEYS)}')
+
+
+def _merge(config: Config, options: dict[str, Any]) -> None:
+    for key, value in options.items():
+        try:
+            config.merge_from_dict({key: value})
+        except (TypeError, KeyError, AttributeError, IndexError) as error:
+            parent = key.rpartition('.')[0]
+            raise RefusedError(
+                f'{key}={value}: {parent!r} is not a dict in this config, so it has no entries to '
+                'set; write a small config that inherits this one instead'
+            ) from error

@@ -1,0 +1,1 @@
+"""Pictures: overlays, drawn demo scenes."""

@@ -1,0 +1,244 @@
+"""Turn a detection dataset into a segmentation dataset by prompting SAM with its boxes."""
+
+import argparse
+import os
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+
+import cv2
+import torch
+from tqdm import tqdm
+
+from samrs_mm.annotation import folder, ledger, records
+from samrs_mm.annotation.errors import RefusedError, SamrsError
+from samrs_mm.annotation.images import SceneImage
+from samrs_mm.engine import dry_run
+from samrs_mm.engine.config import OptionsAction, load_config
+from samrs_mm.engine.finaliser import Totals
+from samrs_mm.engine.job import AnnotationJob
+from samrs_mm.engine.shards import find_shard
+from samrs_mm.engine.verifier import verify
+from samrs_mm.visualization.overlays import overlay
+
+EPILOG = """examples:
+  # no weights needed: any folder with images/ and DOTA-style labelTxt/
+  tools/sam_annotate.py configs/annotate/dota_grabcut_rbox.py --data-root data/demo --out data/out
+  # the SOTA subset of SAMRS, on one GPU; killed? the same command goes on where it stopped
+  tools/sam_annotate.py configs/annotate/sota_sam-vit-h_hbox.py --data-root data/DOTA-v2
+  # on 8 GPUs
+  torchrun --nproc-per-node 8 tools/sam_annotate.py configs/annotate/sota_sam-vit-h_hbox.py
+  # how long, how much disk, and what would be skipped?
+  tools/sam_annotate.py CONFIG --data-root DIR --dry-run
+exit codes: 0 every image was processed and the ledger reconciles; 1 something could not be read or
+written (named in ledger.csv); 2 refused before work began"""
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('config', help='annotate config, such as configs/annotate/dota_grabcut_rbox.py')
+    add('--data-root', metavar='DIR', help='the detection dataset, as downloaded')
+    add('--out', metavar='DIR', help='where the segmentation dataset goes')
+    add('--checkpoint', metavar='FILE', help="the segmentor's weights")
+    add('--prompt', metavar='NAME', help="the paper's prompt names joined by +, such as cp+hbox")
+    add('--limit', type=_positive, metavar='N', help='only the first N images')
+    add('--workers', type=_count, metavar='N', default=min(4, os.cpu_count() or 1),
+        help='processes that read ahead (default %(default)s); changes no byte')  # fmt: skip
+    add('--shard', metavar='I/N', help='do part I (from 0) of N; torchrun and srun set it')
+    add('--dry-run', action='store_true', help='say what would be done, how long and how much disk')
+    add('--verify', action='store_true', help='re-read and reconcile everything in OUT')
+    add(
+        '--finalise', action='store_true', help='only write annotations.json, ledger.csv, meta.json'
+    )
+    add('--restart', action='store_true', help='delete what earlier runs made, then begin anew')
+    add('--show', type=_positive, metavar='N', default=0,
+        help='draw the first N images with their masks into OUT/show')  # fmt: skip
+    add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
+        help='change config keys, such as tile.size=800 model.arch=vit_b')  # fmt: skip
+    return parser.parse_args(argv)
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least 1')
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number')
+    return int(text)
+
+
+def progress(what: str) -> partial:
+    """Return a progress bar for ``what``; quick passes show nothing."""
+    return partial(tqdm, desc=what, delay=2, mininterval=0.5, leave=False)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool and return its exit code."""
+    args = parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return run(args)
+    except SamrsError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2 if isinstance(error, RefusedError) else 1
+    except KeyboardInterrupt:
+        print('interrupted; the same command goes on from here', file=sys.stderr)
+        return 1
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the flags say."""
+    flags = {
+        'data_root': args.data_root,
+        'out': args.out,
+        'prompt': args.prompt,
+        'model.checkpoint': args.checkpoint,
+    }
+    shard = find_shard(args.shard)
+    config = load_config(args.config, args.cfg_options, flags)
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count())
+    job = AnnotationJob(config, Path(args.config).name)
+    looking = args.verify or args.finalise
+    if not looking:
+        job.segmentor.load()
+    job.survey(progress('reading labels'))
+    if args.dry_run:
+        return tell_plan(job)
+    if looking:
+        settings = job.settings_of_folder()
+        if args.verify:
+            return check(job, settings, args.workers)
+        return finish(job, settings, args.show)
+    return annotate(job, args, shard)
+
+
+def annotate(job: AnnotationJob, args: argparse.Namespace, shard: tuple[int, int]) -> int:
+    """Do this shard's images, and write the set-level files if it is the last to finish."""
+    if args.restart:
+        if shard[1] > 1:
+            raise RefusedError('--restart can not be combined with shards; run it once by itself')
+        removed = job.out.restart({unit.stem for unit in job.plan.units})
+        print(f'restart: removed {removed} files of earlier runs from {job.out.root}')
+    settings = job.settings()
+    job.out.open(settings)
+    groups = job.plan.shard(*shard, args.limit)
+    result = job_run(job, settings, groups, args.workers)
+    if result is None:
+        return 1
+    if shard[1] > 1:
+        print(f'shard {shard[0]}/{shard[1]}: {result.images} images done')
+        if not job.finished():
+            print('other shards are still at work; the last one writes the set-level files')
+            return 1 if result.failures else 0
+    return finish(job, settings, args.show)
+
+
+def job_run(job: AnnotationJob, settings: dict, groups: list, workers: int) -> object | None:
+    """Run the annotator; None if it had to stop, with the reason printed."""
+    try:
+        result = job.annotator(settings, workers).run(groups)
+    except SamrsError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return None
+    except RuntimeError as error:
+        if 'DataLoader worker' not in str(error):
+            raise
+        print(f'error: a reading process died ({error}); use fewer --workers', file=sys.stderr)
+        return None
+    for line in result.failures:
+        print(f'failed: {line}', file=sys.stderr)
+    if result.skipped:
+        print(f'{result.skipped} images were done before')
+    return result
+
+
+def finish(job: AnnotationJob, settings: dict, show: int) -> int:
+    """Write the set-level files, draw overlays, print the closing table."""
+    try:
+        totals = job.finaliser(settings, progress('writing annotations.json')).write()
+        draw(job, show)
+    except OSError as error:
+        print(f'error: {error.filename or job.out.root}: {error.strerror}', file=sys.stderr)
+        return 1
+    tell_totals(job, totals)
+    return 1 if totals.problems or totals.unread else 0
+
+
+def check(job: AnnotationJob, settings: dict, workers: int) -> int:
+    """Verify the folder and tell what is wrong."""
+    stream, finaliser = job.check_stream(), job.finaliser(settings)
+    problems, totals = verify(job.plan, stream, finaliser, workers, progress('verifying'))
+    for line in problems:
+        print(f'wrong: {line}', file=sys.stderr)
+    tell_totals(job, totals)
+    images = totals.images['done']
+    print(f'verify: {images} images, {len(problems)} problems' + ('' if problems else ': sound'))
+    return 1 if problems or totals.unread else 0
+
+
+def draw(job: AnnotationJob, count: int) -> None:
+    """Write overlays of the first ``count`` images that are done."""
+    done = job.out.done()
+    for unit in [unit for unit in job.plan.units if unit.stem in done][:count]:
+        record = records.load(job.out.path(folder.INSTANCES, unit.stem))
+        source = job.dataset.root / record['image']['path']
+        path = job.out.path(folder.IMAGES, unit.stem) if unit.window else source
+        picture = overlay(SceneImage(path).read(), record['boxes'], len(job.dataset.classes))
+        target = job.out.path(folder.SHOW, unit.stem)
+        target.parent.mkdir(exist_ok=True)
+        folder.atomic_write(target, cv2.imencode('.jpg', picture[..., ::-1])[1].tobytes())
+        print(f'overlay: {target}')
+
+
+def tell_totals(job: AnnotationJob, totals: Totals) -> None:
+    """Print the closing table."""
+    for line in totals.problems:
+        print(f'does not reconcile: {line}', file=sys.stderr)
+    images = ', '.join(f'{count} {state}' for state, count in totals.images.items() if count)
+    print(f'images   {len(job.plan.units)} ({images})')
+    print(f'boxes    {totals.boxes} in the labels, {totals.rows.total()} ledger rows')
+    for status, count in totals.rows.most_common():
+        mark = '  <- see ledger.csv' if status in ledger.ERRORS else ''
+        print(f'  {status:<10} {count}{mark}')
+    print(f'written  {job.out.root}' + (' (partial: images are missing)' if totals.partial else ''))
+
+
+def tell_plan(job: AnnotationJob) -> int:
+    """Print what a run would do."""
+    counts = dry_run.fates(job, progress('looking at boxes'))
+    prompted = counts.pop('ok', 0)
+    print(f'images   {len(job.plan.units)} from {job.census.scenes} scenes, '
+          f'{len(job.out.done())} done before')  # fmt: skip
+    print(f'boxes    {job.census.boxes} in the labels, {prompted} prompts')
+    for status, count in counts.most_common():
+        print(f'  {status:<10} {count} would be skipped')
+    sample = dry_run.trial(job)
+    if sample is None:
+        print('trial    none of three images could be read')
+        return 1
+    images = len(job.plan.units)
+    seconds = images * sample.seconds_per_image + prompted * sample.seconds_per_box
+    size = dry_run.disk_bytes(job, images, prompted, sample)
+    measured = f'{sample.images} images, {sample.boxes} boxes'
+    print(f'time     about {_duration(seconds)} in one process (measured on {measured})')
+    print(f'disk     about {size / 1e6:,.1f} MB')
+    return 0
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f'{hours} h {minutes} min' if hours else f'{minutes} min {seconds} s'
+
+
+if __name__ == '__main__':
+    sys.exit(main())
