@@ -45,11 +45,12 @@ print(os.path.realpath(sys._base_executable), platform.python_version())' 2>/dev
 }
 
 find_python() { # an environment that is there keeps its interpreter, unless PYTHON asks for another
-    local candidate
-    for candidate in ${PYTHON:-"$python" python3.11 python3}; do
+    local candidate candidates=("$python" python3.11 python3)
+    [[ -z ${PYTHON:-} ]] || candidates=("$PYTHON")
+    for candidate in "${candidates[@]}"; do
         describe "$candidate" && return
     done
-    die "needs Python 3.11, found ${PYTHON:+$PYTHON: }$(${PYTHON:-python3} -V 2>&1 | head -n 1 || true); install python3.11 with its -venv and -dev packages, or set PYTHON=/path/to/python3.11"
+    die "needs Python 3.11, found ${PYTHON:+$PYTHON: }$("${PYTHON:-python3}" -V 2>&1 | head -n 1 || true); install python3.11 with its -venv and -dev packages, or set PYTHON=/path/to/python3.11"
 }
 
 find_gpu() { # prints e.g. cuda13.0-sm90 where CUDA ops can be compiled for a GPU that is there, else cpu

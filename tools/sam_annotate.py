@@ -139,7 +139,7 @@ def annotate(job: AnnotationJob, args: argparse.Namespace, shard: tuple[int, int
         if not job.finished():
             print('other shards are still at work; the last one writes the set-level files')
             return 1 if result.failures else 0
-    return finish(job, settings, args.show)
+    return max(finish(job, settings, args.show), 1 if result.failures else 0)
 
 
 def job_run(job: AnnotationJob, settings: dict, groups: list, workers: int) -> object | None:

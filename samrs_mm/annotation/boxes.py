@@ -57,9 +57,9 @@ def fates(
 def _fate(
     box: np.ndarray, clipped: np.ndarray, area: float, width: int, height: int
 ) -> tuple[str, str]:
-    sides = box[2:] - box[:2]
     if not np.isfinite(box).all():
         return DEGENERATE, 'a coordinate is NaN or infinite'
+    sides = box[2:] - box[:2]
     if (sides < MIN_SIDE).any():
         return DEGENERATE, f'{sides[0]:g} x {sides[1]:g} px is thinner than {MIN_SIDE:g} px'
     if area < MIN_AREA:

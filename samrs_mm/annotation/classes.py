@@ -31,6 +31,9 @@ FAST_CLASSES = (
     'Tractor', 'Trailer', 'Truck-Tractor', 'Tugboat', 'Van', 'Warship',
 )  # fmt: skip
 
+NAMED_CLASSES = {'sota': SOTA_CLASSES, 'sior': SIOR_CLASSES, 'fast': FAST_CLASSES}
+"""Class lists that a config can ask for by name."""
+
 PALETTE = (
     (0, 127, 255), (0, 63, 0), (0, 127, 63), (0, 63, 255), (0, 0, 127), (0, 127, 127), (0, 0, 63),
     (0, 63, 127), (0, 63, 191), (0, 191, 127), (0, 127, 191), (0, 63, 63), (0, 100, 155),
@@ -53,13 +56,15 @@ _ALIASES = {
 
 
 def class_key(name: str) -> str:
-    """Return what class names are compared on: lower case letters and digits only.
+    """Return what class names are compared on: lower case letters (of any script) and digits.
+
+    A name without any stays as it is.
 
     Example:
         >>> class_key('Expressway-Service-area') == class_key('expressway service_area')
         True
     """
-    return re.sub('[^a-z0-9]', '', name.lower())
+    return re.sub(r'[\W_]', '', name.lower()) or name
 
 
 def palette_for(num_classes: int) -> list[tuple[int, int, int]]:

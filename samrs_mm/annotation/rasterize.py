@@ -1,10 +1,9 @@
 """Polygon to mask, by COCO's rule."""
 
 import numpy as np
-import shapely
 from pycocotools import mask as coco_mask
 
-_MARGIN = 16
+_MARGIN = 1024
 
 
 def fill_polygon(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -29,10 +28,21 @@ def fill_polygon(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _clip_far(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Cut off what lies far outside: COCO's rasteriser walks every edge pixel by pixel."""
-    near = shapely.clip_by_rect(
-        shapely.polygons(polygon), -_MARGIN, -_MARGIN, width + _MARGIN, height + _MARGIN
-    )
-    if near.geom_type != 'Polygon' or near.is_empty:
-        return np.empty((0, 2))
-    return shapely.get_coordinates(near)[:-1]
+    """Cut off what lies far outside: COCO's rasteriser walks every edge pixel by pixel.
+
+    Half-plane by half-plane (Sutherland and Hodgman), so that a polygon that crosses itself stays
+    one polygon; what joins its parts runs outside the image.
+    """
+    for axis, bound, sign in (
+        (0, -_MARGIN, 1), (1, -_MARGIN, 1), (0, width + _MARGIN, -1), (1, height + _MARGIN, -1)
+    ):  # fmt: skip
+        depth = (polygon[:, axis] - bound) * sign
+        points = []
+        for i in range(len(polygon)):
+            if (depth[i - 1] < 0) != (depth[i] < 0):
+                share = depth[i - 1] / (depth[i - 1] - depth[i])
+                points.append(polygon[i - 1] + share * (polygon[i] - polygon[i - 1]))
+            if depth[i] >= 0:
+                points.append(polygon[i])
+        polygon = np.array(points).reshape(-1, 2)
+    return polygon

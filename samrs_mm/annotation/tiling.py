@@ -4,7 +4,7 @@ As BboxToolkit's and mmrotate's splitters do: a sliding window whose last positi
 to the border, and a box belongs to every tile that covers at least ``iof`` of its area.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import shapely
@@ -40,29 +40,37 @@ class TileSpec:
         """
         if config is None:
             return None
-        config = dict(config)
+        if not isinstance(config, dict):
+            raise RefusedError(f'tile: {config!r} is not None or dict(size=1024, overlap=200, ...)')
         unknown = set(config) - set(cls.__dataclass_fields__)
         if unknown:
             raise RefusedError(
                 f'tile: unknown key {sorted(unknown)[0]!r}; '
                 f'allowed: {", ".join(cls.__dataclass_fields__)}'
             )
-        if 'pad' in config:
-            config['pad'] = tuple(config['pad'])
         spec = cls(**config)
-        if not 0 <= spec.overlap < spec.size:
+        if not _whole(spec.size, 1):
+            raise RefusedError(f'tile: size {spec.size!r} must be a whole number of at least 1')
+        if not _whole(spec.overlap, 0, spec.size - 1):
             raise RefusedError(
-                f'tile: overlap {spec.overlap} must be in 0..{spec.size - 1} (less than size)'
+                f'tile: overlap {spec.overlap!r} must be in 0..{spec.size - 1} (less than size)'
             )
-        if not 0 < spec.iof <= 1:
-            raise RefusedError(f'tile: iof {spec.iof} must be in (0, 1]')
-        if len(spec.pad) != 3 or not all(0 <= value <= 255 for value in spec.pad):
-            raise RefusedError(f'tile: pad {spec.pad} must be three values in 0..255 (RGB)')
-        return spec
+        if not isinstance(spec.iof, int | float) or not 0 < spec.iof <= 1:
+            raise RefusedError(f'tile: iof {spec.iof!r} must be in (0, 1]')
+        pad = tuple(spec.pad) if isinstance(spec.pad, list | tuple) else ()
+        if len(pad) != 3 or not all(_whole(value, 0, 255) for value in pad):
+            raise RefusedError(f'tile: pad {spec.pad!r} must be three values in 0..255 (RGB)')
+        if not isinstance(spec.drop_empty, bool):
+            raise RefusedError(f'tile: drop_empty {spec.drop_empty!r} must be True or False')
+        return replace(spec, pad=pad)
 
     def as_dict(self) -> dict:
         """Return the settings as plain data, for signatures."""
         return {**asdict(self), 'pad': list(self.pad)}
+
+
+def _whole(value: object, low: int, high: float = float('inf')) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 @dataclass(frozen=True)
@@ -126,6 +134,8 @@ def assign(polygons: np.ndarray, tiles: list[Window], iof: float) -> list[np.nda
         solid = near & (areas > 0)
         inner = shapely.intersection(shapes[solid], shapely.box(*low, *high))
         share[solid] = shapely.area(inner) / areas[solid]
+        # rounding leaves the share of a box that lies wholly inside a little below 1
+        share[solid & (bounds[:, :2] >= low).all(axis=1) & (bounds[:, 2:] <= high).all(axis=1)] = 1
         flat = finite & (areas == 0)
         inside = (centres >= low).all(axis=1) & (centres < high).all(axis=1)
         share[flat & inside] = 1

@@ -75,14 +75,16 @@ class Annotator:
         todo = [[unit for unit in group if unit.stem not in done] for group in groups]
         todo = [group for group in todo if group]
         count, total = sum(map(len, todo)), sum(map(len, groups))
+        prompts = 0
         with (
             ResultWriter(self.out, self.signature, self.policy) as writer,
             tqdm(total=count, unit='img', disable=not count, mininterval=0.5) as bar,
         ):
             for batch in _batched(self._load(todo), self.segmentor.images_per_pass):
                 self._do(batch, writer)
+                prompts += sum(len(sample.prompted) for sample in batch)
+                bar.set_postfix_str(f'{prompts} boxes', refresh=False)
                 bar.update(len(batch))
-                bar.set_postfix_str(f'{writer.statuses.total()} boxes', refresh=False)
         return RunResult(
             writer.images, total - count, tuple(writer.failures), dict(writer.statuses)
         )

@@ -77,6 +77,8 @@ def _check_key(key: str, where: str) -> None:
 
 def _merge(config: Config, options: dict[str, Any]) -> None:
     for key, value in options.items():
+        if key.startswith('tile.') and config.get('tile') is None:
+            config.tile = {}
         try:
             config.merge_from_dict({key: value})
         except (TypeError, KeyError, AttributeError, IndexError) as error:

@@ -152,10 +152,9 @@ class Finaliser:
         totals.boxes += len(parsed.boxes) + len(parsed.problems)
         seen = set()
         for unit in units:
-            if unit.index in done:
-                for box in done[unit.index]['boxes']:
-                    seen.add(box['box_id'])
-                    yield _box_row(self.plan, unit, box)
+            for row in self._unit_rows(unit, done.get(unit.index)):
+                seen.add(row.box_id)
+                yield row
         status, reason, tile = self._rest(units, done)
         about = self._about(scene)
         for box in parsed.boxes:
@@ -167,6 +166,18 @@ class Finaliser:
             yield LedgerRow(problem.box_id, ledger.MALFORMED, problem.message, **about)
         if self.plan.dataset.scenes[scene].label is None:
             yield LedgerRow('', ledger.NO_LABEL, 'the image has no label file', **about)
+
+    def _unit_rows(self, unit: Unit, record: dict | None) -> Iterator[LedgerRow]:
+        error = ''
+        if record is None:
+            path = self.out.path(folder.FAILED, unit.stem)
+            if not path.exists():
+                return
+            record = records.load(path)
+            error = record['error']
+            yield _row(self.plan, unit, dict(box_id='', status=records.FAILED, reason=error))
+        for box in record['boxes']:
+            yield _row(self.plan, unit, box | dict(reason=box['reason'] or error))
 
     def _labels(self, scene: int) -> tuple[ParsedLabels, LedgerRow | None]:
         try:
@@ -265,12 +276,10 @@ def _versions() -> dict[str, str]:
     return versions
 
 
-def _box_row(plan: Plan, unit: Unit, box: dict) -> LedgerRow:
+def _row(plan: Plan, unit: Unit, box: dict) -> LedgerRow:
     scene = plan.dataset.scenes[unit.scene]
-    return LedgerRow(
-        box['box_id'], box['status'], box['reason'], box['category'], scene.stem, unit.stem,
-        scene.image, box['score'], box['stability'], box['area'], box['visible_area'],
-    )  # fmt: skip
+    facts = {key: box[key] for key in ledger.COLUMNS if key in box}
+    return LedgerRow(**facts, scene=scene.stem, tile=unit.stem, image=scene.image)
 
 
 def coco_annotation(number: int, unit: Unit, box: dict) -> dict:

@@ -43,7 +43,7 @@ class AnnotationJob:
         self.policy = check_policy(config.overlap_policy)
         self.tile = TileSpec.from_config(config.tile)
         self.out = AnnotatedFolder(config.out)
-        self.segmentor: PromptSegmentor = _build(MODELS, config.model, 'model')
+        self.segmentor: PromptSegmentor = build(MODELS, config.model, 'model')
         reason = self.segmentor.unsupported(self.setting)
         if reason:
             raise RefusedError(f'prompt {self.setting.name!r}: {reason}')
@@ -51,7 +51,7 @@ class AnnotationJob:
         if root == self.out.root.resolve():
             raise RefusedError(f'out {config.out} is the data root itself; choose another --out')
         entry = dict(config.dataset, data_root=config.data_root)
-        self.dataset: BoxDataset = _build(DATASETS, entry, 'dataset')
+        self.dataset: BoxDataset = build(DATASETS, entry, 'dataset')
         self.dataset_settings = dict(type=config.dataset.type)
 
     def survey(self, progress: Progress = iter) -> None:
@@ -121,7 +121,12 @@ class AnnotationJob:
         return all(unit.stem in over for unit in self.plan.units)
 
 
-def _build(registry: Any, entry: dict, key: str) -> Any:
+def build(registry: Any, entry: dict, key: str) -> Any:
+    """Return the part of a config's ``key`` that a registry makes from its entry.
+
+    Raises:
+        RefusedError: It can't be made, with the reason.
+    """
     try:
         return registry.build(entry)
     except RefusedError:

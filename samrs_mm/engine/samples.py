@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
@@ -13,7 +12,7 @@ from samrs_mm.annotation import boxes as box_ops
 from samrs_mm.annotation import folder, records, tiling
 from samrs_mm.annotation.errors import SamrsError
 from samrs_mm.annotation.folder import AnnotatedFolder
-from samrs_mm.annotation.images import SceneImage, file_sha256
+from samrs_mm.annotation.images import SceneImage, file_sha256, write_png
 from samrs_mm.annotation.labels import BoxLabel
 from samrs_mm.annotation.prompts import PromptBatch, PromptSetting
 from samrs_mm.datasets.box_annotated.base import BoxDataset
@@ -210,7 +209,4 @@ class SampleStream(IterableDataset):
     def _write_tile(self, unit: Unit, pixels: np.ndarray) -> None:
         path = self.out.path(folder.IMAGES, unit.stem)
         path.parent.mkdir(exist_ok=True)
-        encoded, data = cv2.imencode('.png', pixels[..., ::-1])
-        if not encoded:
-            raise SamrsError(f'{path}: the tile could not be encoded as PNG')
-        folder.atomic_write(path, data.tobytes())
+        write_png(path, pixels)

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 
 from samrs_mm.annotation import compositing, folder, records, rle
 from samrs_mm.annotation.errors import SamrsError
 from samrs_mm.annotation.folder import AnnotatedFolder
+from samrs_mm.annotation.images import write_png
 from samrs_mm.engine.samples import Sample
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -98,10 +98,7 @@ class ResultWriter:
     def _commit(self, sample: Sample, masks: Sequence[MaskResult]) -> None:
         try:
             semantic = _fill(sample, masks, self.policy)
-            encoded, png = cv2.imencode('.png', semantic)
-            if not encoded:
-                raise SamrsError(f'{sample.unit.stem}: the label map could not be encoded as PNG')
-            folder.atomic_write(self.out.path(folder.SEMANTIC, sample.unit.stem), png.tobytes())
+            write_png(self.out.path(folder.SEMANTIC, sample.unit.stem), semantic)
             self._write_record(folder.INSTANCES, sample)
             self.out.path(folder.FAILED, sample.unit.stem).unlink(missing_ok=True)
         except Exception as error:  # noqa: BLE001 (whatever it was, only this image is lost)

@@ -153,8 +153,8 @@ def read_xml(data: bytes, file: str, root: str) -> Element:
         raise LabelReadError(f'{place}: malformed XML: {error.getMessage()}') from error
     except DefusedXmlException as error:
         raise LabelReadError(
-            f'{file}:{tree.line}: the file declares or refers to an XML entity '
-            f'({type(error).__name__}); refused, a label file needs none'
+            f'{file}:{tree.line}: the XML declares an entity or refers to another file '
+            f'({type(error).__name__}); refused, a label file needs neither'
         ) from error
     if tree.root.tag != root:
         raise LabelReadError(

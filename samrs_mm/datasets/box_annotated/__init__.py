@@ -1,6 +1,18 @@
 """Detection datasets that ``tools/sam_annotate.py`` turns into segmentation datasets."""
 
 from samrs_mm.datasets.box_annotated.base import BoxDataset, Scene
+from samrs_mm.datasets.box_annotated.coco import COCOBoxDataset
+from samrs_mm.datasets.box_annotated.dior import DIORBoxDataset
 from samrs_mm.datasets.box_annotated.dota import DOTABoxDataset
+from samrs_mm.datasets.box_annotated.fair1m import FAIR1MBoxDataset
+from samrs_mm.datasets.box_annotated.hrsc import HRSC2016BoxDataset
 
-__all__ = ['BoxDataset', 'DOTABoxDataset', 'Scene']
+__all__ = [
+    'BoxDataset',
+    'COCOBoxDataset',
+    'DIORBoxDataset',
+    'DOTABoxDataset',
+    'FAIR1MBoxDataset',
+    'HRSC2016BoxDataset',
+    'Scene',
+]

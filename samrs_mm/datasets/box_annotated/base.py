@@ -1,13 +1,13 @@
 """What all detection datasets share: an index of scenes, and their boxes on demand."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from torch.utils.data import Dataset
 
-from samrs_mm.annotation.classes import ClassTable, UnknownClassError
+from samrs_mm.annotation.classes import NAMED_CLASSES, ClassTable, UnknownClassError
 from samrs_mm.annotation.errors import LabelReadError, RefusedError
 from samrs_mm.annotation.images import IMAGE_SUFFIXES, SceneImage
 from samrs_mm.annotation.labels import ParsedLabels
@@ -46,24 +46,27 @@ class BoxDataset(Dataset):
 
     Args:
         data_root: Folder of the dataset as downloaded.
-        classes: Class names in label order; None collects them from the labels, sorted.
+        classes: Class names in label order, or the name of a list in ``NAMED_CLASSES``; None
+            collects them from the labels, sorted.
 
     Raises:
-        RefusedError: No such folder, no images in it, two images of one name, or a file name
-            that leaves the folder.
+        RefusedError: No such folder, no images or no labels in it, two images of one name, a file
+            name that leaves the folder, or an impossible list of classes.
     """
 
     layout: str = ''
 
-    def __init__(self, data_root: str, classes: Sequence[str] | None = None):
+    def __init__(self, data_root: str, classes: Sequence[str] | str | None = None):
         self.root = Path(data_root)
         if not self.root.is_dir():
             raise RefusedError(f'data_root {data_root}: no such folder; expected {self.layout}')
         self.scenes: list[Scene] = self.index()
         if not any(scene.image for scene in self.scenes):
             raise RefusedError(f'data_root {data_root}: no images found; expected {self.layout}')
+        if not any(scene.label for scene in self.scenes):
+            raise RefusedError(f'data_root {data_root}: no labels found; expected {self.layout}')
         self._check_names()
-        self.table: ClassTable | None = ClassTable(classes) if classes is not None else None
+        self.table: ClassTable | None = None if classes is None else _fixed_table(classes)
 
     @abstractmethod
     def index(self) -> list[Scene]:
@@ -116,7 +119,7 @@ class BoxDataset(Dataset):
                 first, count = places.get(box.category, (box.box_id, 0))
                 places[box.category] = (first, count + 1)
         if self.table is None:
-            self.table = ClassTable.from_names(places)
+            self.table = _refusing(ClassTable.from_names, places)
         self._check_classes(places)
         return census
 
@@ -136,9 +139,7 @@ class BoxDataset(Dataset):
         first: dict[str, Scene] = {}
         for scene in self.scenes:
             for path in filter(None, (scene.image, scene.label)):
-                parts = PurePosixPath(path).parts
-                if '..' in parts or PurePosixPath(path).is_absolute() or '\\' in path:
-                    raise RefusedError(f'file name {path!r} leads out of the data root; refused')
+                check_path(path)
             other = first.setdefault(scene.stem.lower(), scene)
             if other is not scene:
                 raise RefusedError(
@@ -161,20 +162,74 @@ class BoxDataset(Dataset):
         return dict(scene=scene, image=image, labels=self.labels(index))
 
 
+def _fixed_table(classes: Sequence[str] | str) -> ClassTable:
+    if isinstance(classes, str):
+        if classes not in NAMED_CLASSES:
+            raise RefusedError(
+                f'dataset.classes={classes!r}; allowed: {", ".join(map(repr, NAMED_CLASSES))}, '
+                'a list of class names, or None to collect them from the labels'
+            )
+        classes = NAMED_CLASSES[classes]
+    return _refusing(ClassTable, classes)
+
+
+def _refusing(make: Callable[[Iterable[str]], ClassTable], names: Iterable[str]) -> ClassTable:
+    try:
+        return make(names)
+    except ValueError as error:
+        raise RefusedError(f'dataset.classes: {error}') from error
+
+
+def check_path(path: str) -> None:
+    """Refuse a file name that leads out of the data root, or that no tool could show.
+
+    Args:
+        path: Posix path relative to the data root, as a label file or a folder listing has it.
+
+    Raises:
+        RefusedError: Absolute path, ``..``, backslash, control character, or no name at all.
+    """
+    parts = PurePosixPath(path).parts
+    if not parts:
+        raise RefusedError(f'file name {path!r} names no file')
+    if '..' in parts or PurePosixPath(path).is_absolute() or '\\' in path:
+        raise RefusedError(f'file name {path!r} leads out of the data root; refused')
+    if not path.isprintable():
+        raise RefusedError(f'file name {path!r} holds control characters; rename the file')
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a label file's content.
+
+    Raises:
+        LabelReadError: Missing or unreadable file.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise LabelReadError(f'{path}: cannot read the label file: {error.strerror}') from error
+
+
 def read_text(path: Path) -> str:
     """Return a text file's content, UTF-8 or else GB2312's superset GB18030.
 
     Raises:
         LabelReadError: Missing or unreadable file.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise LabelReadError(f'{path}: cannot read the label file: {error.strerror}') from error
+    data = read_bytes(path)
     try:
         return data.decode('utf-8')
     except UnicodeDecodeError:
         return data.decode('gb18030', errors='replace')
+
+
+def read_names(path: Path) -> list[str]:
+    """Return the image names of a list file, one a line; [] where there is no such file.
+
+    Raises:
+        LabelReadError: Unreadable file.
+    """
+    return read_text(path).lstrip('\ufeff').split() if path.is_file() else []
 
 
 def list_stems(folder: Path, suffixes: Sequence[str]) -> dict[str, list[str]]:
@@ -208,13 +263,22 @@ def pair_scenes(
     Returns:
         A scene for every image (two for two images of one stem) and for every label file that has
         no image.
+
+    Raises:
+        RefusedError: There are images but no label folder.
     """
     image_names = list_stems(root / images, IMAGE_SUFFIXES)
     label_names = list_stems(root / labels, (label_suffix,))
+    if image_names and not (root / labels).is_dir():
+        raise RefusedError(f'{root / images} holds images, but there is no folder {root / labels}')
     scenes = []
     for stem in sorted(image_names.keys() | label_names.keys()):
-        label = f'{labels}/{label_names[stem][0]}' if stem in label_names else None
+        label = _join(labels, label_names[stem][0]) if stem in label_names else None
         for name in image_names.get(stem, [None]):
-            image = f'{images}/{name}' if name else None
+            image = _join(images, name) if name else None
             scenes.append(Scene(prefix + stem, image, label, split))
     return scenes
+
+
+def _join(folder: str, name: str) -> str:
+    return str(PurePosixPath(folder) / name)

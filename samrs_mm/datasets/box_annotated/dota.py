@@ -17,18 +17,21 @@ class DOTABoxDataset(BoxDataset):
 
     Args:
         data_root: Folder of the dataset.
-        classes: Class names in label order; None collects them from the labels, sorted.
+        classes: As in ``BoxDataset``.
         images: Name of the image folder.
         labels: Name of the label folder; OBB or HBB files.
         splits: Sub-folders looked at where the root itself holds no image folder.
     """
 
-    layout = 'images/*.png and labelTxt/*.txt, or train/ and val/ with the same inside'
+    layout = (
+        'images/*.png and labelTxt/*.txt, or train/ and val/ with the same inside, or images and '
+        'labels side by side'
+    )
 
     def __init__(
         self,
         data_root: str,
-        classes: tuple[str, ...] | None = None,
+        classes: tuple[str, ...] | str | None = None,
         images: str = 'images',
         labels: str = 'labelTxt',
         splits: tuple[str, ...] = ('train', 'val'),
@@ -40,6 +43,8 @@ class DOTABoxDataset(BoxDataset):
         """Return the scenes of the root, or of its train and val folders."""
         if (self.root / self.images).is_dir():
             return pair_scenes(self.root, self.images, self.label_folder, '.txt')
+        if not any((self.root / split).is_dir() for split in self.splits):
+            return pair_scenes(self.root, '.', '.', '.txt')
         scenes = []
         for split in self.splits:
             folders = f'{split}/{self.images}', f'{split}/{self.label_folder}'

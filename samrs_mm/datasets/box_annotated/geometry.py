@@ -29,6 +29,21 @@ class BoxGeometry:
     centres: np.ndarray
     rhboxes: np.ndarray | None
 
+    def __len__(self) -> int:
+        return len(self.hboxes)
+
+    def __getitem__(self, rows: np.ndarray) -> 'BoxGeometry':
+        """Return the boxes at some rows, as numpy indexing does."""
+        rhboxes = None if self.rhboxes is None else self.rhboxes[rows]
+        return BoxGeometry(self.hboxes[rows], self.polygons[rows], self.centres[rows], rhboxes)
+
+    def shifted(self, dx: float, dy: float) -> 'BoxGeometry':
+        """Return the boxes moved by ``dx, dy`` pixels, as into a tile."""
+        step = np.array([dx, dy], float)
+        twice = np.tile(step, 2)
+        rhboxes = None if self.rhboxes is None else self.rhboxes + twice
+        return BoxGeometry(self.hboxes + twice, self.polygons + step, self.centres + step, rhboxes)
+
 
 def geometry(labels: list[BoxLabel], oriented: bool) -> BoxGeometry:
     """Return the boxes of labels as arrays.

@@ -1,5 +1,7 @@
 """HRSC2016."""
 
+from dataclasses import replace
+
 from mmseg.registry import DATASETS
 
 from samrs_mm.annotation.errors import RefusedError
@@ -61,21 +63,20 @@ class HRSC2016BoxDataset(BoxDataset):
         split_of = {stem: split for split in _SPLITS for stem in lists[split]}
         if self.split == 'all':
             return [
-                Scene(scene.stem, scene.image, scene.label, split_of.get(scene.stem))
+                replace(scene, split=split_of.get(scene.stem))
                 for scene in self._pair('FullDataSet')
             ]
         wanted = lists[self.split]
         if not wanted or not (self.root / 'FullDataSet').is_dir():
             return self._folder_of_split()
-        scenes = {scene.stem: scene for scene in self._pair('FullDataSet')}
-        chosen = []
-        for stem in sorted(set(wanted)):
-            image = f'FullDataSet/AllImages/{stem}.bmp'
-            scene = scenes.get(stem, Scene(stem, image, None))
-            chosen.append(
-                Scene(stem, scene.image, scene.label, split_of.get(stem, self.split))
-            )
-        return chosen
+        there = self._pair('FullDataSet')
+        absent = set(wanted) - {scene.stem for scene in there}
+        chosen = [scene for scene in there if scene.stem in set(wanted)]
+        chosen += [Scene(stem, f'FullDataSet/AllImages/{stem}.bmp', None) for stem in absent]
+        return sorted(
+            (replace(scene, split=split_of.get(scene.stem, self.split)) for scene in chosen),
+            key=lambda scene: scene.stem,
+        )
 
     def _folder_of_split(self) -> list[Scene]:
         """Return the scenes of ``Test/`` or ``Train/``, for a download without the lists."""

@@ -1,0 +1,179 @@
+"""Masks from OpenCV's GrabCut: no weights, no GPU.
+
+Source: Rother et al. 2004, "GrabCut", ACM TOG 23(3); OpenCV's implementation.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+from mmseg.registry import MODELS
+
+from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.annotation.prompts import PromptBatch, PromptSetting
+from samrs_mm.annotation.rasterize import fill_polygon
+from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor
+from samrs_mm.models.prompt_segmentors.box_fill import (
+    prompt_outlines,
+    refuse_checkpoint,
+    without_region,
+)
+
+CORE_HBOX, CORE_RBOX = 0.55, 0.75
+"""An oriented box fits its object tighter, so more of it is object for sure."""
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """The mask ``(h, w)`` bool of a crop, where the crop lies, and what to tell of it."""
+
+    mask: np.ndarray
+    x: int
+    y: int
+    note: str | None = None
+
+
+@MODELS.register_module()
+class GrabCutSegmentor(PromptSegmentor):
+    """Runs GrabCut on a crop around each box.
+
+    Outside the box is background for sure; the core, the box shrunk about its centre, is
+    foreground for sure; GrabCut decides the rest by colour. Every box is seeded by itself, so
+    that order, chunks and threads change nothing.
+
+    Args:
+        iterations: GrabCut's iterations.
+        margin: What the crop has around the box on every side, in the box's longer sides.
+        core: Scale of the core, in [0, 1); None takes 0.55 for horizontal and 0.75 for oriented
+            boxes.
+        max_side: Longest side of a crop in pixels; a larger crop is cut at reduced size and its
+            mask scaled up (nearest).
+        seed: Seed of OpenCV's generator, set anew for every box.
+        threads: Boxes cut at the same time. Changes no mask.
+        arch: Without meaning here; accepted because configs address ``model.arch``.
+        checkpoint: Must be None: there are no weights.
+
+    Raises:
+        RefusedError: A checkpoint is given, or a value that can't be.
+    """
+
+    def __init__(
+        self,
+        iterations: int = 3,
+        margin: float = 0.5,
+        core: float | None = None,
+        max_side: int = 1024,
+        seed: int = 0,
+        threads: int = 4,
+        arch: None = None,
+        checkpoint: None = None,
+    ):
+        refuse_checkpoint(self, checkpoint)
+        for name, value, low in (
+            ('iterations', iterations, 1),
+            ('max_side', max_side, 16),
+            ('threads', threads, 1),
+        ):
+            if not isinstance(value, int) or value < low:
+                raise RefusedError(f'model.{name}={value!r}; a whole number from {low} is needed')
+        if not margin > 0:
+            raise RefusedError(f'model.margin={margin!r}; GrabCut needs background: more than 0')
+        if core is not None and not 0 <= core < 1:
+            raise RefusedError(f'model.core={core!r}; allowed: 0 to below 1, or None')
+        self.iterations, self.margin, self.core = iterations, margin, core
+        self.max_side, self.seed, self.threads = max_side, seed, threads
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything that may change a mask; threads don't."""
+        return dict(
+            type=type(self).__name__,
+            iterations=self.iterations,
+            margin=self.margin,
+            core=self.core,
+            max_side=self.max_side,
+            seed=self.seed,
+        )
+
+    def unsupported(self, setting: PromptSetting) -> str | None:
+        """A mask prompt is taken as the box that it shows; a point is not taken."""
+        return without_region(setting)
+
+    def encode(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the images ``(H, W, 3)`` uint8 RGB as they are."""
+        return list(images)
+
+    def decode(self, encoded: np.ndarray, prompts: PromptBatch) -> Iterator[MaskChunk]:
+        """Yield one mask at a time; no scores."""
+        height, width = encoded.shape[:2]
+        outlines = prompt_outlines(prompts)
+        core = self.core
+        if core is None:
+            oriented = 'rbox' in (prompts.setting.box, prompts.setting.mask)
+            core = CORE_RBOX if oriented else CORE_HBOX
+        cut = partial(self._cut, encoded, core)
+        window = 8 * self.threads
+        with ThreadPoolExecutor(self.threads) as pool:
+            for start in range(0, len(outlines), window):
+                for part in pool.map(cut, outlines[start : start + window]):
+                    mask = np.zeros((width, height), bool).T
+                    h, w = part.mask.shape
+                    mask[part.y : part.y + h, part.x : part.x + w] = part.mask
+                    yield MaskChunk(mask[None], notes=(part.note,) if part.note else ())
+
+    def _cut(self, image: np.ndarray, core: float, outline: np.ndarray) -> _Cut:
+        """Cut one object out.
+
+        Args:
+            image: ``(H, W, 3)`` uint8.
+            core: Scale of the sure foreground.
+            outline: Corners ``(4, 2)`` in image pixels; may reach beyond the image.
+        """
+        x0, y0, x1, y1 = self._crop(outline, *image.shape[:2])
+        crop = image[y0:y1, x0:x1]
+        height, width = crop.shape[:2]
+        outline = outline - [x0, y0]
+        scale = min(1.0, self.max_side / max(height, width))
+        if scale < 1:
+            size = max(1, round(width * scale)), max(1, round(height * scale))
+            crop = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
+            outline = outline * (size[0] / width, size[1] / height)
+        mask, note = self._grabcut(np.ascontiguousarray(crop), core, outline)
+        if scale < 1:
+            mask = cv2.resize(
+                mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
+            ).view(bool)
+        return _Cut(mask, x0, y0, note)
+
+    def _crop(self, outline: np.ndarray, height: int, width: int) -> tuple[int, int, int, int]:
+        """Return x0, y0, x1, y1 of the crop around a box, inside the image."""
+        low, high = outline.min(axis=0), outline.max(axis=0)
+        around = self.margin * (high - low).max()
+        x0, y0 = np.floor(np.maximum(low - around, 0)).astype(int)
+        x1, y1 = np.ceil(np.minimum(high + around, [width, height])).astype(int)
+        return x0, y0, x1, y1
+
+    def _grabcut(
+        self, crop: np.ndarray, core: float, outline: np.ndarray
+    ) -> tuple[np.ndarray, str | None]:
+        height, width = crop.shape[:2]
+        inside = fill_polygon(outline, height, width)
+        if inside.all():
+            return inside, 'GrabCut: a box fills its image, nothing is background: box kept'
+        if not inside.any():
+            return inside, None
+        labels = np.where(inside, np.uint8(cv2.GC_PR_FGD), np.uint8(cv2.GC_BGD))
+        centre = (outline.min(axis=0) + outline.max(axis=0)) / 2
+        labels[fill_polygon(centre + (outline - centre) * core, height, width)] = cv2.GC_FGD
+        labels = np.ascontiguousarray(labels)
+        background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
+        # The generator is the thread's own: only a seed right here makes a mask its box's alone.
+        cv2.setRNGSeed(self.seed)
+        cv2.grabCut(
+            crop, labels, None, background, foreground, self.iterations, cv2.GC_INIT_WITH_MASK
+        )
+        return (labels & 1).astype(bool), None  # GC_FGD = 1, GC_PR_FGD = 3

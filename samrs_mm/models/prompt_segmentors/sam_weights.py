@@ -1,0 +1,251 @@
+"""Building a SAM and filling it with weights, safely."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+from torch import nn
+
+from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.compat import safe_load
+
+_PATCH = 16
+_PROMPT_DIM = 256
+
+
+@dataclass(frozen=True)
+class PublishedWeights:
+    """Weights that the authors of SAM published.
+
+    Args:
+        file: File name.
+        size: Bytes.
+        sha256: Hash, as hex.
+        embed_dim: Width of the image encoder.
+        depth: Number of the image encoder's blocks.
+    """
+
+    file: str
+    size: int
+    sha256: str
+    embed_dim: int
+    depth: int
+
+    @property
+    def advice(self) -> str:
+        """Where to get them, and how to know that they arrived whole."""
+        return (
+            f'download https://dl.fbaipublicfiles.com/segment_anything/{self.file} '
+            f'({self.size:,} bytes, sha256 {self.sha256})'
+        )
+
+
+# Addresses: README of facebookresearch/segment-anything, which prints neither sizes nor hashes;
+# these stand alike in a dozen unrelated public projects that pin the files.
+PUBLISHED = {
+    'vit_h': PublishedWeights(
+        'sam_vit_h_4b8939.pth',
+        2_564_550_879,
+        'a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e',
+        embed_dim=1280,
+        depth=32,
+    ),
+    'vit_l': PublishedWeights(
+        'sam_vit_l_0b3195.pth',
+        1_249_524_607,
+        '3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622',
+        embed_dim=1024,
+        depth=24,
+    ),
+    'vit_b': PublishedWeights(
+        'sam_vit_b_01ec64.pth',
+        375_042_383,
+        'ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912',
+        embed_dim=768,
+        depth=12,
+    ),
+}
+
+_REQUIRED = ('embed_dim', 'depth', 'num_heads', 'global_attn_indexes')
+_OPTIONAL = ('img_size', 'window_size', 'seed')
+
+
+def check_arch(arch: str | Mapping[str, Any], checkpoint: str | None) -> str | dict[str, Any]:
+    """Return ``arch`` as plain data.
+
+    Args:
+        arch: A published name, or sizes: ``embed_dim``, ``depth``, ``num_heads``,
+            ``global_attn_indexes``; optional ``img_size`` (1024, a multiple of 16),
+            ``window_size`` (14), and ``seed`` for random weights.
+        checkpoint: Path of the weights, or None.
+
+    Raises:
+        RefusedError: An unknown name, a missing or unknown size, or no source of weights.
+    """
+    if isinstance(arch, str):
+        if arch not in PUBLISHED:
+            raise RefusedError(
+                f'model.arch={arch!r}; allowed: {", ".join(PUBLISHED)}, or a dict of sizes'
+            )
+        if checkpoint is None:
+            published = PUBLISHED[arch]
+            raise RefusedError(
+                f'model.arch={arch!r} without weights: {published.advice} as '
+                f'checkpoints/{published.file} and pass it as --checkpoint'
+            )
+        return arch
+    missing = [key for key in _REQUIRED if key not in arch]
+    unknown = [key for key in arch if key not in _REQUIRED + _OPTIONAL]
+    if missing or unknown:
+        raise RefusedError(
+            f'model.arch: {"missing" if missing else "unknown"} {", ".join(missing or unknown)}; '
+            f'needed: {", ".join(_REQUIRED)}; optional: {", ".join(_OPTIONAL)}'
+        )
+    if checkpoint is None and arch.get('seed') is None:
+        raise RefusedError('model.arch: random weights need a seed; add seed=0, or a checkpoint')
+    sizes = dict(img_size=1024, window_size=14) | dict(arch)
+    if sizes['img_size'] % _PATCH:
+        raise RefusedError(
+            f'model.arch: img_size={sizes["img_size"]} is not a multiple of {_PATCH}'
+        )
+    return sizes | dict(global_attn_indexes=list(arch['global_attn_indexes']))
+
+
+def build_sam(arch: str | dict[str, Any], checkpoint: str | None) -> tuple[nn.Module, str | None]:
+    """Build a SAM in evaluation mode, on the CPU.
+
+    Args:
+        arch: As ``check_arch`` returns it.
+        checkpoint: Path of the weights; None for seeded random ones.
+
+    Returns:
+        The ``segment_anything`` model and the sha256 of the weights file (None without one).
+
+    Raises:
+        RefusedError: ``segment_anything`` is not installed, or the weights are missing, corrupt,
+            or of another architecture.
+    """
+    try:
+        import segment_anything
+    except ImportError as error:
+        raise RefusedError(
+            f'SAMSegmentor needs segment_anything ({error}): pip install segment-anything==1.0'
+        ) from error
+    state = None if checkpoint is None else _read(Path(checkpoint), arch)
+    if isinstance(arch, str):
+        sam = segment_anything.sam_model_registry[arch]()
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(arch.get('seed') or 0)
+            sam = _sam_of_sizes(arch)
+    if state is None:
+        return sam.eval(), None
+    try:
+        sam.load_state_dict(state)
+    except RuntimeError as error:
+        problem = str(error).split('\n\t')[1].strip()
+        raise RefusedError(f'checkpoint {checkpoint}: does not fit {arch}: {problem}') from error
+    return sam.eval(), _sha256(checkpoint, arch)
+
+
+def _sam_of_sizes(sizes: dict[str, Any]) -> nn.Module:
+    """As ``segment_anything.build_sam._build_sam``, with the encoder's sizes left open."""
+    from segment_anything import modeling
+
+    grid = sizes['img_size'] // _PATCH
+    return modeling.Sam(
+        image_encoder=modeling.ImageEncoderViT(
+            depth=sizes['depth'],
+            embed_dim=sizes['embed_dim'],
+            img_size=sizes['img_size'],
+            norm_layer=partial(nn.LayerNorm, eps=1e-6),
+            num_heads=sizes['num_heads'],
+            patch_size=_PATCH,
+            use_rel_pos=True,
+            global_attn_indexes=sizes['global_attn_indexes'],
+            window_size=sizes['window_size'],
+            out_chans=_PROMPT_DIM,
+        ),
+        prompt_encoder=modeling.PromptEncoder(
+            embed_dim=_PROMPT_DIM,
+            image_embedding_size=(grid, grid),
+            input_image_size=(sizes['img_size'], sizes['img_size']),
+            mask_in_chans=16,
+        ),
+        mask_decoder=modeling.MaskDecoder(
+            transformer=modeling.TwoWayTransformer(
+                depth=2, embedding_dim=_PROMPT_DIM, mlp_dim=2048, num_heads=8
+            ),
+            transformer_dim=_PROMPT_DIM,
+        ),
+    )
+
+
+def _read(path: Path, arch: str | dict[str, Any]) -> dict[str, torch.Tensor]:
+    published = PUBLISHED.get(arch) if isinstance(arch, str) else None
+    if not path.is_file():
+        advice = f'{published.advice} to that place, or' if published else 'check the path, or'
+        raise RefusedError(f'checkpoint {path}: no such file; {advice} pass --checkpoint FILE')
+    try:
+        state = safe_load(path)
+    except (OSError, ValueError) as error:
+        size = path.stat().st_size
+        line = str(error) if str(path) in str(error) else f'{path}: {error}'
+        if published and size != published.size:
+            line += f'; it has {size:,} bytes instead of {published.size:,}: {published.advice}'
+        raise RefusedError(f'checkpoint {line}') from error
+    found = recognise(state)
+    if found is None:
+        raise RefusedError(f'checkpoint {path}: holds no SAM (no image_encoder.patch_embed)')
+    wanted = (
+        dict(embed_dim=published.embed_dim, depth=published.depth, img_size=1024)
+        if published
+        else {key: arch[key] for key in ('embed_dim', 'depth', 'img_size')}
+    )
+    if found != wanted:
+        raise RefusedError(
+            f'checkpoint {path}: holds {_name(found)}, not {_name(wanted)}; set model.arch to '
+            'what it holds, or pass the other checkpoint'
+        )
+    return state
+
+
+def recognise(state: Any) -> dict[str, int] | None:
+    """Return embed_dim, depth and img_size of a SAM's weights, or None if they are not a SAM's.
+
+    Args:
+        state: What a checkpoint holds.
+    """
+    try:
+        embed_dim = state['image_encoder.patch_embed.proj.weight'].shape[0]
+        grid = state['image_encoder.pos_embed'].shape[1]
+        blocks = {
+            key.split('.')[2] for key in state if str(key).startswith('image_encoder.blocks.')
+        }
+    except (TypeError, KeyError, AttributeError, IndexError):
+        return None
+    return dict(embed_dim=embed_dim, depth=len(blocks), img_size=grid * _PATCH)
+
+
+def _name(sizes: dict[str, int]) -> str:
+    for name, published in PUBLISHED.items():
+        if sizes == dict(embed_dim=published.embed_dim, depth=published.depth, img_size=1024):
+            return name
+    return 'a SAM of ' + ', '.join(f'{key}={value}' for key, value in sizes.items())
+
+
+def _sha256(path: str, arch: str | dict[str, Any]) -> str:
+    with open(path, 'rb') as file:
+        digest = hashlib.file_digest(file, 'sha256').hexdigest()
+    if isinstance(arch, str) and digest != PUBLISHED[arch].sha256:
+        print_log(
+            f'checkpoint {path} is not the published {PUBLISHED[arch].file} (its sha256 is '
+            f'{digest}); fine if you trained it, else download it again',
+            logger='current',
+        )
+    return digest

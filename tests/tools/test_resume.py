@@ -1,0 +1,102 @@
+"""A run killed at any moment resumes, and ends byte-identical to an uninterrupted one."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from folders import CONFIG, ROOT, run_apart, tree, write_dota
+
+BOX_FILL = ('--cfg-options', 'model.type=BoxFillSegmentor')
+
+
+@pytest.mark.parametrize('call', ['fsync', 'replace'])
+def test_killed_at_every_write(dota, tmp_path, annotate, call):
+    assert annotate(*BOX_FILL, out='whole') == 0
+    whole = tree(tmp_path / 'whole')
+    out = tmp_path / 'killed'
+    argv = [CONFIG, '--data-root', str(dota), '--out', str(out), '--workers', '0', *BOX_FILL]
+    kills = 0
+    for nth in (1, 2, 3, 2, 3, 4, 2, 1, 2, 3):
+        code = run_apart(argv, ('kill', call, nth))
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        kills += 1
+    assert kills >= 5
+    assert run_apart(argv) == 0
+    assert tree(out) == whole
+
+
+@pytest.mark.parametrize('workers', ['1', '4'])
+def test_workers_change_no_byte(annotate, dota, tmp_path, workers):
+    assert annotate(out='whole') == 0
+    out = tmp_path / 'out'
+    argv = [CONFIG, '--data-root', str(dota), '--out', str(out), '--workers', workers]
+    assert run_apart(argv) == 0
+    assert tree(out) == tree(tmp_path / 'whole')
+
+
+def test_two_shards_at_once(annotate, dota, tmp_path):
+    assert annotate(out='whole') == 0
+    out = tmp_path / 'out'
+    command = [sys.executable, str(ROOT / 'tools/sam_annotate.py'), CONFIG, '--data-root',
+               str(dota), '--out', str(out), '--workers', '0']  # fmt: skip
+    shards = [
+        subprocess.Popen(
+            [*command, '--shard', f'{i}/2'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        for i in range(2)
+    ]
+    outputs = [shard.communicate()[0].decode() for shard in shards]
+    assert [shard.returncode for shard in shards] == [0, 0], outputs
+    assert tree(out) == tree(tmp_path / 'whole')
+
+
+@pytest.mark.parametrize('limit', [1, 3])
+def test_limit_in_two_parts(annotate, tmp_path, limit):
+    assert annotate(out='whole') == 0
+    assert annotate('--limit', limit) == 0
+    assert len(list((tmp_path / 'out/instances').iterdir())) == limit
+    assert b'"partial":true' in (tmp_path / 'out/meta.json').read_bytes()
+    assert annotate() == 0
+    assert tree(tmp_path / 'out') == tree(tmp_path / 'whole')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('tile', [(), ('tile.size=64', 'tile.overlap=16')])
+def test_killed_twenty_times_at_random(tmp_path, tile):
+    data = write_dota(tmp_path / 'dota', scenes=24, size=(160, 160))
+    base = [sys.executable, str(ROOT / 'tools/sam_annotate.py'), CONFIG, '--data-root', str(data)]
+    config = tmp_path / 'tiled.py'
+    if tile:
+        config.write_text(f"_base_ = ['{CONFIG}']\ntile = dict(size=64, overlap=16, iof=0.5)\n")
+        base[2] = str(config)
+    whole, out = tmp_path / 'whole', tmp_path / 'out'
+    subprocess.run([*base, '--out', str(whole)], check=True)
+    rng = random.Random(0)
+    for kill in range(20):
+        workers = ('0', '1', '4')[kill % 3]
+        process = subprocess.Popen(
+            [*base, '--out', str(out), '--workers', workers], start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        _wait_for_work(process, out)
+        time.sleep(rng.uniform(0, 0.4))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    subprocess.run([*base, '--out', str(out)], check=True)
+    assert tree(out) == tree(whole)
+    subprocess.run([*base, '--out', str(out), '--verify'], check=True)
+
+
+def _wait_for_work(process: subprocess.Popen, out) -> None:
+    started = time.time_ns()
+    while process.poll() is None:
+        folder = out / 'semantic'
+        if folder.exists() and folder.stat().st_mtime_ns > started:
+            return
+        time.sleep(0.01)
