@@ -192,7 +192,7 @@ def draw(job: AnnotationJob, count: int) -> None:
         record = records.load(job.out.path(folder.INSTANCES, unit.stem))
         source = job.dataset.root / record['image']['path']
         path = job.out.path(folder.IMAGES, unit.stem) if unit.window else source
-        picture = overlay(SceneImage(path).read(), record['boxes'], len(job.dataset.classes))
+        picture = overlay(SceneImage(path).read(), record['boxes'])
         target = job.out.path(folder.SHOW, unit.stem)
         target.parent.mkdir(exist_ok=True)
         folder.atomic_write(target, cv2.imencode('.jpg', picture[..., ::-1])[1].tobytes())

@@ -155,7 +155,7 @@ class Finaliser:
             for row in self._unit_rows(unit, done.get(unit.index)):
                 seen.add(row.box_id)
                 yield row
-        status, reason, tile = self._rest(units, done)
+        status, reason, tile = self._rest(scene, units, done)
         about = self._about(scene)
         for box in parsed.boxes:
             if box.box_id not in seen:
@@ -187,10 +187,12 @@ class Finaliser:
             about = self._about(scene)
             return ParsedLabels(), LedgerRow(label, ledger.UNREADABLE, str(error), **about)
 
-    def _rest(self, units: list[Unit], done: dict[int, dict]) -> tuple[str, str, str]:
+    def _rest(
+        self, scene: int, units: list[Unit], done: dict[int, dict]
+    ) -> tuple[str, str, str]:
         """Return status, reason and tile of the boxes that stand in no record of their scene."""
         missing = [unit for unit in units if unit.index not in done]
-        if not units:
+        if self.plan.dataset.scenes[scene].image is None:
             return ledger.NO_IMAGE, 'the label file has no image', ''
         if not missing:
             return ledger.UNTILED, f'no tile holds {self._iof():g} of its area', ''

@@ -4,10 +4,9 @@ import cv2
 import numpy as np
 
 from samrs_mm.annotation import records, rle
-from samrs_mm.annotation.classes import palette_for
 
 
-def overlay(image: np.ndarray, boxes: list[dict], num_classes: int) -> np.ndarray:
+def overlay(image: np.ndarray, boxes: list[dict]) -> np.ndarray:
     """Draw an annotated image: tinted masks with outlines, and the labelled boxes.
 
     Boxes without a mask are drawn in red.
@@ -15,15 +14,13 @@ def overlay(image: np.ndarray, boxes: list[dict], num_classes: int) -> np.ndarra
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
         boxes: The ``boxes`` of the image's record.
-        num_classes: Number of classes; colours are those of the label maps' palette.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.
     """
     canvas = image.copy()
-    palette = palette_for(num_classes)
     for box in boxes:
-        colour = _vivid(palette[box['category_id'] - 1])
+        colour = class_colour(box['category_id'] - 1)
         if box['status'] == records.KEPT:
             mask = rle.decode(box['segmentation'])
             canvas[mask] = (0.55 * canvas[mask] + 0.45 * np.array(colour)).astype(np.uint8)
@@ -41,8 +38,11 @@ def overlay(image: np.ndarray, boxes: list[dict], num_classes: int) -> np.ndarra
     return canvas
 
 
-def _vivid(colour: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Brighten a palette colour: SAMRS's are meant for a white ground and vanish on a photo."""
-    hsv = cv2.cvtColor(np.array([[colour]], np.uint8), cv2.COLOR_RGB2HSV)[0, 0]
-    hsv[1], hsv[2] = max(hsv[1], 170), 255
-    return tuple(int(v) for v in cv2.cvtColor(np.array([[hsv]]), cv2.COLOR_HSV2RGB)[0, 0])
+def class_colour(index: int) -> tuple[int, int, int]:
+    """Return a bright RGB colour; neighbouring classes are far apart in hue.
+
+    The SAMRS palette is made for label maps: most of its colours vanish on a photo.
+    """
+    hue = round(180 * (index * 0.618034 + 0.5)) % 180
+    pixel = np.array([[[hue, 190, 255]]], np.uint8)
+    return tuple(int(value) for value in cv2.cvtColor(pixel, cv2.COLOR_HSV2RGB)[0, 0])

@@ -67,13 +67,15 @@ def test_limit_in_two_parts(annotate, tmp_path, limit):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('tile', [(), ('tile.size=64', 'tile.overlap=16')])
-def test_killed_twenty_times_at_random(tmp_path, tile):
-    data = write_dota(tmp_path / 'dota', scenes=24, size=(160, 160))
+@pytest.mark.parametrize('tiled', [False, True])
+def test_killed_twenty_times_at_random(tmp_path, tiled):
+    data = write_dota(tmp_path / 'dota', scenes=90, size=(256, 256))
     base = [sys.executable, str(ROOT / 'tools/sam_annotate.py'), CONFIG, '--data-root', str(data)]
     config = tmp_path / 'tiled.py'
-    if tile:
-        config.write_text(f"_base_ = ['{CONFIG}']\ntile = dict(size=64, overlap=16, iof=0.5)\n")
+    if tiled:
+        config.write_text(
+            f"_base_ = ['{CONFIG}']\ntile = dict(_delete_=True, size=128, overlap=32, iof=0.5)\n"
+        )
         base[2] = str(config)
     whole, out = tmp_path / 'whole', tmp_path / 'out'
     subprocess.run([*base, '--out', str(whole)], check=True)
@@ -85,7 +87,8 @@ def test_killed_twenty_times_at_random(tmp_path, tile):
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         _wait_for_work(process, out)
-        time.sleep(rng.uniform(0, 0.4))
+        time.sleep(rng.uniform(0, 0.5))
+        assert process.poll() is None, 'the run ended before it could be killed'
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     subprocess.run([*base, '--out', str(out)], check=True)

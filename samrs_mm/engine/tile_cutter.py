@@ -1,0 +1,318 @@
+"""Cut the scenes of a dataset into tiles, written in DOTA's format."""
+
+import errno
+import json
+import multiprocessing
+import os
+import re
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from samrs_mm.annotation import folder, records, tiling
+from samrs_mm.annotation.errors import ImageReadError, RefusedError, SamrsError
+from samrs_mm.annotation.images import IMAGE_SUFFIXES, SceneImage, image_size, write_png
+from samrs_mm.annotation.labels import BoxLabel, ParsedLabels
+from samrs_mm.datasets.box_annotated.base import Scene, list_stems
+from samrs_mm.datasets.box_annotated.geometry import geometry
+from samrs_mm.engine.plan import Plan, Unit
+from samrs_mm.engine.writer import describe
+
+IMAGES, LABELS, META = 'images', 'labelTxt', 'tiles.json'
+FORMAT = 1
+_TILE_STEM = re.compile(r'(.+)__\d+__\d+___\d+')
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def label_text(labels: list[BoxLabel], polygons: np.ndarray) -> str:
+    """Return a DOTA label file.
+
+    Args:
+        labels: N boxes, for their class names; blanks become ``-``, since columns end there.
+        polygons: Their corners ``(N, 4, 2)`` in tile pixels; may reach beyond the tile.
+    """
+    lines = []
+    for label, polygon in zip(labels, polygons, strict=True):
+        numbers = ' '.join(repr(round(value, 4) + 0.0) for value in polygon.ravel().tolist())
+        category = '-'.join(label.category.split()) or '-'
+        lines.append(f'{numbers} {category} 0\n')
+    return ''.join(lines)
+
+
+class ImageFolder:
+    """Images without labels, as scenes to cut.
+
+    Args:
+        root: The folder; folders inside it are not looked into.
+
+    Raises:
+        RefusedError: No such folder, no images in it, or two images of one name.
+    """
+
+    def __init__(self, root: str):
+        self.root = Path(root)
+        names = list_stems(self.root, IMAGE_SUFFIXES)
+        if not names:
+            kinds = ', '.join(IMAGE_SUFFIXES)
+            raise RefusedError(f'images {root}: no such folder, or no images in it ({kinds})')
+        for stem, files in names.items():
+            if len(files) > 1:
+                raise RefusedError(
+                    f'images {root}: two images would both be called {stem!r}: '
+                    f'{" and ".join(files)}; rename one of them'
+                )
+        self.scenes = [Scene(stem, files[0], None) for stem, files in sorted(names.items())]
+
+    def labels(self, index: int) -> ParsedLabels:
+        """Return no boxes."""
+        return ParsedLabels()
+
+
+@dataclass
+class SceneTiles:
+    """What became of a scene.
+
+    Args:
+        scene: Its index in the dataset.
+        tiles: Tiles it has, written now or before.
+        written: Tiles written now.
+        bare: Tiles without boxes.
+        boxes: Boxes in its labels, also those that can't be read.
+        places: Label lines written; a box stands in every tile that takes it.
+        untiled: Ids of the boxes that no tile takes.
+        malformed: A line for each label that can't be read as a box.
+        error: Why the scene has not all its tiles, in one line; None if it has.
+        full: Whether that was for want of disk space.
+    """
+
+    scene: int
+    tiles: int = 0
+    written: int = 0
+    bare: int = 0
+    boxes: int = 0
+    places: int = 0
+    untiled: list[str] = field(default_factory=list)
+    malformed: list[str] = field(default_factory=list)
+    error: str | None = None
+    full: bool = False
+
+
+class TileCutter:
+    """Cuts scene by scene into ``images/STEM.png`` and ``labelTxt/STEM.txt``.
+
+    A tile's image is written after its labels, so that a tile whose image stands is done. A scene
+    without a label file has none for its tiles either.
+
+    Args:
+        plan: The tiles of a dataset (or of an ``ImageFolder``).
+        out: Folder to write to.
+        dry: Write nothing.
+    """
+
+    def __init__(self, plan: Plan, out: str | os.PathLike, dry: bool = False):
+        self.plan, self.out, self.dry = plan, Path(out), dry
+
+    @property
+    def settings(self) -> dict:
+        """What decides the tiles, as plain data."""
+        return dict(format=FORMAT, tile=self.plan.tile.as_dict())
+
+    def begin(self) -> None:
+        """Make the folder, or check that it was begun with these scenes and settings.
+
+        Raises:
+            RefusedError: Not writable, holds files of someone else, or other settings.
+        """
+        try:
+            if self.out.exists() and any(self.out.iterdir()):
+                self._check_settings()
+                self._check_foreign()
+            for name in (IMAGES, LABELS) if self._labelled() else (IMAGES,):
+                (self.out / name).mkdir(parents=True, exist_ok=True)
+            if not (self.out / META).exists():
+                data = records.dump(dict(partial=True, settings=self.settings))
+                folder.atomic_write(self.out / META, data)
+        except OSError as error:
+            raise RefusedError(
+                f'out {self.out}: cannot write there: {error.strerror}; choose another --out'
+            ) from error
+
+    def _labelled(self) -> bool:
+        return any(scene.label for scene in self.plan.dataset.scenes)
+
+    def _check_settings(self) -> None:
+        path = self.out / META
+        if not path.exists():
+            raise RefusedError(
+                f'out {self.out} holds files that are not of this tool, such as '
+                f'{sorted(os.listdir(self.out))[0]}; choose an empty folder'
+            )
+        try:
+            old = json.loads(path.read_bytes())['settings']
+        except (ValueError, KeyError, TypeError) as error:
+            raise RefusedError(f'{path}: not a {META} of this tool') from error
+        changed = records.differences(old, self.settings)
+        if changed:
+            raise RefusedError(
+                f'out {self.out} was begun with other settings ({"; ".join(changed)}); use the '
+                'same or another --out'
+            )
+
+    def _check_foreign(self) -> None:
+        ours = {scene.stem for scene in self.plan.dataset.scenes}
+        for name in (IMAGES, LABELS):
+            for path in sorted((self.out / name).glob('[!.]*')):
+                match = _TILE_STEM.fullmatch(path.stem)
+                if not match or match[1] not in ours:
+                    raise RefusedError(
+                        f'out {self.out} holds tiles that are not of this dataset, such as '
+                        f'{path.relative_to(self.out)}; choose another --out'
+                    )
+
+    def cut(self, scene: int) -> SceneTiles:
+        """Cut a scene; what goes wrong is in the result."""
+        result = SceneTiles(scene)
+        try:
+            self._cut(result)
+        except Exception as error:  # noqa: BLE001 (a scene must not end the run)
+            result.error = describe(error)
+            if not isinstance(error, SamrsError | OSError):
+                result.error = f'{self.plan.dataset.scenes[scene].image}: {result.error}'
+            result.full = getattr(error, 'errno', None) in _FULL
+        return result
+
+    def _cut(self, result: SceneTiles) -> None:
+        scene = self.plan.dataset.scenes[result.scene]
+        parsed = self.plan.dataset.labels(result.scene)
+        result.boxes = len(parsed.boxes) + len(parsed.problems)
+        result.malformed = [f'{place.box_id}: {place.message}' for place in parsed.problems]
+        if scene.image is None:
+            raise ImageReadError(
+                f'{scene.label}: no image for the {result.boxes} boxes of the label'
+            )
+        path = self.plan.dataset.root / scene.image
+        units = self._units(result.scene, path)
+        polygons = geometry(parsed.boxes, oriented=False).polygons
+        dealt = tiling.assign(polygons, [unit.window for unit in units], self.plan.tile.iof)
+        missing = {unit.index for unit in units if not self._path(IMAGES, unit).exists()}
+        image = SceneImage(path) if missing and not self.dry else None
+        for unit, chosen in zip(units, dealt, strict=True):
+            if scene.label and not self.dry:
+                labels = [parsed.boxes[i] for i in chosen]
+                offset = np.array([unit.window.x, unit.window.y])
+                self._write_labels(unit, label_text(labels, polygons[chosen] - offset))
+            if unit.index in missing and image:
+                self._write_image(unit, image)
+            result.tiles += 1
+            result.written += unit.index in missing
+            result.bare += not len(chosen)
+            result.places += len(chosen)
+        taken = set().union(*(chosen.tolist() for chosen in dealt))
+        boxes = enumerate(parsed.boxes)
+        result.untiled = [box.box_id for i, box in boxes if i not in taken]
+
+    def _units(self, scene: int, path: Path) -> list[Unit]:
+        units = self.plan.by_scene[scene]
+        if units and units[0].window is None:
+            image_size(path)
+            raise ImageReadError(f'{path}: could not be read when the tool began; run it again')
+        return units
+
+    def _path(self, kind: str, unit: Unit) -> Path:
+        return self.out / kind / (unit.stem + ('.png' if kind == IMAGES else '.txt'))
+
+    def _write_labels(self, unit: Unit, text: str) -> None:
+        path, data = self._path(LABELS, unit), text.encode()
+        if not path.exists() or path.read_bytes() != data:
+            folder.atomic_write(path, data)
+
+    def _write_image(self, unit: Unit, image: SceneImage) -> None:
+        window = unit.window
+        pixels = image.crop(window.x, window.y, window.width, window.height, self.plan.tile.pad)
+        write_png(self._path(IMAGES, unit), pixels)
+
+    def finish(self, results: Iterable[SceneTiles]) -> None:
+        """Write ``tiles.json``: the settings, counts, and the boxes that no tile takes.
+
+        Raises:
+            OSError: It can't be written.
+        """
+        results = sorted(results, key=lambda result: result.scene)
+        counts = dict(scenes=len(results))
+        for name in ('tiles', 'bare', 'boxes', 'places'):
+            counts[name] = sum(getattr(result, name) for result in results)
+        data = dict(
+            partial=any(result.error for result in results),
+            settings=self.settings,
+            counts=counts,
+            untiled=[box_id for result in results for box_id in result.untiled],
+        )
+        folder.atomic_write(self.out / META, records.dump(data))
+
+
+def largest_first(plan: Plan) -> list[int]:
+    """Return the scenes, those with most tiles first: begun last, they would be waited for."""
+    scenes = range(len(plan.dataset.scenes))
+    return sorted(scenes, key=lambda scene: -len(plan.by_scene.get(scene, ())))
+
+
+def cut_scenes(cutter: TileCutter, scenes: list[int], workers: int) -> Iterator[SceneTiles]:
+    """Yield what became of each scene, in the order in which they are done.
+
+    Args:
+        cutter: The cutter; its folder was begun.
+        scenes: Indices of scenes, in the order in which they are begun.
+        workers: Processes, each with one scene at a time in memory; 0 cuts in this one.
+
+    Raises:
+        SamrsError: A process died.
+    """
+    if not workers:
+        yield from map(cutter.cut, scenes)
+        return
+    others = set(multiprocessing.active_children())
+    # Forked: no process imports torch anew, and the labels of a COCO file are shared.
+    context = multiprocessing.get_context('fork')
+    with ProcessPoolExecutor(workers, context, _begin_worker, (cutter,)) as pool:
+        try:
+            for future in as_completed([pool.submit(_cut, scene) for scene in scenes]):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise SamrsError(
+                'a process that cuts scenes died, perhaps out of memory; the same command with '
+                'fewer --workers goes on from here'
+            ) from error
+        except BaseException:
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
+
+
+_cutter: TileCutter
+
+
+def _begin_worker(cutter: TileCutter) -> None:
+    global _cutter
+    _cutter = cutter
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _cut(scene: int) -> SceneTiles:
+    return _cutter.cut(scene)
