@@ -69,7 +69,7 @@ def test_limit_in_two_parts(annotate, tmp_path, limit):
 @pytest.mark.slow
 @pytest.mark.parametrize('tiled', [False, True])
 def test_killed_twenty_times_at_random(tmp_path, tiled):
-    data = write_dota(tmp_path / 'dota', scenes=90, size=(256, 256))
+    data = write_dota(tmp_path / 'dota', scenes=150, size=(256, 256))
     base = [sys.executable, str(ROOT / 'tools/sam_annotate.py'), CONFIG, '--data-root', str(data)]
     config = tmp_path / 'tiled.py'
     if tiled:
@@ -87,7 +87,7 @@ def test_killed_twenty_times_at_random(tmp_path, tiled):
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         _wait_for_work(process, out)
-        time.sleep(rng.uniform(0, 0.5))
+        time.sleep(rng.uniform(0, 0.15))
         assert process.poll() is None, 'the run ended before it could be killed'
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -195,7 +195,7 @@ def test_a_small_sam_end_to_end(annotate, tmp_path):
     arch = dict(embed_dim=24, depth=2, num_heads=3, global_attn_indexes=[1], img_size=256, seed=0)
     config.write_text(
         f'_base_ = [{CONFIG!r}]\n'
-        f"model = dict(_delete_=True, type='SAMSegmentor', arch={arch}, checkpoint=None, chunk=3)\n"
+        f"model = dict(_delete_=True, type='SAMSegmentor', arch={arch}, checkpoint=None, chunk=3, threads=1)\n"
     )
     for out, flags in (('a', ()), ('b', ('--limit', '2')), ('b', ())):
         assert annotate('--prompt', 'rhbox', *flags, config=str(config), out=out) == 0
