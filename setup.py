@@ -15,7 +15,7 @@ MIM_PARTS = ('configs', 'tools', 'model-index.yml')
 
 
 def link_mim_parts():
-    """Put relative links into `samrs_mm/.mim`: an editable install has no other place to read from."""
+    """Put relative links into `samrs_mm/.mim`, where an editable install is read from."""
     folder = ROOT / 'samrs_mm' / '.mim'
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -24,9 +24,10 @@ def link_mim_parts():
 
 
 class BuildWithMim(build_py):
-    """Copy the parts straight into the build folder, so that no copy is left behind in the checkout."""
+    """Copy the parts straight into the build folder: no copy stays behind in the checkout."""
 
     def run(self):
+        """Build the package, then add the parts."""
         super().run()
         if self.editable_mode:
             link_mim_parts()
@@ -46,6 +47,7 @@ class DevelopWithMim(develop):
     """The legacy editable install: the only one whose packages `mim list` shows."""
 
     def run(self):
+        """Add the links, then install."""
         link_mim_parts()
         super().run()
 
@@ -60,7 +62,7 @@ with tempfile.TemporaryDirectory() as scratch:
     setup(
         name='samrs_mm',
         version=runpy.run_path(str(ROOT / 'samrs_mm' / 'version.py'))['__version__'],
-        description='Segmentation datasets from detection boxes with SAM, and segmentation pre-training on them',
+        description='Segmentation datasets from detection boxes, and pre-training on them',
         long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
         long_description_content_type='text/markdown',
         author='samrs_mm contributors',
@@ -68,7 +70,6 @@ with tempfile.TemporaryDirectory() as scratch:
         keywords='remote sensing, segmentation, segment anything, pre-training, OpenMMLab',
         classifiers=[
             'Development Status :: 3 - Alpha',
-            'License :: OSI Approved :: Apache Software License',
             'Operating System :: POSIX :: Linux',
             'Programming Language :: Python :: 3.11',
             'Topic :: Scientific/Engineering :: Image Recognition',
@@ -82,7 +83,7 @@ with tempfile.TemporaryDirectory() as scratch:
             for name, file in (('mim', 'mminstall'), ('optional', 'optional'), ('tests', 'tests'))
         },
         cmdclass={'build_py': BuildWithMim, 'develop': DevelopWithMim},
-        # In-tree builds (`pip install .`) would leave build/ behind, and a later wheel would pick up its stale files.
+        # `pip install .` would leave build/ behind, and a later wheel would take its stale files.
         options={'build': {'build_base': scratch}},
         zip_safe=False,
     )

@@ -46,9 +46,11 @@ def open_atomic(path: Path) -> Iterator[Any]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk is met in write(), which knows no name
         raise
 
 
@@ -162,7 +164,7 @@ class AnnotatedFolder:
         Raises:
             RefusedError: The folder holds files that are not named in our own records.
         """
-        if not self.root.exists() or not any(self.root.iterdir()):
+        if not any(path.is_file() for path in self.root.rglob('*')):
             return 0
         if not self.meta.exists():
             raise RefusedError(f'--restart: {self.root} has no meta.json, so it is not ours')

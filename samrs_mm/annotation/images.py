@@ -34,11 +34,16 @@ _READ_ERRORS = (OSError, SyntaxError, ValueError, RasterioError)
 
 
 @contextlib.contextmanager
-def _no_pixel_limit() -> Iterator[None]:
-    """Lift Pillow's guard against decompression bombs: DOTA has scenes of 800 Mpx."""
+def _pillow() -> Iterator[None]:
+    """Lift Pillow's guard against decompression bombs (DOTA has scenes of 800 Mpx); no warnings.
+
+    What it warns of (odd metadata, transparency) is of no use here, or is an error later.
+    """
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
     finally:
         Image.MAX_IMAGE_PIXELS = limit
 
@@ -83,7 +88,7 @@ class SceneImage:
     def __init__(self, path: str | os.PathLike):
         path = Path(path)
         try:
-            with _no_pixel_limit():
+            with _pillow():
                 self._pixels = _open_pixels(path)
         except _READ_ERRORS as error:
             raise _reason(path, error) from error
@@ -125,8 +130,9 @@ class _EightBitPixels:
         self.notes = _eight_bit_notes(image.mode)
 
     def window(self, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
-        part = self._image.crop((x0, y0, x1, y1))
-        return np.asarray(part if part.mode == 'RGB' else part.convert('RGB'))
+        with _pillow():
+            part = self._image.crop((x0, y0, x1, y1))
+            return np.asarray(part if part.mode == 'RGB' else part.convert('RGB'))
 
 
 class _DeepPixels:
@@ -202,10 +208,11 @@ def _read_bands(file: rasterio.DatasetReader, count: int) -> np.ndarray:
 def _percentile(bands: np.ndarray) -> float:
     """Return the ``PERCENTILE`` of all finite values; 1 where that is not above 0.
 
-    Values of 16 bits are counted, since ``np.percentile`` holds several copies.
+    Values of 16 bits are counted: ``np.percentile`` holds several copies, and overflows in int16.
     """
     if bands.dtype.itemsize > 2 or bands.dtype.kind == 'f':
         finite = bands[np.isfinite(bands)]
+        finite = finite if bands.dtype.kind == 'f' else finite.astype(np.float64)
         top = np.percentile(finite, PERCENTILE) if len(finite) else 0
     else:
         lowest = int(np.iinfo(bands.dtype).min)
@@ -228,7 +235,7 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
     """
     path = Path(path)
     try:
-        with _no_pixel_limit(), contextlib.suppress(UnidentifiedImageError), Image.open(path) as im:
+        with _pillow(), contextlib.suppress(UnidentifiedImageError), Image.open(path) as im:
             if not _for_rasterio(im):
                 return im.size
         with _rasterio_file(path) as file:

@@ -39,7 +39,7 @@ class PromptSetting:
         Raises:
             RefusedError: Not one of the sixteen settings.
         """
-        wanted = frozenset(name.lower().replace(' ', '').split('+'))
+        wanted = frozenset(str(name).lower().replace(' ', '').split('+'))
         for setting in SETTINGS:
             if frozenset(setting.split('+')) == wanted:
                 return cls(setting)

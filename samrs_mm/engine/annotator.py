@@ -1,9 +1,11 @@
 """The annotation driver: a plain loop over images that no single image can end."""
 
+import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+import cv2
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
@@ -97,7 +99,7 @@ class Annotator:
             batch_size=None,
             num_workers=workers,
             prefetch_factor=2 if workers else None,
-            worker_init_fn=_quiet_worker,
+            worker_init_fn=quiet_worker,
         )
 
     def _do(self, batch: list[Sample], writer: ResultWriter) -> None:
@@ -162,9 +164,9 @@ def _batched(samples: Iterable[Sample], size: int) -> Iterator[list[Sample]]:
         yield batch
 
 
-def _quiet_worker(_: int) -> None:
-    """Leave the cores to the segmentor: OpenCV in a worker decodes on one thread."""
-    import cv2
-
+def quiet_worker(_: int) -> None:
+    """Make a DataLoader worker read on one thread and leave signals to the main process."""
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,10 +52,10 @@ def load_config(path: str, options: dict[str, Any] | None, flags: dict[str, Any]
     Raises:
         RefusedError: No such file, not a config, an unknown or a missing key.
     """
+    if not os.path.isfile(path):
+        raise RefusedError(f'config {path}: no such file')
     try:
         config = Config.fromfile(path)
-    except FileNotFoundError as error:
-        raise RefusedError(f'config {path}: no such file') from error
     except Exception as error:
         text = ' '.join(str(error).split())
         raise RefusedError(f'config {path}: {type(error).__name__}: {text}') from error

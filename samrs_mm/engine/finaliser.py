@@ -187,9 +187,7 @@ class Finaliser:
             about = self._about(scene)
             return ParsedLabels(), LedgerRow(label, ledger.UNREADABLE, str(error), **about)
 
-    def _rest(
-        self, scene: int, units: list[Unit], done: dict[int, dict]
-    ) -> tuple[str, str, str]:
+    def _rest(self, scene: int, units: list[Unit], done: dict[int, dict]) -> tuple[str, str, str]:
         """Return status, reason and tile of the boxes that stand in no record of their scene."""
         missing = [unit for unit in units if unit.index not in done]
         if self.plan.dataset.scenes[scene].image is None:

@@ -52,7 +52,7 @@ class AnnotationJob:
             raise RefusedError(f'out {config.out} is the data root itself; choose another --out')
         entry = dict(config.dataset, data_root=config.data_root)
         self.dataset: BoxDataset = build(DATASETS, entry, 'dataset')
-        self.dataset_settings = dict(type=config.dataset.type)
+        self.dataset_settings = {k: v for k, v in config.dataset.items() if k != 'classes'}
 
     def survey(self, progress: Progress = iter) -> None:
         """Read all labels and headers once: classes are known and checked, images planned.

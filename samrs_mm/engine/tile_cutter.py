@@ -28,7 +28,7 @@ from samrs_mm.engine.writer import describe
 
 IMAGES, LABELS, META = 'images', 'labelTxt', 'tiles.json'
 FORMAT = 1
-_TILE_STEM = re.compile(r'(.+)__\d+__\d+___\d+')
+_TILE_FILE = re.compile(r'\.?(.+)__\d+__\d+___\d+\.(png|txt)(\.tmp)?')
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -132,9 +132,8 @@ class TileCutter:
             RefusedError: Not writable, holds files of someone else, or other settings.
         """
         try:
-            if self.out.exists() and any(self.out.iterdir()):
-                self._check_settings()
-                self._check_foreign()
+            self._check_foreign()
+            self._check_settings()
             for name in (IMAGES, LABELS) if self._labelled() else (IMAGES,):
                 (self.out / name).mkdir(parents=True, exist_ok=True)
             if not (self.out / META).exists():
@@ -151,10 +150,7 @@ class TileCutter:
     def _check_settings(self) -> None:
         path = self.out / META
         if not path.exists():
-            raise RefusedError(
-                f'out {self.out} holds files that are not of this tool, such as '
-                f'{sorted(os.listdir(self.out))[0]}; choose an empty folder'
-            )
+            return
         try:
             old = json.loads(path.read_bytes())['settings']
         except (ValueError, KeyError, TypeError) as error:
@@ -167,15 +163,17 @@ class TileCutter:
             )
 
     def _check_foreign(self) -> None:
-        ours = {scene.stem for scene in self.plan.dataset.scenes}
-        for name in (IMAGES, LABELS):
-            for path in sorted((self.out / name).glob('[!.]*')):
-                match = _TILE_STEM.fullmatch(path.stem)
-                if not match or match[1] not in ours:
-                    raise RefusedError(
-                        f'out {self.out} holds tiles that are not of this dataset, such as '
-                        f'{path.relative_to(self.out)}; choose another --out'
-                    )
+        scenes = {scene.stem for scene in self.plan.dataset.scenes}
+        meta = self.out / META
+        begun = meta.exists()
+        for path in self.out.rglob('*'):
+            tile = _TILE_FILE.fullmatch(path.name)
+            ours = path in (meta, folder.temporary(meta)) or (begun and tile and tile[1] in scenes)
+            if path.is_file() and not ours:
+                raise RefusedError(
+                    f'out {self.out} holds files that are not of this tool and dataset, such as '
+                    f'{path.relative_to(self.out)}; choose another --out'
+                )
 
     def cut(self, scene: int) -> SceneTiles:
         """Cut a scene; what goes wrong is in the result."""
@@ -195,9 +193,7 @@ class TileCutter:
         result.boxes = len(parsed.boxes) + len(parsed.problems)
         result.malformed = [f'{place.box_id}: {place.message}' for place in parsed.problems]
         if scene.image is None:
-            raise ImageReadError(
-                f'{scene.label}: no image for the {result.boxes} boxes of the label'
-            )
+            raise ImageReadError(f'{scene.label}: no image for its {result.boxes} boxes')
         path = self.plan.dataset.root / scene.image
         units = self._units(result.scene, path)
         polygons = geometry(parsed.boxes, oriented=False).polygons

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from samrs_mm.annotation import compositing, folder, records, rle
 from samrs_mm.annotation.boxes import OK
 from samrs_mm.annotation.images import SceneImage
+from samrs_mm.engine.annotator import quiet_worker
 from samrs_mm.engine.finaliser import Finaliser, Totals
 from samrs_mm.engine.plan import Plan, Unit
 from samrs_mm.engine.samples import Sample, SampleStream
@@ -136,7 +137,12 @@ def verify(
     Returns:
         What is wrong, one line each, and the totals of the ledger.
     """
-    loader = DataLoader(stream, batch_size=None, num_workers=min(workers, len(stream.groups)))
+    loader = DataLoader(
+        stream,
+        batch_size=None,
+        num_workers=min(workers, len(stream.groups)),
+        worker_init_fn=quiet_worker,
+    )
     problems = [line for _, found in progress(loader) for line in found]
     out = finaliser.out
     coco, book = _HashSink(), _HashSink()

@@ -2,8 +2,8 @@ import argparse
 import re
 
 import pytest
-
 from folders import ROOT
+
 from samrs_mm.annotation.errors import RefusedError
 from samrs_mm.engine.config import REQUIRED_KEYS, OptionsAction, load_config
 
@@ -68,7 +68,10 @@ def test_malformed_options(capsys, words, message):
 @pytest.mark.parametrize(
     ('words', 'message'),
     [
-        (['modle.arch=vit_b'], "--cfg-options: unknown key 'modle'; did you mean 'model'? keys: mod"),
+        (
+            ['modle.arch=vit_b'],
+            "--cfg-options: unknown key 'modle'; did you mean 'model'? keys: mod",
+        ),
         (['zzz=1'], "--cfg-options: unknown key 'zzz'; keys: model, dataset"),
         (['prompt.name=cp'], "prompt.name=cp: 'prompt' is not a dict in this config"),
     ],
@@ -91,9 +94,9 @@ def test_a_config_of_another_kind(tmp_path, key):
     ('text', 'message'),
     [
         ('a = (', r'SyntaxError: '),
-        ("_base_ = ['gone.py']", r''),
+        ("_base_ = ['gone.py']", r'FileNotFoundError: .*gone\.py'),
         ('a = 1 / 0', r'ZeroDivisionError: '),
-        ("custom_imports = dict(imports=['no_such_module_xyz'])", r''),
+        ("custom_imports = dict(imports=['no_such_module'])", r'no_such_module'),
     ],
 )
 def test_a_broken_config_is_told_in_one_line(tmp_path, text, message):
@@ -109,6 +112,8 @@ def test_no_such_file(tmp_path):
         load_config(str(tmp_path / 'none.py'), None, {})
 
 
-@pytest.mark.parametrize('path', sorted((ROOT / 'configs/annotate').glob('*.py')), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    'path', sorted((ROOT / 'configs/annotate').glob('*.py')), ids=lambda p: p.stem
+)
 def test_all_annotate_configs_load(path):
     assert load_config(str(path), {'prompt': 'cp'}, {}).prompt == 'cp'

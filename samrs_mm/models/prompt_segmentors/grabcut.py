@@ -168,7 +168,8 @@ class GrabCutSegmentor(PromptSegmentor):
             return inside, None
         labels = np.where(inside, np.uint8(cv2.GC_PR_FGD), np.uint8(cv2.GC_BGD))
         centre = (outline.min(axis=0) + outline.max(axis=0)) / 2
-        labels[fill_polygon(centre + (outline - centre) * core, height, width)] = cv2.GC_FGD
+        shrunk = fill_polygon(centre + (outline - centre) * core, height, width)
+        labels[shrunk & inside] = cv2.GC_FGD  # a twisted outline's core may lie outside it
         labels = np.ascontiguousarray(labels)
         background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
         # The generator is the thread's own: only a seed right here makes a mask its box's alone.

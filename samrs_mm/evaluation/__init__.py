@@ -1,0 +1,5 @@
+"""How good masks and predictions are."""
+
+from samrs_mm.evaluation.mask_iou import FolderScore, MaskIoU, score_folder
+
+__all__ = ['FolderScore', 'MaskIoU', 'score_folder']

@@ -1,0 +1,223 @@
+"""mIOU_I and mIOU_P of instance masks, and the score of an annotated folder.
+
+Source: Wang et al. 2023, arXiv:2305.02034, section 2.4, equation 1.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from samrs_mm.annotation import folder, records, rle
+from samrs_mm.annotation.errors import RefusedError
+
+
+class MaskIoU:
+    """Gathers the intersections and unions of N instances.
+
+    ``mIOU_I`` is the mean of the instances' IoUs: every object counts the same. ``mIOU_P`` is the
+    sum of intersections over the sum of unions: every pixel counts the same.
+    """
+
+    def __init__(self):
+        self.intersections: list[int] = []
+        self.unions: list[int] = []
+
+    def add(self, intersection: int, union: int) -> None:
+        """Add an instance by its pixel counts.
+
+        Args:
+            intersection: Pixels in both masks, from 0 to ``union``.
+            union: Pixels in either mask, >= 1.
+
+        Raises:
+            ValueError: Counts that no two masks have, or two empty masks, whose IoU is undefined.
+        """
+        if not 0 <= intersection <= union or union == 0:
+            raise ValueError(
+                f'intersection {intersection} and union {union} px; needed: 0 <= intersection <= '
+                'union and union >= 1'
+            )
+        self.intersections.append(int(intersection))
+        self.unions.append(int(union))
+
+    def add_masks(self, predicted: np.ndarray | dict | None, truth: np.ndarray | dict) -> None:
+        """Add an instance by its masks.
+
+        Args:
+            predicted: ``(H, W)`` bool, or COCO RLE with text counts; None is an empty mask.
+            truth: ``(H, W)`` bool, or COCO RLE with text counts; not empty.
+
+        Raises:
+            ValueError: The masks differ in size, or both are empty.
+        """
+        self.add(*overlap(predicted, truth))
+
+    def update(self, other: 'MaskIoU') -> None:
+        """Add all instances of another accumulator."""
+        self.intersections += other.intersections
+        self.unions += other.unions
+
+    def __len__(self) -> int:
+        """Return the number of instances."""
+        return len(self.unions)
+
+    @property
+    def miou_i(self) -> float:
+        """Mean IoU of the instances in [0, 1]; NaN without any."""
+        if not self.unions:
+            return float('nan')
+        return float(np.mean(np.array(self.intersections) / np.array(self.unions)))
+
+    @property
+    def miou_p(self) -> float:
+        """Sum of intersections / sum of unions in [0, 1]; NaN without any instance."""
+        return sum(self.intersections) / sum(self.unions) if self.unions else float('nan')
+
+
+def overlap(predicted: np.ndarray | dict | None, truth: np.ndarray | dict) -> tuple[int, int]:
+    """Return the pixels of the intersection and of the union of two masks.
+
+    Args:
+        predicted: ``(H, W)`` bool, or COCO RLE with text counts; None is an empty mask.
+        truth: ``(H, W)`` bool, or COCO RLE with text counts.
+
+    Raises:
+        ValueError: The masks differ in size.
+    """
+    second = _raw(truth)
+    if predicted is None:
+        return 0, int(coco_mask.area(second))
+    first = _raw(predicted)
+    if list(first['size']) != list(second['size']):
+        raise ValueError(
+            f'a mask of {first["size"]} against a true one of {second["size"]} (height, width)'
+        )
+    both = int(coco_mask.area(coco_mask.merge([first, second], intersect=True)))
+    return both, int(coco_mask.area(first)) + int(coco_mask.area(second)) - both
+
+
+def _raw(mask: np.ndarray | dict) -> dict:
+    text = rle.encode(mask) if isinstance(mask, np.ndarray) else mask
+    return dict(size=text['size'], counts=text['counts'].encode('ascii'))
+
+
+@dataclass
+class FolderScore:
+    """The score of an annotated folder.
+
+    Args:
+        overall: All scored instances.
+        classes: The same by class name of the folder, sorted.
+        unscored: Boxes of the folder without a true mask.
+        missing: True masks without a box in the folder: not annotated yet, or other data.
+    """
+
+    overall: MaskIoU = field(default_factory=MaskIoU)
+    classes: dict[str, MaskIoU] = field(default_factory=dict)
+    unscored: int = 0
+    missing: int = 0
+
+
+def score_folder(annotated_dir: str | Path, ground_truth_json: str | Path) -> FolderScore:
+    """Score the instance masks of an annotated folder, before overlap, against a COCO file.
+
+    A box and a true mask belong together if the annotation's ``box_id`` is the box's, or if the
+    box came from that very file (``annotations.json:annotations[12]``). A box without a mask
+    (empty, outside, degenerate) counts as IoU 0.
+
+    Args:
+        annotated_dir: An annotated folder without tiles.
+        ground_truth_json: COCO file whose ``segmentation`` entries are the truth.
+
+    Raises:
+        RefusedError: Not such a folder or file, a tiled folder, or nothing of one in the other.
+    """
+    root, truth_file = Path(annotated_dir), Path(ground_truth_json)
+    _refuse_tiles(root)
+    truth = _read_truth(truth_file)
+    score, seen = FolderScore(), set()
+    classes: dict[str, MaskIoU] = {}
+    box_id = None
+    for stem in sorted(folder.AnnotatedFolder(root).done()):
+        record = records.load(root / folder.INSTANCES / f'{stem}.json')
+        for box in record['boxes']:
+            box_id = box['box_id']
+            key = Path(box_id).name if ':annotations[' in box_id else box_id
+            if key not in truth:
+                score.unscored += 1
+                continue
+            seen.add(truth[key]['id'])
+            measured = classes.setdefault(box['category'], MaskIoU())
+            try:
+                measured.add_masks(box['segmentation'], truth[key]['mask'])
+            except ValueError as error:
+                raise RefusedError(f'{truth_file}: {box_id}: {error}') from error
+    score.missing = len({entry['id'] for entry in truth.values()} - seen)
+    if not seen:
+        raise RefusedError(
+            f'{root} and {truth_file} have no box in common: box ids like {box_id!r} there, like '
+            f'{next(iter(truth), None)!r} here; score against the truth of the same data'
+        )
+    score.classes = dict(sorted(classes.items()))
+    for measured in score.classes.values():
+        score.overall.update(measured)
+    return score
+
+
+def _refuse_tiles(root: Path) -> None:
+    meta = root / folder.META
+    try:
+        tile = json.loads(meta.read_bytes())['settings']['tile']
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RefusedError(f'{meta}: not the meta.json of an annotated folder') from error
+    if tile is not None:
+        raise RefusedError(
+            f'{root} is tiled, so an object may be in several tiles; score a folder that was '
+            'annotated with tile=None'
+        )
+
+
+def _read_truth(path: Path) -> dict[str, dict[str, Any]]:
+    """Return ``{'id': position, 'mask': RLE}`` by each name that a box may go by."""
+    try:
+        data = json.loads(path.read_bytes())
+        sizes = {image['id']: (image['height'], image['width']) for image in data['images']}
+        entries = data['annotations']
+    except OSError as error:
+        raise RefusedError(f'{path}: cannot read the true masks: {error.strerror}') from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise RefusedError(f'{path}: not a COCO file with images and annotations') from error
+    truth = {}
+    for row, entry in enumerate(entries):
+        try:
+            mask = _true_mask(entry.get('segmentation'), *sizes[entry['image_id']])
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise RefusedError(
+                f'{path}: annotations[{row}]: neither polygons nor RLE of a known image'
+            ) from error
+        if mask is None or rle.area(mask) == 0:
+            continue
+        names = [f'{path.name}:annotations[{row}]']
+        if 'box_id' in entry:
+            names.append(entry['box_id'])
+        truth |= {name: dict(id=row, mask=mask) for name in names}
+    if not truth:
+        raise RefusedError(f'{path}: no annotation has a segmentation; true masks are needed')
+    return truth
+
+
+def _true_mask(segmentation: Any, height: int, width: int) -> dict | None:
+    """Return polygons, counted or compressed RLE as RLE with text counts; None if there is none."""
+    if not segmentation:
+        return None
+    if isinstance(segmentation, list):
+        mask = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
+    elif isinstance(segmentation['counts'], list):
+        mask = coco_mask.frPyObjects(segmentation, height, width)
+    else:
+        return dict(size=list(segmentation['size']), counts=segmentation['counts'])
+    return dict(size=list(mask['size']), counts=mask['counts'].decode('ascii'))

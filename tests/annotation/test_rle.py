@@ -1,0 +1,54 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from pycocotools import mask as coco_mask
+
+from samrs_mm.annotation import rle
+
+masks = arrays(bool, st.tuples(st.integers(1, 24), st.integers(1, 24)))
+
+
+@given(masks)
+def test_round_trip(mask):
+    code = json.loads(json.dumps(rle.encode(mask)))
+    back = rle.decode(code)
+    assert back.dtype == bool
+    np.testing.assert_array_equal(back, mask)
+    assert code['size'] == list(mask.shape)
+    assert rle.area(code) == mask.sum()
+
+
+@given(masks)
+def test_memory_layout_and_type_change_nothing(mask):
+    code = rle.encode(mask)
+    assert rle.encode(np.asfortranarray(mask)) == code
+    assert rle.encode(mask.astype(np.uint8)) == code
+    assert rle.encode(np.repeat(mask, 2, axis=1)[:, ::2]) == code
+
+
+@given(masks)
+def test_bbox_is_the_masks_own(mask):
+    x, y, w, h = rle.bbox(rle.encode(mask))
+    if not mask.any():
+        assert (x, y, w, h) == (0, 0, 0, 0)
+        return
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    assert (x, y) == (columns[0], rows[0])
+    assert (x + w, y + h) == (columns[-1] + 1, rows[-1] + 1)
+
+
+def test_it_is_the_code_of_pycocotools():
+    mask = np.zeros((30, 40), bool)
+    mask[4:9, 5:30] = True
+    code = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
+    assert rle.encode(mask) == {'size': [30, 40], 'counts': code['counts'].decode()}
+
+
+def test_runs_that_do_not_add_up():
+    code = rle.encode(np.eye(8, dtype=bool))
+    with pytest.raises(ValueError, match='RLE'):
+        rle.decode(code | {'size': [4, 4]})
