@@ -15,6 +15,7 @@ IMAGES, SEMANTIC, INSTANCES, FAILED = 'images', 'semantic', 'instances', 'failed
 SHOW, REPORT = 'show', 'report'
 _SUFFIX = {IMAGES: '.png', SEMANTIC: '.png', INSTANCES: '.json', FAILED: '.json', SHOW: '.jpg'}
 ANNOTATIONS, LEDGER, META = 'annotations.json', 'ledger.csv', 'meta.json'
+INDEX = 'images.csv'
 
 
 def temporary(path: Path) -> Path:
@@ -144,7 +145,7 @@ class AnnotatedFolder:
 
     def foreign(self, stems: set[str]) -> list[str]:
         """Return the files, relative to the root, that no run with these images would write."""
-        ours = {ANNOTATIONS, LEDGER, META}
+        ours = {ANNOTATIONS, LEDGER, INDEX, META}
         ours |= {f'{kind}/{stem}{suffix}' for kind, suffix in _SUFFIX.items() for stem in stems}
         ours |= {f'{p.parent}/{temporary(p).name}'.removeprefix('./') for p in map(Path, ours)}
         found = []

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 
 UNTILED, PENDING, MALFORMED = 'untiled', 'pending', 'malformed'
@@ -50,15 +51,15 @@ class LedgerRow:
 COLUMNS = tuple(field.name for field in fields(LedgerRow))
 
 
-def header() -> str:
-    """Return the first line of the file."""
-    return ','.join(COLUMNS) + '\n'
-
-
-def line(row: LedgerRow) -> str:
-    """Return a row as a line of CSV."""
+def csv_line(values: Iterable) -> bytes:
+    """Return values as a line of CSV; None becomes empty."""
     text = io.StringIO()
     csv.writer(text, lineterminator='\n').writerow(
-        '' if value is None else value for value in astuple(row)
+        '' if value is None else value for value in values
     )
-    return text.getvalue()
+    return text.getvalue().encode()
+
+
+def line(row: LedgerRow) -> bytes:
+    """Return a row as a line of CSV."""
+    return csv_line(astuple(row))

@@ -1,4 +1,4 @@
-"""Set-level files, made from the labels and the records: COCO file, ledger, meta.
+"""Set-level files, made from the labels and the records: COCO file, ledger, image list, meta.
 
 Idempotent: the same records give the same bytes, however often and by whomever it is run.
 """
@@ -23,6 +23,9 @@ _LIBRARIES = (
     'samrs_mm', 'numpy', 'opencv-python', 'pillow', 'pycocotools', 'rasterio', 'shapely', 'torch',
     'segment-anything', 'mmengine', 'mmsegmentation', 'mmrotate',
 )  # fmt: skip
+
+IMAGE_COLUMNS = ('stem', 'file', 'scene', 'split', 'width', 'height', 'kept', 'labelled')
+"""Of ``images.csv``: what training needs to know of an image without opening its record."""
 
 
 @dataclass
@@ -55,7 +58,7 @@ class Totals:
 
 
 class Finaliser:
-    """Writes ``annotations.json``, ``ledger.csv`` and ``meta.json``.
+    """Writes ``annotations.json``, ``ledger.csv``, ``images.csv`` and ``meta.json``.
 
     Args:
         plan: All images of the dataset.
@@ -91,22 +94,26 @@ class Finaliser:
             with (
                 folder.open_atomic(self.out.root / folder.ANNOTATIONS) as coco,
                 folder.open_atomic(self.out.root / folder.LEDGER) as book,
+                folder.open_atomic(self.out.root / folder.INDEX) as index,
             ):
-                totals = self.render(coco, book)
+                totals = self.render(coco, book, index)
             folder.atomic_write(self.out.meta, records.dump(self.meta(totals)))
         return totals
 
-    def render(self, coco: BinaryIO, book: BinaryIO) -> Totals:
-        """Stream the COCO file and the ledger into open binary files."""
+    def render(self, coco: BinaryIO, book: BinaryIO, index: BinaryIO) -> Totals:
+        """Stream the COCO file, the ledger and the list of images into open binary files."""
         totals = Totals()
         images: list[dict] = []
         coco.write(b'{"annotations":[')
-        book.write(ledger.header().encode())
-        self._stream(totals, images, coco, book)
+        book.write(ledger.csv_line(ledger.COLUMNS))
+        index.write(ledger.csv_line(IMAGE_COLUMNS))
+        self._stream(totals, images, coco, book, index)
         coco.write(b'\n],' + self._coco_rest(images)[1:])
         return totals
 
-    def _stream(self, totals: Totals, images: list[dict], coco: BinaryIO, book: BinaryIO) -> None:
+    def _stream(
+        self, totals: Totals, images: list[dict], coco: BinaryIO, book: BinaryIO, index: BinaryIO
+    ) -> None:
         count = 0
         for scene in self.progress(range(len(self.plan.dataset.scenes))):
             done = {}
@@ -116,6 +123,7 @@ class Finaliser:
                     continue
                 done[unit.index] = record
                 images.append(self._coco_image(unit, record))
+                index.write(ledger.csv_line(self._image_row(images[-1], record)))
                 for box in record['boxes']:
                     if box['status'] == records.KEPT:
                         count += 1
@@ -124,7 +132,7 @@ class Finaliser:
                         coco.write((',\n' if count > 1 else '\n').encode() + text.encode())
             for row in self._rows(scene, done, totals):
                 totals.rows[row.status] += 1
-                book.write(ledger.line(row).encode())
+                book.write(ledger.line(row))
 
     def _record(self, unit: Unit, totals: Totals) -> dict | None:
         path = self.out.path(folder.INSTANCES, unit.stem)
@@ -185,7 +193,8 @@ class Finaliser:
         except LabelReadError as error:
             label = self.plan.dataset.scenes[scene].label
             about = self._about(scene)
-            return ParsedLabels(), LedgerRow(label, ledger.UNREADABLE, str(error), **about)
+            reason = str(error).replace(f'{self.plan.dataset.root}/', '')
+            return ParsedLabels(), LedgerRow(label, ledger.UNREADABLE, reason, **about)
 
     def _rest(self, scene: int, units: list[Unit], done: dict[int, dict]) -> tuple[str, str, str]:
         """Return status, reason and tile of the boxes that stand in no record of their scene."""
@@ -233,6 +242,13 @@ class Finaliser:
             id=unit.index + 1, file_name=name, width=image['width'], height=image['height'],
             stem=unit.stem, scene=image['scene'], offset=image['offset'],
         )  # fmt: skip
+
+    def _image_row(self, image: dict, record: dict) -> list:
+        areas = [b['visible_area'] for b in record['boxes'] if b['status'] == records.KEPT]
+        sizes = image['width'], image['height']
+        split = record['image']['split'] or ''
+        about = image['stem'], image['file_name'], image['scene'], split
+        return [*about, *sizes, len(areas), sum(areas)]
 
     def _coco_rest(self, images: list[dict]) -> bytes:
         classes = self.plan.dataset.classes

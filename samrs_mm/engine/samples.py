@@ -113,12 +113,20 @@ class SampleStream(IterableDataset):
                     yield sample
                     done += 1
             except Exception as error:  # noqa: BLE001 (a scene must not end the run, whatever befell it)
-                text = str(error) if isinstance(error, SamrsError) else None
-                if isinstance(error, OSError) and text is None:
-                    text = f'{error.filename or self._image_path(group)}: {error.strerror or error}'
-                text = text or f'{self._image_path(group)}: {type(error).__name__}: {error}'
+                line = self._tell(error, group)
                 for unit in group[done:]:
-                    yield self._failed(unit, ' '.join(text.split()))
+                    yield self._failed(unit, line)
+
+    def _tell(self, error: Exception, group: list[Unit]) -> str:
+        """Return an error as one line that names files from the data root on."""
+        path = self.dataset.scenes[group[0].scene].image
+        if isinstance(error, SamrsError):
+            text = str(error)
+        elif isinstance(error, OSError):
+            text = f'{error.filename or path}: {error.strerror or error}'
+        else:
+            text = f'{path}: {type(error).__name__}: {error}'
+        return ' '.join(text.split()).replace(f'{self.dataset.root}/', '')
 
     def _image_path(self, group: list[Unit]) -> Path:
         return self.dataset.root / self.dataset.scenes[group[0].scene].image

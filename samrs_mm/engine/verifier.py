@@ -145,10 +145,10 @@ def verify(
     )
     problems = [line for _, found in progress(loader) for line in found]
     out = finaliser.out
-    coco, book = _HashSink(), _HashSink()
-    totals = finaliser.render(coco, book)
+    sinks = {name: _HashSink() for name in (folder.ANNOTATIONS, folder.LEDGER, folder.INDEX)}
+    totals = finaliser.render(*sinks.values())
     problems += totals.problems
-    for name, sink in ((folder.ANNOTATIONS, coco), (folder.LEDGER, book)):
+    for name, sink in sinks.items():
         path = out.root / name
         if not path.exists():
             problems.append(f'{path}: missing; --finalise writes it')

@@ -111,6 +111,7 @@ class ResultWriter:
             self.statuses.update(box['status'] for box in sample.boxes)
 
     def _fail(self, sample: Sample, error: str) -> None:
+        error = error.replace(f'{self.out.root}/', '')
         with self._lock:
             self.failures.append(error)
         for box in sample.boxes:

@@ -65,12 +65,14 @@ def test_a_full_disk_ends_the_run_only_when_it_stays_full(out, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), 'disk')
 
     monkeypatch.setattr(os, 'fsync', full)
-    with (
-        ResultWriter(out, 'sig', 'small_on_top', pending=1) as writer,
-        pytest.raises(SamrsError, match='free some and run the same command'),
-    ):
+    writer = ResultWriter(out, 'sig', 'small_on_top', pending=1)
+
+    def write_many() -> None:
         for number in range(50):
             writer.commit(sample(number), [mask()])
+
+    with writer, pytest.raises(SamrsError, match='free some and run the same command'):
+        write_many()
     assert 4 <= len(writer.failures) < 20
     assert not list((out.root / folder.INSTANCES).iterdir())
 

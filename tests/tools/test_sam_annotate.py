@@ -54,6 +54,11 @@ def test_an_annotated_folder(annotate, dota, tmp_path):
             kept += 1
         assert visible == covered.sum()
         assert ((pixels == 255) == ~covered).all()
+    with open(out / 'images.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row['kept']) for row in rows] == [3, 4, 5, 6, 0]
+    assert rows[1]['file'] == 'images/P0001.png'
+    assert rows[4]['labelled'] == '0'
     coco = COCO(str(out / 'annotations.json'))
     assert len(coco.anns) == kept == 18
     assert {image['file_name'] for image in coco.imgs.values()} == {
@@ -61,8 +66,11 @@ def test_an_annotated_folder(annotate, dota, tmp_path):
     }
 
 
-def test_no_path_time_or_host_in_the_files(annotate, tmp_path):
-    assert annotate(*BOX_FILL) == 0
+def test_no_path_time_or_host_in_the_files(annotate, dota, tmp_path):
+    (dota / 'images/P0001.png').write_text('hello')
+    (dota / 'labelTxt/P0002.txt').unlink()
+    (dota / 'labelTxt/P0002.txt').mkdir()
+    assert annotate(*BOX_FILL) == 1
     for path in (tmp_path / 'out').rglob('*.*'):
         data = path.read_bytes()
         for secret in (str(tmp_path), os.uname().nodename):
@@ -193,10 +201,8 @@ def test_help_teaches():
 def test_a_small_sam_end_to_end(annotate, tmp_path):
     config = tmp_path / 'small_sam.py'
     arch = dict(embed_dim=24, depth=2, num_heads=3, global_attn_indexes=[1], img_size=256, seed=0)
-    config.write_text(
-        f'_base_ = [{CONFIG!r}]\n'
-        f"model = dict(_delete_=True, type='SAMSegmentor', arch={arch}, checkpoint=None, chunk=3, threads=1)\n"
-    )
+    model = dict(type='SAMSegmentor', arch=arch, chunk=3, threads=1, _delete_=True)
+    config.write_text(f'_base_ = [{CONFIG!r}]\nmodel = {model}\n')
     for out, flags in (('a', ()), ('b', ('--limit', '2')), ('b', ())):
         assert annotate('--prompt', 'rhbox', *flags, config=str(config), out=out) == 0
     assert tree(tmp_path / 'a') == tree(tmp_path / 'b')
