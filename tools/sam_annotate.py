@@ -152,7 +152,7 @@ def job_run(job: AnnotationJob, settings: dict, groups: list, workers: int) -> o
     except RuntimeError as error:
         if 'DataLoader worker' not in str(error):
             raise
-        print(f'error: a reading process died ({error}); use fewer --workers, or 0', file=sys.stderr)
+        print(f'error: a reading process died: {error}; use fewer --workers', file=sys.stderr)
         return None
     for line in result.failures:
         print(f'failed: {line}', file=sys.stderr)

@@ -232,5 +232,6 @@ def test_clean_removes_mended_failures_and_killed_writes(out):
     assert out.failed() == {'b'}
     left = {str(p.relative_to(out.root)) for p in out.root.rglob('*') if p.is_file()}
     assert left == {
-        'meta.json', 'instances/a.json', 'failed/b.json', 'instances/.b.json.tmp', 'semantic/.hidden'
+        'meta.json', 'instances/a.json', 'failed/b.json', 'instances/.b.json.tmp',
+        'semantic/.hidden',
     }  # fmt: skip

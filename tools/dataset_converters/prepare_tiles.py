@@ -102,16 +102,14 @@ def run(args: argparse.Namespace) -> int:
     cutter = TileCutter(plan, args.out, dry=args.dry_run)
     if not args.dry_run:
         cutter.begin()
-    results, code = cut(cutter, args.workers), 0
-    if any(result.error or result.malformed for result in results):
-        code = 1
+    results = cut(cutter, args.workers)
     if not args.dry_run:
         try:
             cutter.finish(results)
         except OSError as error:
             raise SamrsError(f'{error.filename}: {error.strerror}') from error
     tell(cutter, results)
-    return code
+    return int(any(result.error or result.malformed for result in results))
 
 
 def read_config(args: argparse.Namespace) -> tuple[object, TileSpec]:
