@@ -1,0 +1,74 @@
+"""Every command and snippet that a newcomer can paste is run."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from folders import ROOT
+
+PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+WANTS_DATA = ('data/DOTA-v2', 'data/DIOR', 'data/FAIR1M-2.0')
+WANTS_WEIGHTS = 'sam-vit-h'
+PLACEHOLDER = re.compile(r'\b(CONFIG|DIR|FOLDER|OUT)\b')
+
+
+def commands() -> list[str]:
+    """Return the tool commands of README and docs without placeholders, in order."""
+    found = []
+    for page in PAGES:
+        found += re.findall(r'^(?:\| \w+ \| `)?(python tools/[^\n`]*)', page.read_text(), re.M)
+    return [command for command in dict.fromkeys(found) if not PLACEHOLDER.search(command)]
+
+
+def shell(command: str, folder: Path) -> subprocess.CompletedProcess:
+    path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
+    environment = {**os.environ, 'PATH': path}
+    return subprocess.run(
+        command, shell=True, cwd=folder, env=environment, capture_output=True, text=True
+    )
+
+
+@pytest.fixture(scope='module')
+def checkout(tmp_path_factory):
+    """A folder in which the demo has been run."""
+    folder = tmp_path_factory.mktemp('checkout')
+    for name in ('tools', 'configs'):
+        (folder / name).symlink_to(ROOT / name)
+    done = shell('python tools/demo.py', folder)
+    assert done.returncode == 0, done.stderr
+    (folder / 'demo.txt').write_text(done.stdout)
+    return folder
+
+
+def test_the_demo_scores_and_draws(checkout):
+    said = (checkout / 'demo.txt').read_text()
+    scores = re.findall(r'^data/demo/(\S+): mIOU_I (\S+)', said, re.M)
+    assert [name for name, _ in scores] == ['masks', 'box-fill']
+    assert all(0.7 < float(score) < 1 for _, score in scores)
+    picture = re.search(r'^picture +(\S+)', said, re.M)[1]
+    assert (checkout / picture).stat().st_size > 50_000
+
+
+@pytest.mark.parametrize('command', commands())
+def test_a_command_of_the_docs(checkout, command):
+    done = shell(command, checkout)
+    assert 'Traceback' not in done.stderr
+    if any(name in command for name in WANTS_DATA) or WANTS_WEIGHTS in command:
+        assert done.returncode == 2
+        assert re.search(r'no such folder|https://\S+\.pth', done.stderr), done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
+
+
+def test_there_are_commands():
+    assert len(commands()) >= 6
+
+
+def test_the_decoding_snippet(checkout):
+    (snippet,) = re.findall(r'```python\n(.*?)```', (ROOT / 'docs/annotation.md').read_text(), re.S)
+    (checkout / 'snippet.py').write_text(f'{snippet}\nprint(pixels.shape, pixels.max())\n')
+    done = shell('python snippet.py', checkout)
+    assert done.stdout == '(512, 512) 1\n', done.stderr
