@@ -53,9 +53,13 @@ find_python() { # an environment that is there keeps its interpreter, unless PYT
     die "needs Python 3.11, found ${PYTHON:+$PYTHON: }$("${PYTHON:-python3}" -V 2>&1 | head -n 1 || true); install python3.11 with its -venv and -dev packages, or set PYTHON=/path/to/python3.11"
 }
 
+find_nvcc() { # the real one: torch takes the folder above a link for the toolkit
+    realpath "$(command -v nvcc || echo "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc")" 2>/dev/null || true
+}
+
 find_gpu() { # prints e.g. cuda13.0-sm90 where CUDA ops can be compiled for a GPU that is there, else cpu
     local nvcc arch
-    nvcc=$(command -v nvcc || echo "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc")
+    nvcc=$(find_nvcc)
     arch=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | sort -u | tr -d '.' | paste -sd_) || true
     if [[ $arch =~ ^[0-9_]+$ && -x $nvcc ]]; then
         echo "cuda$("$nvcc" --version | sed -n 's/.*release \([0-9.]*\).*/\1/p')-sm$arch"
@@ -97,8 +101,9 @@ build_mmcv() { # FLAVOUR FOLDER
     jobs=$(awk -v cores="$(nproc)" '/MemAvailable/ {n = int($2 / 2097152); print n < 1 ? 1 : n < cores ? n : cores}' /proc/meminfo)
     rm -rf "$part"
     # Not from pip's cache: it is keyed by mmcv's version alone and may hold a binary made for another torch.
-    run "step 2 of 4: compiling mmcv's ops for $1 with ${MAX_JOBS:-$jobs} processes (CPU 2 to 9 minutes, CUDA longer)" \
-        env CFLAGS=-g0 MMCV_WITH_OPS=1 FORCE_CUDA="$([[ $1 == cpu ]] && echo 0 || echo 1)" MAX_JOBS="${MAX_JOBS:-$jobs}" \
+    run "step 2 of 4: compiling mmcv's ops for $1 with ${MAX_JOBS:-$jobs} processes (CPU 2 to 9 minutes, CUDA up to 30)" \
+        env CFLAGS=-g0 MMCV_WITH_OPS=1 FORCE_CUDA="$([[ $1 == cpu ]] && echo 0 || echo 1)" \
+        CUDA_HOME="${CUDA_HOME:-$(find_nvcc | sed 's|/bin/nvcc$||')}" MAX_JOBS="${MAX_JOBS:-$jobs}" \
         "$python" -m pip wheel -v --no-cache-dir --no-deps --no-build-isolation -c constraints.txt -w "$part" mmcv \
         && mkdir -p "$2" && mv "$part"/mmcv-*.whl "$2/" && rm -rf "$part"
 }

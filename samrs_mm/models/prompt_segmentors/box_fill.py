@@ -41,15 +41,15 @@ class BoxFillSegmentor(PromptSegmentor):
     """Fills the prompt: the oriented box of ``rbox``, else the mask prompt's region or the box.
 
     Args:
-        arch: Without meaning here; accepted because configs address ``model.arch``.
-        checkpoint: Must be None: there are no weights.
+        arch: Must be None, as ``checkpoint``: there are no weights, but configs name both.
+        checkpoint: Must be None.
 
     Raises:
-        RefusedError: A checkpoint is given.
+        RefusedError: Weights are asked for.
     """
 
     def __init__(self, arch: None = None, checkpoint: None = None):
-        refuse_checkpoint(self, checkpoint)
+        refuse_weights(self, arch, checkpoint)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -70,14 +70,15 @@ class BoxFillSegmentor(PromptSegmentor):
             yield MaskChunk(fill_polygon(outline, *encoded)[None])
 
 
-def refuse_checkpoint(segmentor: PromptSegmentor, checkpoint: str | None) -> None:
+def refuse_weights(segmentor: PromptSegmentor, arch: str | None, checkpoint: str | None) -> None:
     """Refuse weights for a segmentor that has none.
 
     Raises:
-        RefusedError: ``checkpoint`` is not None.
+        RefusedError: ``arch`` or ``checkpoint`` is not None.
     """
-    if checkpoint is not None:
-        raise RefusedError(
-            f'model.checkpoint={checkpoint!r}: {type(segmentor).__name__} has no weights; leave '
-            'out --checkpoint, or choose a SAM config'
-        )
+    for key, value in dict(arch=arch, checkpoint=checkpoint).items():
+        if value is not None:
+            raise RefusedError(
+                f'model.{key}={value!r}: {type(segmentor).__name__} has no weights; leave it out, '
+                'or choose a SAM config'
+            )

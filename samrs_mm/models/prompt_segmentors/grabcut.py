@@ -19,7 +19,7 @@ from samrs_mm.annotation.rasterize import fill_polygon
 from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor
 from samrs_mm.models.prompt_segmentors.box_fill import (
     prompt_outlines,
-    refuse_checkpoint,
+    refuse_weights,
     without_region,
 )
 
@@ -54,11 +54,11 @@ class GrabCutSegmentor(PromptSegmentor):
             mask scaled up (nearest).
         seed: Seed of OpenCV's generator, set anew for every box.
         threads: Boxes cut at the same time. Changes no mask.
-        arch: Without meaning here; accepted because configs address ``model.arch``.
-        checkpoint: Must be None: there are no weights.
+        arch: Must be None, as ``checkpoint``: there are no weights, but configs name both.
+        checkpoint: Must be None.
 
     Raises:
-        RefusedError: A checkpoint is given, or a value that can't be.
+        RefusedError: Weights are asked for, or a value that can't be.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class GrabCutSegmentor(PromptSegmentor):
         arch: None = None,
         checkpoint: None = None,
     ):
-        refuse_checkpoint(self, checkpoint)
+        refuse_weights(self, arch, checkpoint)
         for name, value, low in (
             ('iterations', iterations, 1),
             ('max_side', max_side, 16),

@@ -79,7 +79,12 @@ class SAMSegmentor(PromptSegmentor):
         self.checkpoint = checkpoint
         self.chunk, self.images_per_pass, self.threads = chunk, images_per_pass, threads
         self.amp = amp
-        self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+        try:
+            self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+        except RuntimeError as error:
+            raise RefusedError(
+                f'model.device={device!r}; allowed: cpu, cuda, cuda:1, ...'
+            ) from error
         if self.device.type == 'cuda' and not torch.cuda.is_available():
             raise RefusedError(f'model.device={device!r}, but torch finds no GPU; use cpu')
         self.model: nn.Module | None = None

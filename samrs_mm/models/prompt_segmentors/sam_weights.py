@@ -148,7 +148,7 @@ def build_sam(arch: str | dict[str, Any], checkpoint: str | None) -> tuple[nn.Mo
     try:
         sam.load_state_dict(state)
     except RuntimeError as error:
-        problem = str(error).split('\n\t')[1].strip()
+        problem = str(error).split('\n\t')[1].strip()[:200]
         raise RefusedError(f'checkpoint {checkpoint}: does not fit {arch}: {problem}') from error
     return sam.eval(), _sha256(checkpoint, arch)
 
