@@ -26,7 +26,7 @@ from samrs_mm.engine.plan import Plan
 from samrs_mm.engine.samples import build_prompts
 from samrs_mm.models.prompt_segmentors import BoxFillSegmentor, GrabCutSegmentor, SAMSegmentor
 
-SMALL_SAM = dict(embed_dim=96, depth=4, num_heads=3, global_attn_indexes=[3], seed=0)
+SMALL_SAM = dict(embed_dim=96, depth=4, num_heads=3, global_attn_indexes=[3], img_size=256, seed=0)
 SEGMENTORS = {
     'box fill': (BoxFillSegmentor, 'rbox', {}),
     'GrabCut': (GrabCutSegmentor, 'rbox', {}),
@@ -120,15 +120,16 @@ def compare_counts(scratch: Path) -> None:
         '\none tile of 1024 px: ms per box, and MB that the peak grows by beyond the loaded model'
     )
     print(f'{"segmentor":<12}' + ''.join(f'{n:>10} boxes' for n in (20, 200, 2000)))
+    fresh = multiprocessing.get_context('spawn')
     for name in SEGMENTORS:
         cells = []
         for boxes in (20, 200, 2000):
             root = scratch / f'{boxes}-boxes'
             if not root.exists():
                 draw_folder(root, 1, side=1024, boxes=boxes)
-            queue = multiprocessing.Queue()
+            queue = fresh.Queue()
             out = scratch / f'{name}-{boxes}'
-            child = multiprocessing.Process(target=measure_tile, args=(name, root, out, queue))
+            child = fresh.Process(target=measure_tile, args=(name, root, out, queue))
             child.start()
             seconds, grown = queue.get()
             child.join()
@@ -139,9 +140,8 @@ def compare_counts(scratch: Path) -> None:
 def main() -> int:
     """Run both comparisons."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--scenes', type=int, default=12, help='default: %(default)s')
+    parser.add_argument('--scenes', type=int, default=24, help='default: %(default)s')
     args = parser.parse_args()
-    multiprocessing.set_start_method('spawn')
     with tempfile.TemporaryDirectory() as scratch:
         compare_counts(Path(scratch))
         compare_loops(Path(scratch), args.scenes)

@@ -53,8 +53,10 @@ find_python() { # an environment that is there keeps its interpreter, unless PYT
     die "needs Python 3.11, found ${PYTHON:+$PYTHON: }$("${PYTHON:-python3}" -V 2>&1 | head -n 1 || true); install python3.11 with its -venv and -dev packages, or set PYTHON=/path/to/python3.11"
 }
 
-find_nvcc() { # the real one: torch takes the folder above a link for the toolkit
-    realpath "$(command -v nvcc || echo "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc")" 2>/dev/null || true
+find_nvcc() { # the real one: torch takes the folder above a link or a wrapper for the toolkit
+    local nvcc=${CUDA_HOME:-/usr/local/cuda}/bin/nvcc
+    [[ -x $nvcc ]] || nvcc=$(command -v nvcc || true)
+    realpath "$nvcc" 2>/dev/null || true
 }
 
 find_gpu() { # prints e.g. cuda13.0-sm90 where CUDA ops can be compiled for a GPU that is there, else cpu
