@@ -12,10 +12,12 @@ from samrs_mm.annotation import records
 from samrs_mm.annotation.errors import RefusedError
 
 IMAGES, SEMANTIC, INSTANCES, FAILED = 'images', 'semantic', 'instances', 'failed'
-SHOW, REPORT = 'show', 'report'
+SHOW, REPORT, PACKED = 'show', 'report', 'packed'
 _SUFFIX = {IMAGES: '.png', SEMANTIC: '.png', INSTANCES: '.json', FAILED: '.json', SHOW: '.jpg'}
 ANNOTATIONS, LEDGER, META = 'annotations.json', 'ledger.csv', 'meta.json'
 INDEX = 'images.csv'
+LISTS = ('train.txt', 'val.txt', 'splits.json')
+"""What ``make_splits.py`` writes beside them."""
 
 
 def temporary(path: Path) -> Path:
@@ -144,14 +146,14 @@ class AnnotatedFolder:
         atomic_write(self.meta, records.dump(data))
 
     def foreign(self, stems: set[str]) -> list[str]:
-        """Return the files, relative to the root, that no run with these images would write."""
-        ours = {ANNOTATIONS, LEDGER, INDEX, META}
+        """Return the files, relative to the root, that none of our tools would write there."""
+        ours = {ANNOTATIONS, LEDGER, INDEX, META, *LISTS}
         ours |= {f'{kind}/{stem}{suffix}' for kind, suffix in _SUFFIX.items() for stem in stems}
         ours |= {f'{p.parent}/{temporary(p).name}'.removeprefix('./') for p in map(Path, ours)}
         found = []
         for folder, _, names in os.walk(self.root):
             relative = Path(folder).relative_to(self.root)
-            if relative.parts[:1] == (REPORT,):
+            if relative.parts[:1] in ((REPORT,), (PACKED,)):
                 continue
             found += [str(relative / name) for name in names]
         return sorted(name for name in found if name not in ours)

@@ -1,8 +1,3 @@
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -20,9 +15,7 @@ from segmentor_cases import (
 from torch import nn
 
 from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.models.segmentors import multi_head_encoder_decoder
 
-ROOT = Path(__file__).resolve().parents[3]
 MIXED = ['fast', 'sota', 'fast', 'sior', 'sota']
 
 
@@ -201,107 +194,21 @@ def test_gradient_reaches_every_parameter(head):
     assert [name for name, grad in grads.items() if not grad.abs().sum() > 0] == []
 
 
+def test_gradient_checkpointing_changes_nothing():
+    images, samples = batch_of(MIXED)
+    backbone = dict(type='ResNet', depth=18, base_channels=8, norm_cfg=NORM, with_cp=True)
+    saving = small_model(backbone=backbone)
+    saving.load_state_dict(small_model().state_dict())
+    _, expected = gradients(freeze_batch_norm(small_model()), images, samples)
+    _, found = gradients(freeze_batch_norm(saving), images, samples)
+    for name, grad in expected.items():
+        torch.testing.assert_close(found[name], grad, rtol=1e-9, atol=1e-12)
+
+
 def test_a_source_absent_from_the_batch_gets_a_zero_gradient():
     _, grads = gradients(freeze_batch_norm(small_model()), *batch_of(['sota', 'fast']))
     assert not grads['heads.sior.weight'].any()
     assert not grads['heads.sior.bias'].any()
-
-
-@pytest.mark.parametrize(
-    ('first', 'second'),
-    [
-        (['sota', 'sior'], ['fast', 'fast', 'sota']),
-        (['sota'], ['sior', 'sior', 'fast']),
-    ],
-)
-def test_ranks_together_equal_one_process(monkeypatch, first, second):
-    """Two simulated ranks: gradients averaged as DDP does, losses as logged."""
-    model = freeze_batch_norm(small_model())
-    parts = [batch_of(first, seed=1, valid=0.9), batch_of(second, seed=2, valid=0.1)]
-    whole, expected = gradients(
-        model, torch.cat([images for images, _ in parts]), parts[0][1] + parts[1][1]
-    )
-    labels = {
-        source: sum(
-            (sample.gt_sem_seg.data != 255).sum()
-            for _, samples in parts
-            for sample in samples
-            if sample.source == source
-        )
-        for source in CLASSES
-    }
-
-    def reduce_counts(counts, op='sum'):
-        if op == 'sum':
-            counts.copy_(torch.stack(list(labels.values())))
-
-    monkeypatch.setattr(multi_head_encoder_decoder, 'all_reduce', reduce_counts)
-    monkeypatch.setattr(multi_head_encoder_decoder, 'get_world_size', lambda: 2)
-    ranks = [gradients(model, *part) for part in parts]
-    for name, value in whole.items():
-        mean = (ranks[0][0][name] + ranks[1][0][name]) / 2
-        torch.testing.assert_close(mean, value, rtol=1e-9, atol=1e-12)
-    for name, value in expected.items():
-        mean = (ranks[0][1][name] + ranks[1][1][name]) / 2
-        torch.testing.assert_close(mean, value, rtol=1e-9, atol=1e-12)
-
-
-RANK = """
-import sys, torch
-torch.set_num_threads(1)
-from mmengine.dist import get_rank
-from torch.nn.parallel import DistributedDataParallel
-from segmentor_cases import batch_of, freeze_batch_norm, gradients, small_model
-
-torch.distributed.init_process_group(
-    'gloo', init_method=sys.argv[1], world_size=2, rank=int(sys.argv[2])
-)
-parts = [
-    batch_of(['sota', 'sior'], 1, valid=0.9),
-    batch_of(['fast', 'fast', 'sota'], 2, valid=0.1),
-]
-model = freeze_batch_norm(small_model())
-images, samples = parts[get_rank()]
-ddp = DistributedDataParallel(model, find_unused_parameters=False)
-for _ in range(2):  # DDP complains of an unused parameter only in the second pass
-    ddp.zero_grad()
-    loss, logged = model.parse_losses(ddp(images, samples, mode='loss'))
-    loss.backward()
-grads = {name: weight.grad.clone() for name, weight in model.named_parameters()}
-torch.distributed.destroy_process_group()
-whole, expected = gradients(model, torch.cat([parts[0][0], parts[1][0]]), parts[0][1] + parts[1][1])
-print('gradient', max((grads[name] - expected[name]).abs().max().item() for name in expected))
-print('logged', max(abs(logged[name].item() - whole[name].item()) for name in whole))
-"""
-
-
-def test_two_gloo_ranks_equal_one_process_without_unused_parameters(tmp_path):
-    """Rank 0 lacks fast, rank 1 lacks sior."""
-    ranks = [
-        subprocess.Popen(
-            [sys.executable, '-W', 'ignore', '-c', RANK, f'file://{tmp_path}/group', str(rank)],
-            cwd=ROOT / 'tests',
-            env=os.environ | dict(PYTHONPATH=f'{ROOT}:{ROOT}/tests', OMP_NUM_THREADS='1'),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    for process in ranks:
-        output, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
-        difference = dict(line.rsplit(' ', 1) for line in output.splitlines()[-2:])
-        # mmseg adds 1.2e-7 to the number of pixels, here to half of it on each rank
-        assert float(difference['gradient']) < 1e-10
-        assert float(difference['logged']) < 1e-4  # accuracies in percent, logged in float32
-
-
-def test_sequential_mode_on_ranks_refuses_an_absent_source(monkeypatch):
-    monkeypatch.setattr(multi_head_encoder_decoder, 'get_world_size', lambda: 2)
-    model = small_model(forward_mode='sequential')
-    with pytest.raises(RefusedError, match=r"no sample of fast on this rank.*'joint'"):
-        model.loss(*batch_of(['sota', 'sior']))
 
 
 def test_prediction_is_routed_by_source_also_without_labels():
@@ -369,11 +276,13 @@ def test_unknown_sources_are_refused_with_the_known_ones(source, message):
         (dict(heads={}), 'model.heads is empty'),
         (dict(heads={'a.b': dict(num_classes=2)}), "'a.b' cannot name a source"),
         (dict(heads={'keys': dict(num_classes=2)}), "'keys' cannot name a source"),
+        (dict(heads={'training': dict(num_classes=2)}), "'training' cannot name a source"),
         (dict(heads={'lossy': dict(num_classes=2)}), "'lossy' cannot name a source"),
         (dict(heads=dict(a=2)), r'model.heads.a=2; needed: dict\(num_classes=K\)'),
         (dict(heads=dict(a=dict(num_classes=1))), 'a.num_classes=1; needed: a whole number from 2'),
         (dict(forward_mode='both'), "forward_mode='both'; choose from joint, sequential"),
         (dict(auxiliary_head=dict(type='FCNHead')), 'auxiliary_head: .* leave it out'),
+        (dict(decode_head=dict(sampler=dict(type='OHEM'))), 'head.sampler: .* leave it out'),
     ],
 )
 def test_what_cannot_be_built_is_refused_in_one_line(options, message):

@@ -1,0 +1,38 @@
+default_scope = 'mmseg'
+custom_imports = dict(
+    imports=[
+        'samrs_mm.datasets.multi_source',
+        'samrs_mm.datasets.samplers',
+        'samrs_mm.datasets.samrs',
+        'samrs_mm.datasets.transforms',
+        'samrs_mm.models.decode_heads',
+        'samrs_mm.models.segmentors',
+        'samrs_mm.evaluation.metrics',
+        'samrs_mm.engine.hooks',
+        'samrs_mm.engine.loops',
+    ]
+)
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(
+        type='CheckpointHook',
+        by_epoch=False,
+        interval=5000,
+        max_keep_ckpts=2,
+        save_best='mIoU',
+        rule='greater',
+    ),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+)
+log_processor = dict(by_epoch=False)
+# Curves: visualizer.vis_backends.1.type=TensorboardVisBackend by --cfg-options, once it is installed
+log_level = 'INFO'
+env_cfg = dict(
+    cudnn_benchmark=True,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(backend='nccl'),
+)
+# Batch norm over all GPUs; ranks on CPU have their own
+sync_bn = 'torch'

@@ -1,0 +1,129 @@
+"""Colour changes of 8-bit images, by look-up tables."""
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmseg.registry import TRANSFORMS
+
+_LEVELS = np.arange(256, dtype=np.float64)
+
+
+def _look_up(image: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    return cv2.LUT(image, np.clip(levels, 0, 255).astype(np.uint8))
+
+
+def change_contrast(image: np.ndarray, limit: float = 0.2) -> np.ndarray:
+    """Multiply all values by 1 +- ``limit``."""
+    return _look_up(image, _LEVELS * (1 + np.random.uniform(-limit, limit)))
+
+
+def change_brightness(image: np.ndarray, limit: float = 0.2) -> np.ndarray:
+    """Add 255 times up to +- ``limit``."""
+    return _look_up(image, _LEVELS + 255 * np.random.uniform(-limit, limit))
+
+
+def change_gamma(image: np.ndarray, limit: float = 0.2) -> np.ndarray:
+    """Raise values in [0, 1] to a power of 1 +- ``limit``."""
+    return _look_up(image, (_LEVELS / 255) ** np.random.uniform(1 - limit, 1 + limit) * 255)
+
+
+def jitter_colours(
+    image: np.ndarray,
+    brightness: float = 0.07,
+    contrast: float = 0.07,
+    saturation: float = 0.1,
+    hue: float = 0.1,
+) -> np.ndarray:
+    """Change brightness, contrast, saturation and hue in random order.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 BGR.
+        brightness: Largest change of the factor on all values.
+        contrast: Largest change of the factor on the distance to the mean grey.
+        saturation: Largest change of the factor on the distance to each pixel's grey.
+        hue: Largest turn of the hue, in turns.
+    """
+    factors = [1 + np.random.uniform(-v, v) for v in (brightness, contrast, saturation)]
+    factors.append(np.random.uniform(-hue, hue))
+    steps = (_scale, _stretch, _saturate, _turn_hue)
+    for number in np.random.permutation(len(steps)):
+        image = steps[number](image, factors[number])
+    return image
+
+
+def _scale(image: np.ndarray, factor: float) -> np.ndarray:
+    return _look_up(image, _LEVELS * factor)
+
+
+def _stretch(image: np.ndarray, factor: float) -> np.ndarray:
+    mean = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).mean()
+    return _look_up(image, _LEVELS * factor + mean * (1 - factor))
+
+
+def _saturate(image: np.ndarray, factor: float) -> np.ndarray:
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    return cv2.addWeighted(image, factor, grey, 1 - factor, 0)
+
+
+def _turn_hue(image: np.ndarray, turn: float) -> np.ndarray:
+    hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV)  # OpenCV's 8-bit hue counts 2 degrees
+    table = np.mod(_LEVELS.astype(int) + int(180 * turn), 180).astype(np.uint8)
+    hsv[..., 0] = cv2.LUT(np.ascontiguousarray(hsv[..., 0]), table)
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
+
+
+_CHANGES = {
+    'contrast': change_contrast,
+    'gamma': change_gamma,
+    'brightness': change_brightness,
+    'jitter': jitter_colours,
+}
+
+
+@TRANSFORMS.register_module()
+class OneOfColour(BaseTransform):
+    """Apply one of contrast, gamma, brightness or colour jitter.
+
+    The defaults are SAMRS's: 27.8 % contrast (times 0.8 to 1.2), 27.8 % gamma (0.8 to 1.2), 27.8 %
+    brightness (plus or minus up to 51), 16.7 % jitter, in 30 % of all cases. Randomness is numpy's
+    global generator.
+    Source: Wang et al. 2023, arXiv:2305.02034 (the paper names gamma and jitter only; the official
+    code has all four).
+
+    Required Keys: img ``(H, W, 3)`` uint8 BGR
+
+    Modified Keys: img
+
+    Args:
+        prob: Probability of any change.
+        weights: Relative weight by name: contrast, gamma, brightness, jitter.
+
+    Raises:
+        ValueError: An unknown name, weights that aren't positive, or an impossible probability.
+    """
+
+    def __init__(self, prob: float = 0.3, weights: Mapping[str, float] | None = None):
+        weights = dict(weights or dict(contrast=0.5, gamma=0.5, brightness=0.5, jitter=0.3))
+        unknown = sorted(set(weights) - set(_CHANGES))
+        if unknown:
+            raise ValueError(f'weights: unknown {unknown[0]!r}; allowed: {", ".join(_CHANGES)}')
+        if min(weights.values()) < 0 or not sum(weights.values()) > 0:
+            raise ValueError(f'weights={weights}: none may be negative, one must be above 0')
+        if not 0 <= prob <= 1:
+            raise ValueError(f'prob={prob!r} is not in [0, 1]')
+        self.prob, self.weights = prob, weights
+        self._names = tuple(weights)
+        self._ends = np.cumsum(list(weights.values())) / sum(weights.values())
+
+    def transform(self, results: dict) -> dict:
+        """Change the image's colours, or leave them."""
+        if np.random.random() < self.prob:
+            number = np.searchsorted(self._ends, np.random.random(), side='right')
+            image = np.ascontiguousarray(results['img'])
+            results['img'] = _CHANGES[self._names[number]](image)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(prob={self.prob}, weights={self.weights})'

@@ -1,0 +1,87 @@
+"""Load an image and its label, from plain files or from the packed store, whole or by window."""
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmseg.registry import TRANSFORMS
+
+from samrs_mm.datasets.transforms.cropping import Crop
+from samrs_mm.datasets.transforms.pixels import FilePixels, Pixels, StorePixels
+
+
+@TRANSFORMS.register_module()
+class LoadWindow(BaseTransform):
+    """Load an image and its label; with a crop, read no more than the crop needs.
+
+    The packed store is read where the dataset names a file of it (``pack_path``), else the plain
+    files; both give the same pixels. A label with a value outside the classes is refused.
+
+    Required Keys: img_path or pack_path; seg_map_path (None or absent: no label); optional:
+    num_classes (to check the label against), label_map, reduce_zero_label
+
+    Added Keys: img ``(H, W, 3)`` uint8 BGR, gt_seg_map ``(H, W)`` uint8, img_shape, ori_shape
+
+    Args:
+        crop: Config of a ``Crop``, such as ``dict(type='RandomScaleCrop', crop_size=224)``; None
+            loads all of the image.
+
+    Raises:
+        TypeError: ``crop`` isn't a ``Crop``.
+    """
+
+    def __init__(self, crop: dict | Crop | None = None):
+        self.crop = TRANSFORMS.build(crop) if isinstance(crop, dict) else crop
+        if self.crop is not None and not isinstance(self.crop, Crop):
+            raise TypeError(
+                f'crop={crop!r} is not a crop that can be drawn before loading; allowed: '
+                'RandomScaleCrop, CenterCropPad; put other transforms after LoadWindow'
+            )
+
+    def transform(self, results: dict) -> dict:
+        """Load.
+
+        Raises:
+            ImageReadError: The image or the packed tile can't be read.
+            LabelReadError: The label can't be read or doesn't fit the image or the classes.
+        """
+        label_path, num_classes = results.get('seg_map_path'), results.get('num_classes')
+        packed = results.get('pack_path')
+        with (
+            StorePixels(packed, num_classes)
+            if packed
+            else FilePixels(results['img_path'], label_path, num_classes)
+        ) as pixels:
+            self._fill(pixels, results)
+        if label_path is None:
+            results.pop('gt_seg_map', None)
+        if 'gt_seg_map' in results:
+            _map_values(results)
+            results.setdefault('seg_fields', []).append('gt_seg_map')
+        return results
+
+    def _fill(self, pixels: Pixels, results: dict) -> None:
+        results['img_shape'] = results['ori_shape'] = (pixels.height, pixels.width)
+        if self.crop is not None:
+            self.crop.apply(pixels, results)
+            return
+        results['img'], label = pixels.read(0, pixels.height, 0, pixels.width)
+        if label is not None:
+            results['gt_seg_map'] = label
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(crop={self.crop!r})'
+
+
+def _map_values(results: dict) -> None:
+    """Renumber classes as mmsegmentation does: without a zero label, or a subset of them."""
+    table = np.arange(256, dtype=np.uint8)
+    if results.get('reduce_zero_label'):
+        table[1:255] -= 1
+        table[0] = 255
+    if results.get('label_map'):
+        chosen = np.arange(256, dtype=np.uint8)
+        for old, new in results['label_map'].items():
+            chosen[old] = new
+        table = chosen[table]
+    elif not results.get('reduce_zero_label'):
+        return
+    results['gt_seg_map'] = table[results['gt_seg_map']]

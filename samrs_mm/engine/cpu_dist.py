@@ -1,0 +1,97 @@
+"""Several ranks on a machine without accelerator, which mmengine's Runner can't do as it is.
+
+It calls ``torch.cuda.set_device`` for every launcher, and gives its DDP wrapper device ids, which
+CPU modules refuse. Where there is an accelerator nothing here does anything.
+"""
+
+import datetime
+import logging
+import os
+import subprocess
+
+import torch.distributed as torch_dist
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.logging import print_log
+
+from samrs_mm.annotation.errors import RefusedError
+
+# gloo gives up after half an hour by default; a rank may wait longer for a slow validation
+TIMEOUT = datetime.timedelta(hours=12)
+
+# launcher: what it calls the rank, the number of ranks and the rank on its machine
+_NAMES = {
+    'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
+    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+    'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
+}
+_STARTED_BY = {
+    'pytorch': 'torchrun, such as tools/dist_train.sh CONFIG 2',
+    'slurm': 'srun, such as tools/slurm_train.sh PARTITION JOB CONFIG',
+    'mpi': 'mpirun',
+}
+
+
+def prepare_cpu_ranks(config: Config, launcher: str) -> None:
+    """Start the process group over gloo and adapt the config, if this is a CPU rank.
+
+    Call it before the Runner is built; the Runner then finds its group started. Synchronised batch
+    norm exists on accelerators only, so each CPU rank has batch norm of its own.
+
+    Args:
+        config: Config of the Runner, changed in place.
+        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+
+    Raises:
+        RefusedError: The launcher didn't start this process.
+    """
+    if launcher == 'none':
+        return
+    missing = [name for name in _NAMES[launcher][:2] if name not in os.environ]
+    if missing:
+        raise RefusedError(
+            f'--launcher {launcher}: {missing[0]} is not set in the environment; start it with '
+            f'{_STARTED_BY[launcher]}'
+        )
+    if get_device() != 'cpu':
+        return
+    _export_rank(launcher)
+    if not torch_dist.is_initialized():
+        torch_dist.init_process_group('gloo', timeout=TIMEOUT)
+    wrapper = dict(type='MMDistributedDataParallel', broadcast_buffers=False)
+    config.model_wrapper_cfg = wrapper | config.get('model_wrapper_cfg', {}) | dict(device_ids=None)
+    if any([config.pop('sync_bn', None), _unsynchronise(config.get('model'))]):
+        print_log(
+            'Synchronised batch norm needs GPUs: on CPU ranks each rank normalises by its own '
+            'batch, so results depend on the number of ranks',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def _export_rank(launcher: str) -> None:
+    """Set the variables of torchrun, which torch and mmengine read, from the launcher's."""
+    ours = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK')
+    for name, theirs in zip(ours, _NAMES[launcher], strict=True):
+        os.environ[name] = os.environ.get(theirs, '0')
+    if 'MASTER_ADDR' not in os.environ:
+        nodes = os.environ.get('SLURM_NODELIST') if launcher == 'slurm' else None
+        os.environ['MASTER_ADDR'] = _first_host(nodes) if nodes else '127.0.0.1'
+    os.environ.setdefault('MASTER_PORT', '29500')
+
+
+def _first_host(nodes: str) -> str:
+    names = subprocess.run(
+        ['scontrol', 'show', 'hostnames', nodes], capture_output=True, text=True, check=True
+    )
+    return names.stdout.split()[0]
+
+
+def _unsynchronise(part: object) -> bool:
+    """Turn SyncBN into BN wherever a model config names it, and tell whether it did."""
+    if isinstance(part, dict):
+        found = part.get('type') == 'SyncBN'
+        if found:
+            part['type'] = 'BN'
+        return any([found, *map(_unsynchronise, part.values())])
+    return isinstance(part, list | tuple) and any([_unsynchronise(item) for item in part])

@@ -1,0 +1,7 @@
+"""Hooks of mmengine's Runner."""
+
+from samrs_mm.engine.hooks.export_weights_hook import ExportWeightsHook
+from samrs_mm.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
+from samrs_mm.engine.hooks.source_class_check_hook import SourceClassCheckHook
+
+__all__ = ['ExportWeightsHook', 'PlainCheckpointHook', 'SourceClassCheckHook']

@@ -1,0 +1,106 @@
+"""A training loop that goes on where it stopped without reading the data before."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
+from mmseg.registry import LOOPS
+from torch.utils.data import DataLoader
+
+from samrs_mm.annotation.errors import RefusedError
+
+SETTINGS = 'sampler'  # key in the message hub, which every checkpoint holds
+
+
+@LOOPS.register_module()
+class ResumableIterLoop(IterBasedTrainLoop):
+    """``IterBasedTrainLoop`` that tells the sampler where to start.
+
+    mmengine's loop loads every batch up to the resumed iteration again, and its workers read ahead
+    before it knows that it resumes. This one loads each batch of the run exactly once, whether the
+    run is interrupted or not. The sampler's seed comes from the checkpoint. (mmengine's line
+    'Advance dataloader N steps' still appears in the log of a resumed run; nothing is loaded then.)
+
+    In a config: ``train_cfg = dict(type='ResumableIterLoop', max_iters=80000,
+    val_interval=5000)``, with ``custom_imports`` of ``samrs_mm.engine.loops``.
+
+    Args:
+        runner: The runner.
+        dataloader: Loader or its config. Its sampler has ``start_at(first, last)``, ``seed``,
+            ``settings`` and ``batch_size``, such as ``ProportionalMultiSourceSampler``.
+        **kwargs: As for ``IterBasedTrainLoop``: ``max_iters``, ``val_interval``, ...
+
+    Raises:
+        RefusedError: Another sampler, or one for another batch size than the loader's.
+    """
+
+    def __init__(self, runner: Runner, dataloader: DataLoader | dict, **kwargs: Any):
+        BaseLoop.__init__(self, runner, dataloader)
+        loader = self.dataloader
+        _check(loader)
+        super().__init__(runner, _Unread(loader), **kwargs)
+        self.dataloader = loader
+
+    def run(self) -> Any:
+        """Train from the current iteration on."""
+        sampler = self.dataloader.sampler
+        if self._iter > 0:
+            self._take_up(sampler)
+        self.runner.message_hub.update_info(SETTINGS, sampler.settings)
+        sampler.start_at(self._iter, self._max_iters)
+        self.dataloader_iterator = _FromHere(self.dataloader, self._iter)
+        return super().run()
+
+    def _take_up(self, sampler: Any) -> None:
+        """Go on with the checkpoint's seed, and tell of what else has changed."""
+        before = self.runner.message_hub.get_info(SETTINGS)
+        if before is None:
+            return
+        sampler.seed = before['seed']
+        for key, now in sampler.settings.items():
+            if now != before[key]:
+                self.runner.logger.warning(
+                    f'Resumed with {key}={now}, begun with {before[key]}: from here on the '
+                    'samples are not those of an uninterrupted run'
+                )
+
+
+def _check(loader: DataLoader) -> None:
+    sampler = loader.sampler
+    if not hasattr(sampler, 'start_at'):
+        raise RefusedError(
+            f'train_dataloader.sampler {type(sampler).__name__}: ResumableIterLoop needs one that '
+            'can start anywhere; use ProportionalMultiSourceSampler, for one dataset too, or '
+            "train_cfg.type='IterBasedTrainLoop'"
+        )
+    if sampler.batch_size != loader.batch_size:
+        raise RefusedError(
+            f'train_dataloader: batch_size={loader.batch_size}, but sampler.batch_size='
+            f'{sampler.batch_size}; make them equal'
+        )
+
+
+class _Unread:
+    """Stands in for the loader while mmengine's loop is built, which would start its workers."""
+
+    def __init__(self, loader: DataLoader):
+        self.dataset = loader.dataset
+
+    def __iter__(self) -> Iterator:
+        return iter(())
+
+
+class _FromHere:
+    """The loader's iterator, for a loop that first asks for batches it has trained on."""
+
+    def __init__(self, loader: DataLoader, skip: int):
+        self._loader, self._skip = loader, skip
+        self._iterator = None
+
+    def __next__(self) -> Any:
+        if self._skip > 0:
+            self._skip -= 1
+            return None
+        if self._iterator is None:
+            self._iterator = iter(self._loader)
+        return next(self._iterator)

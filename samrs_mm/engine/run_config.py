@@ -1,0 +1,151 @@
+"""Configs of mmengine's Runner: loaded, changed by flags, checked before anything is built."""
+
+import difflib
+import inspect
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.runner import Runner
+
+from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.compat import safe_load
+
+# top-level keys that the Runner and the tools read beside the Runner's arguments
+_OPTIONAL_KEYS = (
+    'activation_checkpointing', 'compile', 'efficient_conv_bn_eval', 'find_unused_parameters',
+    'model_wrapper_cfg', 'pretrain_source', 'runner_type', 'sync_bn', 'tta_model', 'tta_pipeline',
+)  # fmt: skip
+
+
+def load_run_config(
+    path: str, options: dict[str, Any] | None, work_dir: str | None, launcher: str
+) -> Config:
+    """Return the config of a run with the flags of ``tools/train.py`` and ``test.py`` applied.
+
+    Args:
+        path: Config file.
+        options: Parsed ``--cfg-options``, or None.
+        work_dir: Where logs and checkpoints go; by default the config's ``work_dir``, else
+            ``work_dirs/{config}``.
+        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+
+    Raises:
+        RefusedError: No such file, not a config, or an option that fits nothing in it.
+    """
+    if not os.path.isfile(path):
+        raise RefusedError(f'config {path}: no such file')
+    try:
+        config = Config.fromfile(path)
+    except Exception as error:
+        text = ' '.join(str(error).split())
+        raise RefusedError(f'config {path}: {type(error).__name__}: {text}') from error
+    for key, value in (options or {}).items():
+        _merge(config, key, value)
+    config.launcher = launcher
+    config.work_dir = work_dir or config.get('work_dir') or f'work_dirs/{Path(path).stem}'
+    return config
+
+
+def _merge(config: Config, key: str, value: Any) -> None:
+    top = key.split('.')[0]
+    known = {*config, *_OPTIONAL_KEYS, *inspect.signature(Runner).parameters}
+    if top not in known:
+        near = difflib.get_close_matches(top, known, n=1)
+        hint = f'did you mean {near[0]!r}?' if near else f'the config has {", ".join(config)}'
+        raise RefusedError(f'--cfg-options: unknown key {top!r}; {hint}')
+    try:
+        config.merge_from_dict({key: value})
+    except (TypeError, KeyError, AttributeError, IndexError) as error:
+        raise RefusedError(
+            f'--cfg-options {key}={value}: {key.rpartition(".")[0]!r} is no dict in this config, '
+            'so it has no entries to set; write a small config that inherits this one instead'
+        ) from error
+
+
+def need(config: Config, path: str, *keys: str) -> None:
+    """Refuse a config that lacks what a tool runs.
+
+    Raises:
+        RefusedError: Names the first missing key.
+    """
+    for key in keys:
+        if config.get(key) is None:
+            raise RefusedError(f'config {path}: has no {key!r}, which this tool runs')
+
+
+def set_amp(config: Config, wanted: bool) -> None:
+    """Switch mixed precision on if ``wanted``, and refuse it where there is no accelerator.
+
+    Raises:
+        RefusedError: There is none, or the config has an optimizer wrapper of another kind.
+    """
+    wrapper = config.optim_wrapper
+    kind = wrapper.get('type', 'OptimWrapper')
+    if wanted and kind != 'AmpOptimWrapper':
+        if kind != 'OptimWrapper':
+            raise RefusedError(f"--amp: optim_wrapper.type is {kind!r}, it must be 'OptimWrapper'")
+        kind = wrapper.type = 'AmpOptimWrapper'
+        wrapper.loss_scale = 'dynamic'
+    if kind == 'AmpOptimWrapper' and get_device() == 'cpu':
+        raise RefusedError(
+            'mixed precision needs a GPU and none is visible; leave out --amp (and '
+            "optim_wrapper.type='AmpOptimWrapper' of the config)"
+        )
+
+
+def check_pretrained(config: Config) -> None:
+    """Refuse pretrained weights that are missing or not what the config expects.
+
+    A config tells in ``pretrain_source`` where a file comes from: ``dict(path=..., url=...,
+    keys=[some names of weights that are in it])``. Without that only its presence is checked.
+
+    Raises:
+        RefusedError: Says where to get the file and where to put it.
+    """
+    source = config.get('pretrain_source') or {}
+    for key, path in _pretrained_files(config.model, 'model'):
+        about = source if source.get('path') == path else {}
+        where = f'; get it from {about["url"]} and put it there' if 'url' in about else ''
+        if not os.path.isfile(path):
+            raise RefusedError(
+                f'{path}: no such file ({key}.checkpoint){where}; to start from random weights '
+                f'give --cfg-options {key}=None'
+            )
+        try:
+            weights = state_of(safe_load(path))
+        except ValueError as error:
+            raise RefusedError(f'{error}{where}') from error
+        absent = [name for name in about.get('keys', ()) if name not in weights]
+        if absent:
+            raise RefusedError(
+                f'{path}: has no weight {absent[0]!r}, so it is of another network or layout (it '
+                f'has {", ".join([*weights][:3])}, ...){where}'
+            )
+
+
+def _pretrained_files(part: Any, key: str) -> Iterator[tuple[str, str]]:
+    """Yield ``(key of the init_cfg, path)`` of local files; mmengine fetches URLs itself."""
+    if isinstance(part, dict):
+        if part.get('type') == 'Pretrained' and '://' not in part.get('checkpoint', '://'):
+            yield key, part['checkpoint']
+        for name, item in part.items():
+            yield from _pretrained_files(item, f'{key}.{name}')
+    elif isinstance(part, list | tuple):
+        for number, item in enumerate(part):
+            yield from _pretrained_files(item, f'{key}.{number}')
+
+
+def state_of(checkpoint: Any) -> dict[str, Any]:
+    """Return the weights by name, from where mmengine looks for them."""
+    if not isinstance(checkpoint, dict):
+        return {}
+    return checkpoint.get('state_dict', checkpoint)
+
+
+def one_line(error: Exception) -> str:
+    """Return the message of an error; a reading process puts its whole traceback before it."""
+    return str(error).strip().splitlines()[-1].rpartition(f'{type(error).__name__}: ')[2]

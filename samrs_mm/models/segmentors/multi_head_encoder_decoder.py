@@ -1,0 +1,294 @@
+"""One backbone and one decode trunk for several sources, each with its own classes."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.dist import all_reduce, get_world_size
+from mmseg.models import EncoderDecoder
+from mmseg.models.utils import resize
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from torch import Tensor, nn
+
+from samrs_mm.annotation.errors import RefusedError
+
+FORWARD_MODES = ('joint', 'sequential')
+HEADS_INIT = dict(type='Xavier', distribution='uniform', override=dict(name='heads'))
+
+
+@MODELS.register_module()
+class MultiHeadEncoderDecoder(EncoderDecoder):
+    """mmsegmentation's ``EncoderDecoder`` with one classifier per source.
+
+    Any mmseg decode head serves as trunk: its own classifier ``conv_seg`` is taken out and built
+    once per source instead, of the same kernel, after the head's dropout. Parameters are named
+    ``backbone.*``, ``decode_head.*`` and ``heads.SOURCE.{weight,bias}``, so backbone and trunk load
+    into a plain ``EncoderDecoder``, and ``heads.SOURCE`` is what ``decode_head.conv_seg`` is there.
+
+    A sample's source is its ``metainfo['source']``. The loss is the sum over sources of the mean
+    cross entropy of the labelled pixels. Under DDP that mean is over the labelled pixels of all
+    ranks: loss and gradients are those of one process with the whole batch. A source absent on a
+    rank adds a zero that touches its head, so DDP needs no ``find_unused_parameters``; one without
+    any labelled pixel in the whole batch is logged as loss 0 and accuracy 0.
+
+    Source: Wang et al. 2023, arXiv:2305.02034, section 4.1 and figure 7.
+
+    Args:
+        backbone: Config of the backbone.
+        decode_head: Config of the trunk, without ``num_classes``.
+        heads: ``{source: dict(num_classes=K)}``, in the order of the forwards if sequential.
+        forward_mode: ``'joint'``, one forward of the whole batch, as in the paper; or
+            ``'sequential'``, a forward per source, as in the authors' code: then batch norm sees
+            one source at a time and updates its running statistics once per source.
+        init_cfg: How the classifiers (or more) begin.
+        **kwargs: As for ``EncoderDecoder``, save ``auxiliary_head``.
+
+    Raises:
+        RefusedError: A head, name, mode or option that can't be.
+    """
+
+    def __init__(
+        self,
+        backbone: Mapping[str, Any],
+        decode_head: Mapping[str, Any],
+        heads: Mapping[str, Mapping[str, int]],
+        forward_mode: str = 'joint',
+        init_cfg: Mapping[str, Any] | None = HEADS_INIT,
+        **kwargs: Any,
+    ):
+        num_classes = _check_heads(heads)
+        if forward_mode not in FORWARD_MODES:
+            raise RefusedError(
+                f'model.forward_mode={forward_mode!r}; choose from {", ".join(FORWARD_MODES)}'
+            )
+        if kwargs.get('auxiliary_head') is not None:
+            raise RefusedError('model.auxiliary_head: it has one set of classes; leave it out')
+        if decode_head.get('sampler') is not None:
+            raise RefusedError(
+                'model.decode_head.sampler: all labelled pixels count here; leave it out'
+            )
+        super().__init__(
+            backbone,
+            # The widest head's classes: slide_inference makes room for so many.
+            dict(decode_head, num_classes=max(num_classes.values())),
+            init_cfg=init_cfg,
+            **kwargs,
+        )
+        self.forward_mode = forward_mode
+        classifier = self.decode_head.conv_seg
+        # A head ends in dropout and conv_seg; with the identity it returns the features instead.
+        self.decode_head.conv_seg = nn.Identity()
+        self.heads = nn.ModuleDict(
+            {
+                source: nn.Conv2d(
+                    classifier.in_channels,
+                    classes,
+                    classifier.kernel_size,
+                    padding=classifier.padding,
+                )
+                for source, classes in num_classes.items()
+            }
+        )
+
+    @property
+    def source_classes(self) -> dict[str, int]:
+        """The number of classes of each source's head."""
+        return {source: head.out_channels for source, head in self.heads.items()}
+
+    def loss(self, inputs: Tensor, data_samples: Sequence[SegDataSample]) -> dict[str, Tensor]:
+        """Return ``loss_SOURCE`` and ``acc_SOURCE`` (percent) for every source.
+
+        On each of W ranks the values are W times the rank's share of the global mean, so their
+        mean over ranks, which DDP takes of gradients and ``parse_losses`` of logs, is global.
+
+        Args:
+            inputs: Images ``(N, 3, H, W)`` float, normalised.
+            data_samples: N samples with ``source`` and ``gt_sem_seg`` ``(1, H, W)`` int64.
+
+        Raises:
+            RefusedError: A sample of an unknown source, or, in sequential mode on several ranks, a
+                source that is absent on one.
+        """
+        if self.forward_mode == 'joint':
+            return super().loss(inputs, data_samples)
+        rows = self._rows_by_source(sample.metainfo for sample in data_samples)
+        if get_world_size() > 1 and len(rows) < len(self.heads):
+            # Synchronised batch norm would wait for this rank for ever.
+            raise RefusedError(
+                "model.forward_mode='sequential': no sample of "
+                f'{", ".join(sorted(self.heads.keys() - rows.keys()))} on this rank; raise the '
+                "batch size per rank, or choose 'joint'"
+            )
+        features = {
+            source: self.decode_head(self.extract_feat(images))
+            for source, images in _split(inputs, rows).items()
+        }
+        return self._loss_by_source(features, rows, data_samples)
+
+    def _decode_head_forward_train(
+        self, inputs: Sequence[Tensor], data_samples: Sequence[SegDataSample]
+    ) -> dict[str, Tensor]:
+        rows = self._rows_by_source(sample.metainfo for sample in data_samples)
+        features = _split(self.decode_head(inputs), rows)
+        return self._loss_by_source(features, rows, data_samples)
+
+    def _loss_by_source(
+        self,
+        features: Mapping[str, Tensor],
+        rows: Mapping[str, Sequence[int]],
+        data_samples: Sequence[SegDataSample],
+    ) -> dict[str, Tensor]:
+        """Classify, upsample and compare; features are ``{source: (n, C, h, w)}``."""
+        ignore = self.decode_head.ignore_index
+        labels = {
+            source: self.decode_head._stack_batch_gt([data_samples[i] for i in group]).squeeze(1)
+            for source, group in rows.items()
+        }
+        some = next(iter(labels.values()))
+        counts = torch.stack(
+            [(labels.get(source, some[:0]) != ignore).sum() for source in self.heads]
+        )
+        all_reduce(counts)
+        shares = counts.clamp(min=1).double() / get_world_size()
+        losses = {}
+        for (source, head), share in zip(self.heads.items(), shares, strict=True):
+            if source in features:
+                label = labels[source]  # (n, H, W)
+                logits = resize(
+                    head(features[source]),
+                    size=label.shape[1:],
+                    mode='bilinear',
+                    align_corners=self.align_corners,
+                )
+                losses[f'loss_{source}'] = self._pixel_loss(logits, label, share)
+                hits = ((logits.argmax(1) == label) & (label != ignore)).sum()
+                losses[f'acc_{source}'] = 100 * hits / share
+            else:
+                losses[f'loss_{source}'] = 0 * sum(weight.sum() for weight in head.parameters())
+                losses[f'acc_{source}'] = share.new_zeros(())
+        return losses
+
+    def _pixel_loss(self, logits: Tensor, label: Tensor, avg_factor: Tensor) -> Tensor:
+        terms = self.decode_head.loss_decode
+        return sum(
+            term(logits, label, avg_factor=avg_factor, ignore_index=self.decode_head.ignore_index)
+            for term in (terms if isinstance(terms, nn.ModuleList) else [terms])
+        )
+
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return this rank's loss to differentiate, and what to log: the means over all ranks."""
+        loss, log_vars = super().parse_losses(losses)
+        logged = torch.stack([value.detach().float() for value in log_vars.values()])
+        all_reduce(logged, 'mean')
+        return loss, OrderedDict(zip(log_vars, logged, strict=True))
+
+    def encode_decode(self, inputs: Tensor, batch_img_metas: Sequence[Mapping]) -> Tensor:
+        """Return logits ``(N, K, H, W)`` at the size of the input.
+
+        K is the largest number of classes; beyond its own classes a sample's logits are -inf.
+
+        Args:
+            inputs: Images ``(N, 3, H, W)`` float, normalised.
+            batch_img_metas: N metainfos with ``source``.
+
+        Raises:
+            RefusedError: A sample of an unknown source.
+        """
+        return self._classify(
+            self.decode_head(self.extract_feat(inputs)),
+            batch_img_metas,
+            lambda logits: self.decode_head.predict_by_feat(logits, batch_img_metas),
+        )
+
+    def _forward(
+        self, inputs: Tensor, data_samples: Sequence[SegDataSample] | None = None
+    ) -> Tensor | dict[str, Tensor]:
+        """Return logits before upsampling.
+
+        With samples ``(N, K, h, w)`` as in ``encode_decode``; without, ``{source: (N, k, h, w)}``:
+        all images by all heads.
+        """
+        features = self.decode_head(self.extract_feat(inputs))
+        if data_samples is None:
+            return {source: head(features) for source, head in self.heads.items()}
+        return self._classify(features, [sample.metainfo for sample in data_samples])
+
+    def _classify(
+        self,
+        features: Tensor,
+        metas: Sequence[Mapping],
+        finish: Callable[[Tensor], Tensor] = lambda logits: logits,
+    ) -> Tensor:
+        """Send each sample to its source's head; ``finish`` comes before the padding with -inf."""
+        rows = self._rows_by_source(metas)
+        parts = []
+        for source, part in _split(features, rows).items():
+            logits = finish(self.heads[source](part))
+            missing = self.out_channels - logits.shape[1]
+            parts.append(F.pad(logits, (0, 0, 0, 0, 0, missing), value=-torch.inf))
+        order = [row for group in rows.values() for row in group]
+        return torch.cat(parts)[torch.tensor(order).argsort().to(features.device)]
+
+    def postprocess_result(
+        self, seg_logits: Tensor, data_samples: Sequence[SegDataSample]
+    ) -> list[SegDataSample]:
+        """Add ``seg_logits`` ``(k, H, W)``, k its source's classes, and ``pred_sem_seg`` to each.
+
+        Args:
+            seg_logits: ``(N, K, H, W)`` of ``encode_decode``.
+            data_samples: N samples with ``source``.
+        """
+        results = []
+        for row, sample in enumerate(data_samples):
+            classes = self.heads[sample.metainfo['source']].out_channels
+            results += super().postprocess_result(seg_logits[row : row + 1, :classes], [sample])
+        return results
+
+    def _rows_by_source(self, metas: Iterable[Mapping]) -> dict[str, list[int]]:
+        """Return the rows of each source that is in the batch, in the order of the heads."""
+        sources = [meta.get('source') for meta in metas]
+        for source in sources:
+            if source not in self.heads:
+                known = f'the model has heads for {", ".join(self.heads)}'
+                raise RefusedError(
+                    f'an image without a source; {known}: name one in its metainfo'
+                    if source is None
+                    else f'source {source!r} is unknown; {known}'
+                )
+        return {
+            source: [row for row, name in enumerate(sources) if name == source]
+            for source in self.heads
+            if source in sources
+        }
+
+
+def _split(batch: Tensor, rows: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
+    """Part a batch ``(N, ...)``; views of it where the sources already follow each other."""
+    order = [row for group in rows.values() for row in group]
+    if order != sorted(order):
+        batch = batch.index_select(0, torch.tensor(order, device=batch.device))
+    return dict(zip(rows, batch.split([len(group) for group in rows.values()]), strict=True))
+
+
+def _check_heads(heads: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    if not heads:
+        raise RefusedError('model.heads is empty; needed: {source: dict(num_classes=K)}')
+    for source, head in heads.items():
+        # mmengine sums up whatever has 'loss' in its name, and torch has attributes of its own.
+        if not source or '.' in source or 'loss' in source or hasattr(nn.ModuleDict(), source):
+            raise RefusedError(
+                f'model.heads: {source!r} cannot name a source: no dots, no "loss", no name that '
+                'torch modules use themselves; rename it'
+            )
+        if not isinstance(head, Mapping) or set(head) != {'num_classes'}:
+            raise RefusedError(f'model.heads.{source}={head!r}; needed: dict(num_classes=K)')
+        classes = head['num_classes']
+        if not isinstance(classes, int) or classes < 2:
+            raise RefusedError(
+                f'model.heads.{source}.num_classes={classes!r}; needed: a whole number from 2, as '
+                'pixels of no class are ignored and one class alone teaches nothing'
+            )
+    return {source: head['num_classes'] for source, head in heads.items()}

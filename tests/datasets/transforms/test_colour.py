@@ -1,0 +1,77 @@
+import cv2
+import numpy as np
+import pytest
+
+from samrs_mm.datasets.transforms import OneOfColour, colour
+
+
+@pytest.fixture
+def image():
+    return np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+
+
+@pytest.fixture
+def uniform(monkeypatch):
+    """Let every uniform draw be its upper end."""
+    monkeypatch.setattr(np.random, 'uniform', lambda low, high: high)
+
+
+@pytest.mark.usefixtures('uniform')
+def test_changes_by_the_recipe_s_formulas(image):
+    value = image.astype(float)
+    for change, expected in [
+        (colour.change_contrast, value * 1.2),
+        (colour.change_brightness, value + 51),
+        (colour.change_gamma, (value / 255) ** 1.2 * 255),
+    ]:
+        np.testing.assert_array_equal(change(image), np.minimum(expected, 255).astype(np.uint8))
+
+
+def test_parts_of_the_jitter(image):
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(float)
+    value = image.astype(float)
+    stretched = value * 1.07 - grey.mean() * 0.07
+    saturated = value * 1.1 - grey[..., None] * 0.1
+    assert np.abs(colour._stretch(image, 1.07) - np.clip(stretched, 0, 255)).max() <= 1
+    assert np.abs(colour._saturate(image, 1.1) - np.clip(saturated, 0, 255)).max() <= 1
+    # a third of a turn brings BGR to another place; hue is held in 2 degrees
+    turned = colour._turn_hue(np.array([[[0, 0, 200]]], np.uint8), 1 / 3)
+    np.testing.assert_array_equal(turned, [[[0, 200, 0]]])
+    np.testing.assert_array_equal(colour._turn_hue(turned, -1 / 3), [[[0, 0, 200]]])
+
+
+def test_jitter_stays_near_and_keeps_type(image):
+    np.random.seed(0)
+    results = [colour.jitter_colours(image) for _ in range(20)]
+    assert all(r.dtype == np.uint8 and r.shape == image.shape for r in results)
+    assert len({r.tobytes() for r in results}) == 20
+
+
+def test_chooses_as_often_as_the_recipe_says(image, monkeypatch):
+    seen = []
+    for name in ('contrast', 'gamma', 'brightness', 'jitter'):
+        monkeypatch.setitem(colour._CHANGES, name, lambda x, name=name: seen.append(name) or x)
+    transform = OneOfColour()
+    np.random.seed(0)
+    for _ in range(6000):
+        transform(dict(img=image))
+    assert abs(len(seen) / 6000 - 0.3) < 0.02
+    share = [seen.count(n) / len(seen) for n in ('contrast', 'gamma', 'brightness', 'jitter')]
+    assert np.abs(np.array(share) - (0.278, 0.278, 0.278, 0.167)).max() < 0.03
+
+
+def test_leaves_the_input_alone(image):
+    before = image.copy()
+    np.random.seed(0)
+    for _ in range(50):
+        OneOfColour(prob=1)(dict(img=image))
+    np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize(('kwargs', 'match'), [
+    (dict(prob=2), 'prob=2'), (dict(weights=dict(hue=1)), "unknown 'hue'; allowed: contrast"),
+    (dict(weights=dict(gamma=-1)), 'negative'), (dict(weights=dict(gamma=0)), 'above 0'),
+])  # fmt: skip
+def test_refuses_impossible_settings(kwargs, match):
+    with pytest.raises(ValueError, match=match):
+        OneOfColour(**kwargs)

@@ -1,0 +1,105 @@
+import pytest
+import torch
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader, Dataset, SequentialSampler
+
+import samrs_mm.engine.hooks  # noqa: F401  (registers)
+from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.datasets.samplers import ProportionalMultiSourceSampler
+from samrs_mm.engine.loops import ResumableIterLoop
+
+
+class Numbers(Dataset):
+    """Two sources of numbers; notes which were read."""
+
+    metainfo = dict()
+    source_sizes = dict(a=4, b=9)
+
+    def __init__(self):
+        self.read = []
+
+    def __len__(self):
+        return 13
+
+    def __getitem__(self, index):
+        self.read.append(index)
+        return torch.tensor([float(index)])
+
+
+class Line(BaseModel):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, inputs, mode):
+        return dict(loss=(torch.stack(tuple(inputs)) * self.weight).mean())
+
+    def train_step(self, data, optim_wrapper):
+        losses = self(data, mode='loss')
+        optim_wrapper.update_params(losses['loss'])
+        return losses
+
+
+def loader_of(batch_size=3, seed=5):
+    dataset = Numbers()
+    sampler = ProportionalMultiSourceSampler(dataset, batch_size, seed)
+    return DataLoader(dataset, batch_size, sampler=sampler)
+
+
+def runner_of(tmp_path, loader, max_iters, name, **options):
+    return Runner(
+        model=Line(),
+        work_dir=str(tmp_path),
+        train_dataloader=loader,
+        train_cfg=dict(type='ResumableIterLoop', max_iters=max_iters),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=4)),
+        custom_hooks=[dict(type='PlainCheckpointHook')],
+        default_scope='mmseg',
+        experiment_name=name,
+        log_level='WARNING',
+        **options,
+    )
+
+
+def test_nothing_is_read_before_the_start_or_twice(tmp_path):
+    straight = loader_of()
+    runner_of(tmp_path / 'a', straight, 8, 'straight').train()
+    assert len(straight.dataset.read) == 24
+
+    first, second = loader_of(), loader_of(seed=99)
+    runner_of(tmp_path / 'b', first, 4, 'first').train()
+    resumed = runner_of(tmp_path / 'b', second, 8, 'second', resume=True)
+    assert isinstance(resumed.train_loop, ResumableIterLoop)
+    assert second.dataset.read == []
+    resumed.train()
+    assert first.dataset.read + second.dataset.read == straight.dataset.read
+    assert second.sampler.seed == 5, "the checkpoint's seed, not the new one"
+    assert list(second) != [], 'the loader can be read again'
+
+
+def test_a_change_of_the_batch_is_told(tmp_path):
+    runner_of(tmp_path, loader_of(), 4, 'small').train()
+    runner_of(tmp_path, loader_of(6), 6, 'large', resume=True).train()
+    log = ''.join(path.read_text() for path in tmp_path.glob('*/*.log'))
+    assert 'Resumed with global_batch=6, begun with 3: from here on the samples are not' in log
+
+
+@pytest.mark.parametrize(
+    ('loader', 'message'),
+    [
+        (
+            DataLoader(Numbers(), 3, sampler=SequentialSampler(range(13))),
+            r'sampler SequentialSampler: ResumableIterLoop needs one that can start anywhere',
+        ),
+        (
+            DataLoader(Numbers(), 2, sampler=ProportionalMultiSourceSampler(Numbers(), 3)),
+            r'batch_size=2, but sampler.batch_size=3; make them equal',
+        ),
+    ],
+)
+def test_refuses_a_loader_that_it_can_not_start_anywhere(tmp_path, loader, message):
+    runner = runner_of(tmp_path, loader, 4, f'refused{loader.batch_size}')
+    with pytest.raises(RefusedError, match=message):
+        runner.train()

@@ -1,0 +1,114 @@
+import pytest
+import torch
+from mmengine.config import Config
+
+from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.engine import run_config
+from samrs_mm.engine.run_config import (
+    check_pretrained,
+    load_run_config,
+    need,
+    one_line,
+    set_amp,
+)
+
+TEXT = "model = dict(backbone=dict(depth=50))\noptim_wrapper = dict(type='OptimWrapper')\nx = 3\n"
+
+
+@pytest.fixture
+def path(tmp_path):
+    target = tmp_path / 'tiny.py'
+    target.write_text(TEXT)
+    return str(target)
+
+
+def test_flags_are_applied(path):
+    config = load_run_config(path, {'model.backbone.depth': 18, 'compile': True}, None, 'slurm')
+    assert (config.model.backbone.depth, config.compile, config.launcher) == (18, True, 'slurm')
+    assert config.work_dir == 'work_dirs/tiny'
+    assert load_run_config(path, None, 'mine', 'none').work_dir == 'mine'
+    assert load_run_config(path, {'work_dir': 'b'}, None, 'none').work_dir == 'b'
+
+
+@pytest.mark.parametrize(
+    ('text', 'options', 'message'),
+    [
+        (TEXT, {'modle.depth': 1}, "unknown key 'modle'; did you mean 'model'?"),
+        (TEXT, {'zzz': 1}, "unknown key 'zzz'; the config has model, optim_wrapper, x"),
+        (TEXT, {'x.y': 1}, "x.y=1: 'x' is no dict in this config"),
+        ('model = (', {}, 'SyntaxError'),
+        ("_base_ = './none.py'", {}, 'FileNotFoundError'),
+    ],
+)
+def test_refused(path, text, options, message):
+    with open(path, 'w') as file:
+        file.write(text)
+    with pytest.raises(RefusedError) as caught:
+        load_run_config(path, options, None, 'none')
+    assert message in str(caught.value)
+    assert '\n' not in str(caught.value)
+
+
+def test_no_such_config():
+    with pytest.raises(RefusedError, match=r'config no\.py: no such file'):
+        load_run_config('no.py', None, None, 'none')
+
+
+def test_what_a_tool_needs():
+    need(Config(dict(model={})), 'c.py', 'model')
+    with pytest.raises(RefusedError, match=r"config c\.py: has no 'train_cfg', which this tool"):
+        need(Config(dict(model={})), 'c.py', 'model', 'train_cfg')
+
+
+def test_mixed_precision(monkeypatch):
+    config = Config(dict(optim_wrapper=dict(type='OptimWrapper')))
+    set_amp(config, False)
+    with pytest.raises(RefusedError, match='mixed precision needs a GPU'):
+        set_amp(config, True)
+    monkeypatch.setattr(run_config, 'get_device', lambda: 'cuda')
+    set_amp(config, True)
+    assert config.optim_wrapper == dict(type='AmpOptimWrapper', loss_scale='dynamic')
+    with pytest.raises(RefusedError, match=r"optim_wrapper\.type is 'Mine'"):
+        set_amp(Config(dict(optim_wrapper=dict(type='Mine'))), True)
+
+
+def pretrained(path, **source):
+    backbone = dict(type='R', init_cfg=dict(type='Pretrained', checkpoint=path))
+    return Config(dict(model=dict(backbone=backbone), pretrain_source=dict(path=path, **source)))
+
+
+def test_missing_weights_tell_where_they_come_from():
+    with pytest.raises(RefusedError) as caught:
+        check_pretrained(pretrained('pretrain/no.pth', url='https://example.org/no.pth'))
+    assert str(caught.value) == (
+        'pretrain/no.pth: no such file (model.backbone.init_cfg.checkpoint); get it from '
+        'https://example.org/no.pth and put it there; to start from random weights give '
+        '--cfg-options model.backbone.init_cfg=None'
+    )
+
+
+def test_weights_of_another_layout(tmp_path):
+    path = str(tmp_path / 'w.pth')
+    torch.save(dict(state_dict={'conv1.weight': torch.zeros(1)}), path)
+    check_pretrained(pretrained(path, keys=['conv1.weight']))
+    check_pretrained(pretrained(path))
+    with pytest.raises(RefusedError, match=r"has no weight 'stem', .* \(it has conv1.weight, "):
+        check_pretrained(pretrained(path, keys=['stem']))
+    torch.save(dict(model={'conv1.weight': torch.zeros(1)}), path)
+    with pytest.raises(RefusedError, match=r"has no weight 'conv1.weight', .* get it from U and"):
+        check_pretrained(pretrained(path, keys=['conv1.weight'], url='U'))
+    with open(path, 'wb') as file:
+        file.write(b'<html>')
+    with pytest.raises(RefusedError, match=r'truncated, corrupt .* get it from U and'):
+        check_pretrained(pretrained(path, url='U'))
+
+
+def test_addresses_are_left_to_mmengine():
+    check_pretrained(pretrained('torchvision://resnet50'))
+    check_pretrained(Config(dict(model=[dict(init_cfg=None)], pretrain_source=None)))
+
+
+def test_an_error_of_a_reading_process_is_its_last_line():
+    text = 'Caught RefusedError in worker 0.\nTraceback\nsamrs_mm.errors.RefusedError: a.png: bad\n'
+    assert one_line(RefusedError(text)) == 'a.png: bad'
+    assert one_line(RefusedError('a.png: bad')) == 'a.png: bad'

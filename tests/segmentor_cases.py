@@ -1,0 +1,83 @@
+"""A small network with heads of 3, 5 and 2 classes, and batches for it."""
+
+import mmseg.models  # noqa: F401  (registers)
+import numpy as np
+import torch
+from mmengine.config import ConfigDict
+from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+
+import samrs_mm.models.decode_heads
+import samrs_mm.models.segmentors  # noqa: F401  (registers)
+
+CLASSES = dict(sota=3, sior=5, fast=2)
+NORM = dict(type='BN', requires_grad=True)
+LOSS = dict(type='CrossEntropyLoss', avg_non_ignore=True)
+
+
+def small_model(head='UPerHead', seed=0, **overrides):
+    """Build in float64, without dropout; channels 8 to 64."""
+    init_default_scope('mmseg')
+    torch.manual_seed(seed)
+    decode_head = dict(
+        type=head,
+        in_channels=[8, 16, 32, 64],
+        in_index=[0, 1, 2, 3],
+        dropout_ratio=0.0,
+        loss_decode=LOSS,
+    ) | (
+        dict(channels=16, norm_cfg=NORM)
+        if head == 'UPerHead'
+        else dict(decoder_channels=(32, 16, 8, 8))
+    )
+    cfg = dict(
+        type='MultiHeadEncoderDecoder',
+        backbone=dict(type='ResNet', depth=18, base_channels=8, norm_cfg=NORM),
+        decode_head=decode_head,
+        heads={source: dict(num_classes=classes) for source, classes in CLASSES.items()},
+        test_cfg=dict(mode='whole'),
+    )
+    model = MODELS.build(ConfigDict(cfg | overrides)).double()
+    for name, value in model.named_buffers():
+        if name.endswith(('running_mean', 'running_var')):
+            torch.nn.init.uniform_(value, 0.5, 1.5)
+    return model
+
+
+def sample_of(source, label=None, size=(64, 64)):
+    metainfo = dict(ori_shape=size, img_shape=size, pad_shape=size)
+    sample = SegDataSample(metainfo=metainfo | (dict(source=source) if source else {}))
+    if label is not None:
+        sample.gt_sem_seg = PixelData(data=torch.as_tensor(label)[None])
+    return sample
+
+
+def batch_of(sources, seed=0, size=(64, 64), valid=0.5):
+    """Random images float64 and labels with 255 beside the classes of the source."""
+    rng = np.random.default_rng(seed)
+    images = torch.from_numpy(rng.normal(size=(len(sources), 3, *size)))
+    samples = []
+    for source in sources:
+        label = rng.integers(0, CLASSES[source], size)
+        label[rng.random(size) > valid] = 255
+        samples.append(sample_of(source, label, size))
+    return images, samples
+
+
+def freeze_batch_norm(model):
+    """Train mode with batch norm in eval mode, so that it doesn't mix samples."""
+    model.train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.eval()
+    return model
+
+
+def gradients(model, images, samples):
+    """Return the losses and the gradients of their sum, by name."""
+    model.zero_grad()
+    losses = model.loss(images, samples)
+    model.parse_losses(losses)[0].backward()
+    return losses, {name: weight.grad.clone() for name, weight in model.named_parameters()}

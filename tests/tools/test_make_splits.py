@@ -1,0 +1,125 @@
+import json
+
+import pytest
+from folders import load_tool
+from samrs_folders import write_annotated, write_released
+
+from samrs_mm.annotation.classes import SIOR_CLASSES
+from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.datasets.image_index import Entry
+from samrs_mm.datasets.splits import TRAIN, VAL, split_by_image, split_by_scene
+
+TOOL = load_tool('dataset_converters/make_splits')
+
+
+def entries(count, per_scene=4):
+    return [Entry(f'P{i // per_scene:05}_{i % per_scene:04}', '', '', f'P{i // per_scene:05}')
+            for i in range(count)]  # fmt: skip
+
+
+def sizes(sides):
+    return tuple(sum(side == wanted for side in sides.values()) for wanted in (TRAIN, VAL))
+
+
+@pytest.mark.parametrize(('count', 'train', 'val'), [
+    (17_480, 16_606, 874), (11_725, 11_139, 586), (64_147, 60_940, 3_207),
+])  # fmt: skip
+def test_by_image_gives_the_papers_numbers(count, train, val):
+    assert sizes(split_by_image(entries(count), 0.05, 0, {})) == (train, val)
+
+
+def test_by_image_keeps_known_sides_and_exact_counts_when_files_are_added():
+    before = split_by_image(entries(1000), 0.05, 0, {})
+    after = split_by_image(entries(1200), 0.05, 0, before)
+    assert {stem: after[stem] for stem in before} == before
+    assert sizes(after) == (1140, 60)
+    assert split_by_image(entries(1000), 0.05, 1, {}) != before
+
+
+def test_by_scene_no_scene_is_on_both_sides_and_none_ever_moves():
+    before = split_by_scene(entries(4000), 0.05, 0)
+    after = split_by_scene(list(reversed(entries(8000))), 0.05, 0)
+    assert {stem: after[stem] for stem in before} == before
+    by_scene = {}
+    for entry in entries(8000):
+        by_scene.setdefault(entry.scene, set()).add(after[entry.stem])
+    assert all(len(sides) == 1 for sides in by_scene.values())
+    assert 0.035 < sizes(after)[1] / 8000 < 0.065
+
+
+def test_by_scene_says_what_would_work_where_a_side_is_empty():
+    few = entries(12)
+    with pytest.raises(RefusedError, match='none of 3 scenes falls into val') as caught:
+        split_by_scene(few, 0.001, 0)
+    bound = float(str(caught.value).split('--val above ')[1].split(',')[0])
+    assert sizes(split_by_scene(few, bound + 0.0001, 0))[1] == 4
+    with pytest.raises(RefusedError, match='falls into train'):
+        split_by_scene(few, 0.999, 0)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    stems = [f'P{scene:04}__64__{x}___0' for scene in range(10) for x in (0, 40)]
+    return write_annotated(tmp_path / 'out', stems, empty=stems[:2])
+
+
+def lists(root):
+    return [(root / f'{side}.txt').read_text().split() for side in (TRAIN, VAL)]
+
+
+def test_writes_lists_of_labelled_images_and_writes_them_again_alike(folder, capsys):
+    argv = [str(folder), '--val', '0.3']
+    assert TOOL.main(argv) == 0
+    train, val = first = lists(folder)
+    assert not {s.split('__')[0] for s in train} & {s.split('__')[0] for s in val}
+    assert len(train) + len(val) == 18
+    assert train == sorted(train)
+    assert '20, 2 without a label; 18 dealt' in capsys.readouterr().out
+    record = json.loads((folder / 'splits.json').read_text())
+    assert record['settings'] == dict(by='scene', val=0.3, seed=0)
+    assert TOOL.main(argv) == 0
+    assert lists(folder) == first
+
+
+def test_by_image_tells_of_shared_scenes(folder, capsys):
+    assert TOOL.main([str(folder), '--by', 'image', '--val', '0.3', '--keep-empty']) == 0
+    assert [len(names) for names in lists(folder)] == [14, 6]
+    assert 'validation is not independent' in capsys.readouterr().out
+
+
+def test_does_not_overwrite_other_lists_unasked(folder, capsys):
+    (folder / 'train.txt').write_text('mine\n')
+    assert TOOL.main([str(folder), '--val', '0.3']) == 2
+    assert 'lists that this tool did not write' in capsys.readouterr().err
+    assert TOOL.main([str(folder), '--val', '0.3', '--overwrite']) == 0
+    assert TOOL.main([str(folder), '--val', '0.4']) == 2
+    assert "have other settings ({'by': 'scene', 'val': 0.3" in capsys.readouterr().err
+
+
+def test_no_dior_test_image_is_in_any_list(tmp_path):
+    names = [f'{number:05}' for number in (*range(1, 30), *range(11_715, 11_740), 23_463)]
+    annotated = write_annotated(tmp_path / 'a', names, SIOR_CLASSES)
+    released = write_released(tmp_path / 'b', names)
+    assert TOOL.main([str(annotated), '--val', '0.2']) == 0
+    assert TOOL.main([str(released), '--val', '0.2', '--sior', '--by', 'image']) == 0
+    for root in (annotated, released):
+        train, val = lists(root)
+        assert len(train) + len(val) == 40
+        assert all(1 <= int(name) <= 11_725 for name in train + val)
+
+
+def test_leaves_out_test_splits(tmp_path):
+    stems = [f'P{n:04}' for n in range(12)]
+    splits = {s: ('train', 'val', 'test')[n % 3] for n, s in enumerate(stems)}
+    root = write_annotated(tmp_path / 'a', stems, splits=splits)
+    assert TOOL.main([str(root), '--by', 'image', '--val', '0.25']) == 0
+    assert [len(names) for names in lists(root)] == [6, 2]
+    argv = [str(root), '--by', 'image', '--val', '0.25', '--overwrite', '--splits', 'test']
+    assert TOOL.main(argv) == 0
+    assert [len(names) for names in lists(root)] == [3, 1]
+    assert TOOL.main([*argv[:-1], 'none']) == 2
+
+
+def test_refuses_a_folder_of_something_else(tmp_path, capsys):
+    assert TOOL.main([str(tmp_path)]) == 2
+    assert 'no meta.json, and no such folder: images' in capsys.readouterr().err

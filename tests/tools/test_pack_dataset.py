@@ -1,0 +1,132 @@
+import os
+
+import numpy as np
+import pytest
+from folders import load_tool
+from mmengine.registry import init_default_scope
+from PIL import Image
+from samrs_folders import STEMS, pixels, write_annotated, write_released
+
+from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.datasets import store
+from samrs_mm.datasets.samrs import SAMRSDataset, SOTADataset
+
+TOOL = load_tool('dataset_converters/pack_dataset')
+
+
+@pytest.fixture(autouse=True)
+def mmseg_scope():
+    init_default_scope('mmseg')
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_annotated(tmp_path / 'out', empty=STEMS[3:])
+
+
+def pack(root, *flags):
+    return TOOL.main([str(root), str(root / 'packed'), '--workers', '2', *flags])
+
+
+def test_packs_losslessly_and_the_dataset_reads_it(folder):
+    assert pack(folder) == 0
+    assert pack(folder, '--verify') == 0
+    common = dict(source='x', data_root=str(folder), pipeline=[dict(type='LoadWindow')])
+    plain, packed = SAMRSDataset(**common), SAMRSDataset(**common, packed='packed')
+    assert len(plain) == len(packed) == 3
+    for one, other in zip(plain, packed, strict=True):
+        np.testing.assert_array_equal(one['img'], other['img'])
+        np.testing.assert_array_equal(one['gt_seg_map'], other['gt_seg_map'])
+        assert other['pack_path'].endswith('.tif')
+
+
+def test_the_store_needs_the_plain_files_no_more(folder):
+    assert pack(folder) == 0
+    for name in ('images', 'semantic'):
+        (folder / name).rename(folder.parent / name)
+    for name in ('meta.json', 'images.csv'):
+        (folder / name).unlink()
+    dataset = SAMRSDataset('x', str(folder), packed='packed', pipeline=[dict(type='LoadWindow')])
+    assert dataset.metainfo['classes'] == ('plane', 'ship', 'tank')
+    np.testing.assert_array_equal(dataset[0]['gt_seg_map'], pixels(0)[1])
+
+
+def test_a_released_subset_needs_no_scan(tmp_path, monkeypatch):
+    root = write_released(tmp_path / 'x', ['P0001_0000', 'P0001_0001'], empty=['P0001_0000'])
+    assert pack(root) == 0
+    monkeypatch.setattr('samrs_mm.datasets.samrs.count_labelled', None)
+    assert len(SOTADataset(str(root), packed='packed')) == 1
+
+
+def test_goes_on_where_it_was_killed(folder, monkeypatch, capsys):
+    packed, encode = [], store.encode
+
+    def killed(bands):
+        if len(packed) == 2:
+            raise KeyboardInterrupt
+        packed.append(1)
+        return encode(bands)
+
+    monkeypatch.setattr(store, 'encode', killed)
+    argv = [str(folder), str(folder / 'packed'), '--workers', '1']
+    assert TOOL.main(argv) == 1
+    assert 'the same command goes on' in capsys.readouterr().err
+    with open(folder / 'packed' / 'pack.csv', 'a') as file:
+        file.write('P0001__64')  # half a line
+    monkeypatch.setattr(store, 'encode', encode)
+    assert TOOL.main(argv) == 0
+    assert 'packed   2 of 4 images, 2 were there before' in capsys.readouterr().out
+    assert pack(folder, '--verify') == 0
+
+
+def test_packs_again_what_changed(folder, capsys):
+    assert pack(folder) == 0
+    _, label = pixels(9)
+    Image.fromarray(label).save(folder / 'semantic' / f'{STEMS[1]}.png')
+    assert pack(folder, '--verify') == 1
+    assert f'{STEMS[1]}.tif: not the pixels of' in capsys.readouterr().err
+    assert pack(folder) == 0
+    assert 'packed   1 of 4 images' in capsys.readouterr().out
+    assert pack(folder, '--verify') == 0
+
+
+def test_one_bad_image_does_not_stop_it(folder, capsys):
+    path = folder / 'semantic' / f'{STEMS[0]}.png'
+    _, label = pixels(0)
+    label[1, 2] = 7
+    Image.fromarray(label).save(path)
+    assert pack(folder) == 1
+    captured = capsys.readouterr()
+    assert f'failed: {path}: value 7 at x=2, y=1' in captured.err
+    assert 'packed   3 of 4 images' in captured.out
+    (folder / 'all.txt').write_text('\n'.join(STEMS))
+    with pytest.raises(RefusedError, match=r'not packed; run pack_dataset.py again'):
+        SAMRSDataset('x', str(folder), packed='packed', ann_file='all.txt')
+
+
+def test_a_full_disk_is_told(folder, monkeypatch, capsys):
+    def full(path, data):
+        raise OSError(28, os.strerror(28), str(path))
+
+    monkeypatch.setattr(store.folder, 'atomic_write', full)
+    assert pack(folder) == 1
+    assert 'No space left' in capsys.readouterr().err
+
+
+def test_refuses_stale_missing_and_foreign_stores(folder, tmp_path, capsys):
+    with pytest.raises(RefusedError, match='not a packed store'):
+        SAMRSDataset('x', str(folder), packed='packed')
+    assert pack(folder) == 0
+    text = (folder / 'images.csv').read_text()
+    (folder / 'images.csv').write_text(text.replace(',3,', ',2,', 1))
+    with pytest.raises(RefusedError, match=r'images.csv changed since this was packed'):
+        SAMRSDataset('x', str(folder), packed='packed')
+    other = write_annotated(tmp_path / 'other', classes=('a', 'b', 'c', 'd'))
+    assert TOOL.main([str(other), str(folder / 'packed')]) == 2
+    assert 'a store of other classes' in capsys.readouterr().err
+    assert TOOL.main([str(other), str(folder)]) == 2
+    assert 'not a packed store; choose another' in capsys.readouterr().err
+    (folder / 'packed' / 'tiles' / f'{STEMS[0]}.tif').unlink()
+    (folder / 'images.csv').write_text(text)
+    with pytest.raises(RefusedError, match=r'tif: no such file .*pack_dataset.py again'):
+        SAMRSDataset('x', str(folder), packed='packed')

@@ -1,0 +1,106 @@
+"""Pack images and labels losslessly into a store that training reads by window."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from samrs_mm.annotation.errors import RefusedError, SamrsError
+from samrs_mm.annotation.folder import INDEX
+from samrs_mm.datasets.image_index import read_entries, read_meta
+from samrs_mm.datasets.store import Packer, Store
+
+EPILOG = """what is written
+  OUT/tiles/STEM.tif  bands red, green, blue, label; ZSTD, 128 px blocks; about as large as PNGs,
+                      some five times as large as JPEGs
+  OUT/pack.csv        one line per tile, with the sizes and times of the files it was made from
+  OUT/pack.json       format and classes
+training reads it with the dataset's key packed=OUT (relative to its data_root), and needs the plain
+files no more. Killed? The same command goes on where it stopped; after changes it packs only what
+changed. A label with a value outside the classes is not packed.
+examples:
+  tools/dataset_converters/pack_dataset.py data/samrs/sota data/samrs/sota/packed
+  tools/dataset_converters/pack_dataset.py data/samrs/sota data/samrs/sota/packed --verify
+exit codes: 0 done; 1 something could not be read or written, or differs (the rest is done);
+2 refused before work began"""
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('folder', metavar='FOLDER', help='what sam_annotate.py wrote, or one released subset')
+    add('out', metavar='OUT', help='the store, such as FOLDER/packed')
+    add('--workers', type=int, metavar='N', default=min(4, os.cpu_count() or 1),
+        help='threads (default %(default)s)')  # fmt: skip
+    add('--verify', action='store_true', help='compare all tiles with their files, pack nothing')
+    add('--images', metavar='DIR', help='image folder of a released subset, inside FOLDER')
+    add('--labels', metavar='DIR', help='its label folder')
+    args = parser.parse_args(argv)
+    if args.workers < 1:
+        parser.error(f'--workers {args.workers} is not a whole number of at least 1')
+    return args
+
+
+def progress(what: str, total: int) -> Callable[[Iterable], Iterator]:
+    """Return a progress bar for ``what``."""
+    return partial(tqdm, desc=what, total=total, unit='img', mininterval=0.5, leave=False)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool and return its exit code."""
+    args = parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return run(args)
+    except SamrsError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2 if isinstance(error, RefusedError) else 1
+    except OSError as error:
+        print(f'error: {error.filename}: {error.strerror}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('interrupted; the same command goes on from here', file=sys.stderr)
+        return 1
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the flags say."""
+    root = Path(args.folder)
+    prefixes = dict(img_path=args.images or '', seg_map_path=args.labels or '')
+    entries, store = read_entries(root, prefixes), Store(args.out)
+    meta = read_meta(root)
+    packer = Packer(store, entries, meta and len(meta['classes']), args.workers)
+    if args.verify:
+        store.about()
+        wrong = packer.verify(progress('verifying', len(entries)))
+        return tell(wrong, f'verify   {len(entries)} tiles, {len(wrong)} problems')
+    store.begin(meta, root / INDEX)
+    todo = packer.pending()
+    failures = packer.pack(todo, progress('packing', len(todo)))
+    size = sum(path.stat().st_size for path in (store.root / 'tiles').iterdir())
+    done = len(todo) - len(failures)
+    return tell(
+        failures,
+        f'packed   {done} of {len(entries)} images, {len(entries) - len(todo)} were there before\n'
+        f'written  {store.root} ({size / 1e6:,.1f} MB)',
+    )
+
+
+def tell(problems: list[str], text: str) -> int:
+    """Print problems and the closing lines; return the exit code."""
+    for line in problems:
+        print(f'failed: {line}', file=sys.stderr)
+    print(text)
+    return 1 if problems else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""Score a trained model on the test data of its config, and write its predictions."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+from mmseg.registry import RUNNERS
+
+from samrs_mm.annotation.errors import RefusedError, SamrsError
+from samrs_mm.annotation.folder import atomic_write
+from samrs_mm.compat import checkpoint_safe_globals
+from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
+from samrs_mm.engine.config import OptionsAction
+from samrs_mm.engine.cpu_dist import prepare_cpu_ranks
+from samrs_mm.engine.run_config import load_run_config, need, one_line
+
+EPILOG = """examples:
+  tools/test.py CONFIG work_dirs/CONFIG/iter_80000.pth --out results
+exit codes: 0 scored; 1 interrupted or failed; 2 refused before work began"""
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('config', help='config file the model was trained with')
+    add('checkpoint', help='its weights')
+    add('--work-dir', metavar='DIR', help='logs (default work_dirs/CONFIG)')
+    add('--out', metavar='DIR', help='write metrics.json and the predicted maps there')
+    add('--tta', action='store_true', help="test-time augmentation: the config's tta_pipeline")
+    add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
+        help='change config keys, such as test_dataloader.batch_size=1')  # fmt: skip
+    add('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
+        help='what started the ranks')  # fmt: skip
+    add('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool and return its exit code."""
+    args = parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    try:
+        run(args)
+    except SamrsError as error:
+        print(f'error: {one_line(error)}', file=sys.stderr)
+        return 2 if isinstance(error, RefusedError) else 1
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(args: argparse.Namespace) -> None:
+    """Check everything that can be known beforehand, then score."""
+    config = load_run_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+    need(config, args.config, 'model', 'test_dataloader', 'test_cfg', 'test_evaluator')
+    config.load_from, config.resume = args.checkpoint, False
+    shapes = weight_shapes(args.checkpoint)
+    if args.tta:
+        use_tta(config, args.config)
+    if args.out:
+        evaluators = config.test_evaluator
+        for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
+            evaluator.output_dir = os.path.join(args.out, 'predictions')
+    prepare_cpu_ranks(config, args.launcher)
+    runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    runner.logger.info(check_match(runner.model, shapes, args.checkpoint, whole=True))
+    with checkpoint_safe_globals():
+        metrics = runner.test()
+    if args.out and is_main_process():
+        target = Path(args.out) / 'metrics.json'
+        target.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(target, (json.dumps(metrics, indent=1) + '\n').encode())
+
+
+def use_tta(config: Config, path: str) -> None:
+    """Wrap the model and have every test dataset yield the augmented views."""
+    need(config, path, 'tta_pipeline')
+    wrapper = config.get('tta_model') or dict(type='SegTTAModel')
+    config.model = dict(wrapper, module=config.model)
+    _set_pipeline(config.test_dataloader.dataset, config.tta_pipeline)
+
+
+def _set_pipeline(dataset: Any, pipeline: list) -> None:
+    if 'datasets' in dataset:
+        for part in dataset.datasets:
+            _set_pipeline(part, pipeline)
+    else:
+        dataset.pipeline = pipeline
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""Train the model of a config: segmentation pre-training, or fine-tuning."""
+
+import argparse
+import os
+import sys
+
+from mmengine.runner import Runner, find_latest_checkpoint
+from mmseg.registry import RUNNERS
+
+from samrs_mm.annotation.errors import RefusedError, SamrsError
+from samrs_mm.compat import checkpoint_safe_globals
+from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
+from samrs_mm.engine.config import OptionsAction
+from samrs_mm.engine.cpu_dist import prepare_cpu_ranks
+from samrs_mm.engine.run_config import (
+    check_pretrained,
+    load_run_config,
+    need,
+    one_line,
+    set_amp,
+)
+
+EPILOG = """examples:
+  tools/train.py configs/sep/upernet_resnet50_scratch.py
+  # stopped? the same command goes on from the newest checkpoint, with the samples that come next
+  tools/train.py configs/sep/upernet_resnet50_scratch.py --resume
+  # other places and sizes
+  tools/train.py CONFIG --cfg-options train_dataloader.dataset.datasets.0.data_root=data/mine
+  # several ranks: GPUs, or on a machine without any, CPU processes
+  tools/dist_train.sh CONFIG 8
+exit codes: 0 trained; 1 interrupted or failed; 2 refused before training began"""
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('config', help='config file, such as configs/sep/upernet_resnet50_scratch.py')
+    add('--work-dir', metavar='DIR', help='logs and checkpoints (default work_dirs/CONFIG)')
+    add('--resume', nargs='?', const='auto', metavar='FILE',
+        help='go on from a checkpoint; without FILE from the newest in the work dir')  # fmt: skip
+    add('--amp', action='store_true', help='mixed precision (GPUs only)')
+    add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
+        help='change config keys, such as train_cfg.max_iters=1000')  # fmt: skip
+    add('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
+        help='what started the ranks')  # fmt: skip
+    add('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool and return its exit code."""
+    args = parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    try:
+        run(args)
+    except SamrsError as error:
+        print(f'error: {one_line(error)}', file=sys.stderr)
+        return 2 if isinstance(error, RefusedError) else 1
+    except KeyboardInterrupt:
+        print('interrupted; --resume goes on from the newest checkpoint', file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(args: argparse.Namespace) -> None:
+    """Check everything that can be known beforehand, then train."""
+    config = load_run_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+    need(config, args.config, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
+    set_amp(config, args.amp)
+    if args.resume:
+        config.resume = True
+        config.load_from = None if args.resume == 'auto' else args.resume
+    start = config.get('load_from')
+    if config.get('resume') and not start:
+        start = find_latest_checkpoint(config.work_dir)
+    shapes = weight_shapes(start) if start else {}
+    check_pretrained(config)
+    prepare_cpu_ranks(config, args.launcher)
+    runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    if start:
+        runner.logger.info(
+            check_match(runner.model, shapes, start, whole=config.get('resume', False))
+        )
+    with checkpoint_safe_globals():
+        runner.train()
+
+
+if __name__ == '__main__':
+    sys.exit(main())
