@@ -12,7 +12,7 @@ demo: env ## draw a small dataset, annotate it, score the masks, print the path 
 
 # One thread per worker: the workers already use all cores.
 test: env ## run the test suite
-	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(PYTHON_ENV) -m pytest -n $(WORKERS) $(ARGS)
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(PYTHON_ENV) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-slow: env ## run the tests marked slow
 	$(PYTHON_ENV) -m pytest -m slow $(ARGS)

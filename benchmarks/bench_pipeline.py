@@ -22,9 +22,9 @@ from mmseg.registry import TRANSFORMS
 from PIL import Image
 
 from samrs_mm.annotation import rle
+from samrs_mm.datasets.image_index import read_released
 from samrs_mm.datasets.multi_source import MultiSourceDataset
 from samrs_mm.datasets.samrs import SAMRSDataset
-from samrs_mm.datasets.image_index import read_released
 from samrs_mm.datasets.store import Packer, Store
 from samrs_mm.visualization.demo_dataset import write_demo_dataset
 

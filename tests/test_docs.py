@@ -37,7 +37,7 @@ def checkout(tmp_path_factory):
     folder = tmp_path_factory.mktemp('checkout')
     for name in ('tools', 'configs'):
         (folder / name).symlink_to(ROOT / name)
-    done = shell('python tools/demo.py', folder)
+    done = shell('python tools/demo.py --iterations 8', folder)
     assert done.returncode == 0, done.stderr
     (folder / 'demo.txt').write_text(done.stdout)
     return folder
@@ -48,8 +48,12 @@ def test_the_demo_scores_and_draws(checkout):
     scores = re.findall(r'^data/demo/(\S+): mIOU_I (\S+)', said, re.M)
     assert [name for name, _ in scores] == ['masks', 'box-fill']
     assert all(0.7 < float(score) < 1 for _, score in scores)
-    picture = re.search(r'^picture +(\S+)', said, re.M)[1]
-    assert (checkout / picture).stat().st_size > 50_000
+    before = re.search(r'^before training +city/mIoU .* mIoU (\S+)$', said, re.M)
+    after = re.search(r'^after training +city/mIoU .* mIoU (\S+)$', said, re.M)
+    assert 0 <= float(before[1]) < float(after[1])
+    pictures = re.findall(r'^picture +(\S+)', said, re.M)
+    assert len(pictures) == 2
+    assert all((checkout / picture).stat().st_size > 50_000 for picture in pictures)
 
 
 @pytest.mark.parametrize('command', commands())

@@ -126,7 +126,8 @@ def _config(root):
         default_scope='mmseg',
         custom_imports=dict(
             imports=[
-                'training_runs', 'samrs_mm.datasets.samrs', 'samrs_mm.datasets.multi_source', 'samrs_mm.datasets.transforms', 'samrs_mm.datasets.samplers',
+                'training_runs', 'samrs_mm.datasets.samrs', 'samrs_mm.datasets.multi_source',
+                'samrs_mm.datasets.transforms', 'samrs_mm.datasets.samplers',
                 'samrs_mm.models.decode_heads', 'samrs_mm.models.segmentors',
                 'samrs_mm.evaluation.metrics', 'samrs_mm.engine.hooks', 'samrs_mm.engine.loops',
             ]

@@ -27,7 +27,11 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
 )
 log_processor = dict(by_epoch=False)
-# Curves: visualizer.vis_backends.1.type=TensorboardVisBackend by --cfg-options, once it is installed
+# Curves: tensorboard --logdir work_dirs
+visualizer = dict(
+    type='Visualizer',
+    vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')],
+)
 log_level = 'INFO'
 env_cfg = dict(
     cudnn_benchmark=True,

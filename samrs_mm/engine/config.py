@@ -1,9 +1,9 @@
-"""Configs of the annotation tools: loaded, changed by flags, checked, with one-line errors."""
+"""Configs loaded, changed by flags and checked, with one-line errors; annotate configs in full."""
 
 import argparse
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from mmengine.config import Config, DictAction
@@ -40,6 +40,55 @@ class OptionsAction(DictAction):
         super().__call__(parser, namespace, values, option_string)
 
 
+def read_config(path: str) -> Config:
+    """Return a config as it is written.
+
+    Raises:
+        RefusedError: No such file, or not a config.
+    """
+    if not os.path.isfile(path):
+        raise RefusedError(f'config {path}: no such file')
+    try:
+        return Config.fromfile(path)
+    except Exception as error:
+        text = ' '.join(str(error).split())
+        raise RefusedError(f'config {path}: {type(error).__name__}: {text}') from error
+
+
+def check_option(key: str, known: Collection[str], listed: Iterable[str]) -> None:
+    """Refuse an option whose first part is no top-level key; mmengine would add it.
+
+    Args:
+        key: Dotted key.
+        known: Top-level keys that mean something.
+        listed: Those to tell where none is near.
+
+    Raises:
+        RefusedError: Names the key that may be meant.
+    """
+    top = key.split('.')[0]
+    if top not in known:
+        near = difflib.get_close_matches(top, known, n=1)
+        hint = f'did you mean {near[0]!r}?' if near else f'keys: {", ".join(listed)}'
+        raise RefusedError(f'--cfg-options: unknown key {top!r}; {hint}')
+
+
+def set_option(config: Config, key: str, value: Any) -> None:
+    """Set one dotted key.
+
+    Raises:
+        RefusedError: What holds the key is neither a dict nor a list long enough.
+    """
+    try:
+        config.merge_from_dict({key: value})
+    except (TypeError, KeyError, AttributeError, IndexError) as error:
+        parent = key.rpartition('.')[0]
+        raise RefusedError(
+            f'{key}={value}: {parent!r} is not a dict in this config, so it has no entries to set; '
+            'write a small config that inherits this one instead'
+        ) from error
+
+
 def load_config(path: str, options: dict[str, Any] | None, flags: dict[str, Any]) -> Config:
     """Return an annotate config with ``--cfg-options`` and the tool's own flags applied.
 
@@ -52,39 +101,15 @@ def load_config(path: str, options: dict[str, Any] | None, flags: dict[str, Any]
     Raises:
         RefusedError: No such file, not a config, an unknown or a missing key.
     """
-    if not os.path.isfile(path):
-        raise RefusedError(f'config {path}: no such file')
-    try:
-        config = Config.fromfile(path)
-    except Exception as error:
-        text = ' '.join(str(error).split())
-        raise RefusedError(f'config {path}: {type(error).__name__}: {text}') from error
+    config = read_config(path)
     for key in options or {}:
-        _check_key(key.split('.')[0], '--cfg-options')
-    _merge(config, options or {})
-    _merge(config, {key: value for key, value in flags.items() if value is not None})
+        check_option(key, ANNOTATE_KEYS, REQUIRED_KEYS)
+    given = {key: value for key, value in flags.items() if value is not None}
+    for key, value in ((options or {}) | given).items():
+        if key.startswith('tile.') and config.get('tile') is None:
+            config.tile = {}
+        set_option(config, key, value)
     for key in REQUIRED_KEYS:
         if key not in config:
             raise RefusedError(f'config {path}: has no {key!r}; it is not an annotate config')
     return config
-
-
-def _check_key(key: str, where: str) -> None:
-    if key not in ANNOTATE_KEYS:
-        near = difflib.get_close_matches(key, ANNOTATE_KEYS, n=1)
-        hint = f'did you mean {near[0]!r}? ' if near else ''
-        raise RefusedError(f'{where}: unknown key {key!r}; {hint}keys: {", ".join(REQUIRED_KEYS)}')
-
-
-def _merge(config: Config, options: dict[str, Any]) -> None:
-    for key, value in options.items():
-        if key.startswith('tile.') and config.get('tile') is None:
-            config.tile = {}
-        try:
-            config.merge_from_dict({key: value})
-        except (TypeError, KeyError, AttributeError, IndexError) as error:
-            parent = key.rpartition('.')[0]
-            raise RefusedError(
-                f'{key}={value}: {parent!r} is not a dict in this config, so it has no entries to '
-                'set; write a small config that inherits this one instead'
-            ) from error

@@ -1,6 +1,5 @@
 """Configs of mmengine's Runner: loaded, changed by flags, checked before anything is built."""
 
-import difflib
 import inspect
 import os
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from mmengine.runner import Runner
 
 from samrs_mm.annotation.errors import RefusedError
 from samrs_mm.compat import safe_load
+from samrs_mm.engine.config import check_option, read_config, set_option
 
 # top-level keys that the Runner and the tools read beside the Runner's arguments
 _OPTIONAL_KEYS = (
@@ -36,34 +36,14 @@ def load_run_config(
     Raises:
         RefusedError: No such file, not a config, or an option that fits nothing in it.
     """
-    if not os.path.isfile(path):
-        raise RefusedError(f'config {path}: no such file')
-    try:
-        config = Config.fromfile(path)
-    except Exception as error:
-        text = ' '.join(str(error).split())
-        raise RefusedError(f'config {path}: {type(error).__name__}: {text}') from error
+    config = read_config(path)
+    known = {*config, *_OPTIONAL_KEYS, *inspect.signature(Runner).parameters}
     for key, value in (options or {}).items():
-        _merge(config, key, value)
+        check_option(key, known, config)
+        set_option(config, key, value)
     config.launcher = launcher
     config.work_dir = work_dir or config.get('work_dir') or f'work_dirs/{Path(path).stem}'
     return config
-
-
-def _merge(config: Config, key: str, value: Any) -> None:
-    top = key.split('.')[0]
-    known = {*config, *_OPTIONAL_KEYS, *inspect.signature(Runner).parameters}
-    if top not in known:
-        near = difflib.get_close_matches(top, known, n=1)
-        hint = f'did you mean {near[0]!r}?' if near else f'the config has {", ".join(config)}'
-        raise RefusedError(f'--cfg-options: unknown key {top!r}; {hint}')
-    try:
-        config.merge_from_dict({key: value})
-    except (TypeError, KeyError, AttributeError, IndexError) as error:
-        raise RefusedError(
-            f'--cfg-options {key}={value}: {key.rpartition(".")[0]!r} is no dict in this config, '
-            'so it has no entries to set; write a small config that inherits this one instead'
-        ) from error
 
 
 def need(config: Config, path: str, *keys: str) -> None:

@@ -13,9 +13,8 @@ from samrs_folders import STEMS, write_annotated
 from torch.utils.data import DataLoader
 
 from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.datasets.multi_source import MultiSourceDataset
+from samrs_mm.datasets.multi_source import MultiSourceDataset, seeded
 from samrs_mm.datasets.samrs import SAMRSDataset
-from samrs_mm.datasets.multi_source import seeded
 
 CONFIG = ROOT / 'configs/_base_/datasets/samrs.py'
 PIPELINE = [

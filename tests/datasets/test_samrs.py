@@ -8,9 +8,9 @@ from samrs_folders import STEMS, pixels, write_annotated, write_released
 
 from samrs_mm.annotation.classes import FAST_CLASSES, PALETTE, SIOR_CLASSES, SOTA_CLASSES
 from samrs_mm.annotation.errors import LabelReadError, RefusedError
-from samrs_mm.datasets.samrs import FASTDataset, SAMRSDataset, SIORDataset, SOTADataset
 from samrs_mm.datasets.image_index import scene_of
 from samrs_mm.datasets.label_scan import count_labelled
+from samrs_mm.datasets.samrs import FASTDataset, SAMRSDataset, SIORDataset, SOTADataset
 
 LOAD = [dict(type='LoadWindow')]
 

@@ -68,10 +68,7 @@ def test_malformed_options(capsys, words, message):
 @pytest.mark.parametrize(
     ('words', 'message'),
     [
-        (
-            ['modle.arch=vit_b'],
-            "--cfg-options: unknown key 'modle'; did you mean 'model'? keys: mod",
-        ),
+        (['modle.arch=vit_b'], "--cfg-options: unknown key 'modle'; did you mean 'model'?"),
         (['zzz=1'], "--cfg-options: unknown key 'zzz'; keys: model, dataset"),
         (['prompt.name=cp'], "prompt.name=cp: 'prompt' is not a dict in this config"),
     ],

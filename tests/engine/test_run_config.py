@@ -34,8 +34,8 @@ def test_flags_are_applied(path):
     ('text', 'options', 'message'),
     [
         (TEXT, {'modle.depth': 1}, "unknown key 'modle'; did you mean 'model'?"),
-        (TEXT, {'zzz': 1}, "unknown key 'zzz'; the config has model, optim_wrapper, x"),
-        (TEXT, {'x.y': 1}, "x.y=1: 'x' is no dict in this config"),
+        (TEXT, {'zzz': 1}, "unknown key 'zzz'; keys: model, optim_wrapper, x"),
+        (TEXT, {'x.y': 1}, "x.y=1: 'x' is not a dict in this config"),
         ('model = (', {}, 'SyntaxError'),
         ("_base_ = './none.py'", {}, 'FileNotFoundError'),
     ],

@@ -21,5 +21,6 @@ test_evaluator = val_evaluator
 custom_hooks = [
     dict(type='SourceClassCheckHook'),
     dict(type='PlainCheckpointHook'),
+    dict(type='PredictionPictureHook', per_source=4),
     dict(type='ExportWeightsHook', path='pretrain/sep/{config}.pth'),
 ]

@@ -1,0 +1,66 @@
+"""Pictures of predictions beside labels, for every source."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+from mmseg.structures import SegDataSample
+
+from samrs_mm.annotation.folder import atomic_write
+from samrs_mm.visualization.label_maps import beside
+
+
+@HOOKS.register_module()
+class PredictionPictureHook(Hook):
+    """Writes image, label and prediction side by side to ``WORK_DIR/pictures``.
+
+    mmsegmentation's ``SegVisualizationHook`` colours all sources with the first one's palette.
+
+    Args:
+        per_source: Pictures per source and validation; files are overwritten by the next.
+    """
+
+    def __init__(self, per_source: int = 4):
+        self.per_source = per_source
+        self._drawn: Counter[str] = Counter()
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Count anew."""
+        self._drawn.clear()
+
+    before_test_epoch = before_val_epoch
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any, outputs: Sequence[SegDataSample]
+    ) -> None:
+        """Draw the first samples of each source that this rank sees."""
+        for inputs, sample in zip(data_batch['inputs'], outputs, strict=True):
+            source = sample.metainfo.get('source', 'data')
+            if self._drawn[source] < self.per_source:
+                self._drawn[source] += 1
+                folder = Path(runner.work_dir) / 'pictures' / source
+                folder.mkdir(parents=True, exist_ok=True)
+                name = f'{Path(sample.img_path).stem}.png'
+                picture = _draw(inputs.numpy(), sample)
+                atomic_write(folder / name, cv2.imencode('.png', picture[..., ::-1])[1].tobytes())
+
+    after_test_iter = after_val_iter
+
+
+def _draw(inputs: np.ndarray, sample: SegDataSample) -> np.ndarray:
+    """Return the picture of a sample.
+
+    Args:
+        inputs: The image as the pipeline left it, ``(3, H, W)`` uint8 BGR.
+        sample: It with ``pred_sem_seg`` and, if labelled, ``gt_sem_seg``.
+    """
+    prediction = sample.pred_sem_seg.data[0].cpu().numpy()
+    labels = sample.gt_sem_seg.data[0].cpu().numpy() if 'gt_sem_seg' in sample else None
+    image = np.ascontiguousarray(inputs.transpose(1, 2, 0)[..., ::-1])
+    return beside(image, labels, prediction)

@@ -1,0 +1,35 @@
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import torch
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+
+from samrs_mm.engine.hooks import PredictionPictureHook
+from samrs_mm.visualization.label_maps import beside
+
+
+def sample(name: str, source: str, labelled: bool = True) -> SegDataSample:
+    result = SegDataSample(metainfo=dict(img_path=f'images/{name}.png', source=source))
+    result.pred_sem_seg = PixelData(data=torch.tensor([[[0, 1], [1, 1]]]))
+    if labelled:
+        result.gt_sem_seg = PixelData(data=torch.tensor([[[0, 255], [1, 0]]]))
+    return result
+
+
+def test_the_first_samples_of_each_source_are_drawn(tmp_path):
+    runner = SimpleNamespace(work_dir=str(tmp_path))
+    bgr = torch.arange(12, dtype=torch.uint8).reshape(3, 2, 2)
+    samples = [sample('a', 'sota'), sample('b', 'sota'), sample('c', 'fast', labelled=False)]
+    hook = PredictionPictureHook(per_source=1)
+    for _ in range(2):
+        hook.before_val_epoch(runner)
+        hook.after_val_iter(runner, 0, dict(inputs=[bgr] * 3), samples)
+    drawn = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob('*.png')}
+    assert drawn == {'pictures/sota/a.png', 'pictures/fast/c.png'}
+    picture = cv2.imread(str(tmp_path / 'pictures/sota/a.png'))[..., ::-1]
+    rgb = np.ascontiguousarray(bgr.numpy()[::-1].transpose(1, 2, 0))
+    labels, prediction = np.array([[0, 255], [1, 0]]), np.array([[0, 1], [1, 1]])
+    np.testing.assert_array_equal(picture, beside(rgb, labels, prediction))
+    assert cv2.imread(str(tmp_path / 'pictures/fast/c.png')).shape == (2, 4, 3)
