@@ -13,12 +13,25 @@ from folders import CONFIG, ROOT, run_apart, tree, write_dota
 BOX_FILL = ('--cfg-options', 'model.type=BoxFillSegmentor')
 
 
-@pytest.mark.parametrize('call', ['fsync', 'replace'])
-def test_killed_at_every_write(dota, tmp_path, annotate, call):
-    assert annotate(*BOX_FILL, out='whole') == 0
+@pytest.fixture
+def small_sam(tmp_path):
+    """A config of a small random SAM, with the thread count that it fixes."""
+    arch = dict(embed_dim=24, depth=2, num_heads=3, global_attn_indexes=[1], img_size=256, seed=0)
+    model = dict(type='SAMSegmentor', arch=arch, threads=1, _delete_=True)
+    path = tmp_path / 'small_sam.py'
+    path.write_text(f"_base_ = [{CONFIG!r}]\nmodel = {model}\nprompt = 'rhbox'\n")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ('call', 'kind'), [('fsync', 'fill'), ('replace', 'fill'), ('replace', 'SAM')]
+)
+def test_killed_at_every_write(dota, tmp_path, annotate, small_sam, call, kind):
+    config, flags = (small_sam, ()) if kind == 'SAM' else (CONFIG, BOX_FILL)
+    assert annotate(*flags, config=config, out='whole') == 0
     whole = tree(tmp_path / 'whole')
     out = tmp_path / 'killed'
-    argv = [CONFIG, '--data-root', str(dota), '--out', str(out), '--workers', '0', *BOX_FILL]
+    argv = [config, '--data-root', str(dota), '--out', str(out), '--workers', '0', *flags]
     kills = 0
     for nth in (1, 2, 3, 2, 3, 4, 2, 1, 2, 3):
         code = run_apart(argv, ('kill', call, nth))
