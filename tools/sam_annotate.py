@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from samrs_mm.annotation import folder, ledger, records
 from samrs_mm.annotation.errors import RefusedError, SamrsError
 from samrs_mm.annotation.images import SceneImage
 from samrs_mm.engine import dry_run
+from samrs_mm.engine.command import run_command
 from samrs_mm.engine.config import OptionsAction, load_config
 from samrs_mm.engine.finaliser import Totals
 from samrs_mm.engine.job import AnnotationJob
@@ -83,15 +83,7 @@ def progress(what: str) -> partial:
 def main(argv: list[str] | None = None) -> int:
     """Run the tool and return its exit code."""
     args = parse_args(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return run(args)
-    except SamrsError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2 if isinstance(error, RefusedError) else 1
-    except KeyboardInterrupt:
-        print('interrupted; the same command goes on from here', file=sys.stderr)
-        return 1
+    return run_command(lambda: run(args))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -12,13 +12,13 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
-from samrs_mm.annotation.errors import RefusedError, SamrsError
 from samrs_mm.annotation.folder import atomic_write
 from samrs_mm.compat import checkpoint_safe_globals
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
+from samrs_mm.engine.command import run_command
 from samrs_mm.engine.config import OptionsAction
 from samrs_mm.engine.cpu_dist import prepare_cpu_ranks
-from samrs_mm.engine.run_config import load_run_config, need, one_line
+from samrs_mm.engine.run_config import load_run_config, need
 
 EPILOG = """examples:
   tools/test.py CONFIG work_dirs/CONFIG/iter_80000.pth --out results
@@ -48,15 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the tool and return its exit code."""
     args = parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    try:
-        run(args)
-    except SamrsError as error:
-        print(f'error: {one_line(error)}', file=sys.stderr)
-        return 2 if isinstance(error, RefusedError) else 1
-    except KeyboardInterrupt:
-        print('interrupted', file=sys.stderr)
-        return 1
-    return 0
+    return run_command(lambda: run(args), 'run it again')
 
 
 def run(args: argparse.Namespace) -> None:

@@ -1,5 +1,6 @@
-# Pre-training on your own sources: folders that tools/sam_annotate.py wrote, or a released subset.
-# Each source has its own classes, and its own head with as many.
+# Pre-training on your own sources: folders that tools/sam_annotate.py wrote, or a released subset,
+# with lists by tools/dataset_converters/make_splits.py. Each source has its own classes, and its
+# own head with as many.
 _base_ = '../sep/upernet_resnet50.py'
 sources = [
     dict(type='SOTADataset', data_root='data/samrs/sota'),

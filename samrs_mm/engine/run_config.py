@@ -124,8 +124,3 @@ def state_of(checkpoint: Any) -> dict[str, Any]:
     if not isinstance(checkpoint, dict):
         return {}
     return checkpoint.get('state_dict', checkpoint)
-
-
-def one_line(error: Exception) -> str:
-    """Return the message of an error; a reading process puts its whole traceback before it."""
-    return str(error).strip().splitlines()[-1].rpartition(f'{type(error).__name__}: ')[2]

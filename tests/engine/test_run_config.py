@@ -8,7 +8,6 @@ from samrs_mm.engine.run_config import (
     check_pretrained,
     load_run_config,
     need,
-    one_line,
     set_amp,
 )
 
@@ -106,9 +105,3 @@ def test_weights_of_another_layout(tmp_path):
 def test_addresses_are_left_to_mmengine():
     check_pretrained(pretrained('torchvision://resnet50'))
     check_pretrained(Config(dict(model=[dict(init_cfg=None)], pretrain_source=None)))
-
-
-def test_an_error_of_a_reading_process_is_its_last_line():
-    text = 'Caught RefusedError in worker 0.\nTraceback\nsamrs_mm.errors.RefusedError: a.png: bad\n'
-    assert one_line(RefusedError(text)) == 'a.png: bad'
-    assert one_line(RefusedError('a.png: bad')) == 'a.png: bad'

@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 from samrs_mm.annotation.classes import SIOR_CLASSES
-from samrs_mm.annotation.errors import RefusedError, SamrsError
+from samrs_mm.annotation.errors import RefusedError
 from samrs_mm.annotation.folder import atomic_write
 from samrs_mm.annotation.records import dump
 from samrs_mm.datasets.image_index import Entry, is_dior_trainval, read_entries, read_meta
 from samrs_mm.datasets.splits import TRAIN, VAL, shared_scenes, split_by_image, split_by_scene
+from samrs_mm.engine.command import run_command
 
 EPILOG = """how images are dealt
   --by scene  all images of a scene go to one side, so that no training tile overlaps a validation
@@ -64,14 +65,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run the tool and return its exit code."""
     args = parse_args(argv)
-    try:
-        return run(args)
-    except SamrsError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f'error: {error.filename}: {error.strerror}', file=sys.stderr)
-        return 1
+    return run_command(lambda: run(args))
 
 
 def run(args: argparse.Namespace) -> int:

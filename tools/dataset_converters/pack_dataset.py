@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -10,10 +9,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from samrs_mm.annotation.errors import RefusedError, SamrsError
 from samrs_mm.annotation.folder import INDEX
 from samrs_mm.datasets.image_index import read_entries, read_meta
 from samrs_mm.datasets.store import Packer, Store
+from samrs_mm.engine.command import run_command
 
 EPILOG = """what is written
   OUT/tiles/STEM.tif  bands red, green, blue, label; ZSTD, 128 px blocks; about as large as PNGs,
@@ -57,18 +56,7 @@ def progress(what: str, total: int) -> Callable[[Iterable], Iterator]:
 def main(argv: list[str] | None = None) -> int:
     """Run the tool and return its exit code."""
     args = parse_args(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return run(args)
-    except SamrsError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2 if isinstance(error, RefusedError) else 1
-    except OSError as error:
-        print(f'error: {error.filename}: {error.strerror}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('interrupted; the same command goes on from here', file=sys.stderr)
-        return 1
+    return run_command(lambda: run(args))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -11,8 +10,9 @@ from functools import partial
 from mmseg.registry import DATASETS
 from tqdm import tqdm
 
-from samrs_mm.annotation.errors import RefusedError, SamrsError
+from samrs_mm.annotation.errors import SamrsError
 from samrs_mm.annotation.tiling import TileSpec
+from samrs_mm.engine.command import run_command
 from samrs_mm.engine.config import OptionsAction, load_config
 from samrs_mm.engine.job import build
 from samrs_mm.engine.plan import Plan
@@ -84,15 +84,7 @@ def progress(what: str, **kwargs: object) -> Callable[[Iterable], Iterator]:
 def main(argv: list[str] | None = None) -> int:
     """Run the tool and return its exit code."""
     args = parse_args(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return run(args)
-    except SamrsError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2 if isinstance(error, RefusedError) else 1
-    except KeyboardInterrupt:
-        print('interrupted; the same command goes on from here', file=sys.stderr)
-        return 1
+    return run_command(lambda: run(args))
 
 
 def run(args: argparse.Namespace) -> int:
