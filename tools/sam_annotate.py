@@ -128,7 +128,7 @@ def annotate(job: AnnotationJob, args: argparse.Namespace, shard: tuple[int, int
         return 1
     if shard[1] > 1:
         print(f'shard {shard[0]}/{shard[1]}: {result.images} images done')
-        if not job.finished():
+        if not job.finished(args.limit):
             print('other shards are still at work; the last one writes the set-level files')
             return 1 if result.failures else 0
     return max(finish(job, settings, args.show), 1 if result.failures else 0)

@@ -115,10 +115,10 @@ class AnnotationJob:
         ]
         return CheckStream(self.policy, self.plan, [g for g in groups if g], self.setting, self.out)
 
-    def finished(self) -> bool:
-        """Whether every image of the dataset is done or has failed."""
+    def finished(self, limit: int | None = None) -> bool:
+        """Return whether all of the first ``limit`` images are done or have failed."""
         over = self.out.done() | self.out.failed()
-        return all(unit.stem in over for unit in self.plan.units)
+        return all(unit.stem in over for unit in self.plan.units[:limit])
 
 
 def build(registry: Any, entry: dict, key: str) -> Any:

@@ -183,6 +183,13 @@ def test_launchers_set_the_shard(annotate, tmp_path, monkeypatch, environment, s
     assert not (tmp_path / 'out/ledger.csv').exists()
 
 
+def test_the_last_shard_of_a_limited_run_writes_the_set_level_files(annotate, tmp_path):
+    assert annotate('--shard', '1/2', '--limit', 3, *BOX_FILL) == 0
+    assert not (tmp_path / 'out/ledger.csv').exists()
+    assert annotate('--shard', '0/2', '--limit', 3, *BOX_FILL) == 0
+    assert read(tmp_path / 'out/meta.json')['counts']['images'] == dict(total=5, done=3, pending=2)
+
+
 @pytest.mark.parametrize('flag', ['2/2', 'x', '-1/2'])
 def test_impossible_shard(annotate, capsys, flag):
     assert annotate(f'--shard={flag}') == 2
