@@ -67,7 +67,7 @@ def naive(plan: Plan, segmentor: object, setting: PromptSetting, out: Path) -> N
     for index, scene in enumerate(plan.dataset.scenes):
         image = np.asarray(Image.open(plan.dataset.root / scene.image).convert('RGB'))
         height, width = image.shape[:2]
-        shapes = geometry(plan.dataset.labels(index).boxes, setting.oriented)
+        shapes = geometry(plan.dataset.labels(index).boxes, setting.circumscribed)
         prompts = build_prompts(setting, shapes, np.arange(len(shapes)), width, height)
         chunks = segmentor.decode(segmentor.encode([image])[0], prompts)
         masks = [rle.encode(mask) for chunk in chunks for mask in chunk.masks]

@@ -55,22 +55,20 @@ def place(tmp_path_factory):
     """A folder with the three sources where the config looks for them."""
     folder = tmp_path_factory.mktemp('place')
     data = folder / 'data'
-    raw = write_dota(folder / 'DOTA'), write_coco(folder / 'boxes')
-    write_released(
-        data / 'SIOR-released', [f'{number:05}' for number in range(1, 7)], 'trainval_images',
-        suffix='.jpg',
-    )  # fmt: skip
-    annotate = load_tool('sam_annotate').main
-    sota, sior, ports = (str(data / name) for name in ('samrs/sota', 'SIOR-released', 'ports'))
-    for config, source, out, *options in (
-        (CONFIG, raw[0], sota, '--cfg-options', 'dataset.classes=sota'),
-        (COCO_CONFIG, raw[1], ports),
+    annotate, make_splits = (
+        load_tool(name).main for name in ('sam_annotate', 'dataset_converters/make_splits')
+    )
+    fixed = '--cfg-options', 'dataset.classes=sota'
+    for config, raw, out, options in (
+        (CONFIG, write_dota(folder / 'DOTA'), 'samrs/sota', fixed),
+        (COCO_CONFIG, write_coco(folder / 'boxes'), 'ports', ()),
     ):
-        flags = '--data-root', str(source), '--out', out, '--workers', '0'
+        flags = '--data-root', str(raw), '--out', str(data / out), '--workers', '0'
         assert annotate([config, *flags, *options]) == 0
-    make_splits = load_tool('dataset_converters/make_splits').main
-    for root, *flags in ((sota,), (sior, '--sior'), (ports,)):
-        assert make_splits([root, '--by', 'image', '--val', '0.4', *flags]) == 0
+    stems = [f'{number:05}' for number in range(1, 7)]
+    write_released(data / 'SIOR-released', stems, 'trainval_images', suffix='.jpg')
+    for name in ('samrs/sota', 'SIOR-released', 'ports'):
+        assert make_splits([str(data / name), '--by', 'image', '--val', '0.4']) == 0
     return folder
 
 

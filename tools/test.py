@@ -17,7 +17,7 @@ from samrs_mm.compat import checkpoint_safe_globals
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
 from samrs_mm.engine.command import run_command
 from samrs_mm.engine.config import OptionsAction
-from samrs_mm.engine.cpu_dist import prepare_cpu_ranks
+from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
 from samrs_mm.engine.run_config import load_run_config, need
 
 EPILOG = """examples:
@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> None:
         target = Path(args.out) / 'metrics.json'
         target.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(target, (json.dumps(metrics, indent=1) + '\n').encode())
+    leave_ranks()
 
 
 def use_tta(config: Config, path: str) -> None:

@@ -11,7 +11,7 @@ from samrs_mm.compat import checkpoint_safe_globals
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
 from samrs_mm.engine.command import run_command
 from samrs_mm.engine.config import OptionsAction
-from samrs_mm.engine.cpu_dist import prepare_cpu_ranks
+from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
 from samrs_mm.engine.run_config import (
     check_pretrained,
     load_run_config,
@@ -77,6 +77,7 @@ def run(args: argparse.Namespace) -> None:
         )
     with checkpoint_safe_globals():
         runner.train()
+    leave_ranks()
 
 
 if __name__ == '__main__':

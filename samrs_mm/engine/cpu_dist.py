@@ -69,6 +69,16 @@ def prepare_cpu_ranks(config: Config, launcher: str) -> None:
         )
 
 
+def leave_ranks() -> None:
+    """Wait for the other ranks and leave the process group, if there is one.
+
+    A rank that exits while rank 0 still writes its last checkpoint makes torchrun end rank 0 too.
+    """
+    if torch_dist.is_initialized():
+        torch_dist.barrier()
+        torch_dist.destroy_process_group()
+
+
 def _export_rank(launcher: str) -> None:
     """Set the variables of torchrun, which torch and mmengine read, from the launcher's."""
     ours = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK')

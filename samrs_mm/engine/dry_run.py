@@ -46,7 +46,7 @@ def fates(job: AnnotationJob, progress: Progress = iter) -> Counter:
             counts[ledger.UNREADABLE] += 1
             continue
         counts[ledger.NO_LABEL] += scene.label is None
-        shapes = geometry(labels.boxes, job.setting.oriented)
+        shapes = geometry(labels.boxes, job.setting.circumscribed)
         if job.tile is None:
             boxes = enclosing_boxes(job.setting, shapes)
             counts.update(box_ops.fates(boxes, shapes.polygons, width, height)[0])

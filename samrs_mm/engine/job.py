@@ -14,6 +14,7 @@ from samrs_mm.annotation.errors import RefusedError
 from samrs_mm.annotation.folder import AnnotatedFolder
 from samrs_mm.annotation.prompts import PromptSetting
 from samrs_mm.annotation.tiling import TileSpec
+from samrs_mm.compat import mmrotate_boxes
 from samrs_mm.datasets.box_annotated.base import BoxDataset
 from samrs_mm.engine.annotator import Annotator
 from samrs_mm.engine.finaliser import Finaliser
@@ -47,6 +48,8 @@ class AnnotationJob:
         reason = self.segmentor.unsupported(self.setting)
         if reason:
             raise RefusedError(f'prompt {self.setting.name!r}: {reason}')
+        if self.setting.circumscribed:
+            _need_mmrotate(self.setting)
         root = Path(config.data_root).resolve()
         if root == self.out.root.resolve():
             raise RefusedError(f'out {config.out} is the data root itself; choose another --out')
@@ -119,6 +122,14 @@ class AnnotationJob:
         """Return whether all of the first ``limit`` images are done or have failed."""
         over = self.out.done() | self.out.failed()
         return all(unit.stem in over for unit in self.plan.units[:limit])
+
+
+def _need_mmrotate(setting: PromptSetting) -> None:
+    """Refuse a setting whose boxes could not be converted, before an image fails for it."""
+    try:
+        mmrotate_boxes()
+    except ImportError as error:
+        raise RefusedError(f'prompt {setting.name!r}: {error}') from error
 
 
 def build(registry: Any, entry: dict, key: str) -> Any:

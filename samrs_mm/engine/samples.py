@@ -136,7 +136,7 @@ class SampleStream(IterableDataset):
         path = self._image_path(group)
         image = SceneImage(path)
         digest = file_sha256(path)
-        shapes = geometry(labels, self.setting.oriented)
+        shapes = geometry(labels, self.setting.circumscribed)
         for unit, chosen in zip(group, self._deal(group, shapes), strict=True):
             yield self._sample(unit, image, digest, [labels[i] for i in chosen], shapes[chosen])
 
