@@ -7,7 +7,7 @@ WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n : 4)))
 env: ## build .venv from nothing (5 GB, 4 to 10 minutes the first time; instant when nothing changed)
 	@bash requirements/make_env.sh
 
-demo: env ## draw a small dataset, annotate it, score the masks, print the path of a picture
+demo: env ## draw scenes, annotate and score them, pre-train on two sources, print where the pictures are
 	$(PYTHON_ENV) tools/demo.py
 
 # One thread per worker: the workers already use all cores.
