@@ -80,8 +80,8 @@ def test_limit_in_two_parts(annotate, tmp_path, limit):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('tiled', [False, True])
-def test_killed_twenty_times_at_random(tmp_path, tiled):
+@pytest.mark.parametrize(('tiled', 'shards'), [(False, 1), (True, 1), (False, 2)])
+def test_killed_twenty_times_at_random(tmp_path, tiled, shards):
     data = write_dota(tmp_path / 'dota', scenes=150, size=(256, 256))
     base = [sys.executable, str(ROOT / 'tools/sam_annotate.py'), CONFIG, '--data-root', str(data)]
     config = tmp_path / 'tiled.py'
@@ -94,19 +94,30 @@ def test_killed_twenty_times_at_random(tmp_path, tiled):
     subprocess.run([*base, '--out', str(whole)], check=True)
     rng = random.Random(0)
     for kill in range(20):
-        workers = ('0', '1', '4')[kill % 3]
-        process = subprocess.Popen(
-            [*base, '--out', str(out), '--workers', workers], start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        _wait_for_work(process, out)
+        running = _start(base, out, shards, workers=('0', '1', '4')[kill % 3])
+        _wait_for_work(running[0], out)
         time.sleep(rng.uniform(0, 0.15))
-        assert process.poll() is None, 'the run ended before it could be killed'
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    subprocess.run([*base, '--out', str(out)], check=True)
+        assert any(shard.poll() is None for shard in running), 'ended before it could be killed'
+        for shard in running:
+            if shard.poll() is None:
+                os.killpg(shard.pid, signal.SIGKILL)
+            shard.wait()
+    assert [shard.wait() for shard in _start(base, out, shards, workers='1')] == [0] * shards
     assert tree(out) == tree(whole)
     subprocess.run([*base, '--out', str(out), '--verify'], check=True)
+
+
+def _start(base: list[str], out, shards: int, workers: str) -> list[subprocess.Popen]:
+    """Start all shards of a run at once."""
+    return [
+        subprocess.Popen(
+            [*base, '--out', str(out), '--workers', workers, '--shard', f'{shard}/{shards}'],
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for shard in range(shards)
+    ]
 
 
 def _wait_for_work(process: subprocess.Popen, out) -> None:
