@@ -33,6 +33,8 @@ visualizer = dict(
     vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')],
 )
 log_level = 'INFO'
+# Initial weights and dropout; samples and augmentation follow the sampler's own seed
+randomness = dict(seed=2023)
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
