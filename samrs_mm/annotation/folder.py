@@ -147,19 +147,27 @@ class AnnotatedFolder:
 
     def foreign(self, stems: set[str]) -> list[str]:
         """Return the files, relative to the root, that none of our tools would write there."""
-        ours = {ANNOTATIONS, LEDGER, INDEX, META, *LISTS}
-        ours |= {f'{kind}/{stem}{suffix}' for kind, suffix in _SUFFIX.items() for stem in stems}
-        ours |= {f'{p.parent}/{temporary(p).name}'.removeprefix('./') for p in map(Path, ours)}
-        found = []
+        return sorted(self._files() - self._ours(stems) - set(LISTS))
+
+    def _files(self) -> set[str]:
+        """Return all files relative to the root, but for those of the report and of the store."""
+        found = set()
         for folder, _, names in os.walk(self.root):
             relative = Path(folder).relative_to(self.root)
-            if relative.parts[:1] in ((REPORT,), (PACKED,)):
-                continue
-            found += [str(relative / name) for name in names]
-        return sorted(name for name in found if name not in ours)
+            if relative.parts[:1] not in ((REPORT,), (PACKED,)):
+                found |= {str(relative / name) for name in names}
+        return found
+
+    def _ours(self, stems: set[str]) -> set[str]:
+        """Return what annotating these images may leave behind, relative to the root."""
+        ours = {ANNOTATIONS, LEDGER, INDEX, META}
+        ours |= {f'{kind}/{stem}{suffix}' for kind, suffix in _SUFFIX.items() for stem in stems}
+        return ours | {str(temporary(Path(name))) for name in ours}
 
     def restart(self, stems: set[str]) -> int:
-        """Delete what earlier runs made, and nothing else; return the number of files.
+        """Delete what earlier annotation runs made; return the number of files.
+
+        Lists, the packed store and the report stay: other tools made them.
 
         Args:
             stems: Names of all images of the dataset.
@@ -167,23 +175,19 @@ class AnnotatedFolder:
         Raises:
             RefusedError: The folder holds files that are not named in our own records.
         """
-        if not any(path.is_file() for path in self.root.rglob('*')):
-            return 0
-        if not self.meta.exists():
+        recorded = stems | self._recorded()
+        foreign, ours = self.foreign(recorded), self._files() & self._ours(recorded)
+        if (foreign or ours) and not self.meta.exists():
             raise RefusedError(f'--restart: {self.root} has no meta.json, so it is not ours')
-        foreign = self.foreign(stems | self._recorded())
         if foreign:
             raise RefusedError(
                 f'--restart: {self.root} holds {len(foreign)} files that are not of this tool, '
                 f'such as {foreign[0]}; remove them or choose another --out'
             )
-        count = 0
         # meta.json goes last: while it stands, a killed --restart can be repeated
-        for path in sorted(self.root.rglob('*'), key=lambda p: p == self.meta):
-            if path.is_file():
-                path.unlink()
-                count += 1
-        return count
+        for name in sorted(ours, key=lambda name: name == META):
+            (self.root / name).unlink()
+        return len(ours)
 
     def _recorded(self) -> set[str]:
         stems = set()

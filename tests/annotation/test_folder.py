@@ -197,6 +197,19 @@ def test_restart_deletes_what_is_ours(out):
     assert AnnotatedFolder(out.root / 'none').restart(set()) == 0
 
 
+def test_restart_leaves_what_other_tools_made(out):
+    put(out, folder.INSTANCES, 'a')
+    for name in ('train.txt', 'packed/a.tif', 'report/index.html'):
+        path = out.root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text('kept')
+    out.restart({'a'})
+    left = {str(path.relative_to(out.root)) for path in out.root.rglob('*') if path.is_file()}
+    assert left == {'train.txt', 'packed/a.tif', 'report/index.html'}
+    assert out.restart({'a'}) == 0
+    out.open({})
+
+
 def test_restart_refuses_what_no_record_names(out):
     put(out, folder.INSTANCES, 'a')
     put(out, folder.SEMANTIC, 'mine')

@@ -70,5 +70,8 @@ def test_any_float_survives(values):
 
 
 @given(st.text())
-def test_any_text_gives_boxes_or_problems(text):
-    parse_dota(text, 'a.txt')
+def test_any_text_gives_a_box_or_a_problem_for_every_line(text):
+    labels = parse_dota(text, 'a.txt')
+    lines = [line.split() for line in text.lstrip('\ufeff').splitlines()]
+    meant = [f for f in lines if f and f[0].lower().split(':')[0] not in ('imagesource', 'gsd')]
+    assert len(labels.boxes) + len(labels.problems) == len(meant)
