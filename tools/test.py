@@ -16,9 +16,8 @@ from samrs_mm.annotation.folder import atomic_write
 from samrs_mm.compat import checkpoint_safe_globals
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
 from samrs_mm.engine.command import run_command
-from samrs_mm.engine.config import OptionsAction
 from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
-from samrs_mm.engine.run_config import load_run_config, need
+from samrs_mm.engine.run_config import add_run_flags, load_run_config, need
 
 EPILOG = """examples:
   tools/test.py CONFIG work_dirs/CONFIG/iter_80000.pth --out results
@@ -33,14 +32,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add('config', help='config file the model was trained with')
     add('checkpoint', help='its weights')
-    add('--work-dir', metavar='DIR', help='logs (default work_dirs/CONFIG)')
     add('--out', metavar='DIR', help='write metrics.json and the predicted maps there')
     add('--tta', action='store_true', help="test-time augmentation: the config's tta_pipeline")
-    add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
-        help='change config keys, such as test_dataloader.batch_size=1')  # fmt: skip
-    add('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
-        help='what started the ranks')  # fmt: skip
-    add('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    add_run_flags(parser)
     return parser.parse_args(argv)
 
 

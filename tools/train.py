@@ -10,9 +10,9 @@ from mmseg.registry import RUNNERS
 from samrs_mm.compat import checkpoint_safe_globals
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
 from samrs_mm.engine.command import run_command
-from samrs_mm.engine.config import OptionsAction
 from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
 from samrs_mm.engine.run_config import (
+    add_run_flags,
     check_pretrained,
     load_run_config,
     need,
@@ -37,15 +37,10 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add('config', help='config file, such as configs/sep/upernet_resnet50_scratch.py')
-    add('--work-dir', metavar='DIR', help='logs and checkpoints (default work_dirs/CONFIG)')
     add('--resume', nargs='?', const='auto', metavar='FILE',
         help='go on from a checkpoint; without FILE from the newest in the work dir')  # fmt: skip
     add('--amp', action='store_true', help='mixed precision (GPUs only)')
-    add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
-        help='change config keys, such as train_cfg.max_iters=1000')  # fmt: skip
-    add('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
-        help='what started the ranks')  # fmt: skip
-    add('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    add_run_flags(parser)
     return parser.parse_args(argv)
 
 

@@ -1,5 +1,6 @@
 """Configs of mmengine's Runner: loaded, changed by flags, checked before anything is built."""
 
+import argparse
 import inspect
 import os
 from collections.abc import Iterator
@@ -12,13 +13,24 @@ from mmengine.runner import Runner
 
 from samrs_mm.annotation.errors import RefusedError
 from samrs_mm.compat import safe_load
-from samrs_mm.engine.config import check_option, read_config, set_option
+from samrs_mm.engine.config import OptionsAction, check_option, read_config, set_option
 
 # top-level keys that the Runner and the tools read beside the Runner's arguments
 _OPTIONAL_KEYS = (
     'activation_checkpointing', 'compile', 'efficient_conv_bn_eval', 'find_unused_parameters',
     'model_wrapper_cfg', 'pretrain_source', 'runner_type', 'sync_bn', 'tta_model', 'tta_pipeline',
 )  # fmt: skip
+
+
+def add_run_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that training and testing share, as in OpenMMLab's tools."""
+    add = parser.add_argument
+    add('--work-dir', metavar='DIR', help='logs and checkpoints (default work_dirs/CONFIG)')
+    add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
+        help='change config keys, such as train_cfg.max_iters=1000')  # fmt: skip
+    add('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
+        help='what started the ranks')  # fmt: skip
+    add('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
 def load_run_config(
