@@ -5,6 +5,7 @@ custom_imports = dict(
         'samrs_mm.datasets.samplers',
         'samrs_mm.datasets.samrs',
         'samrs_mm.datasets.transforms',
+        'samrs_mm.models.backbones',
         'samrs_mm.models.decode_heads',
         'samrs_mm.models.segmentors',
         'samrs_mm.evaluation.metrics',

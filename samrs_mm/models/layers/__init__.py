@@ -1,0 +1,1 @@
+"""Building blocks of the backbones; import them from their modules."""

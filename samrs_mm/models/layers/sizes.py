@@ -1,0 +1,40 @@
+"""Any input size for backbones that need multiples of a stride."""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor
+
+STRIDES = (4, 8, 16, 32)
+
+
+def pad_to_multiple(images: Tensor, divisor: int) -> Tensor:
+    """Pad with zeros at the right and the bottom.
+
+    Args:
+        images: ``(B, C, H, W)``.
+        divisor: What the sides become multiples of.
+
+    Returns:
+        ``(B, C, H', W')``; the same tensor where nothing is to be padded.
+    """
+    height, width = images.shape[-2:]
+    missing = (-width % divisor, -height % divisor)
+    return F.pad(images, (0, missing[0], 0, missing[1])) if any(missing) else images
+
+
+def crop_levels(levels: Sequence[Tensor], height: int, width: int) -> tuple[Tensor, ...]:
+    """Cut off what stems from padding.
+
+    Args:
+        levels: Maps ``(B, C, h, w)`` of strides 4, 8, 16, 32.
+        height: Height of the image before padding.
+        width: Its width.
+
+    Returns:
+        Maps of ``ceil(height / stride) x ceil(width / stride)``.
+    """
+    return tuple(
+        level[..., : -(-height // stride), : -(-width // stride)]
+        for level, stride in zip(levels, STRIDES, strict=True)
+    )

@@ -1,0 +1,1 @@
+"""Functions on weights: what a checkpoint holds, and what a model wants."""
