@@ -1,9 +1,12 @@
 default_scope = 'mmseg'
 custom_imports = dict(
     imports=[
+        'samrs_mm.datasets.isaid',
         'samrs_mm.datasets.multi_source',
+        'samrs_mm.datasets.potsdam',
         'samrs_mm.datasets.samplers',
         'samrs_mm.datasets.samrs',
+        'samrs_mm.datasets.tile_folder',
         'samrs_mm.datasets.transforms',
         'samrs_mm.models.backbones',
         'samrs_mm.models.decode_heads',
@@ -11,6 +14,7 @@ custom_imports = dict(
         'samrs_mm.evaluation.metrics',
         'samrs_mm.engine.hooks',
         'samrs_mm.engine.loops',
+        'samrs_mm.engine.optimizers',
     ]
 )
 default_hooks = dict(

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ ANNOTATIONS, LEDGER, META = 'annotations.json', 'ledger.csv', 'meta.json'
 INDEX = 'images.csv'
 LISTS = ('train.txt', 'val.txt', 'splits.json')
 """What ``make_splits.py`` writes beside them."""
+SUBSETS = 'train_*pct.txt'
+"""The same, with ``--fraction``."""
 
 
 def temporary(path: Path) -> Path:
@@ -147,7 +150,8 @@ class AnnotatedFolder:
 
     def foreign(self, stems: set[str]) -> list[str]:
         """Return the files, relative to the root, that none of our tools would write there."""
-        return sorted(self._files() - self._ours(stems) - set(LISTS))
+        others = self._files() - self._ours(stems) - set(LISTS)
+        return sorted(name for name in others if not fnmatch(name, SUBSETS))
 
     def _files(self) -> set[str]:
         """Return all files relative to the root, but for those of the report and of the store."""

@@ -4,6 +4,8 @@ As BboxToolkit's and mmrotate's splitters do: a sliding window whose last positi
 to the border, and a box belongs to every tile that covers at least ``iof`` of its area.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -11,6 +13,8 @@ import shapely
 
 from samrs_mm.annotation.boxes import hull
 from samrs_mm.annotation.errors import RefusedError
+
+_STEM = re.compile(r'(.+)__(\d+)__(\d+)___(\d+)')
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,19 @@ def tile_stem(scene: str, window: Window) -> str:
     return f'{scene}__{window.width}__{window.x}___{window.y}'
 
 
+def parse_tile_stem(stem: str) -> tuple[str, Window]:
+    """Return the scene and the window in a name that ``tile_stem`` made.
+
+    Raises:
+        ValueError: It's no such name.
+    """
+    match = _STEM.fullmatch(stem)
+    if not match:
+        raise ValueError(f'{stem!r} is not a tile name SCENE__SIZE__X___Y')
+    size, x, y = map(int, match.groups()[1:])
+    return match[1], Window(x, y, size, size)
+
+
 def windows(width: int, height: int, spec: TileSpec) -> list[Window]:
     """Return the tiles of a scene in row-major order.
 
@@ -98,6 +115,21 @@ def windows(width: int, height: int, spec: TileSpec) -> list[Window]:
     """
     xs, ys = (_starts(side, spec.size, spec.size - spec.overlap) for side in (width, height))
     return [Window(x, y, spec.size, spec.size) for y in ys for x in xs]
+
+
+def count_tiles(sizes: Mapping[tuple[int, int], int], spec: TileSpec) -> int:
+    """Return how many tiles images give of which only the sizes are known.
+
+    Args:
+        sizes: Number of images by ``(width, height)`` in pixels.
+        spec: Tile size and overlap.
+
+    Example:
+        >>> samrs = {(1024, 1024): 16_606, (800, 800): 11_139, (600, 600): 60_940}
+        >>> count_tiles(samrs, TileSpec(size=384, overlap=84))
+        609707
+    """
+    return sum(images * len(windows(*size, spec)) for size, images in sizes.items())
 
 
 def _starts(side: int, size: int, stride: int) -> list[int]:

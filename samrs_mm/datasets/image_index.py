@@ -30,6 +30,7 @@ LABEL_FOLDERS = tuple(
         'rhbox_segs_init/gray',
         'hbox_segs_trainvaltest_init/gray',
         'gray',
+        'labels',
     )
 )
 """Where released SAMRS labels were seen, likewise."""

@@ -1,6 +1,7 @@
 """Configs of mmengine's Runner: loaded, changed by flags, checked before anything is built."""
 
 import argparse
+import importlib
 import inspect
 import os
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ _OPTIONAL_KEYS = (
     'activation_checkpointing', 'compile', 'efficient_conv_bn_eval', 'find_unused_parameters',
     'model_wrapper_cfg', 'pretrain_source', 'runner_type', 'sync_bn', 'tta_model', 'tta_pipeline',
 )  # fmt: skip
+_CONVERTER = 'tools/model_converters/convert_checkpoint.py'
 
 
 def add_run_flags(parser: argparse.ArgumentParser) -> None:
@@ -46,16 +48,30 @@ def load_run_config(
         launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
 
     Raises:
-        RefusedError: No such file, not a config, or an option that fits nothing in it.
+        RefusedError: No such file, not a config, an option that fits nothing in it, or a
+            ``default_scope`` that isn't installed.
     """
     config = read_config(path)
     known = {*config, *_OPTIONAL_KEYS, *inspect.signature(Runner).parameters}
     for key, value in (options or {}).items():
         check_option(key, known, config)
         set_option(config, key, value)
+    _check_scope(config, path)
     config.launcher = launcher
     config.work_dir = work_dir or config.get('work_dir') or f'work_dirs/{Path(path).stem}'
     return config
+
+
+def _check_scope(config: Config, path: str) -> None:
+    """Import the library that the config's names are of; mmengine would only miss the first."""
+    scope = config.get('default_scope') or 'mmengine'
+    try:
+        importlib.import_module(scope)
+    except (ImportError, AssertionError) as error:
+        raise RefusedError(
+            f'config {path}: default_scope {scope!r} cannot be imported ({error}); install it, '
+            'requirements/optional.txt names the version that was tried'
+        ) from error
 
 
 def need(config: Config, path: str, *keys: str) -> None:
@@ -93,7 +109,9 @@ def check_pretrained(config: Config) -> None:
     """Refuse pretrained weights that are missing or not what the config expects.
 
     A config tells in ``pretrain_source`` where a file comes from: ``dict(path=..., url=...,
-    keys=[some names of weights that are in it])``. Without that only its presence is checked.
+    keys=[some names of weights that are in it])``. Without that only its presence is checked. Where
+    the released file has to be converted, ``file`` is its name and ``options`` holds the
+    converter's flags, if it needs any.
 
     Raises:
         RefusedError: Says where to get the file and where to put it.
@@ -101,7 +119,7 @@ def check_pretrained(config: Config) -> None:
     source = config.get('pretrain_source') or {}
     for key, path in _pretrained_files(config.model, 'model'):
         about = source if source.get('path') == path else {}
-        where = f'; get it from {about["url"]} and put it there' if 'url' in about else ''
+        where = _where_from(about)
         if not os.path.isfile(path):
             raise RefusedError(
                 f'{path}: no such file ({key}.checkpoint){where}; to start from random weights '
@@ -117,6 +135,17 @@ def check_pretrained(config: Config) -> None:
                 f'{path}: has no weight {absent[0]!r}, so it is of another network or layout (it '
                 f'has {", ".join([*weights][:3])}, ...){where}'
             )
+
+
+def _where_from(about: dict[str, Any]) -> str:
+    """Say how to come by a file, as the end of a message."""
+    if 'url' not in about:
+        return ''
+    if 'file' not in about:
+        return f'; get it from {about["url"]} and put it there'
+    released = os.path.join(os.path.dirname(about['path']), about['file'])
+    words = [_CONVERTER, released, about['path'], *about.get('options', '').split()]
+    return f'; get {about["file"]} from {about["url"]} and run: python {" ".join(words)}'
 
 
 def _pretrained_files(part: Any, key: str) -> Iterator[tuple[str, str]]:

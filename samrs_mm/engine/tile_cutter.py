@@ -29,7 +29,7 @@ from samrs_mm.engine.writer import describe
 IMAGES, LABELS, META = 'images', 'labelTxt', 'tiles.json'
 FORMAT = 1
 _TILE_FILE = re.compile(r'\.?(.+)__\d+__\d+___\d+\.(png|txt)(\.tmp)?')
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def label_text(labels: list[BoxLabel], polygons: np.ndarray) -> str:
@@ -52,17 +52,22 @@ class ImageFolder:
 
     Args:
         root: The folder; folders inside it are not looked into.
+        listed: File of stems, one a line, such as ``train.txt``: only these images are cut. None
+            takes all.
 
     Raises:
-        RefusedError: No such folder, no images in it, or two images of one name.
+        RefusedError: No such folder, no images in it, two images of one name, or a list that can't
+            be read, is empty or names an image that isn't there.
     """
 
-    def __init__(self, root: str):
+    def __init__(self, root: str, listed: str | os.PathLike | None = None):
         self.root = Path(root)
         names = list_stems(self.root, IMAGE_SUFFIXES)
         if not names:
             kinds = ', '.join(IMAGE_SUFFIXES)
             raise RefusedError(f'images {root}: no such folder, or no images in it ({kinds})')
+        if listed is not None:
+            names = self._only(names, listed)
         for stem, files in names.items():
             if len(files) > 1:
                 raise RefusedError(
@@ -70,6 +75,22 @@ class ImageFolder:
                     f'{" and ".join(files)}; rename one of them'
                 )
         self.scenes = [Scene(stem, files[0], None) for stem, files in sorted(names.items())]
+
+    def _only(self, names: dict[str, list[str]], listed: str | os.PathLike) -> dict[str, list[str]]:
+        try:
+            stems = set(Path(listed).read_text(encoding='utf-8').split('\n'))
+        except (OSError, ValueError) as error:
+            reason = getattr(error, 'strerror', None) or error
+            raise RefusedError(f'list {listed}: cannot read it: {reason}') from error
+        stems = {stem.strip() for stem in stems} - {''}
+        unknown = sorted(stems - names.keys())
+        if unknown or not stems:
+            what = f'such as {unknown[0]!r}' if unknown else 'it is empty'
+            raise RefusedError(
+                f'list {listed}: {len(unknown)} of {len(stems)} names are no image in {self.root}, '
+                f'{what}; give names without suffix, as make_splits.py writes them'
+            )
+        return {stem: names[stem] for stem in stems}
 
     def labels(self, index: int) -> ParsedLabels:
         """Return no boxes."""
@@ -184,7 +205,7 @@ class TileCutter:
             result.error = describe(error)
             if not isinstance(error, SamrsError | OSError):
                 result.error = f'{self.plan.dataset.scenes[scene].image}: {result.error}'
-            result.full = getattr(error, 'errno', None) in _FULL
+            result.full = getattr(error, 'errno', None) in FULL
         return result
 
     def _cut(self, result: SceneTiles) -> None:

@@ -39,6 +39,18 @@ def test_tiles_cover_every_pixel_and_stay_inside_where_they_fit(width, height, s
     assert [(t.y, t.x) for t in tiles] == sorted((t.y, t.x) for t in tiles)
 
 
+def test_clips_of_samrs_are_as_many_as_the_paper_counts():
+    """4, 3 and 2 clips a side, the last of them shifted back to the border."""
+    spec = TileSpec(size=384, overlap=384 - 300)
+    for side, starts in ((1024, [0, 300, 600, 640]), (800, [0, 300, 416]), (600, [0, 216])):
+        assert sorted({clip.x for clip in tiling.windows(side, side, spec)}) == starts
+    images = {(1024, 1024): 16_606, (800, 800): 11_139, (600, 600): 60_940}
+    assert sum(images.values()) == 88_685
+    assert tiling.count_tiles(images, spec) == 609_707
+    assert tiling.count_tiles({}, spec) == 0
+    assert tiling.count_tiles({(1024, 600): 3}, spec) == 3 * 4 * 2
+
+
 @given(sides, specs)
 def test_neighbours_overlap_at_least_as_asked(side, spec):
     starts = sorted({tile.x for tile in tiling.windows(side, 1, spec)})
@@ -173,3 +185,15 @@ def test_from_config():
 def test_impossible_settings_are_refused(config, message):
     with pytest.raises(RefusedError, match=re.escape(message)):
         TileSpec.from_config(config)
+
+
+@pytest.mark.parametrize('scene', ['P0003', '2_10', 'a__5__b', 'train_12__896__0___3'])
+def test_a_tiles_name_tells_scene_and_place(scene):
+    window = tiling.Window(320, 5488, 512, 512)
+    assert tiling.parse_tile_stem(tiling.tile_stem(scene, window)) == (scene, window)
+
+
+@pytest.mark.parametrize('stem', ['P0003', 'P0003_0007', 'P0003__512__0__0', '__512__0___0'])
+def test_other_names_are_no_tiles(stem):
+    with pytest.raises(ValueError, match='not a tile name SCENE__SIZE__X___Y'):
+        tiling.parse_tile_stem(stem)

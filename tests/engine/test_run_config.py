@@ -1,5 +1,6 @@
 import pytest
 import torch
+from folders import ROOT
 from mmengine.config import Config
 
 from samrs_mm.annotation.errors import RefusedError
@@ -37,6 +38,7 @@ def test_flags_are_applied(path):
         (TEXT, {'x.y': 1}, "x.y=1: 'x' is not a dict in this config"),
         ('model = (', {}, 'SyntaxError'),
         ("_base_ = './none.py'", {}, 'FileNotFoundError'),
+        ("default_scope = 'mmnone'", {}, "default_scope 'mmnone' cannot be imported (No module "),
     ],
 )
 def test_refused(path, text, options, message):
@@ -84,6 +86,25 @@ def test_missing_weights_tell_where_they_come_from():
         'https://example.org/no.pth and put it there; to start from random weights give '
         '--cfg-options model.backbone.init_cfg=None'
     )
+
+
+def test_missing_weights_tell_how_to_convert_the_released_ones(tmp_path):
+    about = dict(file='released.tar', url='https://example.org')
+    with pytest.raises(RefusedError) as caught:
+        check_pretrained(pretrained('pretrain/no.pth', **about))
+    command = 'tools/model_converters/convert_checkpoint.py'
+    assert (ROOT / command).is_file()
+    assert str(caught.value) == (
+        'pretrain/no.pth: no such file (model.backbone.init_cfg.checkpoint); get released.tar from '
+        f'https://example.org and run: python {command} pretrain/released.tar pretrain/no.pth; to '
+        'start from random weights give --cfg-options model.backbone.init_cfg=None'
+    )
+    with pytest.raises(RefusedError, match=r'released.tar pretrain/no.pth --to vit-adapter; to '):
+        check_pretrained(pretrained('pretrain/no.pth', options='--to vit-adapter', **about))
+    path = str(tmp_path / 'released_as_it_is.pth')
+    torch.save(dict(model={'conv1.weight': torch.zeros(1)}), path)
+    with pytest.raises(RefusedError, match=r"no weight 'conv1.weight', .* get released.tar from "):
+        check_pretrained(pretrained(path, keys=['conv1.weight'], **about))
 
 
 def test_weights_of_another_layout(tmp_path):

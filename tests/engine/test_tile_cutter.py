@@ -320,6 +320,33 @@ def test_folders_that_are_refused(tmp_path):
         ImageFolder(str(tmp_path))
 
 
+def test_only_listed_images(tmp_path):
+    for name in ('a.png', 'b.png', 'b.jpg', 'c.jpg'):
+        Image.new('L', (9, 9)).save(tmp_path / name)
+    (tmp_path / 'train.txt').write_text('c\n a \n\nc\n')
+    images = ImageFolder(str(tmp_path), tmp_path / 'train.txt')
+    assert [str(scene.image) for scene in images.scenes] == ['a.png', 'c.jpg']
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (None, r'list .*train\.txt: cannot read it: No such file or directory'),
+        (b'\n', r'0 of 0 names are no image in .*, it is empty; give names without suffix'),
+        (b'a\nz\na.png', r"2 of 3 names are no image in .*, such as 'a\.png'; give names without"),
+        (b'\xff\xff', r'train\.txt: cannot read it: .*codec'),
+        (b'b', r"both be called 'b'"),
+    ],
+)
+def test_lists_that_are_refused(tmp_path, content, message):
+    for name in ('a.png', 'b.png', 'b.jpg'):
+        Image.new('L', (9, 9)).save(tmp_path / name)
+    if content is not None:
+        (tmp_path / 'train.txt').write_bytes(content)
+    with pytest.raises(RefusedError, match=message):
+        ImageFolder(str(tmp_path), tmp_path / 'train.txt')
+
+
 class DyingCutter(TileCutter):
     def cut(self, scene):
         os.kill(os.getpid(), signal.SIGKILL)

@@ -6,8 +6,10 @@ from samrs_folders import write_annotated, write_released
 
 from samrs_mm.annotation.classes import SIOR_CLASSES
 from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.annotation.folder import AnnotatedFolder
 from samrs_mm.datasets.image_index import Entry
 from samrs_mm.datasets.splits import TRAIN, VAL, split_by_image, split_by_scene
+from samrs_mm.datasets.subsets import nested_subsets
 
 TOOL = load_tool('dataset_converters/make_splits')
 
@@ -123,3 +125,67 @@ def test_leaves_out_test_splits(tmp_path):
 def test_refuses_a_folder_of_something_else(tmp_path, capsys):
     assert TOOL.main([str(tmp_path)]) == 2
     assert 'no meta.json, and no such folder: images' in capsys.readouterr().err
+
+
+def subset(root, percent):
+    return (root / f'train_{percent}pct.txt').read_text().split()
+
+
+def test_small_subsets_are_nested_and_made_again_alike(tmp_path, capsys):
+    names = [f'{row}_{column}__512__{x}___0' for row in range(5) for column in range(8)
+             for x in range(0, 1600, 320)]  # fmt: skip
+    root = write_released(tmp_path / 'train', names, labels='labels')
+    assert TOOL.main([str(root), '--fraction', '0.05', '0.03', '0.01']) == 0
+    five, three, one = (subset(root, percent) for percent in (5, 3, 1))
+    assert (len(five), len(three), len(one)) == (10, 6, 2)
+    assert set(one) < set(three) < set(five) < set(names)
+    assert five == sorted(five)
+    assert 'train_5pct.txt, 10 images' in capsys.readouterr().out
+    assert not (root / 'train.txt').exists()
+    assert TOOL.main([str(root), '--fraction', '0.03', '0.125']) == 0
+    assert subset(root, 3) == three
+    assert set(five) < set(subset(root, '12.5'))
+    assert TOOL.main([str(root), '--fraction', '0.03', '--seed', '1']) == 2
+    assert 'train_3pct.txt lists other images; use --overwrite' in capsys.readouterr().err
+    assert TOOL.main([str(root), '--fraction', '0.03', '--seed', '1', '--overwrite']) == 0
+    assert subset(root, 3) != three
+
+
+@pytest.mark.parametrize(('images', 'sizes'), [(8664, (433, 260, 87)), (33_620, (1681, 1009, 336))])
+def test_subsets_of_the_papers_sets(images, sizes):
+    stems = [str(number) for number in range(images)]
+    subsets = nested_subsets(stems, (0.05, 0.03, 0.01), 0)
+    assert tuple(map(len, subsets.values())) == sizes
+
+
+def test_subsets_of_a_list_leave_validation_apart(folder, capsys):
+    assert TOOL.main([str(folder), '--val', '0.3']) == 0
+    train, val = lists(folder)
+    assert TOOL.main([str(folder), '--fraction', '0.5', '--of', 'train.txt']) == 0
+    chosen = set(subset(folder, 50))
+    assert len(chosen) == round(len(train) / 2)
+    assert chosen < set(train)
+    assert not chosen & set(val)
+    (folder / 'bad.txt').write_text('nobody\n')
+    for name, message in (('bad.txt', "'nobody' is not in the folder"), ('no.txt', 'No such file')):
+        assert TOOL.main([str(folder), '--fraction', '0.5', '--of', name]) == 2
+        assert message in capsys.readouterr().err
+    assert 'train_50pct.txt' not in AnnotatedFolder(folder).foreign(set())
+    assert 'bad.txt' in AnnotatedFolder(folder).foreign(set())
+
+
+@pytest.mark.parametrize(
+    ('flags', 'message'),
+    [
+        (('--fraction', '5'), '--fraction 5 is not between 0 and 1 (5 % is 0.05)'),
+        (('--of', 'train.txt'), '--of goes with --fraction'),
+        (('--fraction', '0.001'), 'of 18 images is none; give at least 0.056'),
+    ],
+)
+def test_impossible_subsets_are_refused(folder, capsys, flags, message):
+    try:
+        code = TOOL.main([str(folder), *flags])
+    except SystemExit as error:
+        code = error.code
+    assert code == 2
+    assert message in capsys.readouterr().err

@@ -155,6 +155,34 @@ def test_clips_of_a_plain_folder(prepare, dota, tmp_path, capsys):
     assert 'boxes    0 in the labels' in capsys.readouterr().out
 
 
+def test_clips_of_listed_images(prepare, dota, tmp_path):
+    (tmp_path / 'train.txt').write_text('P0003\nP0001\n')
+    source = ('--images', dota / 'images', '--list', tmp_path / 'train.txt')
+    assert prepare('--size', '64', '--overlap', '14', source=source) == 0
+    stems = {path.name.split('__')[0] for path in (tmp_path / 'out/images').iterdir()}
+    assert stems == {'P0001', 'P0003'}
+
+
+def test_counting_without_data(tool, tmp_path, monkeypatch, capsys):
+    """The paper's number of clips of SAMRS's training set."""
+    monkeypatch.chdir(tmp_path)
+    sizes = ('1024x1024:16606', '800x800:11139', '600x600:60940')
+    assert tool.main(['--count', *sizes, '--size', '384', '--overlap', '84']) == 0
+    told = capsys.readouterr().out
+    assert '600x600: 60,940 images, 4 tiles each, 243,760 tiles\n' in told
+    assert 'tiles    609707\ndisk     about 188,800.4 MB\n' in told
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_count_is_what_is_cut(prepare, tool, dota, tmp_path, capsys):
+    with Image.open(dota / 'images/P0000.png') as image:
+        width, height = image.size
+    tool.main([CONFIG, '--count', f'{width}x{height}:5', *TILE])
+    assert 'tiles    30\n' in capsys.readouterr().out
+    assert prepare(*TILE) == 0
+    assert len(list((tmp_path / 'out/images').iterdir())) == 30
+
+
 def test_a_config_lends_its_tile_to_a_plain_folder(prepare, dota, tmp_path):
     source = (CONFIG, '--images', dota / 'images')
     options = ('tile.size=64', 'tile.overlap=0', 'tile.drop_empty=True')
@@ -197,6 +225,8 @@ def test_what_cannot_be_read(prepare, dota, capsys):
         ((), 'error: give a CONFIG, or --images DIR'),
         ((CONFIG, '--images', '.', '--data-root', '.'), '--images and --data-root exclude'),
         (('--images', '.', '--cfg-options', 'tile.size=3'), '--cfg-options needs a CONFIG'),
+        ((CONFIG, '--list', 'train.txt'), '--list needs --images'),
+        (('--count', '5x5'), "argument --count: '5x5' is not WIDTHxHEIGHT:IMAGES"),
         ((CONFIG, '--workers', '-1'), '--workers -1 is not a whole number of at least 0'),
     ],
 )

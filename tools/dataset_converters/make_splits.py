@@ -1,4 +1,6 @@
-"""Write train.txt and val.txt of a segmentation dataset: 95 % and 5 % of its images."""
+"""Write lists of a segmentation dataset's images: train.txt and val.txt (95 % and 5 %), or small
+training subsets, such as train_5pct.txt.
+"""
 
 import argparse
 import json
@@ -11,6 +13,7 @@ from samrs_mm.annotation.folder import atomic_write
 from samrs_mm.annotation.records import dump
 from samrs_mm.datasets.image_index import Entry, is_dior_trainval, read_entries, read_meta
 from samrs_mm.datasets.splits import TRAIN, VAL, shared_scenes, split_by_image, split_by_scene
+from samrs_mm.datasets.subsets import nested_subsets, subset_name
 from samrs_mm.engine.command import run_command
 
 EPILOG = """how images are dealt
@@ -27,9 +30,12 @@ images whose label is known to be empty.
 what is written
   OUT/train.txt  OUT/val.txt  stems, sorted
   OUT/splits.json             the settings and counts, by which a later run knows its own lists
+  with --fraction only OUT/train_5pct.txt and so on: round(F n) images each, the smaller ones part
+  of the larger ones; --of takes them from a list, so that a validation set stays apart
 examples:
   tools/dataset_converters/make_splits.py data/samrs/sota
   tools/dataset_converters/make_splits.py data/samrs/fast --by image --seed 2023
+  tools/dataset_converters/make_splits.py data/potsdam/train --fraction 0.05 0.03 0.01
 exit codes: 0 done; 1 a list could not be written; 2 refused before anything was written"""
 
 RECORD = 'splits.json'
@@ -54,11 +60,19 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--keep-empty', action='store_true', help='list images without a label, too')
     add('--images', metavar='DIR', help='image folder of a released subset, inside FOLDER')
     add('--labels', metavar='DIR', help='its label folder')
+    add('--fraction', nargs='+', type=float, metavar='F',
+        help='write training subsets of these shares instead of train.txt and val.txt')  # fmt: skip
+    add('--of', metavar='LIST', help='take subsets of this list, such as train.txt, inside FOLDER')
     add('--overwrite', action='store_true',
         help='replace lists that other settings, or something else, wrote')  # fmt: skip
     args = parser.parse_args(argv)
     if not 0 < args.val < 1:
         parser.error(f'--val {args.val} is not between 0 and 1')
+    for fraction in args.fraction or ():
+        if not 0 < fraction < 1:
+            parser.error(f'--fraction {fraction:g} is not between 0 and 1 (5 % is 0.05)')
+    if args.of and not args.fraction:
+        parser.error('--of goes with --fraction')
     return args
 
 
@@ -73,6 +87,8 @@ def run(args: argparse.Namespace) -> int:
     prefixes = dict(img_path=args.images or '', seg_map_path=args.labels or '')
     everything = read_entries(args.folder, prefixes)
     entries = choose(everything, args)
+    if args.fraction:
+        return write_subsets(entries, args)
     settings = dict(by=args.by, val=args.val, seed=args.seed)
     out = Path(args.out or args.folder)
     known = earlier(out, settings, args.overwrite)
@@ -89,6 +105,51 @@ def run(args: argparse.Namespace) -> int:
         atomic_write(out / f'{side}.txt', ''.join(f'{name}\n' for name in names).encode())
     tell(args, everything, entries, sides, out)
     return 0
+
+
+def write_subsets(entries: list[Entry], args: argparse.Namespace) -> int:
+    """Write the lists that ``--fraction`` asks for.
+
+    Raises:
+        RefusedError: A list of other images is there, or the list to take from can't be used.
+    """
+    stems = {entry.stem for entry in entries}
+    if args.of:
+        stems = listed(Path(args.folder, args.of), stems)
+    subsets = nested_subsets(stems, args.fraction, args.seed)
+    out = Path(args.out or args.folder)
+    texts = {
+        out / subset_name(fraction): ''.join(f'{name}\n' for name in names).encode()
+        for fraction, names in subsets.items()
+    }
+    for path, text in texts.items():
+        if path.exists() and path.read_bytes() != text and not args.overwrite:
+            raise RefusedError(
+                f'{path} lists other images; use --overwrite to replace it, or another --out'
+            )
+    out.mkdir(parents=True, exist_ok=True)
+    print(f'images   {len(stems)}{" of " + args.of if args.of else ""}')
+    for path, text in texts.items():
+        atomic_write(path, text)
+        print(f'written  {path}, {text.count(bytes([10]))} images')
+    return 0
+
+
+def listed(path: Path, stems: set[str]) -> set[str]:
+    """Return the names in a list.
+
+    Raises:
+        RefusedError: It can't be read, is empty, or names what the folder doesn't have.
+    """
+    try:
+        names = set(path.read_text(encoding='utf-8').split())
+    except OSError as error:
+        raise RefusedError(f'--of {path}: {error.strerror}') from error
+    unknown = sorted(names - stems)
+    if unknown or not names:
+        what = f'{unknown[0]!r} is not in the folder' if unknown else 'lists nothing'
+        raise RefusedError(f'--of {path}: {what}; make it with make_splits.py')
+    return names
 
 
 def choose(everything: list[Entry], args: argparse.Namespace) -> list[Entry]:

@@ -2,16 +2,19 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from functools import partial
 
+from mmengine.config import Config
 from mmseg.registry import DATASETS
 from tqdm import tqdm
 
 from samrs_mm.annotation.errors import SamrsError
-from samrs_mm.annotation.tiling import TileSpec
+from samrs_mm.annotation.tiling import TileSpec, count_tiles
+from samrs_mm.datasets.box_annotated.base import BoxDataset
 from samrs_mm.engine.command import run_command
 from samrs_mm.engine.config import OptionsAction, load_config
 from samrs_mm.engine.job import build
@@ -37,8 +40,11 @@ examples:
   # FAIR1M: 600 px, overlap 150, IoF 0.5, as its config says
   tools/dataset_converters/prepare_tiles.py configs/annotate/fast_sam-vit-h_rhbox.py \\
       --out data/FAIR1M-tiles
-  # clips of 384 px every 300 px from any images; no labels
-  tools/dataset_converters/prepare_tiles.py --images data/samrs/sota/images --out data/clips \\
+  # clips of 384 px every 300 px of the training images; no labels
+  tools/dataset_converters/prepare_tiles.py --images data/samrs/sota/images \\
+      --list data/samrs/sota/train.txt --out data/samrs-mae/sota --size 384 --overlap 84
+  # how many that will be, and how much disk they take, before there are any images
+  tools/dataset_converters/prepare_tiles.py --count 1024x1024:16606 800x800:11139 600x600:60940 \\
       --size 384 --overlap 84
 exit codes: 0 done; 1 something could not be read or written (the rest is done); 2 refused before
 work began"""
@@ -54,8 +60,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add('config', nargs='?', help='annotate config: its dataset, data_root and tile are used')
     add('--images', metavar='DIR', help="cut a plain folder of images instead of the config's data")
+    add('--list', metavar='FILE',
+        help='with --images: cut only these; stems, one a line, such as train.txt')  # fmt: skip
+    add('--count', nargs='+', type=image_count, metavar='WxH:N',
+        help='only tell how many tiles N images of W x H pixels give; needs no data')  # fmt: skip
     add('--data-root', metavar='DIR', help='the detection dataset, as downloaded')
-    add('--out', metavar='DIR', required=True, help='where the tiles go')
+    add('--out', metavar='DIR', help='where the tiles go')
     add('--size', type=int, metavar='N', help='side of a tile in pixels')
     add('--overlap', type=int, metavar='N', help='overlap of neighbouring tiles in pixels')
     add('--iof', type=float, metavar='F', help='least share of a box inside a tile that takes it')
@@ -65,8 +75,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
         help='change config keys, such as tile.pad=[0,0,0] tile.drop_empty=True')  # fmt: skip
     args = parser.parse_args(argv)
-    if not (args.config or args.images):
+    if not (args.config or args.images or args.count):
         parser.error('give a CONFIG, or --images DIR')
+    if not (args.out or args.count):
+        parser.error('the following arguments are required: --out')
+    if args.list and not args.images:
+        parser.error('--list needs --images')
     if args.images and args.data_root:
         parser.error('--images and --data-root exclude each other')
     if args.cfg_options and not args.config:
@@ -74,6 +88,15 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     if args.workers < 0:
         parser.error(f'--workers {args.workers} is not a whole number of at least 0')
     return args
+
+
+def image_count(text: str) -> tuple[tuple[int, int], int]:
+    """Parse ``1024x1024:16606`` to ``((1024, 1024), 16606)``."""
+    match = re.fullmatch(r'([1-9]\d*)x([1-9]\d*):(\d+)', text)
+    if not match:
+        raise argparse.ArgumentTypeError(f'{text!r} is not WIDTHxHEIGHT:IMAGES')
+    width, height, images = map(int, match.groups())
+    return (width, height), images
 
 
 def progress(what: str, **kwargs: object) -> Callable[[Iterable], Iterator]:
@@ -89,7 +112,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the flags say."""
-    dataset, tile = read_config(args)
+    config, tile = read_config(args)
+    if args.count:
+        tell_count(args.count, tile)
+        return 0
+    dataset = ImageFolder(args.images, args.list) if args.images else build_dataset(config)
     plan = Plan(dataset, tile, progress('reading image headers'))
     cutter = TileCutter(plan, args.out, dry=args.dry_run)
     if not args.dry_run:
@@ -104,9 +131,9 @@ def run(args: argparse.Namespace) -> int:
     return int(any(result.error or result.malformed for result in results))
 
 
-def read_config(args: argparse.Namespace) -> tuple[object, TileSpec]:
-    """Return the dataset and the tiling that config and flags ask for."""
-    tile: dict = {}
+def read_config(args: argparse.Namespace) -> tuple[Config | None, TileSpec]:
+    """Return the config, if there is one, and the tiling that it and the flags ask for."""
+    config, tile = None, {}
     if args.config:
         config = load_config(args.config, args.cfg_options, {'data_root': args.data_root})
         tile = dict(config.tile or {})
@@ -115,9 +142,28 @@ def read_config(args: argparse.Namespace) -> tuple[object, TileSpec]:
             tile[key] = getattr(args, key)
     if args.images:
         tile.pop('drop_empty', None)
-        return ImageFolder(args.images), TileSpec.from_config(tile)
-    spec = TileSpec.from_config(tile)
-    return build(DATASETS, dict(config.dataset, data_root=config.data_root), 'dataset'), spec
+    return config, TileSpec.from_config(tile)
+
+
+def build_dataset(config: Config) -> BoxDataset:
+    """Return the detection dataset of a config."""
+    return build(DATASETS, dict(config.dataset, data_root=config.data_root), 'dataset')
+
+
+def tell_count(images: list[tuple[tuple[int, int], int]], tile: TileSpec) -> None:
+    """Print how many tiles images of these sizes give."""
+    total = 0
+    for (width, height), number in images:
+        each, tiles = (count_tiles({(width, height): n}, tile) for n in (1, number))
+        print(f'{width}x{height}: {number:,} images, {each:,} tiles each, {tiles:,} tiles')
+        total += tiles
+    print(f'tiles    {total}')
+    print(disk(total, tile))
+
+
+def disk(tiles: int, tile: TileSpec) -> str:
+    """Return the line that estimates the disk space of tiles."""
+    return f'disk     about {tiles * tile.size**2 * 3 * _COMPRESSED / 1e6:,.1f} MB'
 
 
 def cut(cutter: TileCutter, workers: int) -> list[SceneTiles]:
@@ -161,8 +207,7 @@ def tell(cutter: TileCutter, results: list[SceneTiles]) -> None:
     print(f'  malformed {malformed}')
     print(f'  failed    {lost}')
     if cutter.dry:
-        size = written * cutter.plan.tile.size**2 * 3 * _COMPRESSED
-        print(f'disk     about {size / 1e6:,.1f} MB')
+        print(disk(written, cutter.plan.tile))
     else:
         print(f'written  {cutter.out}')
 

@@ -1,5 +1,6 @@
 """Metrics for mmengine's evaluator."""
 
 from samrs_mm.evaluation.metrics.per_source_iou_metric import PerSourceIoUMetric
+from samrs_mm.evaluation.metrics.seg_score_metric import SegScoreMetric
 
-__all__ = ['PerSourceIoUMetric']
+__all__ = ['PerSourceIoUMetric', 'SegScoreMetric']

@@ -1,5 +1,6 @@
 """Segmentors: networks that label every pixel of an image."""
 
 from samrs_mm.models.segmentors.multi_head_encoder_decoder import MultiHeadEncoderDecoder
+from samrs_mm.models.segmentors.multi_head_mask2former import MultiHeadMask2Former
 
-__all__ = ['MultiHeadEncoderDecoder']
+__all__ = ['MultiHeadEncoderDecoder', 'MultiHeadMask2Former']

@@ -78,25 +78,25 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
             **kwargs,
         )
         self.forward_mode = forward_mode
-        classifier = self.decode_head.conv_seg
-        # A head ends in dropout and conv_seg; with the identity it returns the features instead.
-        self.decode_head.conv_seg = nn.Identity()
+        self.source_classes = num_classes
+        build = self._take_classifier()
         self.heads = nn.ModuleDict(
-            {
-                source: nn.Conv2d(
-                    classifier.in_channels,
-                    classes,
-                    classifier.kernel_size,
-                    padding=classifier.padding,
-                )
-                for source, classes in num_classes.items()
-            }
+            {source: build(classes) for source, classes in num_classes.items()}
         )
 
-    @property
-    def source_classes(self) -> dict[str, int]:
-        """The number of classes of each source's head."""
-        return {source: head.out_channels for source, head in self.heads.items()}
+    def _take_classifier(self) -> Callable[[int], nn.Module]:
+        """Take the trunk's classifier out; return what builds one for a number of classes."""
+        classifier = getattr(self.decode_head, 'conv_seg', None)
+        if classifier is None:
+            raise RefusedError(
+                f'model.decode_head.type={type(self.decode_head).__name__!r} has no conv_seg; for '
+                "Mask2Former choose model.type='MultiHeadMask2Former'"
+            )
+        # A head ends in dropout and conv_seg; with the identity it returns the features instead.
+        self.decode_head.conv_seg = nn.Identity()
+        return lambda classes: nn.Conv2d(
+            classifier.in_channels, classes, classifier.kernel_size, padding=classifier.padding
+        )
 
     def loss(self, inputs: Tensor, data_samples: Sequence[SegDataSample]) -> dict[str, Tensor]:
         """Return ``loss_SOURCE`` and ``acc_SOURCE`` (percent) for every source.
@@ -197,11 +197,8 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
         Raises:
             RefusedError: A sample of an unknown source.
         """
-        return self._classify(
-            self.decode_head(self.extract_feat(inputs)),
-            batch_img_metas,
-            lambda logits: self.decode_head.predict_by_feat(logits, batch_img_metas),
-        )
+        features = self.decode_head(self.extract_feat(inputs))
+        return self._route(features, batch_img_metas, batch_img_metas)
 
     def _forward(
         self, inputs: Tensor, data_samples: Sequence[SegDataSample] | None = None
@@ -213,24 +210,28 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
         """
         features = self.decode_head(self.extract_feat(inputs))
         if data_samples is None:
-            return {source: head(features) for source, head in self.heads.items()}
-        return self._classify(features, [sample.metainfo for sample in data_samples])
+            return {source: self._classify(source, features) for source in self.heads}
+        return self._route(features, [sample.metainfo for sample in data_samples])
 
-    def _classify(
-        self,
-        features: Tensor,
-        metas: Sequence[Mapping],
-        finish: Callable[[Tensor], Tensor] = lambda logits: logits,
+    def _route(
+        self, features: Tensor, metas: Sequence[Mapping], sizes: Sequence[Mapping] | None = None
     ) -> Tensor:
-        """Send each sample to its source's head; ``finish`` comes before the padding with -inf."""
+        """Send each sample to its source's head; pad the classes with -inf."""
         rows = self._rows_by_source(metas)
         parts = []
         for source, part in _split(features, rows).items():
-            logits = finish(self.heads[source](part))
+            logits = self._classify(source, part, sizes)
             missing = self.out_channels - logits.shape[1]
             parts.append(F.pad(logits, (0, 0, 0, 0, 0, missing), value=-torch.inf))
         order = [row for group in rows.values() for row in group]
-        return torch.cat(parts)[torch.tensor(order).argsort().to(features.device)]
+        return torch.cat(parts)[torch.tensor(order).argsort().to(parts[0].device)]
+
+    def _classify(
+        self, source: str, features: Tensor, sizes: Sequence[Mapping] | None = None
+    ) -> Tensor:
+        """Return one source's logits, at the size of the input if its metainfos are given."""
+        logits = self.heads[source](features)
+        return logits if sizes is None else self.decode_head.predict_by_feat(logits, sizes)
 
     def postprocess_result(
         self, seg_logits: Tensor, data_samples: Sequence[SegDataSample]
@@ -243,7 +244,7 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
         """
         results = []
         for row, sample in enumerate(data_samples):
-            classes = self.heads[sample.metainfo['source']].out_channels
+            classes = self.source_classes[sample.metainfo['source']]
             results += super().postprocess_result(seg_logits[row : row + 1, :classes], [sample])
         return results
 
@@ -265,8 +266,14 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
         }
 
 
-def _split(batch: Tensor, rows: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
-    """Part a batch ``(N, ...)``; views of it where the sources already follow each other."""
+def _split(batch: Any, rows: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    """Part a batch ``(N, ...)``, or each in a nesting of lists, by source.
+
+    The parts are views of it where the sources already follow each other.
+    """
+    if not isinstance(batch, Tensor):
+        parts = [_split(item, rows) for item in batch]
+        return {source: [part[source] for part in parts] for source in rows}
     order = [row for group in rows.values() for row in group]
     if order != sorted(order):
         batch = batch.index_select(0, torch.tensor(order, device=batch.device))

@@ -1,0 +1,36 @@
+# sep_study.py, second half: the same network on domain B's tiles, exact labels, background a class
+_base_ = '../../configs/potsdam/upernet_resnet50_imp_potsdam.py'
+pretrain_source = None
+metainfo = dict(
+    classes=(
+        'background', 'airplane', 'basketballcourt', 'groundtrackfield', 'harbor', 'ship',
+        'storagetank', 'tenniscourt', 'vehicle', 'windmill',
+    )
+)  # fmt: skip
+crop = dict(type='RandomScaleCrop', crop_size=(96, 96))
+train_pipeline = [dict(type='LoadWindow', crop=crop), *_base_.train_pipeline[1:]]
+tiles = dict(_delete_=True, type='TileFolderDataset', metainfo=metainfo)
+train_dataloader = dict(
+    num_workers=0, persistent_workers=False,
+    dataset=dict(tiles, data_root='data/train', ann_file='', pipeline=train_pipeline),
+)  # fmt: skip
+test_dataloader = dict(
+    num_workers=0, persistent_workers=False,
+    dataset=dict(tiles, data_root='data/test', pipeline=_base_.test_pipeline, test_mode=True),
+)  # fmt: skip
+test_evaluator = dict(type='SegScoreMetric', classwise=('IoU',))
+# nothing is chosen by validation; the test tiles are read once, by tools/test.py
+val_dataloader = val_cfg = val_evaluator = None
+model = dict(
+    backbone=dict(depth=18, init_cfg=None),
+    decode_head=dict(in_channels=[64, 128, 256, 512], channels=64, num_classes=10),
+    test_cfg=dict(_delete_=True, mode='whole'),
+)
+train_cfg = dict(max_iters=300)
+param_scheduler = [dict(type='CosineAnnealingLR', T_max=300, end=300, eta_min=5e-6, by_epoch=False)]
+default_hooks = dict(
+    logger=dict(interval=10),
+    checkpoint=dict(_delete_=True, type='CheckpointHook', by_epoch=False, interval=300,
+                    save_optimizer=False),
+)  # fmt: skip
+visualizer = dict(vis_backends=[dict(type='LocalVisBackend')])

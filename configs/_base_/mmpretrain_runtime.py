@@ -1,0 +1,11 @@
+# Runs of mmpretrain's models: counted in epochs, without validation
+_base_ = './default_runtime.py'
+default_scope = 'mmpretrain'
+default_hooks = dict(
+    logger=dict(log_metric_by_epoch=True),
+    checkpoint=dict(
+        _delete_=True, type='CheckpointHook', by_epoch=True, interval=20, max_keep_ckpts=2
+    ),
+)
+custom_hooks = [dict(type='mmseg.PlainCheckpointHook')]
+log_processor = dict(by_epoch=True)

@@ -1,0 +1,3 @@
+# Potsdam, 3 % of the training tiles
+_base_ = './unet_resnet50_rsp-sep_potsdam.py'
+train_dataloader = dict(dataset=dict(ann_file='train_3pct.txt'))

@@ -1,0 +1,5 @@
+# Potsdam: UNet + ResNet-50 after MillionAID (RSP) weights and SEP
+_base_ = './unet_resnet50_rsp_potsdam.py'
+load_from = 'pretrain/sep/unet_resnet50_rsp.pth'
+pretrain_source = None
+model = dict(backbone=dict(init_cfg=None))

@@ -1,0 +1,5 @@
+# Potsdam: UPerNet + ViT-B after BEiT weights and SEP
+_base_ = './upernet_vit_beit_potsdam.py'
+load_from = 'pretrain/sep/upernet_vit_beit.pth'
+pretrain_source = None
+model = dict(backbone=dict(init_cfg=None))

@@ -1,0 +1,28 @@
+# Potsdam: UPerNet + ViT-B from BEiT weights
+_base_ = [
+    '../_base_/backbones/vit.py',
+    '../_base_/decoders/upernet.py',
+    '../_base_/pretrains/beit_vit.py',
+    '../_base_/segmentors/finetune.py',
+    '../_base_/datasets/potsdam.py',
+    '../_base_/schedules/iters_80k.py',
+    '../_base_/schedules/adamw_vit_80k.py',
+    '../_base_/default_runtime.py',
+]
+pretrain_source = _base_.beit_vit
+model = dict(
+    backbone=dict(
+        init_cfg=dict(type='Pretrained', checkpoint=pretrain_source['path']),
+        variant='beit',
+        img_size=_base_.crop_size[0],
+        **_base_.backbone,
+    ),
+    decode_head=dict(
+        in_channels=_base_.backbone_channels,
+        channels=_base_.backbone_channels[1],
+        num_classes=_base_.num_classes,
+        **_base_.decode_head,
+    ),
+    test_cfg=_base_.slide,
+    **_base_.segmentor,
+)

@@ -1,0 +1,20 @@
+# Mask2Former + ResNet-50, ImageNet weights, then SEP
+_base_ = [
+    '../_base_/backbones/resnet50.py',
+    '../_base_/decoders/mask2former.py',
+    '../_base_/pretrains/imp_resnet50.py',
+    '../_base_/segmentors/sep_mask2former.py',
+    '../_base_/datasets/samrs.py',
+    '../_base_/schedules/iters_80k.py',
+    # As the authors; usual for Mask2Former is adamw_mask2former_80k.py: 1e-4, clipped at 0.01
+    '../_base_/schedules/adamw_resnet50_80k.py',
+    '../_base_/default_runtime.py',
+]
+pretrain_source = _base_.imp_resnet50
+model = dict(
+    backbone=dict(
+        init_cfg=dict(type='Pretrained', checkpoint=pretrain_source['path']), **_base_.backbone
+    ),
+    decode_head=dict(in_channels=_base_.backbone_channels, **_base_.decode_head),
+    **_base_.segmentor,
+)

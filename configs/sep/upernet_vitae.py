@@ -1,0 +1,23 @@
+# UPerNet + ViTAEv2-S, ImageNet weights, then SEP
+_base_ = [
+    '../_base_/backbones/vitae.py',
+    '../_base_/decoders/upernet.py',
+    '../_base_/pretrains/imp_vitae.py',
+    '../_base_/segmentors/sep.py',
+    '../_base_/datasets/samrs.py',
+    '../_base_/schedules/iters_80k.py',
+    '../_base_/schedules/adamw_swin_80k.py',
+    '../_base_/default_runtime.py',
+]
+pretrain_source = _base_.imp_vitae
+model = dict(
+    backbone=dict(
+        init_cfg=dict(type='Pretrained', checkpoint=pretrain_source['path']), **_base_.backbone
+    ),
+    decode_head=dict(
+        in_channels=_base_.backbone_channels,
+        channels=_base_.backbone_channels[1],
+        **_base_.decode_head,
+    ),
+    **_base_.segmentor,
+)

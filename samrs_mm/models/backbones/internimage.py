@@ -1,0 +1,128 @@
+"""InternImage, a convolutional network of deformable convolutions.
+
+Source: Wang et al. 2023, arXiv:2211.05778; parameters named as in the released checkpoints.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmengine.model import BaseModule
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.models.layers.dcnv3 import DCNv3
+from samrs_mm.models.layers.internimage_levels import InternImageLevel, InternImageStem
+from samrs_mm.models.layers.vit import init_vit_weights
+
+
+@MODELS.register_module()
+class InternImage(BaseModule):
+    """Four levels of DCNv3 blocks.
+
+    Every strided convolution rounds sizes up, so images of any size go through unpadded.
+
+    Args:
+        arch: A name in ``arch_settings``, or a mapping with the same keys:
+
+            - ``channels``: Channels of the first level; each later level has twice as many.
+            - ``depths``: Blocks of each level.
+            - ``groups``: DCNv3 groups of each level; each divides its level's channels.
+            - ``mlp_ratio``: Hidden channels of the MLPs, as a multiple of the level's.
+        in_channels: Channels of the images.
+        drop_path_rate: Probability of dropping a residual branch of the last block; it grows
+            linearly from 0 at the first.
+        with_cp: Whether blocks forget their activations and compute them anew for gradients: less
+            memory, more time.
+        frozen_stages: What doesn't train: -1 nothing, 0 the stem, n also the first n levels.
+        init_cfg: Initialisation config; by default weights are drawn as for InternImage.
+
+    Raises:
+        RefusedError: An architecture that isn't known or can't be, or an mmcv without ``mmcv.ops``.
+    """
+
+    arch_settings = {
+        't': dict(channels=64, depths=(4, 4, 18, 4), groups=(4, 8, 16, 32), mlp_ratio=4),
+    }
+
+    def __init__(
+        self,
+        arch: str | Mapping[str, Any] = 't',
+        in_channels: int = 3,
+        drop_path_rate: float = 0.2,
+        with_cp: bool = False,
+        frozen_stages: int = -1,
+        init_cfg: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        settings = self._settings(arch)
+        depths = settings['depths']
+        self.frozen_stages = frozen_stages
+        self.out_channels = tuple(settings['channels'] << level for level in range(len(depths)))
+        self.patch_embed = InternImageStem(in_channels, settings['channels'])
+        rates = torch.linspace(0, drop_path_rate, sum(depths), device='cpu')
+        self.levels = nn.ModuleList(
+            InternImageLevel(
+                channels,
+                groups,
+                settings['mlp_ratio'],
+                drop_paths.tolist(),
+                last=channels == self.out_channels[-1],
+                with_cp=with_cp,
+            )
+            for channels, groups, drop_paths in zip(
+                self.out_channels, settings['groups'], rates.split(list(depths)), strict=True
+            )
+        )
+        self._freeze()
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Compute the levels.
+
+        Args:
+            images: ``(B, in_channels, H, W)`` float, normalised.
+
+        Returns:
+            Four maps ``(B, out_channels[i], ceil(H/s), ceil(W/s))`` with strides s of 4, 8, 16, 32.
+        """
+        maps = self.patch_embed(images)
+        levels = []
+        for level in self.levels:
+            output, maps = level(maps)
+            levels.append(output.permute(0, 3, 1, 2).contiguous())
+        return tuple(levels)
+
+    def init_weights(self) -> None:
+        """Draw the weights as for InternImage; then what ``init_cfg`` says."""
+        init_vit_weights(self)
+        for module in self.modules():
+            if isinstance(module, DCNv3):
+                module.reset_parameters()
+        super().init_weights()
+
+    def train(self, mode: bool = True) -> 'InternImage':
+        """Switch to training, save for what is frozen; return the backbone."""
+        super().train(mode)
+        self._freeze()
+        return self
+
+    def _freeze(self) -> None:
+        for part in [self.patch_embed, *self.levels][: self.frozen_stages + 1]:
+            part.eval().requires_grad_(False)
+
+    @classmethod
+    def _settings(cls, arch: str | Mapping[str, Any]) -> Mapping[str, Any]:
+        if isinstance(arch, str):
+            if arch not in cls.arch_settings:
+                raise RefusedError(
+                    f'InternImage: arch={arch!r}; choose from {", ".join(cls.arch_settings)}, or '
+                    'give a mapping of sizes'
+                )
+            return cls.arch_settings[arch]
+        keys = cls.arch_settings['t'].keys()
+        if arch.keys() != keys:
+            raise RefusedError(
+                f'InternImage: arch has the keys {", ".join(arch)}; give {", ".join(keys)}'
+            )
+        return arch

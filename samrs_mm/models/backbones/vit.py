@@ -1,0 +1,194 @@
+"""Plain vision transformer, with BEiT as a variant, under four levels of features.
+
+Sources: Dosovitskiy et al. 2021, arXiv:2010.11929; Bao et al. 2022, arXiv:2106.08254.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from mmengine.model import BaseModule
+from mmengine.model.weight_init import trunc_normal_
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.models.layers.beit import RelativeAttention, relative_index
+from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple
+from samrs_mm.models.layers.vit import (
+    NORM_EPS,
+    Block,
+    FeaturePyramid,
+    PatchEmbed,
+    init_vit_weights,
+    rescale_residuals,
+    resize_pos_embed,
+    tokens_to_maps,
+)
+
+_PATCH_SIZE = 16
+_SIZE_DIVISOR = 32
+_LAYER_SCALE = 0.1
+_VARIANTS = ('plain', 'beit')
+
+
+@MODELS.register_module()
+class ViT(FeaturePyramid, BaseModule):
+    """Vision transformer whose last map, normalised, becomes four levels.
+
+    There are two variants:
+
+    - ``'plain'``: absolute position embedding, no class token. The paper's ViT-B, and also what
+      the authors trained as BEiT: their weights "BEiT + SEP" load into this variant.
+    - ``'beit'``: BEiT as it was pre-trained. Instead of ``pos_embed`` each block has a table of
+      biases by relative position, its branches are scaled by ``gamma1`` and ``gamma2``, and a
+      class token takes part in attention: without it each softmax would be over other keys than
+      in pre-training, and the features would be other ones. It is dropped at the end.
+
+    Checkpoints of another ``img_size`` load: position embeddings and tables of square grids are
+    interpolated to this one's. Images of other sizes than ``img_size`` are taken too, with an
+    interpolation in each step.
+
+    Args:
+        arch: ``'b'``, or a mapping with the keys of ``arch_settings['b']``.
+        in_channels: Channels of the images.
+        img_size: Side, or ``(height, width)``, in pixels of the images that the position
+            embedding or the tables are for; taken as padded to multiples of 32.
+        variant: ``'plain'`` or ``'beit'``.
+        drop_path_rate: Probability of dropping a branch of the last block; rises linearly from 0.
+        with_cp: Recompute blocks in the backward pass to save memory.
+        frozen_stages: -1 freezes nothing, 0 the patches' and positions' embedding, n also the
+            first n blocks.
+        init_cfg: As for ``BaseModule``.
+
+    Raises:
+        RefusedError: Unknown ``arch`` or ``variant``.
+    """
+
+    arch_settings: ClassVar[dict[str, dict[str, Any]]] = {
+        'b': dict(embed_dims=768, depth=12, num_heads=12, mlp_ratio=4)
+    }
+
+    def __init__(
+        self,
+        arch: str | Mapping[str, Any] = 'b',
+        in_channels: int = 3,
+        img_size: int | tuple[int, int] = 224,
+        variant: str = 'plain',
+        drop_path_rate: float = 0.15,
+        with_cp: bool = False,
+        frozen_stages: int = -1,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        settings = self._settings(arch)
+        if variant not in _VARIANTS:
+            raise RefusedError(f'ViT: variant={variant!r}; use one of {", ".join(_VARIANTS)}')
+        self.with_cp = with_cp
+        self.frozen_stages = frozen_stages
+        height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
+        self.grid = (_patches(height), _patches(width))
+        self.is_beit = variant == 'beit'
+
+        dims, depth = settings['embed_dims'], settings['depth']
+        self.out_channels = (dims,) * 4
+        self.patch_embed = PatchEmbed(in_channels, dims, _PATCH_SIZE)
+        count = self.grid[0] * self.grid[1]
+        self.pos_embed = None if self.is_beit else nn.Parameter(torch.zeros(1, count, dims))
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, dims)) if self.is_beit else None
+        rates = torch.linspace(0, drop_path_rate, depth, device='cpu').tolist()
+        self.blocks = nn.ModuleList(
+            Block(
+                dims,
+                settings['num_heads'],
+                settings['mlp_ratio'],
+                drop_path=rate,
+                layer_scale=self.is_beit,
+                attention=RelativeAttention(dims, settings['num_heads'], self.grid)
+                if self.is_beit
+                else None,
+            )
+            for rate in rates
+        )
+        self.norm = nn.LayerNorm(dims, eps=NORM_EPS)
+        self.build_pyramid(dims)
+        for module in self._frozen_modules():
+            module.requires_grad_(False)
+        for embedding in (self.pos_embed, self.cls_token):
+            if embedding is not None:
+                embedding.requires_grad_(frozen_stages < 0)
+
+    def init_weights(self) -> None:
+        """Draw the weights; then load those of ``init_cfg``, if any."""
+        init_vit_weights(self)
+        rescale_residuals(self.blocks)
+        if self.is_beit:
+            trunc_normal_(self.cls_token, std=0.02)
+            for block in self.blocks:
+                nn.init.zeros_(block.attn.relative_position_bias_table)
+                nn.init.constant_(block.gamma1, _LAYER_SCALE)
+                nn.init.constant_(block.gamma2, _LAYER_SCALE)
+        else:
+            trunc_normal_(self.pos_embed, std=0.02)
+        super().init_weights()
+
+    def train(self, mode: bool = True) -> 'ViT':
+        """Set the mode; frozen parts stay in evaluation mode."""
+        super().train(mode)
+        for module in self._frozen_modules():
+            module.eval()
+        return self
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Encode.
+
+        Args:
+            images: ``(B, in_channels, H, W)``.
+
+        Returns:
+            Four maps ``(B, embed_dims, ceil(H / s), ceil(W / s))`` for s of 4, 8, 16, 32.
+        """
+        tokens, grid = self.patch_embed(pad_to_multiple(images, _SIZE_DIVISOR))
+        if self.is_beit:
+            tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)
+            arguments = (grid, relative_index(grid, tokens.device))
+        else:
+            tokens = tokens + resize_pos_embed(self.pos_embed, grid, self.grid)
+            arguments = ()
+        for block in self.blocks:
+            if self.with_cp and self.training:
+                tokens = checkpoint(block, tokens, *arguments, use_reentrant=False)
+            else:
+                tokens = block(tokens, *arguments)
+        if self.is_beit:
+            tokens = tokens[:, 1:]
+        maps = tokens_to_maps(self.norm(tokens), grid)
+        return crop_levels(self.pyramid([maps] * 4), *images.shape[-2:])
+
+    def _settings(self, arch: str | Mapping[str, Any]) -> Mapping[str, Any]:
+        if not isinstance(arch, str):
+            return arch
+        if arch not in self.arch_settings:
+            raise RefusedError(f'ViT: arch={arch!r}; use one of {", ".join(self.arch_settings)}')
+        return self.arch_settings[arch]
+
+    def _frozen_modules(self) -> list[nn.Module]:
+        if self.frozen_stages < 0:
+            return []
+        return [self.patch_embed, *self.blocks[: self.frozen_stages]]
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        key = f'{prefix}pos_embed'
+        found = state_dict.get(key)
+        if self.pos_embed is not None and found is not None and found.ndim == 3:
+            count = found.shape[1]
+            # What is no square is left as it is, for torch to name it and the two shapes.
+            if count != self.pos_embed.shape[1] and math.isqrt(count) ** 2 == count:
+                state_dict = {**state_dict, key: resize_pos_embed(found, self.grid)}
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _patches(side: int) -> int:
+    return math.ceil(side / _SIZE_DIVISOR) * _SIZE_DIVISOR // _PATCH_SIZE

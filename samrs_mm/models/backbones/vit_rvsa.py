@@ -1,0 +1,153 @@
+"""Vision transformer with rotated varied-size window attention.
+
+Source: Wang et al. 2022, arXiv:2208.03987; sizes and parameter names as in the released SAMRS
+weights.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from mmengine.model import BaseModule
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.models.layers.rvsa import RVSA
+from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple
+from samrs_mm.models.layers.vit import (
+    Block,
+    FeaturePyramid,
+    PatchEmbed,
+    init_vit_weights,
+    rescale_residuals,
+    tokens_to_maps,
+)
+
+_PATCH_SIZE = 16
+_SIZE_DIVISOR = 32
+
+
+@MODELS.register_module()
+class ViTRVSA(FeaturePyramid, BaseModule):
+    """Plain vision transformer most of whose blocks attend within rotated windows.
+
+    Without position embedding, class token and final norm. Maps of four depths are brought to the
+    strides 4, 8, 16 and 32.
+
+    Args:
+        arch: ``'b'``, or a mapping with the keys of ``arch_settings['b']``. Blocks are counted from
+            0: ``global_blocks`` attend over the whole map, behind ``level_blocks`` (ascending) the
+            four levels are taken.
+        in_channels: Channels of the images.
+        window_size: Side of a window in tokens.
+        drop_path_rate: Probability of dropping a branch of the last block; rises linearly from 0.
+        offset_divisor: ``'released'`` or ``'corrected'``, see ``RVSA``.
+        with_cp: Recompute blocks in the backward pass to save memory.
+        frozen_stages: -1 freezes nothing, 0 the patch embedding, n also the first n blocks.
+        init_cfg: As for ``BaseModule``.
+
+    Raises:
+        RefusedError: No such ``arch`` or ``offset_divisor``.
+    """
+
+    arch_settings: ClassVar[dict[str, dict[str, Any]]] = {
+        'b': dict(
+            embed_dims=768,
+            depth=12,
+            num_heads=12,
+            mlp_ratio=4,
+            global_blocks=(2, 5, 8, 11),
+            level_blocks=(3, 5, 7, 11),
+        )
+    }
+
+    def __init__(
+        self,
+        arch: str | Mapping[str, Any] = 'b',
+        in_channels: int = 3,
+        window_size: int = 7,
+        drop_path_rate: float = 0.1,
+        offset_divisor: str = 'released',
+        with_cp: bool = False,
+        frozen_stages: int = -1,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        settings = self._settings(arch)
+        self.with_cp = with_cp
+        self.frozen_stages = frozen_stages
+        dims, num_heads = settings['embed_dims'], settings['num_heads']
+        self.level_blocks = tuple(settings['level_blocks'])
+        self.out_channels = (dims,) * 4
+        self.patch_embed = PatchEmbed(in_channels, dims, _PATCH_SIZE)
+        rates = torch.linspace(0, drop_path_rate, settings['depth'], device='cpu').tolist()
+        self.blocks = nn.ModuleList(
+            Block(
+                dims,
+                num_heads,
+                settings['mlp_ratio'],
+                drop_path=rate,
+                attention=None
+                if index in settings['global_blocks']
+                else RVSA(dims, num_heads, window_size, offset_divisor=offset_divisor),
+            )
+            for index, rate in enumerate(rates)
+        )
+        self.build_pyramid(dims)
+        for module in self._frozen_modules():
+            module.requires_grad_(False)
+
+    def init_weights(self) -> None:
+        """Draw the weights; then load those of ``init_cfg``, if any.
+
+        What predicts offsets, scales and angles keeps PyTorch's own initialisation, as in the
+        authors' code: windows are a little off their places from the start.
+        """
+        init_vit_weights(self)
+        rescale_residuals(self.blocks)
+        super().init_weights()
+
+    def train(self, mode: bool = True) -> 'ViTRVSA':
+        """Set the mode; frozen parts stay in evaluation mode."""
+        super().train(mode)
+        for module in self._frozen_modules():
+            module.eval()
+        return self
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Compute the feature pyramid.
+
+        Args:
+            images: ``(B, in_channels, H, W)`` of any size; normalised.
+
+        Returns:
+            Four maps ``(B, embed_dims, ceil(H / s), ceil(W / s))`` for s = 4, 8, 16, 32.
+        """
+        height, width = images.shape[-2:]
+        tokens, grid = self.patch_embed(pad_to_multiple(images, _SIZE_DIVISOR))
+        maps = []
+        for index, block in enumerate(self.blocks):
+            inputs = (tokens, grid) if isinstance(block.attn, RVSA) else (tokens,)
+            if self.with_cp and self.training:
+                tokens = checkpoint(block, *inputs, use_reentrant=False)
+            else:
+                tokens = block(*inputs)
+            if index in self.level_blocks:
+                maps.append(tokens_to_maps(tokens, grid))
+        return crop_levels(self.pyramid(maps), height, width)
+
+    def _settings(self, arch: str | Mapping[str, Any]) -> Mapping[str, Any]:
+        if not isinstance(arch, str):
+            return arch
+        if arch not in self.arch_settings:
+            raise RefusedError(
+                f'ViTRVSA: arch={arch!r}; use one of {", ".join(self.arch_settings)}'
+            )
+        return self.arch_settings[arch]
+
+    def _frozen_modules(self) -> list[nn.Module]:
+        if self.frozen_stages < 0:
+            return []
+        return [self.patch_embed, *self.blocks[: self.frozen_stages]]

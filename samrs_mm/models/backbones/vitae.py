@@ -1,0 +1,162 @@
+"""The ViTAEv2 backbone.
+
+Source: Zhang et al. 2023, ViTAEv2, arXiv:2202.10108.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+from mmengine.model import BaseModule
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.models.layers.checkpointing import recomputed
+from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple
+from samrs_mm.models.layers.vitae import NormalCell, ReductionCell
+
+RATIOS = (4, 2, 2, 2)
+
+
+@MODELS.register_module()
+class ViTAEv2(BaseModule):
+    """Four stages of reduction and normal cells, with attention in windows in the first two.
+
+    Weights are named as in the released files, where 14 tensors more take no part: six relative
+    position bias tables and the norms of the levels. There is no position embedding, so any size of
+    image will do. Linear, convolution and norm layers begin as PyTorch's.
+
+    Args:
+        arch: A name out of ``arch_settings``, or a mapping with the same keys, each with a value
+            per stage: ``embed_channels`` of the convolutions in the reduction cell,
+            ``token_channels``, ``kernel_sizes`` and ``dilations`` of its pyramid,
+            ``window_sizes`` (None: attention to the whole map), ``depths`` (normal cells),
+            ``reduction_heads`` and ``reduction_groups``, ``heads`` and ``groups`` of normal cells.
+        in_channels: Channels of the images.
+        drop_path_rate: Rates of dropping a branch rise in even steps from 0 to this, a step per
+            normal cell. As released, a stage begins as many steps up as the stage before has cells,
+            not where that one ended: of 0.3, arch 's' reaches 0.208.
+        cumulative_drop_path: Let each stage begin where the one before ended.
+        with_cp: Recompute each cell in the backward pass, which saves memory.
+        frozen_stages: -1: none; 0: the first reduction cell; n: the first n stages.
+        init_cfg: mmengine's initialisation config.
+
+    Raises:
+        RefusedError: Unknown ``arch``, or ``frozen_stages`` out of range.
+    """
+
+    arch_settings = dict(
+        s=dict(
+            embed_channels=(64, 64, 128, 256),
+            token_channels=(64, 128, 256, 512),
+            kernel_sizes=(7, 3, 3, 3),
+            dilations=((1, 2, 3, 4), (1, 2, 3), (1, 2), (1, 2)),
+            window_sizes=(7, 7, None, None),
+            depths=(2, 2, 8, 2),
+            reduction_heads=(1, 1, 2, 4),
+            reduction_groups=(1, 16, 32, 64),
+            heads=(1, 2, 4, 8),
+            groups=(1, 32, 64, 128),
+        )
+    )
+
+    def __init__(
+        self,
+        arch: str | Mapping[str, Any] = 's',
+        in_channels: int = 3,
+        drop_path_rate: float = 0.3,
+        cumulative_drop_path: bool = False,
+        with_cp: bool = False,
+        frozen_stages: int = -1,
+        init_cfg: dict[str, Any] | None = None,
+    ):
+        super().__init__(init_cfg)
+        settings = self._settings(arch)
+        if frozen_stages not in range(-1, len(RATIOS) + 1):
+            raise RefusedError(
+                f'ViTAEv2: frozen_stages={frozen_stages}; it must be from -1 to {len(RATIOS)}'
+            )
+        self.out_channels = tuple(settings['token_channels'])
+        self.with_cp = with_cp
+        self.frozen_stages = frozen_stages
+        depths = settings['depths']
+        starts = [0, *(accumulate(depths) if cumulative_drop_path else depths)]
+        rates = np.linspace(0, drop_path_rate, sum(depths)).tolist()
+        self.layers = nn.ModuleList()
+        for number, ratio in enumerate(RATIOS):
+            stage = {name: values[number] for name, values in settings.items()}
+            self.layers.append(_build_stage(in_channels, ratio, rates[starts[number] :], stage))
+            in_channels = stage['token_channels']
+        for part in self._frozen_parts():
+            part.requires_grad_(False)
+
+    def _settings(self, arch: str | Mapping[str, Any]) -> Mapping[str, Any]:
+        if isinstance(arch, str):
+            if arch not in self.arch_settings:
+                raise RefusedError(
+                    f'ViTAEv2: arch={arch!r}; it must be one of {[*self.arch_settings]}, or a '
+                    'mapping of sizes'
+                )
+            return self.arch_settings[arch]
+        expected = self.arch_settings['s'].keys()
+        if arch.keys() != expected or any(len(arch[key]) != len(RATIOS) for key in expected):
+            raise RefusedError(
+                f'ViTAEv2: arch={dict(arch)}; it must have {len(RATIOS)} values for each of '
+                f'{", ".join(expected)}'
+            )
+        return arch
+
+    def _frozen_parts(self) -> list[nn.Module]:
+        if self.frozen_stages == 0:
+            return [self.layers[0]['RC']]
+        return [*self.layers[: max(self.frozen_stages, 0)]]
+
+    def train(self, mode: bool = True) -> 'ViTAEv2':
+        """Switch to training, or back; what is frozen stays in evaluation mode."""
+        super().train(mode)
+        for part in self._frozen_parts():
+            part.eval()
+        return self
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Compute the pyramid.
+
+        Args:
+            images: ``(B, in_channels, H, W)``, normalised.
+
+        Returns:
+            Four maps ``(B, out_channels[i], ceil(H / s), ceil(W / s))``, s = 4, 8, 16, 32.
+        """
+        maps, levels = pad_to_multiple(images, math.prod(RATIOS)), []
+        for stage in self.layers:
+            for cell in (stage['RC'], *stage['NC']):
+                maps = (recomputed(cell) if self.with_cp and self.training else cell)(maps)
+            maps = maps.permute(0, 3, 1, 2)
+            levels.append(maps)
+        return crop_levels(levels, *images.shape[-2:])
+
+
+def _build_stage(
+    in_channels: int, ratio: int, rates: Sequence[float], sizes: dict[str, Any]
+) -> nn.ModuleDict:
+    """Build a reduction cell and the normal cells behind it."""
+    channels, window_size = sizes['token_channels'], sizes['window_sizes']
+    reduction = ReductionCell(
+        in_channels,
+        sizes['embed_channels'],
+        channels,
+        ratio,
+        sizes['kernel_sizes'],
+        sizes['dilations'],
+        sizes['reduction_groups'],
+        sizes['reduction_heads'],
+        window_size,
+    )
+    normal = nn.ModuleList(
+        NormalCell(channels, sizes['heads'], sizes['groups'], window_size, rate)
+        for rate in rates[: sizes['depths']]
+    )
+    return nn.ModuleDict(dict(RC=reduction, NC=normal))

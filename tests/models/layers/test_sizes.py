@@ -1,0 +1,41 @@
+import math
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from samrs_mm.models.layers.sizes import STRIDES, crop_levels, pad_to_multiple
+
+SIDES = st.integers(1, 70)
+
+
+@settings(max_examples=40, deadline=None)
+@given(height=SIDES, width=SIDES, divisor=st.sampled_from([1, 7, 16, 32]))
+def test_padded_with_zeros_at_the_right_and_the_bottom(height, width, divisor):
+    images = torch.rand(2, 3, height, width) + 1
+    padded = pad_to_multiple(images, divisor)
+    for side, new in zip((height, width), padded.shape[2:], strict=True):
+        assert side <= new < side + divisor
+        assert new % divisor == 0
+    assert torch.equal(padded[..., :height, :width], images)
+    assert padded.count_nonzero() == images.numel()
+
+
+def test_nothing_is_copied_without_need():
+    images = torch.rand(1, 3, 32, 64)
+    assert pad_to_multiple(images, 32) is images
+
+
+@settings(max_examples=40, deadline=None)
+@given(height=SIDES, width=SIDES)
+def test_levels_are_cropped_to_whatever_an_image_touches(height, width):
+    padded = pad_to_multiple(torch.zeros(2, 1, height, width), 32)
+    levels = [
+        torch.rand(2, 4, padded.shape[2] // stride, padded.shape[3] // stride) for stride in STRIDES
+    ]
+    for level, cropped, stride in zip(
+        levels, crop_levels(levels, height, width), STRIDES, strict=True
+    ):
+        rows, columns = math.ceil(height / stride), math.ceil(width / stride)
+        assert torch.equal(cropped, level[:, :, :rows, :columns])
+        assert cropped.shape == (2, 4, rows, columns)

@@ -1,0 +1,153 @@
+"""Every row of the paper's Tables 3 to 6 is a config whose name tells its content."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmseg.registry import DATASETS, METRICS, MODELS
+from mmseg.utils import register_all_modules
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = dict(potsdam=(5, 512, 342), isaid=(16, 896, 598))
+LEAVES = sorted(path for data in DATA for path in (ROOT / 'configs' / data).glob('*.py'))
+NAMES = {path.stem for path in LEAVES}
+DECODERS = dict(unet='UNetHead', upernet='UPerHead', mask2former='PartialLabelMask2FormerHead')
+BACKBONES = {
+    'resnet50': 'ResNet',
+    'swin': 'SwinTransformer',
+    'vitae': 'ViTAEv2',
+    'internimage': 'InternImage',
+    'vit': 'ViT',
+    'vit-adapter': 'ViTAdapter',
+    'vit-rvsa': 'ViTRVSA',
+}
+RESNET = ('imp', 'imp-sep', 'rsp', 'rsp-sep')
+
+
+def rows(data):
+    """Names of Table 3 (Potsdam) or 4 (iSAID)."""
+    names = {f'{decoder}_resnet50_{pre}' for decoder in ('unet', 'upernet') for pre in RESNET}
+    hierarchical = ('swin', 'vitae', 'internimage')
+    names |= {f'upernet_{backbone}_imp{sep}' for backbone in hierarchical for sep in ('', '-sep')}
+    if data == 'potsdam':
+        names |= {f'{decoder}_resnet50_sep' for decoder in ('unet', 'upernet')}
+        plain = [
+            ('upernet_vit-adapter', ('imp',)),
+            ('upernet_vit', ('imp', 'beit')),
+            ('upernet_vit-rvsa', ('mae', 'samrs-mae')),
+            ('mask2former_resnet50', ('imp',)),
+        ]
+        names |= {
+            f'{network}_{pre}{sep}'
+            for network, pretrains in plain
+            for pre in pretrains
+            for sep in ('', '-sep')
+        }
+    return {f'{name}_{data}' for name in names}
+
+
+def few(data):
+    """Names of Table 5 (Potsdam) or 6 (iSAID)."""
+    return {f'unet_resnet50_{pre}_{data}-{percent}pct' for pre in RESNET for percent in (5, 3, 1)}
+
+
+def test_all_rows_are_there_and_nothing_else():
+    assert [len(rows(data)) for data in DATA] == [28, 14]
+    assert sum(len(few(data)) for data in DATA) == 24
+    assert {*rows('potsdam'), *rows('isaid'), *few('potsdam'), *few('isaid')} == NAMES
+
+
+def load(path):
+    register_all_modules(init_default_scope=True)
+    return Config.fromfile(path)
+
+
+@pytest.fixture(params=LEAVES, ids=lambda path: path.stem)
+def leaf(request):
+    return request.param
+
+
+def test_name_tells_content(leaf):
+    decoder, backbone, pretrain, data = leaf.stem.split('_')
+    data, _, percent = data.partition('-')
+    assert data == leaf.parent.name
+    classes, side, stride = DATA[data]
+    cfg = load(leaf)
+    model = cfg.model
+    assert MODELS.get(model.decode_head.type).__name__ == model.decode_head.type
+    assert model.decode_head.type == DECODERS[decoder]
+    assert model.backbone.type == BACKBONES[backbone]
+    check_pretrain(cfg, decoder, backbone, pretrain)
+
+    dataset = cfg.train_dataloader.dataset
+    assert dataset.ann_file == (f'train_{percent}.txt' if percent else 'train.txt')
+    assert len(DATASETS.get(dataset.type).METAINFO['classes']) == classes
+    assert model.decode_head.num_classes == classes
+    assert dataset.pipeline[0].crop.crop_size == (side, side)
+    assert model.test_cfg == dict(mode='slide', crop_size=(side, side), stride=(stride, stride))
+    if backbone == 'vit':
+        assert model.backbone.img_size == side
+    assert cfg.train_dataloader.batch_size * 8 == cfg.auto_scale_lr.base_batch_size == 8
+    assert cfg.train_cfg.max_iters == 80_000
+    [cosine] = cfg.param_scheduler
+    assert cosine.T_max == cosine.end == 80_000
+    assert METRICS.build(cfg.test_evaluator)
+
+
+def check_pretrain(cfg, decoder, backbone, pretrain):
+    before, sep = pretrain.removesuffix('sep').rstrip('-'), pretrain.endswith('sep')
+    if sep:
+        ending = dict(imp='').get(before, f'_{before or "scratch"}')
+        name = f'{decoder}_{backbone}{ending}'
+        assert (ROOT / f'configs/sep/{name}.py').is_file()
+        assert cfg.model.backbone.init_cfg is None
+        assert cfg.load_from == f'pretrain/sep/{name}.pth'
+        assert cfg.pretrain_source is None
+    else:
+        assert cfg.get('load_from') is None
+        assert cfg.model.backbone.init_cfg == dict(
+            type='Pretrained', checkpoint=cfg.pretrain_source.path
+        )
+        ending = dict(imp='').get(before, f'_{before}')
+        of_sep = load(ROOT / f'configs/sep/{decoder}_{backbone}{ending}.py')
+        assert cfg.model.backbone.init_cfg == of_sep.model.backbone.init_cfg
+
+
+def test_it_builds_and_takes_over_all_of_sep(leaf):
+    """Backbone and trunk have the same names and shapes as in pre-training; the head is new."""
+    decoder, backbone, pretrain, _ = leaf.stem.split('_')
+    before = pretrain.removesuffix('sep').rstrip('-') or 'scratch'
+    ending = dict(imp='').get(before, f'_{before}')
+    cfg, of_sep = load(leaf), load(ROOT / f'configs/sep/{decoder}_{backbone}{ending}.py')
+    # mmseg's Swin reads tensors while it is built, which meta tensors refuse
+    with torch.device('cpu' if backbone == 'swin' else 'meta'):
+        shapes = [
+            {name: weight.shape for name, weight in MODELS.build(model).state_dict().items()}
+            for model in (without_weights(cfg), without_weights(of_sep))
+        ]
+    tuned, pretrained = shapes
+    shared = {name: shape for name, shape in pretrained.items() if not name.startswith('heads.')}
+    resized = {'backbone.pos_embed'} if backbone == 'vit' else set()
+    assert {name for name in shared if tuned.get(name) != shared[name]} <= resized
+    new = tuned.keys() - shared.keys()
+    assert {name.rpartition('.')[0] for name in new} in (
+        {'decode_head.conv_seg'},
+        {'decode_head.cls_embed'},
+    )
+
+
+def without_weights(cfg):
+    model = cfg.model.copy()
+    model.backbone = model.backbone | dict(init_cfg=None)
+    return model
+
+
+def test_short_relative_and_reloadable(leaf, tmp_path):
+    text = leaf.read_text()
+    assert len(text.splitlines()) <= (5 if "'./" in text else 30)
+    cfg = load(leaf)
+    assert not re.findall(r"'(?:/|~)[\w/.-]+'", cfg.pretty_text), 'absolute paths'
+    (tmp_path / 'dumped.py').write_text(cfg.pretty_text)
+    assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == cfg.to_dict()
