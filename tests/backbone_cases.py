@@ -17,7 +17,7 @@ def perturb(backbone, seed=0, std=0.05):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weight in backbone.parameters():
-            weight += std * torch.randn(weight.shape, generator=generator)
+            weight += std * torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
     return backbone
 
 

@@ -3,6 +3,7 @@
 import mmseg.models  # noqa: F401  (registers)
 import numpy as np
 import torch
+from backbone_cases import perturb
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
@@ -40,8 +41,11 @@ def small_model(head='UPerHead', seed=0, **overrides):
         test_cfg=dict(mode='whole'),
     )
     model = MODELS.build(ConfigDict(cfg | overrides)).double()
+    perturb(model, std=0.1)
     for name, value in model.named_buffers():
-        if name.endswith(('running_mean', 'running_var')):
+        if name.endswith('running_mean'):
+            torch.nn.init.normal_(value, std=0.1)
+        elif name.endswith('running_var'):
             torch.nn.init.uniform_(value, 0.5, 1.5)
     return model
 

@@ -9,8 +9,11 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS, METRICS, MODELS
 from mmseg.utils import register_all_modules
 
+from samrs_mm.datasets.subsets import subset_name
+
 ROOT = Path(__file__).resolve().parents[1]
 DATA = dict(potsdam=(5, 512, 342), isaid=(16, 896, 598))
+HELD_OUT = dict(potsdam='test', isaid='val')
 LEAVES = sorted(path for data in DATA for path in (ROOT / 'configs' / data).glob('*.py'))
 NAMES = {path.stem for path in LEAVES}
 DECODERS = dict(unet='UNetHead', upernet='UPerHead', mask2former='PartialLabelMask2FormerHead')
@@ -82,7 +85,12 @@ def test_name_tells_content(leaf):
     check_pretrain(cfg, decoder, backbone, pretrain)
 
     dataset = cfg.train_dataloader.dataset
-    assert dataset.ann_file == (f'train_{percent}.txt' if percent else 'train.txt')
+    assert dataset.ann_file == (subset_name(int(percent[:-3]) / 100) if percent else '')
+    assert dataset.data_root == f'data/{data}/train'
+    for loader in (cfg.val_dataloader, cfg.test_dataloader):
+        assert loader.dataset.type == dataset.type
+        assert loader.dataset.data_root == f'data/{data}/{HELD_OUT[data]}'
+        assert (loader.dataset.ann_file, loader.dataset.test_mode) == ('', True)
     assert len(DATASETS.get(dataset.type).METAINFO['classes']) == classes
     assert model.decode_head.num_classes == classes
     assert dataset.pipeline[0].crop.crop_size == (side, side)
@@ -90,7 +98,9 @@ def test_name_tells_content(leaf):
     if backbone == 'vit':
         assert model.backbone.img_size == side
     assert cfg.train_dataloader.batch_size * 8 == cfg.auto_scale_lr.base_batch_size == 8
-    assert cfg.train_cfg.max_iters == 80_000
+    assert cfg.train_dataloader.sampler.batch_size == cfg.train_dataloader.batch_size
+    # the test tiles are read once, when training is over
+    assert cfg.train_cfg.max_iters == cfg.train_cfg.val_interval == 80_000
     [cosine] = cfg.param_scheduler
     assert cosine.T_max == cosine.end == 80_000
     assert METRICS.build(cfg.test_evaluator)

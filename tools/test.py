@@ -18,6 +18,7 @@ from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
 from samrs_mm.engine.command import run_command
 from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
 from samrs_mm.engine.run_config import add_run_flags, load_run_config, need
+from samrs_mm.evaluation.results import RUN_KEY, run_entry
 
 EPILOG = """examples:
   tools/test.py CONFIG work_dirs/CONFIG/iter_80000.pth --out results
@@ -65,7 +66,9 @@ def run(args: argparse.Namespace) -> None:
     if args.out and is_main_process():
         target = Path(args.out) / 'metrics.json'
         target.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(target, (json.dumps(metrics, indent=1) + '\n').encode())
+        about = run_entry(args.config, args.checkpoint, args.tta, args.cfg_options)
+        record = metrics | {RUN_KEY: about}
+        atomic_write(target, (json.dumps(record, indent=1) + '\n').encode())
     leave_ranks()
 
 

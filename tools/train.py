@@ -67,9 +67,9 @@ def run(args: argparse.Namespace) -> None:
     prepare_cpu_ranks(config, args.launcher)
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
     if start:
-        runner.logger.info(
-            check_match(runner.model, shapes, start, whole=config.get('resume', False))
-        )
+        resume = config.get('resume', False)
+        line = check_match(runner.model, shapes, start, whole=resume, resume=resume)
+        runner.logger.info(line)
     with checkpoint_safe_globals():
         runner.train()
     leave_ranks()

@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/pretrains/imp_resnet50.py',
     '../_base_/segmentors/finetune.py',
     '../_base_/datasets/potsdam.py',
-    '../_base_/schedules/iters_80k.py',
+    '../_base_/schedules/finetune_80k.py',
     '../_base_/schedules/adamw_resnet50_80k.py',
     '../_base_/default_runtime.py',
 ]

@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/pretrains/mae_vit-rvsa.py',
     '../_base_/segmentors/finetune.py',
     '../_base_/datasets/potsdam.py',
-    '../_base_/schedules/iters_80k.py',
+    '../_base_/schedules/finetune_80k.py',
     '../_base_/schedules/adamw_vit_80k.py',
     '../_base_/default_runtime.py',
 ]

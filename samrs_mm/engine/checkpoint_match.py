@@ -1,6 +1,8 @@
 """Does a checkpoint belong to a model? mmengine loads what fits and passes over the rest."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -10,6 +12,10 @@ from samrs_mm.compat import safe_load
 from samrs_mm.engine.run_config import state_of
 
 _SHOWN = 3
+_SEP_WEIGHTS = ('pretrain', 'sep')  # folder of what the configs of configs/sep write
+_CONVERTER = 'tools/model_converters/convert_checkpoint.py'
+# Each task has its own: heads of sources, and mmsegmentation's last layers and auxiliary heads
+_CLASSIFIER = re.compile(r'(heads|auxiliary_head|decode_head\.(\d+\.)?(conv_seg|cls_embed))\.')
 
 
 Shapes = dict[str, tuple[int, ...]]
@@ -19,52 +25,114 @@ def weight_shapes(path: str) -> Shapes:
     """Return the shapes of a checkpoint's weights by name.
 
     Raises:
-        RefusedError: No such file, or not a checkpoint.
+        RefusedError: No such file, or not a checkpoint. Of weights that pre-training writes, it
+            says how to come by them.
     """
     try:
         return _shapes(state_of(safe_load(path)))
     except OSError as error:
-        raise RefusedError(f'checkpoint {path}: {error.strerror}') from error
+        raise RefusedError(f'checkpoint {path}: {error.strerror}{_cure(path)}') from error
     except ValueError as error:
         raise RefusedError(f'checkpoint {error}') from error
 
 
-def check_match(model: nn.Module, found: Shapes, path: str, whole: bool) -> str:
+def _cure(path: str) -> str:
+    folder, name = Path(path).parent, Path(path).stem
+    if folder.parts[-2:] != _SEP_WEIGHTS:
+        return ''
+    return (
+        f'; python tools/train.py configs/sep/{name}.py writes it, or convert a released model: '
+        f'python {_CONVERTER} RELEASED.pth {path}'
+    )
+
+
+def check_match(
+    model: nn.Module, found: Shapes, path: str, whole: bool, resume: bool = False
+) -> str:
     """Compare a checkpoint with a model by the names and shapes of weights.
+
+    A module that interpolates weights when they are loaded tells so by a method
+    ``resizes_on_load(name, shape)``, such as ``ViT``'s; these count as matching.
 
     Args:
         model: Built model, wrapped or not.
         found: The checkpoint's ``weight_shapes``.
         path: The checkpoint, for the message.
-        whole: Every weight must be there and fit, as to test or to resume; otherwise half of the
-            model's must, as to start from another model's weights.
+        whole: Every weight must be there and fit, as to test or to resume; otherwise all but the
+            classifiers, as to start on other classes: backbone and trunk have to be taken over
+            in full. To begin with a backbone alone is what its ``init_cfg`` is for.
+        resume: No weight may be interpolated: the optimizer's state would not fit.
 
     Returns:
-        A line on what matched and what didn't.
+        A line on what is taken over, resized, new and not used.
 
     Raises:
         RefusedError: It is of another architecture.
     """
+    while hasattr(model, 'module'):  # of distributed runs, of test-time augmentation
+        model = model.module
     wanted = _shapes(model.state_dict())
-    parts = {
+    unlike = {name for name, shape in wanted.items() if found.get(name, shape) != shape}
+    resized = set() if resume else {name for name in unlike if _resizes(model, name, found[name])}
+    wrong = {
         'missing': [name for name in wanted if name not in found],
-        'of another shape': [
-            f'{name} {found[name]} instead of {shape}'
-            for name, shape in wanted.items()
-            if found.get(name, shape) != shape
-        ],
+        'of another shape': [name for name in wanted if name in unlike - resized],
         'not of this model': [name for name in found if name not in wanted],
     }
-    matched = len(wanted) - len(parts['missing']) - len(parts['of another shape'])
-    lists = [f'{len(names)} {what} ({_some(names)})' for what, names in parts.items() if names]
-    line = '; '.join([f'{path}: {matched} of {len(wanted)} weights match', *lists])
-    if (whole and lists) or 2 * matched < len(wanted):
-        raise RefusedError(f'checkpoint {line}; it is of another architecture than the config')
-    return line
+    told = [f'{len(resized)} resized ({_some(resized, found, wanted)})'] * bool(resized)
+    new = {name for what in ('missing', 'of another shape') for name in wrong[what]}
+    if not whole:
+        unused = [name for name in wrong['not of this model'] if _CLASSIFIER.match(name)]
+        wrong = {
+            what: [name for name in names if not _CLASSIFIER.match(name)]
+            for what, names in wrong.items()
+        }
+        told += [
+            f'{what}: {", ".join(_modules(names))}'
+            for what, names in (('new', new), ('not used', unused))
+            if names
+        ]
+    faults = [
+        f'{len(names)} {what} ({_some(names, found, wanted)})'
+        for what, names in wrong.items()
+        if names
+    ]
+    matched = f'{len(wanted) - len(new)} of {len(wanted)} weights match'
+    if faults:
+        raise RefusedError(
+            f'checkpoint {path}: {matched}; {"; ".join(faults)}; it is of another architecture '
+            'than the config'
+            + ('' if whole else '; for its backbone alone see docs/finetune.md, "What is loaded"')
+        )
+    if not whole:
+        matched += f' ({_by_part(wanted, new)})'
+    return '; '.join([f'{path}: {matched}', *told])
+
+
+def _resizes(model: nn.Module, name: str, shape: tuple[int, ...]) -> bool:
+    owner, _, weight = name.rpartition('.')
+    resizes = getattr(model.get_submodule(owner), 'resizes_on_load', None)
+    return resizes is not None and resizes(weight, shape)
+
+
+def _by_part(wanted: Shapes, new: set[str]) -> str:
+    """Count what is taken over of backbone and trunk, or of whatever a model consists of."""
+    names = [name for name in wanted if not _CLASSIFIER.match(name)]
+    parts = dict.fromkeys(name.partition('.')[0] for name in names)
+    counts = []
+    for part in parts:
+        mine = [name for name in names if name.partition('.')[0] == part]
+        title = 'trunk' if part == 'decode_head' else part
+        counts.append(f'{title} {len(mine) - len(new.intersection(mine))} of {len(mine)}')
+    return ', '.join(counts)
+
+
+def _modules(names: Iterable[str]) -> list[str]:
+    return sorted({name.rpartition('.')[0] for name in names})
 
 
 def _shapes(state: Mapping[str, Any]) -> Shapes:
-    # Wrappers of distributed runs and of test-time augmentation put `module.` before every name.
+    # Wrappers put `module.` before every name.
     return {
         name.removeprefix('module.'): tuple(value.shape)
         for name, value in state.items()
@@ -72,5 +140,12 @@ def _shapes(state: Mapping[str, Any]) -> Shapes:
     }
 
 
-def _some(names: list[str]) -> str:
-    return ', '.join(names[:_SHOWN]) + (', ...' if len(names) > _SHOWN else '')
+def _some(names: Iterable[str], found: Shapes, wanted: Shapes) -> str:
+    names = sorted(names, key=[*wanted, *found].index)
+    shown = [
+        f'{name} {found[name]} instead of {wanted[name]}'
+        if name in found and name in wanted
+        else name
+        for name in names[:_SHOWN]
+    ]
+    return ', '.join(shown) + (', ...' if len(names) > _SHOWN else '')

@@ -46,8 +46,8 @@ class LabelledTileCutter:
     """Cuts scene by scene into ``SPLIT/images/STEM.png`` and ``SPLIT/labels/STEM.png``.
 
     ``SPLIT/scenes/NAME.json`` is written before a scene's first tile and tells its size and what
-    files it comes from (bytes and time): where those have changed, its tiles are cut anew. A tile's
-    image is written after its label, so that a tile whose image stands is done.
+    files it comes from (bytes and time): where those have changed, its tiles are cut anew. A tile
+    is done when both its files stand.
 
     Args:
         scenes: What to cut.
@@ -146,7 +146,7 @@ class LabelledTileCutter:
             )
         windows = tiling.windows(*size, self.tile)
         self._take_up(scene, size)
-        missing = [w for w in windows if not self._path(scene, IMAGES, w).exists()]
+        missing = [window for window in windows if not self._done(scene, window)]
         if missing:
             label = self.code.read(scene.label)
             image = SceneImage(scene.image)
@@ -156,6 +156,9 @@ class LabelledTileCutter:
                 pixels = image.crop(x, y, width, height, self.tile.pad)
                 write_png(self._path(scene, IMAGES, window), pixels)
         result.tiles, result.written = len(windows), len(missing)
+
+    def _done(self, scene: LabelledScene, window: Window) -> bool:
+        return all(self._path(scene, kind, window).exists() for kind in (IMAGES, LABELS))
 
     def _take_up(self, scene: LabelledScene, size: tuple[int, int]) -> None:
         """Note what a scene is cut from; tiles of another state of its files are removed."""
@@ -167,7 +170,7 @@ class LabelledTileCutter:
         if old == record:
             return
         stale = set(tiling.windows(*size, self.tile)) | self._windows_before(old)
-        for kind in (IMAGES, LABELS):  # images first: a label alone is written again
+        for kind in (IMAGES, LABELS):
             for window in stale:
                 self._path(scene, kind, window).unlink(missing_ok=True)
         folder.atomic_write(path, record)

@@ -1,9 +1,11 @@
 import pytest
 import torch
+from mmengine.runner import load_checkpoint
 from torch import nn
 
 from samrs_mm.annotation.errors import RefusedError
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
+from samrs_mm.models.backbones.vit import ViT
 
 
 class Wrapper(nn.Module):
@@ -19,14 +21,30 @@ def net(width=3, extra=False):
     return nn.ModuleDict(layers)
 
 
-def match(tmp_path, model, saved, whole=True):
-    path = str(tmp_path / 'c.pth')
-    torch.save(dict(state_dict=saved.state_dict(), meta={}), path)
-    return check_match(model, weight_shapes(path), path, whole).replace(f'{tmp_path}/', '')
+def segmentor(width=3, classes=None, heads=(), **more):
+    """The names of mmsegmentation's: a classifier of the trunk's, or heads of sources."""
+    trunk = dict(conv=nn.Linear(width, 4))
+    if classes:
+        trunk['conv_seg'] = nn.Linear(4, classes)
+    heads = nn.ModuleDict({name: nn.Linear(4, 7) for name in heads})
+    parts = dict(backbone=nn.Linear(2, width), decode_head=nn.ModuleDict(trunk), heads=heads)
+    return nn.ModuleDict(parts | more)
+
+
+def save(path, model):
+    torch.save(dict(state_dict=model.state_dict(), meta={}), path)
+    return str(path)
+
+
+def match(tmp_path, model, saved, whole=True, resume=False):
+    path = save(tmp_path / 'c.pth', saved)
+    line = check_match(model, weight_shapes(path), path, whole, resume)
+    return line.replace(f'{tmp_path}/', '')
 
 
 def test_the_same_architecture_wrapped_or_not(tmp_path):
-    for model, saved in ((net(), net()), (Wrapper(net()), net()), (net(), Wrapper(net()))):
+    twice = Wrapper(Wrapper(net()))
+    for model, saved in ((net(), net()), (Wrapper(net()), net()), (twice, Wrapper(net()))):
         assert match(tmp_path, model, saved) == 'c.pth: 4 of 4 weights match'
 
 
@@ -37,6 +55,7 @@ def test_the_same_architecture_wrapped_or_not(tmp_path):
             r'of \(3, 2\), .*\); it is of another architecture'),
         (net(extra=True), net(), r'4 of 6 .*; 2 missing \(third.weight, third.bias\)'),
         (net(), net(extra=True), r'4 of 4 .*; 2 not of this model \(third.weight, third.bias\)'),
+        (segmentor(classes=5), segmentor(classes=6), '4 of 6 .*; 2 of another shape'),
     ],
 )  # fmt: skip
 def test_another_architecture(tmp_path, model, saved, message):
@@ -44,17 +63,80 @@ def test_another_architecture(tmp_path, model, saved, message):
         match(tmp_path, model, saved)
 
 
-def test_a_start_needs_half_of_the_weights(tmp_path):
-    line = match(tmp_path, net(extra=True), net(), whole=False)
-    assert line == 'c.pth: 4 of 6 weights match; 2 missing (third.weight, third.bias)'
-    with pytest.raises(RefusedError, match='1 of 4 weights match'):
-        match(tmp_path, net(), net(5), whole=False)
+def test_a_start_takes_over_backbone_and_trunk(tmp_path):
+    line = match(tmp_path, segmentor(classes=5), segmentor(heads=['sota', 'fast']), whole=False)
+    assert line == (
+        'c.pth: 4 of 6 weights match (backbone 2 of 2, trunk 2 of 2); '
+        'new: decode_head.conv_seg; not used: heads.fast, heads.sota'
+    )
+    line = match(tmp_path, segmentor(heads=['a']), segmentor(heads=['b']), whole=False)
+    assert line.endswith('(backbone 2 of 2, trunk 2 of 2); new: heads.a; not used: heads.b')
+    other = segmentor(classes=150, auxiliary_head=nn.Linear(1, 1))
+    line = match(tmp_path, segmentor(classes=5), other, whole=False)
+    assert line.endswith('; new: decode_head.conv_seg; not used: auxiliary_head')
+
+
+@pytest.mark.parametrize(
+    ('model', 'saved', 'message'),
+    [
+        (segmentor(classes=5), segmentor(width=6), '1 of 6 .*; 3 of another shape'),
+        # more than half would do no longer
+        (segmentor(more=nn.Linear(1, 1)), segmentor(), r'4 of 6 .*; 2 missing \(more.weight'),
+        (segmentor(), segmentor(more=nn.Linear(1, 1)), '2 not of this model .*"What is loaded"'),
+    ],
+)
+def test_a_start_that_lacks_part_of_backbone_or_trunk_is_refused(tmp_path, model, saved, message):
+    with pytest.raises(RefusedError, match=message):
+        match(tmp_path, model, saved, whole=False)
+
+
+def vit(img_size, variant='plain', width=8):
+    arch = dict(embed_dims=width, depth=1, num_heads=2, mlp_ratio=1)
+    backbone = ViT(arch=arch, img_size=img_size, variant=variant)
+    return nn.ModuleDict(dict(backbone=backbone))
+
+
+@pytest.mark.parametrize('variant', ['plain', 'beit'])
+def test_what_a_module_resizes_matches_and_is_loaded(tmp_path, variant):
+    small, large = vit(64, variant), vit(96, variant)
+    name = dict(
+        plain='backbone.pos_embed', beit='backbone.blocks.0.attn.relative_position_bias_table'
+    )[variant]
+    with torch.no_grad():
+        small.get_parameter(name).fill_(3)
+    for whole in (True, False):
+        line = match(tmp_path, large, small, whole)
+        assert f'1 resized ({name} ' in line
+    load_checkpoint(large, str(tmp_path / 'c.pth'), strict=True)
+    assert torch.allclose(large.get_parameter(name), torch.tensor(3.0))
+    with pytest.raises(RefusedError, match=f'1 of another shape \\({name}'):
+        match(tmp_path, large, small, resume=True)
+
+
+@pytest.mark.parametrize(
+    ('model', 'saved'),
+    [(vit((64, 96)), vit((96, 160))), (vit(64, width=8), vit(96, width=16)),
+     (vit(64, 'beit'), vit(96)), (vit((64, 96), 'beit'), vit((96, 160), 'beit'))],
+)  # fmt: skip
+def test_what_a_module_cannot_resize_is_refused(tmp_path, model, saved):
+    """A grid that isn't square has no known shape; other widths and variants are other networks."""
+    for whole in (True, False):
+        with pytest.raises(RefusedError, match='pos_embed|relative_position_bias_table'):
+            match(tmp_path, model, saved, whole)
 
 
 def test_no_checkpoint(tmp_path):
-    with pytest.raises(RefusedError, match=r'checkpoint no\.pth: No such file'):
+    with pytest.raises(RefusedError, match=r'checkpoint no\.pth: No such file[^;]*$'):
         weight_shapes('no.pth')
     path = tmp_path / 'bad.pth'
     path.write_text('<html>')
     with pytest.raises(RefusedError, match=r'checkpoint .*bad\.pth: not loaded, it is truncated'):
         weight_shapes(str(path))
+
+
+def test_weights_of_pre_training_that_are_missing():
+    with pytest.raises(RefusedError) as error:
+        weight_shapes('pretrain/sep/upernet_vitae.pth')
+    [line] = str(error.value).splitlines()
+    assert 'python tools/train.py configs/sep/upernet_vitae.py writes it' in line
+    assert line.endswith('convert_checkpoint.py RELEASED.pth pretrain/sep/upernet_vitae.pth')

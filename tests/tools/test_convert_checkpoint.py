@@ -27,7 +27,7 @@ custom_imports = dict(imports=['samrs_mm.models.decode_heads', 'samrs_mm.models.
 backbone = dict(type='ResNet', depth=18, stem_channels=4, base_channels=4)
 decode_head = dict(
     type='UNetHead', in_channels=(4, 8, 16, 32), in_index=(0, 1, 2, 3), num_classes=3,
-    decoder_channels=(8, 8, 4, 4), loss_decode=dict(type='CrossEntropyLoss'))
+    decoder_channels=(8, 8, 4, 4), loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True))
 heads = dict(sota=dict(num_classes=5), sior=dict(num_classes=6), fast=dict(num_classes=7))
 model = dict(
     type='MultiHeadEncoderDecoder', backbone=backbone, decode_head=decode_head, heads=heads)

@@ -47,7 +47,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add('folder', metavar='FOLDER', help='what sam_annotate.py wrote, or one released subset')
+    add('folder', metavar='FOLDER', help='what sam_annotate.py wrote, one released subset, '
+        'or a folder of tiles (images/, labels/)')  # fmt: skip
     add('--by', choices=('scene', 'image'), default='scene', help='unit (default %(default)s)')
     add('--val', type=float, metavar='F', default=0.05, help='validation share (%(default)s)')
     add('--seed', type=int, metavar='N', default=0, help='default %(default)s')

@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
+from torch import Tensor
 
 from samrs_mm.annotation.folder import atomic_write
 from samrs_mm.visualization.label_maps import beside
@@ -21,6 +22,7 @@ class PredictionPictureHook(Hook):
     """Writes image, label and prediction side by side to ``WORK_DIR/pictures``.
 
     mmsegmentation's ``SegVisualizationHook`` colours all sources with the first one's palette.
+    Under test-time augmentation the first view is drawn.
 
     Args:
         per_source: Pictures per source and validation; files are overwritten by the next.
@@ -40,7 +42,10 @@ class PredictionPictureHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any, outputs: Sequence[SegDataSample]
     ) -> None:
         """Draw the first samples of each source that this rank sees."""
-        for inputs, sample in zip(data_batch['inputs'], outputs, strict=True):
+        images = data_batch['inputs']
+        if not isinstance(images[0], Tensor):  # test-time augmentation: lists by view
+            images = images[0]
+        for inputs, sample in zip(images, outputs, strict=True):
             source = sample.metainfo.get('source', 'data')
             if self._drawn[source] < self.per_source:
                 self._drawn[source] += 1

@@ -179,13 +179,24 @@ class ViT(FeaturePyramid, BaseModule):
             return []
         return [self.patch_embed, *self.blocks[: self.frozen_stages]]
 
+    def resizes_on_load(self, name: str, shape: tuple[int, ...]) -> bool:
+        """Tell whether a checkpoint's weight of another shape is interpolated to this one's.
+
+        Args:
+            name: Of a weight of this module itself.
+            shape: Of the checkpoint's weight.
+        """
+        if name != 'pos_embed' or self.pos_embed is None or len(shape) != 3:
+            return False
+        count, own = shape[1], tuple(self.pos_embed.shape)
+        return (shape[0], shape[2]) == (own[0], own[2]) and math.isqrt(count) ** 2 == count
+
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         key = f'{prefix}pos_embed'
         found = state_dict.get(key)
-        if self.pos_embed is not None and found is not None and found.ndim == 3:
-            count = found.shape[1]
-            # What is no square is left as it is, for torch to name it and the two shapes.
-            if count != self.pos_embed.shape[1] and math.isqrt(count) ** 2 == count:
+        # What can't be resized is left as it is, for torch to name it and the two shapes.
+        if found is not None and self.resizes_on_load('pos_embed', tuple(found.shape)):
+            if found.shape != self.pos_embed.shape:
                 state_dict = {**state_dict, key: resize_pos_embed(found, self.grid)}
         super()._load_from_state_dict(state_dict, prefix, *args)
 

@@ -50,14 +50,22 @@ class RelativeAttention(Attention):
         table = resize_bias_table(self.relative_position_bias_table, self.grid, grid)
         return super().forward(tokens, table[index].permute(2, 0, 1)[None])
 
+    def resizes_on_load(self, name: str, shape: tuple[int, ...]) -> bool:
+        """As ``ViT.resizes_on_load``."""
+        return (
+            name == 'relative_position_bias_table'
+            and shape[1:] == self.relative_position_bias_table.shape[1:]
+            and _offsets(_square_grid(shape[0])) + _CLASS_TOKEN_PAIRS == shape[0]
+        )
+
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        key = f'{prefix}relative_position_bias_table'
+        name = 'relative_position_bias_table'
+        key, own = f'{prefix}{name}', self.relative_position_bias_table
         table = state_dict.get(key)
-        if table is not None and len(table) != len(self.relative_position_bias_table):
-            side = math.isqrt(max(len(table) - _CLASS_TOKEN_PAIRS, 0))
-            source = ((side + 1) // 2, (side + 1) // 2)
-            if _offsets(source) + _CLASS_TOKEN_PAIRS == len(table):
-                state_dict = {**state_dict, key: resize_bias_table(table, source, self.grid)}
+        if table is not None and len(table) != len(own):
+            if self.resizes_on_load(name, tuple(table.shape)):
+                resized = resize_bias_table(table, _square_grid(len(table)), self.grid)
+                state_dict = {**state_dict, key: resized}
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
@@ -100,6 +108,12 @@ def resize_bias_table(table: Tensor, source: tuple[int, int], grid: tuple[int, i
     size = (2 * grid[0] - 1, 2 * grid[1] - 1)
     resized = F.interpolate(maps[None], size=size, mode='bicubic', align_corners=False)
     return torch.cat([resized[0].flatten(1).T, table[-_CLASS_TOKEN_PAIRS:]])
+
+
+def _square_grid(length: int) -> tuple[int, int]:
+    """Return the largest square grid whose table has no more entries than ``length``."""
+    side = (math.isqrt(max(length - _CLASS_TOKEN_PAIRS, 0)) + 1) // 2
+    return side, side
 
 
 def _offsets(grid: tuple[int, int]) -> int:

@@ -33,3 +33,12 @@ def test_the_first_samples_of_each_source_are_drawn(tmp_path):
     labels, prediction = np.array([[0, 255], [1, 0]]), np.array([[0, 1], [1, 1]])
     np.testing.assert_array_equal(picture, beside(rgb, labels, prediction))
     assert cv2.imread(str(tmp_path / 'pictures/fast/c.png')).shape == (2, 4, 3)
+
+
+def test_the_first_view_is_drawn_under_test_time_augmentation(tmp_path):
+    views = [[torch.full((3, 2, 2), value, dtype=torch.uint8)] * 2 for value in (10, 200)]
+    hook = PredictionPictureHook(per_source=2)
+    samples = [sample('a', 'sota', labelled=False), sample('b', 'sota', labelled=False)]
+    hook.after_test_iter(SimpleNamespace(work_dir=str(tmp_path)), 0, dict(inputs=views), samples)
+    for name in 'ab':
+        assert (cv2.imread(str(tmp_path / f'pictures/sota/{name}.png'))[:, :2] == 10).all()

@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -23,6 +24,7 @@ from released_keys import released_keys
 from samrs_mm.annotation.errors import RefusedError
 from samrs_mm.models.backbones.vit_adapter import ViTAdapter
 
+ROOT = Path(__file__).resolve().parents[3]
 SMALL = dict(
     embed_dims=24,
     depth=8,
@@ -102,8 +104,8 @@ def test_with_cp_keeps_fewer_activations():
 
 
 def test_bf16():
-    # bfloat16 rounds by 2^-9; some hundred roundings in a row, of random sign, come to 0.02.
-    check_bf16(perturb(small()), tolerance=0.05)
+    # bfloat16 rounds by up to 2^-9, batch norms end in float32: 0.005 measured, three times allowed.
+    check_bf16(perturb(small()), tolerance=0.015)
 
 
 @pytest.mark.parametrize('stages', [-1, 0, 3])
@@ -179,8 +181,7 @@ def test_real_size_in_bf16_and_backwards():
     torch.manual_seed(0)
     backbone = ViTAdapter(drop_path_rate=0.0)
     backbone.init_weights()
-    # Perturbed, twice twelve blocks amplify the rounding.
-    check_bf16(perturb(backbone, std=0.02), tolerance=0.1)
+    check_bf16(perturb(backbone, std=0.02), tolerance=0.02)  # 0.007 measured
     check_gradients(backbone)
 
 
@@ -249,7 +250,7 @@ def test_mmcv_without_ops_is_told_when_built(monkeypatch):
 def test_what_is_decayed():
     """1-D weights aren't, position and level embeddings are, and all learn at the same rate."""
     register_all_modules(init_default_scope=True)
-    cfg = Config.fromfile('configs/sep/upernet_vit-adapter.py')
+    cfg = Config.fromfile(ROOT / 'configs/sep/upernet_vit-adapter.py')
     with torch.device('meta'):
         model = MODELS.build(cfg.model | dict(backbone=cfg.model.backbone | dict(init_cfg=None)))
     optimizer = build_optim_wrapper(model, cfg.optim_wrapper).optimizer

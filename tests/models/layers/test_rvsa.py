@@ -136,13 +136,14 @@ def test_small_maps_are_finite(choice):
 
 
 def test_points_keep_float32():
-    layer, seen = make(), []
-    original = layer.sampling_points
-    layer.sampling_points = lambda *args: seen.append(original(*args)) or seen[-1]
-    with torch.autocast('cpu', torch.bfloat16):
-        layer(tokens_of((14, 14)), (14, 14))
-    layer.bfloat16()(tokens_of((14, 14)).bfloat16(), (14, 14))
-    assert [points.dtype for points in seen] == [torch.float32] * 2
+    """In bfloat16 a window scaled by 1.01 would be one scaled by 1.0078."""
+    layer = still(make()).bfloat16()
+    layer.sampling_scales[2].bias.data[:] = 0.01
+    points = layer.sampling_points(torch.zeros(1, DIMS, 7, 7).bfloat16(), (7, 7))
+    assert points.dtype == torch.float32
+    assert points[0, 0, 3 * 7 + 6, 0].item() == pytest.approx(1.01, abs=1e-4)
+    tokens = tokens_of((14, 14)).bfloat16()
+    assert layer(tokens, (14, 14)).dtype == torch.bfloat16
 
 
 def test_gradients_reach_everything():

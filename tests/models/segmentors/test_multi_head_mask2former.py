@@ -173,7 +173,7 @@ def test_unknown_sources_are_refused():
 
 
 def test_segmentor_and_head_have_to_fit():
-    with pytest.raises(RefusedError, match="no conv_seg; for Mask2Former choose model.type='Multi"):
+    with pytest.raises(RefusedError, match='has no conv_seg; for Mask2Former choose'):
         small_model(type='MultiHeadEncoderDecoder')
     unet = dict(
         type='UNetHead',

@@ -51,7 +51,8 @@ def test_ranks_together_equal_one_process(monkeypatch, first, second):
         torch.testing.assert_close(mean, value, rtol=1e-9, atol=1e-12)
     for name, value in expected.items():
         mean = (ranks[0][1][name] + ranks[1][1][name]) / 2
-        torch.testing.assert_close(mean, value, rtol=1e-9, atol=1e-12)
+        # mmseg adds 1.2e-7 to the number of pixels, here to half of it on each rank
+        assert (mean - value).abs().max() <= 1e-9 * value.abs().max(), name
 
 
 RANK = """
@@ -78,7 +79,10 @@ for _ in range(2):  # DDP complains of an unused parameter only in the second pa
 grads = {name: weight.grad.clone() for name, weight in model.named_parameters()}
 torch.distributed.destroy_process_group()
 whole, expected = gradients(model, torch.cat([parts[0][0], parts[1][0]]), parts[0][1] + parts[1][1])
-print('gradient', max((grads[name] - expected[name]).abs().max().item() for name in expected))
+print('gradient', max(
+    ((grads[name] - expected[name]).abs().max() / expected[name].abs().max()).item()
+    for name in expected
+))
 print('logged', max(abs(logged[name].item() - whole[name].item()) for name in whole))
 """
 
@@ -100,8 +104,7 @@ def test_two_gloo_ranks_equal_one_process_without_unused_parameters(tmp_path):
         output, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
         difference = dict(line.rsplit(' ', 1) for line in output.splitlines()[-2:])
-        # mmseg adds 1.2e-7 to the number of pixels, here to half of it on each rank
-        assert float(difference['gradient']) < 1e-10
+        assert float(difference['gradient']) < 1e-9
         assert float(difference['logged']) < 1e-4  # accuracies in percent, logged in float32
 
 
