@@ -104,9 +104,10 @@ def safe_load(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
     try:
         with checkpoint_safe_globals():
             return torch.load(path, map_location=map_location, weights_only=True)
-    except OSError:
-        raise
     except Exception as error:
+        # One without a file name comes from within the file: the reader sought beyond its end.
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
         raise ValueError(f'{os.fspath(path)}: not loaded, {_reason(error)}') from error
 
 
@@ -158,6 +159,8 @@ def _checkpoint_globals() -> dict[str, Any]:
         'numpy.dtypes.Int64DType': type(np.dtype('int64')),
         # and the np.float64 that IterTimerHook leaves in message_hub.runtime_info
         'numpy.dtypes.Float64DType': type(np.dtype('float64')),
+        # a history of losses, as the SAMRS authors' checkpoints hold one
+        'numpy.dtypes.Float32DType': type(np.dtype('float32')),
     }
     # numpy 2 moved numpy.core to numpy._core, and a file may come from either side of that.
     here = importlib.import_module('numpy._core' if hasattr(np, '_core') else 'numpy.core')

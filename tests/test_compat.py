@@ -123,6 +123,21 @@ def test_a_truncated_file_gets_one_line(loader, tmp_path, mmengine_checkpoint):
         compat.safe_load(path)
 
 
+def test_a_seek_within_a_truncated_file_gets_one_line(loader, tmp_path, monkeypatch):
+    def seek(*_, **__):
+        raise OSError(22, 'Invalid argument')
+
+    monkeypatch.setattr(torch, 'load', seek)
+    with pytest.raises(ValueError, match='cut.pth: not loaded, it is truncated, corrupt or no'):
+        compat.safe_load(tmp_path / 'cut.pth')
+
+
+def test_arrays_of_losses_load(loader, tmp_path):
+    for dtype in ('float32', 'float64'):
+        torch.save(dict(loss_pretrain=np.ones((2, 4), dtype)), tmp_path / 'one.pth')
+        assert compat.safe_load(tmp_path / 'one.pth')['loss_pretrain'].dtype == dtype
+
+
 def test_a_missing_file_stays_a_missing_file(loader, tmp_path):
     with pytest.raises(FileNotFoundError):
         compat.safe_load(tmp_path / 'nowhere.pth')

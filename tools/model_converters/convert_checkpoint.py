@@ -63,7 +63,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help=f'whose names IN has: {", ".join(ORIGINS)} (default %(default)s)')  # fmt: skip
     add('--to', dest='target', choices=TARGETS, default=AUTO, metavar='NAME',
         help=f'what it is for: {", ".join(TARGETS)} (default %(default)s)')  # fmt: skip
-    add('--config', metavar='CONFIG', help='config file whose model the weights are for')
+    add(
+        '--config',
+        metavar='CONFIG',
+        help='config file whose model the weights are for, if not one of the paper',
+    )
     add('--ema', action=argparse.BooleanOptionalAction,
         help='where IN has weights and their moving average, take the average (default: the '
              'weights themselves, as the authors do)')  # fmt: skip
@@ -100,11 +104,7 @@ def convert_file(args: argparse.Namespace, model: dict | None) -> tuple[Route, C
     try:
         checkpoint = safe_load(args.source)
     except OSError as error:
-        # Within a truncated file torch seeks to where no byte can be, which has no file name.
-        why = (
-            error.strerror if error.filename else 'it is truncated, corrupt or no torch checkpoint'
-        )
-        raise RefusedError(f'{args.source}: {why}') from error
+        raise RefusedError(f'{args.source}: {error.strerror}') from error
     except ValueError as error:
         raise RefusedError(str(error)) from error
     try:
@@ -143,13 +143,17 @@ def write(out: Path, conversion: Conversion, route: Route, source: Path) -> None
         network=route.network,
         decoder=route.decoder,
     )
-    # A view would take the whole tensor that it is a part of along into the file.
-    state = {name: value.detach().clone() for name, value in conversion.state.items()}
+    state = {name: _whole(value.detach()) for name, value in conversion.state.items()}
     buffer = io.BytesIO()
     torch.save(dict(meta=meta, state_dict=state), buffer)
     out.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(out, buffer.getvalue())
     print(f'wrote {len(state)} weights to {out}')
+
+
+def _whole(tensor: torch.Tensor) -> torch.Tensor:
+    """Copy a view, which would take the whole that it is a part of along into the file."""
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
 
 
 if __name__ == '__main__':
