@@ -231,7 +231,7 @@ def main() -> int:
     machine = (
         torch.cuda.get_device_name()
         if args.device == 'cuda'
-        else f'CPU, {args.threads} threads on {os.cpu_count()} cores'
+        else f'CPU, threads: {args.threads} on {os.cpu_count()} cores'
     )
     print(f'{args.size} px, batch {args.batch}, float32, {machine}, torch {torch.__version__}\n')
     titles = [t for t in BACKBONES if not args.only or t in args.only or t == YARDSTICK]

@@ -204,8 +204,8 @@ def _dataset(root, pipeline, **options):
     )  # fmt: skip
 
 
-def run_tool(name, argv, log, ranks=1):
-    """Run a tool in a process of its own, or in one for each rank over gloo.
+def run_tool(name, argv, log, ranks=1, folder=ROOT):
+    """Run a tool in ``folder``, in a process of its own, or in one for each rank over gloo.
 
     A fork server has the imports done, so this takes a fraction of a new interpreter's time.
 
@@ -224,7 +224,9 @@ def run_tool(name, argv, log, ranks=1):
         environment = {key: str(value) for key, value in names.items()} if ranks > 1 else {}
         flags = ['--launcher', 'pytorch'] if ranks > 1 else []
         target = f'{log}.{rank}'
-        child = context.Process(target=_child, args=(name, [*argv, *flags], target, environment))
+        child = context.Process(
+            target=_child, args=(name, [*argv, *flags], target, environment, folder)
+        )
         child.start()
         children.append(child)
     for child in children:
@@ -232,12 +234,12 @@ def run_tool(name, argv, log, ranks=1):
     return [child.exitcode for child in children], Path(f'{log}.0').read_text()
 
 
-def _child(name, argv, log, environment):
+def _child(name, argv, log, environment, folder):
     with open(log, 'w') as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     os.environ.update(environment, CUDA_VISIBLE_DEVICES='-1')
-    os.chdir(ROOT)
+    os.chdir(folder)
     torch.set_num_threads(1)
     gc.freeze()  # mmengine collects for every dataset, through all that the server has loaded
     # Formatting the config, for every checkpoint, and asking compilers for their versions takes

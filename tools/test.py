@@ -12,6 +12,7 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
+from samrs_mm.annotation.errors import RefusedError
 from samrs_mm.annotation.folder import atomic_write
 from samrs_mm.compat import checkpoint_safe_globals
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
@@ -22,6 +23,11 @@ from samrs_mm.evaluation.results import RUN_KEY, run_entry
 
 EPILOG = """examples:
   tools/test.py CONFIG work_dirs/CONFIG/iter_80000.pth --out results
+  # with each image's mirror image, and at six scales
+  tools/test.py CONFIG work_dirs/CONFIG/iter_80000.pth --tta
+  tools/test.py CONFIG work_dirs/CONFIG/iter_80000.pth --tta multi_scale
+  # each pixel of a scene once, where test tiles overlap
+  tools/test.py CONFIG FILE --cfg-options test_evaluator.type=SceneScoreMetric
 exit codes: 0 scored; 1 interrupted or failed; 2 refused before work began"""
 
 
@@ -34,7 +40,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('config', help='config file the model was trained with')
     add('checkpoint', help='its weights')
     add('--out', metavar='DIR', help='write metrics.json and the predicted maps there')
-    add('--tta', action='store_true', help="test-time augmentation: the config's tta_pipeline")
+    add('--tta', nargs='?', const=True, metavar='NAME',
+        help="test-time augmentation: the config's tta_pipeline (image and mirror image), with "
+        'NAME its NAME_tta_pipeline, such as multi_scale')  # fmt: skip
     add_run_flags(parser)
     return parser.parse_args(argv)
 
@@ -53,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
     config.load_from, config.resume = args.checkpoint, False
     shapes = weight_shapes(args.checkpoint)
     if args.tta:
-        use_tta(config, args.config)
+        use_tta(config, args.config, '' if args.tta is True else args.tta)
     if args.out:
         evaluators = config.test_evaluator
         for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
@@ -72,12 +80,27 @@ def run(args: argparse.Namespace) -> None:
     leave_ranks()
 
 
-def use_tta(config: Config, path: str) -> None:
-    """Wrap the model and have every test dataset yield the augmented views."""
-    need(config, path, 'tta_pipeline')
+def use_tta(config: Config, path: str, name: str = '') -> None:
+    """Wrap the model and have every test dataset yield the augmented views.
+
+    Args:
+        config: The run's config.
+        path: Its file, for the message.
+        name: Which views: ``tta_pipeline``, or ``{name}_tta_pipeline``.
+
+    Raises:
+        RefusedError: The config has no such pipeline.
+    """
+    key = f'{name}_tta_pipeline' if name else 'tta_pipeline'
+    if config.get(key) is None:
+        flags = [f'--tta {known.removesuffix("tta_pipeline").rstrip("_")}'.rstrip()
+                 for known in config if known.endswith('tta_pipeline')]  # fmt: skip
+        raise RefusedError(
+            f'config {path}: has no {key!r}; it takes {" and ".join(flags) or "no --tta"}'
+        )
     wrapper = config.get('tta_model') or dict(type='SegTTAModel')
     config.model = dict(wrapper, module=config.model)
-    _set_pipeline(config.test_dataloader.dataset, config.tta_pipeline)
+    _set_pipeline(config.test_dataloader.dataset, config[key])
 
 
 def _set_pipeline(dataset: Any, pipeline: list) -> None:

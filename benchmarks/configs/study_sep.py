@@ -1,4 +1,4 @@
-# sep_study.py, first half: one network on two sources of domain A, masks of GrabCut and filled boxes
+# sep_study.py, first half: two sources of domain A, one with GrabCut's masks, one with filled boxes
 _base_ = '../../configs/examples/sep_demo.py'
 folders = dict(grabcut='data/grabcut', fill='data/fill')
 crop = dict(type='RandomScaleCrop', crop_size=(96, 96))
@@ -7,8 +7,10 @@ train_sources = [
     dict(type='SAMRSDataset', source=source, data_root=root, pipeline=train_pipeline)
     for source, root in folders.items()
 ]
-train_dataloader = dict(num_workers=0, persistent_workers=False,
-                        dataset=dict(datasets=train_sources))  # fmt: skip
+train_dataloader = dict(
+    batch_size=8, num_workers=0, persistent_workers=False, sampler=dict(batch_size=8),
+    dataset=dict(datasets=train_sources),
+)  # fmt: skip
 model = dict(
     heads=dict(_delete_=True, grabcut=dict(num_classes=11), fill=dict(num_classes=11)),
 )

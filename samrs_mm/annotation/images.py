@@ -7,6 +7,7 @@ for is ignored, since boxes are annotated in stored pixels.
 
 import contextlib
 import hashlib
+import math
 import os
 import warnings
 from collections.abc import Iterator
@@ -27,9 +28,12 @@ PERCENTILE = 99.9
 """Images of more than 8 bits are scaled so that this percentile of all bands becomes 255."""
 
 _EIGHT_BIT_MODES = ('1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'RGBX', 'CMYK', 'YCbCr')
-_BITS_PER_SAMPLE, _ORIENTATION, _UPRIGHT = 258, 274, 1
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION, _UPRIGHT = 258, 262, 274, 1
 _STRIP = 256
 _GDAL_CACHE_MB = 256
+_GDAL_OPTIONS = dict(GDAL_ERROR_ON_LIBJPEG_WARNING='YES', GDAL_CACHEMAX=_GDAL_CACHE_MB)
+_LARGEST_BLOCK = 1 << 25
+_BLACK_IS_ZERO = 1
 _READ_ERRORS = (OSError, SyntaxError, ValueError, RasterioError)
 
 
@@ -51,10 +55,9 @@ def _pillow() -> Iterator[None]:
 @contextlib.contextmanager
 def _rasterio_file(path: Path) -> Iterator[rasterio.DatasetReader]:
     """Open with rasterio; GDAL's cache would otherwise take a share of all memory there is."""
-    options = dict(GDAL_ERROR_ON_LIBJPEG_WARNING='YES', GDAL_CACHEMAX=_GDAL_CACHE_MB)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', NotGeoreferencedWarning)
-        with rasterio.Env(**options), rasterio.open(path) as file:
+        with rasterio.Env(**_GDAL_OPTIONS), rasterio.open(path) as file:
             yield file
 
 
@@ -75,6 +78,8 @@ class SceneImage:
 
     Args:
         path: PNG, JPEG, TIFF or BMP; grey, RGB or with alpha; 8 bit or more.
+        stream: Leave a TIFF of small blocks on disk and read windows as they are asked for, so that
+            it takes next to no memory; other files, and values of more than 16 bits, are held.
 
     Attributes:
         width: Width in pixels.
@@ -85,11 +90,11 @@ class SceneImage:
         ImageReadError: Missing, empty, truncated or unreadable file.
     """
 
-    def __init__(self, path: str | os.PathLike):
-        path = Path(path)
+    def __init__(self, path: str | os.PathLike, stream: bool = False):
+        self._path = path = Path(path)
         try:
             with _pillow():
-                self._pixels = _open_pixels(path)
+                self._pixels = _open_pixels(path, stream)
         except _READ_ERRORS as error:
             raise _reason(path, error) from error
         self.width, self.height = self._pixels.size
@@ -106,6 +111,9 @@ class SceneImage:
             width: Window width; may reach beyond the right border.
             height: Window height; may reach beyond the bottom border.
             pad: RGB of what lies beyond the border.
+
+        Raises:
+            ImageReadError: A streamed file is damaged there.
         """
         right, bottom = min(x + width, self.width), min(y + height, self.height)
         window = np.empty((height, width, 3), np.uint8)
@@ -113,7 +121,11 @@ class SceneImage:
             window[:] = pad
         for top in range(y, bottom, _STRIP):
             end = min(top + _STRIP, bottom)
-            window[top - y : end - y, : right - x] = self._pixels.window(x, top, right, end)
+            try:
+                part = self._pixels.window(x, top, right, end)
+            except _READ_ERRORS as error:
+                raise _reason(self._path, error) from error
+            window[top - y : end - y, : right - x] = part
         return window
 
     def read(self) -> np.ndarray:
@@ -136,23 +148,34 @@ class _EightBitPixels:
 
 
 class _DeepPixels:
-    """The bands of an image that rasterio reads, in their own type."""
+    """The bands of an image that rasterio reads, in their own type; held, or left on disk."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, stream: bool):
         with _rasterio_file(path) as file:
             self.size, count = (file.width, file.height), file.count
-            self._bands = _read_bands(file, 3 if count >= 3 else 1)
-        self.notes, self._top = (), None
+            self._indexes = list(range(1, (3 if count >= 3 else 1) + 1))
+            dtype = _dtype(file, self._indexes)
+            stream = stream and _streamable(file, dtype)
+            self._bands = None if stream else _read_bands(file, self._indexes, dtype)
+            strips = _strips(file, self._indexes) if stream else _cut(self._bands)
+            self._top = None if dtype == np.uint8 else _percentile(strips, dtype)
+        self._file = rasterio.open(path) if stream else None
+        self.notes = ()
         if count != 3:
             what = 'extra bands dropped' if count > 3 else 'grey replicated to 3 channels'
             self.notes = (f'{count} band{"s" * (count > 1)}: {what}',)
-        if self._bands.dtype != np.uint8:
-            self._top = _percentile(self._bands)
+        if self._top is not None:
             scale = f'0..{self._top:g} (P{PERCENTILE}) to 0..255'
-            self.notes += (f'{self._bands.dtype} scaled: {scale}',)
+            self.notes += (f'{dtype} scaled: {scale}',)
+
+    def _part(self, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
+        if self._file is None:
+            return self._bands[:, y0:y1, x0:x1]
+        with rasterio.Env(**_GDAL_OPTIONS):
+            return self._file.read(self._indexes, window=Window(x0, y0, x1 - x0, y1 - y0))
 
     def window(self, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
-        part = self._bands[:, y0:y1, x0:x1]
+        part = self._part(x0, y0, x1, y1)
         if self._top is not None:
             with np.errstate(over='ignore', invalid='ignore'):
                 scaled = np.clip(part.astype(np.float32) * (255 / self._top), 0, 255)
@@ -160,13 +183,15 @@ class _DeepPixels:
         return np.broadcast_to(part, (3, *part.shape[1:])).transpose(1, 2, 0)
 
 
-def _open_pixels(path: Path) -> _EightBitPixels | _DeepPixels:
+def _open_pixels(path: Path, stream: bool) -> _EightBitPixels | _DeepPixels:
     try:
         image = Image.open(path)
     except UnidentifiedImageError:
-        return _DeepPixels(path)
+        return _DeepPixels(path, stream)
     with image:
-        return _DeepPixels(path) if _for_rasterio(image) else _EightBitPixels(image)
+        if _for_rasterio(image) or (stream and _same_in_rasterio(image)):
+            return _DeepPixels(path, stream)
+        return _EightBitPixels(image)
 
 
 def _for_rasterio(image: Image.Image) -> bool:
@@ -180,6 +205,21 @@ def _for_rasterio(image: Image.Image) -> bool:
     return image.format == 'PNG' and any('16' in str(tile[3]) for tile in image.tile)
 
 
+def _same_in_rasterio(image: Image.Image) -> bool:
+    """Whether a file of 8 bits is a TIFF that rasterio reads as Pillow does."""
+    if image.format != 'TIFF' or image.mode not in ('L', 'LA', 'RGB', 'RGBA', 'RGBX'):
+        return False
+    bits = image.tag_v2.get(_BITS_PER_SAMPLE, (1,))
+    plain = set(bits if isinstance(bits, tuple) else (bits,)) == {8}
+    return plain and image.tag_v2.get(_PHOTOMETRIC, 0) >= _BLACK_IS_ZERO
+
+
+def _streamable(file: rasterio.DatasetReader, dtype: np.dtype) -> bool:
+    """Whether windows can be read from disk in any order without decoding much more."""
+    block = max(map(math.prod, file.block_shapes)) * file.count * dtype.itemsize
+    return file.driver == 'GTiff' and block <= _LARGEST_BLOCK and _countable(dtype)
+
+
 def _eight_bit_notes(mode: str) -> tuple[str, ...]:
     if mode == 'RGB':
         return ()
@@ -190,38 +230,58 @@ def _eight_bit_notes(mode: str) -> tuple[str, ...]:
     return (f'{mode} converted to RGB',)
 
 
-def _read_bands(file: rasterio.DatasetReader, count: int) -> np.ndarray:
-    """Return the first bands ``(count, H, W)``, read in strips: each is decoded only once."""
-    dtype = np.result_type(*file.dtypes[:count])
+def _dtype(file: rasterio.DatasetReader, indexes: list[int]) -> np.dtype:
+    dtype = np.result_type(*(file.dtypes[index - 1] for index in indexes))
     if dtype.kind not in 'iuf':
         raise ValueError(f'{dtype} pixels can not be shown; whole or real numbers can')
-    bands = np.empty((count, file.height, file.width), dtype)
-    block = file.block_shapes[0][0]
-    rows = max(_STRIP // block, 1) * block
-    indexes = list(range(1, count + 1))
-    for y in range(0, file.height, rows):
-        window = Window(0, y, file.width, min(rows, file.height - y))
-        bands[:, y : y + rows] = file.read(indexes, window=window)
+    return dtype
+
+
+def _read_bands(file: rasterio.DatasetReader, indexes: list[int], dtype: np.dtype) -> np.ndarray:
+    """Return bands ``(count, H, W)``."""
+    bands = np.empty((len(indexes), file.height, file.width), dtype)
+    y = 0
+    for strip in _strips(file, indexes):
+        bands[:, y : y + strip.shape[1]] = strip
+        y += strip.shape[1]
     return bands
 
 
-def _percentile(bands: np.ndarray) -> float:
+def _strips(file: rasterio.DatasetReader, indexes: list[int]) -> Iterator[np.ndarray]:
+    """Yield bands ``(count, rows, W)`` from the top, in rows of blocks: each is decoded once."""
+    block = file.block_shapes[0][0]
+    rows = max(_STRIP // block, 1) * block
+    for y in range(0, file.height, rows):
+        yield file.read(indexes, window=Window(0, y, file.width, min(rows, file.height - y)))
+
+
+def _cut(bands: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield bands as one array if their values can't be counted, else in strips."""
+    step = _STRIP if _countable(bands.dtype) else bands.shape[1]
+    yield from (bands[:, y : y + step] for y in range(0, bands.shape[1], step))
+
+
+def _countable(dtype: np.dtype) -> bool:
+    return dtype.itemsize <= 2 and dtype.kind in 'iu'
+
+
+def _percentile(strips: Iterator[np.ndarray], dtype: np.dtype) -> float:
     """Return the ``PERCENTILE`` of all finite values; 1 where that is not above 0.
 
     Values of 16 bits are counted: ``np.percentile`` holds several copies, and overflows in int16.
     """
-    if bands.dtype.itemsize > 2 or bands.dtype.kind == 'f':
+    if not _countable(dtype):
+        (bands,) = strips
         finite = bands[np.isfinite(bands)]
-        finite = finite if bands.dtype.kind == 'f' else finite.astype(np.float64)
+        finite = finite if dtype.kind == 'f' else finite.astype(np.float64)
         top = np.percentile(finite, PERCENTILE) if len(finite) else 0
     else:
-        lowest = int(np.iinfo(bands.dtype).min)
+        lowest = int(np.iinfo(dtype).min)
         counts = np.zeros(1 << 16, np.int64)
-        for band in bands:
-            for y in range(0, len(band), _STRIP):
-                values = band[y : y + _STRIP].astype(np.intp).ravel() - lowest
-                counts += np.bincount(values, minlength=len(counts))
-        rank = PERCENTILE / 100 * (bands.size - 1)
+        for strip in strips:
+            values = strip.astype(np.intp).ravel() - lowest
+            counts += np.bincount(values, minlength=len(counts))
+        rank = PERCENTILE / 100 * (counts.sum() - 1)
         below = np.searchsorted(np.cumsum(counts), [int(rank), np.ceil(rank)], side='right')
         top = np.interp(rank % 1, (0, 1), below + lowest)
     return float(top) if top > 0 else 1.0

@@ -33,6 +33,10 @@ class LedgerRow:
         stability: Stability score, or empty.
         area: Mask area in pixels.
         visible_area: Area after overlap in pixels.
+        fill: Share of the prompt box that the mask covers, or empty (see ``quality.measure``).
+        leakage: Share of the mask outside the R-Box, or empty.
+        components: 8-connected parts of the mask, or empty.
+        at_border: Whether the mask touches the image's border, or empty.
     """
 
     box_id: str
@@ -46,6 +50,10 @@ class LedgerRow:
     stability: float | None = None
     area: int = 0
     visible_area: int = 0
+    fill: float | None = None
+    leakage: float | None = None
+    components: int | None = None
+    at_border: bool | None = None
 
 
 COLUMNS = tuple(field.name for field in fields(LedgerRow))

@@ -1,7 +1,8 @@
 """Polygon to mask, by COCO's rule."""
 
 import numpy as np
-from pycocotools import mask as coco_mask
+
+from samrs_mm.annotation import rle
 
 _MARGIN = 1024
 
@@ -17,14 +18,18 @@ def fill_polygon(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
     Returns:
         ``(height, width)`` bool, Fortran order.
     """
+    return rle.decode(polygon_rle(polygon, height, width))
+
+
+def polygon_rle(polygon: np.ndarray, height: int, width: int) -> dict:
+    """Return the pixels of a polygon as a run-length mask; arguments as ``fill_polygon``."""
     polygon = np.asarray(polygon, np.float64)
     low, high = polygon.min(axis=0), polygon.max(axis=0)
     if (low < -_MARGIN).any() or (high > [width + _MARGIN, height + _MARGIN]).any():
         polygon = _clip_far(polygon, height, width)
     if len(polygon) < 3:
-        return np.zeros((height, width), bool, order='F')
-    flat = polygon.reshape(1, -1).tolist()
-    return coco_mask.decode(coco_mask.frPyObjects(flat, height, width))[..., 0].astype(bool)
+        return rle.encode(np.zeros((height, width), bool, order='F'))
+    return rle.from_polygon(polygon, height, width)
 
 
 def _clip_far(polygon: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from samrs_mm.annotation.errors import SamrsError
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folder's format; part of the signature."""
 
 KEPT, EMPTY, OUTSIDE, DEGENERATE, FILTERED = 'kept', 'empty', 'outside', 'degenerate', 'filtered'
@@ -80,6 +80,10 @@ def new_box(
         reason=reason,
         score=None,
         stability=None,
+        fill=None,
+        leakage=None,
+        components=None,
+        at_border=None,
         bbox=None,
         area=0,
         visible_area=0,

@@ -1,9 +1,10 @@
 """The annotation driver: a plain loop over images that no single image can end."""
 
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +14,8 @@ from tqdm import tqdm
 
 from samrs_mm.annotation import rle
 from samrs_mm.annotation.folder import AnnotatedFolder
-from samrs_mm.annotation.prompts import PromptSetting
+from samrs_mm.annotation.prompts import PromptBatch, PromptSetting
+from samrs_mm.annotation.quality import MaskFilters
 from samrs_mm.engine.plan import Plan, Unit
 from samrs_mm.engine.samples import Sample, SampleStream
 from samrs_mm.engine.writer import MaskResult, ResultWriter, describe
@@ -48,6 +50,7 @@ class Annotator:
         out: The annotated folder, opened with these settings.
         signature: Signature of the settings.
         workers: DataLoader workers that read ahead; 0 reads in this process.
+        filters: Limits that masks must keep.
     """
 
     def __init__(
@@ -59,10 +62,11 @@ class Annotator:
         out: AnnotatedFolder,
         signature: str,
         workers: int = 0,
+        filters: MaskFilters | None = None,
     ):
         self.plan, self.segmentor, self.setting = plan, segmentor, setting
         self.policy, self.out, self.signature = policy, out, signature
-        self.workers = workers
+        self.workers, self.filters = workers, filters
 
     def run(self, groups: list[list[Unit]]) -> RunResult:
         """Do the units that have no record yet.
@@ -79,20 +83,26 @@ class Annotator:
         count, total = sum(map(len, todo)), sum(map(len, groups))
         prompts = 0
         with (
-            ResultWriter(self.out, self.signature, self.policy) as writer,
+            self._writer() as writer,
             tqdm(total=count, unit='img', disable=not count, mininterval=0.5) as bar,
         ):
             for batch in _batched(self._load(todo), self.segmentor.images_per_pass):
                 self._do(batch, writer)
-                prompts += sum(len(sample.prompted) for sample in batch)
+                prompts += sum(sample.prompt_count for sample in batch)
                 bar.set_postfix_str(f'{prompts} boxes', refresh=False)
                 bar.update(len(batch))
         return RunResult(
             writer.images, total - count, tuple(writer.failures), dict(writer.statuses)
         )
 
+    def _writer(self) -> ResultWriter:
+        return ResultWriter(self.out, self.signature, self.policy, filters=self.filters)
+
+    def _stream(self, groups: list[list[Unit]]) -> SampleStream:
+        return SampleStream(self.plan, groups, self.setting, self.out)
+
     def _load(self, groups: list[list[Unit]]) -> Iterable[Sample]:
-        stream = SampleStream(self.plan, groups, self.setting, self.out)
+        stream = self._stream(groups)
         workers = min(self.workers, len(groups))
         return DataLoader(
             stream,
@@ -111,15 +121,17 @@ class Annotator:
 
 
 def segment(
-    segmentor: PromptSegmentor, batch: list[Sample]
+    segmentor: PromptSegmentor, batch: list[Sample], decode: Callable | None = None
 ) -> Iterator[tuple[Sample, list[MaskResult] | str]]:
     """Yield each sample with its masks, or with the line that says why it has none.
 
     Args:
         segmentor: A loaded segmentor.
         batch: At most ``segmentor.images_per_pass`` samples.
+        decode: Called with segmentor, sample and encoded image; what it returns is yielded. None
+            decodes the sample's prompts.
     """
-    prompted = [sample for sample in batch if sample.prompts is not None]
+    prompted = [sample for sample in batch if sample.error is None and sample.prompt_count]
     encoded = {}
     try:
         if prompted:
@@ -132,25 +144,46 @@ def segment(
     for sample in batch:
         if sample.error is not None:
             yield sample, sample.error
-        elif sample.prompts is None:
+        elif not sample.prompt_count:
             yield sample, []
         elif error is not None:
             yield sample, error
         else:
-            yield sample, _decode(segmentor, sample, encoded.pop(sample.unit.index))
+            yield sample, _guarded(decode or _decode, segmentor, sample, encoded)
 
 
-def _decode(segmentor: PromptSegmentor, sample: Sample, encoded: object) -> list[MaskResult] | str:
-    results: list[MaskResult] = []
+def _guarded(
+    decode: Callable, segmentor: PromptSegmentor, sample: Sample, encoded: dict[int, Any]
+) -> Any:
+    """Return what decoding gives, or the line that says why it gave nothing."""
     try:
-        for chunk in segmentor.decode(encoded, sample.prompts):
-            sample.entry['notes'] += [n for n in chunk.notes if n not in sample.entry['notes']]
-            for i, mask in enumerate(chunk.masks):
-                results.append(
-                    MaskResult(rle.encode(mask), _at(chunk.scores, i), _at(chunk.stability, i))
-                )
-    except Exception as failure:  # noqa: BLE001 (as above)
+        return decode(segmentor, sample, encoded.pop(sample.unit.index))
+    except Exception as failure:  # noqa: BLE001 (told in the ledger; the loop goes on)
         return f'{sample.entry["path"]}: the segmentor failed: {describe(failure)}'
+
+
+def _decode(segmentor: PromptSegmentor, sample: Sample, encoded: Any) -> list[MaskResult]:
+    return decode_prompts(segmentor, encoded, sample.prompts, sample.entry['notes'])
+
+
+def decode_prompts(
+    segmentor: PromptSegmentor, encoded: Any, prompts: PromptBatch, notes: list[str]
+) -> list[MaskResult]:
+    """Return the masks of all prompts, run-length coded, in order.
+
+    Args:
+        segmentor: A loaded segmentor.
+        encoded: What its ``encode`` returned for the image.
+        prompts: At least one prompt.
+        notes: Gets what the segmentor says of the chunks, each line once.
+    """
+    results: list[MaskResult] = []
+    for chunk in segmentor.decode(encoded, prompts):
+        notes += [note for note in chunk.notes if note not in notes]
+        for i, mask in enumerate(chunk.masks):
+            results.append(
+                MaskResult(rle.encode(mask), _at(chunk.scores, i), _at(chunk.stability, i))
+            )
     return results
 
 

@@ -12,9 +12,10 @@ from samrs_mm.annotation.errors import RefusedError
 
 ANNOTATE_KEYS = (
     'model', 'dataset', 'data_root', 'out', 'prompt', 'tile', 'overlap_policy',
-    'default_scope', 'custom_imports',
+    'filters', 'default_scope', 'custom_imports',
 )  # fmt: skip
 REQUIRED_KEYS = ANNOTATE_KEYS[:7]
+OPTIONAL_DICTS = ('tile', 'filters')
 
 
 class OptionsAction(DictAction):
@@ -106,8 +107,9 @@ def load_config(path: str, options: dict[str, Any] | None, flags: dict[str, Any]
         check_option(key, ANNOTATE_KEYS, REQUIRED_KEYS)
     given = {key: value for key, value in flags.items() if value is not None}
     for key, value in ((options or {}) | given).items():
-        if key.startswith('tile.') and config.get('tile') is None:
-            config.tile = {}
+        top = key.partition('.')[0]
+        if top != key and top in OPTIONAL_DICTS and config.get(top) is None:
+            config[top] = {}
         set_option(config, key, value)
     for key in REQUIRED_KEYS:
         if key not in config:

@@ -13,6 +13,7 @@ from samrs_mm.annotation.compositing import check_policy
 from samrs_mm.annotation.errors import RefusedError
 from samrs_mm.annotation.folder import AnnotatedFolder
 from samrs_mm.annotation.prompts import PromptSetting
+from samrs_mm.annotation.quality import MaskFilters
 from samrs_mm.annotation.tiling import TileSpec
 from samrs_mm.compat import mmrotate_boxes
 from samrs_mm.datasets.box_annotated.base import BoxDataset
@@ -48,6 +49,8 @@ class AnnotationJob:
         reason = self.segmentor.unsupported(self.setting)
         if reason:
             raise RefusedError(f'prompt {self.setting.name!r}: {reason}')
+        self.filters = MaskFilters.from_config(config.get('filters'))
+        _need_measures(self.filters, self.segmentor)
         if self.setting.circumscribed:
             _need_mmrotate(self.setting)
         root = Path(config.data_root).resolve()
@@ -75,6 +78,7 @@ class AnnotationJob:
             model=self.segmentor.settings,
             checkpoint_sha256=self.segmentor.checkpoint_sha256,
             overlap_policy=self.policy,
+            filters=self.filters.as_dict(),
             dataset=dict(**self.dataset_settings, classes=list(self.dataset.classes)),
         )
         return json.loads(records.dump(settings))
@@ -101,7 +105,7 @@ class AnnotationJob:
         """Return the driver."""
         return Annotator(
             self.plan, self.segmentor, self.setting, self.policy, self.out,
-            records.signature(settings), workers,
+            records.signature(settings), workers, self.filters,
         )  # fmt: skip
 
     def finaliser(self, settings: dict[str, Any], progress: Progress = iter) -> Finaliser:
@@ -116,7 +120,8 @@ class AnnotationJob:
         groups = [
             [unit for unit in group if unit.stem in done] for group in self.plan.by_scene.values()
         ]
-        return CheckStream(self.policy, self.plan, [g for g in groups if g], self.setting, self.out)
+        units = [group for group in groups if group]
+        return CheckStream(self.policy, self.filters, self.plan, units, self.setting, self.out)
 
     def finished(self, limit: int | None = None) -> bool:
         """Return whether all of the first ``limit`` images are done or have failed."""
@@ -130,6 +135,15 @@ def _need_mmrotate(setting: PromptSetting) -> None:
         mmrotate_boxes()
     except ImportError as error:
         raise RefusedError(f'prompt {setting.name!r}: {error}') from error
+
+
+def _need_measures(filters: MaskFilters, segmentor: PromptSegmentor) -> None:
+    """Refuse filters by what a segmentor doesn't tell: its masks could not be judged."""
+    for measure in sorted(filters.measures & {'score', 'stability'} - set(segmentor.judges)):
+        raise RefusedError(
+            f'filters.min_{measure}: {type(segmentor).__name__} gives its masks no {measure}, so '
+            'they cannot be judged by it; leave that filter out'
+        )
 
 
 def build(registry: Any, entry: dict, key: str) -> Any:

@@ -42,6 +42,11 @@ class Sample:
     prompts: PromptBatch | None = None
     error: str | None = None
 
+    @property
+    def prompt_count(self) -> int:
+        """How many prompts the segmentor will be given."""
+        return len(self.prompted)
+
 
 def enclosing_boxes(setting: PromptSetting, shapes: BoxGeometry) -> np.ndarray:
     """Return the boxes ``(N, 4)``, unclipped, that hold what a setting prompts."""
@@ -92,6 +97,8 @@ class SampleStream(IterableDataset):
         out: Where tiles are written; None writes none.
     """
 
+    sample_type = Sample
+
     def __init__(
         self,
         plan: Plan,
@@ -102,6 +109,7 @@ class SampleStream(IterableDataset):
         self.dataset: BoxDataset = plan.dataset
         self.tile = plan.tile
         self.groups, self.setting, self.out = groups, setting, out
+        self.circumscribed = setting.circumscribed
 
     def __iter__(self) -> Iterator[Sample]:
         worker = get_worker_info()
@@ -136,7 +144,7 @@ class SampleStream(IterableDataset):
         path = self._image_path(group)
         image = SceneImage(path)
         digest = file_sha256(path)
-        shapes = geometry(labels, self.setting.circumscribed)
+        shapes = geometry(labels, self.circumscribed)
         for unit, chosen in zip(group, self._deal(group, shapes), strict=True):
             yield self._sample(unit, image, digest, [labels[i] for i in chosen], shapes[chosen])
 
@@ -161,7 +169,7 @@ class SampleStream(IterableDataset):
         entry = self._entry(unit, window, digest, image.notes)
         width = min(window.width, image.width - window.x)
         height = min(window.height, image.height - window.y)
-        sample = Sample(unit, torch.from_numpy(pixels), entry)
+        sample = self.sample_type(unit, torch.from_numpy(pixels), entry)
         self._add_boxes(sample, labels, shapes.shifted(-window.x, -window.y), width, height)
         return sample
 
@@ -212,7 +220,7 @@ class SampleStream(IterableDataset):
 
     def _failed(self, unit: Unit, error: str) -> Sample:
         window = unit.window or tiling.Window(0, 0, 0, 0)
-        return Sample(unit, None, self._entry(unit, window, None, ()), error=error)
+        return self.sample_type(unit, None, self._entry(unit, window, None, ()), error=error)
 
     def _write_tile(self, unit: Unit, pixels: np.ndarray) -> None:
         path = self.out.path(folder.IMAGES, unit.stem)

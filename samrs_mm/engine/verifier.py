@@ -11,16 +11,18 @@ from PIL import Image
 from pycocotools.coco import COCO
 from torch.utils.data import DataLoader
 
-from samrs_mm.annotation import compositing, folder, records, rle
+from samrs_mm.annotation import folder, quality, records, rle
 from samrs_mm.annotation.boxes import OK
 from samrs_mm.annotation.images import SceneImage
+from samrs_mm.annotation.quality import MaskFilters
 from samrs_mm.engine.annotator import quiet_worker
 from samrs_mm.engine.finaliser import Finaliser, Totals
 from samrs_mm.engine.plan import Plan, Unit
 from samrs_mm.engine.samples import Sample, SampleStream
+from samrs_mm.engine.writer import paint
 
 _MASK_KEYS = ('status', 'reason', 'score', 'stability', 'bbox', 'area', 'visible_area',
-              'segmentation')  # fmt: skip
+              'segmentation', *quality.MEASURES)  # fmt: skip
 
 
 class CheckStream(SampleStream):
@@ -28,12 +30,13 @@ class CheckStream(SampleStream):
 
     Args:
         policy: Overlap policy the label maps were made with.
+        filters: Limits that the kept masks keep.
         args: As for ``SampleStream``.
     """
 
-    def __init__(self, policy: str, *args: object):
+    def __init__(self, policy: str, filters: MaskFilters, *args: object):
         super().__init__(*args)
-        self.policy = policy
+        self.policy, self.filters = policy, filters
 
     def __iter__(self) -> Iterator[tuple[Unit, list[str]]]:
         for sample in super().__iter__():
@@ -77,24 +80,28 @@ class CheckStream(SampleStream):
 
     def _check_masks(self, unit: Unit, record: dict) -> list[str]:
         height, width = record['image']['height'], record['image']['width']
-        kept = [box for box in record['boxes'] if box['status'] == records.KEPT]
-        problems, instances = [], []
-        for box in kept:
+        judged, problems = [dict(box) for box in record['boxes']], []
+        for box in judged:
             mask = box['segmentation']
-            facts = dict(size=mask['size'], area=rle.area(mask), bbox=rle.bbox(mask))
-            stated = dict(size=[height, width], area=box['area'], bbox=box['bbox'])
-            lines = records.differences(stated, facts)
-            problems += [f'{box["box_id"]}: {line}' for line in lines]
-            instances.append(
-                compositing.Instance(box['category_id'] - 1, mask, box['area'], box['score'])
+            if mask is None:
+                if box['status'] in (records.KEPT, records.FILTERED):
+                    problems.append(f'{box["box_id"]}: status {box["status"]}, but no mask')
+                continue
+            stated = {key: box.get(key) for key in ('area', 'bbox', *quality.MEASURES)}
+            facts = dict(area=rle.area(mask), bbox=rle.bbox(mask))
+            facts |= quality.measure(box, height, width)
+            lines = records.differences(
+                stated | {'size': [height, width]}, facts | {'size': mask['size']}
             )
-        semantic, visible = compositing.compose(instances, height, width, self.policy)
+            problems += [f'{box["box_id"]}: {line}' for line in lines]
+        semantic = paint(record['image'], judged, self.filters, self.policy)
+        for box, expected in zip(record['boxes'], judged, strict=True):
+            lines = records.differences(box, expected)
+            problems += [f'{box["box_id"]}: {line}' for line in lines]
         with Image.open(self.out.path(folder.SEMANTIC, unit.stem)) as png:
             stored, mode = np.asarray(png), png.mode
         if mode != 'L' or not np.array_equal(stored, semantic):
             problems.append('the label map is not what the masks of the record give')
-        if visible != [box['visible_area'] for box in kept]:
-            problems.append('visible areas are not what the masks of the record give')
         return problems
 
     def _check_tile(self, sample: Sample) -> list[str]:

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from samrs_mm.annotation import compositing, folder, records, rle
+from samrs_mm.annotation import compositing, folder, quality, records, rle
 from samrs_mm.annotation.errors import SamrsError
 from samrs_mm.annotation.folder import AnnotatedFolder
 from samrs_mm.annotation.images import write_png
+from samrs_mm.annotation.quality import MaskFilters
 from samrs_mm.engine.samples import Sample
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -38,6 +39,7 @@ class ResultWriter:
         policy: Overlap policy of the label map.
         threads: Writing threads.
         pending: Images that may wait; ``commit`` blocks beyond.
+        filters: Limits that masks must keep.
 
     Attributes:
         statuses: Count of boxes by status, of the images committed so far.
@@ -46,9 +48,16 @@ class ResultWriter:
     """
 
     def __init__(
-        self, out: AnnotatedFolder, signature: str, policy: str, threads: int = 2, pending: int = 8
+        self,
+        out: AnnotatedFolder,
+        signature: str,
+        policy: str,
+        threads: int = 2,
+        pending: int = 8,
+        filters: MaskFilters | None = None,
     ):
-        self.out, self.signature, self.policy = out, signature, policy
+        self.out, self.signature = out, signature
+        self.policy, self.filters = policy, filters or MaskFilters()
         self.statuses: Counter[str] = Counter()
         self.images = 0
         self.failures: list[str] = []
@@ -97,8 +106,7 @@ class ResultWriter:
 
     def _commit(self, sample: Sample, masks: Sequence[MaskResult]) -> None:
         try:
-            semantic = _fill(sample, masks, self.policy)
-            write_png(self.out.path(folder.SEMANTIC, sample.unit.stem), semantic)
+            self._store(sample, masks)
             self._write_record(folder.INSTANCES, sample)
             self.out.path(folder.FAILED, sample.unit.stem).unlink(missing_ok=True)
         except Exception as error:  # noqa: BLE001 (whatever it was, only this image is lost)
@@ -110,6 +118,12 @@ class ResultWriter:
             self.images += 1
             self.statuses.update(box['status'] for box in sample.boxes)
 
+    def _store(self, sample: Sample, masks: Sequence[MaskResult]) -> None:
+        """Enter the masks into the sample, and write all its files but the record."""
+        _enter(sample, masks)
+        semantic = paint(sample.entry, sample.boxes, self.filters, self.policy)
+        write_png(self.out.path(folder.SEMANTIC, sample.unit.stem), semantic)
+
     def _fail(self, sample: Sample, error: str) -> None:
         error = error.replace(f'{self.out.root}/', '')
         with self._lock:
@@ -117,6 +131,7 @@ class ResultWriter:
         for box in sample.boxes:
             box.update(status=records.FAILED, reason='', segmentation=None, bbox=None, score=None)
             box.update(stability=None, area=0, visible_area=0)
+            box.update(dict.fromkeys(quality.MEASURES))
         try:
             self._write_record(folder.FAILED, sample, error=error)
         except OSError as second:
@@ -140,9 +155,9 @@ def describe(error: BaseException) -> str:
     return text if isinstance(error, SamrsError) else f'{type(error).__name__}: {text}'
 
 
-def _fill(sample: Sample, masks: Sequence[MaskResult], policy: str) -> np.ndarray:
-    """Enter the masks into the sample's boxes and return the label map ``(H, W)`` uint8."""
-    kept, instances = [], []
+def _enter(sample: Sample, masks: Sequence[MaskResult]) -> None:
+    """Enter the masks and their measures into the sample's boxes."""
+    height, width = sample.entry['height'], sample.entry['width']
     for position, result in zip(sample.prompted, masks, strict=True):
         box = sample.boxes[position]
         box.update(score=result.score, stability=result.stability)
@@ -156,12 +171,35 @@ def _fill(sample: Sample, masks: Sequence[MaskResult], policy: str) -> np.ndarra
             bbox=rle.bbox(result.segmentation),
             segmentation=result.segmentation,
         )
-        kept.append(box)
-        instances.append(
-            compositing.Instance(box['category_id'] - 1, result.segmentation, area, result.score)
-        )
-    height, width = sample.entry['height'], sample.entry['width']
-    semantic, visible = compositing.compose(instances, height, width, policy)
+        box.update(quality.measure(box, height, width))
+
+
+def paint(entry: dict, boxes: list[dict], filters: MaskFilters, policy: str) -> np.ndarray:
+    """Judge the masks of an image by the filters and paint those that pass.
+
+    Args:
+        entry: The ``image`` part of the record.
+        boxes: Its boxes, with masks and measures; status, reason and visible area are set.
+        filters: Limits that masks must keep.
+        policy: Overlap policy.
+
+    Returns:
+        The label map ``(H, W)`` uint8.
+    """
+    kept = []
+    for box in boxes:
+        if box['segmentation'] is None:
+            continue
+        reason = filters.reason(box)
+        status = records.FILTERED if reason else records.KEPT
+        box.update(status=status, reason=reason, visible_area=0)
+        if not reason:
+            kept.append(box)
+    instances = [
+        compositing.Instance(box['category_id'] - 1, box['segmentation'], box['area'], box['score'])
+        for box in kept
+    ]
+    semantic, visible = compositing.compose(instances, entry['height'], entry['width'], policy)
     for box, pixels in zip(kept, visible, strict=True):
         box['visible_area'] = pixels
     return semantic

@@ -194,7 +194,7 @@ def _read_truth(path: Path) -> dict[str, dict[str, Any]]:
     truth = {}
     for row, entry in enumerate(entries):
         try:
-            mask = _true_mask(entry.get('segmentation'), *sizes[entry['image_id']])
+            mask = rle.from_coco(entry.get('segmentation'), *sizes[entry['image_id']])
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise RefusedError(
                 f'{path}: annotations[{row}]: neither polygons nor RLE of a known image'
@@ -208,16 +208,3 @@ def _read_truth(path: Path) -> dict[str, dict[str, Any]]:
     if not truth:
         raise RefusedError(f'{path}: no annotation has a segmentation; true masks are needed')
     return truth
-
-
-def _true_mask(segmentation: Any, height: int, width: int) -> dict | None:
-    """Return polygons, counted or compressed RLE as RLE with text counts; None if there is none."""
-    if not segmentation:
-        return None
-    if isinstance(segmentation, list):
-        mask = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
-    elif isinstance(segmentation['counts'], list):
-        mask = coco_mask.frPyObjects(segmentation, height, width)
-    else:
-        return dict(size=list(segmentation['size']), counts=segmentation['counts'])
-    return dict(size=list(mask['size']), counts=mask['counts'].decode('ascii'))

@@ -44,8 +44,9 @@ class Result:
     @property
     def rank(self) -> int:
         """Place among results of one config: the paper tests with flip, so that goes first."""
-        kinds = (self.tta == 'flip', self.tta is None and not self.validation, not self.validation)
-        return next((place for place, kind in enumerate(kinds) if kind), len(kinds))
+        if self.validation:
+            return 3
+        return {'flip': 0, None: 1}.get(self.tta, 2)
 
     @property
     def origin(self) -> str:
@@ -98,9 +99,12 @@ def collect(folders: Iterable[Path]) -> tuple[list[Result], list[str]]:
         trainings = [(path, read_training) for path in dict.fromkeys(p.parents[2] for p in logs)]
         for path, read in [*tests, *trainings]:
             try:
-                results += [found] if (found := read(path)) else []
+                found = read(path)
             except ResultError as error:
                 problems.append(str(error))
+                continue
+            if found:
+                results.append(found)
     return results, problems
 
 
@@ -114,9 +118,7 @@ def read_test(path: Path) -> Result:
         found = json.loads(path.read_bytes())
         about = found.pop(RUN_KEY)
         names = {key: about[key] for key in ('config', 'tta', 'options')}
-        return Result(
-            scores=_scores(found, path), file=path, weights=about['checkpoint'], **names
-        )
+        return Result(scores=_scores(found, path), file=path, weights=about['checkpoint'], **names)
     except OSError as error:
         raise ResultError(f'{path}: {error.strerror}') from error
     except ValueError as error:

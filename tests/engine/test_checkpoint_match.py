@@ -121,7 +121,7 @@ def test_what_a_module_resizes_matches_and_is_loaded(tmp_path, variant):
 def test_what_a_module_cannot_resize_is_refused(tmp_path, model, saved):
     """A grid that isn't square has no known shape; other widths and variants are other networks."""
     for whole in (True, False):
-        with pytest.raises(RefusedError, match='pos_embed|relative_position_bias_table'):
+        with pytest.raises(RefusedError, match=r'pos_embed|relative_position_bias_table'):
             match(tmp_path, model, saved, whole)
 
 

@@ -86,7 +86,8 @@ def parse_coco(data: bytes, file: str, with_segmentations: bool = False) -> Coco
     """Read a COCO json file.
 
     ``rbox`` (8 numbers) gives the R-Box, else a ``segmentation`` that is one polygon of 4 points;
-    any other ``segmentation`` is ground truth only. Crowd annotations are boxes like others.
+    any other ``segmentation`` is ground truth only. Crowd annotations are boxes like others, but
+    their region is no object's true mask.
 
     Args:
         data: The file's bytes.
@@ -191,8 +192,10 @@ class _Columns:
         self._ids.append((image if _is_id(image) else None, category if _is_id(category) else None))
         self._hbox_at.append(_store(self._hboxes, hbox))
         self._polygon_at.append(_store(self._polygons, polygon))
-        if with_segmentation and row not in self.messages and fields.get('segmentation'):
-            self.segmentations[row] = json.dumps(fields['segmentation'])
+        # A crowd's region is that of many objects.
+        truth = None if fields.get('iscrowd') else fields.get('segmentation')
+        if with_segmentation and row not in self.messages and truth:
+            self.segmentations[row] = json.dumps(truth)
 
     def resolve(self, images: dict, categories: dict) -> np.ndarray:
         """Look all ids up, note the unknown ones, and forget them.

@@ -1,6 +1,9 @@
 """HRSC2016 label files: XML with an H-Box and an R-Box for each ship."""
 
-from samrs_mm.annotation.labels import BoxLabel, ParsedLabels
+from collections.abc import Iterator
+
+from samrs_mm.annotation.errors import LabelReadError
+from samrs_mm.annotation.labels import BoxLabel, ParsedLabels, PlaceNamer
 from samrs_mm.annotation.parsers.xml_tree import BadElementError, Element, read_boxes, read_xml
 
 CATEGORY = 'ship'
@@ -27,9 +30,41 @@ def parse_hrsc(data: bytes, file: str) -> ParsedLabels:
     Raises:
         LabelReadError: The file as a whole can't be read.
     """
+    return read_boxes(_objects(data, file), file, _box)
+
+
+def mask_colours(data: bytes, file: str) -> dict[str, tuple[int, int, int]]:
+    """Return the colours under which a file's objects are drawn in its picture of masks.
+
+    Args:
+        data: The file's bytes; often GB2312.
+        file: Name for box ids, relative to the data root.
+
+    Returns:
+        ``<seg_color>`` as RGB by box id, of the objects where it isn't missing or blank (most
+        files of the release have none).
+
+    Raises:
+        LabelReadError: The file as a whole can't be read, or a colour is none.
+    """
+    colours, name_place = {}, PlaceNamer(file)
+    for element in _objects(data, file):
+        place = name_place(element.line)
+        found = element.first('seg_color')
+        if found is None or not found.text:
+            continue
+        parts = [part.strip() for part in found.text.split(',')]
+        if len(parts) != 3 or not all(p.isdecimal() and int(p) < 256 for p in parts):
+            raise LabelReadError(
+                f'{place}: <seg_color> is {found.text[:60]!r}; allowed: red,green,blue from 0 to 255'
+            )
+        colours[place] = tuple(map(int, parts))
+    return colours
+
+
+def _objects(data: bytes, file: str) -> Iterator[Element]:
     root = read_xml(data, file, 'HRSC_Image')
-    objects = (obj for group in root.all('HRSC_Objects') for obj in group.all('HRSC_Object'))
-    return read_boxes(objects, file, _box)
+    return (obj for group in root.all('HRSC_Objects') for obj in group.all('HRSC_Object'))
 
 
 def _box(element: Element, box_id: str) -> BoxLabel:

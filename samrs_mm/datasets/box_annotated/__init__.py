@@ -6,6 +6,7 @@ from samrs_mm.datasets.box_annotated.dior import DIORBoxDataset
 from samrs_mm.datasets.box_annotated.dota import DOTABoxDataset
 from samrs_mm.datasets.box_annotated.fair1m import FAIR1MBoxDataset
 from samrs_mm.datasets.box_annotated.hrsc import HRSC2016BoxDataset
+from samrs_mm.datasets.box_annotated.isaid import ISAIDInstanceDataset
 
 __all__ = [
     'BoxDataset',
@@ -14,5 +15,6 @@ __all__ = [
     'DOTABoxDataset',
     'FAIR1MBoxDataset',
     'HRSC2016BoxDataset',
+    'ISAIDInstanceDataset',
     'Scene',
 ]

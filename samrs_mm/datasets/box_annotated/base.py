@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from torch.utils.data import Dataset
 
@@ -55,6 +56,8 @@ class BoxDataset(Dataset):
     """
 
     layout: str = ''
+    truth_options: dict[str, Any] | None = None
+    """Arguments with which a dataset offers true masks; None where it has none to offer."""
 
     def __init__(self, data_root: str, classes: Sequence[str] | str | None = None):
         self.root = Path(data_root)
@@ -88,6 +91,17 @@ class BoxDataset(Dataset):
         """
         scene = self.scenes[index]
         return ParsedLabels() if scene.label is None else self.parse(scene)
+
+    def ground_truth_of(self, index: int) -> dict[str, Any]:
+        """Return the true masks of scene ``index``: COCO polygons or RLE by box id.
+
+        Boxes without a true mask are left out; see ``truth_options``.
+
+        Raises:
+            LabelReadError: The label file can't be read.
+            ImageReadError: A picture of masks can't be read.
+        """
+        return {}
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ class COCOBoxDataset(BoxDataset):
     """
 
     layout = 'annotations.json and images/ (or the images beside it)'
+    truth_options = dict(ground_truth=True)
 
     def __init__(
         self,
@@ -91,7 +92,8 @@ class COCOBoxDataset(BoxDataset):
     def ground_truth_of(self, index: int) -> dict[str, Any]:
         """Return COCO segmentations (polygons or RLE) of scene ``index`` by box id.
 
-        Needs ``ground_truth=True``. A 4-point polygon is in it too, also where it is the R-Box.
+        Needs ``ground_truth=True``. A 4-point polygon is in it too, also where it is the R-Box;
+        the region of a crowd isn't.
         """
         row = self._rows.get(self.scenes[index].stem)
         return {} if row is None else self.coco.segmentations(row)

@@ -1,12 +1,16 @@
 """HRSC2016."""
 
 from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
 from mmseg.registry import DATASETS
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.annotation import rle
+from samrs_mm.annotation.errors import ImageReadError, RefusedError
+from samrs_mm.annotation.images import IMAGE_SUFFIXES, SceneImage
 from samrs_mm.annotation.labels import ParsedLabels
-from samrs_mm.annotation.parsers.hrsc import parse_hrsc
+from samrs_mm.annotation.parsers.hrsc import mask_colours, parse_hrsc
 from samrs_mm.datasets.box_annotated.base import (
     BoxDataset,
     Scene,
@@ -16,6 +20,7 @@ from samrs_mm.datasets.box_annotated.base import (
 )
 
 _SPLITS = ('train', 'val', 'test')
+_MASKS = ('LandMask', 'Segmentations')
 
 
 @DATASETS.register_module()
@@ -40,6 +45,7 @@ class HRSC2016BoxDataset(BoxDataset):
         'FullDataSet/AllImages/*.bmp, FullDataSet/Annotations/*.xml and ImageSets/*.txt, '
         'or Test/ with AllImages and Annotations'
     )
+    truth_options: ClassVar = {}
 
     def __init__(
         self,
@@ -95,3 +101,35 @@ class HRSC2016BoxDataset(BoxDataset):
     def parse(self, scene: Scene) -> ParsedLabels:
         """Read the scene's label file."""
         return parse_hrsc(read_bytes(self.root / scene.label), scene.label)
+
+    def ground_truth_of(self, index: int) -> dict[str, dict]:
+        """Return the masks of scene ``index`` as COCO RLE by box id, of the ships that have one.
+
+        A ship's mask is the colour ``<seg_color>`` of ``LandMask/STEM.png`` (or of
+        ``Segmentations/``) beside ``Annotations/``; 124 of the test images have such colours.
+
+        Raises:
+            LabelReadError: The label file can't be read, or a colour is none.
+            ImageReadError: There are colours, but the picture of masks is missing or unreadable.
+        """
+        scene = self.scenes[index]
+        if scene.label is None:
+            return {}
+        colours = mask_colours(read_bytes(self.root / scene.label), scene.label)
+        if not colours:
+            return {}
+        picture = SceneImage(self._mask_picture(scene)).read()
+        return {
+            box_id: rle.encode((picture == colour).all(axis=2)) for box_id, colour in colours.items()
+        }
+
+    def _mask_picture(self, scene: Scene) -> Path:
+        base = self.root / PurePosixPath(scene.label).parents[1]
+        stem = PurePosixPath(scene.label).stem
+        paths = [base / f / f'{stem}{suffix}' for f in _MASKS for suffix in IMAGE_SUFFIXES]
+        found = next((path for path in paths if path.is_file()), None)
+        if found is None:
+            raise ImageReadError(
+                f'{paths[0]}: no such picture of masks, though {scene.label} names colours in it'
+            )
+        return found

@@ -1,6 +1,7 @@
 """Metrics for mmengine's evaluator."""
 
 from samrs_mm.evaluation.metrics.per_source_iou_metric import PerSourceIoUMetric
+from samrs_mm.evaluation.metrics.scene_score_metric import SceneScoreMetric
 from samrs_mm.evaluation.metrics.seg_score_metric import SegScoreMetric
 
-__all__ = ['PerSourceIoUMetric', 'SegScoreMetric']
+__all__ = ['PerSourceIoUMetric', 'SceneScoreMetric', 'SegScoreMetric']

@@ -60,6 +60,8 @@ class SAMSegmentor(PromptSegmentor):
         RefusedError: A value that can't be, or weights that are named nowhere.
     """
 
+    judges = ('score', 'stability')
+
     def __init__(
         self,
         arch: str | Mapping[str, Any] = 'vit_h',

@@ -44,7 +44,9 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
             ``'sequential'``, a forward per source, as in the authors' code: then batch norm sees
             one source at a time and updates its running statistics once per source.
         init_cfg: How the classifiers (or more) begin.
-        **kwargs: As for ``EncoderDecoder``, save ``auxiliary_head``.
+        **kwargs: As for ``EncoderDecoder``, save ``auxiliary_head``. With ``input_size=(h, w)`` in
+            ``test_cfg`` images, or windows of them, are resized to so many pixels before the
+            network predicts; logits have the size they came in.
 
     Raises:
         RefusedError: A head, name, mode or option that can't be.
@@ -197,6 +199,9 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
         Raises:
             RefusedError: A sample of an unknown source.
         """
+        size = (self.test_cfg or {}).get('input_size')
+        if size is not None:
+            inputs = resize(inputs, size=tuple(size), mode='bilinear', align_corners=False)
         features = self.decode_head(self.extract_feat(inputs))
         return self._route(features, batch_img_metas, batch_img_metas)
 

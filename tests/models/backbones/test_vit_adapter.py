@@ -104,7 +104,7 @@ def test_with_cp_keeps_fewer_activations():
 
 
 def test_bf16():
-    # bfloat16 rounds by up to 2^-9, batch norms end in float32: 0.005 measured, three times allowed.
+    # bfloat16 rounds by up to 2^-9, the norms end in float32: 0.005 measured, three times allowed.
     check_bf16(perturb(small()), tolerance=0.015)
 
 

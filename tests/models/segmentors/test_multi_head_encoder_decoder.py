@@ -243,6 +243,25 @@ def test_sliding_windows_and_odd_sizes():
         torch.testing.assert_close(one.seg_logits.data, other.seg_logits.data)
 
 
+def test_input_size_resizes_what_the_network_sees_and_not_what_it_returns():
+    """As InternImage's second row in the paper's table 9: of 512 px, seen at 224."""
+    images, _ = batch_of(['sior', 'fast'], size=(96, 128))
+    model = small_model(test_cfg=dict(mode='whole', input_size=(64, 32))).eval()
+    samples = [sample_of(name, size=(96, 128)) for name in ('sior', 'fast')]
+    results = model.predict(images, samples)
+    seen = F.interpolate(images, size=(64, 32), mode='bilinear', align_corners=False)
+    features = model.decode_head(model.extract_feat(seen))
+    for row, (name, result) in enumerate(zip(('sior', 'fast'), results, strict=True)):
+        logits = model.heads[name](features[row : row + 1])
+        expected = F.interpolate(logits, size=(96, 128), mode='bilinear', align_corners=False)
+        torch.testing.assert_close(result.seg_logits.data, expected[0])
+    windows = small_model(
+        test_cfg=dict(mode='slide', crop_size=(96, 128), stride=(64, 64), input_size=(64, 32))
+    ).eval()
+    for one, other in zip(results, windows.predict(images, samples), strict=True):
+        torch.testing.assert_close(one.seg_logits.data, other.seg_logits.data)
+
+
 def test_tensor_mode():
     model = small_model().eval()
     images, samples = batch_of(['sior', 'fast'])
