@@ -69,8 +69,8 @@ def load_tool(name: str) -> ModuleType:
     return module
 
 
-def run_apart(argv: list[str], fault: tuple = ()) -> int:
-    """Run ``sam_annotate`` in a process of its own and return its exit code.
+def run_apart(argv: list[str], fault: tuple = (), tool: str = 'sam_annotate') -> int:
+    """Run a tool in a process of its own and return its exit code.
 
     A fork server has the imports done, so this takes a fraction of a new interpreter's time.
 
@@ -79,25 +79,26 @@ def run_apart(argv: list[str], fault: tuple = ()) -> int:
         fault: ``('kill', call, nth)``: SIGKILL at the nth call of ``os.<call>``;
             ``('full', numbers)``: those calls of ``os.fsync``, from 1, meet a full disk;
             ``('fsize', limit)``: files can't grow beyond ``limit`` bytes.
+        tool: Name of the tool.
 
     Returns:
         The exit code, negative if a signal ended the process.
     """
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload(PRELOAD)
-    child = context.Process(target=_child, args=(argv, fault))
+    child = context.Process(target=_child, args=(argv, fault, tool))
     child.start()
     child.join()
     return child.exitcode
 
 
-def _child(argv: list[str], fault: tuple) -> None:
+def _child(argv: list[str], fault: tuple, tool: str) -> None:
     sys.stdout = sys.stderr = open(os.devnull, 'w')
     if fault and fault[0] == 'fsize':
         resource.setrlimit(resource.RLIMIT_FSIZE, (fault[1], fault[1]))
     elif fault:
         _spoil(*fault)
-    sys.exit(load_tool('sam_annotate').main(argv))
+    sys.exit(load_tool(tool).main(argv))
 
 
 def _spoil(kind: str, *details) -> None:

@@ -1,10 +1,11 @@
 """A small SAM with random weights, pictures and prompts for the tests of SAMSegmentor."""
 
 import numpy as np
+import torch
 from PIL import Image, ImageDraw
 
 from samrs_mm.annotation import boxes as box_ops
-from samrs_mm.annotation.prompts import PromptBatch, PromptSetting
+from samrs_mm.annotation.prompts import PromptBatch, PromptSetting, mask_prompt
 from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor
 
 SMALL = dict(embed_dim=96, depth=2, num_heads=3, global_attn_indexes=(1,), img_size=128, seed=3)
@@ -54,3 +55,27 @@ def gathered(chunks):
 
 def results(segmentor, image, prompts):
     return gathered(segmentor.decode(segmentor.encode([image])[0], prompts))
+
+
+def in_chunks(predictor, prompts, height, width, size):
+    """``SamPredictor.predict_torch``, as its notebook calls it: prompts in batches."""
+    side = predictor.model.image_encoder.img_size
+    device, to = predictor.device, predictor.transform
+    masks, scores = [], []
+    for start in range(0, len(prompts), size):
+        part = prompts[start : start + size]
+        points = labels = boxes = regions = None
+        if part.points is not None:
+            scaled = to.apply_coords(part.points[:, None], (height, width))
+            points = torch.as_tensor(scaled, device=device).float()
+            labels = torch.ones(len(part), 1, device=device)
+        if part.boxes is not None:
+            scaled = to.apply_boxes(part.boxes, (height, width))
+            boxes = torch.as_tensor(scaled, device=device).float()
+        if part.regions is not None:
+            regions = [mask_prompt(region, height, width, side) for region in part.regions]
+            regions = torch.as_tensor(np.array(regions), device=device)[:, None]
+        mask, score, _ = predictor.predict_torch(points, labels, boxes, regions, False)
+        masks.append(mask[:, 0].cpu().numpy())
+        scores.append(score[:, 0].cpu().numpy())
+    return np.concatenate(masks), np.concatenate(scores)

@@ -69,10 +69,3 @@ def test_a_command_of_the_docs(checkout, command):
 
 def test_there_are_commands():
     assert len(commands()) >= 6
-
-
-def test_the_decoding_snippet(checkout):
-    (snippet,) = re.findall(r'```python\n(.*?)```', (ROOT / 'docs/annotation.md').read_text(), re.S)
-    (checkout / 'snippet.py').write_text(f'{snippet}\nprint(pixels.shape, pixels.max())\n')
-    done = shell('python snippet.py', checkout)
-    assert done.stdout == '(512, 512) 1\n', done.stderr

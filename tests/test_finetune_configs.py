@@ -1,15 +1,18 @@
 """Every row of the paper's Tables 3 to 6 is a config whose name tells its content."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from mmengine.config import Config
 from mmseg.registry import DATASETS, METRICS, MODELS
 from mmseg.utils import register_all_modules
 
 from samrs_mm.datasets.subsets import subset_name
+from samrs_mm.evaluation.paper_tables import TABLE_3, TABLE_4, TABLE_5, TABLE_6
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = dict(potsdam=(5, 512, 342), isaid=(16, 896, 598))
@@ -26,6 +29,7 @@ BACKBONES = {
     'vit-adapter': 'ViTAdapter',
     'vit-rvsa': 'ViTRVSA',
 }
+SHAPES = {}  # of models that were built
 RESNET = ('imp', 'imp-sep', 'rsp', 'rsp-sep')
 
 
@@ -62,6 +66,7 @@ def test_all_rows_are_there_and_nothing_else():
     assert {*rows('potsdam'), *rows('isaid'), *few('potsdam'), *few('isaid')} == NAMES
 
 
+@cache
 def load(path):
     register_all_modules(init_default_scope=True)
     return Config.fromfile(path)
@@ -131,16 +136,13 @@ def test_it_builds_and_takes_over_all_of_sep(leaf):
     before = pretrain.removesuffix('sep').rstrip('-') or 'scratch'
     ending = dict(imp='').get(before, f'_{before}')
     cfg, of_sep = load(leaf), load(ROOT / f'configs/sep/{decoder}_{backbone}{ending}.py')
-    # mmseg's Swin reads tensors while it is built, which meta tensors refuse
-    with torch.device('cpu' if backbone == 'swin' else 'meta'):
-        shapes = [
-            {name: weight.shape for name, weight in MODELS.build(model).state_dict().items()}
-            for model in (without_weights(cfg), without_weights(of_sep))
-        ]
-    tuned, pretrained = shapes
+    tuned, pretrained = shapes(without_weights(cfg)), shapes(without_weights(of_sep))
     shared = {name: shape for name, shape in pretrained.items() if not name.startswith('heads.')}
-    resized = {'backbone.pos_embed'} if backbone == 'vit' else set()
-    assert {name for name in shared if tuned.get(name) != shared[name]} <= resized
+    resized = {name for name in shared if tuned.get(name) != shared[name]}
+    positions = dict(beit='relative_position_bias_table').get(before, 'pos_embed')
+    assert {name.rpartition('.')[2] for name in resized} == (
+        {positions} if backbone == 'vit' else set()
+    )
     new = tuned.keys() - shared.keys()
     assert {name.rpartition('.')[0] for name in new} in (
         {'decode_head.conv_seg'},
@@ -149,15 +151,72 @@ def test_it_builds_and_takes_over_all_of_sep(leaf):
 
 
 def without_weights(cfg):
-    model = cfg.model.copy()
-    model.backbone = model.backbone | dict(init_cfg=None)
-    return model
+    return cfg.model | dict(backbone=cfg.model.backbone | dict(init_cfg=None))
 
 
-def test_short_relative_and_reloadable(leaf, tmp_path):
+def shapes(model):
+    """Return the shapes of a model's weights by name; most configs share theirs with others."""
+    key = str(model)
+    if key not in SHAPES:
+        # mmseg's Swin reads tensors while it is built, which meta tensors refuse
+        with torch.device('cpu' if model.backbone.type == 'SwinTransformer' else 'meta'):
+            state = MODELS.build(model).state_dict()
+        SHAPES[key] = {name: weight.shape for name, weight in state.items()}
+    return SHAPES[key]
+
+
+def test_short(leaf):
     text = leaf.read_text()
     assert len(text.splitlines()) <= (5 if "'./" in text else 30)
+
+
+# the few-sample ones are a line longer than their parents
+@pytest.mark.parametrize(
+    'leaf', [path for path in LEAVES if 'pct' not in path.stem], ids=lambda path: path.stem
+)
+def test_relative_and_reloadable(leaf, tmp_path, monkeypatch):
+    # pretty printing takes longer than all else here
+    monkeypatch.setattr('mmengine.config.config.FormatCode', lambda text, **_: (text, False))
     cfg = load(leaf)
-    assert not re.findall(r"'(?:/|~)[\w/.-]+'", cfg.pretty_text), 'absolute paths'
-    (tmp_path / 'dumped.py').write_text(cfg.pretty_text)
+    text = cfg.pretty_text
+    assert not re.findall(r"'(?:/|~)[\w/.-]+'", text), 'absolute paths'
+    (tmp_path / 'dumped.py').write_text(text)
     assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == cfg.to_dict()
+
+
+@pytest.mark.parametrize('data', DATA)
+def test_metafile_and_readme_name_every_leaf(data):
+    """With the paper's numbers, which are the authors', not ours."""
+    folder = ROOT / 'configs' / data
+    meta = yaml.safe_load((folder / 'metafile.yml').read_text())
+    [collection] = meta['Collections']
+    models = {model['Name']: model for model in meta['Models']}
+    assert len(models) == len(meta['Models'])
+    assert models.keys() == {path.stem for path in LEAVES if path.parent == folder}
+    for name, model in models.items():
+        assert model['Config'] == f'configs/{data}/{name}.py'
+        assert model['In Collection'] == collection['Name']
+        assert 'Results' not in model, 'nothing was run'
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    assert f'configs/{data}/metafile.yml' in index['Import']
+    readme = (folder / 'README.md').read_text().splitlines()
+    lines = {line[3:].partition(']')[0]: line for line in readme if line.startswith('| [')}
+    printed = paper(data)
+    assert lines.keys() == models.keys() == printed.keys()
+    for name, line in lines.items():
+        assert f'| [{name}]({name}.py) |' in line
+        assert line.endswith(
+            f'| {" | ".join(f"{value:.2f}" for value in printed[name])} | not run |'
+        )
+        sep = load(folder / f'{name}.py').get('load_from')
+        if sep and 'pct' not in name:
+            assert f'(../sep/{Path(sep).stem}.py)' in line
+
+
+def paper(data):
+    """What the paper prints for each config: OA and mean F1, or mean IoU."""
+    if data == 'potsdam':
+        whole, part = {name: (row.oa, row.mf1) for name, row in TABLE_3.items()}, TABLE_5
+    else:
+        whole, part = {name: (row.miou,) for name, row in TABLE_4.items()}, TABLE_6
+    return whole | {name: (value,) for name, value in part.items()}

@@ -3,24 +3,30 @@
 import argparse
 import os
 import sys
-from functools import partial
 from pathlib import Path
 
 import cv2
 import torch
-from tqdm import tqdm
 
 from samrs_mm.annotation import folder, ledger, records
-from samrs_mm.annotation.errors import RefusedError, SamrsError
+from samrs_mm.annotation.errors import RefusedError
 from samrs_mm.annotation.images import SceneImage
 from samrs_mm.engine import dry_run
-from samrs_mm.engine.command import run_command
+from samrs_mm.engine.command import (
+    positive,
+    progress,
+    run_command,
+    run_images,
+    whole_number,
+)
 from samrs_mm.engine.config import OptionsAction, load_config
 from samrs_mm.engine.finaliser import Totals
 from samrs_mm.engine.job import AnnotationJob
+from samrs_mm.engine.refilter import refilter
 from samrs_mm.engine.shards import find_shard
 from samrs_mm.engine.verifier import verify
 from samrs_mm.visualization.overlays import overlay
+from samrs_mm.visualization.review_report import write_report
 
 EPILOG = """examples:
   # no weights needed: any folder with images/ and DOTA-style labelTxt/
@@ -46,8 +52,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--out', metavar='DIR', help='where the segmentation dataset goes')
     add('--checkpoint', metavar='FILE', help="the segmentor's weights")
     add('--prompt', metavar='NAME', help="the paper's prompt names joined by +, such as cp+hbox")
-    add('--limit', type=_positive, metavar='N', help='only the first N images')
-    add('--workers', type=_count, metavar='N', default=min(4, os.cpu_count() or 1),
+    add('--limit', type=positive, metavar='N', help='only the first N images')
+    add('--workers', type=whole_number, metavar='N', default=min(4, os.cpu_count() or 1),
         help='processes that read ahead (default %(default)s); changes no byte')  # fmt: skip
     add('--shard', metavar='I/N', help='do part I (from 0) of N; torchrun and srun set it')
     add('--dry-run', action='store_true', help='say what would be done, how long and how much disk')
@@ -55,29 +61,15 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add(
         '--finalise', action='store_true', help='only write annotations.json, ledger.csv, meta.json'
     )
+    add('--refilter', action='store_true',
+        help="apply the config's filters to OUT anew, without segmenting again")  # fmt: skip
     add('--restart', action='store_true', help='delete what earlier runs made, then begin anew')
-    add('--show', type=_positive, metavar='N', default=0,
+    add('--show', type=positive, metavar='N', default=0,
         help='draw the first N images with their masks into OUT/show')  # fmt: skip
+    add('--report', action='store_true', help='write OUT/report/index.html, to look at the masks')
     add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
         help='change config keys, such as tile.size=800 model.arch=vit_b')  # fmt: skip
     return parser.parse_args(argv)
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least 1')
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number')
-    return int(text)
-
-
-def progress(what: str) -> partial:
-    """Return a progress bar for ``what``; quick passes show nothing."""
-    return partial(tqdm, desc=what, delay=2, mininterval=0.5, leave=False)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -99,17 +91,21 @@ def run(args: argparse.Namespace) -> int:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count())
     job = AnnotationJob(config, Path(args.config).name)
-    looking = args.verify or args.finalise
+    looking = args.verify or args.finalise or args.refilter
     if not looking:
         job.segmentor.load()
     job.survey(progress('reading labels'))
     if args.dry_run:
         return tell_plan(job)
+    if args.refilter:
+        old = job.settings_of_folder(but='filters')
+        settings = refilter(job.out, old, job.filters, job.policy, progress('filtering'))
+        return finish(job, settings, args)
     if looking:
         settings = job.settings_of_folder()
         if args.verify:
             return check(job, settings, args.workers)
-        return finish(job, settings, args.show)
+        return finish(job, settings, args)
     return annotate(job, args, shard)
 
 
@@ -123,7 +119,7 @@ def annotate(job: AnnotationJob, args: argparse.Namespace, shard: tuple[int, int
     settings = job.settings()
     job.out.open(settings)
     groups = job.plan.shard(*shard, args.limit)
-    result = job_run(job, settings, groups, args.workers)
+    result = run_images(job.annotator(settings, args.workers).run, groups)
     if result is None:
         return 1
     if shard[1] > 1:
@@ -131,33 +127,17 @@ def annotate(job: AnnotationJob, args: argparse.Namespace, shard: tuple[int, int
         if not job.finished(args.limit):
             print('other shards are still at work; the last one writes the set-level files')
             return 1 if result.failures else 0
-    return max(finish(job, settings, args.show), 1 if result.failures else 0)
+    return max(finish(job, settings, args), 1 if result.failures else 0)
 
 
-def job_run(job: AnnotationJob, settings: dict, groups: list, workers: int) -> object | None:
-    """Run the annotator; None if it had to stop, with the reason printed."""
-    try:
-        result = job.annotator(settings, workers).run(groups)
-    except SamrsError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return None
-    except RuntimeError as error:
-        if 'DataLoader worker' not in str(error):
-            raise
-        print(f'error: a reading process died: {error}; use fewer --workers', file=sys.stderr)
-        return None
-    for line in result.failures:
-        print(f'failed: {line}', file=sys.stderr)
-    if result.skipped:
-        print(f'{result.skipped} images were done before')
-    return result
-
-
-def finish(job: AnnotationJob, settings: dict, show: int) -> int:
-    """Write the set-level files, draw overlays, print the closing table."""
+def finish(job: AnnotationJob, settings: dict, args: argparse.Namespace) -> int:
+    """Write the set-level files, draw overlays and report, print the closing table."""
     try:
         totals = job.finaliser(settings, progress('writing annotations.json')).write()
-        draw(job, show)
+        draw(job, args.show)
+        if args.report:
+            report = write_report(job.out.root, job.dataset.root, progress=progress)
+            print(f'report: {report.path}')
     except OSError as error:
         print(f'error: {error.filename or job.out.root}: {error.strerror}', file=sys.stderr)
         return 1

@@ -4,7 +4,8 @@ import argparse
 import os
 import sys
 
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.dist import get_world_size
+from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
 from samrs_mm.compat import checkpoint_safe_globals
@@ -13,10 +14,12 @@ from samrs_mm.engine.command import run_command
 from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
 from samrs_mm.engine.run_config import (
     add_run_flags,
+    batch_note,
     check_pretrained,
     load_run_config,
     need,
     set_amp,
+    set_start,
 )
 
 EPILOG = """examples:
@@ -38,7 +41,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add('config', help='config file, such as configs/sep/upernet_resnet50_scratch.py')
     add('--resume', nargs='?', const='auto', metavar='FILE',
-        help='go on from a checkpoint; without FILE from the newest in the work dir')  # fmt: skip
+        help='go on from FILE, or from the newest checkpoint in the work dir, if any')  # fmt: skip
     add('--amp', action='store_true', help='mixed precision (GPUs only)')
     add_run_flags(parser)
     return parser.parse_args(argv)
@@ -56,12 +59,7 @@ def run(args: argparse.Namespace) -> None:
     config = load_run_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     need(config, args.config, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
     set_amp(config, args.amp)
-    if args.resume:
-        config.resume = True
-        config.load_from = None if args.resume == 'auto' else args.resume
-    start = config.get('load_from')
-    if config.get('resume') and not start:
-        start = find_latest_checkpoint(config.work_dir)
+    start = set_start(config, args.resume)
     shapes = weight_shapes(start) if start else {}
     check_pretrained(config)
     prepare_cpu_ranks(config, args.launcher)
@@ -70,6 +68,9 @@ def run(args: argparse.Namespace) -> None:
         resume = config.get('resume', False)
         line = check_match(runner.model, shapes, start, whole=resume, resume=resume)
         runner.logger.info(line)
+    note = batch_note(config, get_world_size())
+    if note:
+        runner.logger.warning(note)
     with checkpoint_safe_globals():
         runner.train()
     leave_ranks()

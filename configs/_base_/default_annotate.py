@@ -3,4 +3,4 @@ custom_imports = dict(
     imports=['samrs_mm.datasets.box_annotated', 'samrs_mm.models.prompt_segmentors']
 )
 overlap_policy = 'small_on_top'
-filters = None
+filters = dict()

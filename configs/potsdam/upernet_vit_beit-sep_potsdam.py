@@ -1,4 +1,4 @@
-# Potsdam: UPerNet + ViT-B after BEiT weights and SEP
+# Potsdam: UPerNet + BEiT after SEP; the released weights need model.backbone.variant=plain (README)
 _base_ = './upernet_vit_beit_potsdam.py'
 load_from = 'pretrain/sep/upernet_vit_beit.pth'
 pretrain_source = None

@@ -67,6 +67,9 @@ class AnnotatedFolder:
         root: The output folder.
     """
 
+    kinds = (SEMANTIC, INSTANCES, FAILED)
+    """Sub-folders that are made at once."""
+
     def __init__(self, root: str | os.PathLike):
         self.root = Path(root)
 
@@ -117,7 +120,7 @@ class AnnotatedFolder:
             RefusedError: Not writable, holds files of someone else, or other settings.
         """
         try:
-            for kind in (SEMANTIC, INSTANCES, FAILED):
+            for kind in self.kinds:
                 (self.root / kind).mkdir(parents=True, exist_ok=True)
             with self.lock():
                 self._claim(settings)

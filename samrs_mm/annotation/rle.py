@@ -31,6 +31,8 @@ def encode_pixels(places: np.ndarray, height: int, width: int) -> dict:
     starts = np.concatenate([[0], ends[:-1] + 1])[: len(ends)]
     edges = np.stack([places[starts], places[ends] + 1], 1).ravel() if len(places) else []
     counts = np.diff(np.concatenate([[0], edges, [height * width]])).astype(int).tolist()
+    if counts[-1] == 0:  # the encoder writes no empty run at the end
+        counts.pop()
     return from_coco(dict(size=[height, width], counts=counts), height, width)
 
 

@@ -113,11 +113,14 @@ class Annotator:
         )
 
     def _do(self, batch: list[Sample], writer: ResultWriter) -> None:
-        for sample, outcome in segment(self.segmentor, batch):
+        for sample, outcome in self._segment(batch):
             if isinstance(outcome, str):
                 writer.fail(sample, outcome)
             else:
                 writer.commit(sample, outcome)
+
+    def _segment(self, batch: list[Sample]) -> Iterator[tuple[Sample, Any]]:
+        return segment(self.segmentor, batch)
 
 
 def segment(

@@ -1,7 +1,8 @@
 """Does a checkpoint belong to a model? mmengine loads what fits and passes over the rest."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,31 +73,19 @@ def check_match(
     while hasattr(model, 'module'):  # of distributed runs, of test-time augmentation
         model = model.module
     wanted = _shapes(model.state_dict())
-    unlike = {name for name, shape in wanted.items() if found.get(name, shape) != shape}
-    resized = set() if resume else {name for name in unlike if _resizes(model, name, found[name])}
+    unlike = [name for name, shape in wanted.items() if found.get(name, shape) != shape]
+    resized = [name for name in unlike if not resume and _resizes(model, name, found[name])]
     wrong = {
         'missing': [name for name in wanted if name not in found],
-        'of another shape': [name for name in wanted if name in unlike - resized],
+        'of another shape': [name for name in unlike if name not in resized],
         'not of this model': [name for name in found if name not in wanted],
     }
-    told = [f'{len(resized)} resized ({_some(resized, found, wanted)})'] * bool(resized)
-    new = {name for what in ('missing', 'of another shape') for name in wrong[what]}
-    if not whole:
-        unused = [name for name in wrong['not of this model'] if _CLASSIFIER.match(name)]
-        wrong = {
-            what: [name for name in names if not _CLASSIFIER.match(name)]
-            for what, names in wrong.items()
-        }
-        told += [
-            f'{what}: {", ".join(_modules(names))}'
-            for what, names in (('new', new), ('not used', unused))
-            if names
-        ]
     faults = [
         f'{len(names)} {what} ({_some(names, found, wanted)})'
-        for what, names in wrong.items()
+        for what, names in (wrong if whole else _without_classifiers(wrong)).items()
         if names
     ]
+    new, unused = wrong['missing'] + wrong['of another shape'], wrong['not of this model']
     matched = f'{len(wanted) - len(new)} of {len(wanted)} weights match'
     if faults:
         raise RefusedError(
@@ -104,9 +93,15 @@ def check_match(
             'than the config'
             + ('' if whole else '; for its backbone alone see docs/finetune.md, "What is loaded"')
         )
-    if not whole:
-        matched += f' ({_by_part(wanted, new)})'
-    return '; '.join([f'{path}: {matched}', *told])
+    told = [f'{path}: {matched}' + ('' if whole else f' ({_by_part(wanted)})')]
+    if resized:
+        told.append(f'{len(resized)} resized ({_some(resized, found, wanted)})')
+    told += [
+        f'{what}: {", ".join(sorted({name.rpartition(".")[0] for name in names}))}'
+        for what, names in (('new', new), ('not used', unused))
+        if names
+    ]
+    return '; '.join(told)
 
 
 def _resizes(model: nn.Module, name: str, shape: tuple[int, ...]) -> bool:
@@ -115,20 +110,18 @@ def _resizes(model: nn.Module, name: str, shape: tuple[int, ...]) -> bool:
     return resizes is not None and resizes(weight, shape)
 
 
-def _by_part(wanted: Shapes, new: set[str]) -> str:
-    """Count what is taken over of backbone and trunk, or of whatever a model consists of."""
-    names = [name for name in wanted if not _CLASSIFIER.match(name)]
-    parts = dict.fromkeys(name.partition('.')[0] for name in names)
-    counts = []
-    for part in parts:
-        mine = [name for name in names if name.partition('.')[0] == part]
-        title = 'trunk' if part == 'decode_head' else part
-        counts.append(f'{title} {len(mine) - len(new.intersection(mine))} of {len(mine)}')
-    return ', '.join(counts)
+def _without_classifiers(names: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    return {
+        what: [name for name in group if not _CLASSIFIER.match(name)]
+        for what, group in names.items()
+    }
 
 
-def _modules(names: Iterable[str]) -> list[str]:
-    return sorted({name.rpartition('.')[0] for name in names})
+def _by_part(wanted: Shapes) -> str:
+    """Count the weights of backbone and trunk, or of whatever a model consists of."""
+    parts = Counter(name.partition('.')[0] for name in wanted if not _CLASSIFIER.match(name))
+    titles = dict(decode_head='trunk')
+    return ', '.join(f'{titles.get(part, part)} {n} of {n}' for part, n in parts.items())
 
 
 def _shapes(state: Mapping[str, Any]) -> Shapes:
@@ -140,8 +133,7 @@ def _shapes(state: Mapping[str, Any]) -> Shapes:
     }
 
 
-def _some(names: Iterable[str], found: Shapes, wanted: Shapes) -> str:
-    names = sorted(names, key=[*wanted, *found].index)
+def _some(names: Sequence[str], found: Shapes, wanted: Shapes) -> str:
     shown = [
         f'{name} {found[name]} instead of {wanted[name]}'
         if name in found and name in wanted

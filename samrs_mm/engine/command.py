@@ -1,8 +1,13 @@
 """How all tools end: errors in one line, and one meaning for each exit code."""
 
+import argparse
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from tqdm import tqdm
 
 from samrs_mm.annotation.errors import RefusedError, SamrsError
 
@@ -36,6 +41,52 @@ def run_command(work: Callable[[], int | None], after_interrupt: str = GO_ON) ->
     except KeyboardInterrupt:
         print(f'interrupted; {after_interrupt}', file=sys.stderr)
         return 1
+
+
+def run_images(work: Callable[..., Any], *args: Any) -> Any | None:
+    """Return what a pass over images came to (see ``RunResult``), its failures printed.
+
+    Args:
+        work: Returns the result.
+        *args: Its arguments.
+
+    Returns:
+        The result; None if the pass had to stop, with the reason printed.
+    """
+    try:
+        result = work(*args)
+    except SamrsError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return None
+    except RuntimeError as error:
+        if 'DataLoader worker' not in str(error):
+            raise
+        print(f'error: a reading process died: {error}; use fewer --workers', file=sys.stderr)
+        return None
+    for line in result.failures:
+        print(f'failed: {line}', file=sys.stderr)
+    if result.skipped:
+        print(f'{result.skipped} images were done before')
+    return result
+
+
+def progress(what: str) -> partial:
+    """Return a progress bar for ``what``; quick passes show nothing."""
+    return partial(tqdm, desc=what, delay=2, mininterval=0.5, leave=False)
+
+
+def positive(text: str) -> int:
+    """Read a flag's whole number of at least 1."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least 1')
+    return int(text)
+
+
+def whole_number(text: str) -> int:
+    """Read a flag's whole number of at least 0."""
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number')
+    return int(text)
 
 
 def one_line(error: Exception) -> str:

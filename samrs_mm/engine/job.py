@@ -83,12 +83,15 @@ class AnnotationJob:
         )
         return json.loads(records.dump(settings))
 
-    def settings_of_folder(self) -> dict[str, Any]:
+    def settings_of_folder(self, but: str | None = None) -> dict[str, Any]:
         """Return the settings the folder was begun with, for looking at it without the weights.
 
+        Args:
+            but: A key that may differ.
+
         Raises:
-            RefusedError: No such folder, or one made with another prompt, tiling, policy or
-                dataset.
+            RefusedError: No such folder, or one made with another prompt, tiling, policy,
+                filters or dataset.
         """
         try:
             old = json.loads(self.out.meta.read_bytes())['settings']
@@ -96,6 +99,8 @@ class AnnotationJob:
             raise RefusedError(f'{self.out.meta}: no annotated folder there') from error
         device = old.get('model'), old.get('checkpoint_sha256')
         new = self.settings() | dict(model=device[0], checkpoint_sha256=device[1])
+        if but:
+            new[but] = old.get(but)
         changed = records.differences(old, new)
         if changed:
             raise RefusedError(f'out {self.out.root} was made otherwise: {"; ".join(changed)}')

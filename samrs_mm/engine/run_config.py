@@ -10,7 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 
 from samrs_mm.annotation.errors import RefusedError
 from samrs_mm.compat import safe_load
@@ -103,6 +103,43 @@ def set_amp(config: Config, wanted: bool) -> None:
             'mixed precision needs a GPU and none is visible; leave out --amp (and '
             "optim_wrapper.type='AmpOptimWrapper' of the config)"
         )
+
+
+def set_start(config: Config, resume: str | None) -> str | None:
+    """Decide what a training starts from, and return that checkpoint's path, if any.
+
+    Args:
+        config: The run's config; ``resume`` and ``load_from`` are set.
+        resume: A checkpoint to go on from; ``'auto'`` for the newest in the work dir or, as long
+            as there is none, what the config itself starts from; or None.
+    """
+    if resume is None and config.get('resume') and not config.get('load_from'):
+        resume = 'auto'
+    newest = find_latest_checkpoint(config.work_dir) if resume == 'auto' else resume
+    if resume:
+        config.resume = newest is not None
+        config.load_from = newest or config.get('load_from')
+    return config.get('load_from')
+
+
+def batch_note(config: Config, ranks: int) -> str | None:
+    """Return what to tell of a batch that isn't the one that the learning rate is for.
+
+    Args:
+        config: The run's config.
+        ranks: Number of processes that share the batch.
+    """
+    scale = config.get('auto_scale_lr') or {}
+    each = config.train_dataloader.get('batch_size')
+    steps = config.optim_wrapper.get('accumulative_counts', 1)
+    meant = scale.get('base_batch_size')
+    if scale.get('enable') or None in (meant, each) or meant == each * ranks * steps:
+        return None
+    return (
+        f'The batch is {each} x {ranks} ranks = {each * ranks}, the learning rate is for {meant}: '
+        'set train_dataloader.batch_size and train_dataloader.sampler.batch_size, or '
+        'auto_scale_lr.enable=True'
+    )
 
 
 def check_pretrained(config: Config) -> None:

@@ -42,11 +42,10 @@ class Result:
     options: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def rank(self) -> int:
+    def rank(self) -> tuple[int, bool]:
         """Place among results of one config: the paper tests with flip, so that goes first."""
-        if self.validation:
-            return 3
-        return {'flip': 0, None: 1}.get(self.tta, 2)
+        kind = 3 if self.validation else {'flip': 0, None: 1}.get(self.tta, 2)
+        return kind, bool(self.options)
 
     @property
     def origin(self) -> str:
@@ -154,7 +153,7 @@ def best(results: Iterable[Result]) -> tuple[dict[str, Result], list[Result]]:
     """Return the result to show for each config, and the others.
 
     A test with flip is shown before one without, that before other augmentation, and a validation
-    last; of equals the first.
+    last; of two alike the one without changed options; of equals the first.
     """
     ordered = sorted(results, key=lambda result: result.rank)
     chosen: dict[str, Result] = {}

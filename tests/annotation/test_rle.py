@@ -52,3 +52,27 @@ def test_runs_that_do_not_add_up():
     code = rle.encode(np.eye(8, dtype=bool))
     with pytest.raises(ValueError, match='RLE'):
         rle.decode(code | {'size': [4, 4]})
+
+
+@given(masks)
+def test_pixels_encode_as_their_mask(mask):
+    places = np.flatnonzero(mask.ravel('F'))
+    assert rle.encode_pixels(places, *mask.shape) == rle.encode(mask)
+
+
+@given(masks)
+def test_every_form_of_coco_gives_the_mask(mask):
+    code = rle.encode(mask)
+    assert rle.from_coco(code, 1, 1) == code
+    runs = np.diff(np.flatnonzero(np.diff(mask.ravel('F'), prepend=False, append=True)), prepend=0)
+    runs = np.append(runs, mask.size - runs.sum()) if mask.ravel('F')[-1] else runs
+    counted = dict(size=list(mask.shape), counts=runs.tolist())
+    assert rle.from_coco(counted, *mask.shape) == code
+    assert rle.from_coco([], 4, 4) is rle.from_coco(None, 4, 4) is None
+
+
+def test_polygons_are_one_mask():
+    parts = [[1, 1, 5, 1, 5, 4, 1, 4], [3, 3, 9, 3, 9, 9, 3, 9]]
+    both = rle.decode(rle.from_coco(parts, 10, 12))
+    drawn = coco_mask.decode(coco_mask.frPyObjects(parts, 10, 12)).any(axis=2)
+    np.testing.assert_array_equal(both, drawn)

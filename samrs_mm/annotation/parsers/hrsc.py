@@ -56,7 +56,7 @@ def mask_colours(data: bytes, file: str) -> dict[str, tuple[int, int, int]]:
         parts = [part.strip() for part in found.text.split(',')]
         if len(parts) != 3 or not all(p.isdecimal() and int(p) < 256 for p in parts):
             raise LabelReadError(
-                f'{place}: <seg_color> is {found.text[:60]!r}; allowed: red,green,blue from 0 to 255'
+                f'{place}: <seg_color> is {found.text[:60]!r}; allowed: three numbers r,g,b to 255'
             )
         colours[place] = tuple(map(int, parts))
     return colours

@@ -7,6 +7,7 @@ from samrs_mm.datasets.box_annotated.dota import DOTABoxDataset
 from samrs_mm.datasets.box_annotated.fair1m import FAIR1MBoxDataset
 from samrs_mm.datasets.box_annotated.hrsc import HRSC2016BoxDataset
 from samrs_mm.datasets.box_annotated.isaid import ISAIDInstanceDataset
+from samrs_mm.datasets.box_annotated.released import SAMRSBoxDataset
 
 __all__ = [
     'BoxDataset',
@@ -16,5 +17,6 @@ __all__ = [
     'FAIR1MBoxDataset',
     'HRSC2016BoxDataset',
     'ISAIDInstanceDataset',
+    'SAMRSBoxDataset',
     'Scene',
 ]

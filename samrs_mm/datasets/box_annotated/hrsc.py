@@ -120,7 +120,8 @@ class HRSC2016BoxDataset(BoxDataset):
             return {}
         picture = SceneImage(self._mask_picture(scene)).read()
         return {
-            box_id: rle.encode((picture == colour).all(axis=2)) for box_id, colour in colours.items()
+            box_id: rle.encode((picture == colour).all(axis=2))
+            for box_id, colour in colours.items()
         }
 
     def _mask_picture(self, scene: Scene) -> Path:

@@ -93,6 +93,12 @@ def test_other_segmentations_are_ground_truth_only(segmentation):
     assert index.segmentations(1) == {}
 
 
+def test_the_region_of_a_crowd_is_no_true_mask():
+    index = parse(annotation(segmentation=[[0, 0, 5, 0, 5, 5]], iscrowd=1), with_segmentations=True)
+    assert len(index.labels(0).boxes) == 1
+    assert index.segmentations(0) == {}
+
+
 def test_segmentations_are_not_kept_unasked():
     assert parse(annotation(segmentation=[RBOX])).segmentations(0) == {}
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw
-from sam_cases import gathered, loaded, prompts_of, scene
+from sam_cases import gathered, in_chunks, loaded, prompts_of, scene
 
 from samrs_mm.annotation.prompts import PAPER_SETTINGS, mask_prompt
 
@@ -46,30 +46,6 @@ def one_by_one(predictor, prompts, height, width):
         masks.append(mask[0])
         scores.append(score[0])
     return np.array(masks), np.array(scores)
-
-
-def in_chunks(predictor, prompts, height, width, size):
-    """``SamPredictor.predict_torch``, as its notebook calls it: prompts in batches."""
-    side = predictor.model.image_encoder.img_size
-    device, to = predictor.device, predictor.transform
-    masks, scores = [], []
-    for start in range(0, len(prompts), size):
-        part = prompts[start : start + size]
-        points = labels = boxes = regions = None
-        if part.points is not None:
-            scaled = to.apply_coords(part.points[:, None], (height, width))
-            points = torch.as_tensor(scaled, device=device).float()
-            labels = torch.ones(len(part), 1, device=device)
-        if part.boxes is not None:
-            scaled = to.apply_boxes(part.boxes, (height, width))
-            boxes = torch.as_tensor(scaled, device=device).float()
-        if part.regions is not None:
-            regions = [mask_prompt(region, height, width, side) for region in part.regions]
-            regions = torch.as_tensor(np.array(regions), device=device)[:, None]
-        mask, score, _ = predictor.predict_torch(points, labels, boxes, regions, False)
-        masks.append(mask[:, 0].cpu().numpy())
-        scores.append(score[:, 0].cpu().numpy())
-    return np.concatenate(masks), np.concatenate(scores)
 
 
 def assert_like_predictor(segmentor, predictor, size, chunk, names=PAPER_SETTINGS):

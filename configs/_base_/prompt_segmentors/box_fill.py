@@ -1,0 +1,1 @@
+model = dict(type='BoxFillSegmentor', arch=None, checkpoint=None)

@@ -1,0 +1,7 @@
+# iSAID's instances as boxes, no weights needed: true masks for the prompt ablation
+_base_ = [
+    '../_base_/datasets/isaid_instances.py',
+    '../_base_/prompt_segmentors/grabcut.py',
+    '../_base_/default_annotate.py',
+]
+prompt = 'hbox'

@@ -1,0 +1,56 @@
+"""Other filters for a folder that is annotated already: nothing is segmented again."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from samrs_mm.annotation import folder, records
+from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.annotation.folder import AnnotatedFolder
+from samrs_mm.annotation.images import write_png
+from samrs_mm.annotation.quality import MaskFilters
+from samrs_mm.engine.writer import paint
+
+
+def refilter(
+    out: AnnotatedFolder,
+    old: dict[str, Any],
+    filters: MaskFilters,
+    policy: str,
+    progress: Callable[[Iterable], Iterator] = iter,
+) -> dict[str, Any]:
+    """Judge all masks of a folder anew; its records and label maps become those of a new run.
+
+    The records hold every mask, kept or filtered, with its measures. A record is rewritten last,
+    with the new signature, so a killed call is repeated and goes on where it stopped. The
+    set-level files are the finaliser's; ``meta.json`` names the old filters until then.
+
+    Args:
+        out: The annotated folder.
+        old: Settings the folder was begun with.
+        filters: The new limits.
+        policy: Overlap policy of the folder.
+        progress: Wraps the iterator over images, to show progress.
+
+    Returns:
+        The new settings.
+
+    Raises:
+        RefusedError: A record of neither the old nor the new settings.
+    """
+    new = old | dict(filters=filters.as_dict())
+    before, after = records.signature(old), records.signature(new)
+    with out.lock():
+        for stem in progress(sorted(out.done())):
+            path = out.path(folder.INSTANCES, stem)
+            record = records.load(path)
+            if record['signature'] not in (before, after):
+                raise RefusedError(
+                    f'{path}: made with settings other than those of meta.json; if a --refilter '
+                    'was interrupted, first finish it with the same filters'
+                )
+            if record['signature'] == before != after:
+                semantic = paint(record['image'], record['boxes'], filters, policy)
+                write_png(out.path(folder.SEMANTIC, stem), semantic)
+                record['signature'] = after
+                folder.atomic_write(path, records.dump(record))
+    return new

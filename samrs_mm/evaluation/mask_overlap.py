@@ -1,0 +1,113 @@
+"""How far a mask agrees with the true one: all of its pixels, and those near its outline.
+
+Source of boundary IoU: Cheng et al. 2021, Boundary IoU (CVPR), arXiv:2103.16562.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from samrs_mm.annotation import rle
+
+BOUNDARY_RATIO = 0.02
+"""Width of a boundary as a share of the image's diagonal; the paper's value."""
+
+
+def boundary_width(height: int, width: int, ratio: float = BOUNDARY_RATIO) -> int:
+    """Return the width in pixels, at least 1, of the boundaries of an image's masks."""
+    return max(1, round(ratio * float(np.hypot(height, width))))
+
+
+@dataclass(frozen=True)
+class MaskRegion:
+    """A mask and its boundary, cut to the mask's own box.
+
+    The boundary is what an erosion by a square of side ``2 * width + 1`` takes away: the mask's
+    pixels that have background, or the world outside the image, within ``width`` pixels along
+    either axis.
+
+    Args:
+        x: Left edge of the box in pixels.
+        y: Top edge of the box in pixels.
+        mask: ``(h, w)`` bool; 0 x 0 for an empty mask.
+        boundary: ``(h, w)`` bool, pixels of the mask.
+    """
+
+    x: int
+    y: int
+    mask: np.ndarray
+    boundary: np.ndarray
+
+    @classmethod
+    def of(cls, segmentation: dict, width: int) -> 'MaskRegion':
+        """Cut a mask out.
+
+        Args:
+            segmentation: COCO RLE with text counts.
+            width: Width of the boundary in pixels, >= 1.
+        """
+        x, y, w, h = rle.bbox(segmentation)
+        mask = np.ascontiguousarray(rle.decode(segmentation)[y : y + h, x : x + w])
+        if not mask.size:
+            return cls(x, y, mask, mask)
+        padded = cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+        depth = cv2.distanceTransform(padded, cv2.DIST_C, 3)[1:-1, 1:-1]
+        return cls(x, y, mask, mask & (depth <= width))
+
+    def shared(self, other: 'MaskRegion') -> tuple[int, int]:
+        """Return how many pixels the masks share, and how many the boundaries share."""
+        x0, y0 = max(self.x, other.x), max(self.y, other.y)
+        x1, y1 = np.minimum(self._end, other._end)
+        if x1 <= x0 or y1 <= y0:
+            return 0, 0
+        mine, theirs = (
+            (slice(y0 - each.y, y1 - each.y), slice(x0 - each.x, x1 - each.x))
+            for each in (self, other)
+        )
+        return (
+            _count(self.mask[mine] & other.mask[theirs]),
+            _count(self.boundary[mine] & other.boundary[theirs]),
+        )
+
+    @property
+    def _end(self) -> tuple[int, int]:
+        return self.x + self.mask.shape[1], self.y + self.mask.shape[0]
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Pixel counts of a mask against the true one.
+
+    Args:
+        area: Pixels of the mask.
+        intersection: Pixels in both.
+        union: Pixels in either; >= 1.
+        boundary_intersection: Pixels in both boundaries.
+        boundary_union: Pixels in either boundary; >= 1.
+    """
+
+    area: int
+    intersection: int
+    union: int
+    boundary_intersection: int
+    boundary_union: int
+
+
+def measure(predicted: MaskRegion | None, truth: MaskRegion) -> Overlap:
+    """Compare a mask with the true one.
+
+    Args:
+        predicted: The mask; None is an empty one.
+        truth: The true mask, not empty.
+    """
+    true_area, true_edge = _count(truth.mask), _count(truth.boundary)
+    if predicted is None:
+        return Overlap(0, 0, true_area, 0, true_edge)
+    area, edge = _count(predicted.mask), _count(predicted.boundary)
+    both, both_edges = predicted.shared(truth)
+    return Overlap(area, both, area + true_area - both, both_edges, edge + true_edge - both_edges)
+
+
+def _count(pixels: np.ndarray) -> int:
+    return int(np.count_nonzero(pixels))

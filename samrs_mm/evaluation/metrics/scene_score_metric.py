@@ -1,0 +1,146 @@
+"""Scores of whole scenes, from predictions of tiles that overlap."""
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import print_log
+from mmseg.registry import METRICS
+
+from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.annotation.tiling import TileSpec, Window, parse_tile_stem, windows
+from samrs_mm.engine.labelled_tile_cutter import META, read_scene_sizes
+from samrs_mm.evaluation.metrics.seg_score_metric import SegScoreMetric
+
+
+@METRICS.register_module()
+class SceneScoreMetric(SegScoreMetric):
+    """``SegScoreMetric`` of scenes instead of tiles: each pixel of a scene counts once.
+
+    Tiles overlap, so the paper's scores count a pixel as often as there are tiles that hold it.
+    Here it is scored in the tile whose centre is nearest, where the network sees most around it;
+    that is, in the map that the tiles' middle parts make when they are laid side by side. Each tile
+    is counted by itself, in its own part: no scene is held in memory, and any number of ranks and
+    any order of tiles gives the same scores.
+
+    Where a tile lies is in its name, ``SCENE__SIZE__X___Y``; the sizes of the scenes are in the
+    ``tiles.json`` that ``prepare_potsdam.py`` or ``prepare_isaid.py`` wrote, in a folder above.
+    Predicted maps (``output_dir``) stay those of whole tiles.
+
+    Args:
+        **kwargs: As for ``SegScoreMetric``.
+
+    Raises:
+        RefusedError: While scoring, a tile that those tools didn't cut.
+    """
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Count the pixels of the parts that a batch of tiles stands for.
+
+        Args:
+            data_batch: Not used.
+            data_samples: Predicted samples as dicts with ``img_path``, ``pred_sem_seg`` and
+                ``gt_sem_seg``, each ``(1, size, size)``.
+        """
+        if self.format_only:
+            super().process(data_batch, data_samples)
+            return
+        for sample in data_samples:
+            path = Path(sample['img_path'])
+            scene, tile = _tile_of(path)
+            rows, columns = own_part(_scene_windows(_root_of(path.parent), scene), tile)
+            truth = sample['gt_sem_seg']['data']
+            own = torch.full_like(truth, self.ignore_index)
+            own[..., rows, columns] = truth[..., rows, columns]
+            super().process(data_batch, [sample | dict(gt_sem_seg=dict(data=own))])
+            self.results[-1] = (str(path), self.results[-1])
+
+    def compute_metrics(self, results: Sequence[tuple[str, np.ndarray]]) -> dict[str, float]:
+        """Return the scores in percent, as ``SegScoreMetric`` does.
+
+        Args:
+            results: Path and confusion matrix ``(K, K)`` of all tiles and all ranks. A tile that
+                is there twice counts once; that tiles are missing is logged as a warning.
+        """
+        counts = {} if self.format_only else dict(results)
+        _tell_missing([Path(path) for path in counts])
+        return super().compute_metrics(list(counts.values()))
+
+
+def own_part(grid: Sequence[Window], tile: Window) -> tuple[slice, slice]:
+    """Return rows and columns of a tile, in its own pixels, to which no other tile is nearer.
+
+    A pixel midway between two centres goes to the tile on the right or below. The parts of all
+    tiles of a scene cover it without overlap.
+
+    Args:
+        grid: Tiles of the scene: rows and columns of windows of one size.
+        tile: One of them.
+    """
+    return (
+        _own_range(sorted({window.y for window in grid}), tile.y, tile.height),
+        _own_range(sorted({window.x for window in grid}), tile.x, tile.width),
+    )
+
+
+def _own_range(starts: Sequence[int], start: int, size: int) -> slice:
+    place = starts.index(start)
+    before = (starts[place - 1] + start + size) // 2 - start if place else 0
+    last = place + 1 == len(starts)
+    return slice(before, size if last else (start + starts[place + 1] + size) // 2 - start)
+
+
+def _tile_of(path: Path) -> tuple[str, Window]:
+    try:
+        return parse_tile_stem(path.stem)
+    except ValueError as error:
+        raise RefusedError(f'SceneScoreMetric: {error}; score images by SegScoreMetric') from error
+
+
+@cache
+def _root_of(folder: Path) -> Path:
+    """Return the folder of the split: it is above that of the images, or of the packed store."""
+    for parent in (folder, *folder.parents):
+        if (parent / META).exists():
+            return parent
+    raise RefusedError(
+        f'SceneScoreMetric: no {META} in or above {folder}; cut the tiles with prepare_potsdam.py '
+        'or prepare_isaid.py, or score images by SegScoreMetric'
+    )
+
+
+def _scene_windows(root: Path, scene: str) -> list[Window]:
+    sizes, tile = _layout(root)
+    if scene not in sizes:
+        raise RefusedError(f'SceneScoreMetric: {root / META} has no scene {scene!r}; cut it anew')
+    return windows(*sizes[scene], tile)
+
+
+@cache
+def _layout(root: Path) -> tuple[dict[str, tuple[int, int]], TileSpec]:
+    """Return the sizes of the scenes, and how they were cut."""
+    sizes = read_scene_sizes(root)
+    tile = json.loads((root / META).read_bytes())['settings']['tile']
+    return sizes, TileSpec(size=tile['size'], overlap=tile['overlap'])
+
+
+def _tell_missing(paths: Sequence[Path]) -> None:
+    scored = defaultdict(set)
+    for path in paths:
+        scene, tile = _tile_of(path)
+        scored[_root_of(path.parent), scene].add(tile)
+    for (root, scene), tiles in scored.items():
+        missing = len(set(_scene_windows(root, scene)) - tiles)
+        if missing:
+            print_log(
+                f'{missing} of the {len(tiles) + missing} tiles of scene {scene} were not scored, '
+                'nor is their part of it',
+                logger='current',
+                level=logging.WARNING,
+            )

@@ -1,0 +1,280 @@
+"""Pages of a detection dataset as an annotate config reads it: boxes, prompts, true masks."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from mmengine.config import Config
+from mmseg.registry import DATASETS
+
+from samrs_mm.annotation import boxes as box_ops
+from samrs_mm.annotation import rle, tiling
+from samrs_mm.annotation.abbreviations import abbreviations
+from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.annotation.images import SceneImage, image_size
+from samrs_mm.annotation.labels import BoxLabel
+from samrs_mm.annotation.prompts import PromptBatch, PromptSetting
+from samrs_mm.annotation.tiling import TileSpec, Window
+from samrs_mm.compat import mmrotate_boxes
+from samrs_mm.datasets.box_annotated.base import BoxDataset
+from samrs_mm.datasets.box_annotated.geometry import BoxGeometry, geometry
+from samrs_mm.engine.job import build
+from samrs_mm.engine.plan import Plan, Unit
+from samrs_mm.engine.samples import build_prompts, enclosing_boxes
+from samrs_mm.visualization.browsing import Instance, class_swatches
+from samrs_mm.visualization.crops import window_around
+from samrs_mm.visualization.lettering import Swatch
+from samrs_mm.visualization.overlays import class_colour
+from samrs_mm.visualization.pages import Page
+from samrs_mm.visualization.panels import Panel, open_panel
+from samrs_mm.visualization.prompt_panels import draw_prompts, prompt_name, prompt_swatches
+from samrs_mm.visualization.strokes import STATUS_COLOURS, Colour
+
+Progress = Callable[[Iterable], Iterator]
+
+
+@dataclass
+class UnitBoxes:
+    """The boxes of one unit, in pixels of the unit.
+
+    Args:
+        labels: N boxes as labelled.
+        shapes: Their geometry.
+        width: Width of the unit in pixels, without padding.
+        height: Its height.
+    """
+
+    labels: list[BoxLabel]
+    shapes: BoxGeometry
+    width: int
+    height: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def fates(self, setting: PromptSetting) -> list[str]:
+        """Return what becomes of each box before it is prompted: ok, outside or degenerate."""
+        enclosing = enclosing_boxes(setting, self.shapes)
+        return box_ops.fates(enclosing, self.shapes.polygons, self.width, self.height)[0]
+
+    def prompts(self, setting: PromptSetting, rows: np.ndarray | None = None) -> PromptBatch | None:
+        """Return the prompts of the boxes, or of some rows, that can be prompted."""
+        rows = np.arange(len(self)) if rows is None else rows
+        fates = self.fates(setting)
+        chosen = np.array([row for row in rows if fates[row] == box_ops.OK], int)
+        if not len(chosen):
+            return None
+        return build_prompts(setting, self.shapes, chosen, self.width, self.height)
+
+
+class BoxBrowser:
+    """The detection dataset of an annotate config, cut as the config says; needs no segmentor.
+
+    Args:
+        config: An annotate config (see ``engine.config.load_config``).
+        prompts: Settings to draw; empty takes the config's.
+        split: Take only this split of the detection dataset.
+        side: Longer side of a picture in pixels.
+        progress: Wraps the passes over labels and headers.
+
+    Raises:
+        RefusedError: As in ``AnnotationJob``, or no image of that split.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        prompts: Sequence[str] = (),
+        split: str | None = None,
+        side: int = 800,
+        progress: Progress = iter,
+    ):
+        self.settings = [PromptSetting.parse(name) for name in prompts or [config.prompt]]
+        if any(setting.circumscribed for setting in self.settings):
+            need_mmrotate()
+        entry = dict(config.dataset, data_root=config.data_root)
+        kind = DATASETS.get(entry['type'])
+        options = getattr(kind, 'truth_options', None)
+        self.dataset: BoxDataset = build(DATASETS, entry | dict(options or {}), 'dataset')
+        self.has_truth = options is not None
+        self.kinds = ('boxes', 'prompts', 'truth') if self.has_truth else ('boxes', 'prompts')
+        self.dataset.survey(progress)
+        self.plan = Plan(self.dataset, TileSpec.from_config(config.tile), progress)
+        self.side, self.name = side, self.dataset.root.resolve().name
+        self.classes = self.dataset.classes
+        self.shorts = abbreviations(self.classes)
+        scenes = self.dataset.scenes
+        self._units = {
+            unit.stem: unit
+            for unit in self.plan.units
+            if split is None or scenes[unit.scene].split == split
+        }
+        if not self._units:
+            known = sorted({str(scene.split) for scene in scenes})
+            raise RefusedError(f'--split {split}: no image; splits here: {", ".join(known)}')
+        self.names = list(self._units)
+        self.sources = [self]
+
+    def colour(self, label: int) -> Colour:
+        """Return the bright colour of a class."""
+        return class_colour(label)
+
+    def label(self, box: BoxLabel) -> int:
+        """Return the class index of a box."""
+        return self.dataset.table.index(box.category)
+
+    def unit_boxes(self, unit: Unit, oriented: bool = False) -> UnitBoxes:
+        """Return the boxes that fall to a unit.
+
+        Args:
+            unit: The unit.
+            oriented: Whether RH-Boxes are wanted.
+
+        Raises:
+            ImageReadError: The image's header can't be read.
+            LabelReadError: The label file can't be read.
+        """
+        width, height = image_size(self.dataset.root / self.dataset.scenes[unit.scene].image)
+        labels = self.dataset.labels(unit.scene).boxes
+        shapes = geometry(labels, oriented)
+        window = unit.window or Window(0, 0, width, height)
+        if unit.window:
+            rows = tiling.assign(shapes.polygons, [window], self.plan.tile.iof)[0]
+            labels, shapes = [labels[row] for row in rows], shapes[rows]
+        size = min(window.width, width - window.x), min(window.height, height - window.y)
+        return UnitBoxes(labels, shapes.shifted(-window.x, -window.y), *size)
+
+    def named_boxes(self, name: str) -> UnitBoxes:
+        """Return the boxes of an image, with their RH-Boxes."""
+        return self.unit_boxes(self._units[name], oriented=True)
+
+    def truth(self, unit: Unit, wanted: Collection[str]) -> dict[str, np.ndarray]:
+        """Return the true masks ``(H, W)`` bool of some box ids, where they have one in a unit."""
+        if not self.has_truth:
+            return {}
+        width, height = image_size(self.dataset.root / self.dataset.scenes[unit.scene].image)
+        window = unit.window or Window(0, 0, width, height)
+        rows = slice(window.y, window.y + window.height)
+        columns = slice(window.x, window.x + window.width)
+        masks = {}
+        segmentations = self.dataset.ground_truth_of(unit.scene)
+        for box_id in wanted:
+            coded = rle.from_coco(segmentations.get(box_id), height, width)
+            if coded is not None:
+                mask = rle.decode(coded)[rows, columns]
+                if mask.any():
+                    masks[box_id] = mask
+        return masks
+
+    def unit_window(self, unit: Unit, bounds: Sequence[float] | None = None) -> Window:
+        """Return a window of the scene: a unit without its padding, or a part of it."""
+        width, height = image_size(self.dataset.root / self.dataset.scenes[unit.scene].image)
+        tile = unit.window or Window(0, 0, width, height)
+        inside = min(tile.width, width - tile.x), min(tile.height, height - tile.y)
+        part = window_around(bounds, *inside)
+        return Window(tile.x + part.x, tile.y + part.y, part.width, part.height)
+
+    def crop(self, name: str, bounds: Sequence[float] | None, side: int) -> Panel:
+        """Return an image, or what of it lies in ``bounds``."""
+        unit = self._units[name]
+        path = self.dataset.root / self.dataset.scenes[unit.scene].image
+        window = self.unit_window(unit, bounds)
+        panel = open_panel(SceneImage(path, stream=True), side, window)
+        if unit.window:  # points are those of the tile, not of the scene
+            panel.origin = window.x - unit.window.x, window.y - unit.window.y
+        return panel
+
+    def instances(self, name: str) -> list[Instance]:
+        """Return the boxes that aren't degenerate or outside, with true masks where there are."""
+        unit = self._units[name]
+        found = self.unit_boxes(unit)
+        fates = found.fates(PromptSetting('hbox'))
+        return [
+            Instance(name, self.label(box), tuple(bounds), partial(self.mask, name, box.box_id))
+            for box, bounds, fate in zip(found.labels, found.shapes.hboxes, fates, strict=True)
+            if fate == box_ops.OK
+        ]
+
+    def mask(self, name: str, box_id: str) -> np.ndarray | None:
+        """Return the true mask ``(H, W)`` bool of a box, or None if it has none."""
+        return self.truth(self._units[name], [box_id]).get(box_id)
+
+    def overview(self, name: str, side: int) -> Panel:
+        """Return an image with its true masks, or its boxes where it has none."""
+        panel, unit = self.crop(name, None, side), self._units[name]
+        boxes = self.unit_boxes(unit)
+        masks = self.truth(unit, [box.box_id for box in boxes.labels])
+        panel.fine = panel.crowded(boxes.shapes.polygons)
+        for box, polygon in zip(boxes.labels, boxes.shapes.polygons, strict=True):
+            colour = class_colour(self.label(box))
+            if box.box_id in masks:
+                panel.mask(masks[box.box_id], colour)
+            else:
+                panel.polygon(polygon, colour)
+        return panel
+
+    def page(self, name: str, what: Collection[str], classes: Collection[str]) -> Page | None:
+        """Return the page of an image; None if it has no box of the wanted classes."""
+        unit = self._units[name]
+        boxes = self.unit_boxes(unit, any(setting.circumscribed for setting in self.settings))
+        names = [self.classes[self.label(box)] for box in boxes.labels]
+        rows = np.array([i for i, each in enumerate(names) if not classes or each in classes], int)
+        if classes and not len(rows):
+            return None
+        plain = self.crop(name, None, self.side)
+        plain.fine = plain.crowded(boxes.shapes.polygons[rows])
+        fates = Counter(fate for i, fate in enumerate(boxes.fates(self.settings[0])) if i in rows)
+        lost = ''.join(f', {fates[fate]} {fate}' for fate in sorted(fates) if fate != box_ops.OK)
+        page = Page(name, [], note=f'{len(rows)} boxes{lost}' if len(rows) else 'no boxes')
+        if 'boxes' in what:
+            self._draw_boxes(page, plain, boxes, rows)
+        for setting in self.settings if 'prompts' in what else ():
+            panel = plain.again(f'prompts: {prompt_name(setting)}')
+            prompts = boxes.prompts(setting, rows)
+            if prompts is not None:
+                draw_prompts(panel, prompts)
+            page.panels.append(panel)
+            _add(page, prompt_swatches(setting))
+        if 'truth' in what:
+            self._draw_truth(page, plain, unit, [boxes.labels[row] for row in rows])
+        return page
+
+    def _draw_boxes(self, page: Page, plain: Panel, boxes: UnitBoxes, rows: np.ndarray) -> None:
+        panel, fates = plain.again('boxes as labelled'), boxes.fates(self.settings[0])
+        polygons, tags = boxes.shapes.polygons, []
+        for row in rows:
+            label = self.label(boxes.labels[row])
+            lost = fates[row] != box_ops.OK
+            colour = STATUS_COLOURS[fates[row]] if lost else class_colour(label)
+            text = f'{self.shorts[label]}: {fates[row]}' if lost else self.shorts[label]
+            panel.polygon(polygons[row], colour, dashed=lost)
+            if fates[row] == box_ops.DEGENERATE:
+                panel.cross(polygons[row].mean(0), colour)
+            tags.append((polygons[row], text, colour))
+        panel.tags(tags)
+        page.panels.append(panel)
+        _add(page, class_swatches((self.label(boxes.labels[row]) for row in rows), self.classes))
+        lost = sorted({fates[row] for row in rows} - {box_ops.OK})
+        _add(page, [Swatch(f'box is {fate}', STATUS_COLOURS[fate], 'dashed') for fate in lost])
+
+    def _draw_truth(self, page: Page, plain: Panel, unit: Unit, boxes: list[BoxLabel]) -> None:
+        masks = self.truth(unit, [box.box_id for box in boxes])
+        shown = [box for box in boxes if box.box_id in masks]
+        panel = plain.again(f'true masks: {len(shown)} of {len(boxes)} boxes have one')
+        for box in shown:
+            panel.mask(masks[box.box_id], class_colour(self.label(box)))
+        page.panels.append(panel)
+
+
+def need_mmrotate() -> None:
+    """Refuse RH-Boxes where mmrotate can't be imported."""
+    try:
+        mmrotate_boxes()
+    except ImportError as error:
+        raise RefusedError(f'--prompt with rhbox: {error}') from error
+
+
+def _add(page: Page, swatches: list[Swatch]) -> None:
+    page.swatches += [swatch for swatch in swatches if swatch not in page.swatches]

@@ -1,0 +1,144 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from folders import ROOT, load_tool
+from PIL import Image
+from pycocotools.coco import COCO
+
+from samrs_mm.annotation.folder import AnnotatedFolder
+from samrs_mm.datasets.box_annotated.coco import COCOBoxDataset
+
+TOOL = load_tool('dataset_converters/boxes_to_coco')
+VOC = """<annotation><filename>x.jpg</filename><size><width>64</width><height>48</height></size>
+{}</annotation>"""
+OBJECT = """<object><name>{}</name><difficult>0</difficult><bndbox><xmin>{}</xmin><ymin>{}</ymin>
+<xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"""
+
+
+def image(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(1)
+    pixels = rng.integers(0, 60, (48, 64, 3), np.uint8)
+    pixels[10:30, 20:40] = 220
+    Image.fromarray(pixels).save(path)
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.fixture
+def yolo(tmp_path):
+    root = tmp_path / 'yolo'
+    for name in ('images/train/a', 'images/train/b', 'images/val/a'):
+        image(root / f'{name}.png')
+    write(root / 'labels/train/a.txt', '1 0.46875 0.41667 0.3125 0.41667\n')
+    write(root / 'labels/val/a.txt', '0 0.3 0.2 0.6 0.2 0.6 0.6 0.3 0.6\n')
+    write(root / 'data.yaml', 'names:\n  0: ship\n  1: large vehicle\n')
+    return root
+
+
+@pytest.fixture
+def voc(tmp_path):
+    root = tmp_path / 'voc'
+    for name in ('one', 'two'):
+        image(root / 'JPEGImages' / f'{name}.jpg')
+    boxes = OBJECT.format('ship', 21, 11, 40, 30) + OBJECT.format('boat', 1, 1, 10, 9)
+    write(root / 'Annotations/one.xml', VOC.format(boxes))
+    return root
+
+
+def test_yolo(yolo, capsys):
+    assert TOOL.main([str(yolo), '--from', 'yolo']) == 0
+    assert 'images   3, 1 without a label file' in capsys.readouterr().out
+    coco = COCO(str(yolo / 'annotations.json'))
+    names = [coco.imgs[number]['file_name'] for number in sorted(coco.imgs)]
+    assert names == ['images/train/a.png', 'images/train/b.png', 'images/val/a.png']
+    first, second = coco.dataset['annotations']
+    np.testing.assert_allclose(first['bbox'], [20, 10, 20, 20], atol=0.01)
+    assert coco.cats[first['category_id']]['name'] == 'large vehicle'
+    assert (first['image_id'], second['image_id']) == (1, 3)
+    np.testing.assert_allclose(second['rbox'], [19.2, 9.6, 38.4, 9.6, 38.4, 28.8, 19.2, 28.8])
+    np.testing.assert_allclose(second['bbox'], [19.2, 9.6, 19.2, 19.2])
+    dataset = COCOBoxDataset(str(yolo))
+    found = {scene.stem: dataset.labels(i).boxes for i, scene in enumerate(dataset.scenes)}
+    assert {stem: len(boxes) for stem, boxes in found.items()} == dict(
+        train__a=1, train__b=0, val__a=1
+    )
+    assert found['val__a'][0].polygon is not None
+
+
+@pytest.mark.parametrize(('flags', 'start'), [([], [21, 11]), (['--one-based'], [20, 10])])
+def test_voc(voc, flags, start, capsys):
+    assert TOOL.main([str(voc), '--from', 'voc', *flags]) == 0
+    coco = COCO(str(voc / 'annotations.json'))
+    assert [category['name'] for category in coco.dataset['categories']] == ['boat', 'ship']
+    ship, boat = coco.dataset['annotations']
+    assert ship['bbox'] == [*start, 40 - start[0], 30 - start[1]]
+    assert coco.cats[boat['category_id']]['name'] == 'boat'
+    assert ship['box_id'] == 'Annotations/one.xml:2'
+    dataset = COCOBoxDataset(str(voc))
+    assert sorted(len(dataset.labels(i).boxes) for i in range(len(dataset))) == [0, 2]
+
+
+def test_the_result_can_be_annotated(yolo, tmp_path):
+    assert TOOL.main([str(yolo), '--from', 'yolo']) == 0
+    annotate = load_tool('sam_annotate').main
+    config = str(ROOT / 'configs/annotate/coco_grabcut_hbox.py')
+    flags = ['--data-root', str(yolo), '--out', str(tmp_path / 'out'), '--workers', '0']
+    assert annotate([config, *flags]) == 0
+    out = AnnotatedFolder(tmp_path / 'out')
+    assert out.done() == {'train__a', 'train__b', 'val__a'}
+    counts = json.loads(out.meta.read_bytes())['counts']
+    assert counts['kept'] == {'large vehicle': 1, 'ship': 1}
+
+
+def test_other_layouts(tmp_path):
+    for name, label in (('side/a.png', 'side/a.txt'), ('train/images/a.png', 'train/labels/a.txt')):
+        root = tmp_path / name.replace('/', '_')
+        image(root / name)
+        write(root / label, '0 0.5 0.5 0.5 0.5\n')
+        write(root / 'classes.txt', 'ship\n\n')
+        assert TOOL.main([str(root), '--from', 'yolo']) == 0
+        coco = json.loads((root / 'annotations.json').read_bytes())
+        assert len(coco['annotations']) == 1
+        (scene,) = COCOBoxDataset(str(root)).scenes
+        assert (root / scene.image).exists()
+
+
+def test_bad_files_are_named_and_the_rest_is_written(yolo, voc, capsys):
+    write(yolo / 'labels/train/b.txt', '7 0.5 0.5 0.1 0.1\n0 0.5 0.5 0.1 0.1\n')
+    (yolo / 'images/val/a.png').write_bytes(b'no image')
+    assert TOOL.main([str(yolo), '--from', 'yolo']) == 1
+    said = capsys.readouterr()
+    assert "failed: labels/train/b.txt:1: class '7'; allowed are 0..1" in said.err
+    assert 'images/val/a.png: cannot read the image' in said.err
+    assert 'boxes    2, 2 places could not be read' in said.out
+    write(voc / 'Annotations/two.xml', '<!DOCTYPE x [<!ENTITY a "b">]><annotation>&a;</annotation>')
+    assert TOOL.main([str(voc), '--from', 'voc']) == 1
+    assert 'declares an entity' in capsys.readouterr().err
+
+
+def test_refusals(yolo, voc, tmp_path, capsys):
+    cases = [
+        ([yolo / 'none', '--from', 'yolo'], 'no such folder'),
+        ([yolo / 'labels', '--from', 'yolo'], 'no images'),
+        ([voc, '--from', 'yolo'], 'no image has a label; for JPEGImages/one.jpg looked for '
+         'labels/one.txt or JPEGImages/one.txt'),
+        ([yolo, '--from', 'yolo', '--names', yolo / 'no.txt'], 'no class names there'),
+        ([yolo, '--from', 'yolo', '--names', yolo / 'bad.yaml'], 'does not list names by class'),
+    ]  # fmt: skip
+    (yolo / 'bad.yaml').write_text('names: {1: ship}\n')
+    for argv, says in cases:
+        assert TOOL.main([str(value) for value in argv]) == 2
+        assert says in capsys.readouterr().err
+    assert TOOL.main([str(yolo), '--from', 'yolo']) == 0
+    assert TOOL.main([str(yolo), '--from', 'yolo']) == 2
+    assert 'is there already; use --overwrite' in capsys.readouterr().err
+    assert TOOL.main([str(yolo), '--from', 'yolo', '--overwrite']) == 0
+    for flags in (['--from', 'voc', '--names', 'x'], ['--from', 'yolo', '--one-based']):
+        with pytest.raises(SystemExit):
+            TOOL.main([str(yolo), *flags])

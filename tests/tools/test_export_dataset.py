@@ -1,0 +1,148 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from export_cases import STEMS, tool, write_folder
+from folders import ROOT, load_tool, tree
+
+from samrs_mm.engine import exporter
+
+FORMATS = 'coco', 'yolo-seg', 'dota', 'samrs'
+
+
+@pytest.fixture
+def made(tmp_path):
+    return write_folder(tmp_path / 'made')
+
+
+@pytest.mark.parametrize('name', FORMATS)
+def test_workers_do_not_change_a_byte(made, tmp_path, name):
+    assert tool(made.root, '--to', name, '--out', tmp_path / 'a') == 0
+    command = [sys.executable, str(ROOT / 'tools/dataset_converters/export_dataset.py')]
+    flags = [str(made.root), '--to', name, '--out', str(tmp_path / 'b'), '--workers', '2']
+    done = subprocess.run([*command, *flags], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert tree(tmp_path / 'a') == tree(tmp_path / 'b')
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['a', 'b', 'made']
+
+
+@pytest.mark.parametrize(('images', 'name'), [('copy', False), ('link', True), ('none', None)])
+def test_images(made, tmp_path, images, name):
+    assert tool(made.root, '--to', 'dota', '--out', tmp_path / 'a', '--images', images) == 0
+    if images == 'none':
+        assert not (tmp_path / 'a' / 'images').exists()
+        return
+    for stem in STEMS:
+        path = tmp_path / 'a' / 'images' / f'{stem}.png'
+        assert path.is_symlink() == name
+        assert path.read_bytes() == made.path('images', stem).read_bytes()
+
+
+def test_links_are_relative_so_both_folders_can_move_together(made, tmp_path):
+    place = tmp_path / 'deep' / 'er'
+    assert tool(made.root, '--to', 'coco', '--out', place / 'a') == 0
+    target = os.readlink(place / 'a' / 'images' / f'{STEMS[0]}.png')
+    assert target == f'../../../../made/images/{STEMS[0]}.png'
+
+
+def test_images_that_stay_keep_their_names(made, tmp_path):
+    """Images of a folder without tiles lie in the data root."""
+    meta = json.loads(made.meta.read_bytes())
+    meta['settings']['tile'] = None
+    made.meta.write_text(json.dumps(meta))
+    (tmp_path / 'raw').symlink_to(made.root)
+    for stem in STEMS:
+        path = made.path('instances', stem)
+        record = json.loads(path.read_bytes())
+        record['image']['path'] = f'images/{stem}.png'
+        path.write_text(json.dumps(record))
+    assert tool(made.root, '--to', 'coco', '--out', tmp_path / 'a', '--images', 'none') == 0
+    coco = json.loads((tmp_path / 'a' / 'annotations.json').read_bytes())
+    assert coco['images'][0]['file_name'] == f'images/{STEMS[0]}.png'
+
+
+def test_a_killed_export_leaves_no_folder_and_the_next_run_begins_anew(
+    made, tmp_path, monkeypatch, capsys
+):
+    place, calls = exporter._One._place, []
+
+    def killed(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        place(*args)
+
+    monkeypatch.setattr(exporter._One, '_place', killed)
+    assert tool(made.root, '--to', 'samrs', '--out', tmp_path / 'a') == 1
+    assert 'interrupted; the same command begins anew' in capsys.readouterr().err
+    assert not (tmp_path / 'a').exists()
+    assert (tmp_path / 'a.part' / 'gray').exists()
+    monkeypatch.undo()
+    for name in ('a', 'b'):
+        assert tool(made.root, '--to', 'samrs', '--out', tmp_path / name) == 0
+    assert tree(tmp_path / 'a') == tree(tmp_path / 'b')
+    assert not (tmp_path / 'a.part').exists()
+
+
+def test_one_bad_image_does_not_stop_it(made, tmp_path, capsys):
+    made.path('images', STEMS[0]).unlink()
+    made.path('instances', STEMS[1]).write_text('{')
+    assert tool(made.root, '--to', 'coco', '--out', tmp_path / 'a') == 1
+    said = capsys.readouterr()
+    assert f'failed: {made.path("images", STEMS[0])}: No such file or directory' in said.err
+    assert f'failed: {made.path("instances", STEMS[1])}: not a JSON record' in said.err
+    assert 'images   1 images, 0 instances; 2 images failed' in said.out
+    coco = json.loads((tmp_path / 'a' / 'annotations.json').read_bytes())
+    assert [image['file_name'] for image in coco['images']] == [f'images/{STEMS[2]}.png']
+    about = json.loads((tmp_path / 'a' / 'export.json').read_bytes())
+    assert len(about['subsets']['']['failed']) == 2
+
+
+def test_a_partial_folder_is_told(made, tmp_path, capsys):
+    made.meta.write_text(made.meta.read_text().replace('"partial": false', '"partial": true'))
+    assert tool(made.root, '--to', 'dota', '--out', tmp_path / 'a') == 0
+    assert 'partial  the folder is' in capsys.readouterr().out
+    assert json.loads((tmp_path / 'a' / 'export.json').read_bytes())['partial'] is True
+
+
+@pytest.mark.parametrize(
+    ('text', 'says'),
+    [
+        ('nobody', "'nobody' is not in images.csv"),
+        ('', 'lists nothing'),
+        (f'{STEMS[0]}\n{STEMS[0]}', 'names an image twice'),
+        (None, 'No such file or directory; make_splits.py writes lists'),
+    ],
+)
+def test_refuses_lists(made, tmp_path, capsys, text, says):
+    if text is not None:
+        (made.root / 'train.txt').write_text(text)
+    flags = '--out', tmp_path / 'a', '--list', 'train.txt'
+    assert tool(made.root, '--to', 'coco', *flags) == 2
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / 'a').exists()
+
+
+def test_refuses_places(made, tmp_path, capsys):
+    assert tool(tmp_path, '--to', 'coco', '--out', tmp_path / 'a') == 2
+    assert 'no annotated folder (no meta.json)' in capsys.readouterr().err
+    assert tool(made.root, '--to', 'coco', '--out', made.root) == 2
+    assert 'exists and is not an empty folder' in capsys.readouterr().err
+    (tmp_path / 'a.part').mkdir()
+    assert tool(made.root, '--to', 'coco', '--out', tmp_path / 'a') == 2
+    assert 'not left by an earlier export' in capsys.readouterr().err
+    (tmp_path / 'empty').mkdir()
+    assert tool(made.root, '--to', 'coco', '--out', tmp_path / 'empty') == 0
+
+
+def test_refuses_flags():
+    main = load_tool('dataset_converters/export_dataset').main
+    for flags in (
+        ['--to', 'dota', '--polygons'],
+        ['--to', 'coco', '--list', 'a/train.txt', 'b/train.txt'],
+        ['--to', 'coco', '--workers', '-1'],
+    ):
+        with pytest.raises(SystemExit):
+            main(['folder', '--out', 'x', *flags])

@@ -1,0 +1,203 @@
+"""Write an annotated dataset as COCO, YOLO segmentation, DOTA rotated boxes, or in the layout of
+the SAMRS release.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.annotation.exports.base import INSTANCES, Export
+from samrs_mm.annotation.exports.coco import COCOExport
+from samrs_mm.annotation.exports.dota import DOTAExport
+from samrs_mm.annotation.exports.samrs import SAMRSExport
+from samrs_mm.annotation.exports.yolo import YOLOExport
+from samrs_mm.datasets.image_index import Entry, read_annotated, read_meta
+from samrs_mm.engine.command import progress, run_command, whole_number
+from samrs_mm.engine.exporter import COPY, LINK, NONE, Exported, Exporter
+
+EPILOG = """what is written (with --list once for each list, into OUT/LIST/; else into OUT itself)
+  coco      annotations.json: RLE masks, nothing lost; with --polygons holes are filled
+  yolo-seg  labels/STEM.txt, classes.txt, OUT/data.yaml: one polygon a mask, holes are filled
+  dota      labelTxt/STEM.txt: the smallest rotated box around each mask
+  samrs     gray/STEM.png color/STEM.png ins/STEM.pkl: no mask lost, but scores are, and slanted
+            boxes where the prompt was hbox
+  images/   the image files, called STEM as well
+  OUT/export.json  what was exported, and counts of what the format could not hold
+only boxes with a mask (status kept) are exported. 255, covered by no mask, is a value in samrs
+only: in the others it becomes background, though unlabelled objects may be there.
+The folder gets its name when all is written. Killed? The same command begins anew.
+examples:
+  tools/dataset_converters/export_dataset.py data/samrs/sota --to coco --out data/sota_coco
+  tools/dataset_converters/export_dataset.py data/mine --to yolo-seg --out data/mine_yolo \\
+      --list train.txt val.txt --images copy
+exit codes: 0 done; 1 some images could not be read (they are named, the rest is done), or the disk
+is full; 2 refused before work began"""
+
+EXPORTS = {
+    'coco': COCOExport,
+    'yolo-seg': YOLOExport,
+    'dota': DOTAExport,
+    'samrs': SAMRSExport,
+}
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('folder', metavar='FOLDER', help='what sam_annotate.py wrote')
+    add('--to', choices=EXPORTS, required=True, help='the format')
+    add('--out', metavar='OUT', required=True, help='a new or empty folder')
+    add('--list', nargs='+', metavar='FILE', default=[],
+        help='lists of stems, inside FOLDER, such as train.txt val.txt')  # fmt: skip
+    add('--images', choices=(COPY, LINK, NONE), default=LINK,
+        help='what becomes of the image files (default %(default)s, symbolic)')  # fmt: skip
+    add('--polygons', action='store_true', help='coco: polygons instead of RLE')
+    add('--workers', type=whole_number, metavar='N', default=min(4, os.cpu_count() or 1),
+        help='processes (default %(default)s); 0 works in this one')  # fmt: skip
+    args = parser.parse_args(argv)
+    if args.polygons and args.to != 'coco':
+        parser.error('--polygons goes with --to coco')
+    stems = [Path(name).stem for name in args.list]
+    if len(set(stems)) < len(stems):
+        parser.error(f'--list {" ".join(args.list)}: two lists of one name')
+    return args
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool and return its exit code."""
+    args = parse_args(argv)
+    return run_command(lambda: run(args), 'the same command begins anew')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the flags say."""
+    root = Path(args.folder)
+    meta = read_meta(root) if root.is_dir() else None
+    if meta is None:
+        raise RefusedError(
+            f'{root}: no annotated folder (no meta.json); a subset of the SAMRS release becomes '
+            'one with tools/dataset_converters/import_samrs.py'
+        )
+    parts = chosen(read_annotated(root, meta), args)
+    exporter = Exporter(root, Path(args.out), args.images)
+    exporter.begin()
+    results = {}
+    for name, entries in parts.items():
+        bar = partial(progress(name or args.to), total=len(entries), unit='img')
+        export, results[name] = exporter.write(entries, name, maker(args, meta), args.workers, bar)
+    if args.to == 'yolo-seg':
+        text = data_yaml(parts, meta['classes'])
+        (exporter.part / 'data.yaml').write_text(text, encoding='utf-8')
+    exporter.finish(record(args, meta, export, results))
+    return tell(args, meta, export, results)
+
+
+def maker(args: argparse.Namespace, meta: dict) -> Callable[[Path], Export]:
+    """Return what makes the export, given its folder."""
+    options = {}
+    if args.to == 'coco':
+        options = dict(polygons=args.polygons)
+    elif args.to == 'samrs':
+        options = dict(palette=meta['palette'])
+    return partial(EXPORTS[args.to], classes=meta['classes'], **options)
+
+
+def chosen(entries: list[Entry], args: argparse.Namespace) -> dict[str, list[Entry]]:
+    """Return the images of each list by its name; all of them under '' where there is no list.
+
+    Raises:
+        RefusedError: A list can't be read, is empty, or names something twice or unknown.
+    """
+    if not args.list:
+        if not entries:
+            raise RefusedError(f'{args.folder}: no image is annotated yet')
+        return {'': entries}
+    by_stem = {entry.stem: entry for entry in entries}
+    parts = {}
+    for file in args.list:
+        path = Path(args.folder, file)
+        try:
+            names = path.read_text(encoding='utf-8').split()
+        except OSError as error:
+            raise RefusedError(
+                f'--list {path}: {error.strerror}; make_splits.py writes lists'
+            ) from error
+        unknown = [name for name in names if name not in by_stem]
+        if unknown or not names or len(set(names)) < len(names):
+            what = f'{unknown[0]!r} is not in images.csv' if unknown else 'names an image twice'
+            what = what if names else 'lists nothing'
+            raise RefusedError(f'--list {path}: {what}; make it with make_splits.py')
+        parts[path.stem] = [by_stem[name] for name in names]
+    return parts
+
+
+def data_yaml(parts: dict[str, list[Entry]], classes: list[str]) -> str:
+    """Return the file that Ultralytics is started with; its paths start from its own folder."""
+    keys = {name or 'train': f'{name}/images' if name else 'images' for name in parts}
+    lines = [f'{json.dumps(key)}: {json.dumps(place)}' for key, place in keys.items()]
+    if 'val' not in keys:
+        lines.append('# val: is needed to train; export with --list train.txt val.txt')
+    names = [f'  {index}: {json.dumps(name)}' for index, name in enumerate(classes)]
+    return '\n'.join([*lines, 'names:', *names, ''])
+
+
+def record(
+    args: argparse.Namespace, meta: dict, export: Export, results: dict[str, Exported]
+) -> dict:
+    """Return the content of ``export.json``."""
+    return dict(
+        format=args.to,
+        polygons=args.polygons,
+        images=args.images,
+        classes=meta['classes'],
+        overlap_policy=meta['settings'].get('overlap_policy'),
+        signature=meta['signature'],
+        partial=meta['partial'],
+        unlabelled=export.unlabelled,
+        losses=export.losses,
+        subsets={
+            name: dict(
+                images=result.images,
+                instances=result.counts[INSTANCES],
+                lost={key: result.counts[key] for key in export.losses},
+                left_out=dict(sorted(result.left_out.items())),
+                failed=result.failures,
+            )
+            for name, result in results.items()
+        },
+    )
+
+
+def tell(args: argparse.Namespace, meta: dict, export: Export, results: dict[str, Exported]) -> int:
+    """Print the closing lines; return the exit code."""
+    failed = 0
+    for name, result in results.items():
+        for line in result.failures:
+            print(f'failed: {line}', file=sys.stderr)
+        failed += len(result.failures)
+        print(f'{name or "images":8} {result.images} images, {result.counts[INSTANCES]} instances'
+              + (f'; {len(result.failures)} images failed' if result.failures else ''))  # fmt: skip
+        if result.left_out:
+            told = ', '.join(f'{count} {status}' for status, count in result.left_out.items())
+            print(f'left out {told}: boxes without a mask to export')
+        for key, what in export.losses.items():
+            print(f'lost     {result.counts[key]} {what}')
+    if not export.losses:
+        print('lost     nothing of the masks')
+    print(f'255      {export.unlabelled}')
+    if meta['partial']:
+        print('partial  the folder is: only images that are annotated so far are exported')
+    print(f'written  {args.out}')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

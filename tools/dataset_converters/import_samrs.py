@@ -1,0 +1,132 @@
+"""Turn a subset of the SAMRS release into an annotated folder, as sam_annotate.py writes it."""
+
+import argparse
+import json
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from samrs_mm.annotation.classes import NAMED_CLASSES
+from samrs_mm.annotation.compositing import check_policy
+from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.annotation.folder import AnnotatedFolder
+from samrs_mm.datasets.box_annotated.released import SAMRSBoxDataset
+from samrs_mm.engine.command import progress, run_command, whole_number
+from samrs_mm.engine.exporter import RECORD
+from samrs_mm.engine.finaliser import Finaliser, Totals
+from samrs_mm.engine.importer import ReleasedImporter
+
+EPILOG = """what is read, in the folders of the release that were seen (or --images and so on)
+  images/STEM.*    such as images/, trainval_images/ and test_images/
+  ins/STEM.pkl     such as hbox_segs_init/ins/; read without running what a pickle may hold
+  gray/STEM.png    such as semlabels/gray/; may be missing: then it is made from the masks
+what is written
+  OUT/instances, OUT/semantic, annotations.json, ledger.csv, images.csv, meta.json; label maps are
+  the release's own. Images stay where they are.
+what is wrong in the release is counted, and stands in the notes of the image's record: categories
+that contradict the label, sizes that aren't the mask's, label maps that aren't what the masks give.
+Empty masks have the status empty. Killed? The same command goes on where it stopped.
+examples:
+  tools/dataset_converters/import_samrs.py download/SAMRS/sota --out data/samrs/sota
+  tools/dataset_converters/import_samrs.py download/SOTA-RBB --subset sota --out data/sota_rbb
+exit codes: 0 done; 1 something could not be read (named in ledger.csv) or written; 2 refused before
+work began"""
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('folder', metavar='FOLDER', help='one subset, unpacked')
+    add('--out', metavar='OUT', required=True, help='the annotated folder')
+    add('--subset', choices=NAMED_CLASSES,
+        help='whose classes the labels are (default: those of an export.json there, else as the '
+        "folder's name says)")  # fmt: skip
+    for name, what in (('images', 'image'), ('instances', 'instance'), ('labels', 'label map')):
+        add(f'--{name}', metavar='DIR', help=f'{what} folder, inside FOLDER')
+    add('--workers', type=whole_number, metavar='N', default=min(4, os.cpu_count() or 1),
+        help='processes (default %(default)s); 0 works in this one')  # fmt: skip
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool and return its exit code."""
+    args = parse_args(argv)
+    return run_command(lambda: run(args))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the flags say."""
+    classes, policy = known(args)
+    folders = dict(images=args.images, instances=args.instances, labels=args.labels)
+    dataset = SAMRSBoxDataset(args.folder, classes, **folders)
+    out = AnnotatedFolder(args.out)
+    importer = ReleasedImporter(dataset, out, policy)
+    settings = importer.settings()
+    out.open(settings)
+    bar = partial(progress('importing'), unit='img')
+    failed = 0
+    for error in importer.run(args.workers, bar):
+        if error:
+            failed += 1
+            tqdm.write(f'failed: {error}', file=sys.stderr)
+    finaliser = Finaliser(
+        importer.plan, out, settings, 'import_samrs', None, progress('writing annotations.json')
+    )
+    totals = finaliser.write()
+    tell(importer, totals, out)
+    return 1 if failed or totals.problems or totals.unread else 0
+
+
+def known(args: argparse.Namespace) -> tuple[tuple[str, ...] | str, str]:
+    """Return the classes, or the name of their list, and the overlap policy of the label maps.
+
+    Raises:
+        RefusedError: Neither a flag, nor the folder, nor its name tells the classes.
+    """
+    path = Path(args.folder, RECORD)
+    if args.subset or not path.exists():
+        return args.subset or by_name(args.folder), 'file_order'
+    try:
+        about = json.loads(path.read_bytes())
+        return tuple(about['classes']), check_policy(about['overlap_policy'])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RefusedError(f'{path}: not of export_dataset.py ({error}); give --subset') from error
+
+
+def by_name(folder: str) -> str:
+    """Return the subset that a folder's name, or else its parents', begins with.
+
+    Raises:
+        RefusedError: None does.
+    """
+    for part in reversed(Path(os.path.abspath(folder)).parts):
+        for name in NAMED_CLASSES:
+            if part.lower().startswith(name):
+                return name
+    raise RefusedError(
+        f'{folder}: its name does not tell the subset; give --subset {", ".join(NAMED_CLASSES)}'
+    )
+
+
+def tell(importer: ReleasedImporter, totals: Totals, out: AnnotatedFolder) -> None:
+    """Print the closing table."""
+    for line in totals.problems:
+        print(f'does not reconcile: {line}', file=sys.stderr)
+    images = ', '.join(f'{count} {state}' for state, count in totals.images.items() if count)
+    print(f'images   {len(importer.plan.units)} ({images})')
+    print(f'boxes    {totals.boxes} in the release, {totals.rows.total()} ledger rows')
+    for status, count in sorted(totals.rows.items()):
+        print(f'  {status:10} {count}')
+    for what, count in sorted(importer.defects().items()):
+        print(f'defect   {count} {what}')
+    print(f'written  {out.root}')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

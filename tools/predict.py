@@ -1,0 +1,189 @@
+"""Predict images of any size with a trained network: label maps, probabilities, overlays."""
+
+import argparse
+import json
+import sys
+from functools import partial
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.registry import init_default_scope
+from mmengine.runner import load_checkpoint
+from mmseg.registry import MODELS
+from mmseg.utils import register_all_modules
+from torch import nn
+from tqdm import tqdm
+
+from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.annotation.images import file_sha256
+from samrs_mm.compat import checkpoint_safe_globals
+from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
+from samrs_mm.engine.command import run_command
+from samrs_mm.engine.config import OptionsAction
+from samrs_mm.engine.prediction import (
+    KINDS,
+    PredictedFolder,
+    class_names,
+    find_images,
+    predict_images,
+)
+from samrs_mm.engine.run_config import load_run_config, need
+from samrs_mm.engine.scene_predictor import BLENDS, ScenePredictor, WindowModel
+
+WINDOW = 512
+EPILOG = """examples:
+  # a fine-tuned network on a folder: OUT/labels/STEM.png, grey, pixel = class index
+  tools/predict.py CONFIG work_dirs/CONFIG/iter_80000.pth data/city --out OUT
+  # one orthomosaic with a place on the map: GeoTIFFs with the same CRS and transform
+  tools/predict.py CONFIG FILE.pth city.tif --out OUT --save labels,probabilities,overlays
+  # a pre-trained network has a head for each source
+  tools/predict.py configs/sep/unet_resnet50.py pretrain/sep/unet_resnet50.pth data/city \\
+      --out OUT --source sota
+  # as tools/test.py predicts
+  tools/predict.py CONFIG FILE.pth DIR --out OUT --blend average --stride 342
+what is written
+  OUT/labels/STEM.png         8-bit grey, pixel = class index, 255 = no data in the image; a GeoTIFF
+                              (STEM.tif) where the image has a place on the map
+  OUT/probabilities/STEM.tif  a band for each class, value / 250; 255 = no data
+  OUT/overlays/STEM.jpg       the image tinted with its classes, at most 2048 px; legend.png
+  OUT/predictions.json        settings and classes
+An image is read and written strip by strip: memory does not grow with its height (a PNG or JPEG
+alone is decoded whole, 4 bytes a pixel). Killed? The same command skips the images that are done.
+windows
+  centre   each pixel is of the window in whose middle it lies: no seams as long as the network sees
+           no further than half of the overlap, window - stride
+  average  the mean of all windows over a pixel, as in mmsegmentation's slide mode
+exit codes: 0 all images are predicted; 1 an image could not be read (it is named, the others are
+done), a file not written, or interrupted; 2 refused before work began"""
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('config', help='config file the model was trained with')
+    add('checkpoint', help='its weights')
+    add('images', nargs='+', metavar='IMAGE', help='image files, or folders of them')
+    add('--out', metavar='DIR', required=True, help='where the predictions go')
+    add('--source', metavar='NAME', help='the head of a model that has several')
+    add('--save', type=_kinds, metavar='KINDS', default=('labels',),
+        help=f'what to write, of {",".join(KINDS)} (default labels)')  # fmt: skip
+    add('--window', type=_positive, metavar='N',
+        help=f"side of the window in pixels (default: the config's, else {WINDOW})")  # fmt: skip
+    add('--stride', type=_positive, metavar='N',
+        help="distance between windows (default: the config's, else 2/3 window)")  # fmt: skip
+    add('--blend', choices=BLENDS, default='centre', help='see below (default %(default)s)')
+    add('--batch', type=_positive, metavar='N', default=4,
+        help='windows that go through the network together (default %(default)s)')  # fmt: skip
+    add('--tta', choices=['flip'], help='average with the prediction of the mirror image')
+    add('--device', metavar='NAME', help='such as cuda:1 or cpu (default: a GPU if there is one)')
+    add('--restart', action='store_true', help='predict images anew that are done')
+    add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
+        help='change config keys')  # fmt: skip
+    return parser.parse_args(argv)
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least 1')
+    return int(text)
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    wanted = text.split(',')
+    unknown = [kind for kind in wanted if kind not in KINDS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f'{unknown[0]!r} is none of {", ".join(KINDS)}')
+    return tuple(kind for kind in KINDS if kind in wanted)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool and return its exit code."""
+    args = parse_args(argv)
+    return run_command(lambda: run(args))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check everything that can be known beforehand, then predict."""
+    register_all_modules(init_default_scope=False)
+    config = load_run_config(args.config, args.cfg_options, None, 'none')
+    need(config, args.config, 'model')
+    images = find_images(args.images)
+    out = PredictedFolder(args.out, args.save)
+    out.check_foreign(images)
+    model, checkpoint = load_model(config, args)
+    window_model = WindowModel(model, args.source, flip=args.tta == 'flip')
+    predictor = ScenePredictor(
+        window_model, *windows(config, args, window_model.divisor), args.blend, args.batch
+    )
+    names = class_names(checkpoint, window_model.source, window_model.num_classes)
+    settings = dict(
+        model=json.loads(json.dumps(config.model.to_dict(), default=str)),
+        checkpoint=file_sha256(args.checkpoint),
+        source=window_model.source,
+        window=list(predictor.window),
+        stride=list(predictor.stride),
+        blend=args.blend,
+        tta=args.tta,
+    )
+    if args.restart:
+        removed = out.restart(list(images), settings)
+        print(f'restart: removed {removed} files of earlier runs from {out.root}')
+    out.open(settings, names)
+    return predict(images, predictor, out, names)
+
+
+def load_model(config: Config, args: argparse.Namespace) -> tuple[nn.Module, dict]:
+    """Return the model with its weights, on its device, and the checkpoint."""
+    shapes = weight_shapes(args.checkpoint)
+    init_default_scope(config.get('default_scope', 'mmseg'))
+    model = MODELS.build(config.model)
+    print(check_match(model, shapes, args.checkpoint, whole=True))
+    with checkpoint_safe_globals():
+        checkpoint = load_checkpoint(model, args.checkpoint, 'cpu', logger='silent')
+    try:
+        return model.to(args.device or get_device()), checkpoint
+    except (RuntimeError, AssertionError) as error:
+        raise RefusedError(f'--device {args.device}: {str(error).splitlines()[0]}') from error
+
+
+def windows(
+    config: Config, args: argparse.Namespace, divisor: int
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return size and stride of the windows, each vertical and horizontal.
+
+    Taken from the middle, windows begin at multiples of the network's stride unless told otherwise:
+    then each sees a pixel on the same grid.
+    """
+    test = config.model.get('test_cfg') or {}
+    slides = test.get('mode') == 'slide'
+    window = tuple(test['crop_size']) if slides else (WINDOW, WINDOW)
+    stride = tuple(test['stride']) if slides else None
+    if args.window:
+        window, stride = (args.window, args.window), None
+    stride = (args.stride, args.stride) if args.stride else stride
+    if stride is None:
+        stride = tuple(max(side * 2 // 3, 1) for side in window)
+    if args.blend == 'centre' and not args.stride:
+        stride = tuple(max(step // divisor * divisor, min(divisor, step)) for step in stride)
+    return window, stride
+
+
+def predict(images: dict, predictor: ScenePredictor, out: PredictedFolder, names: list[str]) -> int:
+    """Predict what is not done, tell what became of it, and return the exit code."""
+    todo = {stem: path for stem, path in images.items() if not out.is_done(stem)}
+    bar = partial(tqdm, unit='window', mininterval=0.5, leave=False, disable=not todo)
+    failed = predict_images(todo, predictor, out, names, bar)
+    for line in failed:
+        print(f'failed: {line}', file=sys.stderr)
+    done = len(images) - len(todo)
+    before = f', {done} were done before' * bool(done)
+    print(f'images   {len(todo) - len(failed)} predicted{before}, {len(failed)} failed')
+    print(f'written  {out.root}')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

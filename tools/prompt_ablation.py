@@ -1,0 +1,139 @@
+"""Try every prompt setting of the paper's table 1 against true masks, encoding each image once."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.engine.ablation_job import AblationJob
+from samrs_mm.engine.command import (
+    positive,
+    progress,
+    run_command,
+    run_images,
+    whole_number,
+)
+from samrs_mm.engine.config import OptionsAction, load_config
+from samrs_mm.engine.shards import find_shard
+
+EPILOG = """\
+what is written
+  OUT/ablation.json   every measure of every setting: mIOU_I, mIOU_P (arXiv:2305.02034, equation 1)
+                      and boundary IoU with 95 % intervals, COCO mask AP, all by object size
+  OUT/ablation.csv    the same as a table       OUT/ablation.md    in the paper's layout
+  OUT/ablation.png    bars with intervals       OUT/coco/          masks as COCO files
+  OUT/runs/           a record for each image; the same command goes on from them
+
+true masks come from HRSC2016's LandMask pictures, iSAID's instance pictures, or a COCO file's
+segmentations (as make_demo_data.py writes them)
+
+examples
+  # the paper's table 1
+  tools/prompt_ablation.py configs/annotate/hrsc2016_sam-vit-h_hbox.py --out data/ablation
+  # no weights needed: GrabCut beside plainly filled boxes, on the drawn scenes
+  tools/prompt_ablation.py configs/annotate/coco_grabcut_hbox.py --data-root data/demo/scenes \\
+      --out data/ablation --segmentor configs/_base_/prompt_segmentors/box_fill.py
+exit codes: 0 every image was processed; 1 something could not be read or written (named on the
+way); 2 refused before work began"""
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('config', help='annotate config of a dataset with true masks; its prompt does not matter')
+    add('--out', metavar='DIR', required=True, help='where the tables and records go')
+    add('--data-root', metavar='DIR', help='the dataset, as downloaded')
+    add('--checkpoint', metavar='FILE', help="the weights of the config's segmentor")
+    add('--segmentor', metavar='CONFIG', nargs='+', default=(),
+        help='more segmentors for the same table: the model of each config')  # fmt: skip
+    add('--limit', type=positive, metavar='N', help='only the first N images')
+    add('--workers', type=whole_number, metavar='N', default=min(4, os.cpu_count() or 1),
+        help='processes that read ahead (default %(default)s); changes no byte')  # fmt: skip
+    add('--shard', metavar='I/N', help='do part I (from 0) of N; torchrun and srun set it')
+    add('--restart', action='store_true', help='delete what earlier runs made, then begin anew')
+    add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
+        help='change config keys, such as model.arch=vit_b dataset.split=all')  # fmt: skip
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool and return its exit code."""
+    args = parse_args(argv)
+    return run_command(lambda: run(args))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do this shard's images for each segmentor, and write the tables if it is the last."""
+    flags = {
+        'data_root': args.data_root,
+        'out': args.out,
+        'model.checkpoint': args.checkpoint,
+    }
+    shard = find_shard(args.shard)
+    if args.restart and shard[1] > 1:
+        raise RefusedError('--restart can not be combined with shards; run it once by itself')
+    config = load_config(args.config, args.cfg_options, flags)
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count())
+    job = AblationJob(config, Path(args.config).stem, args.segmentor)
+    job.load()
+    job.survey(progress('reading labels'))
+    if args.restart:
+        print(f'restart: removed {job.restart()} files of earlier runs from {job.out}')
+    job.open()
+    failed = False
+    for part in job.runs:
+        print(f'{part.name}: {len(part.settings["prompts"])} prompt settings')
+        result = run_images(job.run, part, job.plan.shard(*shard, args.limit), args.workers)
+        if result is None:
+            return 1
+        failed |= bool(result.failures)
+    if shard[1] > 1 and not job.finished(args.limit):
+        print(f'shard {shard[0]}/{shard[1]} done; the last shard writes the tables')
+        return int(failed)
+    return max(finish(job), int(failed))
+
+
+def finish(job: AblationJob) -> int:
+    """Write the tables and print the paper's."""
+    finaliser = job.finaliser(progress('scoring'))
+    table = finaliser.write()
+    for line in finaliser.problems:
+        print(f'does not reconcile: {line}', file=sys.stderr)
+    if not table['dataset']['instances'] and not any(s['failed'] for s in table['segmentors']):
+        print(
+            f'error: none of the images that are done has a true mask; {job.dataset.root}: '
+            f'expected {job.dataset.layout}',
+            file=sys.stderr,
+        )
+        return 1
+    tell(table)
+    print(f'written  {job.out}' + (' (partial: images are missing)' if table['partial'] else ''))
+    return 1 if finaliser.problems else 0
+
+
+def tell(table: dict[str, Any]) -> None:
+    """Print a line for each segmentor and setting."""
+    print(f'{"setting":<20}{"mIOU_I":>8}{"mIOU_P":>8}{"AP":>8}{"boundary":>10}')
+    for segmentor in table['segmentors']:
+        print(f'{segmentor["name"]}: {segmentor["images"]} images, {segmentor["encodes"]} encoded')
+        for row in table['rows']:
+            if row['segmentor'] != segmentor['name']:
+                continue
+            if row['reason'] is not None:
+                print(f'{row["setting"]:<20}  {row["reason"]}')
+                continue
+            cells = (row[name] for name in ('mIOU_I', 'mIOU_P', 'AP', 'boundary_IoU'))
+            shown = ['-' if cell is None else f'{cell:.4f}' for cell in cells]
+            print(f'{row["setting"]:<20}{shown[0]:>8}{shown[1]:>8}{shown[2]:>8}{shown[3]:>10}')
+
+
+if __name__ == '__main__':
+    sys.exit(main())
