@@ -102,7 +102,7 @@ def test_name_tells_content(leaf):
     assert model.test_cfg == dict(mode='slide', crop_size=(side, side), stride=(stride, stride))
     if backbone == 'vit':
         assert model.backbone.img_size == side
-    assert cfg.train_dataloader.batch_size * 8 == cfg.auto_scale_lr.base_batch_size == 8
+    assert cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size == 8
     assert cfg.train_dataloader.sampler.batch_size == cfg.train_dataloader.batch_size
     # the test tiles are read once, when training is over
     assert cfg.train_cfg.max_iters == cfg.train_cfg.val_interval == 80_000

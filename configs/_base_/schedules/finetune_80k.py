@@ -1,4 +1,4 @@
-# As in pre-training, but on 8 GPUs x 1 image, and validated at the end only: the validation tiles
+# As in pre-training, but with batches of 8, and validated at the end only: the validation tiles
 # are the benchmark's, not for choosing a checkpoint
 _base_ = './iters_80k.py'
 train_cfg = dict(val_interval=80000)
