@@ -73,8 +73,8 @@ def test_what_they_find_is_right(snippets, folder):
     found = find(snippets, 'missing =')
     assert sum(found['statuses'].values()) == len(found['rows'])
     assert len(found['missing']) == len(found['rows']) - found['statuses']['kept']
-    fills = [float(row['fill']) for row in find(snippets, 'worst')['worst']]
-    assert fills == sorted(fills)
+    coverages = [float(row['coverage']) for row in find(snippets, 'worst')['worst']]
+    assert coverages == sorted(coverages)
     assert find(snippets, 'load_released')['label'] == kept[-1]['category_id'] - 1
 
 

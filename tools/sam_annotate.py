@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return tell_plan(job)
     if args.refilter:
-        old = job.settings_of_folder(but='filters')
+        old = job.settings_of_folder(refilter=True)
         settings = refilter(job.out, old, job.filters, job.policy, progress('filtering'))
         return finish(job, settings, args)
     if looking:

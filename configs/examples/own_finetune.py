@@ -13,9 +13,8 @@ data = dict(
 )
 train = dict(data, ann_file='train.txt', pipeline=_base_.train_pipeline, _delete_=True)
 val = dict(data, ann_file='val.txt', pipeline=_base_.test_pipeline, test_mode=True, _delete_=True)
-# for one GPU; on several both batch sizes are per GPU
-train_dataloader = dict(batch_size=8, sampler=dict(batch_size=8), dataset=train)
-val_dataloader = dict(batch_size=1, dataset=val)
+train_dataloader = dict(dataset=train)
+val_dataloader = dict(batch_size=1, dataset=val)  # images may differ in size
 test_dataloader = val_dataloader
 val_evaluator = dict(classwise=('IoU',))
 test_evaluator = val_evaluator

@@ -21,6 +21,8 @@ LISTS = ('train.txt', 'val.txt', 'splits.json')
 """What ``make_splits.py`` writes beside them."""
 SUBSETS = 'train_*pct.txt'
 """The same, with ``--fraction``."""
+REFILTERING = 'refiltering'
+"""Key of ``meta.json`` while ``--refilter`` is at work: the signature it is going to."""
 
 
 def temporary(path: Path) -> Path:
@@ -132,9 +134,11 @@ class AnnotatedFolder:
     def _claim(self, settings: dict[str, Any]) -> None:
         if self.meta.exists():
             try:
-                old = json.loads(self.meta.read_bytes())['settings']
+                meta = json.loads(self.meta.read_bytes())
+                old = meta['settings']
             except (ValueError, KeyError, TypeError) as error:
                 raise RefusedError(f'{self.meta}: not a meta.json of this tool') from error
+            self.refuse_half_filtered(meta)
             changed = records.differences(old, settings)
             if changed:
                 raise RefusedError(
@@ -150,6 +154,18 @@ class AnnotatedFolder:
             )
         data = dict(partial=True, settings=settings, signature=records.signature(settings))
         atomic_write(self.meta, records.dump(data))
+
+    def refuse_half_filtered(self, meta: dict[str, Any]) -> None:
+        """Refuse to work on a folder in which ``--refilter`` was interrupted.
+
+        Raises:
+            RefusedError: It was.
+        """
+        if REFILTERING in meta:
+            raise RefusedError(
+                f'out {self.root}: a --refilter was interrupted there; finish it with the same '
+                'filters, or --restart to begin anew'
+            )
 
     def foreign(self, stems: set[str]) -> list[str]:
         """Return the files, relative to the root, that none of our tools would write there."""

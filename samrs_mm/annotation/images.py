@@ -79,7 +79,9 @@ class SceneImage:
     Args:
         path: PNG, JPEG, TIFF or BMP; grey, RGB or with alpha; 8 bit or more.
         stream: Leave a TIFF of small blocks on disk and read windows as they are asked for, so that
-            it takes next to no memory; other files, and values of more than 16 bits, are held.
+            it takes next to no memory; other files, and values of more than 16 bits, are held. The
+            pixels are the same, but for JPEG in TIFF with reduced colour, whose colours differ by
+            about 1 on average: Pillow interpolates them, rasterio repeats them.
 
     Attributes:
         width: Width in pixels.

@@ -34,6 +34,7 @@ class LedgerRow:
         area: Mask area in pixels.
         visible_area: Area after overlap in pixels.
         fill: Share of the prompt box that the mask covers, or empty (see ``quality.measure``).
+        coverage: Share of the R-Box that the mask covers, or empty.
         leakage: Share of the mask outside the R-Box, or empty.
         components: 8-connected parts of the mask, or empty.
         at_border: Whether the mask touches the image's border, or empty.
@@ -51,6 +52,7 @@ class LedgerRow:
     area: int = 0
     visible_area: int = 0
     fill: float | None = None
+    coverage: float | None = None
     leakage: float | None = None
     components: int | None = None
     at_border: bool | None = None

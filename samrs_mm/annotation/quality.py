@@ -11,7 +11,7 @@ from samrs_mm.annotation import rle
 from samrs_mm.annotation.errors import RefusedError
 from samrs_mm.annotation.rasterize import polygon_rle
 
-MEASURES = ('fill', 'leakage', 'components', 'at_border')
+MEASURES = ('fill', 'coverage', 'leakage', 'components', 'at_border')
 """What ``measure`` adds to ``score``, ``stability`` and ``area``."""
 
 DECIMALS = 6
@@ -25,7 +25,9 @@ def measure(box: dict, height: int, width: int) -> dict[str, float | int | bool]
 
     - ``fill``: mask pixels inside the prompt box / pixels of that box, clipped to the image; in
       [0, 1]. Where the setting shows no box (``cp``) it is the upright box around ``polygon``.
-    - ``leakage``: mask pixels outside ``polygon`` (the R-Box) / mask pixels; in [0, 1].
+    - ``coverage``: mask pixels inside ``polygon`` (the R-Box) / pixels of it inside the image; in
+      [0, 1]. Unlike ``fill`` it does not depend on how an object lies.
+    - ``leakage``: mask pixels outside ``polygon`` / mask pixels; in [0, 1].
     - ``components``: 8-connected parts of the mask.
     - ``at_border``: whether a mask pixel lies in the image's first or last row or column.
 
@@ -40,9 +42,11 @@ def measure(box: dict, height: int, width: int) -> dict[str, float | int | bool]
     x, y, w, h = rle.bbox(mask)
     parts = np.ascontiguousarray(rle.decode(mask)[y : y + h, x : x + w].T).view(np.uint8)
     fill = rle.shared_area(mask, frame) / max(rle.area(frame), 1)
-    leakage = 1 - rle.shared_area(mask, inside) / rle.area(mask)
+    covered = rle.shared_area(mask, inside)
+    leakage = 1 - covered / rle.area(mask)
     return dict(
         fill=round(fill, DECIMALS),
+        coverage=round(covered / max(rle.area(inside), 1), DECIMALS),
         leakage=round(leakage, DECIMALS),
         components=cv2.connectedComponents(parts, connectivity=8)[0] - 1,
         at_border=x == 0 or y == 0 or x + w == width or y + h == height,
@@ -65,6 +69,7 @@ class MaskFilters:
         min_stability: Least stability score.
         min_fill: Least share of the prompt box that the mask covers (see ``measure``).
         max_fill: Largest such share.
+        min_coverage: Least share of the R-Box that the mask covers.
         max_leakage: Largest share of the mask outside the R-Box.
         max_components: Most 8-connected parts.
         min_area: Least number of mask pixels.
@@ -75,6 +80,7 @@ class MaskFilters:
     min_stability: float | None = None
     min_fill: float | None = None
     max_fill: float | None = None
+    min_coverage: float | None = None
     max_leakage: float | None = None
     max_components: int | None = None
     min_area: int | None = None

@@ -81,6 +81,7 @@ def new_box(
         score=None,
         stability=None,
         fill=None,
+        coverage=None,
         leakage=None,
         components=None,
         at_border=None,

@@ -55,6 +55,7 @@ class Gathered:
         counts: Pixel counts by setting.
         truth: Images and annotations of a COCO file.
         detections: COCO results by setting.
+        rows: Rows of the table.
         problems: Records that can't be used, one line each.
     """
 
@@ -65,6 +66,7 @@ class Gathered:
     counts: dict[str, SettingCounts] = field(default_factory=dict)
     truth: dict[str, list] = field(default_factory=lambda: dict(images=[], annotations=[]))
     detections: dict[str, list] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -97,8 +99,10 @@ class AblationFinaliser:
             OSError: A file can't be written; the old one is untouched.
         """
         with AblationFolder(self.out).lock():
-            gathered = [self._gather(run) for run in self.runs]
-            self._write_coco(gathered)
+            gathered = [self._finish(run) for run in self.runs]
+            most = max(gathered, key=lambda found: found.images['done'])
+            truth = records.dump(self._coco_file(most))
+            folder.atomic_write(self.out / COCO / 'ground_truth.json', truth)
             table = self._table(gathered)
             folder.atomic_write(self.out / JSON, records.dump(table))
             folder.atomic_write(self.out / CSV, ablation_table.as_csv(table).encode())
@@ -130,20 +134,25 @@ class AblationFinaliser:
                 found.problems.append(f'{problem}; delete it and run again')
                 continue
             found.images['done'] += 1
-            _add(found, unit.index + 1, unit.stem, record)
+            _add(found, unit.index + 1, record)
         return found
 
-    def _write_coco(self, gathered: list[Gathered]) -> None:
-        """Write the true masks, and the masks of each segmentor and setting as COCO results."""
-        (self.out / COCO).mkdir(exist_ok=True)
-        most = max(gathered, key=lambda found: found.images['done'])
-        truth = self._coco_file(most)
-        folder.atomic_write(self.out / COCO / 'ground_truth.json', records.dump(truth))
-        for run, found in zip(self.runs, gathered, strict=True):
-            (self.out / COCO / run.name).mkdir(exist_ok=True)
-            for name, detections in found.detections.items():
-                path = self.out / COCO / run.name / f'{name}.json'
-                folder.atomic_write(path, records.dump(detections))
+    def _finish(self, run: SegmentorRun) -> Gathered:
+        """Score a segmentor and write its masks as COCO results, which are not held any longer."""
+        found = self._gather(run)
+        masks = self.out / COCO / run.name
+        masks.mkdir(parents=True, exist_ok=True)
+        for name, detections in found.detections.items():
+            folder.atomic_write(masks / f'{name}.json', records.dump(detections))
+        found.rows = list(self._rows(run, found))
+        found.detections.clear()
+        meta = dict(
+            partial=found.images['done'] < len(self.plan.units),
+            settings=run.settings,
+            signature=records.signature(run.settings),
+        )
+        folder.atomic_write(run.out.meta, records.dump(meta))
+        return found
 
     def _coco_file(self, found: Gathered) -> dict:
         classes = enumerate(self.plan.dataset.classes, 1)
@@ -170,18 +179,13 @@ class AblationFinaliser:
             )
             for run, found in zip(self.runs, gathered, strict=True)
         ]
-        rows = [
-            row
-            for run, found in zip(self.runs, gathered, strict=True)
-            for row in self._rows(run, found)
-        ]
         return dict(
             partial=any(found.images['done'] < units for found in gathered),
             dataset=dataset,
             boundary_ratio=BOUNDARY_RATIO,
             bootstrap=dict(over='images', resamples=bootstrap.RESAMPLES, level=bootstrap.LEVEL),
             segmentors=segmentors,
-            rows=rows,
+            rows=[row for found in gathered for row in found.rows],
         )
 
     def _rows(self, run: SegmentorRun, found: Gathered) -> Iterator[dict[str, Any]]:
@@ -211,7 +215,7 @@ def _paper(setting: str) -> dict[str, float] | None:
     return dict(zip(('mIOU_I', 'mIOU_P'), means, strict=True))
 
 
-def _add(found: Gathered, image_id: int, stem: str, record: dict) -> None:
+def _add(found: Gathered, image_id: int, record: dict) -> None:
     """Add the scored boxes of an image."""
     found.encodes += record['image']['encodes']
     scored = [box for box in record['boxes'] if box['status'] == SCORED]

@@ -29,8 +29,8 @@ class AblationJob:
     Building one reads no image and no label; ``survey`` does, once.
 
     Args:
-        config: An annotate config (see ``engine.config.load_config``); its prompt and overlap
-            policy don't matter here.
+        config: An annotate config (see ``engine.config.load_config``); its prompt, overlap
+            policy and filters don't matter here.
         name: Name of its segmentor in the tables.
         others: More configs whose ``model`` takes part, under their files' names.
 
@@ -63,16 +63,17 @@ class AblationJob:
         self.dataset_settings = {k: v for k, v in config.dataset.items() if k != 'classes'}
 
     def _dataset_entry(self, config: Config) -> dict[str, Any]:
-        kind = DATASETS.get(config.dataset['type'])
+        name = str(config.dataset.get('type'))
+        kind = DATASETS.get(name)
         options = getattr(kind, 'truth_options', None)
         if kind is not None and options is None:
             able = sorted(
-                name
-                for name, each in DATASETS.module_dict.items()
+                other
+                for other, each in DATASETS.module_dict.items()
                 if getattr(each, 'truth_options', None) is not None
             )
             raise RefusedError(
-                f'dataset {config.dataset["type"]} has no true masks to compare with; datasets '
+                f'dataset {name} has no true masks to compare with; datasets '
                 f'that have: {", ".join(able)}'
             )
         return dict(config.dataset, data_root=config.data_root, **(options or {}))

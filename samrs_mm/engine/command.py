@@ -1,4 +1,4 @@
-"""How all tools end: errors in one line, and one meaning for each exit code."""
+"""What all tools share: flags, progress, errors in one line, one meaning for each exit code."""
 
 import argparse
 import signal

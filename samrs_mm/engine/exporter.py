@@ -1,5 +1,6 @@
 """Write an annotated folder in another format: in parallel, and whole or not at all."""
 
+import contextlib
 import errno
 import os
 import shutil
@@ -50,7 +51,8 @@ class Exporter:
         images: ``'copy'``, ``'link'`` (relative symbolic links) or ``'none'``.
 
     Raises:
-        RefusedError: There is something at ``out``, or something foreign at ``OUT.part``.
+        RefusedError: There is something at ``out``, or something foreign at ``OUT.part``, or
+            ``out`` lies in ``root``.
     """
 
     def __init__(self, root: Path, out: Path, images: str):
@@ -58,6 +60,8 @@ class Exporter:
         self.part = self.out.with_name(f'{self.out.name}.part')
         if self.out.exists() and not (self.out.is_dir() and not any(self.out.iterdir())):
             raise RefusedError(f'--out {out}: exists and is not an empty folder; choose another')
+        if self.out.resolve().is_relative_to(root.resolve()):
+            raise RefusedError(f'--out {out}: lies in the annotated folder itself; choose another')
         if self.part.exists() and not (self.part / RECORD).exists():
             raise RefusedError(f'{self.part}: not left by an earlier export; remove it yourself')
 
@@ -97,7 +101,7 @@ class Exporter:
             progress: Wraps the iterator over images.
 
         Raises:
-            OSError: The disk is full, or the like.
+            SamrsError: The disk is full.
         """
         place = self.part / subset
         place.mkdir(exist_ok=True)
@@ -105,7 +109,8 @@ class Exporter:
             (place / _IMAGES).mkdir()
         export, result = make(place), Exported()
         one = _One(export, self.root, self.images)
-        with closing(in_order(one, entries, min(workers, len(entries)))) as stream:
+        stream = in_order(one, entries, min(workers, len(entries)))
+        with closing(stream), _told_if_full(self.out):
             for done in progress(stream):
                 if done.error:
                     result.failures.append(done.error)
@@ -114,13 +119,25 @@ class Exporter:
                 result.counts.update(done.counts)
                 result.left_out.update(done.left_out)
                 export.collect(done.image, done.converted)
-        export.finish()
+            export.finish()
         return export, result
 
     def finish(self, record: dict[str, Any]) -> None:
         """Write ``export.json`` and give the folder its name."""
         folder.atomic_write(self.part / RECORD, records.dump(record))
         os.rename(self.part, self.out)
+
+
+@contextlib.contextmanager
+def _told_if_full(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise SamrsError(
+            f'{out}: {error.strerror}; free some space, and the same command begins anew'
+        ) from error
 
 
 @dataclass
@@ -146,7 +163,7 @@ class _One:
         except OSError as error:
             if error.errno in _FULL:
                 raise
-            return _Done(f'{error.filename}: {error.strerror}')
+            return _Done(f'{error.filename or entry.stem}: {error.strerror}')
 
     def _convert(self, entry: Entry) -> _Done:
         path = folder.AnnotatedFolder(self.root).path(folder.INSTANCES, entry.stem)

@@ -83,24 +83,27 @@ class AnnotationJob:
         )
         return json.loads(records.dump(settings))
 
-    def settings_of_folder(self, but: str | None = None) -> dict[str, Any]:
+    def settings_of_folder(self, refilter: bool = False) -> dict[str, Any]:
         """Return the settings the folder was begun with, for looking at it without the weights.
 
         Args:
-            but: A key that may differ.
+            refilter: Whether its filters are to be changed, so that they may differ.
 
         Raises:
-            RefusedError: No such folder, or one made with another prompt, tiling, policy,
-                filters or dataset.
+            RefusedError: No such folder, one made with another prompt, tiling, policy, filters or
+                dataset, or one whose filters are half changed.
         """
         try:
-            old = json.loads(self.out.meta.read_bytes())['settings']
+            meta = json.loads(self.out.meta.read_bytes())
+            old = meta['settings']
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RefusedError(f'{self.out.meta}: no annotated folder there') from error
         device = old.get('model'), old.get('checkpoint_sha256')
         new = self.settings() | dict(model=device[0], checkpoint_sha256=device[1])
-        if but:
-            new[but] = old.get(but)
+        if refilter:
+            new['filters'] = old.get('filters')
+        else:
+            self.out.refuse_half_filtered(meta)
         changed = records.differences(old, new)
         if changed:
             raise RefusedError(f'out {self.out.root} was made otherwise: {"; ".join(changed)}')

@@ -1,5 +1,6 @@
 """Other filters for a folder that is annotated already: nothing is segmented again."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -20,9 +21,10 @@ def refilter(
 ) -> dict[str, Any]:
     """Judge all masks of a folder anew; its records and label maps become those of a new run.
 
-    The records hold every mask, kept or filtered, with its measures. A record is rewritten last,
-    with the new signature, so a killed call is repeated and goes on where it stopped. The
-    set-level files are the finaliser's; ``meta.json`` names the old filters until then.
+    The records hold every mask, kept or filtered, with its measures. While this is at work
+    ``meta.json`` says so, and all else is refused; the finaliser, which has to be run next, ends
+    that. A record is written after its label map, with the new signature, so a killed call is
+    repeated and goes on where it stopped.
 
     Args:
         out: The annotated folder.
@@ -35,19 +37,21 @@ def refilter(
         The new settings.
 
     Raises:
-        RefusedError: A record of neither the old nor the new settings.
+        RefusedError: An interrupted call was going to other filters, or a record is of neither the
+            old nor the new settings.
     """
     new = old | dict(filters=filters.as_dict())
     before, after = records.signature(old), records.signature(new)
     with out.lock():
+        meta = json.loads(out.meta.read_bytes())
+        if meta.get(folder.REFILTERING, after) != after:
+            out.refuse_half_filtered(meta)
+        folder.atomic_write(out.meta, records.dump(meta | {folder.REFILTERING: after}))
         for stem in progress(sorted(out.done())):
             path = out.path(folder.INSTANCES, stem)
             record = records.load(path)
             if record['signature'] not in (before, after):
-                raise RefusedError(
-                    f'{path}: made with settings other than those of meta.json; if a --refilter '
-                    'was interrupted, first finish it with the same filters'
-                )
+                raise RefusedError(f'{path}: made with other settings; delete it and run again')
             if record['signature'] == before != after:
                 semantic = paint(record['image'], record['boxes'], filters, policy)
                 write_png(out.path(folder.SEMANTIC, stem), semantic)

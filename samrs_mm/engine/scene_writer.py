@@ -16,7 +16,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from samrs_mm.annotation.classes import UNLABELLED
-from samrs_mm.annotation.errors import SamrsError
+from samrs_mm.annotation.errors import ImageReadError, SamrsError
 from samrs_mm.annotation.folder import atomic_write, temporary
 from samrs_mm.engine.scene_blends import STEPS
 from samrs_mm.visualization.label_maps import colour_labels
@@ -25,23 +25,23 @@ OVERLAY_SIDE = 2048
 """Longest side of an overlay in pixels."""
 
 _BLOCK = 256
-_GDAL_OPTIONS = dict(GDAL_CACHEMAX=256, GDAL_PAM_ENABLED='NO')
+_CACHE_MB = 256
 
 
 @contextlib.contextmanager
-def gdal() -> Iterator[None]:
-    """Keep GDAL from taking a share of all memory as cache, and from writing files of its own."""
+def _gdal(**options: str) -> Iterator[None]:
+    """Use GDAL without warnings, and without a share of all memory as its cache."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', NotGeoreferencedWarning)
-        with rasterio.Env(**_GDAL_OPTIONS):
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB, **options):
             yield
 
 
 @contextlib.contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Work with GDAL on a file; name it in errors, which GDAL's own seldom do."""
+    """Write a file, and none beside it; name it in errors, which GDAL's own seldom do."""
     try:
-        with gdal():
+        with _gdal(GDAL_PAM_ENABLED='NO'):
             yield
     except Exception as error:  # those of GDAL have no public base
         raise SamrsError(f'{path}: could not be written ({error}); is the disk full?') from error
@@ -59,8 +59,8 @@ class SceneFile:
     """
 
     def __init__(self, path: str | os.PathLike):
-        self.position, self._file = None, None
-        with gdal(), contextlib.suppress(RasterioError):  # a format that Pillow alone reads
+        self.path, self.position, self._file = path, None, None
+        with _gdal(), contextlib.suppress(RasterioError):  # a format that Pillow alone reads
             file = rasterio.open(path)
             self.position = _position(file)
             masked = any(MaskFlags.all_valid not in flags for flags in file.mask_flag_enums)
@@ -72,11 +72,18 @@ class SceneFile:
         return self._file is not None
 
     def valid(self, x: int, y: int, width: int, height: int) -> np.ndarray:
-        """Return which pixels of a window have data, ``(height, width)`` bool."""
+        """Return which pixels of a window have data, ``(height, width)`` bool.
+
+        Raises:
+            ImageReadError: The file is damaged there.
+        """
         if self._file is None:
             return np.ones((height, width), bool)
-        with gdal():
-            return self._file.dataset_mask(window=Window(x, y, width, height)) != 0
+        try:
+            with _gdal():
+                return self._file.dataset_mask(window=Window(x, y, width, height)) != 0
+        except RasterioError as error:
+            raise ImageReadError(f'{self.path}: cannot read the image: {error}') from error
 
 
 def _position(file: rasterio.DatasetReader) -> dict[str, Any] | None:

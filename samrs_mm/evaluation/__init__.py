@@ -1,4 +1,4 @@
-"""How good masks and predictions are."""
+"""How good masks and predictions are, and what datasets hold."""
 
 from samrs_mm.evaluation.mask_iou import FolderScore, MaskIoU, score_folder
 

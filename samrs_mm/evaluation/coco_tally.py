@@ -15,6 +15,7 @@ from samrs_mm.annotation.records import KEPT
 from samrs_mm.evaluation.dataset_tally import IMAGE, Part, box_column
 
 _LISTS = ('images', 'annotations', 'categories')
+_LONGEST = (1 << 16) - 1
 _BAD_ENTRY = (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError)
 
 
@@ -95,6 +96,7 @@ class _Columns:
         # of each annotation; what its ids mean is looked up at the end, each id once
         self._images, self._labels = _Ids(), _Ids()
         self._areas, self._hboxes = array('q'), array('d')
+        # polygons of images whose size comes later in the file
         self._waiting: dict[int, list] = {}
 
     def note(self, take: Callable[..., None], place: str, entry: Any) -> None:
@@ -108,8 +110,7 @@ class _Columns:
     def image(self, entry: dict) -> None:
         """Take one of ``images``."""
         width, height = entry['width'], entry['height']
-        if not (type(width) is type(height) is int and min(width, height) > 0):
-            raise ValueError(f'size {width!r} x {height!r}; allowed: whole numbers from 1')
+        _check_size(height, width)
         _enter(self._image_at, entry['id'])
         self._widths.append(width)
         self._heights.append(height)
@@ -128,32 +129,36 @@ class _Columns:
         hash(label)  # one that can't be looked up is noted now
         segmentation, hbox = entry.get('segmentation'), _hbox(entry)
         at = self._image_at.get(image)
-        if isinstance(segmentation, list) and at is None:
-            self._waiting[row] = segmentation  # its image's size comes later in the file
-            area = 0
-        else:
-            area = self._area(segmentation, at)
+        polygons = isinstance(segmentation, list)
+        if polygons:
+            _check_polygons(segmentation)
+        waits = polygons and at is None
+        area = 0 if waits else self._area(segmentation, at)
+        if waits:
+            self._waiting[row] = segmentation
         self._images.append(image)
         self._labels.append(label)
         self._areas.append(area)
         self._hboxes.extend(hbox)
 
     def _area(self, segmentation: Any, image: int | None) -> int:
-        size = (0, 0) if image is None else (self._heights[image], self._widths[image])
-        mask = rle.from_coco(segmentation, *size)
-        if mask is None:
+        if not segmentation:
             return 0
-        area = rle.area(mask)
-        if not 0 <= area <= np.prod(mask['size']):
-            raise ValueError(f'a mask of {area} pixels in an image of {mask["size"]}')
+        if isinstance(segmentation, list):
+            size = self._heights[image], self._widths[image]
+        else:
+            size = _checked_size(segmentation)
+        area = rle.area(rle.from_coco(segmentation, *size))
+        if area > size[0] * size[1]:
+            raise ValueError(f'a mask of {area} pixels in an image of {size[0]} x {size[1]}')
         return area
 
     def part(self) -> Part:
         """Return what was counted."""
         images, labels = self._images.places(self._image_at), self._labels.places(self._category_at)
-        for row, segmentation in self._waiting.items():
+        for row, polygons in self._waiting.items():
             if images[row] >= 0:
-                self._areas[row] = self._area(segmentation, images[row])
+                self._areas[row] = self._area(polygons, images[row])
         known = (images >= 0) & (labels >= 0)
         if not known.all():
             row = int(np.argmin(known))
@@ -207,13 +212,40 @@ def _enter(places: dict[Any, int], key: Any) -> None:
     places[key] = len(places)
 
 
+def _check_size(height: Any, width: Any) -> None:
+    sides = height, width
+    if not all(type(side) is int and 0 < side <= _LONGEST for side in sides):
+        raise ValueError(
+            f'size {height!r} x {width!r}; allowed: whole numbers from 1 to {_LONGEST}'
+        )
+
+
+def _checked_size(mask: dict) -> tuple[int, int]:
+    """Return height and width of RLE; the library behind ``rle`` trusts what it is given."""
+    (height, width), counts = mask['size'], mask['counts']
+    _check_size(height, width)
+    if isinstance(counts, list) and sum(counts) != height * width:
+        raise ValueError(f'runs of {sum(counts)} pixels for a mask of {height} x {width}')
+    return height, width
+
+
+def _check_polygons(polygons: list) -> None:
+    """Refuse what would make the library behind ``rle`` ask for all memory there is."""
+    for polygon in polygons:
+        points = np.array(polygon, float)
+        if points.ndim != 1 or len(points) < 6 or len(points) % 2:
+            raise ValueError('a polygon is not a list of x1, y1, x2, y2, x3, y3 ...')
+        if not (np.abs(points) <= _LONGEST).all():
+            raise ValueError(f'a polygon has a coordinate that is not within {_LONGEST}')
+
+
 def _hbox(entry: dict) -> list[float]:
     """Return x0, y0, x1, y1 of an annotation, NaN where it has no box."""
     rbox, bbox = entry.get('rbox'), entry.get('bbox')
     if rbox:
-        xs, ys = rbox[::2], rbox[1::2]
-        return [min(xs), min(ys), max(xs), max(ys)]
+        x1, y1, x2, y2, x3, y3, x4, y4 = map(float, rbox)
+        return [min(x1, x2, x3, x4), min(y1, y2, y3, y4), max(x1, x2, x3, x4), max(y1, y2, y3, y4)]
     if bbox:
-        x, y, width, height = bbox
+        x, y, width, height = map(float, bbox)
         return [x, y, x + width, y + height]
     return [np.nan] * 4

@@ -1,1 +1,1 @@
-"""Pictures: overlays, drawn demo scenes."""
+"""Pictures: overlays, figures, drawn demo scenes."""

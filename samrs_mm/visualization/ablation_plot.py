@@ -19,7 +19,8 @@ def draw_ablation(table: dict[str, Any]) -> bytes:
     """
     names = [segmentor['name'] for segmentor in table['segmentors']]
     rows = {(row['segmentor'], row['setting']): row for row in table['rows']}
-    figure = Figure(figsize=(10, 1.5 + 0.28 * len(SETTINGS) * max(1, 0.6 * len(names))))
+    height = 1.5 + 0.28 * len(SETTINGS) * max(1, 0.6 * len(names))
+    figure = Figure(figsize=(10, height), layout='constrained')
     axes = figure.subplots(1, 2, sharey=True)
     places = np.arange(len(SETTINGS))
     thick = 0.8 / len(names)
@@ -34,7 +35,7 @@ def draw_ablation(table: dict[str, Any]) -> bytes:
             errors = np.clip([values - ends[0], ends[1] - values], 0, None)
             axis.barh(
                 places + shift, values, 0.9 * thick, xerr=errors, label=name, capsize=2,
-                error_kw=dict(linewidth=0.8),
+                alpha=0.75, error_kw=dict(linewidth=0.8),
             )  # fmt: skip
         paper = [(row['paper'] or {}).get(measure) for row in (rows[names[0], s] for s in SETTINGS)]
         label = "the paper's (SAM ViT-H, HRSC2016)"
@@ -42,10 +43,9 @@ def draw_ablation(table: dict[str, Any]) -> bytes:
         axis.set(title=title, xlim=(0, 100), xlabel='%', yticks=places)
         axis.grid(axis='x', alpha=0.3)
     axes[0].set_yticklabels(SETTINGS)
-    axes[0].invert_yaxis()
+    axes[0].set_ylim(len(SETTINGS) - 0.4, -0.6)
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc='lower center', ncols=2, frameon=False)
-    figure.tight_layout(rect=(0, 0.04 + 0.025 * (len(labels) // 2), 1, 1))
+    figure.legend(handles, labels, loc='outside lower center', ncols=2, frameon=False)
     picture = io.BytesIO()
     # Without metadata the same numbers give the same bytes.
     figure.savefig(picture, format='png', dpi=110, metadata=dict(Software=None))

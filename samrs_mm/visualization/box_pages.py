@@ -23,7 +23,7 @@ from samrs_mm.datasets.box_annotated.geometry import BoxGeometry, geometry
 from samrs_mm.engine.job import build
 from samrs_mm.engine.plan import Plan, Unit
 from samrs_mm.engine.samples import build_prompts, enclosing_boxes
-from samrs_mm.visualization.browsing import Instance, class_swatches
+from samrs_mm.visualization.browsing import Instance, MaskPart, class_swatches
 from samrs_mm.visualization.crops import window_around
 from samrs_mm.visualization.lettering import Swatch
 from samrs_mm.visualization.overlays import class_colour
@@ -150,23 +150,16 @@ class BoxBrowser:
         """Return the boxes of an image, with their RH-Boxes."""
         return self.unit_boxes(self._units[name], oriented=True)
 
-    def truth(self, unit: Unit, wanted: Collection[str]) -> dict[str, np.ndarray]:
-        """Return the true masks ``(H, W)`` bool of some box ids, where they have one in a unit."""
-        if not self.has_truth:
-            return {}
+    def truth(
+        self, unit: Unit, boxes: Iterable[BoxLabel]
+    ) -> Iterator[tuple[BoxLabel, MaskPart | None]]:
+        """Yield boxes with the part of their true mask that lies in a unit, or None."""
         width, height = image_size(self.dataset.root / self.dataset.scenes[unit.scene].image)
-        window = unit.window or Window(0, 0, width, height)
-        rows = slice(window.y, window.y + window.height)
-        columns = slice(window.x, window.x + window.width)
-        masks = {}
-        segmentations = self.dataset.ground_truth_of(unit.scene)
-        for box_id in wanted:
-            coded = rle.from_coco(segmentations.get(box_id), height, width)
-            if coded is not None:
-                mask = rle.decode(coded)[rows, columns]
-                if mask.any():
-                    masks[box_id] = mask
-        return masks
+        tile = unit.window or Window(0, 0, width, height)
+        segmentations = self.dataset.ground_truth_of(unit.scene) if self.has_truth else {}
+        for box in boxes:
+            coded = rle.from_coco(segmentations.get(box.box_id), height, width)
+            yield box, None if coded is None else _inside(coded, tile)
 
     def unit_window(self, unit: Unit, bounds: Sequence[float] | None = None) -> Window:
         """Return a window of the scene: a unit without its padding, or a part of it."""
@@ -192,27 +185,27 @@ class BoxBrowser:
         found = self.unit_boxes(unit)
         fates = found.fates(PromptSetting('hbox'))
         return [
-            Instance(name, self.label(box), tuple(bounds), partial(self.mask, name, box.box_id))
+            Instance(name, self.label(box), tuple(bounds), partial(self.mask, name, box))
             for box, bounds, fate in zip(found.labels, found.shapes.hboxes, fates, strict=True)
             if fate == box_ops.OK
         ]
 
-    def mask(self, name: str, box_id: str) -> np.ndarray | None:
-        """Return the true mask ``(H, W)`` bool of a box, or None if it has none."""
-        return self.truth(self._units[name], [box_id]).get(box_id)
+    def mask(self, name: str, box: BoxLabel) -> MaskPart | None:
+        """Return the part of a box's true mask that lies in an image, or None."""
+        return next(self.truth(self._units[name], [box]))[1]
 
     def overview(self, name: str, side: int) -> Panel:
         """Return an image with its true masks, or its boxes where it has none."""
         panel, unit = self.crop(name, None, side), self._units[name]
         boxes = self.unit_boxes(unit)
-        masks = self.truth(unit, [box.box_id for box in boxes.labels])
         panel.fine = panel.crowded(boxes.shapes.polygons)
-        for box, polygon in zip(boxes.labels, boxes.shapes.polygons, strict=True):
+        found = self.truth(unit, boxes.labels)
+        for (box, part), polygon in zip(found, boxes.shapes.polygons, strict=True):
             colour = class_colour(self.label(box))
-            if box.box_id in masks:
-                panel.mask(masks[box.box_id], colour)
-            else:
+            if part is None:
                 panel.polygon(polygon, colour)
+            else:
+                panel.mask(part[0], colour, *part[1:])
         return panel
 
     def page(self, name: str, what: Collection[str], classes: Collection[str]) -> Page | None:
@@ -225,8 +218,9 @@ class BoxBrowser:
             return None
         plain = self.crop(name, None, self.side)
         plain.fine = plain.crowded(boxes.shapes.polygons[rows])
-        fates = Counter(fate for i, fate in enumerate(boxes.fates(self.settings[0])) if i in rows)
-        lost = ''.join(f', {fates[fate]} {fate}' for fate in sorted(fates) if fate != box_ops.OK)
+        fates = boxes.fates(self.settings[0])
+        counts = Counter(fates[row] for row in rows)
+        lost = ''.join(f', {counts[fate]} {fate}' for fate in sorted(counts) if fate != box_ops.OK)
         page = Page(name, [], note=f'{len(rows)} boxes{lost}' if len(rows) else 'no boxes')
         if 'boxes' in what:
             self._draw_boxes(page, plain, boxes, rows)
@@ -260,12 +254,23 @@ class BoxBrowser:
         _add(page, [Swatch(f'box is {fate}', STATUS_COLOURS[fate], 'dashed') for fate in lost])
 
     def _draw_truth(self, page: Page, plain: Panel, unit: Unit, boxes: list[BoxLabel]) -> None:
-        masks = self.truth(unit, [box.box_id for box in boxes])
-        shown = [box for box in boxes if box.box_id in masks]
-        panel = plain.again(f'true masks: {len(shown)} of {len(boxes)} boxes have one')
-        for box in shown:
-            panel.mask(masks[box.box_id], class_colour(self.label(box)))
+        panel, count = plain.again(''), 0
+        for box, part in self.truth(unit, boxes):
+            if part is not None:
+                panel.mask(part[0], class_colour(self.label(box)), *part[1:])
+                count += 1
+        panel.caption = f'true masks: {count} of {len(boxes)} boxes have one'
         page.panels.append(panel)
+
+
+def _inside(coded: dict, tile: Window) -> MaskPart | None:
+    """Return what of a scene's RLE mask lies in a tile, in pixels of the tile."""
+    x, y, width, height = rle.bbox(coded)
+    x0, x1 = np.clip([x, x + width], tile.x, tile.x + tile.width).tolist()
+    y0, y1 = np.clip([y, y + height], tile.y, tile.y + tile.height).tolist()
+    if x0 == x1 or y0 == y1:
+        return None
+    return rle.decode(coded)[y0:y1, x0:x1], x0 - tile.x, y0 - tile.y
 
 
 def need_mmrotate() -> None:
@@ -273,7 +278,7 @@ def need_mmrotate() -> None:
     try:
         mmrotate_boxes()
     except ImportError as error:
-        raise RefusedError(f'--prompt with rhbox: {error}') from error
+        raise RefusedError(f'RH-Boxes cannot be drawn: {error}') from error
 
 
 def _add(page: Page, swatches: list[Swatch]) -> None:

@@ -1,6 +1,6 @@
 """What all kinds of data that can be looked at have in common."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,9 +10,11 @@ from samrs_mm.annotation.abbreviations import abbreviations
 from samrs_mm.annotation.errors import RefusedError
 from samrs_mm.visualization.lettering import Swatch
 from samrs_mm.visualization.overlays import class_colour
-from samrs_mm.visualization.pages import Page
 from samrs_mm.visualization.panels import Panel
 from samrs_mm.visualization.strokes import Colour
+
+MaskPart = tuple[np.ndarray, int, int]
+"""A mask ``(h, w)`` bool of a part of an image, and x, y of that part's first pixel."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,13 @@ class Instance:
         image: Name of the image.
         label: Class index.
         bounds: x0, y0, x1, y1 in pixels of the image.
-        mask: Returns its mask ``(H, W)`` bool, of the whole image, or None if it has none.
+        mask: Returns its mask, or None if it has none.
     """
 
     image: str
     label: int
     bounds: tuple[float, float, float, float]
-    mask: Callable[[], np.ndarray | None]
+    mask: Callable[[], MaskPart | None]
 
 
 class Source(Protocol):
@@ -51,17 +53,6 @@ class Source(Protocol):
 
     def overview(self, name: str, side: int) -> Panel:
         """Return an image with its masks, or its boxes if it has no masks."""
-
-
-class Browser(Protocol):
-    """What a path leads to: pages to draw one by one, and the sources behind them."""
-
-    kinds: tuple[str, ...]
-    """What ``--what`` may ask for."""
-    sources: list[Source]
-
-    def page(self, name: str, what: Collection[str], classes: Collection[str]) -> Page | None:
-        """Return the page of an image; None if it has nothing of the wanted classes."""
 
 
 def class_swatches(

@@ -2,7 +2,8 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,9 @@ from samrs_mm.annotation.errors import RefusedError
 from samrs_mm.annotation.folder import AnnotatedFolder
 from samrs_mm.annotation.images import SceneImage
 from samrs_mm.annotation.prompts import PromptSetting
-from samrs_mm.datasets.image_index import read_meta
+from samrs_mm.datasets.image_index import read_annotated, read_meta
 from samrs_mm.datasets.transforms.pixels import read_label
-from samrs_mm.visualization.browsing import Instance, class_swatches
+from samrs_mm.visualization.browsing import Instance, MaskPart, class_swatches
 from samrs_mm.visualization.crops import window_around
 from samrs_mm.visualization.lettering import Swatch
 from samrs_mm.visualization.overlays import class_colour
@@ -54,23 +55,21 @@ class FolderBrowser:
         self.setting = PromptSetting.parse(self.meta['settings']['prompt'])
         self.tiled = self.meta['settings'].get('tile') is not None
         self.data_root = Path(os.path.normpath(root / self.meta['data_root']))
-        self.names = list(self._of_split(sorted(self.out.done() | self.out.failed()), split))
+        self.names = self._of_split(sorted(self.out.done() | self.out.failed()), split)
         if not self.names:
-            raise RefusedError(f'--split {split}: no image of {root} is in it')
+            raise RefusedError(f'{root}: no image' + (f' of --split {split}' if split else ''))
         self.sources = [self]
 
-    def _of_split(self, stems: list[str], split: str | None) -> Iterator[str]:
-        listed = self.out.root / f'{split}.txt'
+    def _of_split(self, stems: list[str], split: str | None) -> list[str]:
         if split is None:
-            yield from stems
-        elif listed.is_file():
+            return stems
+        listed = self.out.root / f'{split}.txt'
+        if listed.is_file():
             wanted = set(listed.read_text(encoding='utf-8').split('\n'))
-            yield from (stem for stem in stems if stem in wanted)
         else:
-            done = self.out.done()
-            for stem in stems:
-                if stem in done and self._record(stem)['image'].get('split') == split:
-                    yield stem
+            entries = read_annotated(self.out.root, self.meta)
+            wanted = {entry.stem for entry in entries if entry.split == split}
+        return [stem for stem in stems if stem in wanted]
 
     def _record(self, stem: str) -> dict:
         path = self.out.path(folder.INSTANCES, stem)
@@ -90,11 +89,11 @@ class FolderBrowser:
     def instances(self, name: str) -> list[Instance]:
         """Return the objects with a mask that was kept."""
         found = []
-        for box in self._record(name)['boxes'] if name in self.out.done() else ():
+        for box in self._record(name)['boxes']:
             if box['status'] == records.KEPT:
                 x, y, width, height = box['bbox']
                 bounds = (x, y, x + width, y + height)
-                mask = _Decoded(box['segmentation'])
+                mask = partial(decoded, box)
                 found.append(Instance(name, box['category_id'] - 1, bounds, mask))
         return found
 
@@ -177,7 +176,7 @@ class FolderBrowser:
         for number, box in enumerate(boxes):
             if not box['segmentation']:
                 continue
-            mask, x, y = cropped(rle.decode(box['segmentation']), box['bbox'])
+            mask, x, y = decoded(box)
             if box['status'] == records.FILTERED:
                 panel.mask(mask, STATUS_COLOURS[records.FILTERED], x, y)
                 panel.polygon(box['polygon'], STATUS_COLOURS[records.FILTERED], True)
@@ -201,17 +200,7 @@ class FolderBrowser:
         return panel, class_swatches(shown, self.classes)
 
 
-class _Decoded:
-    """Decodes a mask when it is wanted."""
-
-    def __init__(self, segmentation: dict):
-        self.segmentation = segmentation
-
-    def __call__(self) -> np.ndarray:
-        return rle.decode(self.segmentation)
-
-
-def cropped(mask: np.ndarray, bbox: Sequence[int]) -> tuple[np.ndarray, int, int]:
-    """Return the part of a mask inside its box ``[x, y, w, h]``, and where that begins."""
-    x, y, width, height = bbox
-    return mask[y : y + height, x : x + width], x, y
+def decoded(box: dict) -> MaskPart:
+    """Return the mask of a record's box, cut to the mask's own box."""
+    x, y, width, height = box['bbox']
+    return rle.decode(box['segmentation'])[y : y + height, x : x + width], x, y

@@ -77,18 +77,17 @@ def grid(cells: Sequence[np.ndarray], columns: int, margin: int = _MARGIN) -> np
     return picture
 
 
-def contact_sheet(pages: Sequence[tuple[str, np.ndarray]], side: int = 240) -> np.ndarray:
+def contact_sheet(pages: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
     """Return a grid of named thumbnails.
 
     Args:
-        pages: Name and picture ``(H, W, 3)`` uint8 RGB of each, at least one.
-        side: Longer side of a thumbnail in pixels.
+        pages: Name and thumbnail of each, at least one.
     """
-    cells = [captioned(thumbnail(picture, side), name, 13) for name, picture in pages]
+    cells = [captioned(picture, name, 13) for name, picture in pages]
     return grid(cells, min(len(cells), 6))
 
 
-def thumbnail(picture: np.ndarray, side: int) -> np.ndarray:
+def thumbnail(picture: np.ndarray, side: int = 240) -> np.ndarray:
     """Return a picture reduced so that it fits a square of ``side`` pixels."""
     scale = min(side / max(picture.shape[:2]), 1)
     size = [max(round(length * scale), 1) for length in picture.shape[1::-1]]

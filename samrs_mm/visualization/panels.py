@@ -17,11 +17,12 @@ from samrs_mm.visualization.strokes import (
     hatch,
     outline_colour,
     tint,
+    whole,
 )
 
 LARGEST_SCALE = 4.0
 _MOST_TRIES, _TAG_SIZE, _DARK = 100, 12, 110
-_CROWDED = 20
+_SMALL, _MANY = 20, 1000
 _ROWS = 256
 
 
@@ -52,10 +53,10 @@ class Panel:
         return (np.asarray(points, float) - self.origin) * self.scale
 
     def crowded(self, polygons: Sequence) -> bool:
-        """Whether most polygons are so small here that halos would hide what they mark."""
+        """Whether polygons are so small, or so many, that halos would hide what they mark."""
         sides = [np.ptp(self.place(polygon), axis=0).max() for polygon in polygons]
         sides = [side for side in sides if np.isfinite(side)]
-        return bool(sides) and float(np.median(sides)) < _CROWDED
+        return bool(sides) and (len(sides) > _MANY or float(np.median(sides)) < _SMALL)
 
     def polygon(self, corners: np.ndarray, colour: Colour, dashed: bool = False) -> None:
         """Draw a polygon ``(K, 2)``; nothing where a coordinate isn't finite."""
@@ -98,7 +99,7 @@ class Panel:
 
     def labels(self, labels: np.ndarray, colours: Sequence[Colour], share: float = 0.5) -> None:
         """Tint a label map ``(H, W)`` of the whole image; values without a colour stay clear."""
-        shown = self.sample(labels, beyond=255)
+        shown = self.sample(labels.astype(np.uint8), beyond=255)
         table = np.array(colours, np.uint8).reshape(-1, 3)
         labelled = shown < len(table)
         edge = labelled & (cv2.morphologyEx(shown, cv2.MORPH_GRADIENT, np.ones((3, 3))) > 0)
@@ -118,7 +119,7 @@ class Panel:
         firsts = {text: number for number, (_, text, _) in reversed([*enumerate(seen)])}
         objects = np.zeros(self.picture.shape[:2], np.uint8)
         for corners, _, _ in seen:
-            cv2.polylines(objects, [np.rint(corners).astype(np.int32)], True, 1, 2)
+            cv2.polylines(objects, [whole(corners)], True, 1, 2)
         taken = np.zeros(self.picture.shape[:2], bool)
         order = [*firsts.values(), *sorted(set(range(len(seen))) - set(firsts.values()))]
         for number in order[:_MOST_TRIES]:

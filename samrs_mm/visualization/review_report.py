@@ -21,6 +21,7 @@ MEASURES = {
     'score': 'score',
     'stability': 'stability',
     'fill': 'fill',
+    'coverage': 'coverage',
     'leakage': 'leakage',
     'components': 'parts',
     'area': 'area (px)',

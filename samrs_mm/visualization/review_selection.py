@@ -13,7 +13,7 @@ from typing import Any
 from samrs_mm.annotation import ledger, records
 from samrs_mm.annotation.errors import RefusedError
 
-SHARES = ('score', 'stability', 'fill', 'leakage')
+SHARES = ('score', 'stability', 'fill', 'coverage', 'leakage')
 """Measures that lie in [0, 1]; each gets a histogram."""
 
 BINS = 20
@@ -36,6 +36,7 @@ class LedgerMask:
         score: Predicted IoU.
         stability: Stability score.
         fill: Share of the prompt box that the mask covers.
+        coverage: Share of the R-Box that the mask covers.
         leakage: Share of the mask outside the R-Box.
         components: 8-connected parts.
         at_border: Whether it touches the image's border.
@@ -50,6 +51,7 @@ class LedgerMask:
     score: float | None
     stability: float | None
     fill: float | None
+    coverage: float | None
     leakage: float | None
     components: int | None
     at_border: bool | None
@@ -59,11 +61,11 @@ class LedgerMask:
     def doubt(self) -> float:
         """How little the mask can be trusted, from 0 to 1: what "worst" means in the report.
 
-        The mean of 1 - score, 1 - stability, 1 - fill, leakage and 1 - 1 / components, of those
-        that are known; 1 for a box that got no mask.
+        The mean of 1 - score, 1 - stability, 1 - coverage, leakage and 1 - 1 / components, of
+        those that are known; 1 for a box that got no mask.
         """
         doubts = [
-            1 - value for value in (self.score, self.stability, self.fill) if value is not None
+            1 - value for value in (self.score, self.stability, self.coverage) if value is not None
         ]
         if self.leakage is not None:
             doubts.append(self.leakage)
@@ -179,7 +181,7 @@ def _prompted(path: Path, statuses: Counter) -> Iterator[LedgerMask]:
             table = csv.DictReader(file)
             if not set(ledger.COLUMNS) <= set(table.fieldnames or ()):
                 raise RefusedError(
-                    f'{path}: not a ledger with {", ".join(ledger.COLUMNS[-4:])}; annotate anew '
+                    f'{path}: not a ledger with {", ".join(ledger.COLUMNS[-5:])}; annotate anew '
                     'with this version'
                 )
             for row in table:

@@ -2,6 +2,7 @@
 
 import bisect
 from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,22 @@ class LabelledSource:
         self.classes = tuple(dataset.metainfo.get('classes') or ())
         palette = dataset.metainfo.get('palette') or palette_for(len(self.classes))
         self.palette: list[Colour] = [tuple(colour) for colour in palette]
-        self._index: dict[str, int] = {}
-        for index in range(len(dataset)):
-            self._index.setdefault(Path(dataset.get_data_info(index)['img_path']).stem, index)
-        self.names = list(self._index)
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        index: dict[str, int] = {}
+        for number in range(len(self.dataset)):
+            index.setdefault(self.stem(number), number)
+        return index
+
+    @property
+    def names(self) -> list[str]:
+        """Stems of all images."""
+        return list(self._index)
+
+    def stem(self, number: int) -> str:
+        """Return the name of this dataset's image ``number``."""
+        return Path(self.dataset.get_data_info(number)['img_path']).stem
 
     def colour(self, label: int) -> Colour:
         """Return a class's colour in the dataset's palette."""
@@ -57,7 +70,11 @@ class LabelledSource:
         Raises:
             SamrsError: One can't be read, or they don't fit.
         """
-        info = self.dataset.get_data_info(self._index[name])
+        return self.load_number(self._index[name])
+
+    def load_number(self, number: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """As ``load``, of this dataset's image ``number``."""
+        info = self.dataset.get_data_info(number)
         results = LoadWindow()(dict(info, seg_fields=[]))
         return np.ascontiguousarray(results['img'][..., ::-1]), results.get('gt_seg_map')
 
@@ -70,7 +87,8 @@ class LabelledSource:
             for number in np.argsort(-boxes[1:, cv2.CC_STAT_AREA], kind='stable') + 1:
                 x, y, width, height, area = boxes[number].tolist()
                 if area >= _SMALLEST_OBJECT:
-                    mask = _Region(regions, int(number))
+                    part = regions[y : y + height, x : x + width] == number
+                    mask = partial(tuple, (part, x, y))
                     found.append(Instance(name, label, (x, y, x + width, y + height), mask))
         return found
 
@@ -91,14 +109,6 @@ class LabelledSource:
         if labels is not None:
             panel.labels(labels, self.palette)
         return panel
-
-
-class _Region:
-    def __init__(self, regions: np.ndarray, number: int):
-        self.regions, self.number = regions, number
-
-    def __call__(self) -> np.ndarray:
-        return self.regions == self.number
 
 
 class SampleBrowser:
@@ -179,8 +189,7 @@ class SampleBrowser:
     def name(self, index: int) -> str:
         """Return the name of a sample's page: source and image."""
         source = self._source_of(index)
-        stem = Path(source.dataset.get_data_info(index - source.first)['img_path']).stem
-        return f'{source.name}_{stem}'
+        return f'{source.name}_{source.stem(index - source.first)}'
 
     def _source_of(self, index: int) -> LabelledSource:
         return self.sources[bisect.bisect_right(self._firsts, index) - 1]
@@ -189,7 +198,10 @@ class SampleBrowser:
         """Return the page of a sample; None if none of the wanted classes is in it."""
         index, seed = draw
         source = self._source_of(index)
-        image, labels = self._raw(source, index) if self.raw else self._augmented(index, seed)
+        if self.raw:
+            image, labels = source.load_number(index - source.first)
+        else:
+            image, labels = self._augmented(index, seed)
         if classes:
             wanted = [label for label, name in enumerate(source.classes) if name in classes]
             if labels is None or not np.isin(labels, wanted).any():
@@ -213,10 +225,6 @@ class SampleBrowser:
         present = np.unique(labels[labels < len(source.classes)])
         page.swatches = class_swatches(present.tolist(), source.classes, source.colour)
         page.note += f', {100 * np.mean(labels < len(source.classes)):.0f} % labelled'
-
-    def _raw(self, source: LabelledSource, index: int) -> tuple[np.ndarray, np.ndarray | None]:
-        info = source.dataset.get_data_info(index - source.first)
-        return source.load(Path(info['img_path']).stem)
 
     def _augmented(self, index: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
         with seeded(seed):

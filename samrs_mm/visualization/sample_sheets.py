@@ -12,6 +12,7 @@ import numpy as np
 
 from samrs_mm.annotation.abbreviations import abbreviations
 from samrs_mm.annotation.errors import SamrsError
+from samrs_mm.annotation.labels import BoxLabel
 from samrs_mm.annotation.prompts import PromptSetting
 from samrs_mm.visualization.box_pages import BoxBrowser
 from samrs_mm.visualization.browsing import Instance, Source, class_swatches, full_name
@@ -106,16 +107,16 @@ def _pair(source: Source, instance: Instance, tell: _TELL) -> np.ndarray:
     pair = np.full((_CELL, 2 * _CELL + 2, 3), 255, np.uint8)
     try:
         plain = source.crop(instance.image, instance.bounds, _CELL)
-        mask = instance.mask()
+        part = instance.mask()
     except SamrsError as error:
         tell(error)
         return pair
     panel, colour = plain.again(''), source.colour(instance.label)
-    if mask is not None:
+    if part is not None:
         panel.picture //= 2
-        shown = panel.sample(mask)
+        shown = panel.sample(*part)
         panel.picture[shown] = plain.picture[shown]
-        panel.mask(mask, colour)
+        panel.mask(part[0], colour, *part[1:])
     else:
         x0, y0, x1, y1 = instance.bounds
         panel.polygon(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]), colour)
@@ -219,7 +220,7 @@ def _prompt_row(
     wide = (x1 - x0) / 4, (y1 - y0) / 4
     bounds = (x0 - wide[0], y0 - wide[1], x1 + wide[0], y1 + wide[1])
     plain = browser.crop(name, bounds, _PROMPT_CELL)
-    cells = [_truth_cell(browser, name, plain, boxes.labels[row].box_id, labels[row])]
+    cells = [_truth_cell(browser, name, plain, boxes.labels[row], labels[row])]
     for setting in settings:
         panel = plain.again('')
         draw_prompts(panel, boxes.prompts(setting, np.array([row])))
@@ -228,11 +229,11 @@ def _prompt_row(
 
 
 def _truth_cell(
-    browser: BoxBrowser, name: str, plain: Panel, box_id: str, label: int
+    browser: BoxBrowser, name: str, plain: Panel, box: BoxLabel, label: int
 ) -> np.ndarray:
-    panel, mask = plain.again(''), browser.mask(name, box_id)
-    if mask is not None:
-        panel.mask(mask, browser.colour(label))
+    panel, part = plain.again(''), browser.mask(name, box)
+    if part is not None:
+        panel.mask(part[0], browser.colour(label), *part[1:])
     return _prompt_cell(panel, browser.classes[label])
 
 

@@ -35,6 +35,11 @@ def outline_colour(colour: Colour) -> Colour:
     return colour if brightness(colour) > _DIM else (255, 255, 255)
 
 
+def whole(points: np.ndarray) -> np.ndarray:
+    """Return finite points ``(..., 2)`` as whole pixels that OpenCV can draw, int32."""
+    return np.rint(np.clip(points, -_FAR, _FAR)).astype(np.int32)
+
+
 def dashes(
     picture: np.ndarray,
     corners: np.ndarray,
@@ -55,7 +60,7 @@ def dashes(
         return
     corners = np.clip(corners, -_FAR, _FAR)
     parts = _broken(corners) if dashed else [np.concatenate([corners, corners[:1]])]
-    lines = [np.rint(part).astype(np.int32) for part in parts]
+    lines = [whole(part) for part in parts]
     if not fine:
         cv2.polylines(picture, lines, False, (0, 0, 0), 4, cv2.LINE_AA)
     cv2.polylines(picture, lines, False, colour, 1 if fine else 2, cv2.LINE_AA)
@@ -77,7 +82,7 @@ def cross(picture: np.ndarray, point: np.ndarray, colour: Colour, reach: int = 6
     """Draw an upright cross at a point ``(2,)``, in place, with a dark halo."""
     if not np.isfinite(point).all():
         return
-    x, y = np.rint(np.clip(point, -_FAR, _FAR)).astype(int).tolist()
+    x, y = whole(point).tolist()
     for tint, width, more in ((0, 0, 0), 4, 1), (colour, 2, 0):
         length = reach + more
         cv2.line(picture, (x - length, y), (x + length, y), tint, width)
@@ -89,7 +94,7 @@ def hatch(picture: np.ndarray, corners: np.ndarray, colour: Colour, share: float
     if not np.isfinite(corners).all():
         return
     inside = np.zeros(picture.shape[:2], np.uint8)
-    cv2.fillPoly(inside, [np.rint(np.clip(corners, -_FAR, _FAR)).astype(np.int32)], 1)
+    cv2.fillPoly(inside, [whole(corners)], 1)
     y, x = np.nonzero(inside)
     tint(picture, (y, x), colour, share)
     lined = (x + y) % 8 < 2

@@ -75,7 +75,9 @@ def test_no_instances(tmp_path):
 
 def test_pictures_that_do_not_belong_together(pictures, tmp_path):
     ids, colours, _ = pictures
-    with pytest.raises(LabelReadError, match=r'90 x 300 px, but P0_instance_color_RGB.png has 90 x'):
+    with pytest.raises(
+        LabelReadError, match=r'90 x 300 px, but P0_instance_color_RGB.png has 90 x'
+    ):
         read_instances(*write(tmp_path, ids, colours[:-1]))
     colours[0, 0] = 1
     with pytest.raises(LabelReadError, match=r'colour \(1, 1, 1\) at x=0, y=0 is of no class'):

@@ -16,6 +16,7 @@ rows = st.builds(
     area=st.integers(0, 10**9),
     visible_area=st.integers(0, 10**9),
     fill=st.none() | st.floats(0, 1),
+    coverage=st.none() | st.floats(0, 1),
     leakage=st.none() | st.floats(0, 1),
     components=st.none() | st.integers(1, 10**6),
     at_border=st.none() | st.booleans(),
@@ -40,7 +41,9 @@ def test_what_is_written_reads_back(written):
 
 def test_a_reason_with_commas_and_quotes_stays_one_column():
     row = LedgerRow('a.txt:1', ledger.MALFORMED, 'coordinate "x", not a number')
-    assert ledger.line(row) == b'a.txt:1,malformed,"coordinate ""x"", not a number",,,,,,,0,0,,,,\n'
+    assert (
+        ledger.line(row) == b'a.txt:1,malformed,"coordinate ""x"", not a number",,,,,,,0,0,,,,,\n'
+    )
 
 
 def test_errors_are_those_that_make_the_exit_code_one():

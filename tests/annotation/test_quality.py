@@ -21,11 +21,13 @@ def slow(mask, polygon, prompt_box):
         low, high = np.min(polygon, axis=0), np.max(polygon, axis=0)
         prompt_box = [*np.clip(low, 0, [WIDTH, HEIGHT]), *np.clip(high, 0, [WIDTH, HEIGHT])]
     frame = fill_polygon(corners(np.array([prompt_box], float))[0], HEIGHT, WIDTH)
-    outside = mask & ~fill_polygon(np.array(polygon), HEIGHT, WIDTH)
+    inside = fill_polygon(np.array(polygon), HEIGHT, WIDTH)
+    outside = mask & ~inside
     edge = np.ones_like(mask)
     edge[1:-1, 1:-1] = False
     return dict(
         fill=pytest.approx((mask & frame).sum() / max(frame.sum(), 1), abs=1e-6),
+        coverage=pytest.approx((mask & inside).sum() / max(inside.sum(), 1), abs=1e-6),
         leakage=pytest.approx(outside.sum() / mask.sum(), abs=1e-6),
         components=ndimage.label(mask, np.ones((3, 3)))[1],
         at_border=bool((mask & edge).any()),
@@ -66,9 +68,13 @@ def test_measures_by_hand():
     mask[20, 20] = True
     square = [[5, 5], [15, 5], [15, 15], [5, 15]]
     found = quality.measure(box(mask, square, [5, 5, 15, 10]), HEIGHT, WIDTH)
-    assert found == dict(fill=1.0, leakage=round(2 / 52, 6), components=2, at_border=False)
+    assert found == dict(
+        fill=1.0, coverage=0.5, leakage=round(2 / 52, 6), components=2, at_border=False
+    )
     found = quality.measure(box(mask, square), HEIGHT, WIDTH)
-    assert found == dict(fill=0.5, leakage=round(2 / 52, 6), components=2, at_border=False)
+    assert found == dict(
+        fill=0.5, coverage=0.5, leakage=round(2 / 52, 6), components=2, at_border=False
+    )
 
 
 def test_a_filled_box_has_fill_one_and_no_leakage():
@@ -79,7 +85,7 @@ def test_a_filled_box_has_fill_one_and_no_leakage():
         mask = fill_polygon(polygon, HEIGHT, WIDTH)
         found = quality.measure(box(mask, polygon.tolist()), HEIGHT, WIDTH)
         assert (found['leakage'], found['components']) == (0, 1)
-        assert found['fill'] == 1
+        assert found['fill'] == found['coverage'] == 1
 
 
 @pytest.mark.parametrize('place', [(0, 9), (HEIGHT - 1, 9), (9, 0), (9, WIDTH - 1), (9, 9)])
@@ -90,7 +96,16 @@ def test_at_border(place):
     assert found['at_border'] == (place != (9, 9))
 
 
-MASK = dict(score=0.8, stability=0.9, fill=0.5, leakage=0.1, components=2, area=50, at_border=True)
+MASK = dict(
+    score=0.8,
+    stability=0.9,
+    fill=0.5,
+    coverage=0.7,
+    leakage=0.1,
+    components=2,
+    area=50,
+    at_border=True,
+)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +117,7 @@ MASK = dict(score=0.8, stability=0.9, fill=0.5, leakage=0.1, components=2, area=
         (dict(min_fill=0.5, max_fill=0.5), ''),
         (dict(min_fill=0.6), 'fill 0.5 is below min_fill 0.6'),
         (dict(max_fill=0.4), 'fill 0.5 is above max_fill 0.4'),
+        (dict(min_coverage=0.71), 'coverage 0.7 is below min_coverage 0.71'),
         (dict(max_leakage=0), 'leakage 0.1 is above max_leakage 0.0'),
         (dict(max_components=2), ''),
         (dict(max_components=1), 'components 2 is above max_components 1'),

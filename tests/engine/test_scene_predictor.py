@@ -76,11 +76,10 @@ def whole(predictor, image, **options):
     return np.concatenate([strip.labels for strip in strips]), shares
 
 
-SIZES = [(97, 131), (48, 200), (33, 20), (161, 96)]
+SIZES = [((97, 131), 1), ((48, 200), 3), ((33, 20), 1), ((161, 96), 4)]
 
 
-@pytest.mark.parametrize('size', SIZES)
-@pytest.mark.parametrize('batch', [1, 3])
+@pytest.mark.parametrize(('size', 'batch'), SIZES)
 def test_no_seams_where_the_network_sees_no_further_than_half_the_overlap(
     open_scene, raw_scores, size, batch
 ):
@@ -111,8 +110,7 @@ def test_no_seams_with_a_network_that_reduces(open_scene, raw_scores, stride, ex
     assert (np.abs(found - reference(model, pixels)).max() < 1e-6) == exact
 
 
-@pytest.mark.parametrize('size', SIZES)
-@pytest.mark.parametrize('batch', [1, 3])
+@pytest.mark.parametrize(('size', 'batch'), SIZES)
 def test_average_is_mmsegmentations_slide_inference(open_scene, raw_scores, size, batch):
     pixels = scene(*size, seed=1)
     slide = dict(crop_size=(48, 40), stride=(31, 23))

@@ -49,8 +49,9 @@ def write(root, scene, size, labels, shares=None, image=None, rows=100, suffix='
     return targets
 
 
-@pytest.mark.parametrize('rows', [7, 100, 256, 700])
-@pytest.mark.parametrize('suffix', ['.png', '.tif'])
+@pytest.mark.parametrize(
+    ('rows', 'suffix'), [(7, '.png'), (100, '.tif'), (256, '.png'), (700, '.tif')]
+)
 def test_strips_of_any_height_become_one_file(tmp_path, rows, suffix):
     size = 601, 530
     labels = RNG.integers(0, 4, size, dtype=np.uint8)
@@ -99,6 +100,16 @@ def test_images_without_a_place(tmp_path):
     assert SceneFile(tmp_path / 'a.tif').position is None
     (tmp_path / 'a.tfw').write_text('0.5\n0\n0\n-0.5\n1000\n2000\n')
     assert SceneFile(tmp_path / 'a.tif').position['transform'].a == 0.5
+
+
+def test_a_place_that_is_told_beside_the_image(tmp_path):
+    Image.fromarray(np.zeros((60, 50, 3), np.uint8)).save(tmp_path / 'a.png')
+    with rasterio.open(tmp_path / 'a.png', 'r+') as file:
+        file.crs, file.transform = PLACE['crs'], PLACE['transform']
+    assert (tmp_path / 'a.png.aux.xml').exists()
+    position = SceneFile(tmp_path / 'a.png').position
+    assert position['crs'].to_epsg() == 32633
+    assert position['transform'] == PLACE['transform']
 
 
 def masked_files(tmp_path):
@@ -177,8 +188,7 @@ except SamrsError as error:
 """
 
 
-@pytest.mark.parametrize('suffix', ['.png', '.tif'])
-@pytest.mark.parametrize('side', [200, 700])
+@pytest.mark.parametrize(('suffix', 'side'), [('.tif', 200), ('.png', 700)])
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, suffix, side):
     """GDAL keeps small files to itself until they are closed, and closing tells no errors."""
     command = [sys.executable, '-c', FULL, str(tmp_path), suffix, str(side)]

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from folders import ROOT
 
+from samrs_mm.annotation.prompts import PAPER_SETTINGS
 from samrs_mm.evaluation.paper_tables import (
     INTERNIMAGE_AT_224,
     MISPRINTS,
+    TABLE_1,
     TABLE_3,
     TABLE_4,
     TABLE_5,
@@ -64,3 +66,14 @@ def test_the_printed_gains_of_sep_are_the_differences(table, dataset, gains):
 def test_the_configs_of_pre_training_have_a_row():
     configs = {path.stem for path in (ROOT / 'configs/sep').glob('*.py')}
     assert configs - {'mask2former_resnet50'} <= set(TABLE_9)
+
+
+def test_table_1_has_the_papers_settings_and_says_what_the_paper_says_of_it():
+    assert tuple(TABLE_1) == PAPER_SETTINGS
+    for column in (0, 1):
+        means = {name: row[column] for name, row in TABLE_1.items()}
+        assert max(means, key=means.get) == 'hbox'
+        assert min(means, key=means.get) == 'cp'
+        masks = [means[name] for name in ('hbox-m', 'rbox-m', 'rhbox-m')]
+        assert 55 < max(masks) < 70  # "approximately 60%"
+        assert all(means[f'cp+{name}'] < means[name] for name in means if f'cp+{name}' in means)

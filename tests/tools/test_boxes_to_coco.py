@@ -112,11 +112,13 @@ def test_other_layouts(tmp_path):
 def test_bad_files_are_named_and_the_rest_is_written(yolo, voc, capsys):
     write(yolo / 'labels/train/b.txt', '7 0.5 0.5 0.1 0.1\n0 0.5 0.5 0.1 0.1\n')
     (yolo / 'images/val/a.png').write_bytes(b'no image')
+    write(yolo / 'labels/val/gone.txt', '0 0.5 0.5 0.1 0.1')
     assert TOOL.main([str(yolo), '--from', 'yolo']) == 1
     said = capsys.readouterr()
     assert "failed: labels/train/b.txt:1: class '7'; allowed are 0..1" in said.err
+    assert 'failed: labels/val/gone.txt: there is no image of this label file' in said.err
     assert 'images/val/a.png: cannot read the image' in said.err
-    assert 'boxes    2, 2 places could not be read' in said.out
+    assert 'boxes    2, 3 places could not be read' in said.out
     write(voc / 'Annotations/two.xml', '<!DOCTYPE x [<!ENTITY a "b">]><annotation>&a;</annotation>')
     assert TOOL.main([str(voc), '--from', 'voc']) == 1
     assert 'declares an entity' in capsys.readouterr().err

@@ -4,88 +4,24 @@ import csv
 import itertools
 import json
 import os
-import pickle
 import subprocess
 import sys
 import time
-from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 import pytest
 from folders import ROOT, load_tool, tree
+from mask_folders import slow_count, write_as_released, write_masks
 from PIL import Image
-from pycocotools import mask as coco_mask
-
-from samrs_mm.annotation import records, rle
-from samrs_mm.annotation.classes import palette_for
-from samrs_mm.annotation.compositing import Instance, compose
 
 SMALL = 100
 TOOL = ROOT / 'tools/analysis_tools/dataset_stats.py'
-CLASSES = ('plane', 'ship', 'small-vehicle')
 FIGURES = ('mask_sizes', 'mask_sizes_by_class', 'per_class', 'per_image')
 
 
 @pytest.fixture(scope='module')
 def annotated(tmp_path_factory):
-    """Five images of two sizes, masks that overlap, boxes without mask; the last has none."""
-    root = tmp_path_factory.mktemp('stats') / 'mine'
-    for name in ('instances', 'semantic'):
-        (root / name).mkdir(parents=True)
-    about = dict(partial=False, settings=dict(tile=None), palette=palette_for(3), data_root='.')
-    (root / 'meta.json').write_text(json.dumps(about | dict(classes=CLASSES)))
-    rng = np.random.default_rng(0)
-    coco = dict(images=[], categories=[dict(id=i + 1, name=n) for i, n in enumerate(CLASSES)])
-    coco['annotations'] = []
-    for number, count in enumerate((3, 4, 5, 6, 0)):
-        stem, height, width = f'P{number:04}', 96, 128 + number // 4
-        boxes = [drawn_box(rng, place + 1, height, width) for place in range(count)]
-        if number == 1:
-            boxes += [no_mask(5, 'outside'), no_mask(6, 'degenerate')]
-        if number == 2:
-            boxes[4]['status'] = 'filtered'
-        kept = [box for box in boxes if box['status'] == 'kept']
-        instances = [
-            Instance(box['category_id'] - 1, box['segmentation'], box['area'], None) for box in kept
-        ]
-        semantic, visible = compose(instances, height, width, 'file_order')
-        for box, pixels in zip(kept, visible, strict=True):
-            box['visible_area'] = pixels
-        Image.fromarray(semantic).save(root / f'semantic/{stem}.png')
-        record = dict(image=dict(width=width, height=height), signature='', boxes=boxes)
-        (root / f'instances/{stem}.json').write_text(json.dumps(record))
-        coco['images'].append(dict(id=number, width=width, height=height))
-        coco['annotations'] += [
-            dict(image_id=number, category_id=box['category_id'], segmentation=box['segmentation'],
-                 bbox=box['bbox'], rbox=np.ravel(box['polygon']).tolist())
-            for box in kept
-        ]  # fmt: skip
-    (root / 'annotations.json').write_text(json.dumps(coco))
-    return root
-
-
-def drawn_box(rng: np.random.Generator, number: int, height: int, width: int) -> dict:
-    """Return the entry of a slanted box that may leave the image, and of the ellipse in it."""
-    label, angle = (number - 1) % 3, rng.uniform(0, np.pi)
-    centre, half = rng.uniform((10, 10), (width - 10, height - 10)), rng.uniform(2, 30, 2)
-    axes = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    polygon = centre + np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half @ axes
-    pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1) + 0.5
-    mask = (((pixels - centre) @ axes.T / half) ** 2).sum(-1) <= 1
-    box = records.new_box(
-        number, f'a.txt:{number}', label, CLASSES[label], 'hbox', polygon, polygon, None, 'kept', ''
-    )
-    segmentation = rle.encode(mask)
-    box.update(segmentation=segmentation, area=int(mask.sum()), bbox=rle.bbox(segmentation))
-    return box
-
-
-def no_mask(number: int, status: str) -> dict:
-    polygon = np.array([[900, 900], [940, 900], [940, np.nan], [900, 940]])
-    return records.new_box(
-        number, f'a.txt:{number}', 0, CLASSES[0], 'hbox', polygon, polygon, None, status, 'far'
-    )
+    return write_masks(tmp_path_factory.mktemp('stats') / 'mine')
 
 
 @pytest.fixture
@@ -102,27 +38,7 @@ def copied(annotated, tmp_path):
 
 @pytest.fixture
 def released(annotated, tmp_path):
-    """The same masks as the authors would have stored them: names of FAIR1M, an empty mask."""
-    root = tmp_path / 'set'
-    for name in ('ins', 'gray'):
-        (root / name).mkdir(parents=True)
-    (root / 'export.json').write_text(json.dumps(dict(classes=CLASSES)))
-    for path in sorted((annotated / 'instances').iterdir()):
-        instances = []
-        record = json.loads(path.read_text())
-        size = [record['image']['height'], record['image']['width']]
-        for box in record['boxes']:
-            if box['status'] in ('kept', 'outside'):
-                polygon = np.array(box['polygon'], float)
-                around = np.concatenate([polygon.min(0), polygon.max(0)])
-                nothing = rle.encode(np.zeros(size, bool))
-                mask, area = box['segmentation'] or nothing, np.int64(box['area'])
-                numbers = dict(size=area, label=box['category_id'] - 1, category='A220')
-                instances.append(dict(numbers, mask=mask, rbox=polygon, rhbox=around))
-        (root / 'ins' / f'{path.stem}.pkl').write_bytes(pickle.dumps(instances))
-    for path in (annotated / 'semantic').iterdir():
-        (root / 'gray' / path.name).write_bytes(path.read_bytes())
-    return root
+    return write_as_released(annotated, tmp_path / 'set')
 
 
 @pytest.fixture
@@ -140,31 +56,6 @@ def stats(tmp_path):
             return code, list(csv.DictReader(file)), json.loads(files[1].read_text())
 
     return run
-
-
-def slow_count(root: Path) -> dict[str, dict]:
-    """Count with loops over decoded masks and label pixels."""
-    meta = json.loads((root / 'meta.json').read_text())
-    found = {name: defaultdict(list) for name in meta['classes']}
-    for path in sorted((root / 'instances').iterdir()):
-        record = json.loads(path.read_text())
-        labels = np.array(Image.open(root / 'semantic' / f'{path.stem}.png'))
-        for value, name in enumerate(meta['classes']):
-            found[name]['pixels'].append(sum(int(p == value) for p in labels.ravel()))
-        limit = record['image']['width'], record['image']['height']
-        for box in record['boxes']:
-            numbers = found[box['category']]
-            numbers['boxes'].append(1)
-            if box['status'] != 'kept':
-                continue
-            area = int(coco_mask.decode(box['segmentation']).sum())
-            corners = [[min(max(c, 0), limit[i]) for i, c in enumerate(p)] for p in box['polygon']]
-            xs, ys = zip(*corners, strict=True)
-            x0, x1, y0, y1 = min(xs), max(xs), min(ys), max(ys)
-            numbers['areas'].append(area)
-            numbers['shares'].append(area / ((x1 - x0) * (y1 - y0)))
-            numbers['stems'].append(path.stem)
-    return found
 
 
 def test_numbers_equal_a_slow_count(annotated, stats):
@@ -279,65 +170,6 @@ def test_a_folder_without_records_gives_the_same(copied, annotated, stats):
     assert code == 0
     same(rows, expected, 'pixels')
     assert facts['pixels_of'] == 'label maps'
-
-
-def write_coco(path: Path, order=('info', 'images', 'categories', 'annotations'), **lists):
-    square = [[10, 10, 30, 10, 30, 30, 10, 30]]
-    line = dict(size=[500, 600], counts=[5, 9, 299986])
-    crowd = dict(size=[50, 60], counts=[0, 3000])
-    about = dict(image_id='b', category_id=7)
-    data = dict(
-        info=dict(year=2023),
-        images=[dict(id='a', width=60, height=50), dict(id='b', width=600, height=500)],
-        categories=[dict(id=7, name='ship'), dict(id=2, name='tank')],
-        annotations=[
-            dict(about, bbox=[10, 10, 20, 20], segmentation=square, area=7.5),
-            dict(about, bbox=[10, 10, 40, 20], segmentation=line),
-            dict(image_id='a', category_id=2, bbox=[50, 40, 20, 20], segmentation=[]),
-            dict(image_id='a', category_id=2, bbox=[0, 0, 60, 50], segmentation=crowd, iscrowd=1),
-        ],
-    ) | lists  # fmt: skip
-    path.write_text(json.dumps({key: data[key] for key in order}))
-    return path
-
-
-@pytest.mark.parametrize('reverse', [False, True])
-def test_foreign_coco_files(stats, tmp_path, reverse):
-    order = ('info', 'images', 'categories', 'annotations')
-    path = write_coco(tmp_path / 'theirs.json', order[::-1] if reverse else order)
-    code, (ship, tank), facts = stats(path)
-    assert code == 0
-    assert (ship['category'], ship['boxes'], ship['instances']) == ('ship', '2', '2')
-    assert int(ship['mask_pixels']) == 400 + 9
-    assert float(ship['box_share_q50']) == pytest.approx((400 / 400 + 9 / 800) / 2, abs=1e-4)
-    assert (tank['boxes'], tank['instances'], tank['empty'], tank['q50']) == ('1', '0', '1', '')
-    assert facts['classes_without_instances'] == ['tank']
-    assert facts['table_2'][0]['Image size'] == '60 × 50 ~ 600 × 500'
-    assert facts['table_2'][1]['#Images'] == '1'
-
-
-def test_bad_annotations_are_named_and_skipped(stats, tmp_path, capsys):
-    good = dict(image_id=1, category_id=1, bbox=[1, 1, 9, 9], segmentation=[[1, 1, 9, 1, 9, 9]])
-    rows = [
-        good, 7, good | dict(image_id=5), good | dict(category_id=[1]), good | dict(bbox=[1, 2]),
-        good | dict(segmentation=dict(size=[5, 5], counts=[0, 30])),
-    ]  # fmt: skip
-    del (broken := dict(good))['category_id']
-    path = write_coco(
-        tmp_path / 'a.json', annotations=[*rows, broken],
-        images=[dict(id=1, width=20, height=20), dict(id=1, width=2, height=2), dict(id=2)],
-        categories=[dict(id=1, name='ship')],
-    )  # fmt: skip
-    code, (ship,), facts = stats(path)
-    assert code == 1
-    assert (ship['instances'], facts['images']) == ('1', 1)
-    told = capsys.readouterr().err
-    for place in ('images[1]: id 1 is there twice', "images[2]: no 'width'", 'annotations[1]: ',
-                  'annotations[3]: ', 'annotations[4]: ', 'annotations[5]: ',
-                  "annotations[6]: no 'category_id'",
-                  '1 annotations of an unknown image or category, such as image_id 5'):  # fmt: skip
-        assert place in told
-    assert len(facts['skipped']) == told.count('skipped: ') == 8
 
 
 def test_damaged_records_are_named_and_skipped(copied, annotated, stats, capsys):

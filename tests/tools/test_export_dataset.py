@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import pytest
 from export_cases import STEMS, tool, write_folder
 from folders import ROOT, load_tool, tree
 
+from samrs_mm.annotation.exports.coco import COCOExport
 from samrs_mm.engine import exporter
 
 FORMATS = 'coco', 'yolo-seg', 'dota', 'samrs'
@@ -100,6 +102,17 @@ def test_one_bad_image_does_not_stop_it(made, tmp_path, capsys):
     assert len(about['subsets']['']['failed']) == 2
 
 
+@pytest.mark.parametrize('where', ['convert', 'collect', 'finish'])
+def test_a_full_disk_is_told(made, tmp_path, monkeypatch, capsys, where):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as write() does: no file name
+
+    monkeypatch.setattr(COCOExport, where, full)
+    assert tool(made.root, '--to', 'coco', '--out', tmp_path / 'a') == 1
+    assert 'No space left on device; free some space' in capsys.readouterr().err
+    assert not (tmp_path / 'a').exists()
+
+
 def test_a_partial_folder_is_told(made, tmp_path, capsys):
     made.meta.write_text(made.meta.read_text().replace('"partial": false', '"partial": true'))
     assert tool(made.root, '--to', 'dota', '--out', tmp_path / 'a') == 0
@@ -130,6 +143,8 @@ def test_refuses_places(made, tmp_path, capsys):
     assert 'no annotated folder (no meta.json)' in capsys.readouterr().err
     assert tool(made.root, '--to', 'coco', '--out', made.root) == 2
     assert 'exists and is not an empty folder' in capsys.readouterr().err
+    assert tool(made.root, '--to', 'coco', '--out', made.root / 'coco') == 2
+    assert 'lies in the annotated folder itself' in capsys.readouterr().err
     (tmp_path / 'a.part').mkdir()
     assert tool(made.root, '--to', 'coco', '--out', tmp_path / 'a') == 2
     assert 'not left by an earlier export' in capsys.readouterr().err

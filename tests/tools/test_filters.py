@@ -45,7 +45,7 @@ def test_filtered_masks_stay_in_record_and_ledger_only(annotate, tmp_path):
     assert len(rows) == len(found)
     for box in found:
         row = rows[box['box_id']]
-        for key in ('status', 'reason', 'fill', 'leakage', 'components', 'at_border'):
+        for key in ('status', 'reason', 'fill', 'coverage', 'leakage', 'components', 'at_border'):
             assert row[key] == str(box[key])
     meta = read(out / 'meta.json')
     assert meta['settings']['filters'] == dict(min_fill=0.6, drop_at_border=True)
@@ -74,7 +74,7 @@ def test_every_mask_of_a_small_sam_has_all_measures(annotate, tmp_path):
         if box['area']:
             passed = box['score'] >= 0.5 and box['stability'] >= 0.5
             assert box['status'] == ('kept' if passed else 'filtered')
-            for key in ('fill', 'leakage', 'components', 'at_border'):
+            for key in ('fill', 'coverage', 'leakage', 'components', 'at_border'):
                 assert box[key] is not None
     assert annotate('--verify', config=str(config)) == 0
 
@@ -115,6 +115,7 @@ def test_filters_that_cannot_be_are_refused(annotate, tmp_path, capsys, options,
     ('key', 'value', 'says'),
     [
         ('fill', 0.123, 'fill: 0.123 -> '),
+        ('coverage', 0.5, 'coverage: 0.5 -> '),
         ('leakage', None, 'leakage: null -> '),
         ('components', 7, 'components: 7 -> '),
         ('at_border', None, 'at_border: null -> '),
@@ -152,9 +153,27 @@ def test_refilter_killed_at_every_write(annotate, dota, tmp_path, capsys):
             '--refilter']  # fmt: skip
     for nth in (1, 2, 3, 4):
         assert run_apart([*argv, *FILTERED], ('kill', 'replace', nth)) == -signal.SIGKILL
-    assert annotate('--refilter', *BOX_FILL, 'filters.min_fill=0.1') == 2
-    assert 'first finish it with the same filters' in capsys.readouterr().err
+    for flag, options in (
+        ((), BOX_FILL),
+        ((), FILTERED),
+        (['--refilter'], BOX_FILL),
+        (['--refilter'], (*BOX_FILL, 'filters.min_fill=0.1')),
+        (['--verify'], FILTERED),
+        (['--finalise'], BOX_FILL),
+    ):
+        assert annotate(*flag, *options) == 2
+        said = capsys.readouterr().err
+        assert 'a --refilter was interrupted there; finish it with the same filters' in said
     assert run_apart([*argv, *FILTERED]) == 0
+    assert tree(tmp_path / 'out') == tree(tmp_path / 'whole')
+
+
+def test_refilter_killed_in_its_first_image_and_begun_anew(annotate, dota, tmp_path):
+    assert annotate(*BOX_FILL, out='whole') == 0
+    assert annotate(*BOX_FILL) == 0
+    argv = [CONFIG, '--data-root', str(dota), '--out', str(tmp_path / 'out'), '--workers', '0']
+    assert run_apart([*argv, '--refilter', *FILTERED], ('kill', 'replace', 3)) == -signal.SIGKILL
+    assert annotate(*BOX_FILL, '--restart') == 0
     assert tree(tmp_path / 'out') == tree(tmp_path / 'whole')
 
 

@@ -4,6 +4,9 @@ import dataclasses
 import io
 import json
 import shutil
+import signal
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -276,14 +279,22 @@ def prompts_of_labels(data, record, name, height, width):
     return dataclasses.replace(prompts, points=np.clip(prompts.points, 0, [width, height]))
 
 
-@pytest.mark.parametrize('flags', [('--workers', '2'), ('--limit', '1'), ()])
-def test_resuming_changes_no_byte(ablate, filled, data, tmp_path, flags):
+@pytest.mark.parametrize('flags', [('--workers', '2'), ('--workers', '0', '--limit', '1')])
+def test_workers_and_limits_change_no_byte(filled, data, tmp_path, flags):
     out = tmp_path / 'out'
     argv = [COCO_CONFIG, '--data-root', str(data), '--out', str(out), *BOX_FILL]
-    kill = () if flags else ('kill', 'replace', 3)
-    code = run_apart([*argv, '--workers', '0', *flags], kill, 'prompt_ablation')
-    assert code == (0 if flags else -9)
+    assert run_apart([*argv, *flags], (), 'prompt_ablation') == 0
     assert run_apart([*argv, '--workers', '0'], (), 'prompt_ablation') == 0
+    assert tree(out) == tree(filled)
+
+
+def test_killed_while_it_segments_scores_and_writes(filled, data, tmp_path):
+    out = tmp_path / 'out'
+    argv = [COCO_CONFIG, '--data-root', str(data), '--out', str(out), '--workers', '0', *BOX_FILL]
+    # The first file is meta.json, then come four records, eight settings' masks, and the tables.
+    for nth, call in ((3, 'replace'), (4, 'fsync'), (9, 'replace'), (12, 'replace')):
+        assert run_apart(argv, ('kill', call, nth), 'prompt_ablation') == -signal.SIGKILL
+    assert run_apart(argv, (), 'prompt_ablation') == 0
     assert tree(out) == tree(filled)
 
 
@@ -402,6 +413,59 @@ def test_a_true_mask_that_is_none(ablate, data, tmp_path, capsys, segmentation, 
         return
     assert code == 1
     assert message in capsys.readouterr().err
+
+
+def write_hrsc(root):
+    """Two test images of two ships each; only the first ship of the first has a colour."""
+    for number in (1, 2):
+        for folder in ('AllImages', 'Annotations', 'LandMask'):
+            (root / 'FullDataSet' / folder).mkdir(parents=True, exist_ok=True)
+        Image.new('RGB', (80, 60)).save(root / f'FullDataSet/AllImages/{number}.bmp')
+        ships = ''.join(
+            f'<HRSC_Object><box_xmin>10</box_xmin><box_ymin>{y}</box_ymin><box_xmax>50</box_xmax>'
+            f'<box_ymax>{y + 10}</box_ymax><mbox_cx>30</mbox_cx><mbox_cy>{y + 5}</mbox_cy>'
+            f'<mbox_w>40</mbox_w><mbox_h>10</mbox_h><mbox_ang>0</mbox_ang>{colour}</HRSC_Object>\n'
+            for y, colour in (
+                (5, '<seg_color>0,128,0</seg_color>' if number == 1 else '<seg_color/>'),
+                (40, '<seg_color>\n</seg_color>'),
+            )
+        )
+        text = f'<HRSC_Image><HRSC_Objects>{ships}</HRSC_Objects></HRSC_Image>'
+        (root / f'FullDataSet/Annotations/{number}.xml').write_text(text)
+    picture = np.zeros((60, 80, 3), np.uint8)
+    picture[5:15, 10:40] = 0, 128, 0
+    Image.fromarray(picture).save(root / 'FullDataSet/LandMask/1.png')
+    (root / 'ImageSets').mkdir()
+    (root / 'ImageSets/test.txt').write_text('1\n2\n')
+
+
+def test_hrsc_images_without_masks_are_not_even_encoded(ablate, tmp_path):
+    write_hrsc(tmp_path / 'hrsc')
+    config = tmp_path / 'hrsc_fill.py'
+    base = ROOT / 'configs/annotate/hrsc2016_sam-vit-h_hbox.py'
+    model = dict(type='BoxFillSegmentor', _delete_=True)
+    config.write_text(f"_base_ = ['{base}']\nmodel = {model}\n")
+    code, out = ablate('hrsc', config=str(config), root=tmp_path / 'hrsc')
+    assert code == 0
+    table, rows = table_of(out), rows_of(out)
+    assert (table['dataset']['images'], table['dataset']['scored_images']) == (2, 1)
+    assert (table['dataset']['instances'], table['dataset']['unscored_boxes']) == (1, 3)
+    assert (table['segmentors'][0]['images'], table['segmentors'][0]['encodes']) == (2, 1)
+    for name in FILLED:
+        assert rows[name]['mIOU_I'] == rows[name]['mIOU_P'] == 0.75  # 30 of the box's 40 columns
+        assert rows[name]['AP50'] == 1
+
+
+@pytest.mark.slow
+def test_two_shards_at_once(filled, data, tmp_path):
+    out = tmp_path / 'out'
+    argv = [sys.executable, str(ROOT / 'tools/prompt_ablation.py'), COCO_CONFIG, '--data-root',
+            str(data), '--out', str(out), '--workers', '1', *BOX_FILL]  # fmt: skip
+    shards = [
+        subprocess.Popen([*argv, '--shard', f'{i}/2'], stdout=subprocess.DEVNULL) for i in range(2)
+    ]
+    assert [shard.wait() for shard in shards] == [0, 0]
+    assert tree(out) == tree(filled)
 
 
 @pytest.mark.slow

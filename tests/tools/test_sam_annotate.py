@@ -18,7 +18,7 @@ TILED = (*BOX_FILL, 'tile.size=64', 'tile.overlap=16', 'tile.iof=0.5')
 BOX_KEYS = {
     'id', 'box_id', 'category_id', 'category', 'polygon', 'scene_polygon', 'prompt', 'prompt_box',
     'status', 'reason', 'score', 'stability', 'bbox', 'area', 'visible_area', 'segmentation',
-    'fill', 'leakage', 'components', 'at_border',
+    'fill', 'coverage', 'leakage', 'components', 'at_border',
 }  # fmt: skip
 IMAGE_KEYS = {'path', 'scene', 'split', 'offset', 'width', 'height', 'sha256', 'notes'}
 

@@ -86,7 +86,8 @@ def test_pages_show_all_panels_under_title_and_note():
 
 
 def test_contact_sheets_name_thumbnails():
-    sheet = contact_sheet([(f'image_{i}', block(100, 500)) for i in range(7)], side=100)
+    sheet = contact_sheet([(f'image_{i}', block(20, 100)) for i in range(7)])
     assert (sheet == GREEN).all(2).sum() == 7 * 20 * 100
+    assert thumbnail(block(100, 500), 100).shape == (20, 100, 3)
     assert thumbnail(block(8, 4), 100).shape == (8, 4, 3)
     assert captioned(block(8, 4), '').shape == (8, 4, 3)

@@ -35,8 +35,8 @@ def rows(count=300, seed=0):
             f'a.txt:{number}', status, '', rng.choice('abc'), 'a', f'tile{number % 7}', 'a.png',
             *([round(rng.random(), 6), None] if masked else [None, None]),
             area=rng.randrange(1, 9999) if masked else 0,
-            **dict(fill=rng.random(), leakage=rng.random(), components=rng.randrange(1, 5),
-                   at_border=rng.random() < 0.5) if masked else {},
+            **dict(fill=rng.random(), coverage=rng.random(), leakage=rng.random(),
+                   components=rng.randrange(1, 5), at_border=rng.random() < 0.5) if masked else {},
         )  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def book(tmp_path):
 def doubt(row):
     if row.status == 'empty':
         return 1
-    parts = [1 - row.score, 1 - row.fill, row.leakage, 1 - 1 / row.components]
+    parts = [1 - row.score, 1 - row.coverage, row.leakage, 1 - 1 / row.components]
     return round(sum(parts) / len(parts), 4)
 
 

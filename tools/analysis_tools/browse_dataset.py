@@ -19,12 +19,13 @@ from samrs_mm.engine.config import OptionsAction, load_config, read_config
 from samrs_mm.engine.run_config import load_run_config
 from samrs_mm.visualization import sample_sheets
 from samrs_mm.visualization.box_pages import BoxBrowser, need_mmrotate
-from samrs_mm.visualization.browsing import Browser, chosen_kinds
+from samrs_mm.visualization.browsing import chosen_kinds
 from samrs_mm.visualization.folder_pages import FolderBrowser
-from samrs_mm.visualization.pages import Page, contact_sheet
+from samrs_mm.visualization.pages import Page, contact_sheet, thumbnail
 from samrs_mm.visualization.sample_pages import SampleBrowser
 from samrs_mm.visualization.sample_sheets import shuffled
 
+Browser = BoxBrowser | FolderBrowser | SampleBrowser
 INDEX = 'index.txt'
 EPILOG = """SOURCE is one of
   an annotate config   boxes, the prompts made of them, true masks where the dataset has them
@@ -116,18 +117,20 @@ class Browsing:
             self._sheets(browser, classes)
         else:
             self._pages(browser, classes)
-        self._save_index()
         print(f'{len(self.written)} pictures in {self.args.out}')
         return 1 if self.problems or not self.written else 0
 
     def _claim(self) -> None:
         out = self.args.out
         out.mkdir(parents=True, exist_ok=True)
-        if any(out.iterdir()) and not (out / INDEX).exists():
-            raise RefusedError(
-                f'--out {out} holds files that are not of this tool; choose an empty folder'
-            )
-        self._save_index()
+        if not (out / INDEX).exists():
+            if any(out.iterdir()):
+                raise RefusedError(
+                    f'--out {out} holds files that are not of this tool; choose an empty folder'
+                )
+            return
+        for entry in (out / INDEX).read_text(encoding='utf-8').splitlines():
+            (out / Path(entry.split('\t')[0]).name).unlink(missing_ok=True)
 
     def _save_index(self) -> None:
         atomic_write(self.args.out / INDEX, ''.join(f'{x}\n' for x in self.written).encode())
@@ -140,20 +143,20 @@ class Browsing:
         encoded = cv2.imencode('.jpg', picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
         atomic_write(self.args.out / f'{name}.jpg', encoded.tobytes())
         self.written.append(f'{name}.jpg\t{note}'.rstrip())
+        self._save_index()
 
     def _pages(self, browser: Browser, classes: set[str]) -> None:
         thumbnails = []
         for name, page in self._drawn(browser, classes):
             self._write(name, page.draw(), page.note)
-            thumbnails.append((name, page.panels[page.cover].picture))
+            thumbnails.append((name, thumbnail(page.panels[page.cover].picture)))
         if thumbnails:
             self._write('index', contact_sheet(thumbnails))
 
     def _drawn(self, browser: Browser, classes: set[str]) -> Iterator[tuple[str, Page]]:
         """Yield pages until there are enough; what can't be read is told and passed over."""
-        number = len(self.args.stems) if self.args.stems else self.args.number or 12
-        if isinstance(browser, SampleBrowser):
-            number = self.args.number or len(self.args.stems or ()) or browser.batch_size
+        usual = browser.batch_size if isinstance(browser, SampleBrowser) else 12
+        number = len(self.args.stems) if self.args.stems else self.args.number or usual
         found = tried = 0
         for place, what in enumerate(self._candidates(browser)):
             tried += 1
@@ -203,7 +206,11 @@ class Browsing:
             if sheet is not None:
                 self._write(f'images_{source.name}', sheet)
         if isinstance(browser, BoxBrowser):
-            need_mmrotate()
+            try:
+                need_mmrotate()
+            except RefusedError as error:
+                print(f'prompts.jpg is left out: {error}')
+                return
             sheet = sample_sheets.prompt_sheet(browser, number, seed, classes, self._tell)
             if sheet is not None:
                 self._write('prompts', sheet)

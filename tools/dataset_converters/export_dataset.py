@@ -3,7 +3,6 @@ the SAMRS release.
 """
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from samrs_mm.annotation.exports.base import INSTANCES, Export
 from samrs_mm.annotation.exports.coco import COCOExport
 from samrs_mm.annotation.exports.dota import DOTAExport
 from samrs_mm.annotation.exports.samrs import SAMRSExport
-from samrs_mm.annotation.exports.yolo import YOLOExport
+from samrs_mm.annotation.exports.yolo import YOLOExport, data_yaml
 from samrs_mm.datasets.image_index import Entry, read_annotated, read_meta
 from samrs_mm.engine.command import progress, run_command, whole_number
 from samrs_mm.engine.exporter import COPY, LINK, NONE, Exported, Exporter
@@ -125,11 +124,12 @@ def chosen(entries: list[Entry], args: argparse.Namespace) -> dict[str, list[Ent
     for file in args.list:
         path = Path(args.folder, file)
         try:
-            names = path.read_text(encoding='utf-8').split()
+            lines = path.read_text(encoding='utf-8').splitlines()
         except OSError as error:
             raise RefusedError(
                 f'--list {path}: {error.strerror}; make_splits.py writes lists'
             ) from error
+        names = [line.strip() for line in lines if line.strip()]
         unknown = [name for name in names if name not in by_stem]
         if unknown or not names or len(set(names)) < len(names):
             what = f'{unknown[0]!r} is not in images.csv' if unknown else 'names an image twice'
@@ -137,16 +137,6 @@ def chosen(entries: list[Entry], args: argparse.Namespace) -> dict[str, list[Ent
             raise RefusedError(f'--list {path}: {what}; make it with make_splits.py')
         parts[path.stem] = [by_stem[name] for name in names]
     return parts
-
-
-def data_yaml(parts: dict[str, list[Entry]], classes: list[str]) -> str:
-    """Return the file that Ultralytics is started with; its paths start from its own folder."""
-    keys = {name or 'train': f'{name}/images' if name else 'images' for name in parts}
-    lines = [f'{json.dumps(key)}: {json.dumps(place)}' for key, place in keys.items()]
-    if 'val' not in keys:
-        lines.append('# val: is needed to train; export with --list train.txt val.txt')
-    names = [f'  {index}: {json.dumps(name)}' for index, name in enumerate(classes)]
-    return '\n'.join([*lines, 'names:', *names, ''])
 
 
 def record(
@@ -159,8 +149,8 @@ def record(
         images=args.images,
         classes=meta['classes'],
         overlap_policy=meta['settings'].get('overlap_policy'),
-        signature=meta['signature'],
-        partial=meta['partial'],
+        signature=meta.get('signature'),
+        partial=bool(meta.get('partial')),
         unlabelled=export.unlabelled,
         losses=export.losses,
         subsets={
@@ -193,7 +183,7 @@ def tell(args: argparse.Namespace, meta: dict, export: Export, results: dict[str
     if not export.losses:
         print('lost     nothing of the masks')
     print(f'255      {export.unlabelled}')
-    if meta['partial']:
+    if meta.get('partial'):
         print('partial  the folder is: only images that are annotated so far are exported')
     print(f'written  {args.out}')
     return 1 if failed else 0

@@ -5,8 +5,8 @@ from collections import Counter
 import cv2
 import numpy as np
 
+from samrs_mm.annotation import rle
 from samrs_mm.annotation.exports.base import INSTANCES, Export, ExportImage
-from samrs_mm.annotation.exports.outlines import outline
 
 
 class DOTAExport(Export):
@@ -50,10 +50,15 @@ def rotated_box(segmentation: dict) -> np.ndarray:
         Corners ``(4, 2)`` float32 of x, y in pixels; clockwise on the screen, the one nearest to
         the image's top left corner first.
     """
-    points = np.concatenate(outline(segmentation).parts)
-    origin = points.min(axis=0)  # float32 has 7 digits: they go to what is small
-    corners = cv2.boxPoints(cv2.minAreaRect((points - origin).astype(np.float32)))
+    x, y, width, height = rle.bbox(segmentation)
+    pixels = rle.decode(segmentation)[y : y + height, x : x + width]
+    rows = np.flatnonzero(pixels.any(axis=1))
+    left = pixels[rows].argmax(axis=1)
+    right = width - pixels[rows, ::-1].argmax(axis=1)
+    # corners of the first and the last pixel of each row: the rest lies between them
+    points = [np.stack([side, rows + dy], axis=1) for side in (left, right) for dy in (0, 1)]
+    corners = cv2.boxPoints(cv2.minAreaRect(np.concatenate(points).astype(np.float32)))
     if cv2.contourArea(corners, oriented=True) < 0:
         corners = corners[::-1]
     first = int(corners.sum(axis=1).argmin())
-    return np.roll(corners, -first, axis=0) + origin.astype(np.float32)
+    return np.roll(corners, -first, axis=0) + np.float32([x, y])

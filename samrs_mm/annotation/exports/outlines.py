@@ -7,10 +7,10 @@ Outlines through the centres of border pixels (``cv2.findContours``) lose half a
 from dataclasses import dataclass
 
 import numpy as np
+from pycocotools import mask as coco_mask
 from rasterio import features
 
 from samrs_mm.annotation import rle
-from samrs_mm.annotation.rasterize import fill_polygon
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ def outline(segmentation: dict) -> Outline:
         return Outline([], 0, 0)
     pixels = rle.decode(segmentation)[y : y + height, x : x + width]
     parts, holes = _rings(pixels)
-    filled = pixels.copy()
-    for hole in holes:
-        filled |= fill_polygon(hole, height, width)
-    if holes:  # what lay within them is part of what surrounds them now
-        parts, _ = _rings(filled)
+    added = 0
+    if holes:  # what lies within them becomes part of what surrounds them
+        flat = [ring.ravel().tolist() for ring in holes]
+        inside = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(flat, height, width)))
+        added = int(np.count_nonzero(inside > pixels))
+        parts, _ = _rings(pixels | inside.view(bool))
     parts.sort(key=lambda ring: (-_area(ring), *ring.min(axis=0).tolist()))
-    added = int(np.count_nonzero(filled & ~pixels))
     return Outline([ring + (x, y) for ring in parts], len(holes), added)  # noqa: RUF005 (arrays)
 
 

@@ -1,6 +1,8 @@
 """YOLO segmentation labels, as Ultralytics reads them."""
 
+import json
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -43,6 +45,21 @@ class YOLOExport(Export):
         """Write ``classes.txt``, a name a line."""
         text = ''.join(f'{name}\n' for name in self.classes)
         (self.out / 'classes.txt').write_text(text, encoding='utf-8')
+
+
+def data_yaml(subsets: Iterable[str], classes: Sequence[str]) -> str:
+    """Return the file that Ultralytics is started with; its paths start from its own folder.
+
+    Args:
+        subsets: Sub-folders, named after their lists; an empty name is the folder itself.
+        classes: Class names by index.
+    """
+    places = {name or 'train': f'{name}/images' if name else 'images' for name in subsets}
+    lines = [f'{json.dumps(key)}: {json.dumps(place)}' for key, place in places.items()]
+    if 'val' not in places:
+        lines.append('# val: is needed to train; export with --list train.txt val.txt')
+    names = [f'  {index}: {json.dumps(name)}' for index, name in enumerate(classes)]
+    return '\n'.join([*lines, 'names:', *names, ''])
 
 
 def _text(points: np.ndarray) -> str:

@@ -68,7 +68,7 @@ function addRows() {
     const row = tableBody.insertRow();
     cell(row, item.category, true);
     cell(row, item.status, true);
-    for (const key of ['doubt', 'score', 'stability', 'fill', 'leakage']) cell(row, item[key]?.toFixed(3));
+    for (const key of ['doubt', 'score', 'stability', 'fill', 'coverage', 'leakage']) cell(row, item[key]?.toFixed(3));
     cell(row, item.components);
     cell(row, item.area);
     for (const key of ['stem', 'box_id', 'reason']) cell(row, item[key], true);

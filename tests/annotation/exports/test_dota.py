@@ -32,7 +32,8 @@ def test_the_box_holds_the_mask_and_is_the_smallest(name):
         along, away = end - start, pixels - start
         # clockwise on the screen: all pixels lie to the right of each side
         assert (along[0] * away[:, 1] - along[1] * away[:, 0]).min() > -1e-2
-    best = min(_upright_area(pixels, angle) for angle in np.linspace(0, np.pi / 2, 1801))
+    rim = cv2.convexHull(pixels.astype(np.float32))[:, 0]
+    best = min(_upright_area(rim, angle) for angle in np.linspace(0, np.pi / 2, 1801))
     assert cv2.contourArea(corners.astype(np.float32)) == pytest.approx(best, rel=1e-3)
 
 
