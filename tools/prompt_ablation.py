@@ -107,7 +107,7 @@ def finish(job: AblationJob) -> int:
     table = finaliser.write()
     for line in finaliser.problems:
         print(f'does not reconcile: {line}', file=sys.stderr)
-    if not table['dataset']['instances'] and not any(s['failed'] for s in table['segmentors']):
+    if not table['instances'] and not any(s['failed'] for s in table['segmentors']):
         print(
             f'error: none of the images that are done has a true mask; {job.dataset.root}: '
             f'expected {job.dataset.layout}',
@@ -123,10 +123,8 @@ def tell(table: dict[str, Any]) -> None:
     """Print a line for each segmentor and setting."""
     print(f'{"setting":<20}{"mIOU_I":>8}{"mIOU_P":>8}{"AP":>8}{"boundary":>10}')
     for segmentor in table['segmentors']:
-        print(f'{segmentor["name"]}: {segmentor["images"]} images, {segmentor["encodes"]} encoded')
-        for row in table['rows']:
-            if row['segmentor'] != segmentor['name']:
-                continue
+        print(f'{segmentor["name"]}: {segmentor["done"]} images, {segmentor["encodes"]} encoded')
+        for row in segmentor['rows']:
             if row['reason'] is not None:
                 print(f'{row["setting"]:<20}  {row["reason"]}')
                 continue

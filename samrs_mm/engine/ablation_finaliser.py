@@ -160,32 +160,31 @@ class AblationFinaliser:
 
     def _table(self, gathered: list[Gathered]) -> dict[str, Any]:
         units = len(self.plan.units)
-        dataset = dict(
-            self.dataset,
-            images=units,
-            scored_images=max(found.scored for found in gathered),
-            instances=max(len(found.truth['annotations']) for found in gathered),
-            unscored_boxes=max(found.unscored for found in gathered),
-        )
         segmentors = [
             dict(
                 name=run.name,
-                images=found.images['done'],
+                encodes=found.encodes,
+                done=found.images['done'],
                 failed=found.images['failed'],
                 pending=found.images['pending'],
-                encodes=found.encodes,
                 signature=records.signature(run.settings),
                 settings=run.settings,
+                rows=found.rows,
             )
             for run, found in zip(self.runs, gathered, strict=True)
         ]
         return dict(
+            ground_truth=dict(
+                self.dataset,
+                images=units,
+                boxes_without_mask=max(found.unscored for found in gathered),
+            ),
+            images=max(found.scored for found in gathered),
+            instances=max(len(found.truth['annotations']) for found in gathered),
             partial=any(found.images['done'] < units for found in gathered),
-            dataset=dataset,
             boundary_ratio=BOUNDARY_RATIO,
             bootstrap=dict(over='images', resamples=bootstrap.RESAMPLES, level=bootstrap.LEVEL),
             segmentors=segmentors,
-            rows=[row for found in gathered for row in found.rows],
         )
 
     def _rows(self, run: SegmentorRun, found: Gathered) -> Iterator[dict[str, Any]]:
@@ -198,13 +197,7 @@ class AblationFinaliser:
                 row = score(found.counts[name], draws, ap)
             else:
                 row = dict.fromkeys(COLUMNS)
-            yield dict(
-                segmentor=run.name,
-                setting=name,
-                reason=reason,
-                **row,
-                paper=_paper(name),
-            )
+            yield dict(setting=name, reason=reason, **row, paper=_paper(name))
 
 
 def _paper(setting: str) -> dict[str, float] | None:

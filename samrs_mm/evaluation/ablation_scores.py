@@ -13,7 +13,7 @@ MEASURES = ('mIOU_I', 'mIOU_P', 'boundary_IoU')
 """Measures that are ratios of sums over objects, so they have confidence intervals."""
 
 COLUMNS = (
-    'instances', 'statuses', *(f'{name}{end}' for name in MEASURES for end in ('', '_ci')),
+    'n', 'statuses', *(f'{name}{end}' for name in MEASURES for end in ('', '_ci')),
     'AP', 'AP50', 'AP75', 'sizes',
 )  # fmt: skip
 """Keys of a setting's row."""
@@ -66,12 +66,13 @@ def score(
         ap: What ``mask_ap.average_precision`` returned.
 
     Returns:
-        ``COLUMNS``: ``boundary_IoU`` is a mean over objects, ``_ci`` lower and upper end, or None;
-        ``sizes`` has the same measures without intervals, by size of object.
+        ``COLUMNS``: ``n`` is the number of objects, ``boundary_IoU`` a mean over them, ``_ci``
+        lower and upper end, or None; ``sizes`` has the same measures without intervals, by size
+        of object.
     """
     counts = np.array(measured.counts, np.float64).reshape(-1, len(_COUNTS))
     images = np.array(measured.images, int)
-    row = dict(instances=len(measured), statuses=dict(sorted(measured.statuses.items())))
+    row = dict(n=len(measured), statuses=dict(sorted(measured.statuses.items())))
     for name, (top, bottom) in _ratios(counts).items():
         row[name] = _ratio(top.sum(), bottom.sum())
         row[f'{name}_ci'] = None if draws is None else _interval(draws, images, top, bottom)
@@ -81,7 +82,7 @@ def score(
     for size in SIZES:
         part = counts[sizes == size] if len(sizes) else counts
         means = {name: _ratio(t.sum(), b.sum()) for name, (t, b) in _ratios(part).items()}
-        row['sizes'][size] = dict(instances=len(part), **means, AP=_number(ap[size]))
+        row['sizes'][size] = dict(n=len(part), **means, AP=_number(ap[size]))
     return row
 
 

@@ -23,7 +23,11 @@ def as_csv(table: dict[str, Any]) -> str:
     Args:
         table: Content of ``ablation.json``.
     """
-    lines = [_flat(row) for row in table['rows']]
+    lines = [
+        dict(segmentor=segmentor['name'], **_flat(row))
+        for segmentor in table['segmentors']
+        for row in segmentor['rows']
+    ]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(lines[0]), lineterminator='\n')
     writer.writeheader()
@@ -32,7 +36,7 @@ def as_csv(table: dict[str, Any]) -> str:
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    flat = {name: row[name] for name in ('segmentor', 'setting', 'reason', 'instances')}
+    flat = {name: row[name] for name in ('setting', 'reason', 'n')}
     for name in MEASURES:
         flat[name] = row[name]
         flat[f'{name}_low'], flat[f'{name}_high'] = row[f'{name}_ci'] or (None, None)
@@ -41,7 +45,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
         flat[status] = None if row['statuses'] is None else row['statuses'].get(status, 0)
     for size in SIZES:
         part = (row['sizes'] or {}).get(size, {})
-        flat |= {f'{name}_{size}': part.get(name) for name in ('instances', *MEASURES, 'AP')}
+        flat |= {f'{name}_{size}': part.get(name) for name in ('n', *MEASURES, 'AP')}
     paper = row['paper'] or {}
     return flat | {f'paper_{name}': paper.get(name) for name in ('mIOU_I', 'mIOU_P')}
 
@@ -56,13 +60,17 @@ def as_markdown(table: dict[str, Any]) -> str:
 
 
 def _head(table: dict[str, Any]) -> Iterator[str]:
-    data = table['dataset']
+    truth = table['ground_truth']
     yield '# Prompt ablation'
     yield ''
     yield (
-        f'{data["type"]}: {data["instances"]} objects with a true mask, in '
-        f'{data["scored_images"]} of {data["images"]} images'
-        + (f'; {data["unscored_boxes"]} boxes have none' if data['unscored_boxes'] else '')
+        f'{truth["type"]}: {table["instances"]} objects with a true mask, in '
+        f'{table["images"]} of {truth["images"]} images'
+        + (
+            f'; {truth["boxes_without_mask"]} boxes have none'
+            if truth['boxes_without_mask']
+            else ''
+        )
         + ('. **Partial: images are missing.**' if table['partial'] else '.')
     )
     yield (
@@ -78,7 +86,11 @@ def _paper_layout(table: dict[str, Any]) -> Iterator[str]:
     columns = [f'{name} {mean}' for name in [*names, 'paper'] for mean in ('mIOU_I', 'mIOU_P')]
     yield _line([*_PROMPTS, *columns])
     yield _line([':-:'] * len(_PROMPTS) + ['--:'] * len(columns))
-    by_key = {(row['segmentor'], row['setting']): row for row in table['rows']}
+    by_key = {
+        (segmentor['name'], row['setting']): row
+        for segmentor in table['segmentors']
+        for row in segmentor['rows']
+    }
     for title, settings in _parts().items():
         yield _line([f'**{title}**', *[''] * (len(_PROMPTS) + len(columns) - 1)])
         cells = []
@@ -107,12 +119,12 @@ def _parts() -> dict[str, list[str]]:
 def _details(table: dict[str, Any]) -> Iterator[str]:
     level = f'{table["bootstrap"]["level"]:.0%}'.replace('%', ' %')
     for segmentor in table['segmentors']:
-        rows = [row for row in table['rows'] if row['segmentor'] == segmentor['name']]
+        rows = segmentor['rows']
         taken = [row for row in rows if row['reason'] is None]
         yield f'## {segmentor["name"]}'
         yield ''
         yield (
-            f'{segmentor["images"]} images done, {segmentor["failed"]} failed, '
+            f'{segmentor["done"]} images done, {segmentor["failed"]} failed, '
             f'{segmentor["pending"]} pending; {segmentor["encodes"]} encoded, each once.'
         )
         yield ''
@@ -120,10 +132,10 @@ def _details(table: dict[str, Any]) -> Iterator[str]:
         yield _line(['setting', 'objects', 'without mask', *intervals, 'AP', 'AP50', 'AP75'])
         yield _line(['---', *['--:'] * 8])
         for row in taken:
-            lost = row['instances'] - row['statuses'].get('kept', 0)
+            lost = row['n'] - row['statuses'].get('kept', 0)
             measures = [f'{_percent(row[name])}{_ends(row[f"{name}_ci"])}' for name in MEASURES]
             aps = [_percent(row[name]) for name in ('AP', 'AP50', 'AP75')]
-            yield _line([row['setting'], row['instances'], lost, *measures, *aps])
+            yield _line([row['setting'], row['n'], lost, *measures, *aps])
         yield ''
         yield from _by_size(taken)
         for reason in dict.fromkeys(row['reason'] for row in rows if row['reason'] is not None):
@@ -135,7 +147,7 @@ def _details(table: dict[str, Any]) -> Iterator[str]:
 def _by_size(rows: list[dict[str, Any]]) -> Iterator[str]:
     if not rows or not rows[0]['sizes']:
         return
-    sizes = {size: part['instances'] for size, part in rows[0]['sizes'].items()}
+    sizes = {size: part['n'] for size, part in rows[0]['sizes'].items()}
     yield _line(['mIOU_I / mIOU_P by size', *(f'{s} ({n} objects)' for s, n in sizes.items())])
     yield _line(['---', *['--:'] * len(sizes)])
     for row in rows:

@@ -127,7 +127,7 @@ def score_folder(annotated_dir: str | Path, ground_truth_json: str | Path) -> Fo
 
     A box and a true mask belong together if the annotation's ``box_id`` is the box's, or if the
     box came from that very file (``annotations.json:annotations[12]``). A box without a mask
-    (empty, outside, degenerate) counts as IoU 0.
+    (empty, outside, degenerate, filtered) counts as IoU 0.
 
     Args:
         annotated_dir: An annotated folder without tiles.
@@ -153,7 +153,8 @@ def score_folder(annotated_dir: str | Path, ground_truth_json: str | Path) -> Fo
             seen.add(truth[key]['id'])
             measured = classes.setdefault(box['category'], MaskIoU())
             try:
-                measured.add_masks(box['segmentation'], truth[key]['mask'])
+                kept = box['segmentation'] if box['status'] == records.KEPT else None
+                measured.add_masks(kept, truth[key]['mask'])
             except ValueError as error:
                 raise RefusedError(f'{truth_file}: {box_id}: {error}') from error
     score.missing = len({entry['id'] for entry in truth.values()} - seen)

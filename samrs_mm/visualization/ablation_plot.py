@@ -18,7 +18,11 @@ def draw_ablation(table: dict[str, Any]) -> bytes:
         table: Content of ``ablation.json``.
     """
     names = [segmentor['name'] for segmentor in table['segmentors']]
-    rows = {(row['segmentor'], row['setting']): row for row in table['rows']}
+    rows = {
+        (segmentor['name'], row['setting']): row
+        for segmentor in table['segmentors']
+        for row in segmentor['rows']
+    }
     height = 1.5 + 0.28 * len(SETTINGS) * max(1, 0.6 * len(names))
     figure = Figure(figsize=(10, height), layout='constrained')
     axes = figure.subplots(1, 2, sharey=True)

@@ -36,7 +36,7 @@ def test_sizes_begin_at_their_lower_end(area, size):
 def test_a_row_by_hand(measured):
     row = score(measured, resamples(2), AP)
     assert tuple(row) == COLUMNS
-    assert row['instances'] == 3
+    assert row['n'] == 3
     assert row['statuses'] == dict(kept=2, outside=1)
     assert row['mIOU_I'] == pytest.approx((0.4 + 0.5 + 0) / 3, abs=1e-6)
     assert row['mIOU_P'] == pytest.approx(1040 / 2190, abs=1e-6)
@@ -45,16 +45,16 @@ def test_a_row_by_hand(measured):
     assert row['mIOU_I_ci'] == [0, 0.45]
     assert row['mIOU_P_ci'] == [0, pytest.approx(1040 / 2100, abs=1e-6)]
     tiny = row['sizes']['tiny']
-    assert (tiny['instances'], tiny['mIOU_I'], tiny['AP']) == (2, 0.2, 0.5)
+    assert (tiny['n'], tiny['mIOU_I'], tiny['AP']) == (2, 0.2, 0.5)
     assert tiny['mIOU_P'] == pytest.approx(40 / 190, abs=1e-6)
     assert row['sizes']['large'] == dict(
-        instances=0, mIOU_I=None, mIOU_P=None, boundary_IoU=None, AP=0.5
+        n=0, mIOU_I=None, mIOU_P=None, boundary_IoU=None, AP=0.5
     )
 
 
 def test_nothing_measured_is_no_number():
     row = score(SettingCounts(), None, dict.fromkeys(AP, math.nan))
-    assert row['instances'] == 0
+    assert row['n'] == 0
     assert {row[name] for name in COLUMNS[2:-1]} == {None}
     assert all(part['mIOU_I'] is None for part in row['sizes'].values())
 

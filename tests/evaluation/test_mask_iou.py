@@ -129,6 +129,16 @@ def test_a_folder_is_scored_by_box_id(tmp_path):
     assert (len(score.overall), score.unscored, score.missing) == (3, 1, 1)
 
 
+def test_a_filtered_mask_counts_as_none(tmp_path):
+    mask = square(3, 3, 4)
+    out = write_folder(tmp_path / 'out', [('labelTxt/P1.txt:3', 'ship', mask)])
+    record = json.loads((out / 'instances/P1.json').read_text())
+    record['boxes'][0]['status'] = 'filtered'
+    (out / 'instances/P1.json').write_text(json.dumps(record))
+    truth = write_truth(tmp_path / 'truth.json', [rle.encode(mask)], box_id=['labelTxt/P1.txt:3'])
+    assert score_folder(out, truth).overall.miou_i == 0
+
+
 def test_boxes_from_the_truth_file_itself_are_found_by_position(tmp_path):
     out = write_folder(
         tmp_path / 'out',

@@ -87,9 +87,8 @@ def table_of(out):
 
 
 def rows_of(out, segmentor=None):
-    table = table_of(out)
-    name = segmentor or table['segmentors'][0]['name']
-    return {row['setting']: row for row in table['rows'] if row['segmentor'] == name}
+    part = next(s for s in table_of(out)['segmentors'] if segmentor in (None, s['name']))
+    return {row['setting']: row for row in part['rows']}
 
 
 def records_of(out, segmentor):
@@ -105,16 +104,17 @@ def test_a_row_for_every_setting(filled):
     ]
     assert not table['partial']
     (segmentor,) = table['segmentors']
-    assert (segmentor['images'], segmentor['encodes'], segmentor['failed']) == (4, 4, 0)
+    assert (segmentor['done'], segmentor['encodes'], segmentor['failed']) == (4, 4, 0)
     empty = rows['cp+hbox']
     assert empty['reason'] == 'takes no centre point; leave out cp'
-    about = 'segmentor', 'setting', 'reason', 'paper'
+    about = 'setting', 'reason', 'paper'
     assert {value for key, value in empty.items() if key not in about} == {None}
     assert rows['cp']['paper'] == dict(mIOU_I=0.1614, mIOU_P=0.0272)
     assert rows['rbox']['paper'] is None
     boxes = len(json.loads((filled / 'coco/ground_truth.json').read_text())['annotations'])
-    assert table['dataset']['instances'] == boxes == rows['hbox']['instances']
-    assert table['dataset']['unscored_boxes'] == 1
+    assert table['instances'] == boxes == rows['hbox']['n']
+    assert table['images'] == 4
+    assert table['ground_truth']['boxes_without_mask'] == 1
     assert rows['rbox']['statuses'] == dict(kept=boxes - 2, outside=1, degenerate=1)
 
 
@@ -125,7 +125,7 @@ def test_a_row_equals_an_annotation_run_scored_by_itself(filled, data, tmp_path,
     assert load_tool('sam_annotate').main([*argv, '--prompt', prompt, *BOX_FILL]) == 0
     score = score_folder(out, data / 'annotations.json').overall
     row = rows_of(filled)[prompt]
-    assert row['instances'] == len(score)
+    assert row['n'] == len(score)
     assert row['mIOU_I'] == pytest.approx(score.miou_i, abs=1e-6)
     assert row['mIOU_P'] == pytest.approx(score.miou_p, abs=1e-6)
 
@@ -163,7 +163,7 @@ def test_measures_equal_a_slow_loop_over_the_files(filled, setting):
     assert row['boundary_IoU'] == pytest.approx(np.mean(edges), abs=1e-6)
     assert len(by_size) > 1
     for size, values in by_size.items():
-        assert row['sizes'][size]['instances'] == len(values)
+        assert row['sizes'][size]['n'] == len(values)
         assert row['sizes'][size]['mIOU_I'] == pytest.approx(np.mean(values), abs=1e-6)
     low, high = row['mIOU_I_ci']
     assert low < row['mIOU_I'] < high
@@ -317,7 +317,7 @@ def test_a_bad_image_is_recorded_and_can_be_mended(ablate, filled, data, tmp_pat
     assert f'failed: images/{image.name}: cannot read the image' in capsys.readouterr().err
     table = table_of(out)
     assert table['partial']
-    assert (table['segmentors'][0]['images'], table['segmentors'][0]['failed']) == (3, 1)
+    assert (table['segmentors'][0]['done'], table['segmentors'][0]['failed']) == (3, 1)
     failed = json.loads((out / f'runs/coco_grabcut_hbox/failed/{image.stem}.json').read_text())
     assert 'cannot read the image' in failed['error']
     image.write_bytes(good)
@@ -409,7 +409,7 @@ def test_a_true_mask_that_is_none(ablate, data, tmp_path, capsys, segmentation, 
     code, out = ablate(tmp_path.name, *BOX_FILL, '--limit', 1, root=root)
     if message is None:  # a mask without a pixel is as good as none
         assert code == 0
-        assert table_of(out)['dataset']['unscored_boxes'] == 1
+        assert table_of(out)['ground_truth']['boxes_without_mask'] == 1
         return
     assert code == 1
     assert message in capsys.readouterr().err
@@ -448,9 +448,9 @@ def test_hrsc_images_without_masks_are_not_even_encoded(ablate, tmp_path):
     code, out = ablate('hrsc', config=str(config), root=tmp_path / 'hrsc')
     assert code == 0
     table, rows = table_of(out), rows_of(out)
-    assert (table['dataset']['images'], table['dataset']['scored_images']) == (2, 1)
-    assert (table['dataset']['instances'], table['dataset']['unscored_boxes']) == (1, 3)
-    assert (table['segmentors'][0]['images'], table['segmentors'][0]['encodes']) == (2, 1)
+    assert (table['ground_truth']['images'], table['images']) == (2, 1)
+    assert (table['instances'], table['ground_truth']['boxes_without_mask']) == (1, 3)
+    assert (table['segmentors'][0]['done'], table['segmentors'][0]['encodes']) == (2, 1)
     for name in FILLED:
         assert rows[name]['mIOU_I'] == rows[name]['mIOU_P'] == 0.75  # 30 of the box's 40 columns
         assert rows[name]['AP50'] == 1
