@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
+_FARTHEST = (1 << 16) - 1
+
 
 def encode(mask: np.ndarray) -> dict:
     """Encode a mask ``(H, W)`` bool or uint8 as ``{'size': [H, W], 'counts': str}``.
@@ -43,16 +45,37 @@ def from_coco(segmentation: Any, height: int, width: int) -> dict | None:
         segmentation: A list of polygons, or RLE with counts as a list or as text.
         height: Image height in pixels, for polygons.
         width: Image width in pixels, for polygons.
+
+    Raises:
+        ValueError: A polygon that is none, see ``check_polygons``.
     """
     if not segmentation:
         return None
     if isinstance(segmentation, list):
+        check_polygons(segmentation)
         mask = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
     elif isinstance(segmentation['counts'], list):
         mask = coco_mask.frPyObjects(segmentation, height, width)
     else:
         return dict(size=list(segmentation['size']), counts=segmentation['counts'])
     return dict(size=list(mask['size']), counts=mask['counts'].decode('ascii'))
+
+
+def check_polygons(polygons: list) -> None:
+    """Refuse what would make pycocotools ask for all memory there is.
+
+    Args:
+        polygons: Lists of ``x1, y1, x2, y2, x3, y3, ...`` in pixels.
+
+    Raises:
+        ValueError: Not that, or a coordinate that is NaN or beyond any image.
+    """
+    for polygon in polygons:
+        points = np.array(polygon, float)
+        if points.ndim != 1 or len(points) < 6 or len(points) % 2:
+            raise ValueError('a polygon is not a list of x1, y1, x2, y2, x3, y3 ...')
+        if not (np.abs(points) <= _FARTHEST).all():
+            raise ValueError(f'a polygon has a coordinate that is not within {_FARTHEST}')
 
 
 def decode(rle: dict) -> np.ndarray:

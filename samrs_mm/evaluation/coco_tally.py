@@ -131,7 +131,7 @@ class _Columns:
         at = self._image_at.get(image)
         polygons = isinstance(segmentation, list)
         if polygons:
-            _check_polygons(segmentation)
+            rle.check_polygons(segmentation)
         waits = polygons and at is None
         area = 0 if waits else self._area(segmentation, at)
         if waits:
@@ -227,16 +227,6 @@ def _checked_size(mask: dict) -> tuple[int, int]:
     if isinstance(counts, list) and sum(counts) != height * width:
         raise ValueError(f'runs of {sum(counts)} pixels for a mask of {height} x {width}')
     return height, width
-
-
-def _check_polygons(polygons: list) -> None:
-    """Refuse what would make the library behind ``rle`` ask for all memory there is."""
-    for polygon in polygons:
-        points = np.array(polygon, float)
-        if points.ndim != 1 or len(points) < 6 or len(points) % 2:
-            raise ValueError('a polygon is not a list of x1, y1, x2, y2, x3, y3 ...')
-        if not (np.abs(points) <= _LONGEST).all():
-            raise ValueError(f'a polygon has a coordinate that is not within {_LONGEST}')
 
 
 def _hbox(entry: dict) -> list[float]:

@@ -76,3 +76,11 @@ def test_polygons_are_one_mask():
     both = rle.decode(rle.from_coco(parts, 10, 12))
     drawn = coco_mask.decode(coco_mask.frPyObjects(parts, 10, 12)).any(axis=2)
     np.testing.assert_array_equal(both, drawn)
+
+
+@pytest.mark.parametrize(
+    'polygon', [[1, 1, 4, None, 4, 4], [1, 1, 9e99, 1, 4, 4], [1, 1, 4, 4], [1, 1, 4, 1, 4]]
+)
+def test_polygons_that_would_take_all_memory_are_refused(polygon):
+    with pytest.raises(ValueError, match='a polygon'):
+        rle.from_coco([polygon], 8, 8)
