@@ -47,9 +47,7 @@ def test_a_row_by_hand(measured):
     tiny = row['sizes']['tiny']
     assert (tiny['n'], tiny['mIOU_I'], tiny['AP']) == (2, 0.2, 0.5)
     assert tiny['mIOU_P'] == pytest.approx(40 / 190, abs=1e-6)
-    assert row['sizes']['large'] == dict(
-        n=0, mIOU_I=None, mIOU_P=None, boundary_IoU=None, AP=0.5
-    )
+    assert row['sizes']['large'] == dict(n=0, mIOU_I=None, mIOU_P=None, boundary_IoU=None, AP=0.5)
 
 
 def test_nothing_measured_is_no_number():
