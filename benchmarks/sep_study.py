@@ -320,7 +320,7 @@ def plot(scores: dict[Run, dict], plan: Plan, tiles: dict[str, int], path: Path)
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set(xlabel='training tiles', ylabel=f'{metric} on the test tiles, %')
         axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(loc='lower right')
     figure.savefig(path, dpi=120)
 
 

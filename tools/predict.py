@@ -18,7 +18,7 @@ from samrs_mm.annotation.errors import RefusedError
 from samrs_mm.annotation.images import file_sha256
 from samrs_mm.compat import checkpoint_safe_globals
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
-from samrs_mm.engine.command import run_command
+from samrs_mm.engine.command import positive, run_command
 from samrs_mm.engine.config import OptionsAction
 from samrs_mm.engine.prediction import (
     KINDS,
@@ -70,12 +70,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--source', metavar='NAME', help='the head of a model that has several')
     add('--save', type=_kinds, metavar='KINDS', default=('labels',),
         help=f'what to write, of {",".join(KINDS)} (default labels)')  # fmt: skip
-    add('--window', type=_positive, metavar='N',
+    add('--window', type=positive, metavar='N',
         help=f"side of the window in pixels (default: the config's, else {WINDOW})")  # fmt: skip
-    add('--stride', type=_positive, metavar='N',
+    add('--stride', type=positive, metavar='N',
         help="distance between windows (default: the config's, else 2/3 window)")  # fmt: skip
     add('--blend', choices=BLENDS, default='centre', help='see below (default %(default)s)')
-    add('--batch', type=_positive, metavar='N', default=4,
+    add('--batch', type=positive, metavar='N', default=4,
         help='windows that go through the network together (default %(default)s)')  # fmt: skip
     add('--tta', choices=['flip'], help='average with the prediction of the mirror image')
     add('--device', metavar='NAME', help='such as cuda:1 or cpu (default: a GPU if there is one)')
@@ -83,12 +83,6 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
         help='change config keys')  # fmt: skip
     return parser.parse_args(argv)
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least 1')
-    return int(text)
 
 
 def _kinds(text: str) -> tuple[str, ...]:
@@ -140,6 +134,11 @@ def load_model(config: Config, args: argparse.Namespace) -> tuple[nn.Module, dic
     shapes = weight_shapes(args.checkpoint)
     init_default_scope(config.get('default_scope', 'mmseg'))
     model = MODELS.build(config.model)
+    if not hasattr(model, 'encode_decode'):
+        raise RefusedError(
+            f'config {args.config}: model.type={config.model.type!r} labels no pixels; give the '
+            'config of a segmentation network'
+        )
     print(check_match(model, shapes, args.checkpoint, whole=True))
     with checkpoint_safe_globals():
         checkpoint = load_checkpoint(model, args.checkpoint, 'cpu', logger='silent')

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from samrs_mm.annotation import rle
 from samrs_mm.annotation.classes import UNLABELLED
 from samrs_mm.annotation.errors import SamrsError
 
@@ -108,7 +109,10 @@ def _mask(mask: Any, number: int) -> dict[str, Any]:
         counts = counts.decode('ascii')
     if not isinstance(counts, str) or not counts.isascii():
         raise ValueError(f'instance {number}: mask counts are {_kind(counts)}, not ASCII text')
-    return dict(size=sides, counts=counts)
+    try:
+        return rle.checked(dict(size=sides, counts=counts))
+    except rle.MaskError as error:
+        raise ValueError(f'instance {number}: {error}') from error
 
 
 def _box(value: Any, name: str, number: int) -> np.ndarray:

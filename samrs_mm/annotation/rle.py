@@ -5,7 +5,13 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from samrs_mm.annotation.errors import SamrsError
+
 _FARTHEST = (1 << 16) - 1
+
+
+class MaskError(SamrsError, ValueError):
+    """A mask whose runs don't fill its size."""
 
 
 def encode(mask: np.ndarray) -> dict:
@@ -48,6 +54,7 @@ def from_coco(segmentation: Any, height: int, width: int) -> dict | None:
 
     Raises:
         ValueError: A polygon that is none, see ``check_polygons``.
+        MaskError: RLE whose runs don't fill its size.
     """
     if not segmentation:
         return None
@@ -57,8 +64,47 @@ def from_coco(segmentation: Any, height: int, width: int) -> dict | None:
     elif isinstance(segmentation['counts'], list):
         mask = coco_mask.frPyObjects(segmentation, height, width)
     else:
-        return dict(size=list(segmentation['size']), counts=segmentation['counts'])
-    return dict(size=list(mask['size']), counts=mask['counts'].decode('ascii'))
+        mask = segmentation
+    counts = mask['counts'] if isinstance(mask['counts'], str) else mask['counts'].decode('ascii')
+    return checked(dict(size=list(mask['size']), counts=counts))
+
+
+def checked(rle: dict) -> dict:
+    """Return a mask whose runs fill its size.
+
+    pycocotools does not look: of too few runs it decodes whatever was in memory, and it never comes
+    back from merging them.
+
+    Raises:
+        MaskError: They don't.
+    """
+    height, width = rle['size']
+    runs = _runs(rle['counts'])
+    if (runs < 0).any() or runs.sum() != height * width:
+        raise MaskError(f'a mask whose runs do not add up to its {width} x {height} px')
+    return rle
+
+
+def _runs(counts: str) -> np.ndarray:
+    """Return the run lengths (int64) that text counts stand for: 5 bits in a character, low first.
+
+    Source: ``rleFrString`` of https://github.com/cocodataset/cocoapi, common/maskApi.c.
+    """
+    codes = np.frombuffer(counts.encode('ascii'), np.uint8).astype(np.int64) - 48
+    if not len(codes) or codes.min() < 0 or codes.max() > 63 or codes[-1] & 32:
+        raise MaskError(f'{counts[:20]!r} is not the text of a run-length mask')
+    last = np.flatnonzero(codes & 32 == 0)
+    first = np.append(0, last[:-1] + 1)
+    bits = last - first + 1
+    if bits.max() > 7:
+        raise MaskError('a mask with a run longer than any image')
+    places = np.arange(len(codes)) - np.repeat(first, bits)
+    runs = np.add.reduceat((codes & 31) << 5 * places, first)
+    runs -= (codes[last] >> 4 & 1) << 5 * bits
+    # from the fourth on, a run is told as the difference to the last but one
+    runs[1::2] = runs[1::2].cumsum()
+    runs[2::2] = runs[2::2].cumsum()
+    return runs
 
 
 def check_polygons(polygons: list) -> None:
@@ -82,9 +128,9 @@ def decode(rle: dict) -> np.ndarray:
     """Decode to a mask ``(H, W)`` bool, Fortran order.
 
     Raises:
-        ValueError: The runs don't add up to the stated size.
+        MaskError: The runs don't fill the stated size.
     """
-    return coco_mask.decode(_raw(rle)).view(bool)
+    return coco_mask.decode(_raw(checked(rle))).view(bool)
 
 
 def area(rle: dict) -> int:
@@ -93,8 +139,13 @@ def area(rle: dict) -> int:
 
 
 def shared_area(first: dict, second: dict) -> int:
-    """Return the number of pixels that two masks of one size share."""
-    return int(coco_mask.area(coco_mask.merge([_raw(first), _raw(second)], intersect=True)))
+    """Return the number of pixels that two masks of one size share.
+
+    Raises:
+        MaskError: The runs of one don't fill its size.
+    """
+    both = [_raw(checked(first)), _raw(checked(second))]
+    return int(coco_mask.area(coco_mask.merge(both, intersect=True)))
 
 
 def bbox(rle: dict) -> list[int]:

@@ -121,11 +121,7 @@ class ReleasedImporter:
         if scene_of(unit.stem) != unit.stem:
             for box in boxes:
                 box['scene_polygon'] = None
-        try:
-            composed = self._compose(boxes, size)
-        except ValueError as error:
-            raise SamrsError(f'{scene.label}: a mask can not be decoded: {error}') from error
-        self._write_semantic(unit, composed, notes)
+        self._write_semantic(unit, self._compose(boxes, size), notes)
         texts = [f'{count} {what}' for what, count in sorted(notes.items()) if count]
         entry = self._entry(unit, size, file_sha256(image), texts)
         self._write(folder.INSTANCES, unit, entry, boxes)

@@ -115,7 +115,7 @@ class PredictedFolder:
     def _settings(self) -> dict[str, Any] | None:
         try:
             return json.loads((self.root / META).read_bytes())['settings']
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RefusedError(f'{self.root / META}: not a {META} of this tool') from error

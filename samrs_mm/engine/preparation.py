@@ -9,6 +9,7 @@ from contextlib import closing
 from tqdm import tqdm
 
 from samrs_mm.annotation.errors import SamrsError
+from samrs_mm.engine.command import whole_number
 from samrs_mm.engine.labelled_tile_cutter import LabelledTileCutter
 from samrs_mm.engine.tile_cutter import SceneTiles, cut_scenes
 
@@ -32,7 +33,7 @@ def preparation_parser(description: str, epilog: str, out: str) -> argparse.Argu
     add = parser.add_argument
     add('root', metavar='DIR', help='folder in which the download was unpacked')
     add('--out', metavar='OUT', default=out, help='where the tiles go (default %(default)s)')
-    add('--workers', type=int, metavar='N', default=min(4, os.cpu_count() or 1),
+    add('--workers', type=whole_number, metavar='N', default=min(4, os.cpu_count() or 1),
         help='processes (default %(default)s); each holds one scene, some 5 bytes a pixel; '
         '0 works in this one')  # fmt: skip
     add(

@@ -4,7 +4,7 @@ import argparse
 import importlib
 import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,18 +48,29 @@ def load_run_config(
         launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
 
     Raises:
-        RefusedError: No such file, not a config, an option that fits nothing in it, or a
-            ``default_scope`` that isn't installed.
+        RefusedError: No such file, not a config, an option that fits nothing in it or would be
+            without effect, or a ``default_scope`` that isn't installed.
     """
     config = read_config(path)
-    known = {*config, *_OPTIONAL_KEYS, *inspect.signature(Runner).parameters}
+    views = [key for key in config if key.endswith('tta_pipeline')]
+    read = {*views, *_OPTIONAL_KEYS, *inspect.signature(Runner).parameters}
     for key, value in (options or {}).items():
-        check_option(key, known, config)
+        check_option(key, {*config, *read}, config)
+        _check_read(key, read)
         set_option(config, key, value)
     _check_scope(config, path)
     config.launcher = launcher
     config.work_dir = work_dir or config.get('work_dir') or f'work_dirs/{Path(path).stem}'
     return config
+
+
+def _check_read(key: str, read: Collection[str]) -> None:
+    top = key.partition('.')[0]
+    if top not in read:
+        raise RefusedError(
+            f'--cfg-options: {key} would change nothing: {top!r} served its purpose when the file '
+            'was read, other keys were made of it; set those, or edit a copy of the file'
+        )
 
 
 def _check_scope(config: Config, path: str) -> None:

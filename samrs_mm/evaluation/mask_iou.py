@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
 from samrs_mm.annotation import folder, records, rle
 from samrs_mm.annotation.errors import RefusedError
@@ -86,23 +85,22 @@ def overlap(predicted: np.ndarray | dict | None, truth: np.ndarray | dict) -> tu
         truth: ``(H, W)`` bool, or COCO RLE with text counts.
 
     Raises:
-        ValueError: The masks differ in size.
+        ValueError: The masks differ in size, or the runs of one don't fill its size.
     """
-    second = _raw(truth)
+    second = _coded(truth)
     if predicted is None:
-        return 0, int(coco_mask.area(second))
-    first = _raw(predicted)
+        return 0, rle.area(second)
+    first = _coded(predicted)
     if list(first['size']) != list(second['size']):
         raise ValueError(
             f'a mask of {first["size"]} against a true one of {second["size"]} (height, width)'
         )
-    both = int(coco_mask.area(coco_mask.merge([first, second], intersect=True)))
-    return both, int(coco_mask.area(first)) + int(coco_mask.area(second)) - both
+    both = rle.shared_area(first, second)
+    return both, rle.area(first) + rle.area(second) - both
 
 
-def _raw(mask: np.ndarray | dict) -> dict:
-    text = rle.encode(mask) if isinstance(mask, np.ndarray) else mask
-    return dict(size=text['size'], counts=text['counts'].encode('ascii'))
+def _coded(mask: np.ndarray | dict) -> dict:
+    return rle.encode(mask) if isinstance(mask, np.ndarray) else mask
 
 
 @dataclass

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from samrs_mm.annotation.prompts import SETTINGS
+from samrs_mm.visualization.figures import verbatim
 
 _TITLES = {'mIOU_I': 'mIOU_I (mean over objects)', 'mIOU_P': 'mIOU_P (over pixels)'}
 
@@ -38,9 +39,12 @@ def draw_ablation(table: dict[str, Any]) -> bytes:
             # The interval of a skewed statistic need not hold the estimate itself.
             errors = np.clip([values - ends[0], ends[1] - values], 0, None)
             axis.barh(
-                places + shift, values, 0.9 * thick, xerr=errors, label=name, capsize=2,
+                places + shift, values, 0.9 * thick, xerr=errors, label=verbatim(name), capsize=2,
                 alpha=0.75, error_kw=dict(linewidth=0.8),
             )  # fmt: skip
+            for place, row in zip(places + shift, part, strict=True):
+                if row['reason'] is not None:
+                    axis.text(1, place, 'not run', color='0.5', fontsize=6, va='center')
         paper = [(row['paper'] or {}).get(measure) for row in (rows[names[0], s] for s in SETTINGS)]
         label = "the paper's (SAM ViT-H, HRSC2016)"
         axis.plot([_percent(v) for v in paper], places, 'k.', markersize=5, label=label)

@@ -37,7 +37,7 @@ def per_class(tally: Tally) -> Figure:
             axes.text(place, height, short(count), rotation=90, fontsize=8, ha='center')
         axes.set_ylabel(what)
         _name_classes(axes, tally)
-    figure.suptitle(f'{tally.name}: pixels of the {tally.pixels_of}, and instances', fontsize=11)
+    figure.suptitle(f'{verbatim(tally.name)}: pixels of the {tally.pixels_of}, and instances', fontsize=11)
     return figure
 
 
@@ -54,7 +54,7 @@ def mask_sizes(tally: Tally) -> Figure:
     axes.set_xlabel(f'mask size in pixels (red: below {SMALL}, {small:.1%})')
     axes.set_ylabel('instances')
     _plain(axes, 'y')
-    axes.set_title(f'{tally.name}: {len(tally.instances):,} instances', fontsize=11)
+    axes.set_title(f'{verbatim(tally.name)}: {len(tally.instances):,} instances', fontsize=11)
     return figure
 
 
@@ -78,10 +78,8 @@ def mask_sizes_by_class(tally: Tally) -> Figure:
     axes.set_ylim(0.8, edges[-1] * 1.3)
     axes.set_ylabel('mask size in pixels')
     _name_classes(axes, tally)
-    axes.set_title(
-        f'{tally.name}: mask sizes (width: share of the class, bar: quartiles, dot: median)',
-        fontsize=11,
-    )
+    axes.set_xlabel('width: share of the class; bar: quartiles; dot: median', fontsize=9)
+    figure.suptitle(f'{verbatim(tally.name)}: mask sizes', fontsize=11)
     return figure
 
 
@@ -109,7 +107,7 @@ def per_image(tally: Tally) -> Figure:
     right.set_ylabel('instances')
     for axes in (left, right):
         _plain(axes, 'y')
-    figure.suptitle(tally.name, fontsize=11)
+    figure.suptitle(verbatim(tally.name), fontsize=11)
     return figure
 
 
@@ -161,6 +159,11 @@ def short(count: float) -> str:
     return f'{count:.0f}'
 
 
+def verbatim(name: str) -> str:
+    """Return a name as matplotlib has to be given it: dollar signs would begin a formula."""
+    return name.replace('$', r'\$')
+
+
 def _wide(tally: Tally, height: float) -> Figure:
     width = max(6.0, 1.2 + _INCHES_PER_CLASS * len(tally.classes))
     return Figure((width, height), layout='constrained')
@@ -169,7 +172,7 @@ def _wide(tally: Tally, height: float) -> Figure:
 def _name_classes(axes: Axes, tally: Tally) -> None:
     names = abbreviations(tally.classes)
     upright = max(map(len, names), default=0) > 3
-    axes.set_xticks(range(len(names)), names, rotation=90 if upright else 0, fontsize=9)
+    axes.set_xticks(range(len(names)), map(verbatim, names), rotation=90 if upright else 0, fontsize=9)
     axes.set_xlim(-0.7, len(names) - 0.3)
     _plain(axes, 'y')
 

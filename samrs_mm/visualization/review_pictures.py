@@ -56,10 +56,10 @@ def pictures(
         progress: Wraps the iterator over images, to show progress.
 
     Returns:
-        The pictures, and one line for each image that could not be read.
+        The pictures, and one line for each image, record or mask that could not be read; a mask of
+        the latter two has no picture.
 
     Raises:
-        RecordError: A record is missing or damaged.
         RefusedError: The ledger lists a mask that its record does not hold.
     """
     wanted: dict[str, list[LedgerMask]] = {}
@@ -68,7 +68,11 @@ def pictures(
     found, problems = {}, []
     for stem in progress(sorted(wanted)):
         path = AnnotatedFolder(root).path(folder.INSTANCES, stem)
-        record = records.load(path)
+        try:
+            record = records.load(path)
+        except records.RecordError as error:
+            problems.append(str(error))
+            continue
         boxes = {box['box_id']: box for box in record['boxes'] if box['segmentation']}
         try:
             image = _open(root, data_root, stem, record['image'])
@@ -81,7 +85,10 @@ def pictures(
                     f'{path}: has no mask of {mask.box_id}, which {folder.LEDGER} lists; write it '
                     'anew with sam_annotate.py --finalise'
                 )
-            found[mask] = picture(boxes[mask.box_id], record['image'], image)
+            try:
+                found[mask] = picture(boxes[mask.box_id], record['image'], image)
+            except rle.MaskError as error:
+                problems.append(f'{path}: {mask.box_id}: {error}')
     return found, problems
 
 

@@ -37,7 +37,7 @@ class ReportResult:
         path: The page.
         pictures: Masks shown in pictures.
         rows: Boxes listed.
-        problems: One line for each image that could not be read.
+        problems: One line for each image or record that could not be read.
     """
 
     path: Path
@@ -64,7 +64,6 @@ def write_report(
 
     Raises:
         RefusedError: Not an annotated folder.
-        RecordError: A record can't be read.
         OSError: The page can't be written.
     """
     root = Path(root)
@@ -77,7 +76,7 @@ def write_report(
     target = root / folder.REPORT / PAGE
     target.parent.mkdir(exist_ok=True)
     folder.atomic_write(target, render(meta, found, images).encode())
-    return ReportResult(target, len(chosen), len(found.rows), tuple(problems))
+    return ReportResult(target, len(images), len(found.rows), tuple(problems))
 
 
 def _meta(root: Path) -> dict[str, Any]:
@@ -96,7 +95,7 @@ def render(meta: dict[str, Any], found: Selection, images: dict[LedgerMask, Pict
     Args:
         meta: Content of ``meta.json``.
         found: What to show.
-        images: Pictures of ``found.worst`` and ``found.random``.
+        images: Pictures of ``found.worst`` and ``found.random``; those without one are left out.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader('samrs_mm.visualization'),
@@ -111,6 +110,7 @@ def render(meta: dict[str, Any], found: Selection, images: dict[LedgerMask, Pict
         dict(mask=mask, picture=images[mask], pick=pick, facts=_facts(mask) | dict(pick=pick))
         for pick, masks in (('worst', found.worst), ('random', found.random))
         for mask in masks
+        if mask in images
     ]
     table = dict(
         classes=list(found.classes),

@@ -148,6 +148,7 @@ def test_a_few_bytes_can_not_claim_gigabytes(load):
         (H_BOX | {'mask': {'size': [5], 'counts': '0'}}, 'mask size'),
         (H_BOX | {'mask': {'size': [5, 5], 'counts': [25]}}, 'counts are a list'),
         (H_BOX | {'mask': {'size': [5, 5]}}, "no 'counts'"),
+        (H_BOX | {'mask': {'size': [50, 50], 'counts': MASK['counts']}}, 'do not add up'),
         ({'label': 1}, "no 'mask'"),
         (7, 'instance 0 is a int, not a dict'),
     ],

@@ -48,10 +48,33 @@ def test_it_is_the_code_of_pycocotools():
     assert rle.encode(mask) == {'size': [30, 40], 'counts': code['counts'].decode()}
 
 
-def test_runs_that_do_not_add_up():
-    code = rle.encode(np.eye(8, dtype=bool))
-    with pytest.raises(ValueError, match='RLE'):
-        rle.decode(code | {'size': [4, 4]})
+@pytest.mark.parametrize('size', [[4, 4], [8, 9], [800, 800]])
+def test_runs_that_do_not_add_up(size):
+    """Of these pycocotools makes masks of whatever was in memory, or never returns."""
+    code = rle.encode(np.eye(8, dtype=bool)) | {'size': size}
+    whole = rle.encode(np.ones(size, bool))
+    for work in (rle.decode, rle.checked, lambda mask: rle.shared_area(mask, whole),
+                 lambda mask: rle.from_coco(mask, *size)):  # fmt: skip
+        with pytest.raises(rle.MaskError, match='do not add up'):
+            work(code)
+
+
+@pytest.mark.parametrize('counts', ['', 'P', '\n', '~', 'oooooooooooooooo0', 'zzzzzz~', 'é', 'N1'])
+def test_text_that_is_no_mask(counts):
+    with pytest.raises(ValueError):
+        rle.decode(dict(size=[90, 120], counts=counts))
+
+
+@given(masks)
+def test_sound_masks_pass(mask):
+    code = rle.encode(mask)
+    assert rle.checked(code) is code
+
+
+def test_a_large_sound_mask_passes():
+    mask = np.zeros((3000, 2000), bool)
+    mask[:, 7::500] = mask[-1, -1] = True
+    np.testing.assert_array_equal(rle.decode(rle.encode(mask)), mask)
 
 
 @given(masks)

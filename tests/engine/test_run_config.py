@@ -37,7 +37,8 @@ def test_flags_are_applied(path):
     [
         (TEXT, {'modle.depth': 1}, "unknown key 'modle'; did you mean 'model'?"),
         (TEXT, {'zzz': 1}, "unknown key 'zzz'; keys: model, optim_wrapper, x"),
-        (TEXT, {'x.y': 1}, "x.y=1: 'x' is not a dict in this config"),
+        (TEXT, {'x': 1}, "x would change nothing: 'x' served its purpose when the file was read"),
+        ("resume = 'a.pth'", {'resume.y': 1}, "resume.y=1: 'resume' is not a dict in this config"),
         ('model = (', {}, 'SyntaxError'),
         ("_base_ = './none.py'", {}, 'FileNotFoundError'),
         ("default_scope = 'mmnone'", {}, "default_scope 'mmnone' cannot be imported (No module "),

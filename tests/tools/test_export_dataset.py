@@ -102,6 +102,19 @@ def test_one_bad_image_does_not_stop_it(made, tmp_path, capsys):
     assert len(about['subsets']['']['failed']) == 2
 
 
+@pytest.mark.parametrize('name', ['coco', 'dota', 'samrs'])
+def test_a_mask_whose_runs_do_not_fill_its_image_is_not_passed_on(made, tmp_path, capsys, name):
+    path = made.path('instances', STEMS[0])
+    record = json.loads(path.read_bytes())
+    box = next(box for box in record['boxes'] if box['status'] == 'kept')
+    box['segmentation']['size'][0] += 1
+    path.write_text(json.dumps(record))
+    assert tool(made.root, '--to', name, '--out', tmp_path / 'a') == 1
+    said = capsys.readouterr()
+    assert f'failed: {path}: {box["box_id"]}: a mask whose runs do not add up' in said.err
+    assert 'images   2 images' in said.out
+
+
 @pytest.mark.parametrize('where', ['convert', 'collect', 'finish'])
 def test_a_full_disk_is_told(made, tmp_path, monkeypatch, capsys, where):
     def full(*_):

@@ -277,6 +277,21 @@ def test_refused(run, folder, tmp_path, capsys, monkeypatch, images, flags, mess
     assert not (tmp_path / 'out').exists()
 
 
+def test_out_is_a_file(run, folder, tmp_path, capsys):
+    (tmp_path / 'out').write_text('mine')
+    assert run(folder) == 2
+    assert f'error: out {tmp_path}/out: cannot write there: ' in capsys.readouterr().err
+    assert (tmp_path / 'out').read_text() == 'mine'
+
+
+def test_a_config_of_another_kind(predict, trained, folder, tmp_path, capsys):
+    (tmp_path / 'boxes.py').write_text("model = dict(type='BoxFillSegmentor')\n")
+    argv = [tmp_path / 'boxes.py', trained / 'weights.pth', folder, '--out', tmp_path / 'out']
+    assert predict(list(map(str, argv))) == 2
+    assert "model.type='BoxFillSegmentor' labels no pixels" in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+
+
 def test_the_same_image_twice_is_one(run, folder, capsys):
     assert run([folder, folder / '0.png']) == 0
     assert 'images   4 predicted' in capsys.readouterr().out

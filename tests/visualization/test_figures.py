@@ -12,6 +12,7 @@ from samrs_mm.visualization.figures import (
     per_class,
     per_image,
     short,
+    write_figures,
 )
 
 
@@ -102,3 +103,20 @@ def test_class_names_and_counts_do_not_touch(classes, draw):
 )  # fmt: skip
 def test_short_counts(count, text):
     assert short(count) == text
+
+
+def test_dollar_signs_are_no_formulas(tmp_path):
+    tally = drawn_tally(('$\\bad{$', 'a$', '5$ to 7$', 'ship'))
+    tally.name = '$x_{$'
+    assert len(write_figures(tally, tmp_path, ['png'])) == 4
+    (axes,) = mask_sizes_by_class(tally).axes
+    assert axes.get_xticklabels()[0].get_text() == r'\$\bad{\$'
+
+
+def test_nothing_is_cut_off():
+    figure = mask_sizes_by_class(drawn_tally(('ship', 'plane')))
+    figure.draw_without_rendering()
+    width = figure.bbox.width
+    for text in (figure._suptitle, figure.axes[0].xaxis.label):
+        box = text.get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= width

@@ -278,3 +278,21 @@ def test_a_ledger_of_other_records_is_refused(annotated, tmp_path):
     path.write_text(json.dumps(record))
     with pytest.raises(RefusedError, match=r'has no mask of labelTxt/P0001\.txt:1'):
         write_report(copy, Path(annotated.parent / 'dota'))
+
+
+def test_damaged_records_are_told_and_left_out(annotated, tmp_path):
+    copy = tmp_path / 'out'
+    shutil.copytree(annotated, copy)
+    (copy / 'instances/P0000.json').write_text('{')
+    path = copy / 'instances/P0001.json'
+    record = json.loads(path.read_bytes())
+    record['boxes'][0]['segmentation']['counts'] = '0'
+    path.write_text(json.dumps(record))
+    whole = write_report(annotated)
+    result = write_report(copy, Path(annotated.parent / 'dota'))
+    assert len(result.problems) == 2
+    assert 'P0000.json: not a JSON record' in result.problems[0]
+    assert 'P0001.json: labelTxt/P0001.txt:1: a mask whose runs' in result.problems[1]
+    assert 0 < result.pictures < whole.pictures - 1
+    assert result.path.read_text().count('<li class="card') == result.pictures
+    assert result.rows == whole.rows

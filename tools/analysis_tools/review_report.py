@@ -14,7 +14,8 @@ writes the same page.
 
 example
   python tools/analysis_tools/review_report.py data/mine --data-root data/DOTA-v2
-exit codes: 0 written; 1 written, but images could not be read; 2 not an annotated folder"""
+exit codes: 0 written; 1 written, but images or records could not be read; 2 not an annotated
+folder"""
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:

@@ -31,11 +31,7 @@ example:
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = preparation_parser(__doc__, EPILOG, 'data/isaid')
-    args = parser.parse_args(argv)
-    if args.workers < 0:
-        parser.error(f'--workers {args.workers} is not a whole number of at least 0')
-    return args
+    return preparation_parser(__doc__, EPILOG, 'data/isaid').parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:

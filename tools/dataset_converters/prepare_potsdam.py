@@ -35,10 +35,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--labels', choices=LABEL_KINDS, default='noBoundary',
         help='labels with boundaries eroded and ignored, or all pixels (default %(default)s)',
     )  # fmt: skip
-    args = parser.parse_args(argv)
-    if args.workers < 0:
-        parser.error(f'--workers {args.workers} is not a whole number of at least 0')
-    return args
+    return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -13,6 +13,7 @@ segmentor = dict(
     ),
 )
 custom_hooks = [
+    dict(type='ClassCheckHook'),
     dict(type='PlainCheckpointHook'),
     dict(type='PredictionPictureHook', per_source=8),
 ]

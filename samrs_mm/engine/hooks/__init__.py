@@ -1,5 +1,6 @@
 """Hooks of mmengine's Runner."""
 
+from samrs_mm.engine.hooks.class_check_hook import ClassCheckHook
 from samrs_mm.engine.hooks.export_weights_hook import ExportWeightsHook
 from samrs_mm.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
 from samrs_mm.engine.hooks.prediction_picture_hook import PredictionPictureHook
@@ -7,6 +8,7 @@ from samrs_mm.engine.hooks.source_class_check_hook import SourceClassCheckHook
 from samrs_mm.engine.hooks.validate_first_hook import ValidateFirstHook
 
 __all__ = [
+    'ClassCheckHook',
     'ExportWeightsHook',
     'PlainCheckpointHook',
     'PredictionPictureHook',

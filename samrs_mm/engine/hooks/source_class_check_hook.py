@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.engine.hooks.class_check_hook import ClassCheckHook, network_of
 
 
 @HOOKS.register_module()
-class SourceClassCheckHook(Hook):
+class SourceClassCheckHook(ClassCheckHook):
     """Compares each head's classes with its source's METAINFO before the first batch."""
 
     def before_train(self, runner: Runner) -> None:
@@ -20,23 +20,14 @@ class SourceClassCheckHook(Hook):
         Raises:
             RefusedError: A source without a head, a head without a source, or other classes.
         """
-        self._check(runner, runner.train_dataloader, 'train_dataloader')
-        idle = set(self._heads(runner)) - set(runner.train_dataloader.dataset.metainfo['sources'])
+        super().before_train(runner)
+        heads = network_of(runner).source_classes
+        idle = heads.keys() - runner.train_dataloader.dataset.metainfo['sources'].keys()
         if idle:
             raise RefusedError(
                 f'model.heads: no training data for {", ".join(sorted(idle))}; add the dataset or '
                 'leave the head out'
             )
-        if runner.val_loop is not None:
-            self._check(runner, runner.val_dataloader, 'val_dataloader')
-
-    def before_val(self, runner: Runner) -> None:
-        """Check the validation data."""
-        self._check(runner, runner.val_dataloader, 'val_dataloader')
-
-    def before_test(self, runner: Runner) -> None:
-        """Check the test data."""
-        self._check(runner, runner.test_dataloader, 'test_dataloader')
 
     def _check(self, runner: Runner, dataloader: Any, name: str) -> None:
         sources = dataloader.dataset.metainfo.get('sources')
@@ -44,14 +35,7 @@ class SourceClassCheckHook(Hook):
             raise RefusedError(
                 f"{name}: its dataset's metainfo has no 'sources'; use MultiSourceDataset"
             )
-        check_classes(self._heads(runner), sources, name)
-
-    @staticmethod
-    def _heads(runner: Runner) -> dict[str, int]:
-        model = runner.model
-        while hasattr(model, 'module'):  # within DDP, within test-time augmentation
-            model = model.module
-        return model.source_classes
+        check_classes(network_of(runner).source_classes, sources, name)
 
 
 def check_classes(

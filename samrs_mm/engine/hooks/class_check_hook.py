@@ -1,0 +1,62 @@
+"""Refuses a run whose network and datasets have other classes."""
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+from torch import nn
+
+from samrs_mm.annotation.errors import RefusedError
+
+
+@HOOKS.register_module()
+class ClassCheckHook(Hook):
+    """Compares the network's number of classes with its datasets' before the first batch.
+
+    Otherwise a network of too many classes trains to the end and can't be validated then.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Check the training data and, where there are any, the validation data.
+
+        Raises:
+            RefusedError: Another number of classes, or other classes in validation.
+        """
+        self._check(runner, runner.train_dataloader, 'train_dataloader')
+        if runner.val_loop is not None:
+            self._check(runner, runner.val_dataloader, 'val_dataloader')
+            self._check_same(runner.train_dataloader.dataset, runner.val_dataloader.dataset)
+
+    def before_val(self, runner: Runner) -> None:
+        """Check the validation data."""
+        self._check(runner, runner.val_dataloader, 'val_dataloader')
+
+    def before_test(self, runner: Runner) -> None:
+        """Check the test data."""
+        self._check(runner, runner.test_dataloader, 'test_dataloader')
+
+    def _check(self, runner: Runner, dataloader: Any, name: str) -> None:
+        classes, count = dataloader.dataset.metainfo.get('classes'), network_of(runner).num_classes
+        if classes and len(classes) != count:
+            raise RefusedError(
+                f'model.decode_head.num_classes={count}, but {name} has {len(classes)} classes '
+                f'({", ".join(classes)}); make them equal'
+            )
+
+    def _check_same(self, train: Any, val: Any) -> None:
+        pairs = zip(train.metainfo.get('classes') or (), val.metainfo.get('classes') or ())
+        for value, (trained, validated) in enumerate(pairs):
+            if trained != validated:
+                raise RefusedError(
+                    f'val_dataloader: class {value} is {validated!r}, in train_dataloader it is '
+                    f'{trained!r}; give both the same classes in the same order'
+                )
+
+
+def network_of(runner: Runner) -> nn.Module:
+    """Return the network itself, out of DDP and test-time augmentation."""
+    model = runner.model
+    while hasattr(model, 'module'):
+        model = model.module
+    return model
