@@ -27,7 +27,7 @@ from samrs_mm.engine.prediction import (
     find_images,
     predict_images,
 )
-from samrs_mm.engine.run_config import load_run_config, need
+from samrs_mm.engine.run_config import building, load_run_config, need
 from samrs_mm.engine.scene_predictor import BLENDS, ScenePredictor, WindowModel
 
 WINDOW = 512
@@ -133,7 +133,8 @@ def load_model(config: Config, args: argparse.Namespace) -> tuple[nn.Module, dic
     """Return the model with its weights, on its device, and the checkpoint."""
     shapes = weight_shapes(args.checkpoint)
     init_default_scope(config.get('default_scope', 'mmseg'))
-    model = MODELS.build(config.model)
+    with building(args.config):
+        model = MODELS.build(config.model)
     if not hasattr(model, 'encode_decode'):
         raise RefusedError(
             f'config {args.config}: model.type={config.model.type!r} labels no pixels; give the '

@@ -9,8 +9,6 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.runner import Runner
-from mmseg.registry import RUNNERS
 
 from samrs_mm.annotation.errors import RefusedError
 from samrs_mm.annotation.folder import atomic_write
@@ -18,7 +16,7 @@ from samrs_mm.compat import checkpoint_safe_globals
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
 from samrs_mm.engine.command import run_command
 from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
-from samrs_mm.engine.run_config import add_run_flags, load_run_config, need
+from samrs_mm.engine.run_config import add_run_flags, build_runner, load_run_config, need
 from samrs_mm.evaluation.results import RUN_KEY, run_entry
 
 EPILOG = """examples:
@@ -67,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
         for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
             evaluator.output_dir = os.path.join(args.out, 'predictions')
     prepare_cpu_ranks(config, args.launcher)
-    runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    runner = build_runner(config, args.config)
     runner.logger.info(check_match(runner.model, shapes, args.checkpoint, whole=True))
     with checkpoint_safe_globals():
         metrics = runner.test()

@@ -5,8 +5,6 @@ import os
 import sys
 
 from mmengine.dist import get_world_size
-from mmengine.runner import Runner
-from mmseg.registry import RUNNERS
 
 from samrs_mm.compat import checkpoint_safe_globals
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
@@ -15,6 +13,8 @@ from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
 from samrs_mm.engine.run_config import (
     add_run_flags,
     batch_note,
+    build_runner,
+    check_batch,
     check_pretrained,
     load_run_config,
     need,
@@ -63,11 +63,12 @@ def run(args: argparse.Namespace) -> None:
     shapes = weight_shapes(start) if start else {}
     check_pretrained(config)
     prepare_cpu_ranks(config, args.launcher)
-    runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    runner = build_runner(config, args.config)
     if start:
         resume = config.get('resume', False)
         line = check_match(runner.model, shapes, start, whole=resume, resume=resume)
         runner.logger.info(line)
+    check_batch(config, get_world_size())
     note = batch_note(config, get_world_size())
     if note:
         runner.logger.warning(note)

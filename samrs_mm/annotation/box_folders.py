@@ -36,7 +36,12 @@ def find(root: Path, source: str) -> tuple[list[str], dict[str, str], list[str]]
     """
     files = set()
     for base, folders, names in os.walk(root, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith('.')]
+        real = Path(base).resolve()  # a link back up would be walked for ever
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith('.') and not real.is_relative_to((real / name).resolve())
+        ]
         place = Path(base).relative_to(root)
         files |= {(place / name).as_posix() for name in names if not name.startswith('.')}
     images = sorted(name for name in files if name.lower().endswith(IMAGE_SUFFIXES))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from samrs_mm.annotation import rle
 from samrs_mm.annotation.errors import SamrsError
 
 FORMAT = 2
@@ -119,4 +120,24 @@ def load(path: Path) -> dict:
         raise RecordError(f'{path}: not a JSON record: {error}') from error
     if not isinstance(record, dict) or not {'image', 'signature', 'boxes'} <= record.keys():
         raise RecordError(f'{path}: not a record of this tool (image, signature, boxes)')
+    return record
+
+
+def load_masks(path: Path) -> dict:
+    """Return the record at ``path``, its masks looked at: their runs fill the image.
+
+    Raises:
+        RecordError: As ``load``, or a box or mask is damaged.
+    """
+    record = load(path)
+    try:
+        size = [record['image']['height'], record['image']['width']]
+        for box in record['boxes']:
+            if box['segmentation'] is not None and rle.checked(box['segmentation'])['size'] != size:
+                raise rle.MaskError(
+                    f'a mask of {box["segmentation"]["size"]} in an image of {size}'
+                )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = f'no {error}' if isinstance(error, KeyError) else str(error)
+        raise RecordError(f'{path}: damaged record: {reason}') from error
     return record

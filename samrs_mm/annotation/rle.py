@@ -90,7 +90,7 @@ def _runs(counts: str) -> np.ndarray:
 
     Source: ``rleFrString`` of https://github.com/cocodataset/cocoapi, common/maskApi.c.
     """
-    codes = np.frombuffer(counts.encode('ascii'), np.uint8).astype(np.int64) - 48
+    codes = np.frombuffer(counts.encode(), np.uint8).astype(np.int64) - 48
     if not len(codes) or codes.min() < 0 or codes.max() > 63 or codes[-1] & 32:
         raise MaskError(f'{counts[:20]!r} is not the text of a run-length mask')
     last = np.flatnonzero(codes & 32 == 0)

@@ -38,6 +38,12 @@ def run_command(work: Callable[[], int | None], after_interrupt: str = GO_ON) ->
             raise
         print(f'error: {error.filename}: {error.strerror}', file=sys.stderr)
         return 1
+    except RuntimeError as error:
+        if 'DataLoader worker' not in str(error):
+            raise
+        print(f'error: a reading process died: {one_line(error)} {after_interrupt}; give it fewer '
+              'workers if memory ran out', file=sys.stderr)  # fmt: skip
+        return 1
     except KeyboardInterrupt:
         print(f'interrupted; {after_interrupt}', file=sys.stderr)
         return 1

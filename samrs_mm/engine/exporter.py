@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from samrs_mm.annotation import folder, records, rle
+from samrs_mm.annotation import folder, records
 from samrs_mm.annotation.errors import RefusedError, SamrsError
 from samrs_mm.annotation.exports.base import Export, ExportImage
 from samrs_mm.datasets.image_index import Entry
@@ -60,6 +60,8 @@ class Exporter:
         self.part = self.out.with_name(f'{self.out.name}.part')
         if self.out.exists() and not (self.out.is_dir() and not any(self.out.iterdir())):
             raise RefusedError(f'--out {out}: exists and is not an empty folder; choose another')
+        if self.out.is_symlink():
+            raise RefusedError(f'--out {out}: is a link; name the folder itself')
         if self.out.resolve().is_relative_to(root.resolve()):
             raise RefusedError(f'--out {out}: lies in the annotated folder itself; choose another')
         if self.part.exists() and not (self.part / RECORD).exists():
@@ -167,8 +169,8 @@ class _One:
 
     def _convert(self, entry: Entry) -> _Done:
         path = folder.AnnotatedFolder(self.root).path(folder.INSTANCES, entry.stem)
-        record = records.load(path)
-        kept = [_checked(box, path) for box in record['boxes'] if box['status'] == records.KEPT]
+        record = records.load_masks(path)
+        kept = [box for box in record['boxes'] if box['status'] == records.KEPT]
         image = ExportImage(
             stem=entry.stem,
             file=self._name(entry, record),
@@ -201,11 +203,3 @@ class _One:
             # OUT.part has the same parent as OUT, so the way stays the same when it is renamed
             real = source.resolve(strict=True)
             target.symlink_to(os.path.relpath(real, target.parent.resolve()))
-
-
-def _checked(box: dict, path: Path) -> dict:
-    try:
-        rle.checked(box['segmentation'])
-    except rle.MaskError as error:
-        raise records.RecordError(f'{path}: {box["box_id"]}: {error}') from error
-    return box

@@ -37,8 +37,8 @@ def refilter(
         The new settings.
 
     Raises:
-        RefusedError: An interrupted call was going to other filters, or a record is of neither the
-            old nor the new settings.
+        RefusedError: An interrupted call was going to other filters, or a record is damaged or of
+            neither the old nor the new settings.
     """
     new = old | dict(filters=filters.as_dict())
     before, after = records.signature(old), records.signature(new)
@@ -49,7 +49,12 @@ def refilter(
         folder.atomic_write(out.meta, records.dump(meta | {folder.REFILTERING: after}))
         for stem in progress(sorted(out.done())):
             path = out.path(folder.INSTANCES, stem)
-            record = records.load(path)
+            try:
+                record = records.load_masks(path)
+            except records.RecordError as error:
+                raise RefusedError(
+                    f'{error}; delete it, repeat this command, then run without --refilter'
+                ) from error
             if record['signature'] not in (before, after):
                 raise RefusedError(f'{path}: made with other settings; delete it and run again')
             if record['signature'] == before != after:

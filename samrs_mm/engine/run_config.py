@@ -5,12 +5,14 @@ import importlib
 import inspect
 import os
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import Runner, find_latest_checkpoint
+from mmseg.registry import RUNNERS
 
 from samrs_mm.annotation.errors import RefusedError
 from samrs_mm.compat import safe_load
@@ -85,6 +87,42 @@ def _check_scope(config: Config, path: str) -> None:
         ) from error
 
 
+@contextmanager
+def building(path: str) -> Iterator[None]:
+    """Tell in a line which name of a config no registry has.
+
+    Args:
+        path: The config.
+
+    Raises:
+        RefusedError: Names the first such name.
+    """
+    try:
+        yield
+    except KeyError as error:
+        text = str(error.args[0])
+        if 'registry' not in text:
+            raise
+        raise RefusedError(
+            f'config {path}: {text.partition(". ")[0]}; correct the name, or import what registers '
+            'it by custom_imports'
+        ) from error
+
+
+def build_runner(config: Config, path: str) -> Runner:
+    """Build the runner of a config, and with it the model.
+
+    Args:
+        config: The run's config.
+        path: Its file, for the message.
+
+    Raises:
+        RefusedError: A name in it that no registry has, or whatever a part of it refuses.
+    """
+    with building(path):
+        return RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+
+
 def need(config: Config, path: str, *keys: str) -> None:
     """Refuse a config that lacks what a tool runs.
 
@@ -151,6 +189,29 @@ def batch_note(config: Config, ranks: int) -> str | None:
         'set train_dataloader.batch_size and train_dataloader.sampler.batch_size, or '
         'auto_scale_lr.enable=True'
     )
+
+
+def check_batch(config: Config, ranks: int) -> None:
+    """Refuse a batch of one image where UPerNet's batch norm sees a single pixel.
+
+    Args:
+        config: The run's config.
+        ranks: Number of processes that share the batch; those on CPUs have batch norms of their
+            own.
+
+    Raises:
+        RefusedError: As above.
+    """
+    head = config.model.get('decode_head') or {}
+    normed = 'BN' in (head.get('norm_cfg') or {}).get('type', '')
+    together = 1 if get_device() == 'cpu' else ranks
+    each = config.train_dataloader.get('batch_size')
+    if head.get('type') == 'UPerHead' and normed and (each or 0) * together == 1:
+        raise RefusedError(
+            f'train_dataloader.batch_size={each} on {ranks} ranks: UPerHead pools an image to one '
+            'pixel, of which batch norm needs two; give batch_size=2 or more, in '
+            'train_dataloader.sampler too'
+        )
 
 
 def check_pretrained(config: Config) -> None:

@@ -2,20 +2,13 @@
 
 import errno
 import json
-import multiprocessing
 import os
 import re
-import signal
-import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
-import torch
 
 from samrs_mm.annotation import folder, records, tiling
 from samrs_mm.annotation.errors import ImageReadError, RefusedError, SamrsError
@@ -23,6 +16,7 @@ from samrs_mm.annotation.images import IMAGE_SUFFIXES, SceneImage, image_size, w
 from samrs_mm.annotation.labels import BoxLabel, ParsedLabels
 from samrs_mm.datasets.box_annotated.base import Scene, list_stems
 from samrs_mm.datasets.box_annotated.geometry import geometry
+from samrs_mm.engine.parallel import as_done
 from samrs_mm.engine.plan import Plan, Unit
 from samrs_mm.engine.writer import describe
 
@@ -292,44 +286,4 @@ def cut_scenes(cutter: TileCutter, scenes: list[int], workers: int) -> Iterator[
     Raises:
         SamrsError: A process died.
     """
-    if not workers:
-        yield from map(cutter.cut, scenes)
-        return
-    others = set(multiprocessing.active_children())
-    # Forked: no process imports torch anew, and the labels of a COCO file are shared.
-    context = multiprocessing.get_context('fork')
-    with ProcessPoolExecutor(workers, context, _begin_worker, (cutter,)) as pool:
-        try:
-            for future in as_completed([pool.submit(_cut, scene) for scene in scenes]):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise SamrsError(
-                'a process that cuts scenes died, perhaps out of memory; the same command with '
-                'fewer --workers goes on from here'
-            ) from error
-        except BaseException:
-            for process in set(multiprocessing.active_children()) - others:
-                process.terminate()
-            raise
-
-
-_cutter: TileCutter
-
-
-def _begin_worker(cutter: TileCutter) -> None:
-    global _cutter
-    _cutter = cutter
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
-def _cut(scene: int) -> SceneTiles:
-    return _cutter.cut(scene)
+    return as_done(cutter.cut, scenes, workers)

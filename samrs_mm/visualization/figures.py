@@ -37,7 +37,8 @@ def per_class(tally: Tally) -> Figure:
             axes.text(place, height, short(count), rotation=90, fontsize=8, ha='center')
         axes.set_ylabel(what)
         _name_classes(axes, tally)
-    figure.suptitle(f'{verbatim(tally.name)}: pixels of the {tally.pixels_of}, and instances', fontsize=11)
+    name = verbatim(tally.name)
+    figure.suptitle(f'{name}: pixels of the {tally.pixels_of}, and instances', fontsize=11)
     return figure
 
 
@@ -170,9 +171,9 @@ def _wide(tally: Tally, height: float) -> Figure:
 
 
 def _name_classes(axes: Axes, tally: Tally) -> None:
-    names = abbreviations(tally.classes)
+    names = list(map(verbatim, abbreviations(tally.classes)))
     upright = max(map(len, names), default=0) > 3
-    axes.set_xticks(range(len(names)), map(verbatim, names), rotation=90 if upright else 0, fontsize=9)
+    axes.set_xticks(range(len(names)), names, rotation=90 if upright else 0, fontsize=9)
     axes.set_xlim(-0.7, len(names) - 0.3)
     _plain(axes, 'y')
 

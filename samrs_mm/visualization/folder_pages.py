@@ -76,7 +76,7 @@ class FolderBrowser:
         if not path.exists():
             failed = records.load(self.out.path(folder.FAILED, stem))
             raise records.RecordError(f'{stem}: was not annotated: {failed.get("error")}')
-        return records.load(path)
+        return records.load_masks(path)
 
     def _image(self, record: dict, stem: str) -> SceneImage:
         tile, whole = self.out.path(folder.IMAGES, stem), self.data_root / record['image']['path']

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samrs_mm.annotation import records
+from samrs_mm.annotation import records, rle
 
 values = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
 settings_dicts = st.recursive(
@@ -97,3 +97,31 @@ def test_what_is_no_record_is_told_in_one_line(tmp_path, data, message):
     with pytest.raises(records.RecordError, match=f'a.json: {message}') as caught:
         records.load(path)
     assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('boxes', 'message'),
+    [
+        ([{'segmentation': {'size': [4, 5], 'counts': '0'}}], 'a mask whose runs do not add up'),
+        ([{'segmentation': {'size': [4, 4], 'counts': '`0'}}], 'a mask of'),
+        ([{'segmentation': {'size': [4, 5]}}], "no 'counts'"),
+        ([{}], "no 'segmentation'"),
+        (['box'], 'string indices'),
+        (None, 'NoneType'),
+    ],
+)
+def test_damaged_masks(tmp_path, boxes, message):
+    path = tmp_path / 'a.json'
+    image = dict(height=4, width=5)
+    path.write_bytes(records.dump(dict(image=image, signature='', boxes=boxes)))
+    with pytest.raises(records.RecordError, match=f'a.json: damaged record: .*{message}'):
+        records.load_masks(path)
+
+
+def test_sound_masks(tmp_path):
+    path = tmp_path / 'a.json'
+    mask = rle.encode(np.eye(4, 5, dtype=bool))
+    record = dict(image=dict(height=4, width=5), signature='',
+                  boxes=[dict(segmentation=mask), dict(segmentation=None)])  # fmt: skip
+    path.write_bytes(records.dump(record))
+    assert records.load_masks(path) == record

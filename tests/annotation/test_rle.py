@@ -61,7 +61,7 @@ def test_runs_that_do_not_add_up(size):
 
 @pytest.mark.parametrize('counts', ['', 'P', '\n', '~', 'oooooooooooooooo0', 'zzzzzz~', 'é', 'N1'])
 def test_text_that_is_no_mask(counts):
-    with pytest.raises(ValueError):
+    with pytest.raises(rle.MaskError):
         rle.decode(dict(size=[90, 120], counts=counts))
 
 

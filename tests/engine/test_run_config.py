@@ -7,6 +7,7 @@ from samrs_mm.annotation.errors import RefusedError
 from samrs_mm.engine import run_config
 from samrs_mm.engine.run_config import (
     batch_note,
+    check_batch,
     check_pretrained,
     load_run_config,
     need,
@@ -169,3 +170,21 @@ def test_a_batch_that_the_learning_rate_is_not_for():
     assert batch_note(config, 1) is None
     config.pop('auto_scale_lr')
     assert batch_note(config, 1) is None
+
+
+def upernet(size, norm='SyncBN', head='UPerHead'):
+    model = dict(decode_head=dict(type=head, norm_cfg=norm and dict(type=norm)))
+    return Config(dict(model=model, train_dataloader=dict(batch_size=size)))
+
+
+def test_one_image_in_all_is_too_few_for_upernet(monkeypatch):
+    with pytest.raises(RefusedError, match=r'batch_size=1 on 1 ranks: UPerHead .* batch_size=2'):
+        check_batch(upernet(1), 1)
+    with pytest.raises(RefusedError, match='on 4 ranks'):
+        check_batch(upernet(1), 4)  # CPU processes don't share their batch norms
+    for config in (upernet(2), upernet(1, norm='GN'), upernet(1, norm=None), upernet(1, 'BN', 'X')):
+        check_batch(config, 1)
+    monkeypatch.setattr(run_config, 'get_device', lambda: 'cuda')
+    check_batch(upernet(1), 4)
+    with pytest.raises(RefusedError, match='on 1 ranks'):
+        check_batch(upernet(1), 1)

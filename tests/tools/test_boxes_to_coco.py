@@ -109,6 +109,18 @@ def test_other_layouts(tmp_path):
         assert (root / scene.image).exists()
 
 
+def test_links_are_followed_but_not_in_circles(yolo, tmp_path):
+    (yolo / 'images/train').rename(tmp_path / 'elsewhere')
+    (yolo / 'images/train').symlink_to(tmp_path / 'elsewhere')
+    for name in ('a', 'b'):
+        (yolo / 'images/val' / name).symlink_to(yolo)  # walked, these are 2 ** 40 folders
+    assert TOOL.main([str(yolo), '--from', 'yolo']) == 0
+    coco = json.loads((yolo / 'annotations.json').read_bytes())
+    names = [entry['file_name'] for entry in coco['images']]
+    assert names == ['images/train/a.png', 'images/train/b.png', 'images/val/a.png']
+    assert len(coco['annotations']) == 2
+
+
 def test_bad_files_are_named_and_the_rest_is_written(yolo, voc, capsys):
     write(yolo / 'labels/train/b.txt', '7 0.5 0.5 0.1 0.1\n0 0.5 0.5 0.1 0.1\n')
     (yolo / 'images/val/a.png').write_bytes(b'no image')

@@ -192,7 +192,7 @@ def test_training_configs_show_a_batch(browse, tmp_path):
     options = '--cfg-options', root, 'train_dataloader.sampler.batch_size=2'
     assert browse(POTSDAM, *options, '--number', 3, '--side', 128) == 0
     lines = (tmp_path / 'look/index.txt').read_text().splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert lines[0].startswith('000_potsdam_')
     assert 'source potsdam, 512 x 512 px' in lines[0]
     flags = '--raw', '--stems', 'a__64__32___32', '--side', 128
@@ -218,5 +218,9 @@ def test_what_makes_no_sense_is_refused(annotated, scenes, browse, tmp_path, cap
     assert '--split test' in refused(CONFIG, '--data-root', scenes, '--split', 'test')
     (tmp_path / 'look').mkdir(exist_ok=True)
     (tmp_path / 'look/index.txt').unlink(missing_ok=True)
-    (tmp_path / 'look/mine.png').touch()
+    mine = tmp_path / 'look/mine.jpg'
+    mine.touch()
     assert 'not of this tool' in refused(annotated)
+    (tmp_path / 'look/index.txt').write_text('mine.jpg\n')  # a list of images, as datasets have
+    assert 'not of this tool' in refused(annotated)
+    assert mine.exists()

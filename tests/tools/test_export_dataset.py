@@ -107,11 +107,11 @@ def test_a_mask_whose_runs_do_not_fill_its_image_is_not_passed_on(made, tmp_path
     path = made.path('instances', STEMS[0])
     record = json.loads(path.read_bytes())
     box = next(box for box in record['boxes'] if box['status'] == 'kept')
-    box['segmentation']['size'][0] += 1
+    box['segmentation']['counts'] = '0'
     path.write_text(json.dumps(record))
     assert tool(made.root, '--to', name, '--out', tmp_path / 'a') == 1
     said = capsys.readouterr()
-    assert f'failed: {path}: {box["box_id"]}: a mask whose runs do not add up' in said.err
+    assert f'failed: {path}: damaged record: a mask whose runs do not add up' in said.err
     assert 'images   2 images' in said.out
 
 
@@ -152,6 +152,9 @@ def test_refuses_lists(made, tmp_path, capsys, text, says):
 
 
 def test_refuses_places(made, tmp_path, capsys):
+    (tmp_path / 'link').symlink_to('nowhere')
+    assert tool(made.root, '--to', 'coco', '--out', tmp_path / 'link') == 2
+    assert 'is a link; name the folder itself' in capsys.readouterr().err
     assert tool(tmp_path, '--to', 'coco', '--out', tmp_path / 'a') == 2
     assert 'no annotated folder (no meta.json)' in capsys.readouterr().err
     assert tool(made.root, '--to', 'coco', '--out', made.root) == 2

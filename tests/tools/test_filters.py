@@ -183,3 +183,21 @@ def test_refilter_refuses_what_filters_do_not_change(annotate, tmp_path, capsys)
     assert annotate(*BOX_FILL) == 0
     assert annotate('--refilter', *FILTERED, '--prompt', 'hbox') == 2
     assert 'prompt: "rbox" -> "hbox"' in capsys.readouterr().err
+
+
+def test_a_damaged_mask_is_told_and_can_be_made_anew(annotate, tmp_path, capsys):
+    assert annotate(*FILTERED, out='whole') == 0
+    assert annotate(*BOX_FILL) == 0
+    path = tmp_path / 'out/instances/P0001.json'
+    record = read(path)
+    record['boxes'][0]['segmentation']['counts'] = '0'
+    path.write_text(json.dumps(record))
+    assert annotate('--verify', *BOX_FILL) == 1
+    said = capsys.readouterr()
+    assert f'{path}: MaskError: a mask whose runs do not' in said.err
+    assert annotate('--refilter', *FILTERED) == 2
+    assert f'{path}: damaged record' in capsys.readouterr().err
+    path.unlink()
+    assert annotate('--refilter', *FILTERED) == 0
+    assert annotate(*FILTERED) == 0
+    assert tree(tmp_path / 'out') == tree(tmp_path / 'whole')

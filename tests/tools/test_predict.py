@@ -285,11 +285,22 @@ def test_out_is_a_file(run, folder, tmp_path, capsys):
 
 
 def test_a_config_of_another_kind(predict, trained, folder, tmp_path, capsys):
-    (tmp_path / 'boxes.py').write_text("model = dict(type='BoxFillSegmentor')\n")
+    (tmp_path / 'boxes.py').write_text(
+        "custom_imports = dict(imports=['samrs_mm.models.prompt_segmentors'])\n"
+        "model = dict(type='BoxFillSegmentor')\n"
+    )
     argv = [tmp_path / 'boxes.py', trained / 'weights.pth', folder, '--out', tmp_path / 'out']
     assert predict(list(map(str, argv))) == 2
     assert "model.type='BoxFillSegmentor' labels no pixels" in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
+
+
+def test_an_unknown_name_in_a_config(predict, trained, folder, tmp_path, capsys):
+    (tmp_path / 'typo.py').write_text("model = dict(type='EncodeDecoder')\n")
+    argv = [tmp_path / 'typo.py', trained / 'weights.pth', folder, '--out', tmp_path / 'out']
+    assert predict(list(map(str, argv))) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert 'typo.py: EncodeDecoder is not in the mmseg::model registry; correct the name' in error
 
 
 def test_the_same_image_twice_is_one(run, folder, capsys):

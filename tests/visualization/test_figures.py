@@ -114,7 +114,7 @@ def test_dollar_signs_are_no_formulas(tmp_path):
 
 
 def test_nothing_is_cut_off():
-    figure = mask_sizes_by_class(drawn_tally(('ship', 'plane')))
+    figure = mask_sizes_by_class(drawn_tally(('ship', 'plane', 'harbor', 'bridge')))
     figure.draw_without_rendering()
     width = figure.bbox.width
     for text in (figure._suptitle, figure.axes[0].xaxis.label):

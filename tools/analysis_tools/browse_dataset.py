@@ -3,18 +3,16 @@
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from samrs_mm.annotation.classes import ClassTable, UnknownClassError
 from samrs_mm.annotation.errors import RefusedError, SamrsError
 from samrs_mm.annotation.folder import atomic_write
-from samrs_mm.engine.command import one_line, run_command
+from samrs_mm.engine.command import one_line, positive, progress, run_command, whole_number
 from samrs_mm.engine.config import OptionsAction, load_config, read_config
 from samrs_mm.engine.run_config import load_run_config
 from samrs_mm.visualization import sample_sheets
@@ -27,6 +25,8 @@ from samrs_mm.visualization.sample_sheets import shuffled
 
 Browser = BoxBrowser | FolderBrowser | SampleBrowser
 INDEX = 'index.txt'
+MARK = '# drawn by browse_dataset.py'
+"""Last line of ``INDEX``: what it lists may be deleted."""
 EPILOG = """SOURCE is one of
   an annotate config   boxes, the prompts made of them, true masks where the dataset has them
   an annotated folder  boxes by status, prompts, masks by instance and by class
@@ -52,12 +52,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add('source', metavar='SOURCE', type=Path, help='config file or annotated folder')
     add('--out', required=True, type=Path, metavar='DIR', help='new, empty, or of an earlier run')
-    add('--number', type=_positive, metavar='N',
+    add('--number', type=positive, metavar='N',
         help='images (default 12; of a training config one batch); with --sheet objects of a '
         'class (4)')  # fmt: skip
     add('--stems', nargs='+', metavar='STEM', help='these images')
     add('--classes', nargs='+', metavar='NAME', help='only images with these classes, drawn alone')
-    add('--seed', type=_count, metavar='S', help='of which images, order and augmentation')
+    add('--seed', type=whole_number, metavar='S', help='of which images, order and augmentation')
     add('--split', metavar='NAME',
         help='train, val or test: loader of a training config (default train), list or split of '
         'other data (default all)')  # fmt: skip
@@ -67,32 +67,15 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='settings to draw instead of the config\'s, such as hbox cp+rbox-m')  # fmt: skip
     add('--raw', action='store_true', help='training config: images before augmentation')
     add('--sheet', action='store_true', help='sample sheets instead of pages')
-    add('--side', type=_positive, default=800, metavar='PX',
+    add('--side', type=positive, default=800, metavar='PX',
         help='longer side of a picture (default %(default)s)')  # fmt: skip
     add('--data-root', metavar='DIR', help='the detection dataset of an annotate config')
     add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V', help='change config keys')
     return parser.parse_args(argv)
 
 
-def _count(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number')
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not _count(text):
-        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least 1')
-    return int(text)
-
-
 def _words(text: str) -> list[str]:
     return [word for word in text.split(',') if word]
-
-
-def progress(what: str) -> partial:
-    """Return a progress bar for ``what``; quick passes show nothing."""
-    return partial(tqdm, desc=what, delay=2, mininterval=0.5, leave=False)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -123,17 +106,20 @@ class Browsing:
     def _claim(self) -> None:
         out = self.args.out
         out.mkdir(parents=True, exist_ok=True)
-        if not (out / INDEX).exists():
+        index = out / INDEX
+        lines = index.read_text(errors='replace').splitlines() if index.exists() else []
+        if lines[-1:] != [MARK]:
             if any(out.iterdir()):
                 raise RefusedError(
                     f'--out {out} holds files that are not of this tool; choose an empty folder'
                 )
             return
-        for entry in (out / INDEX).read_text(encoding='utf-8').splitlines():
-            (out / Path(entry.split('\t')[0]).name).unlink(missing_ok=True)
+        for line in lines[:-1]:
+            (out / Path(line.split('\t')[0]).name).unlink(missing_ok=True)
 
     def _save_index(self) -> None:
-        atomic_write(self.args.out / INDEX, ''.join(f'{x}\n' for x in self.written).encode())
+        text = ''.join(f'{line}\n' for line in [*self.written, MARK])
+        atomic_write(self.args.out / INDEX, text.encode())
 
     def _tell(self, error: SamrsError | OSError) -> None:
         self.problems += 1
@@ -141,9 +127,9 @@ class Browsing:
 
     def _write(self, name: str, picture: np.ndarray, note: str = '') -> None:
         encoded = cv2.imencode('.jpg', picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
-        atomic_write(self.args.out / f'{name}.jpg', encoded.tobytes())
         self.written.append(f'{name}.jpg\t{note}'.rstrip())
-        self._save_index()
+        self._save_index()  # first: a picture that isn't listed would be taken for someone else's
+        atomic_write(self.args.out / f'{name}.jpg', encoded.tobytes())
 
     def _pages(self, browser: Browser, classes: set[str]) -> None:
         thumbnails = []

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from samrs_mm.annotation import records
 from samrs_mm.annotation.classes import NAMED_CLASSES
 from samrs_mm.annotation.folder import atomic_write
-from samrs_mm.engine.command import run_command
+from samrs_mm.engine.command import run_command, whole_number
 from samrs_mm.evaluation.dataset_sources import tally
 from samrs_mm.evaluation.dataset_tally import Tally
 from samrs_mm.evaluation.statistics_tables import class_rows, report, summary
@@ -59,15 +59,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='which subset of the release it is (default: as export.json there or the name of the '
         'folder says)')  # fmt: skip
     add('--name', help='what to call it in tables and figures (default: its file name)')
-    add('--workers', type=int, metavar='N', default=min(4, os.cpu_count() or 1),
+    add('--workers', type=whole_number, metavar='N', default=min(4, os.cpu_count() or 1),
         help='processes (default %(default)s); 0 works in this one')  # fmt: skip
     args = parser.parse_args(argv)
     args.format = args.format.split(',')
     unknown = set(args.format) - set(FORMATS)
     if unknown:
         parser.error(f'--format {",".join(args.format)}: allowed are {", ".join(FORMATS)}')
-    if args.workers < 0:
-        parser.error(f'--workers {args.workers} is not a whole number of at least 0')
     return args
 
 

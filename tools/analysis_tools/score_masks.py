@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from samrs_mm.annotation.errors import SamrsError
+from samrs_mm.engine.command import run_command
 from samrs_mm.evaluation.mask_iou import FolderScore, MaskIoU, score_folder
 
 EPILOG = """\
@@ -14,7 +14,7 @@ overlap.
 
 example
   python tools/analysis_tools/score_masks.py data/masks data/box-fill --truth data/annotations.json
-"""
+exit codes: 0 done; 1 a record can't be read; 2 refused"""
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -58,11 +58,12 @@ def _cells(measured: MaskIoU) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Run the tool and return its exit code."""
     args = parse_args(argv)
-    try:
-        scores = {str(path): score_folder(path, args.truth) for path in args.folders}
-    except SamrsError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
+    return run_command(lambda: run(args), 'run it again')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Score the folders and print the table."""
+    scores = {str(path): score_folder(path, args.truth) for path in args.folders}
     print(table(scores), end='\n\n')
     for name, score in scores.items():
         left = [f'{len(score.overall)} objects']
@@ -71,7 +72,6 @@ def main(argv: list[str] | None = None) -> int:
         overall = score.overall
         print(f'{name}: mIOU_I {overall.miou_i:.3f}  mIOU_P {overall.miou_p:.3f}  '
               f'({", ".join(left)})')  # fmt: skip
-    return 0
 
 
 if __name__ == '__main__':

@@ -12,6 +12,8 @@ from rasterio import features
 
 from samrs_mm.annotation import rle
 
+_AT_ONCE = 256
+
 
 @dataclass(frozen=True)
 class Outline:
@@ -71,11 +73,20 @@ def joined(parts: list[np.ndarray]) -> np.ndarray:
     """
     ring = parts[0]
     for part in parts[1:]:
-        distances = ((ring[:, None] - part[None]) ** 2).sum(axis=2)
-        here, there = np.unravel_index(distances.argmin(), distances.shape)
+        here, there = _nearest(ring, part)
         detour = np.concatenate([part[there:], part[: there + 1]])
         ring = np.concatenate([ring[: here + 1], detour, ring[here:]])
     return ring
+
+
+def _nearest(ring: np.ndarray, part: np.ndarray) -> tuple[int, int]:
+    """Return which points of two rings are nearest; a matrix of all distances could fill memory."""
+    found = []
+    for start in range(0, len(ring), _AT_ONCE):
+        distances = ((ring[start : start + _AT_ONCE, None] - part[None]) ** 2).sum(axis=2)
+        here, there = np.unravel_index(distances.argmin(), distances.shape)
+        found.append((distances[here, there], start + int(here), int(there)))
+    return min(found)[1:]
 
 
 def _area(ring: np.ndarray) -> int:

@@ -26,7 +26,8 @@ class ClassCheckHook(Hook):
         self._check(runner, runner.train_dataloader, 'train_dataloader')
         if runner.val_loop is not None:
             self._check(runner, runner.val_dataloader, 'val_dataloader')
-            self._check_same(runner.train_dataloader.dataset, runner.val_dataloader.dataset)
+            loaders = runner.train_dataloader, runner.val_dataloader
+            self._check_same(*(loader.dataset.metainfo for loader in loaders))
 
     def before_val(self, runner: Runner) -> None:
         """Check the validation data."""
@@ -44,9 +45,10 @@ class ClassCheckHook(Hook):
                 f'({", ".join(classes)}); make them equal'
             )
 
-    def _check_same(self, train: Any, val: Any) -> None:
-        pairs = zip(train.metainfo.get('classes') or (), val.metainfo.get('classes') or ())
-        for value, (trained, validated) in enumerate(pairs):
+    def _check_same(self, train: dict[str, Any], val: dict[str, Any]) -> None:
+        """Refuse validation data whose metainfo has the classes of training in another order."""
+        classes = [metainfo.get('classes') or () for metainfo in (train, val)]
+        for value, (trained, validated) in enumerate(zip(*classes, strict=False)):
             if trained != validated:
                 raise RefusedError(
                     f'val_dataloader: class {value} is {validated!r}, in train_dataloader it is '

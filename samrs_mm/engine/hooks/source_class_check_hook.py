@@ -37,6 +37,10 @@ class SourceClassCheckHook(ClassCheckHook):
             )
         check_classes(network_of(runner).source_classes, sources, name)
 
+    def _check_same(self, train: dict[str, Any], val: dict[str, Any]) -> None:
+        for source, metainfo in val['sources'].items():
+            super()._check_same(train['sources'].get(source, {}), metainfo)
+
 
 def check_classes(
     heads: Mapping[str, int], sources: Mapping[str, Mapping[str, Any]], name: str

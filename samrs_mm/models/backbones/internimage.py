@@ -11,7 +11,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.models.layers.arch import sizes_of
 from samrs_mm.models.layers.dcnv3 import DCNv3
 from samrs_mm.models.layers.internimage_levels import InternImageLevel, InternImageStem
 from samrs_mm.models.layers.vit import init_vit_weights
@@ -56,7 +56,7 @@ class InternImage(BaseModule):
         init_cfg: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        settings = self._settings(arch)
+        settings = sizes_of(type(self), arch)
         depths = settings['depths']
         self.frozen_stages = frozen_stages
         self.out_channels = tuple(settings['channels'] << level for level in range(len(depths)))
@@ -110,19 +110,3 @@ class InternImage(BaseModule):
     def _freeze(self) -> None:
         for part in [self.patch_embed, *self.levels][: self.frozen_stages + 1]:
             part.eval().requires_grad_(False)
-
-    @classmethod
-    def _settings(cls, arch: str | Mapping[str, Any]) -> Mapping[str, Any]:
-        if isinstance(arch, str):
-            if arch not in cls.arch_settings:
-                raise RefusedError(
-                    f'InternImage: arch={arch!r}; choose from {", ".join(cls.arch_settings)}, or '
-                    'give a mapping of sizes'
-                )
-            return cls.arch_settings[arch]
-        keys = cls.arch_settings['t'].keys()
-        if arch.keys() != keys:
-            raise RefusedError(
-                f'InternImage: arch has the keys {", ".join(arch)}; give {", ".join(keys)}'
-            )
-        return arch

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.models.layers.arch import sizes_of
 from samrs_mm.models.layers.beit import RelativeAttention, relative_index
 from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple
 from samrs_mm.models.layers.vit import (
@@ -83,7 +84,7 @@ class ViT(FeaturePyramid, BaseModule):
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        settings = self._settings(arch)
+        settings = sizes_of(type(self), arch)
         if variant not in _VARIANTS:
             raise RefusedError(f'ViT: variant={variant!r}; use one of {", ".join(_VARIANTS)}')
         self.with_cp = with_cp
@@ -166,13 +167,6 @@ class ViT(FeaturePyramid, BaseModule):
             tokens = tokens[:, 1:]
         maps = tokens_to_maps(self.norm(tokens), grid)
         return crop_levels(self.pyramid([maps] * 4), *images.shape[-2:])
-
-    def _settings(self, arch: str | Mapping[str, Any]) -> Mapping[str, Any]:
-        if not isinstance(arch, str):
-            return arch
-        if arch not in self.arch_settings:
-            raise RefusedError(f'ViT: arch={arch!r}; use one of {", ".join(self.arch_settings)}')
-        return self.arch_settings[arch]
 
     def _frozen_modules(self) -> list[nn.Module]:
         if self.frozen_stages < 0:

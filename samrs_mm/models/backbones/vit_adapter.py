@@ -21,6 +21,7 @@ from samrs_mm.models.layers.adapter import (
     SpatialPriorModule,
     init_adapter_weights,
 )
+from samrs_mm.models.layers.arch import sizes_of
 from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple
 from samrs_mm.models.layers.vit import (
     Block,
@@ -89,8 +90,10 @@ class ViTAdapter(BaseModule):
         init_cfg: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        settings = self._settings(arch)
+        settings = sizes_of(type(self), arch)
         dims, depth = settings['embed_dims'], settings['depth']
+        if depth % 4:
+            raise RefusedError(f'ViTAdapter: arch.depth={depth}; give a multiple of 4')
         norm_cfg = dict(norm_cfg or dict(type='BN'))
         self.out_channels = (dims,) * 4
         self.frozen_stages = frozen_stages
@@ -189,19 +192,3 @@ class ViTAdapter(BaseModule):
         self.pos_embed.requires_grad_(False)
         for part in (self.patch_embed, *self.blocks[: self.frozen_stages]):
             part.eval().requires_grad_(False)
-
-    @classmethod
-    def _settings(cls, arch: str | Mapping[str, Any]) -> Mapping[str, Any]:
-        if isinstance(arch, str):
-            if arch not in cls.arch_settings:
-                raise RefusedError(
-                    f'ViTAdapter: arch={arch!r}; choose from {", ".join(cls.arch_settings)}, or '
-                    'give a mapping of sizes'
-                )
-            return cls.arch_settings[arch]
-        keys = cls.arch_settings['b'].keys()
-        if arch.keys() != keys or arch['depth'] % 4:
-            raise RefusedError(
-                f'ViTAdapter: arch={dict(arch)}; give {", ".join(keys)}, depth a multiple of 4'
-            )
-        return arch

@@ -13,7 +13,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.models.layers.arch import sizes_of
 from samrs_mm.models.layers.rvsa import RVSA
 from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple
 from samrs_mm.models.layers.vit import (
@@ -75,7 +75,7 @@ class ViTRVSA(FeaturePyramid, BaseModule):
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        settings = self._settings(arch)
+        settings = sizes_of(type(self), arch)
         self.with_cp = with_cp
         self.frozen_stages = frozen_stages
         dims, num_heads = settings['embed_dims'], settings['num_heads']
@@ -137,15 +137,6 @@ class ViTRVSA(FeaturePyramid, BaseModule):
             if index in self.level_blocks:
                 maps.append(tokens_to_maps(tokens, grid))
         return crop_levels(self.pyramid(maps), height, width)
-
-    def _settings(self, arch: str | Mapping[str, Any]) -> Mapping[str, Any]:
-        if not isinstance(arch, str):
-            return arch
-        if arch not in self.arch_settings:
-            raise RefusedError(
-                f'ViTRVSA: arch={arch!r}; use one of {", ".join(self.arch_settings)}'
-            )
-        return self.arch_settings[arch]
 
     def _frozen_modules(self) -> list[nn.Module]:
         if self.frozen_stages < 0:

@@ -14,6 +14,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.models.layers.arch import sizes_of
 from samrs_mm.models.layers.checkpointing import recomputed
 from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple
 from samrs_mm.models.layers.vitae import NormalCell, ReductionCell
@@ -74,7 +75,12 @@ class ViTAEv2(BaseModule):
         init_cfg: dict[str, Any] | None = None,
     ):
         super().__init__(init_cfg)
-        settings = self._settings(arch)
+        settings = sizes_of(type(self), arch)
+        for key, values in settings.items():
+            if len(values) != len(RATIOS):
+                raise RefusedError(
+                    f'ViTAEv2: arch.{key}={values}; it must have {len(RATIOS)} values'
+                )
         if frozen_stages not in range(-1, len(RATIOS) + 1):
             raise RefusedError(
                 f'ViTAEv2: frozen_stages={frozen_stages}; it must be from -1 to {len(RATIOS)}'
@@ -92,22 +98,6 @@ class ViTAEv2(BaseModule):
             in_channels = stage['token_channels']
         for part in self._frozen_parts():
             part.requires_grad_(False)
-
-    def _settings(self, arch: str | Mapping[str, Any]) -> Mapping[str, Any]:
-        if isinstance(arch, str):
-            if arch not in self.arch_settings:
-                raise RefusedError(
-                    f'ViTAEv2: arch={arch!r}; it must be one of {[*self.arch_settings]}, or a '
-                    'mapping of sizes'
-                )
-            return self.arch_settings[arch]
-        expected = self.arch_settings['s'].keys()
-        if arch.keys() != expected or any(len(arch[key]) != len(RATIOS) for key in expected):
-            raise RefusedError(
-                f'ViTAEv2: arch={dict(arch)}; it must have {len(RATIOS)} values for each of '
-                f'{", ".join(expected)}'
-            )
-        return arch
 
     def _frozen_parts(self) -> list[nn.Module]:
         if self.frozen_stages == 0:

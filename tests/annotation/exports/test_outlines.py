@@ -78,3 +78,14 @@ def test_a_box_has_four_corners_and_the_largest_part_comes_first():
     areas = [np.ptp(ring, axis=0).prod() for ring in outline(rle.encode(mask)).parts]
     assert areas == sorted(areas, reverse=True)
     assert len(areas) == 5
+
+
+def test_rings_of_many_corners_are_joined_where_they_are_nearest():
+    x = np.arange(600)
+    first = np.stack([x, x % 2], 1)
+    second = np.stack([x[::-1], 40 - abs(x - 130)], 1)
+    ring = joined([first, second])
+    steps = ((ring - np.roll(ring, 1, 0)) ** 2).sum(1)
+    nearest = ((first[:, None] - second[None]) ** 2).sum(2).min()
+    inside = [((each - np.roll(each, 1, 0)) ** 2).sum(1) for each in (first, second)]
+    assert sorted(steps) == sorted([*np.concatenate(inside), nearest, nearest])

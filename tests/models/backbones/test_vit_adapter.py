@@ -232,7 +232,7 @@ def test_norm_cfg():
     ('arch', 'told'),
     [
         ('z', "arch='z'; choose from b, or give a mapping"),
-        (dict(SMALL, depth=6), "'depth': 6.*depth a multiple of 4"),
+        (dict(SMALL, depth=6), r'arch\.depth=6; give a multiple of 4'),
         (dict(embed_dims=24), 'give embed_dims, depth, .*, ffn_ratio'),
     ],
 )

@@ -264,5 +264,5 @@ def test_what_is_decayed(whole):
 
 
 def test_an_unknown_arch_is_refused():
-    with pytest.raises(RefusedError, match=r"ViTRVSA: arch='l'; use one of b"):
+    with pytest.raises(RefusedError, match=r"ViTRVSA: arch='l'; choose from b"):
         ViTRVSA('l')

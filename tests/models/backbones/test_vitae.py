@@ -357,9 +357,9 @@ def test_only_norm_layers_of_the_backbone_are_spared_from_decay():
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(arch='b'), r"ViTAEv2: arch='b'; it must be one of \['s'\], or a mapping"),
-        (dict(arch=dict(depths=(1, 1, 1, 1))), 'it must have 4 values for each of embed_channels'),
-        (dict(arch=TINY | dict(depths=(1, 1))), 'it must have 4 values for each of embed_channels'),
+        (dict(arch='b'), r"ViTAEv2: arch='b'; choose from s, or give a mapping"),
+        (dict(arch=dict(depths=(1, 1, 1, 1))), 'arch has the keys depths; give embed_channels, '),
+        (dict(arch=TINY | dict(depths=(1, 1))), r'arch\.depths=\(1, 1\); it must have 4 values'),
         (dict(frozen_stages=5), 'frozen_stages=5; it must be from -1 to 4'),
     ],
 )

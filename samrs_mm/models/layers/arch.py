@@ -1,0 +1,32 @@
+"""Sizes of backbones, by name or in full."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from samrs_mm.annotation.errors import RefusedError
+
+
+def sizes_of(backbone: type, arch: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the sizes that a backbone's ``arch`` stands for.
+
+    Args:
+        backbone: Class with ``arch_settings``: sizes by name, all with the same keys.
+        arch: One of these names, or a mapping with the same keys.
+
+    Raises:
+        RefusedError: No such name, or other keys.
+    """
+    known = backbone.arch_settings
+    if isinstance(arch, str):
+        if arch not in known:
+            raise RefusedError(
+                f'{backbone.__name__}: arch={arch!r}; choose from {", ".join(known)}, or give a '
+                'mapping of sizes'
+            )
+        return known[arch]
+    keys = next(iter(known.values())).keys()
+    if arch.keys() != keys:
+        raise RefusedError(
+            f'{backbone.__name__}: arch has the keys {", ".join(arch)}; give {", ".join(keys)}'
+        )
+    return arch
