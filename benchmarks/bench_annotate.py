@@ -16,14 +16,15 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from samrs_mm.annotation import compositing, records, rle
-from samrs_mm.annotation.folder import AnnotatedFolder
-from samrs_mm.annotation.prompts import PromptSetting
-from samrs_mm.datasets.box_annotated import DOTABoxDataset
-from samrs_mm.datasets.box_annotated.geometry import geometry
-from samrs_mm.engine.annotator import Annotator
-from samrs_mm.engine.plan import Plan
-from samrs_mm.engine.samples import build_prompts
+from samrs_mm.annotate.driver import Annotator
+from samrs_mm.annotate.plan import Plan
+from samrs_mm.annotate.samples import build_prompts
+from samrs_mm.core import compositing, rle
+from samrs_mm.core.prompts import PromptSetting
+from samrs_mm.datasets.boxes import DOTABoxDataset
+from samrs_mm.datasets.boxes.geometry import geometry
+from samrs_mm.formats.annotated import records
+from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.models.prompt_segmentors import BoxFillSegmentor, GrabCutSegmentor, SAMSegmentor
 
 SMALL_SAM = dict(embed_dim=96, depth=4, num_heads=3, global_attn_indexes=[3], img_size=256, seed=0)

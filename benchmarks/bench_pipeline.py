@@ -21,12 +21,12 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
-from samrs_mm.annotation import rle
-from samrs_mm.datasets.image_index import read_released
-from samrs_mm.datasets.multi_source import MultiSourceDataset
-from samrs_mm.datasets.samrs import SAMRSDataset
-from samrs_mm.datasets.store import Packer, Store
-from samrs_mm.visualization.demo_dataset import write_demo_dataset
+from samrs_mm.core import rle
+from samrs_mm.datasets.segmentation.image_index import read_released
+from samrs_mm.datasets.segmentation.multi_source import MultiSourceDataset
+from samrs_mm.datasets.segmentation.samrs import SAMRSDataset
+from samrs_mm.datasets.segmentation.store import Packer, Store
+from samrs_mm.drawn.dataset import write_demo_dataset
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / 'configs' / '_base_' / 'datasets' / 'samrs.py'

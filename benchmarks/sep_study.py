@@ -29,14 +29,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from mmengine.config import Config
 
-from samrs_mm.annotation.classes import UNLABELLED
-from samrs_mm.annotation.compositing import Instance, compose
-from samrs_mm.annotation.errors import RefusedError, SamrsError
-from samrs_mm.annotation.folder import atomic_write
-from samrs_mm.annotation.records import dump
-from samrs_mm.datasets.subsets import subset_name
-from samrs_mm.engine.command import run_command
-from samrs_mm.visualization.demo_scenes import DOMAINS
+from samrs_mm.cli import run_command
+from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.classes import UNLABELLED
+from samrs_mm.core.compositing import Instance, compose
+from samrs_mm.core.errors import RefusedError, SamrsError
+from samrs_mm.datasets.segmentation.subsets import subset_name
+from samrs_mm.drawn.scenes import DOMAINS
+from samrs_mm.formats.annotated.records import dump
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / 'benchmarks/configs'

@@ -11,8 +11,8 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS, METRICS, MODELS
 from mmseg.utils import register_all_modules
 
-from samrs_mm.datasets.subsets import subset_name
-from samrs_mm.evaluation.paper_tables import TABLE_3, TABLE_4, TABLE_5, TABLE_6
+from samrs_mm.datasets.segmentation.subsets import subset_name
+from samrs_mm.evaluation.paper.tables import TABLE_3, TABLE_4, TABLE_5, TABLE_6
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = dict(potsdam=(5, 512, 342), isaid=(16, 896, 598))

@@ -11,21 +11,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'samrs_mm'
 MODULES = sorted(PACKAGE.rglob('*.py'))
-BASE = {'annotation', 'compat', 'version'}
-ON_TOP = {'engine', 'evaluation', 'visualization'}
-
-# part of the package: the parts it may import besides itself
-MAY_IMPORT = {
-    '__init__': {'version'},
-    'version': set(),
-    'compat': set(),
-    'annotation': set(),
-    'datasets': BASE,
-    'models': BASE,
-    'engine': BASE | ON_TOP | {'datasets', 'models'},
-    'evaluation': BASE | ON_TOP | {'datasets', 'models'},
-    'visualization': BASE | ON_TOP | {'datasets', 'models'},
-}
+# Floor by floor: a room imports itself and rooms of lower floors only.
+FLOORS = (
+    {'__init__', 'version', 'compat'},
+    {'core'},
+    {'formats', 'cli'},
+    {'datasets', 'models', 'drawing'},
+    {'engine', 'evaluation', 'predict', 'annotate'},
+    {'prepare', 'statistics', 'annotate.ablation', 'browse', 'review', 'drawn'},
+)
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+WITHOUT_TORCH = {'core', 'formats'}
 HEAVY = {'torch', 'torchvision', 'mmengine', 'mmcv', 'mmseg', 'mmdet', 'mmrotate', 'mmpretrain'}
 # mmcv-lite without mmdet has to be enough until a part that needs more is built.
 NOT_AT_MODULE_LEVEL = ('mmcv.ops', 'mmdet', 'mmpretrain', 'segment_anything')
@@ -56,8 +52,15 @@ def at_module_level(tree: ast.Module) -> ast.Module:
     return Drop().visit(tree)
 
 
-def part_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).with_suffix('').parts[0]
+def room_of(name: str) -> str:
+    """Return the room of a module, such as ``annotate.ablation`` of one in that folder."""
+    parts = name.split('.')[1:] or ['__init__']
+    return '.'.join(parts[:2]) if '.'.join(parts[:2]) in FLOOR_OF else parts[0]
+
+
+def name_of(path: Path) -> str:
+    name = '.'.join(path.relative_to(ROOT).with_suffix('').parts)
+    return name.removesuffix('.__init__')
 
 
 @pytest.fixture(params=MODULES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -65,15 +68,17 @@ def module(request):
     return request.param
 
 
-def test_there_is_something_to_check():
-    assert {part_of(path) for path in MODULES} >= {'annotation', 'datasets', 'models', 'engine'}
+def test_every_room_has_a_floor():
+    rooms = {room_of(name_of(path)) for path in MODULES}
+    assert rooms == FLOOR_OF.keys()
 
 
-def test_parts_import_only_what_lies_below_them(module):
+def test_rooms_import_only_what_lies_below_them(module):
     names = list(imported(ast.parse(module.read_text(encoding='utf-8'))))
-    ours = {name.split('.')[1] for name in names if name.startswith('samrs_mm.')}
-    allowed = MAY_IMPORT[part_of(module)] | {part_of(module), '__version__'}
-    assert ours <= allowed, f'imports {sorted(ours - allowed)}'
+    room = room_of(name_of(module))
+    ours = {room_of(name) for name in names if name.startswith('samrs_mm.')} - {room, '__version__'}
+    up = sorted(other for other in ours if FLOOR_OF[other] >= FLOOR_OF[room])
+    assert not up or room == '__init__', f'{room} imports {up}'
     outside = {name.split('.')[0] for name in names} & {'tools', 'configs', 'tests', 'benchmarks'}
     assert not outside
 
@@ -82,7 +87,7 @@ def test_quirky_and_heavy_imports_stay_where_they_belong(module):
     tree = ast.parse(module.read_text(encoding='utf-8'))
     roots = {name.split('.')[0] for name in imported(tree)}
     assert 'mmrotate' not in roots, 'use samrs_mm.compat.mmrotate_boxes()'
-    if part_of(module) == 'annotation':
+    if room_of(name_of(module)) in WITHOUT_TORCH:
         assert not roots & HEAVY
     early = [
         name
@@ -94,11 +99,7 @@ def test_quirky_and_heavy_imports_stay_where_they_belong(module):
 
 
 def import_all(parts: tuple[str, ...], blocked: set[str]) -> subprocess.CompletedProcess:
-    names = [
-        '.'.join(path.relative_to(ROOT).with_suffix('').parts).removesuffix('.__init__')
-        for path in MODULES
-        if str(path.relative_to(PACKAGE)).startswith(parts)
-    ]
+    names = [name_of(path) for path in MODULES if str(path.relative_to(PACKAGE)).startswith(parts)]
     assert len(names) >= len(parts)
     code = (
         'import importlib, sys\n'
@@ -108,14 +109,14 @@ def import_all(parts: tuple[str, ...], blocked: set[str]) -> subprocess.Complete
     return subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
 
 
-def test_annotation_runs_without_torch_and_mm():
-    result = import_all(('annotation/',), HEAVY)
+def test_core_and_formats_run_without_torch_and_mm():
+    result = import_all(('core/', 'formats/'), HEAVY)
     assert result.returncode == 0, result.stderr
 
 
 def test_the_annotating_tool_imports_with_mmcv_lite_and_without_mmdet():
     """On purpose narrower than the next: mmseg.datasets and mmseg.models need mmcv.ops."""
-    annotating = ('datasets/box_annotated/', 'models/prompt_segmentors/', 'engine/job.py')
+    annotating = ('datasets/boxes/', 'models/prompt_segmentors/', 'annotate/job.py')
     result = import_all(annotating, {'mmcv._ext', 'mmdet', 'mmrotate'})
     assert result.returncode == 0, result.stderr
 

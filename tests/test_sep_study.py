@@ -15,7 +15,7 @@ from folders import ROOT, load_tool, tree
 from mmengine.config import Config
 from pycocotools import mask as coco_mask
 
-from samrs_mm.visualization.demo_dataset import write_demo_dataset
+from samrs_mm.drawn.dataset import write_demo_dataset
 
 TILES = dict(train=800, test=300)
 

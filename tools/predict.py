@@ -14,21 +14,20 @@ from mmseg.utils import register_all_modules
 from torch import nn
 from tqdm import tqdm
 
-from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.annotation.images import file_sha256
+from samrs_mm.cli import OptionsAction, positive, run_command
 from samrs_mm.compat import checkpoint_safe_globals
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.images import file_sha256
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
-from samrs_mm.engine.command import positive, run_command
-from samrs_mm.engine.config import OptionsAction
-from samrs_mm.engine.prediction import (
+from samrs_mm.engine.run_config import building, load_run_config, need
+from samrs_mm.predict.prediction import (
     KINDS,
     PredictedFolder,
     class_names,
     find_images,
     predict_images,
 )
-from samrs_mm.engine.run_config import building, load_run_config, need
-from samrs_mm.engine.scene_predictor import BLENDS, ScenePredictor, WindowModel
+from samrs_mm.predict.scene_predictor import BLENDS, ScenePredictor, WindowModel
 
 WINDOW = 512
 EPILOG = """examples:

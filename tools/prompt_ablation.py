@@ -8,17 +8,18 @@ from typing import Any
 
 import torch
 
-from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.engine.ablation_job import AblationJob
-from samrs_mm.engine.command import (
+from samrs_mm.annotate.ablation.job import AblationJob
+from samrs_mm.cli import (
+    OptionsAction,
+    load_config,
     positive,
     progress,
     run_command,
     run_images,
     whole_number,
 )
-from samrs_mm.engine.config import OptionsAction, load_config
-from samrs_mm.engine.shards import find_shard
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.shards import find_shard
 
 EPILOG = """\
 what is written

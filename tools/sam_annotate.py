@@ -8,25 +8,27 @@ from pathlib import Path
 import cv2
 import torch
 
-from samrs_mm.annotation import folder, ledger, records
-from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.annotation.images import SceneImage
-from samrs_mm.engine import dry_run
-from samrs_mm.engine.command import (
+from samrs_mm.annotate import dry_run
+from samrs_mm.annotate.finalise import Totals
+from samrs_mm.annotate.job import AnnotationJob
+from samrs_mm.annotate.refilter import refilter
+from samrs_mm.annotate.verify import verify
+from samrs_mm.cli import (
+    OptionsAction,
+    load_config,
     positive,
     progress,
     run_command,
     run_images,
     whole_number,
 )
-from samrs_mm.engine.config import OptionsAction, load_config
-from samrs_mm.engine.finaliser import Totals
-from samrs_mm.engine.job import AnnotationJob
-from samrs_mm.engine.refilter import refilter
-from samrs_mm.engine.shards import find_shard
-from samrs_mm.engine.verifier import verify
-from samrs_mm.visualization.overlays import overlay
-from samrs_mm.visualization.review_report import write_report
+from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.images import SceneImage
+from samrs_mm.core.shards import find_shard
+from samrs_mm.drawing.overlays import overlay
+from samrs_mm.formats.annotated import folder, ledger, records
+from samrs_mm.review.report import write_report
 
 EPILOG = """examples:
   # no weights needed: any folder with images/ and DOTA-style labelTxt/
@@ -167,7 +169,7 @@ def draw(job: AnnotationJob, count: int) -> None:
         picture = overlay(SceneImage(path).read(), record['boxes'])
         target = job.out.path(folder.SHOW, unit.stem)
         target.parent.mkdir(exist_ok=True)
-        folder.atomic_write(target, cv2.imencode('.jpg', picture[..., ::-1])[1].tobytes())
+        atomic_write(target, cv2.imencode('.jpg', picture[..., ::-1])[1].tobytes())
         print(f'overlay: {target}')
 
 

@@ -10,11 +10,11 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.annotation.folder import atomic_write
+from samrs_mm.cli import run_command
 from samrs_mm.compat import checkpoint_safe_globals
+from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
-from samrs_mm.engine.command import run_command
 from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
 from samrs_mm.engine.run_config import add_run_flags, build_runner, load_run_config, need
 from samrs_mm.evaluation.results import RUN_KEY, run_entry

@@ -6,9 +6,9 @@ import sys
 
 from mmengine.dist import get_world_size
 
+from samrs_mm.cli import run_command
 from samrs_mm.compat import checkpoint_safe_globals
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
-from samrs_mm.engine.command import run_command
 from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
 from samrs_mm.engine.run_config import (
     add_run_flags,

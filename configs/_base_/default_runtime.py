@@ -1,12 +1,12 @@
 default_scope = 'mmseg'
 custom_imports = dict(
     imports=[
-        'samrs_mm.datasets.isaid',
-        'samrs_mm.datasets.multi_source',
-        'samrs_mm.datasets.potsdam',
+        'samrs_mm.datasets.segmentation.isaid',
+        'samrs_mm.datasets.segmentation.multi_source',
+        'samrs_mm.datasets.segmentation.potsdam',
         'samrs_mm.datasets.samplers',
-        'samrs_mm.datasets.samrs',
-        'samrs_mm.datasets.tile_folder',
+        'samrs_mm.datasets.segmentation.samrs',
+        'samrs_mm.datasets.segmentation.tile_folder',
         'samrs_mm.datasets.transforms',
         'samrs_mm.models.backbones',
         'samrs_mm.models.decode_heads',

@@ -1,1 +1,1 @@
-"""What runs the work: the annotation driver, loops, hooks and optimizer constructors."""
+"""What mmengine calls so: hooks, loops, and checks of a run's config."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from samrs_mm.annotation.errors import RefusedError
 from samrs_mm.compat import safe_load
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.engine.run_config import state_of
 
 _SHOWN = 3

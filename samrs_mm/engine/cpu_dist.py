@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import print_log
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 
 # gloo gives up after half an hour by default; a rank may wait longer for a slow validation
 TIMEOUT = datetime.timedelta(hours=12)

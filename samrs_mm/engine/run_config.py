@@ -14,9 +14,9 @@ from mmengine.device import get_device
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmseg.registry import RUNNERS
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.cli import OptionsAction, check_option, read_config, set_option
 from samrs_mm.compat import safe_load
-from samrs_mm.engine.config import OptionsAction, check_option, read_config, set_option
+from samrs_mm.core.errors import RefusedError
 
 # top-level keys that the Runner and the tools read beside the Runner's arguments
 _OPTIONAL_KEYS = (

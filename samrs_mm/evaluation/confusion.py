@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from samrs_mm.annotation.classes import UNLABELLED
+from samrs_mm.core.classes import UNLABELLED
 
 ABSENT = ('nan', 'zero', 'authors')
 

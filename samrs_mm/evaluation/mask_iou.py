@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from samrs_mm.annotation import folder, records, rle
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core import rle
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.formats.annotated import folder, records
 
 
 class MaskIoU:

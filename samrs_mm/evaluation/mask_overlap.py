@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from samrs_mm.annotation import rle
+from samrs_mm.core import rle
 
 BOUNDARY_RATIO = 0.02
 """Width of a boundary as a share of the image's diagonal; the paper's value."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from samrs_mm.annotation.errors import RefusedError, SamrsError
+from samrs_mm.core.errors import RefusedError, SamrsError
 
 METRICS_FILE = 'metrics.json'
 RUN_KEY = 'run'

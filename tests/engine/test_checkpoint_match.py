@@ -3,7 +3,7 @@ import torch
 from mmengine.runner import load_checkpoint
 from torch import nn
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
 from samrs_mm.models.backbones.vit import ViT
 

@@ -1,7 +1,7 @@
 import pytest
 from mmengine.config import Config
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.engine import cpu_dist
 
 

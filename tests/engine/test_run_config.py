@@ -3,7 +3,7 @@ import torch
 from folders import ROOT
 from mmengine.config import Config
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.engine import run_config
 from samrs_mm.engine.run_config import (
     batch_note,

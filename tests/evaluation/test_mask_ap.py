@@ -9,7 +9,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from samrs_mm.annotation import rle
+from samrs_mm.core import rle
 from samrs_mm.evaluation.mask_ap import SIZES, average_precision
 
 

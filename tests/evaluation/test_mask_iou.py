@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
-from samrs_mm.annotation import rle
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core import rle
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.evaluation import MaskIoU, score_folder
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samrs_mm.annotation import rle
+from samrs_mm.core import rle
 from samrs_mm.evaluation.mask_overlap import MaskRegion, boundary_width, measure
 
 

@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.evaluation.results import (
     RUN_KEY,
     best,

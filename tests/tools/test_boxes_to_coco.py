@@ -7,8 +7,8 @@ from folders import ROOT, load_tool
 from PIL import Image
 from pycocotools.coco import COCO
 
-from samrs_mm.annotation.folder import AnnotatedFolder
-from samrs_mm.datasets.box_annotated.coco import COCOBoxDataset
+from samrs_mm.datasets.boxes.coco import COCOBoxDataset
+from samrs_mm.formats.annotated.folder import AnnotatedFolder
 
 TOOL = load_tool('dataset_converters/boxes_to_coco')
 VOC = """<annotation><filename>x.jpg</filename><size><width>64</width><height>48</height></size>

@@ -8,8 +8,8 @@ import pytest
 from export_cases import STEMS, tool, write_folder
 from folders import ROOT, load_tool, tree
 
-from samrs_mm.annotation.exports.coco import COCOExport
-from samrs_mm.engine import exporter
+from samrs_mm.annotate import exporter
+from samrs_mm.formats.exports.coco import COCOExport
 
 FORMATS = 'coco', 'yolo-seg', 'dota', 'samrs'
 

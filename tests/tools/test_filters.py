@@ -9,7 +9,7 @@ import pytest
 from folders import CONFIG, run_apart, tree
 from PIL import Image
 
-from samrs_mm.annotation import rle
+from samrs_mm.core import rle
 
 BOX_FILL = ('--cfg-options', 'model.type=BoxFillSegmentor')
 FILTERED = (*BOX_FILL, 'filters.min_fill=0.6', 'filters.drop_at_border=True')

@@ -17,7 +17,7 @@ from samrs_folders import write_annotated
 from tile_folders import CLASSES, SPLITS, write_tiles
 from training_runs import run_tool
 
-from samrs_mm.annotation.classes import FAST_CLASSES, SIOR_CLASSES, SOTA_CLASSES
+from samrs_mm.core.classes import FAST_CLASSES, SIOR_CLASSES, SOTA_CLASSES
 
 SOURCES = dict(sota=SOTA_CLASSES, sior=SIOR_CLASSES, fast=FAST_CLASSES)
 TINY_BACKBONE = (

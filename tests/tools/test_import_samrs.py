@@ -14,11 +14,12 @@ from folders import ROOT, load_tool, tree
 from PIL import Image
 from pycocotools.coco import COCO
 
-from samrs_mm.annotation import records, rle
-from samrs_mm.annotation.classes import SIOR_CLASSES, SOTA_CLASSES
-from samrs_mm.annotation.folder import AnnotatedFolder
-from samrs_mm.datasets.samrs import SAMRSDataset, SIORDataset
-from samrs_mm.engine import importer
+from samrs_mm.annotate import importer
+from samrs_mm.core import rle
+from samrs_mm.core.classes import SIOR_CLASSES, SOTA_CLASSES
+from samrs_mm.datasets.segmentation.samrs import SAMRSDataset, SIORDataset
+from samrs_mm.formats.annotated import records
+from samrs_mm.formats.annotated.folder import AnnotatedFolder
 
 TOOL = load_tool('dataset_converters/import_samrs')
 

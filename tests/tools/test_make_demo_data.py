@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from samrs_mm.visualization.demo_dataset import scene_names
-from samrs_mm.visualization.demo_scenes import DOMAINS, draw_scene
+from samrs_mm.drawn.dataset import scene_names
+from samrs_mm.drawn.scenes import DOMAINS, draw_scene
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'dataset_converters' / 'make_demo_data.py'
 

@@ -4,12 +4,12 @@ import pytest
 from folders import load_tool
 from samrs_folders import write_annotated, write_released
 
-from samrs_mm.annotation.classes import SIOR_CLASSES
-from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.annotation.folder import AnnotatedFolder
-from samrs_mm.datasets.image_index import Entry
-from samrs_mm.datasets.splits import TRAIN, VAL, split_by_image, split_by_scene
-from samrs_mm.datasets.subsets import nested_subsets
+from samrs_mm.core.classes import SIOR_CLASSES
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.datasets.segmentation.image_index import Entry
+from samrs_mm.datasets.segmentation.splits import TRAIN, VAL, split_by_image, split_by_scene
+from samrs_mm.datasets.segmentation.subsets import nested_subsets
+from samrs_mm.formats.annotated.folder import AnnotatedFolder
 
 TOOL = load_tool('dataset_converters/make_splits')
 

@@ -7,9 +7,9 @@ from mmengine.registry import init_default_scope
 from PIL import Image
 from samrs_folders import STEMS, pixels, write_annotated, write_released
 
-from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.datasets import store
-from samrs_mm.datasets.samrs import SAMRSDataset, SOTADataset
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.datasets.segmentation import store
+from samrs_mm.datasets.segmentation.samrs import SAMRSDataset, SOTADataset
 
 TOOL = load_tool('dataset_converters/pack_dataset')
 
@@ -54,7 +54,7 @@ def test_the_store_needs_the_plain_files_no_more(folder):
 def test_a_released_subset_needs_no_scan(tmp_path, monkeypatch):
     root = write_released(tmp_path / 'x', ['P0001_0000', 'P0001_0001'], empty=['P0001_0000'])
     assert pack(root) == 0
-    monkeypatch.setattr('samrs_mm.datasets.samrs.count_labelled', None)
+    monkeypatch.setattr('samrs_mm.datasets.segmentation.samrs.count_labelled', None)
     assert len(SOTADataset(str(root), packed='packed')) == 1
 
 

@@ -17,8 +17,8 @@ from rasterio.transform import from_origin
 from scene_cases import CLASSES, build, network, scene
 from segmentor_cases import CLASSES as HEADS
 
-from samrs_mm.annotation.images import SceneImage
-from samrs_mm.engine.prediction import KINDS
+from samrs_mm.core.images import SceneImage
+from samrs_mm.predict.prediction import KINDS
 
 SIZE = 70, 90
 PLACE = dict(crs='EPSG:32633', transform=from_origin(366_000.5, 5_808_000, 0.05, 0.05))
@@ -406,7 +406,7 @@ def test_a_scene_of_144_megapixels_in_bounded_memory(trained, tmp_path, suffix, 
             '--window', 512, '--blend', blend, '--save', ','.join(KINDS)]  # fmt: skip
     begun = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, '-c', PEAK, str(ROOT), str(ROOT / 'tests'), *map(str, argv)],
+        [sys.executable, '-c', PEAK, str(ROOT), str(ROOT / 'tests/support'), *map(str, argv)],
         capture_output=True, text=True, env={**os.environ, 'OMP_NUM_THREADS': '2'},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

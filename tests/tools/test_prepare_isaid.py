@@ -7,7 +7,7 @@ from benchmark_folders import ISAID_NUMBERS, put_together, write_isaid
 from folders import ROOT, load_tool, tree
 from PIL import Image
 
-from samrs_mm.annotation import isaid
+from samrs_mm.formats.scenes import isaid
 
 REAL = ROOT.parent / 'shared/real/isaid'
 SIZES = {

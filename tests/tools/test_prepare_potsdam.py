@@ -11,10 +11,10 @@ from benchmark_folders import POTSDAM_COLOURS, put_together, write_potsdam
 from folders import ROOT, load_tool, tree
 from PIL import Image
 
-from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.annotation.potsdam import SCENES
-from samrs_mm.annotation.tiling import TileSpec, windows
-from samrs_mm.engine.labelled_tile_cutter import read_scene_sizes
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.tiling import TileSpec, windows
+from samrs_mm.formats.scenes.potsdam import SCENES
+from samrs_mm.formats.scenes.tile_index import read_scene_sizes
 
 TOOL = ROOT / 'tools/dataset_converters/prepare_potsdam.py'
 SOME = ('2_10', '4_12', '6_7', '2_13')

@@ -7,7 +7,7 @@ import pytest
 from folders import load_tool
 from training_runs import run_tool, write_run
 
-from samrs_mm.evaluation.paper_tables import TABLE_5
+from samrs_mm.evaluation.paper.tables import TABLE_5
 from samrs_mm.evaluation.results import RUN_KEY, run_entry
 
 CONFIG = 'unet_resnet50_imp-sep_potsdam-3pct'

@@ -243,7 +243,7 @@ def test_resume_before_there_is_a_checkpoint(tmp_path):
 def test_the_scripts_start_ranks(tmp_path):
     write_run(tmp_path)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
-    modules = os.pathsep.join(map(str, (ROOT, ROOT / 'tests')))
+    modules = os.pathsep.join(map(str, (ROOT, ROOT / 'tests/support')))
     env = os.environ | dict(PATH=path, PYTHONPATH=modules, CUDA_VISIBLE_DEVICES='-1')
     options = ['train_cfg.max_iters=2', 'train_dataloader.batch_size=2',
                'train_dataloader.sampler.batch_size=2']  # fmt: skip

@@ -14,7 +14,7 @@ import torch
 from folders import ROOT
 from samrs_folders import write_annotated
 
-from samrs_mm.annotation.classes import FAST_CLASSES, SIOR_CLASSES, SOTA_CLASSES
+from samrs_mm.core.classes import FAST_CLASSES, SIOR_CLASSES, SOTA_CLASSES
 
 LEAVES = sorted(path.stem for path in (ROOT / 'configs/sep').glob('*.py'))
 CLASSES = dict(sota=SOTA_CLASSES, sior=SIOR_CLASSES, fast=FAST_CLASSES)

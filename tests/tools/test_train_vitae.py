@@ -10,7 +10,7 @@ from folders import ROOT, load_tool
 from samrs_folders import write_annotated
 from training_runs import run_tool
 
-from samrs_mm.annotation.classes import FAST_CLASSES, SIOR_CLASSES, SOTA_CLASSES
+from samrs_mm.core.classes import FAST_CLASSES, SIOR_CLASSES, SOTA_CLASSES
 
 CONFIG = str(ROOT / 'configs/sep/upernet_vitae.py')
 SOURCES = dict(sota=SOTA_CLASSES, sior=SIOR_CLASSES, fast=FAST_CLASSES)

@@ -9,19 +9,27 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from samrs_mm.annotation.classes import ClassTable, UnknownClassError
-from samrs_mm.annotation.errors import RefusedError, SamrsError
-from samrs_mm.annotation.folder import atomic_write
-from samrs_mm.engine.command import one_line, positive, progress, run_command, whole_number
-from samrs_mm.engine.config import OptionsAction, load_config, read_config
+from samrs_mm.browse import sample_sheets
+from samrs_mm.browse.box_pages import BoxBrowser, need_mmrotate
+from samrs_mm.browse.browsing import chosen_kinds
+from samrs_mm.browse.folder_pages import FolderBrowser
+from samrs_mm.browse.pages import Page, contact_sheet, thumbnail
+from samrs_mm.browse.sample_pages import SampleBrowser
+from samrs_mm.browse.sample_sheets import shuffled
+from samrs_mm.cli import (
+    OptionsAction,
+    load_config,
+    one_line,
+    positive,
+    progress,
+    read_config,
+    run_command,
+    whole_number,
+)
+from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.classes import ClassTable, UnknownClassError
+from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.engine.run_config import load_run_config
-from samrs_mm.visualization import sample_sheets
-from samrs_mm.visualization.box_pages import BoxBrowser, need_mmrotate
-from samrs_mm.visualization.browsing import chosen_kinds
-from samrs_mm.visualization.folder_pages import FolderBrowser
-from samrs_mm.visualization.pages import Page, contact_sheet, thumbnail
-from samrs_mm.visualization.sample_pages import SampleBrowser
-from samrs_mm.visualization.sample_sheets import shuffled
 
 Browser = BoxBrowser | FolderBrowser | SampleBrowser
 INDEX = 'index.txt'

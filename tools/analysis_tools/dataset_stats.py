@@ -10,14 +10,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from samrs_mm.annotation import records
-from samrs_mm.annotation.classes import NAMED_CLASSES
-from samrs_mm.annotation.folder import atomic_write
-from samrs_mm.engine.command import run_command, whole_number
-from samrs_mm.evaluation.dataset_sources import tally
-from samrs_mm.evaluation.dataset_tally import Tally
-from samrs_mm.evaluation.statistics_tables import class_rows, report, summary
-from samrs_mm.visualization.figures import write_figures
+from samrs_mm.cli import run_command, whole_number
+from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.classes import NAMED_CLASSES
+from samrs_mm.formats.annotated import records
+from samrs_mm.statistics.dataset_sources import tally
+from samrs_mm.statistics.dataset_tally import Tally
+from samrs_mm.statistics.figures import write_figures
+from samrs_mm.statistics.statistics_tables import class_rows, report, summary
 
 EPILOG = """\
 what can be read

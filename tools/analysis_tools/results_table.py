@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from samrs_mm.annotation.folder import atomic_write
-from samrs_mm.engine.command import run_command
-from samrs_mm.evaluation.paper_layout import Table, listed_configs, paper_layout
-from samrs_mm.evaluation.paper_tables import MISPRINTS
+from samrs_mm.cli import run_command
+from samrs_mm.core.atomic import atomic_write
+from samrs_mm.evaluation.paper.layout import Table, listed_configs, paper_layout
+from samrs_mm.evaluation.paper.tables import MISPRINTS
 from samrs_mm.evaluation.results import Result, best, collect
 
 EPILOG = """\

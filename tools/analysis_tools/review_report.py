@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from samrs_mm.engine.command import positive, progress, run_command
-from samrs_mm.visualization.review_report import PICTURES, ROWS, write_report
+from samrs_mm.cli import positive, progress, run_command
+from samrs_mm.review.report import PICTURES, ROWS, write_report
 
 EPILOG = """\
 ANNOTATED_DIR/report/index.html opens from disk, needs no server and loads nothing from elsewhere.

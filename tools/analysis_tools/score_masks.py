@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from samrs_mm.engine.command import run_command
+from samrs_mm.cli import run_command
 from samrs_mm.evaluation.mask_iou import FolderScore, MaskIoU, score_folder
 
 EPILOG = """\

@@ -4,11 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from samrs_mm.annotation import folder
-from samrs_mm.annotation.box_folders import LABELS, class_names, collect, find, parser_of
-from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.annotation.records import dump
-from samrs_mm.engine.command import progress, run_command
+from samrs_mm.cli import progress, run_command
+from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.records import dump
+from samrs_mm.formats.boxes.box_folders import LABELS, class_names, collect, find, parser_of
 
 EPILOG = """what is read, at any depth below FOLDER
   yolo  images/**/NAME.jpg and labels/**/NAME.txt with the same folders between (or side by side):
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     problems += [f'{name}: there is no image of this label file' for name in orphans]
     for line in problems:
         print(f'failed: {line}', file=sys.stderr)
-    folder.atomic_write(target, dump(coco))
+    atomic_write(target, dump(coco))
     bare = sum(image not in labels for image in images)
     print(f'images   {len(coco["images"])}, {bare} without a label file')
     print(f'boxes    {len(coco["annotations"])}, {len(problems)} places could not be read')

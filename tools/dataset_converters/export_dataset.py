@@ -9,15 +9,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.annotation.exports.base import INSTANCES, Export
-from samrs_mm.annotation.exports.coco import COCOExport
-from samrs_mm.annotation.exports.dota import DOTAExport
-from samrs_mm.annotation.exports.samrs import SAMRSExport
-from samrs_mm.annotation.exports.yolo import YOLOExport, data_yaml
-from samrs_mm.datasets.image_index import Entry, read_annotated, read_meta
-from samrs_mm.engine.command import progress, run_command, whole_number
-from samrs_mm.engine.exporter import COPY, LINK, NONE, Exported, Exporter
+from samrs_mm.annotate.exporter import COPY, LINK, NONE, Exported, Exporter
+from samrs_mm.cli import progress, run_command, whole_number
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.datasets.segmentation.image_index import Entry, read_annotated, read_meta
+from samrs_mm.formats.exports.base import INSTANCES, Export
+from samrs_mm.formats.exports.coco import COCOExport
+from samrs_mm.formats.exports.dota import DOTAExport
+from samrs_mm.formats.exports.samrs import SAMRSExport
+from samrs_mm.formats.exports.yolo import YOLOExport, data_yaml
 
 EPILOG = """what is written (with --list once for each list, into OUT/LIST/; else into OUT itself)
   coco      annotations.json: RLE masks, nothing lost; with --polygons holes are filled

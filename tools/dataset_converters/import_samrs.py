@@ -9,15 +9,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from samrs_mm.annotation.classes import NAMED_CLASSES
-from samrs_mm.annotation.compositing import check_policy
-from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.annotation.folder import AnnotatedFolder
-from samrs_mm.datasets.box_annotated.released import SAMRSBoxDataset
-from samrs_mm.engine.command import progress, run_command, whole_number
-from samrs_mm.engine.exporter import RECORD
-from samrs_mm.engine.finaliser import Finaliser, Totals
-from samrs_mm.engine.importer import ReleasedImporter
+from samrs_mm.annotate.exporter import RECORD
+from samrs_mm.annotate.finalise import Finaliser, Totals
+from samrs_mm.annotate.importer import ReleasedImporter
+from samrs_mm.cli import progress, run_command, whole_number
+from samrs_mm.core.classes import NAMED_CLASSES
+from samrs_mm.core.compositing import check_policy
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.datasets.boxes.released import SAMRSBoxDataset
+from samrs_mm.formats.annotated.folder import AnnotatedFolder
 
 EPILOG = """what is read, in the folders of the release that were seen (or --images and so on)
   images/STEM.*    such as images/, trainval_images/ and test_images/

@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from samrs_mm.visualization.demo_dataset import scene_names, write_demo_dataset
-from samrs_mm.visualization.demo_scenes import DOMAINS
+from samrs_mm.drawn.dataset import scene_names, write_demo_dataset
+from samrs_mm.drawn.scenes import DOMAINS
 
 EPILOG = """\
 what is written

@@ -7,14 +7,25 @@ import json
 import sys
 from pathlib import Path
 
-from samrs_mm.annotation.classes import SIOR_CLASSES
-from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.annotation.folder import atomic_write
-from samrs_mm.annotation.records import dump
-from samrs_mm.datasets.image_index import Entry, is_dior_trainval, read_entries, read_meta
-from samrs_mm.datasets.splits import TRAIN, VAL, shared_scenes, split_by_image, split_by_scene
-from samrs_mm.datasets.subsets import nested_subsets, subset_name
-from samrs_mm.engine.command import run_command
+from samrs_mm.cli import run_command
+from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.classes import SIOR_CLASSES
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.datasets.segmentation.image_index import (
+    Entry,
+    is_dior_trainval,
+    read_entries,
+    read_meta,
+)
+from samrs_mm.datasets.segmentation.splits import (
+    TRAIN,
+    VAL,
+    shared_scenes,
+    split_by_image,
+    split_by_scene,
+)
+from samrs_mm.datasets.segmentation.subsets import nested_subsets, subset_name
+from samrs_mm.formats.annotated.records import dump
 
 EPILOG = """how images are dealt
   --by scene  all images of a scene go to one side, so that no training tile overlaps a validation

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from samrs_mm.annotation.folder import INDEX
-from samrs_mm.datasets.image_index import read_entries, read_meta
-from samrs_mm.datasets.store import Packer, Store
-from samrs_mm.engine.command import run_command
+from samrs_mm.cli import run_command
+from samrs_mm.datasets.segmentation.image_index import read_entries, read_meta
+from samrs_mm.datasets.segmentation.store import Packer, Store
+from samrs_mm.formats.annotated.folder import INDEX
 
 EPILOG = """what is written
   OUT/tiles/STEM.tif  bands red, green, blue, label; ZSTD, 128 px blocks; about as large as PNGs,

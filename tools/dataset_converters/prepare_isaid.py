@@ -3,11 +3,11 @@
 import argparse
 import sys
 
-from samrs_mm.annotation.isaid import colour_code, find_scenes
-from samrs_mm.annotation.tiling import TileSpec
-from samrs_mm.engine.command import run_command
-from samrs_mm.engine.labelled_tile_cutter import LabelledTileCutter
-from samrs_mm.engine.preparation import EXIT_CODES, preparation_parser, prepare
+from samrs_mm.cli import run_command
+from samrs_mm.core.tiling import TileSpec
+from samrs_mm.formats.scenes.isaid import colour_code, find_scenes
+from samrs_mm.prepare.labelled_tile_cutter import LabelledTileCutter
+from samrs_mm.prepare.preparation import EXIT_CODES, preparation_parser, prepare
 
 SIZE, OVERLAP = 896, 384
 PAPER = {'train': 33620, 'val': 11533}

@@ -3,11 +3,11 @@
 import argparse
 import sys
 
-from samrs_mm.annotation.potsdam import LABEL_KINDS, colour_code, find_scenes
-from samrs_mm.annotation.tiling import TileSpec
-from samrs_mm.engine.command import run_command
-from samrs_mm.engine.labelled_tile_cutter import LabelledTileCutter
-from samrs_mm.engine.preparation import EXIT_CODES, preparation_parser, prepare
+from samrs_mm.cli import run_command
+from samrs_mm.core.tiling import TileSpec
+from samrs_mm.formats.scenes.potsdam import LABEL_KINDS, colour_code, find_scenes
+from samrs_mm.prepare.labelled_tile_cutter import LabelledTileCutter
+from samrs_mm.prepare.preparation import EXIT_CODES, preparation_parser, prepare
 
 SIZE, STRIDE = 512, 320
 PAPER = {'train': 8664, 'test': 5054}

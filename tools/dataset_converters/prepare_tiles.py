@@ -12,14 +12,13 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS
 from tqdm import tqdm
 
-from samrs_mm.annotation.errors import SamrsError
-from samrs_mm.annotation.tiling import TileSpec, count_tiles
-from samrs_mm.datasets.box_annotated.base import BoxDataset
-from samrs_mm.engine.command import run_command
-from samrs_mm.engine.config import OptionsAction, load_config
-from samrs_mm.engine.job import build
-from samrs_mm.engine.plan import Plan
-from samrs_mm.engine.tile_cutter import (
+from samrs_mm.annotate.job import build
+from samrs_mm.annotate.plan import Plan
+from samrs_mm.cli import OptionsAction, load_config, run_command
+from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.tiling import TileSpec, count_tiles
+from samrs_mm.datasets.boxes.base import BoxDataset
+from samrs_mm.prepare.tile_cutter import (
     ImageFolder,
     SceneTiles,
     TileCutter,

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import torch
 
-from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.annotation.folder import atomic_write
+from samrs_mm.cli import read_config, run_command
 from samrs_mm.compat import safe_load
-from samrs_mm.engine.command import run_command
-from samrs_mm.engine.config import read_config
-from samrs_mm.models.utils.conversion import Conversion, find_weights
-from samrs_mm.models.utils.conversion_report import summary, table
-from samrs_mm.models.utils.routes import AUTO, ORIGINS, TARGETS, Route, convert_state
+from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.models.conversion.conversion import Conversion, find_weights
+from samrs_mm.models.conversion.conversion_report import summary, table
+from samrs_mm.models.conversion.routes import AUTO, ORIGINS, TARGETS, Route, convert_state
 
 EPILOG = """what IN may be
   a whole model of the SAMRS authors, pre-trained or fine-tuned: any of their backbones with UNet,

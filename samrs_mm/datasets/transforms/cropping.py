@@ -9,7 +9,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
-from samrs_mm.annotation.classes import UNLABELLED
+from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.datasets.transforms.pixels import ArrayPixels, Pixels
 
 

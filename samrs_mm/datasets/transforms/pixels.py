@@ -15,9 +15,9 @@ import rasterio
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
-from samrs_mm.annotation.classes import UNLABELLED
-from samrs_mm.annotation.errors import ImageReadError, LabelReadError, SamrsError
-from samrs_mm.annotation.images import SceneImage
+from samrs_mm.core.classes import UNLABELLED
+from samrs_mm.core.errors import ImageReadError, LabelReadError, SamrsError
+from samrs_mm.core.images import SceneImage
 
 # not catch_warnings around each reading: that is not safe in threads
 warnings.filterwarnings('ignore', category=NotGeoreferencedWarning)
@@ -93,7 +93,7 @@ class FilePixels:
     PNG is decoded from the top to the window's last row; other formats are decoded whole.
 
     Args:
-        image_path: Any image that ``samrs_mm.annotation`` reads.
+        image_path: Any image that ``samrs_mm.core.images`` reads.
         label_path: PNG of one band of 8 bits, or None.
         num_classes: Number of classes to check labels against; None checks nothing.
 

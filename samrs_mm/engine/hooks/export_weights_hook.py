@@ -11,9 +11,9 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, weights_to_cpu
 from mmseg.registry import HOOKS
 
-from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.annotation.folder import atomic_write
 from samrs_mm.compat import safe_load
+from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.errors import RefusedError
 
 
 @HOOKS.register_module()

@@ -13,8 +13,8 @@ from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from samrs_mm.annotation.folder import atomic_write
-from samrs_mm.visualization.label_maps import beside
+from samrs_mm.core.atomic import atomic_write
+from samrs_mm.drawing.label_maps import beside
 
 
 @HOOKS.register_module()

@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.engine.hooks.class_check_hook import ClassCheckHook, network_of
 
 

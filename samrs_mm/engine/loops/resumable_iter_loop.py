@@ -7,7 +7,7 @@ from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
 from mmseg.registry import LOOPS
 from torch.utils.data import DataLoader
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 
 SETTINGS = 'sampler'  # key in the message hub, which every checkpoint holds
 

@@ -10,7 +10,7 @@ from mmengine.optim import DefaultOptimWrapperConstructor
 from mmseg.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 
 _BACKBONE = 'backbone.'
 _EMBEDDINGS = ('patch_embed.', 'pos_embed', 'cls_token')

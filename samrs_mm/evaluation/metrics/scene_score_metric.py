@@ -13,10 +13,10 @@ import torch
 from mmengine.logging import print_log
 from mmseg.registry import METRICS
 
-from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.annotation.tiling import TileSpec, Window, parse_tile_stem, windows
-from samrs_mm.engine.labelled_tile_cutter import META, read_scene_sizes
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.tiling import TileSpec, Window, parse_tile_stem, windows
 from samrs_mm.evaluation.metrics.seg_score_metric import SegScoreMetric
+from samrs_mm.formats.scenes.tile_index import META, read_scene_sizes
 
 
 @METRICS.register_module()

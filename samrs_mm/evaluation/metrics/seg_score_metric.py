@@ -9,7 +9,7 @@ from mmengine.logging import print_log
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.evaluation.confusion import ABSENT, SegScores, confusion_matrix, scores_of
 
 SCORES = {'IoU': 'iou', 'Acc': 'accuracy', 'Precision': 'precision', 'F1': 'f1'}

@@ -14,7 +14,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.layers.arch import sizes_of
 from samrs_mm.models.layers.beit import RelativeAttention, relative_index
 from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple

@@ -13,7 +13,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.layers.arch import sizes_of
 from samrs_mm.models.layers.checkpointing import recomputed
 from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple

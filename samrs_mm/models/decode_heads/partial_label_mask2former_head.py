@@ -14,7 +14,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 from torch.nn import functional as F
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 
 # An unlabelled pixel in a target mask. Between pixels masks are interpolated, and with this a point
 # is below 0 as soon as such a pixel has any part in it.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 
 
 def sizes_of(backbone: type, arch: str | Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from mmengine.model.weight_init import constant_init, xavier_init
 from torch import Tensor, nn
 from torchvision.ops import Permute
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.layers.deformable_sampling import require_mmcv_ops, sample_deformably
 from samrs_mm.models.layers.vit import NORM_EPS
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.layers.vit import tokens_to_maps
 from samrs_mm.models.layers.windows import from_windows, to_windows
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from samrs_mm.annotation.prompts import PromptBatch, PromptSetting
+from samrs_mm.core.prompts import PromptBatch, PromptSetting
 
 
 @dataclass(frozen=True)

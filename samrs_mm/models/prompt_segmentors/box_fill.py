@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from mmseg.registry import MODELS
 
-from samrs_mm.annotation.boxes import corners
-from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.annotation.prompts import PromptBatch, PromptSetting
-from samrs_mm.annotation.rasterize import fill_polygon
+from samrs_mm.core.boxes import corners
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.prompts import PromptBatch, PromptSetting
+from samrs_mm.core.rasterize import fill_polygon
 from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor
 
 

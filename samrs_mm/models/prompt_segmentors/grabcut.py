@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from mmseg.registry import MODELS
 
-from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.annotation.prompts import PromptBatch, PromptSetting
-from samrs_mm.annotation.rasterize import fill_polygon
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.prompts import PromptBatch, PromptSetting
+from samrs_mm.core.rasterize import fill_polygon
 from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor
 from samrs_mm.models.prompt_segmentors.box_fill import (
     prompt_outlines,

@@ -14,8 +14,8 @@ import torch
 from mmseg.registry import MODELS
 from torch import nn
 
-from samrs_mm.annotation.errors import RefusedError, SegmentorError
-from samrs_mm.annotation.prompts import PromptBatch, PromptSetting, mask_prompt
+from samrs_mm.core.errors import RefusedError, SegmentorError
+from samrs_mm.core.prompts import PromptBatch, PromptSetting, mask_prompt
 from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor
 from samrs_mm.models.prompt_segmentors.sam_weights import build_sam, check_arch
 

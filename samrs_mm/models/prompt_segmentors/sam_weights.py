@@ -11,8 +11,8 @@ import torch
 from mmengine.logging import print_log
 from torch import nn
 
-from samrs_mm.annotation.errors import RefusedError
 from samrs_mm.compat import safe_load
+from samrs_mm.core.errors import RefusedError
 
 _PATCH = 16
 _PROMPT_DIM = 256

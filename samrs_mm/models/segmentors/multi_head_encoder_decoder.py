@@ -13,7 +13,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 
 FORWARD_MODES = ('joint', 'sequential')
 HEADS_INIT = dict(type='Xavier', distribution='uniform', override=dict(name='heads'))

@@ -6,7 +6,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.decode_heads import PartialLabelMask2FormerHead
 from samrs_mm.models.segmentors.multi_head_encoder_decoder import MultiHeadEncoderDecoder
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.samplers import ProportionalMultiSourceSampler, apportion
 from samrs_mm.datasets.samplers import proportional_multi_source_sampler as module
 

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 from samrs_folders import pixels
 
-from samrs_mm.annotation.errors import ImageReadError, LabelReadError
-from samrs_mm.datasets.store import encode
+from samrs_mm.core.errors import ImageReadError, LabelReadError
+from samrs_mm.datasets.segmentation.store import encode
 from samrs_mm.datasets.transforms import LoadWindow
 
 CROP = dict(type='RandomScaleCrop', crop_size=96)

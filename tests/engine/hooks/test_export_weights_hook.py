@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.engine.hooks import ExportWeightsHook
 
 

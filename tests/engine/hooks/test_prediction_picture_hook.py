@@ -6,8 +6,8 @@ import torch
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
+from samrs_mm.drawing.label_maps import beside
 from samrs_mm.engine.hooks import PredictionPictureHook
-from samrs_mm.visualization.label_maps import beside
 
 
 def sample(name: str, source: str, labelled: bool = True) -> SegDataSample:

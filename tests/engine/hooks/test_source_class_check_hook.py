@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.engine.hooks import SourceClassCheckHook
 
 

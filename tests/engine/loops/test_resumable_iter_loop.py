@@ -5,7 +5,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset, SequentialSampler
 
 import samrs_mm.engine.hooks  # noqa: F401  (registers)
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.samplers import ProportionalMultiSourceSampler
 from samrs_mm.engine.loops import ResumableIterLoop
 

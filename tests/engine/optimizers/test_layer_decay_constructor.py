@@ -8,7 +8,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import register_all_modules
 from torch import nn
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.engine.optimizers.layer_decay_constructor import (
     LayerDecayOptimWrapperConstructor,
     layer_of,

@@ -3,7 +3,7 @@ import pytest
 import torch
 from mmseg.evaluation import IoUMetric
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.evaluation.metrics import PerSourceIoUMetric
 
 META = dict(

@@ -9,9 +9,9 @@ from folders import load_tool
 from PIL import Image
 from sklearn import metrics as sk
 
-from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.annotation.tiling import TileSpec, Window, tile_stem, windows
-from samrs_mm.datasets.potsdam import Potsdam5Dataset
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.tiling import TileSpec, Window, tile_stem, windows
+from samrs_mm.datasets.segmentation.potsdam import Potsdam5Dataset
 from samrs_mm.evaluation.metrics import SceneScoreMetric, SegScoreMetric
 from samrs_mm.evaluation.metrics import scene_score_metric as module
 from samrs_mm.evaluation.metrics.scene_score_metric import own_part

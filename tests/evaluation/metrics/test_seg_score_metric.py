@@ -5,7 +5,7 @@ from mmseg.evaluation import IoUMetric
 from PIL import Image
 from sklearn import metrics as sk
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.evaluation.metrics import SegScoreMetric
 
 META = dict(classes=('background', 'ship', 'plane', 'tank'))

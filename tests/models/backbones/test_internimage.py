@@ -19,7 +19,7 @@ from mmseg.utils import register_all_modules
 from released_keys import released_keys
 from torch import nn
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.backbones.internimage import InternImage
 
 SMALL = dict(channels=16, depths=(2, 1, 1, 1), groups=(2, 4, 8, 16), mlp_ratio=4)

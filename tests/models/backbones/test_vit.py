@@ -22,7 +22,7 @@ from mmseg.utils import register_all_modules
 from released_keys import released_keys
 from timm.models.vision_transformer import VisionTransformer
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.backbones.vit import ViT
 from samrs_mm.models.layers.vit import resize_pos_embed
 

@@ -21,7 +21,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import register_all_modules
 from released_keys import released_keys
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.backbones.vit_adapter import ViTAdapter
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -23,7 +23,7 @@ from released_keys import released_keys
 from rvsa_reference import rvsa
 
 import samrs_mm.models.backbones  # noqa: F401 (registers it)
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.backbones.vit_rvsa import ViTRVSA
 from samrs_mm.models.layers.rvsa import RVSA
 

@@ -26,7 +26,7 @@ from released_keys import released_keys
 
 import samrs_mm.models.backbones
 import samrs_mm.models.segmentors  # noqa: F401  (registers)
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 
 CONFIG = Path(__file__).resolve().parents[3] / 'configs/sep/upernet_vitae.py'
 RATIOS = (4, 2, 2, 2)

@@ -13,7 +13,7 @@ from mask2former_cases import (
     sample_of,
 )
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 
 CLASSES = 5
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 
 import samrs_mm.models.decode_heads  # noqa: F401  (registers)
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 
 WIDTHS = (32, 16, 8, 4)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.backbones import ViT, ViTRVSA
 from samrs_mm.models.layers.arch import sizes_of
 

@@ -5,7 +5,7 @@ from backbone_cases import perturb
 from internimage_reference import dcnv3
 from torch.func import functional_call
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.layers.dcnv3 import DCNv3
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmcv.ops import multi_scale_deform_attn
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.layers import deformable_sampling
 from samrs_mm.models.layers.deformable_sampling import (
     has_compiled_op,

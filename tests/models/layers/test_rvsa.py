@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from backbone_cases import perturb
 from rvsa_reference import rvsa
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.layers.rvsa import RVSA
 from samrs_mm.models.layers.windows import from_windows, to_windows
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.annotation.prompts import SETTINGS, PromptBatch, PromptSetting
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.prompts import SETTINGS, PromptBatch, PromptSetting
 from samrs_mm.models.prompt_segmentors import BoxFillSegmentor
 
 HEIGHT, WIDTH = 20, 30

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from samrs_mm.annotation import boxes as box_ops
-from samrs_mm.annotation.errors import RefusedError
-from samrs_mm.annotation.prompts import SETTINGS, PromptBatch, PromptSetting
+from samrs_mm.core import boxes as box_ops
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.prompts import SETTINGS, PromptBatch, PromptSetting
 from samrs_mm.evaluation.mask_iou import MaskIoU
 from samrs_mm.models.prompt_segmentors import BoxFillSegmentor, GrabCutSegmentor
 

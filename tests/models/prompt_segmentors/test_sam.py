@@ -10,8 +10,8 @@ import pytest
 import torch
 from sam_cases import SMALL, loaded, prompts_of, results, scene
 
-from samrs_mm.annotation.errors import RefusedError, SegmentorError
-from samrs_mm.annotation.prompts import PAPER_SETTINGS, PromptBatch, PromptSetting
+from samrs_mm.core.errors import RefusedError, SegmentorError
+from samrs_mm.core.prompts import PAPER_SETTINGS, PromptBatch, PromptSetting
 from samrs_mm.models.prompt_segmentors import sam as sam_module
 from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor
 
@@ -220,7 +220,7 @@ def test_two_thousand_boxes_need_no_more_memory_and_time_per_box_than_twenty():
     for count in (20, 2000):
         run = subprocess.run(
             [sys.executable, __file__, str(count)], cwd=ROOT, capture_output=True, text=True,
-            check=True, env=os.environ | {'PYTHONPATH': f'{ROOT}:{ROOT / "tests"}'},
+            check=True, env=os.environ | {'PYTHONPATH': f'{ROOT}:{ROOT / "tests/support"}'},
         )  # fmt: skip
         context[count] = [float(value) for value in run.stdout.split()]
         print(count, 'boxes: peak of encoding, peak (MB), s per box:', *context[count])

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from sam_cases import gathered, in_chunks, loaded, prompts_of, scene
 
-from samrs_mm.annotation.prompts import PAPER_SETTINGS, mask_prompt
+from samrs_mm.core.prompts import PAPER_SETTINGS, mask_prompt
 
 sam_package = pytest.importorskip('segment_anything', reason='segment_anything is not installed')
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from sam_cases import SMALL
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.prompt_segmentors import sam_weights
 from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor
 

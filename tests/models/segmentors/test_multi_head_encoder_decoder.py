@@ -14,7 +14,7 @@ from segmentor_cases import (
 )
 from torch import nn
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 
 MIXED = ['fast', 'sota', 'fast', 'sior', 'sota']
 

@@ -20,7 +20,7 @@ from segmentor_cases import freeze_batch_norm
 from training_runs import record, run_tool, write_run
 
 import samrs_mm.models.segmentors  # noqa: F401  (registers)
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.decode_heads import partial_label_mask2former_head
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from segmentor_cases import CLASSES, batch_of, freeze_batch_norm, gradients, small_model
 
-from samrs_mm.annotation.errors import RefusedError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.segmentors import multi_head_encoder_decoder
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -92,8 +92,8 @@ def test_two_gloo_ranks_equal_one_process_without_unused_parameters(tmp_path):
     ranks = [
         subprocess.Popen(
             [sys.executable, '-W', 'ignore', '-c', RANK, f'file://{tmp_path}/group', str(rank)],
-            cwd=ROOT / 'tests',
-            env=os.environ | dict(PYTHONPATH=f'{ROOT}:{ROOT}/tests', OMP_NUM_THREADS='1'),
+            cwd=ROOT / 'tests/support',
+            env=os.environ | dict(PYTHONPATH=f'{ROOT}:{ROOT}/tests/support', OMP_NUM_THREADS='1'),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

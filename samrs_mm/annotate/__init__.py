@@ -1,0 +1,1 @@
+"""Boxes to masks: what ``tools/sam_annotate.py`` runs."""

@@ -1,0 +1,218 @@
+"""Turn a subset of the SAMRS release into an annotated folder, telling what is wrong in it."""
+
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+
+from samrs_mm.annotate.plan import Plan, Unit
+from samrs_mm.core import boxes as box_ops
+from samrs_mm.core import compositing, quality, rle
+from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.classes import SIOR_CLASSES, UnknownClassError
+from samrs_mm.core.errors import LabelReadError, SamrsError
+from samrs_mm.core.images import file_sha256, image_size, write_png
+from samrs_mm.core.parallel import in_order
+from samrs_mm.datasets.boxes.released import SAMRSBoxDataset
+from samrs_mm.datasets.segmentation.image_index import is_dior_trainval, scene_of
+from samrs_mm.datasets.transforms.pixels import check_values, read_label
+from samrs_mm.formats.annotated import folder, records
+from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.formats.boxes.labels import BoxLabel
+
+GRAY = 'label pixels are not what the masks give; the label map is kept as it is'
+NO_GRAY = 'label maps were missing and were made from the masks'
+CATEGORY = 'instances give a category that is not the name of their label; the label counts'
+SIZE = 'instances give a size that is not that of their mask; the mask counts'
+
+
+class ReleasedImporter:
+    """Writes records and label maps; ``Finaliser`` writes the rest.
+
+    A record's ``notes`` say what was wrong in its image, as ``COUNT what``. Where tiles were cut
+    from is not in the release, so ``offset`` and ``scene_polygon`` are null, but for images that
+    are scenes themselves.
+
+    Args:
+        dataset: The subset.
+        out: The annotated folder.
+        policy: Overlap policy that label maps are compared with.
+    """
+
+    def __init__(self, dataset: SAMRSBoxDataset, out: AnnotatedFolder, policy: str):
+        self.dataset, self.out, self.policy = dataset, out, policy
+        self.plan = Plan(dataset, None)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what decides the output, as plain data."""
+        settings = dict(
+            format=records.FORMAT,
+            prompt=self._prompt(),
+            tile=None,
+            model=dict(type='SAMRSRelease'),
+            checkpoint_sha256=None,
+            overlap_policy=self.policy,
+            filters=None,
+            dataset=dict(type=type(self.dataset).__name__, classes=list(self.dataset.classes)),
+        )
+        return json.loads(records.dump(settings))
+
+    def _prompt(self) -> str:
+        """Return the prompt of the first instance; hbox where there is none."""
+        for index in range(len(self.dataset)):
+            with contextlib.suppress(LabelReadError):
+                boxes = self.dataset.labels(index).boxes
+                if boxes:
+                    return _prompt_of(boxes[0])
+        return 'hbox'
+
+    def run(self, workers: int, progress: Callable[..., Iterator]) -> Iterator[str | None]:
+        """Import the images that have no record yet; yield an error or None for each.
+
+        Args:
+            workers: Processes; 0 works in this one.
+            progress: Wraps the iterator over images, given their number as ``total``.
+        """
+        self.signature = records.signature(self.settings())
+        done = self.out.done()
+        todo = [unit for unit in self.plan.units if unit.stem not in done]
+        with closing(in_order(self._one, todo, min(workers, len(todo)))) as stream:
+            yield from progress(stream, total=len(todo))
+
+    def defects(self) -> Counter:
+        """Return what is wrong in the release, counted from the records of all images."""
+        counts: Counter[str] = Counter()
+        for stem in self.out.done():
+            for note in records.load(self.out.path(folder.INSTANCES, stem))['image']['notes']:
+                number, _, what = note.partition(' ')
+                counts[what] += int(number)
+        return counts
+
+    def _one(self, unit: Unit) -> str | None:
+        try:
+            self._import(unit)
+        except SamrsError as error:
+            line = str(error).replace(f'{self.dataset.root}/', '')
+            entry = self._entry(unit, (0, 0), None, [])
+            self._write(folder.FAILED, unit, entry, [], error=line)
+            return line
+        self.out.path(folder.FAILED, unit.stem).unlink(missing_ok=True)
+        return None
+
+    def _import(self, unit: Unit) -> None:
+        scene = self.dataset.scenes[unit.scene]
+        labels, instances = self.dataset.instances(scene)
+        image = self.dataset.root / scene.image
+        size = image_size(image)
+        for box, instance in zip(labels.boxes, instances, strict=True):
+            if tuple(instance['mask']['size'][::-1]) != size:
+                height, width = instance['mask']['size']
+                raise SamrsError(
+                    f'{box.box_id}: a mask of {width} x {height} px; {scene.image} has '
+                    f'{size[0]} x {size[1]} px'
+                )
+        notes: Counter[str] = Counter()
+        boxes = [
+            self._record_box(number, box, instance, size, notes)
+            for number, (box, instance) in enumerate(zip(labels.boxes, instances, strict=True), 1)
+        ]
+        if scene_of(unit.stem) != unit.stem:
+            for box in boxes:
+                box['scene_polygon'] = None
+        self._write_semantic(unit, self._compose(boxes, size), notes)
+        texts = [f'{count} {what}' for what, count in sorted(notes.items()) if count]
+        entry = self._entry(unit, size, file_sha256(image), texts)
+        self._write(folder.INSTANCES, unit, entry, boxes)
+
+    def _record_box(
+        self, number: int, box: BoxLabel, instance: dict, size: tuple[int, int], notes: Counter
+    ) -> dict:
+        label, mask, name = instance['label'], instance['mask'], instance['category']
+        area = rle.area(mask)
+        notes[CATEGORY] += name is not None and not self._names(name, label)
+        notes[SIZE] += instance['size'] not in (None, area)
+        polygon = box_ops.corners(box.hbox[None])[0] if box.polygon is None else box.polygon
+        entry = records.new_box(
+            number=number,
+            box_id=box.box_id,
+            label=label,
+            category=box.category,
+            prompt=_prompt_of(box),
+            polygon=polygon,
+            scene_polygon=polygon,
+            prompt_box=box_ops.clip(box_ops.hull(polygon[None]), *size)[0],
+            status=records.KEPT if area else records.EMPTY,
+            reason='' if area else 'the released mask is empty',
+        )
+        if area:
+            entry.update(area=area, bbox=rle.bbox(mask), segmentation=mask)
+            entry.update(quality.measure(entry, size[1], size[0]))
+        return entry
+
+    def _names(self, name: str, label: int) -> bool:
+        try:
+            return self.dataset.table.index(name) == label
+        except UnknownClassError:
+            return False
+
+    def _compose(self, boxes: list[dict], size: tuple[int, int]) -> np.ndarray:
+        """Enter visible areas into the boxes; return the label map that the masks give."""
+        kept = [box for box in boxes if box['status'] == records.KEPT]
+        instances = [
+            compositing.Instance(box['category_id'] - 1, box['segmentation'], box['area'], None)
+            for box in kept
+        ]
+        composed, visible = compositing.compose(instances, size[1], size[0], self.policy)
+        for box, pixels in zip(kept, visible, strict=True):
+            box['visible_area'] = pixels
+        return composed
+
+    def _write_semantic(self, unit: Unit, composed: np.ndarray, notes: Counter) -> None:
+        target = self.out.path(folder.SEMANTIC, unit.stem)
+        source = self.dataset.gray_of(self.dataset.scenes[unit.scene])
+        if source is None:
+            notes[NO_GRAY] = 1
+            write_png(target, composed)
+            return
+        labels = read_label(source)
+        check_values(labels, len(self.dataset.classes), source)
+        if labels.shape != composed.shape:
+            raise SamrsError(
+                f'{source}: {labels.shape[1]} x {labels.shape[0]} px, the image has '
+                f'{composed.shape[1]} x {composed.shape[0]} px'
+            )
+        notes[GRAY] = int(np.count_nonzero(labels != composed))
+        atomic_write(target, source.read_bytes())
+
+    def _entry(
+        self, unit: Unit, size: tuple[int, int], digest: str | None, notes: list[str]
+    ) -> dict:
+        scene = self.dataset.scenes[unit.scene]
+        name = scene_of(unit.stem)
+        return dict(
+            path=scene.image,
+            scene=name,
+            split=self._split(unit.stem),
+            offset=[0, 0] if name == unit.stem else None,
+            width=size[0],
+            height=size[1],
+            sha256=digest,
+            notes=notes,
+        )
+
+    def _split(self, stem: str) -> str | None:
+        if self.dataset.classes != SIOR_CLASSES:
+            return None
+        return 'trainval' if is_dior_trainval(stem) else 'test'
+
+    def _write(self, kind: str, unit: Unit, entry: dict, boxes: list[dict], **extra: str) -> None:
+        record = dict(image=entry, signature=self.signature, boxes=boxes, **extra)
+        atomic_write(self.out.path(kind, unit.stem), records.dump(record))
+
+
+def _prompt_of(box: BoxLabel) -> str:
+    return 'hbox' if box.polygon is None else 'rhbox'

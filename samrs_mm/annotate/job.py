@@ -1,0 +1,170 @@
+"""An annotation job: everything a config names, built and checked in the cheapest order."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmseg.registry import DATASETS, MODELS
+
+from samrs_mm.annotate.driver import Annotator
+from samrs_mm.annotate.finalise import Finaliser
+from samrs_mm.annotate.plan import Plan
+from samrs_mm.annotate.verify import CheckStream
+from samrs_mm.compat import mmrotate_boxes
+from samrs_mm.core.compositing import check_policy
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.prompts import PromptSetting
+from samrs_mm.core.quality import MaskFilters
+from samrs_mm.core.tiling import TileSpec
+from samrs_mm.datasets.boxes.base import BoxDataset
+from samrs_mm.formats.annotated import records
+from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
+
+Progress = Callable[[Iterable], Iterator]
+
+
+class AnnotationJob:
+    """What ``tools/sam_annotate.py`` runs.
+
+    Building one reads no image and no label; ``survey`` does, once.
+
+    Args:
+        config: An annotate config (see ``engine.config.load_config``).
+        name: Name of the config, for ``meta.json``.
+
+    Raises:
+        RefusedError: A value of the config is impossible, or the data are not where it says.
+    """
+
+    def __init__(self, config: Config, name: str):
+        self.name = name
+        self.setting = PromptSetting.parse(config.prompt)
+        self.policy = check_policy(config.overlap_policy)
+        self.tile = TileSpec.from_config(config.tile)
+        self.out = AnnotatedFolder(config.out)
+        self.segmentor: PromptSegmentor = build(MODELS, config.model, 'model')
+        reason = self.segmentor.unsupported(self.setting)
+        if reason:
+            raise RefusedError(f'prompt {self.setting.name!r}: {reason}')
+        self.filters = MaskFilters.from_config(config.get('filters'))
+        _need_measures(self.filters, self.segmentor)
+        if self.setting.circumscribed:
+            _need_mmrotate(self.setting)
+        root = Path(config.data_root).resolve()
+        if root == self.out.root.resolve():
+            raise RefusedError(f'out {config.out} is the data root itself; choose another --out')
+        entry = dict(config.dataset, data_root=config.data_root)
+        self.dataset: BoxDataset = build(DATASETS, entry, 'dataset')
+        self.dataset_settings = {k: v for k, v in config.dataset.items() if k != 'classes'}
+
+    def survey(self, progress: Progress = iter) -> None:
+        """Read all labels and headers once: classes are known and checked, images planned.
+
+        Raises:
+            RefusedError: An unknown class, or two images of one name.
+        """
+        self.census = self.dataset.survey(progress)
+        self.plan = Plan(self.dataset, self.tile, progress)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what decides the output, as plain data; needs ``survey`` and loaded weights."""
+        settings = dict(
+            format=records.FORMAT,
+            prompt=self.setting.name,
+            tile=self.tile.as_dict() if self.tile else None,
+            model=self.segmentor.settings,
+            checkpoint_sha256=self.segmentor.checkpoint_sha256,
+            overlap_policy=self.policy,
+            filters=self.filters.as_dict(),
+            dataset=dict(**self.dataset_settings, classes=list(self.dataset.classes)),
+        )
+        return json.loads(records.dump(settings))
+
+    def settings_of_folder(self, refilter: bool = False) -> dict[str, Any]:
+        """Return the settings the folder was begun with, for looking at it without the weights.
+
+        Args:
+            refilter: Whether its filters are to be changed, so that they may differ.
+
+        Raises:
+            RefusedError: No such folder, one made with another prompt, tiling, policy, filters or
+                dataset, or one whose filters are half changed.
+        """
+        try:
+            meta = json.loads(self.out.meta.read_bytes())
+            old = meta['settings']
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RefusedError(f'{self.out.meta}: no annotated folder there') from error
+        device = old.get('model'), old.get('checkpoint_sha256')
+        new = self.settings() | dict(model=device[0], checkpoint_sha256=device[1])
+        if refilter:
+            new['filters'] = old.get('filters')
+        else:
+            self.out.refuse_half_filtered(meta)
+        changed = records.differences(old, new)
+        if changed:
+            raise RefusedError(f'out {self.out.root} was made otherwise: {"; ".join(changed)}')
+        return old
+
+    def annotator(self, settings: dict[str, Any], workers: int) -> Annotator:
+        """Return the driver."""
+        return Annotator(
+            self.plan, self.segmentor, self.setting, self.policy, self.out,
+            records.signature(settings), workers, self.filters,
+        )  # fmt: skip
+
+    def finaliser(self, settings: dict[str, Any], progress: Progress = iter) -> Finaliser:
+        """Return the maker of the set-level files."""
+        return Finaliser(
+            self.plan, self.out, settings, self.name, settings['checkpoint_sha256'], progress
+        )
+
+    def check_stream(self) -> CheckStream:
+        """Return the check of all images that are done."""
+        done = self.out.done()
+        groups = [
+            [unit for unit in group if unit.stem in done] for group in self.plan.by_scene.values()
+        ]
+        units = [group for group in groups if group]
+        return CheckStream(self.policy, self.filters, self.plan, units, self.setting, self.out)
+
+    def finished(self, limit: int | None = None) -> bool:
+        """Return whether all of the first ``limit`` images are done or have failed."""
+        over = self.out.done() | self.out.failed()
+        return all(unit.stem in over for unit in self.plan.units[:limit])
+
+
+def _need_mmrotate(setting: PromptSetting) -> None:
+    """Refuse a setting whose boxes could not be converted, before an image fails for it."""
+    try:
+        mmrotate_boxes()
+    except ImportError as error:
+        raise RefusedError(f'prompt {setting.name!r}: {error}') from error
+
+
+def _need_measures(filters: MaskFilters, segmentor: PromptSegmentor) -> None:
+    """Refuse filters by what a segmentor doesn't tell: its masks could not be judged."""
+    for measure in sorted(filters.measures & {'score', 'stability'} - set(segmentor.judges)):
+        raise RefusedError(
+            f'filters.min_{measure}: {type(segmentor).__name__} gives its masks no {measure}, so '
+            'they cannot be judged by it; leave that filter out'
+        )
+
+
+def build(registry: Any, entry: dict, key: str) -> Any:
+    """Return the part of a config's ``key`` that a registry makes from its entry.
+
+    Raises:
+        RefusedError: It can't be made, with the reason.
+    """
+    try:
+        return registry.build(entry)
+    except RefusedError:
+        raise
+    except Exception as error:
+        cause = error.__cause__ or error
+        text = ' '.join(str(cause).split())
+        raise RefusedError(f'config: {key} {entry.get("type")}: {text}') from error

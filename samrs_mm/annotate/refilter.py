@@ -1,0 +1,66 @@
+"""Other filters for a folder that is annotated already: nothing is segmented again."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from samrs_mm.annotate.writer import paint
+from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.images import write_png
+from samrs_mm.core.quality import MaskFilters
+from samrs_mm.formats.annotated import folder, records
+from samrs_mm.formats.annotated.folder import AnnotatedFolder
+
+
+def refilter(
+    out: AnnotatedFolder,
+    old: dict[str, Any],
+    filters: MaskFilters,
+    policy: str,
+    progress: Callable[[Iterable], Iterator] = iter,
+) -> dict[str, Any]:
+    """Judge all masks of a folder anew; its records and label maps become those of a new run.
+
+    The records hold every mask, kept or filtered, with its measures. While this is at work
+    ``meta.json`` says so, and all else is refused; the finaliser, which has to be run next, ends
+    that. A record is written after its label map, with the new signature, so a killed call is
+    repeated and goes on where it stopped.
+
+    Args:
+        out: The annotated folder.
+        old: Settings the folder was begun with.
+        filters: The new limits.
+        policy: Overlap policy of the folder.
+        progress: Wraps the iterator over images, to show progress.
+
+    Returns:
+        The new settings.
+
+    Raises:
+        RefusedError: An interrupted call was going to other filters, or a record is damaged or of
+            neither the old nor the new settings.
+    """
+    new = old | dict(filters=filters.as_dict())
+    before, after = records.signature(old), records.signature(new)
+    with out.lock():
+        meta = json.loads(out.meta.read_bytes())
+        if meta.get(folder.REFILTERING, after) != after:
+            out.refuse_half_filtered(meta)
+        atomic_write(out.meta, records.dump(meta | {folder.REFILTERING: after}))
+        for stem in progress(sorted(out.done())):
+            path = out.path(folder.INSTANCES, stem)
+            try:
+                record = records.load_masks(path)
+            except records.RecordError as error:
+                raise RefusedError(
+                    f'{error}; delete it, repeat this command, then run without --refilter'
+                ) from error
+            if record['signature'] not in (before, after):
+                raise RefusedError(f'{path}: made with other settings; delete it and run again')
+            if record['signature'] == before != after:
+                semantic = paint(record['image'], record['boxes'], filters, policy)
+                write_png(out.path(folder.SEMANTIC, stem), semantic)
+                record['signature'] = after
+                atomic_write(path, records.dump(record))
+    return new

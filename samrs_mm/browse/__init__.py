@@ -1,0 +1,1 @@
+"""Sheets of pictures of datasets, before and after annotation."""

@@ -1,0 +1,235 @@
+"""Pages of a training config's samples: as the network sees them, or before augmentation."""
+
+import bisect
+from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import DATA_SAMPLERS, DATASETS, init_default_scope
+
+from samrs_mm.annotate.job import build
+from samrs_mm.browse.browsing import Instance, class_swatches
+from samrs_mm.browse.crops import window_around
+from samrs_mm.browse.pages import Page
+from samrs_mm.core.classes import palette_for
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.datasets.segmentation.multi_source import seeded
+from samrs_mm.datasets.transforms.loading import LoadWindow
+from samrs_mm.drawing.panels import Panel, pixel_panel
+from samrs_mm.drawing.strokes import Colour
+
+_SMALLEST_OBJECT = 12
+
+
+class LabelledSource:
+    """One segmentation dataset of a config, before augmentation.
+
+    Args:
+        dataset: An mmengine dataset with paths of images and labels.
+        name: Name of the source.
+        first: Index of its first image in the whole.
+    """
+
+    def __init__(self, dataset: Any, name: str, first: int = 0):
+        self.dataset, self.name, self.first = dataset, name, first
+        self.classes = tuple(dataset.metainfo.get('classes') or ())
+        palette = dataset.metainfo.get('palette') or palette_for(len(self.classes))
+        self.palette: list[Colour] = [tuple(colour) for colour in palette]
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        index: dict[str, int] = {}
+        for number in range(len(self.dataset)):
+            index.setdefault(self.stem(number), number)
+        return index
+
+    @property
+    def names(self) -> list[str]:
+        """Stems of all images."""
+        return list(self._index)
+
+    def stem(self, number: int) -> str:
+        """Return the name of this dataset's image ``number``."""
+        return Path(self.dataset.get_data_info(number)['img_path']).stem
+
+    def colour(self, label: int) -> Colour:
+        """Return a class's colour in the dataset's palette."""
+        return self.palette[label]
+
+    def index(self, name: str) -> int | None:
+        """Return the index of an image in the whole; None if it isn't here."""
+        return None if name not in self._index else self.first + self._index[name]
+
+    def load(self, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return an image ``(H, W, 3)`` RGB and its label ``(H, W)``, as they are on disk.
+
+        Raises:
+            SamrsError: One can't be read, or they don't fit.
+        """
+        return self.load_number(self._index[name])
+
+    def load_number(self, number: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """As ``load``, of this dataset's image ``number``."""
+        info = self.dataset.get_data_info(number)
+        results = LoadWindow()(dict(info, seg_fields=[]))
+        return np.ascontiguousarray(results['img'][..., ::-1]), results.get('gt_seg_map')
+
+    def instances(self, name: str) -> list[Instance]:
+        """Return the connected regions of each class, largest first."""
+        _, labels = self.load(name)
+        found = []
+        for label in np.unique(labels[labels < len(self.classes)]).tolist():
+            _, regions, boxes, _ = cv2.connectedComponentsWithStats(np.uint8(labels == label))
+            for number in np.argsort(-boxes[1:, cv2.CC_STAT_AREA], kind='stable') + 1:
+                x, y, width, height, area = boxes[number].tolist()
+                if area >= _SMALLEST_OBJECT:
+                    part = regions[y : y + height, x : x + width] == number
+                    mask = partial(tuple, (part, x, y))
+                    found.append(Instance(name, label, (x, y, x + width, y + height), mask))
+        return found
+
+    def crop(self, name: str, bounds: Sequence[float] | None, side: int) -> Panel:
+        """Return an image, or what of it lies in ``bounds``."""
+        image, _ = self.load(name)
+        window = window_around(bounds, image.shape[1], image.shape[0])
+        rows, columns = (slice(window.y, window.y + window.height),
+                         slice(window.x, window.x + window.width))  # fmt: skip
+        panel = pixel_panel(image[rows, columns], side)
+        panel.origin = window.x, window.y
+        return panel
+
+    def overview(self, name: str, side: int) -> Panel:
+        """Return an image with its label map."""
+        image, labels = self.load(name)
+        panel = pixel_panel(image, side)
+        if labels is not None:
+            panel.labels(labels, self.palette)
+        return panel
+
+
+class SampleBrowser:
+    """The samples of a training config.
+
+    Args:
+        config: Has ``train_dataloader`` and so on.
+        split: ``'train'`` in the order in which the sampler draws; ``'val'`` and ``'test'``
+            shuffled.
+        seed: Of drawing and augmentation; None takes the sampler's own, else 0.
+        raw: Show images whole, before augmentation.
+        side: Longer side of a picture in pixels.
+
+    Raises:
+        RefusedError: The config has no such loader, or its data are not there.
+    """
+
+    kinds = ('truth',)
+
+    def __init__(
+        self,
+        config: Config,
+        split: str = 'train',
+        seed: int | None = None,
+        raw: bool = False,
+        side: int = 800,
+    ):
+        self.loader = config.get(f'{split}_dataloader')
+        if not self.loader:
+            raise RefusedError(f'--split {split}: the config has no {split}_dataloader')
+        init_default_scope(config.get('default_scope', 'mmengine'))
+        self.split, self.seed, self.raw, self.side = split, seed, raw, side
+        self.dataset = build(DATASETS, self.loader.dataset, f'{split}_dataloader.dataset')
+        self.dataset.full_init()
+        self.sources = self._sources()
+        self._firsts = [source.first for source in self.sources]
+
+    @property
+    def batch_size(self) -> int:
+        """Samples of a batch of one rank."""
+        return self.loader.batch_size
+
+    def _sources(self) -> list[LabelledSource]:
+        parts = getattr(self.dataset, 'datasets', [self.dataset])
+        sources, first = [], 0
+        for number, part in enumerate(parts):
+            name = part.metainfo.get('source') or (f'data{number}' if number else 'data')
+            sources.append(LabelledSource(part, name, first))
+            first += len(part)
+        return sources
+
+    def draws(self) -> Iterator[tuple[int, int]]:
+        """Yield ``(index, seed of its augmentation)`` of samples, one after the other."""
+        if self.split != 'train':
+            order = np.random.default_rng(self.seed or 0).permutation(len(self.dataset))
+            yield from ((int(index), int(index)) for index in order)
+            return
+        seed = self.loader.sampler.get('seed') if self.seed is None else self.seed
+        seed = seed or 0
+        entry = dict(self.loader.sampler, dataset=self.dataset, seed=seed)
+        sampler = build(DATA_SAMPLERS, entry, 'train_dataloader.sampler')
+        for position, drawn in enumerate(sampler):
+            own = int(np.random.SeedSequence((seed, position)).generate_state(1)[0])
+            yield drawn if isinstance(drawn, tuple) else (int(drawn), own)
+
+    def find(self, stem: str) -> tuple[int, int]:
+        """Return the sample of an image.
+
+        Raises:
+            RefusedError: No source has it.
+        """
+        for source in self.sources:
+            index = source.index(stem)
+            if index is not None:
+                return index, self.seed or 0
+        raise RefusedError(f'--stems {stem}: no image of the {self.split} loader is called so')
+
+    def name(self, index: int) -> str:
+        """Return the name of a sample's page: source and image."""
+        source = self._source_of(index)
+        return f'{source.name}_{source.stem(index - source.first)}'
+
+    def _source_of(self, index: int) -> LabelledSource:
+        return self.sources[bisect.bisect_right(self._firsts, index) - 1]
+
+    def page(self, draw: tuple[int, int], classes: Collection[str]) -> Page | None:
+        """Return the page of a sample; None if none of the wanted classes is in it."""
+        index, seed = draw
+        source = self._source_of(index)
+        if self.raw:
+            image, labels = source.load_number(index - source.first)
+        else:
+            image, labels = self._augmented(index, seed)
+        if classes:
+            wanted = [label for label, name in enumerate(source.classes) if name in classes]
+            if labels is None or not np.isin(labels, wanted).any():
+                return None
+            labels = np.where(np.isin(labels, wanted), labels, 255)
+        size = f'{image.shape[1]} x {image.shape[0]} px'
+        state = 'before augmentation' if self.raw else 'as the network sees it'
+        plain = pixel_panel(image, self.side, state)
+        page = Page(self.name(index), [plain], note=f'source {source.name}, {size}')
+        if labels is not None:
+            self._add_labels(page, plain, source, labels)
+        return page
+
+    def _add_labels(
+        self, page: Page, plain: Panel, source: LabelledSource, labels: np.ndarray
+    ) -> None:
+        panel = plain.again('labels')
+        panel.labels(labels, source.palette)
+        page.panels.append(panel)
+        page.cover = 1
+        present = np.unique(labels[labels < len(source.classes)])
+        page.swatches = class_swatches(present.tolist(), source.classes, source.colour)
+        page.note += f', {100 * np.mean(labels < len(source.classes)):.0f} % labelled'
+
+    def _augmented(self, index: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
+        with seeded(seed):
+            sample = self.dataset[index]
+        data = sample['data_samples']
+        image = np.ascontiguousarray(sample['inputs'].numpy().transpose(1, 2, 0)[..., ::-1])
+        labels = data.gt_sem_seg.data[0].numpy() if 'gt_sem_seg' in data else None
+        return image, labels

@@ -1,0 +1,210 @@
+"""What all tools share: flags, configs, progress, one-line errors, the meaning of exit codes."""
+
+import argparse
+import difflib
+import os
+import signal
+import sys
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from mmengine.config import Config, DictAction
+from tqdm import tqdm
+
+from samrs_mm.core.errors import RefusedError, SamrsError
+
+GO_ON = 'the same command goes on from here'
+
+
+def run_command(work: Callable[[], int | None], after_interrupt: str = GO_ON) -> int:
+    """Run a tool's work and return its exit code.
+
+    Errors that a user can cause are told in one line; any other keeps its traceback.
+
+    Args:
+        work: Returns an exit code, or None for 0.
+        after_interrupt: What to do after Ctrl-C or SIGTERM.
+
+    Returns:
+        What ``work`` returns; 1 if something failed or the run was interrupted; 2 if it was
+        refused before work began.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return work() or 0
+    except SamrsError as error:
+        print(f'error: {one_line(error)}', file=sys.stderr)
+        return 2 if isinstance(error, RefusedError) else 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f'error: {error.filename}: {error.strerror}', file=sys.stderr)
+        return 1
+    except RuntimeError as error:
+        if 'DataLoader worker' not in str(error):
+            raise
+        print(f'error: a reading process died: {one_line(error)} {after_interrupt}; give it fewer '
+              'workers if memory ran out', file=sys.stderr)  # fmt: skip
+        return 1
+    except KeyboardInterrupt:
+        print(f'interrupted; {after_interrupt}', file=sys.stderr)
+        return 1
+
+
+def run_images(work: Callable[..., Any], *args: Any) -> Any | None:
+    """Return what a pass over images came to (see ``RunResult``), its failures printed.
+
+    Args:
+        work: Returns the result.
+        *args: Its arguments.
+
+    Returns:
+        The result; None if the pass had to stop, with the reason printed.
+    """
+    try:
+        result = work(*args)
+    except SamrsError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return None
+    except RuntimeError as error:
+        if 'DataLoader worker' not in str(error):
+            raise
+        print(f'error: a reading process died: {error}; use fewer --workers', file=sys.stderr)
+        return None
+    for line in result.failures:
+        print(f'failed: {line}', file=sys.stderr)
+    if result.skipped:
+        print(f'{result.skipped} images were done before')
+    return result
+
+
+def progress(what: str) -> partial:
+    """Return a progress bar for ``what``; quick passes show nothing."""
+    return partial(tqdm, desc=what, delay=2, mininterval=0.5, leave=False)
+
+
+def positive(text: str) -> int:
+    """Read a flag's whole number of at least 1."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least 1')
+    return int(text)
+
+
+def whole_number(text: str) -> int:
+    """Read a flag's whole number of at least 0."""
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number')
+    return int(text)
+
+
+def one_line(error: Exception) -> str:
+    """Return the message of an error; a reading process puts its whole traceback before it."""
+    return str(error).strip().splitlines()[-1].rpartition(f'{type(error).__name__}: ')[2]
+
+
+ANNOTATE_KEYS = (
+    'model', 'dataset', 'data_root', 'out', 'prompt', 'tile', 'overlap_policy',
+    'filters', 'default_scope', 'custom_imports',
+)  # fmt: skip
+REQUIRED_KEYS = ANNOTATE_KEYS[:7]
+OPTIONAL_DICTS = ('tile', 'filters')
+
+
+class OptionsAction(DictAction):
+    """``--cfg-options`` of OpenMMLab's tools, with a line instead of a traceback."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Sequence[str],
+        option_string: str | None = None,
+    ) -> None:
+        """Parse ``key=value`` words into a dict."""
+        for word in values:
+            key, separator, value = word.partition('=')
+            if not separator or not key:
+                parser.error(f'--cfg-options: {word!r} is not of the form key=value')
+            if value.startswith('dict('):
+                parser.error(
+                    f'--cfg-options: {word!r}: write the entries one by one, such as '
+                    f'{key}.size=600 {key}.overlap=150'
+                )
+        super().__call__(parser, namespace, values, option_string)
+
+
+def read_config(path: str) -> Config:
+    """Return a config as it is written.
+
+    Raises:
+        RefusedError: No such file, or not a config.
+    """
+    if not os.path.isfile(path):
+        raise RefusedError(f'config {path}: no such file')
+    try:
+        return Config.fromfile(path)
+    except Exception as error:
+        text = ' '.join(str(error).split())
+        raise RefusedError(f'config {path}: {type(error).__name__}: {text}') from error
+
+
+def check_option(key: str, known: Collection[str], listed: Iterable[str]) -> None:
+    """Refuse an option whose first part is no top-level key; mmengine would add it.
+
+    Args:
+        key: Dotted key.
+        known: Top-level keys that mean something.
+        listed: Those to tell where none is near.
+
+    Raises:
+        RefusedError: Names the key that may be meant.
+    """
+    top = key.split('.')[0]
+    if top not in known:
+        near = difflib.get_close_matches(top, known, n=1)
+        hint = f'did you mean {near[0]!r}?' if near else f'keys: {", ".join(listed)}'
+        raise RefusedError(f'--cfg-options: unknown key {top!r}; {hint}')
+
+
+def set_option(config: Config, key: str, value: Any) -> None:
+    """Set one dotted key.
+
+    Raises:
+        RefusedError: What holds the key is neither a dict nor a list long enough.
+    """
+    try:
+        config.merge_from_dict({key: value})
+    except (TypeError, KeyError, AttributeError, IndexError) as error:
+        parent = key.rpartition('.')[0]
+        raise RefusedError(
+            f'{key}={value}: {parent!r} is not a dict in this config, so it has no entries to set; '
+            'write a small config that inherits this one instead'
+        ) from error
+
+
+def load_config(path: str, options: dict[str, Any] | None, flags: dict[str, Any]) -> Config:
+    """Return an annotate config with ``--cfg-options`` and the tool's own flags applied.
+
+    Args:
+        path: Config file.
+        options: Parsed ``--cfg-options``, or None.
+        flags: Values of the real flags by dotted key; None means not given. They are taken
+            literally (``--cfg-options`` would turn ``1e3`` into a number and a comma into a list).
+
+    Raises:
+        RefusedError: No such file, not a config, an unknown or a missing key.
+    """
+    config = read_config(path)
+    for key in options or {}:
+        check_option(key, ANNOTATE_KEYS, REQUIRED_KEYS)
+    given = {key: value for key, value in flags.items() if value is not None}
+    for key, value in ((options or {}) | given).items():
+        top = key.partition('.')[0]
+        if top != key and top in OPTIONAL_DICTS and config.get(top) is None:
+            config[top] = {}
+        set_option(config, key, value)
+    for key in REQUIRED_KEYS:
+        if key not in config:
+            raise RefusedError(f'config {path}: has no {key!r}; it is not an annotate config')
+    return config

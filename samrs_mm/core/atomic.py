@@ -1,0 +1,44 @@
+"""Files that are whole or not there, whenever the process ends."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def temporary(path: Path) -> Path:
+    """Return the name under which a file is written before it is renamed.
+
+    It follows from the final name alone, so what a killed run leaves behind is overwritten and
+    renamed when the image is done again.
+    """
+    return path.with_name(f'.{path.name}.tmp')
+
+
+def atomic_write(path: Path, data: bytes) -> None:
+    """Write a file so that it is either whole or not there, whenever the process ends.
+
+    Raises:
+        OSError: The disk is full, the folder is not writable, ...; the target is untouched.
+    """
+    with open_atomic(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def open_atomic(path: Path) -> Iterator[Any]:
+    """Open a binary file that appears under its name only when the block ends well."""
+    part = temporary(path)
+    try:
+        with open(part, 'wb') as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk is met in write(), which knows no name
+        raise

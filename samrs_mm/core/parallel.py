@@ -1,0 +1,99 @@
+"""Work on many items in several processes."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import cv2
+import torch
+
+from samrs_mm.core.errors import SamrsError
+
+_BATCH = 64
+
+
+def in_order(work: Callable, items: Sequence, workers: int) -> Iterator[Any]:
+    """Yield ``work(item)`` for each item, in order, holding results of a few items only.
+
+    Args:
+        work: Must not raise for a single bad item: that would end all.
+        items: Picklable; their results too.
+        workers: Processes, forked; 0 works in this one.
+
+    Raises:
+        SamrsError: A process died.
+    """
+    if not workers:
+        yield from map(work, items)
+        return
+    with _pool(work, workers) as pool:
+        for start in range(0, len(items), _BATCH * workers):
+            batch = items[start : start + _BATCH * workers]
+            yield from pool.map(_call, batch, chunksize=4)
+
+
+def as_done(work: Callable, items: Sequence, workers: int) -> Iterator[Any]:
+    """Yield ``work(item)`` for each item as it is done; items are begun in their order.
+
+    Args:
+        work: As for ``in_order``.
+        items: As for ``in_order``.
+        workers: As for ``in_order``.
+
+    Raises:
+        SamrsError: A process died.
+    """
+    if not workers:
+        yield from map(work, items)
+        return
+    with _pool(work, workers) as pool:
+        for future in as_completed([pool.submit(_call, item) for item in items]):
+            yield future.result()
+
+
+@contextlib.contextmanager
+def _pool(work: Callable, workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Make processes, and end them at once where their results are no longer wanted."""
+    others = set(multiprocessing.active_children())
+    # Forked: no process imports torch anew, and the labels of a COCO file are shared.
+    context = multiprocessing.get_context('fork')
+    with ProcessPoolExecutor(workers, context, _begin, (work,)) as pool:
+        try:
+            yield pool
+        except BrokenProcessPool as error:
+            raise SamrsError(
+                'a working process died, perhaps out of memory; run the same command with fewer '
+                '--workers'
+            ) from error
+        except BaseException:
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
+
+
+_work: Callable
+
+
+def _begin(work: Callable) -> None:
+    global _work
+    _work = work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _call(item: Any) -> Any:
+    return _work(item)

@@ -1,0 +1,149 @@
+"""Measures of a mask that need no ground truth, and filters by them."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import cv2
+import numpy as np
+
+from samrs_mm.core import boxes as box_ops
+from samrs_mm.core import rle
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.rasterize import polygon_rle
+
+MEASURES = ('fill', 'coverage', 'leakage', 'components', 'at_border')
+"""What ``measure`` adds to ``score``, ``stability`` and ``area``."""
+
+DECIMALS = 6
+
+
+def measure(box: dict, height: int, width: int) -> dict[str, float | int | bool]:
+    """Return the measures of a mask as entries of its record.
+
+    All are taken in pixels of the image (or tile), of the whole mask before overlap, and follow
+    from the record alone. Boxes and polygons cover the pixels that ``rasterize`` gives them.
+
+    - ``fill``: mask pixels inside the prompt box / pixels of that box, clipped to the image; in
+      [0, 1]. Where the setting shows no box (``cp``) it is the upright box around ``polygon``.
+    - ``coverage``: mask pixels inside ``polygon`` (the R-Box) / pixels of it inside the image; in
+      [0, 1]. Unlike ``fill`` it does not depend on how an object lies.
+    - ``leakage``: mask pixels outside ``polygon`` / mask pixels; in [0, 1].
+    - ``components``: 8-connected parts of the mask.
+    - ``at_border``: whether a mask pixel lies in the image's first or last row or column.
+
+    Args:
+        box: Entry of a record with a ``segmentation`` of at least one pixel.
+        height: Image height in pixels.
+        width: Image width in pixels.
+    """
+    mask, polygon = box['segmentation'], np.array(box['polygon'], float)
+    inside = polygon_rle(polygon, height, width)
+    frame = polygon_rle(_frame(box, polygon, height, width), height, width)
+    x, y, w, h = rle.bbox(mask)
+    parts = np.ascontiguousarray(rle.decode(mask)[y : y + h, x : x + w].T).view(np.uint8)
+    fill = rle.shared_area(mask, frame) / max(rle.area(frame), 1)
+    covered = rle.shared_area(mask, inside)
+    leakage = 1 - covered / rle.area(mask)
+    return dict(
+        fill=round(fill, DECIMALS),
+        coverage=round(covered / max(rle.area(inside), 1), DECIMALS),
+        leakage=round(leakage, DECIMALS),
+        components=cv2.connectedComponents(parts, connectivity=8)[0] - 1,
+        at_border=x == 0 or y == 0 or x + w == width or y + h == height,
+    )
+
+
+def _frame(box: dict, polygon: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return the corners ``(4, 2)`` of the box that ``fill`` refers to."""
+    seen = box['prompt_box']
+    hbox = box_ops.hull(polygon[None]) if seen is None else np.array([seen], float)
+    return box_ops.corners(box_ops.clip(hbox, width, height))[0]
+
+
+@dataclass(frozen=True)
+class MaskFilters:
+    """Limits that a mask must keep; None sets no limit. Limits themselves are allowed.
+
+    Args:
+        min_score: Least predicted IoU.
+        min_stability: Least stability score.
+        min_fill: Least share of the prompt box that the mask covers (see ``measure``).
+        max_fill: Largest such share.
+        min_coverage: Least share of the R-Box that the mask covers.
+        max_leakage: Largest share of the mask outside the R-Box.
+        max_components: Most 8-connected parts.
+        min_area: Least number of mask pixels.
+        drop_at_border: Whether masks that touch the image's border go.
+    """
+
+    min_score: float | None = None
+    min_stability: float | None = None
+    min_fill: float | None = None
+    max_fill: float | None = None
+    min_coverage: float | None = None
+    max_leakage: float | None = None
+    max_components: int | None = None
+    min_area: int | None = None
+    drop_at_border: bool = False
+
+    @classmethod
+    def from_config(cls, entry: dict[str, Any] | None) -> 'MaskFilters':
+        """Read the ``filters`` of an annotate config; None is no filter.
+
+        Raises:
+            RefusedError: An unknown name, or a value that can't be.
+        """
+        names = [field.name for field in fields(cls)]
+        if not isinstance(entry, dict | None):
+            raise RefusedError(f'filters={entry!r}; allowed: None or dict({names[0]}=..., ...)')
+        for name in entry or {}:
+            if name not in names:
+                raise RefusedError(f'filters.{name} is unknown; allowed: {", ".join(names)}')
+        filters = cls(**{name: _checked(name, value) for name, value in (entry or {}).items()})
+        low, high = filters.min_fill, filters.max_fill
+        if low is not None and high is not None and low > high:
+            raise RefusedError(f'filters.min_fill={low!r} is above filters.max_fill={high!r}')
+        return filters
+
+    def as_dict(self) -> dict[str, Any] | None:
+        """Return the limits that are set; None if there are none."""
+        limits = asdict(self) | {'drop_at_border': self.drop_at_border or None}
+        return {name: value for name, value in limits.items() if value is not None} or None
+
+    @property
+    def measures(self) -> set[str]:
+        """What is looked at: ``score``, ``stability``, ``area`` or some of ``MEASURES``."""
+        return {name.partition('_')[2] for name in self.as_dict() or ()}
+
+    def reason(self, box: dict) -> str:
+        """Return which limit a measured mask breaks, the first if several; empty if none.
+
+        Args:
+            box: Entry of a record with a mask and its measures.
+        """
+        for name, limit in (self.as_dict() or {}).items():
+            kind, _, key = name.partition('_')
+            value = box[key]
+            if kind == 'min' and value < limit:
+                return f'{key} {value} is below {name} {limit}'
+            if kind == 'max' and value > limit:
+                return f'{key} {value} is above {name} {limit}'
+            if kind == 'drop' and value:
+                return "the mask touches the image's border"
+        return ''
+
+
+def _checked(name: str, value: Any) -> Any:
+    """Return a limit, refused where it is of the wrong kind or range."""
+    if value is None:
+        return None
+    if name == 'drop_at_border':
+        fits, allowed = isinstance(value, bool), 'True or False'
+    elif name in ('max_components', 'min_area'):
+        fits, allowed = type(value) is int and value >= 1, 'a whole number from 1, or None'
+    else:
+        fits, allowed = type(value) in (int, float) and 0 <= value <= 1, '0 to 1, or None'
+        value = float(value) if fits else value  # 1 and 1.0 are one setting
+    if not fits:
+        raise RefusedError(f'filters.{name}={value!r}; allowed: {allowed}')
+    return value

@@ -1,0 +1,161 @@
+"""COCO run-length masks with text counts, as they stand in JSON."""
+
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from samrs_mm.core.errors import SamrsError
+
+_FARTHEST = (1 << 16) - 1
+
+
+class MaskError(SamrsError, ValueError):
+    """A mask whose runs don't fill its size."""
+
+
+def encode(mask: np.ndarray) -> dict:
+    """Encode a mask ``(H, W)`` bool or uint8 as ``{'size': [H, W], 'counts': str}``.
+
+    Fastest where the mask is in Fortran order (a transposed C array).
+    """
+    return _text(coco_mask.encode(np.asfortranarray(mask).view(np.uint8)))
+
+
+def from_polygon(polygon: np.ndarray, height: int, width: int) -> dict:
+    """Encode the pixels of a polygon, corners ``(K, 2)`` of x, y, K >= 3, by COCO's rule."""
+    return _text(coco_mask.frPyObjects(polygon.reshape(1, -1).tolist(), height, width)[0])
+
+
+def encode_pixels(places: np.ndarray, height: int, width: int) -> dict:
+    """Encode a mask given by its pixels, in time that doesn't depend on the image's size.
+
+    Args:
+        places: Positions ``x * height + y`` of the mask's pixels, ascending, int64.
+        height: Image height in pixels.
+        width: Image width in pixels.
+    """
+    ends = np.flatnonzero(np.diff(places, append=height * width + 1) > 1)
+    starts = np.concatenate([[0], ends[:-1] + 1])[: len(ends)]
+    edges = np.stack([places[starts], places[ends] + 1], 1).ravel() if len(places) else []
+    counts = np.diff(np.concatenate([[0], edges, [height * width]])).astype(int).tolist()
+    if counts[-1] == 0:  # the encoder writes no empty run at the end
+        counts.pop()
+    return from_coco(dict(size=[height, width], counts=counts), height, width)
+
+
+def from_coco(segmentation: Any, height: int, width: int) -> dict | None:
+    """Return a segmentation as COCO files have it as RLE with text counts; None if there is none.
+
+    Args:
+        segmentation: A list of polygons, or RLE with counts as a list or as text.
+        height: Image height in pixels, for polygons.
+        width: Image width in pixels, for polygons.
+
+    Raises:
+        ValueError: A polygon that is none, see ``check_polygons``.
+        MaskError: RLE whose runs don't fill its size.
+    """
+    if not segmentation:
+        return None
+    if isinstance(segmentation, list):
+        check_polygons(segmentation)
+        mask = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
+    elif isinstance(segmentation['counts'], list):
+        mask = coco_mask.frPyObjects(segmentation, height, width)
+    else:
+        mask = segmentation
+    counts = mask['counts'] if isinstance(mask['counts'], str) else mask['counts'].decode('ascii')
+    return checked(dict(size=list(mask['size']), counts=counts))
+
+
+def checked(rle: dict) -> dict:
+    """Return a mask whose runs fill its size.
+
+    pycocotools does not look: of too few runs it decodes whatever was in memory, and it never comes
+    back from merging them.
+
+    Raises:
+        MaskError: They don't.
+    """
+    height, width = rle['size']
+    runs = _runs(rle['counts'])
+    if (runs < 0).any() or runs.sum() != height * width:
+        raise MaskError(f'a mask whose runs do not add up to its {width} x {height} px')
+    return rle
+
+
+def _runs(counts: str) -> np.ndarray:
+    """Return the run lengths (int64) that text counts stand for: 5 bits in a character, low first.
+
+    Source: ``rleFrString`` of https://github.com/cocodataset/cocoapi, common/maskApi.c.
+    """
+    codes = np.frombuffer(counts.encode(), np.uint8).astype(np.int64) - 48
+    if not len(codes) or codes.min() < 0 or codes.max() > 63 or codes[-1] & 32:
+        raise MaskError(f'{counts[:20]!r} is not the text of a run-length mask')
+    last = np.flatnonzero(codes & 32 == 0)
+    first = np.append(0, last[:-1] + 1)
+    bits = last - first + 1
+    if bits.max() > 7:
+        raise MaskError('a mask with a run longer than any image')
+    places = np.arange(len(codes)) - np.repeat(first, bits)
+    runs = np.add.reduceat((codes & 31) << 5 * places, first)
+    runs -= (codes[last] >> 4 & 1) << 5 * bits
+    # from the fourth on, a run is told as the difference to the last but one
+    runs[1::2] = runs[1::2].cumsum()
+    runs[2::2] = runs[2::2].cumsum()
+    return runs
+
+
+def check_polygons(polygons: list) -> None:
+    """Refuse what would make pycocotools ask for all memory there is.
+
+    Args:
+        polygons: Lists of ``x1, y1, x2, y2, x3, y3, ...`` in pixels.
+
+    Raises:
+        ValueError: Not that, or a coordinate that is NaN or beyond any image.
+    """
+    for polygon in polygons:
+        points = np.array(polygon, float)
+        if points.ndim != 1 or len(points) < 6 or len(points) % 2:
+            raise ValueError('a polygon is not a list of x1, y1, x2, y2, x3, y3 ...')
+        if not (np.abs(points) <= _FARTHEST).all():
+            raise ValueError(f'a polygon has a coordinate that is not within {_FARTHEST}')
+
+
+def decode(rle: dict) -> np.ndarray:
+    """Decode to a mask ``(H, W)`` bool, Fortran order.
+
+    Raises:
+        MaskError: The runs don't fill the stated size.
+    """
+    return coco_mask.decode(_raw(checked(rle))).view(bool)
+
+
+def area(rle: dict) -> int:
+    """Return the number of pixels of a mask."""
+    return int(coco_mask.area(_raw(rle)))
+
+
+def shared_area(first: dict, second: dict) -> int:
+    """Return the number of pixels that two masks of one size share.
+
+    Raises:
+        MaskError: The runs of one don't fill its size.
+    """
+    both = [_raw(checked(first)), _raw(checked(second))]
+    return int(coco_mask.area(coco_mask.merge(both, intersect=True)))
+
+
+def bbox(rle: dict) -> list[int]:
+    """Return the mask's own box ``[x, y, w, h]`` in pixels; zeros for an empty mask."""
+    return [int(value) for value in coco_mask.toBbox(_raw(rle))]
+
+
+def _text(rle: dict) -> dict:
+    return {'size': [int(side) for side in rle['size']], 'counts': rle['counts'].decode('ascii')}
+
+
+def _raw(rle: dict) -> dict:
+    return {'size': rle['size'], 'counts': rle['counts'].encode('ascii')}

@@ -1,0 +1,175 @@
+"""Cut scenes into tiles and deal boxes to them.
+
+As BboxToolkit's and mmrotate's splitters do: a sliding window whose last position is shifted back
+to the border, and a box belongs to every tile that covers at least ``iof`` of its area.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import shapely
+
+from samrs_mm.core.boxes import hull
+from samrs_mm.core.errors import RefusedError
+
+_STEM = re.compile(r'(.+)__(\d+)__(\d+)___(\d+)')
+
+
+@dataclass(frozen=True)
+class TileSpec:
+    """How scenes are cut.
+
+    Args:
+        size: Side of the square tile in pixels.
+        overlap: Overlap of neighbouring tiles in pixels, less than ``size``.
+        iof: Least share of a box's area inside a tile for the box to belong to it, in (0, 1].
+        pad: RGB of the part of a tile beyond the scene.
+        drop_empty: Leave out tiles without boxes.
+    """
+
+    size: int = 1024
+    overlap: int = 200
+    iof: float = 0.7
+    pad: tuple[int, int, int] = (104, 116, 124)
+    drop_empty: bool = False
+
+    @classmethod
+    def from_config(cls, config: dict | None) -> 'TileSpec | None':
+        """Build from a config's ``tile`` key; None stays None (images are used whole).
+
+        Raises:
+            RefusedError: Unknown key or impossible value.
+        """
+        if config is None:
+            return None
+        if not isinstance(config, dict):
+            raise RefusedError(f'tile: {config!r} is not None or dict(size=1024, overlap=200, ...)')
+        unknown = set(config) - set(cls.__dataclass_fields__)
+        if unknown:
+            raise RefusedError(
+                f'tile: unknown key {sorted(unknown)[0]!r}; '
+                f'allowed: {", ".join(cls.__dataclass_fields__)}'
+            )
+        spec = cls(**config)
+        if not _whole(spec.size, 1):
+            raise RefusedError(f'tile: size {spec.size!r} must be a whole number of at least 1')
+        if not _whole(spec.overlap, 0, spec.size - 1):
+            raise RefusedError(
+                f'tile: overlap {spec.overlap!r} must be in 0..{spec.size - 1} (less than size)'
+            )
+        if not isinstance(spec.iof, int | float) or not 0 < spec.iof <= 1:
+            raise RefusedError(f'tile: iof {spec.iof!r} must be in (0, 1]')
+        pad = tuple(spec.pad) if isinstance(spec.pad, list | tuple) else ()
+        if len(pad) != 3 or not all(_whole(value, 0, 255) for value in pad):
+            raise RefusedError(f'tile: pad {spec.pad!r} must be three values in 0..255 (RGB)')
+        if not isinstance(spec.drop_empty, bool):
+            raise RefusedError(f'tile: drop_empty {spec.drop_empty!r} must be True or False')
+        return replace(spec, pad=pad)
+
+    def as_dict(self) -> dict:
+        """Return the settings as plain data, for signatures."""
+        return {**asdict(self), 'pad': list(self.pad)}
+
+
+def _whole(value: object, low: int, high: float = float('inf')) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+@dataclass(frozen=True)
+class Window:
+    """A tile's place in its scene, in pixels; ``width`` and ``height`` include padding."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+def tile_stem(scene: str, window: Window) -> str:
+    """Return a tile's name, ``SCENE__SIZE__X___Y`` (as DOTA's devkit, so its merger reads it)."""
+    return f'{scene}__{window.width}__{window.x}___{window.y}'
+
+
+def parse_tile_stem(stem: str) -> tuple[str, Window]:
+    """Return the scene and the window in a name that ``tile_stem`` made.
+
+    Raises:
+        ValueError: It's no such name.
+    """
+    match = _STEM.fullmatch(stem)
+    if not match:
+        raise ValueError(f'{stem!r} is not a tile name SCENE__SIZE__X___Y')
+    size, x, y = map(int, match.groups()[1:])
+    return match[1], Window(x, y, size, size)
+
+
+def windows(width: int, height: int, spec: TileSpec) -> list[Window]:
+    """Return the tiles of a scene in row-major order.
+
+    Args:
+        width: Scene width in pixels.
+        height: Scene height in pixels.
+        spec: Tile size and overlap.
+    """
+    xs, ys = (_starts(side, spec.size, spec.size - spec.overlap) for side in (width, height))
+    return [Window(x, y, spec.size, spec.size) for y in ys for x in xs]
+
+
+def count_tiles(sizes: Mapping[tuple[int, int], int], spec: TileSpec) -> int:
+    """Return how many tiles images give of which only the sizes are known.
+
+    Args:
+        sizes: Number of images by ``(width, height)`` in pixels.
+        spec: Tile size and overlap.
+
+    Example:
+        >>> samrs = {(1024, 1024): 16_606, (800, 800): 11_139, (600, 600): 60_940}
+        >>> count_tiles(samrs, TileSpec(size=384, overlap=84))
+        609707
+    """
+    return sum(images * len(windows(*size, spec)) for size, images in sizes.items())
+
+
+def _starts(side: int, size: int, stride: int) -> list[int]:
+    last = max(side - size, 0)
+    return [*range(0, last, stride), last]
+
+
+def assign(polygons: np.ndarray, tiles: list[Window], iof: float) -> list[np.ndarray]:
+    """Deal boxes to tiles.
+
+    A box without area belongs to the tiles that hold its centre; one with NaN to none.
+
+    Args:
+        polygons: Corners ``(N, 4, 2)`` in scene pixels.
+        tiles: Windows of the scene.
+        iof: Least share of a box's area inside the tile.
+
+    Returns:
+        For each tile the indices of its boxes, ascending.
+    """
+    if not len(polygons):
+        return [np.empty(0, int) for _ in tiles]
+    finite = np.isfinite(polygons).all(axis=(1, 2))
+    safe = np.where(finite[:, None, None], polygons, 0)
+    bounds = hull(safe)
+    centres = (bounds[:, :2] + bounds[:, 2:]) / 2
+    shapes = shapely.make_valid(shapely.polygons(safe))
+    areas = shapely.area(shapes)
+    result = []
+    for tile in tiles:
+        low, high = (tile.x, tile.y), (tile.x + tile.width, tile.y + tile.height)
+        near = finite & (bounds[:, :2] < high).all(axis=1) & (bounds[:, 2:] > low).all(axis=1)
+        share = np.zeros(len(polygons))
+        solid = near & (areas > 0)
+        inner = shapely.intersection(shapes[solid], shapely.box(*low, *high))
+        share[solid] = shapely.area(inner) / areas[solid]
+        # rounding leaves the share of a box that lies wholly inside a little below 1
+        share[solid & (bounds[:, :2] >= low).all(axis=1) & (bounds[:, 2:] <= high).all(axis=1)] = 1
+        flat = finite & (areas == 0)
+        inside = (centres >= low).all(axis=1) & (centres < high).all(axis=1)
+        share[flat & inside] = 1
+        result.append(np.flatnonzero(share >= iof))
+    return result

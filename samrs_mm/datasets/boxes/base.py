@@ -1,0 +1,298 @@
+"""What all detection datasets share: an index of scenes, and their boxes on demand."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from torch.utils.data import Dataset
+
+from samrs_mm.core.classes import NAMED_CLASSES, ClassTable, UnknownClassError
+from samrs_mm.core.errors import LabelReadError, RefusedError
+from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage
+from samrs_mm.formats.boxes.labels import ParsedLabels
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One image of a detection dataset, by paths relative to the data root (posix).
+
+    Args:
+        stem: Name of the outputs; unique in the dataset.
+        image: Image path, or None where a label file has no image.
+        label: Label file path, or None where an image has no label file.
+        split: Split the image belongs to, where the dataset has splits.
+    """
+
+    stem: str
+    image: str | None
+    label: str | None
+    split: str | None = None
+
+
+@dataclass
+class Census:
+    """What a look at all labels found: boxes, problems, and unreadable label files."""
+
+    scenes: int = 0
+    boxes: int = 0
+    problems: int = 0
+
+
+class BoxDataset(Dataset):
+    """A detection dataset to annotate: ``len`` scenes, their images and their boxes.
+
+    Subclasses say which scenes there are and how a label file is read.
+
+    Args:
+        data_root: Folder of the dataset as downloaded.
+        classes: Class names in label order, or the name of a list in ``NAMED_CLASSES``; None
+            collects them from the labels, sorted.
+
+    Raises:
+        RefusedError: No such folder, no images or no labels in it, two images of one name, a file
+            name that leaves the folder, or an impossible list of classes.
+    """
+
+    layout: str = ''
+    truth_options: dict[str, Any] | None = None
+    """Arguments with which a dataset offers true masks; None where it has none to offer."""
+
+    def __init__(self, data_root: str, classes: Sequence[str] | str | None = None):
+        self.root = Path(data_root)
+        if not self.root.is_dir():
+            raise RefusedError(f'data_root {data_root}: no such folder; expected {self.layout}')
+        self.scenes: list[Scene] = self.index()
+        if not any(scene.image for scene in self.scenes):
+            raise RefusedError(f'data_root {data_root}: no images found; expected {self.layout}')
+        if not any(scene.label for scene in self.scenes):
+            raise RefusedError(f'data_root {data_root}: no labels found; expected {self.layout}')
+        self._check_names()
+        self.table: ClassTable | None = None if classes is None else _fixed_table(classes)
+
+    @abstractmethod
+    def index(self) -> list[Scene]:
+        """Return all scenes, sorted by stem; no file is opened but lists of names."""
+
+    @abstractmethod
+    def parse(self, scene: Scene) -> ParsedLabels:
+        """Return the boxes of a scene.
+
+        Raises:
+            LabelReadError: The label file as a whole can't be read.
+        """
+
+    def labels(self, index: int) -> ParsedLabels:
+        """Return the boxes of scene ``index``; none for a scene without a label file.
+
+        Raises:
+            LabelReadError: The label file as a whole can't be read.
+        """
+        scene = self.scenes[index]
+        return ParsedLabels() if scene.label is None else self.parse(scene)
+
+    def ground_truth_of(self, index: int) -> dict[str, Any]:
+        """Return the true masks of scene ``index``: COCO polygons or RLE by box id.
+
+        Boxes without a true mask are left out; see ``truth_options``.
+
+        Raises:
+            LabelReadError: The label file can't be read.
+            ImageReadError: A picture of masks can't be read.
+        """
+        return {}
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names; collected from the labels by ``survey`` where the config fixes none."""
+        if self.table is None:
+            self.survey()
+        return self.table.classes
+
+    def survey(self, progress: Callable[[Iterator], Iterator] = iter) -> Census:
+        """Look at all labels once: count boxes, and collect or check the class names.
+
+        Args:
+            progress: Wraps the iterator over scene indices, to show progress.
+
+        Raises:
+            RefusedError: Labels name classes that the config does not have.
+        """
+        census = Census(scenes=len(self.scenes))
+        places: dict[str, tuple[str, int]] = {}
+        for index in progress(range(len(self.scenes))):
+            try:
+                parsed = self.labels(index)
+            except LabelReadError:
+                census.problems += 1
+                continue
+            census.boxes += len(parsed.boxes)
+            census.problems += len(parsed.problems)
+            for box in parsed.boxes:
+                first, count = places.get(box.category, (box.box_id, 0))
+                places[box.category] = (first, count + 1)
+        if self.table is None:
+            self.table = _refusing(ClassTable.from_names, places)
+        self._check_classes(places)
+        return census
+
+    def _check_classes(self, places: dict[str, tuple[str, int]]) -> None:
+        errors = []
+        for name, (place, count) in sorted(places.items()):
+            try:
+                self.table.index(name)
+            except UnknownClassError as error:
+                errors.append(f'{place}: {error} ({count} boxes)')
+        if errors:
+            raise RefusedError(
+                '; '.join(errors) + '; to take all names from the labels set dataset.classes=None'
+            )
+
+    def _check_names(self) -> None:
+        first: dict[str, Scene] = {}
+        for scene in self.scenes:
+            for path in filter(None, (scene.image, scene.label)):
+                check_path(path)
+            other = first.setdefault(scene.stem.lower(), scene)
+            if other is not scene:
+                raise RefusedError(
+                    f'two images would both be called {scene.stem!r}: {other.image or other.label}'
+                    f' and {scene.image or scene.label}; rename one of them'
+                )
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def __getitem__(self, index: int) -> dict:
+        """Return ``dict(scene, image (H, W, 3) uint8 RGB, labels)``; for browsing and tests.
+
+        Raises:
+            ImageReadError: The image can't be read.
+            LabelReadError: The label file can't be read.
+        """
+        scene = self.scenes[index]
+        image = SceneImage(self.root / scene.image).read() if scene.image else None
+        return dict(scene=scene, image=image, labels=self.labels(index))
+
+
+def _fixed_table(classes: Sequence[str] | str) -> ClassTable:
+    if isinstance(classes, str):
+        if classes not in NAMED_CLASSES:
+            raise RefusedError(
+                f'dataset.classes={classes!r}; allowed: {", ".join(map(repr, NAMED_CLASSES))}, '
+                'a list of class names, or None to collect them from the labels'
+            )
+        classes = NAMED_CLASSES[classes]
+    return _refusing(ClassTable, classes)
+
+
+def _refusing(make: Callable[[Iterable[str]], ClassTable], names: Iterable[str]) -> ClassTable:
+    try:
+        return make(names)
+    except ValueError as error:
+        raise RefusedError(f'dataset.classes: {error}') from error
+
+
+def check_path(path: str) -> None:
+    """Refuse a file name that leads out of the data root, or that no tool could show.
+
+    Args:
+        path: Posix path relative to the data root, as a label file or a folder listing has it.
+
+    Raises:
+        RefusedError: Absolute path, ``..``, backslash, control character, or no name at all.
+    """
+    parts = PurePosixPath(path).parts
+    if not parts:
+        raise RefusedError(f'file name {path!r} names no file')
+    if '..' in parts or PurePosixPath(path).is_absolute() or '\\' in path:
+        raise RefusedError(f'file name {path!r} leads out of the data root; refused')
+    if not path.isprintable():
+        raise RefusedError(f'file name {path!r} holds control characters; rename the file')
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a label file's content.
+
+    Raises:
+        LabelReadError: Missing or unreadable file.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise LabelReadError(f'{path}: cannot read the label file: {error.strerror}') from error
+
+
+def read_text(path: Path) -> str:
+    """Return a text file's content, UTF-8 or else GB2312's superset GB18030.
+
+    Raises:
+        LabelReadError: Missing or unreadable file.
+    """
+    data = read_bytes(path)
+    try:
+        return data.decode('utf-8')
+    except UnicodeDecodeError:
+        return data.decode('gb18030', errors='replace')
+
+
+def read_names(path: Path) -> list[str]:
+    """Return the image names of a list file, one a line; [] where there is no such file.
+
+    Raises:
+        LabelReadError: Unreadable file.
+    """
+    return read_text(path).lstrip('\ufeff').split() if path.is_file() else []
+
+
+def list_stems(folder: Path, suffixes: Sequence[str]) -> dict[str, list[str]]:
+    """Return the files of a folder by stem: ``{stem: [file name, ...]}``, sorted; {} if absent."""
+    stems: dict[str, list[str]] = {}
+    if folder.is_dir():
+        for path in sorted(folder.iterdir()):
+            if path.suffix.lower() in suffixes and not path.name.startswith('.'):
+                stems.setdefault(path.stem, []).append(path.name)
+    return stems
+
+
+def pair_scenes(
+    root: Path,
+    images: str,
+    labels: str,
+    label_suffix: str,
+    prefix: str = '',
+    split: str | None = None,
+) -> list[Scene]:
+    """Pair a folder of images with a folder of label files by stem.
+
+    Args:
+        root: Data root.
+        images: Image folder relative to the root.
+        labels: Label folder relative to the root.
+        label_suffix: ``'.txt'`` or ``'.xml'``.
+        prefix: Put before each stem.
+        split: Split of all scenes.
+
+    Returns:
+        A scene for every image (two for two images of one stem) and for every label file that has
+        no image.
+
+    Raises:
+        RefusedError: There are images but no label folder.
+    """
+    image_names = list_stems(root / images, IMAGE_SUFFIXES)
+    label_names = list_stems(root / labels, (label_suffix,))
+    if image_names and not (root / labels).is_dir():
+        raise RefusedError(f'{root / images} holds images, but there is no folder {root / labels}')
+    scenes = []
+    for stem in sorted(image_names.keys() | label_names.keys()):
+        label = _join(labels, label_names[stem][0]) if stem in label_names else None
+        for name in image_names.get(stem, [None]):
+            image = _join(images, name) if name else None
+            scenes.append(Scene(prefix + stem, image, label, split))
+    return scenes
+
+
+def _join(folder: str, name: str) -> str:
+    return str(PurePosixPath(folder) / name)

@@ -1,0 +1,126 @@
+"""Any dataset with boxes in a COCO json file."""
+
+import os
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from mmseg.registry import DATASETS
+
+from samrs_mm.core.errors import LabelReadError, RefusedError
+from samrs_mm.core.images import IMAGE_SUFFIXES
+from samrs_mm.datasets.boxes.base import BoxDataset, Scene, check_path, read_bytes
+from samrs_mm.formats.boxes.coco import parse_coco
+from samrs_mm.formats.boxes.labels import ParsedLabels
+
+
+@DATASETS.register_module()
+class COCOBoxDataset(BoxDataset):
+    """COCO: ``annotations.json``, and ``images/`` or the images beside the json file.
+
+    H-Boxes from ``bbox``, R-Boxes from ``rbox`` (8 numbers) or from a 4-point ``segmentation``.
+    Images may lie in sub-folders: ``a/b.png`` gets the stem ``a__b``. Annotations whose image is
+    not in the file stand under a scene of their own that has no image.
+    Source of the format: https://cocodataset.org/#format-data.
+
+    Args:
+        data_root: Folder of the dataset.
+        classes: As in ``BoxDataset`` (never the order of the file's categories).
+        ann_file: The json file, relative to the root.
+        images: Folder that the file names start from, relative to the root; None takes ``images``
+            if it exists, else the folder of ``ann_file``.
+        unlisted: Whether images that the file does not list are taken too, as images without
+            boxes; only from folders that hold a listed one (``val2017/`` may have siblings).
+        ground_truth: Keep all ``segmentation`` entries in memory, for ``ground_truth_of``.
+
+    Raises:
+        RefusedError: As in ``BoxDataset``, or the json file can't be read.
+    """
+
+    layout = 'annotations.json and images/ (or the images beside it)'
+    truth_options = dict(ground_truth=True)
+
+    def __init__(
+        self,
+        data_root: str,
+        classes: tuple[str, ...] | str | None = None,
+        ann_file: str = 'annotations.json',
+        images: str | None = None,
+        unlisted: bool = True,
+        ground_truth: bool = False,
+    ):
+        self.ann_file = PurePosixPath(ann_file).as_posix()
+        self.images, self.unlisted, self.ground_truth = images, unlisted, ground_truth
+        super().__init__(data_root, classes)
+
+    def index(self) -> list[Scene]:
+        """Return the scenes of the json file, and of the images that it does not list."""
+        if self.images is None:
+            beside = PurePosixPath(self.ann_file).parent.as_posix()
+            self.images = 'images' if (self.root / 'images').is_dir() else beside
+        try:
+            data = read_bytes(self.root / self.ann_file)
+            self.coco = parse_coco(data, self.ann_file, self.ground_truth)
+        except LabelReadError as error:
+            raise RefusedError(str(error)) from error
+        self._rows: dict[str, int] = {}
+        there = set(self._walk())
+        scenes, folders = [], {'.'}
+        for row, file_name in enumerate(self.coco.file_names):
+            name = self._inside(file_name, there)
+            stem = _stem(name)
+            image = self._path(name) if name in there else None
+            scenes.append(Scene(stem, image, self.ann_file))
+            self._rows[stem] = row
+            there.discard(name)
+            folders.add(_folder(name))
+        if self.unlisted:
+            scenes += [
+                Scene(_stem(name), self._path(name), None)
+                for name in there
+                if name.lower().endswith(IMAGE_SUFFIXES) and _folder(name) in folders
+            ]
+        if self.coco.unplaced.problems:
+            scenes.append(Scene(f'{_stem(self.ann_file)}__without_image', None, self.ann_file))
+        return sorted(scenes, key=lambda scene: scene.stem)
+
+    def parse(self, scene: Scene) -> ParsedLabels:
+        """Return the scene's part of the json file."""
+        row = self._rows.get(scene.stem)
+        return self.coco.unplaced if row is None else self.coco.labels(row)
+
+    def ground_truth_of(self, index: int) -> dict[str, Any]:
+        """Return COCO segmentations (polygons or RLE) of scene ``index`` by box id.
+
+        Needs ``ground_truth=True``. A 4-point polygon is in it too, also where it is the R-Box;
+        the region of a crowd isn't.
+        """
+        row = self._rows.get(self.scenes[index].stem)
+        return {} if row is None else self.coco.segmentations(row)
+
+    def _path(self, name: str) -> str:
+        return (PurePosixPath(self.images) / name).as_posix()
+
+    def _inside(self, file_name: str, there: set[str]) -> str:
+        """Return a file name relative to the image folder (some files name the folder too)."""
+        check_path(file_name)
+        name = PurePosixPath(file_name).as_posix()
+        shorter = name.removeprefix(f'{self.images}/')
+        return shorter if name not in there else name
+
+    def _walk(self) -> Iterator[str]:
+        """Yield all files of the image folder, relative to it."""
+        base = self.root / self.images
+        for folder, subfolders, files in os.walk(base, followlinks=True):
+            subfolders[:] = sorted(name for name in subfolders if not name.startswith('.'))
+            for name in files:
+                if not name.startswith('.'):
+                    yield os.path.relpath(os.path.join(folder, name), base).replace(os.sep, '/')
+
+
+def _folder(name: str) -> str:
+    return PurePosixPath(name).parent.as_posix()
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(name).with_suffix('').as_posix().replace('/', '__')

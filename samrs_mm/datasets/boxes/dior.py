@@ -1,0 +1,85 @@
+"""DIOR and DIOR-R."""
+
+from mmseg.registry import DATASETS
+
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.images import IMAGE_SUFFIXES
+from samrs_mm.datasets.boxes.base import (
+    BoxDataset,
+    Scene,
+    list_stems,
+    read_bytes,
+    read_names,
+)
+from samrs_mm.formats.boxes.dior import parse_dior
+from samrs_mm.formats.boxes.labels import ParsedLabels
+
+_FOLDERS = {
+    'JPEGImages-trainval': 'trainval',
+    'JPEGImages-test': 'test',
+    'trainval_images': 'trainval',
+    'test_images': 'test',
+}
+
+
+@DATASETS.register_module()
+class DIORBoxDataset(BoxDataset):
+    """DIOR: ``JPEGImages-trainval``, ``JPEGImages-test``, ``Annotations/KIND/*.xml``.
+
+    23,463 images of 800 x 800 px, 192,472 H-Boxes, 20 classes; train 5,862, val 5,863 and test
+    11,738 images. All are taken; the split of each comes from ``ImageSets/Main/*.txt``, else
+    (trainval or test) from its folder. ``trainval_images`` and ``test_images`` are read as well.
+    Source: Li et al. 2020, arXiv:1909.00133; DIOR-R: Cheng et al. 2022, arXiv:2110.01931.
+
+    Args:
+        data_root: Folder of the dataset.
+        classes: As in ``BoxDataset``.
+        labels: Folder inside ``Annotations``: ``'Horizontal Bounding Boxes'`` or
+            ``'Oriented Bounding Boxes'``.
+
+    Raises:
+        RefusedError: As in ``BoxDataset``, or there is no such folder of labels.
+    """
+
+    layout = (
+        'JPEGImages-trainval/ and JPEGImages-test/ with *.jpg, '
+        'Annotations/Horizontal Bounding Boxes/*.xml'
+    )
+
+    def __init__(
+        self,
+        data_root: str,
+        classes: tuple[str, ...] | str | None = None,
+        labels: str = 'Horizontal Bounding Boxes',
+    ):
+        self.label_folder = f'Annotations/{labels}'
+        super().__init__(data_root, classes)
+
+    def index(self) -> list[Scene]:
+        """Return the scenes of all image folders, and the label files without an image."""
+        if not (self.root / self.label_folder).is_dir():
+            raise RefusedError(
+                f'{self.root}: no folder {self.label_folder!r}; expected {self.layout}, or set '
+                'dataset.labels to the name of a folder in Annotations'
+            )
+        labels = list_stems(self.root / self.label_folder, ('.xml',))
+        splits = {
+            stem: split
+            for split in ('train', 'val', 'test')
+            for stem in read_names(self.root / f'ImageSets/Main/{split}.txt')
+        }
+        scenes, seen = [], set()
+        for folder, split in _FOLDERS.items():
+            for stem, names in list_stems(self.root / folder, IMAGE_SUFFIXES).items():
+                seen.add(stem)
+                label = f'{self.label_folder}/{labels[stem][0]}' if stem in labels else None
+                split_of = splits.get(stem, split)
+                scenes += [Scene(stem, f'{folder}/{name}', label, split_of) for name in names]
+        for stem in labels.keys() - seen:
+            label = f'{self.label_folder}/{labels[stem][0]}'
+            scenes.append(Scene(stem, None, label, splits.get(stem)))
+        return sorted(scenes, key=lambda scene: scene.stem)
+
+    def parse(self, scene: Scene) -> ParsedLabels:
+        """Read the scene's label file."""
+        return parse_dior(read_bytes(self.root / scene.label), scene.label)

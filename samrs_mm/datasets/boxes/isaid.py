@@ -1,0 +1,109 @@
+"""iSAID's instances as boxes with true masks."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from mmseg.registry import DATASETS
+
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.found_files import files_by_name, the_one
+from samrs_mm.datasets.boxes.base import BoxDataset, Scene
+from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels
+from samrs_mm.formats.scenes import isaid
+from samrs_mm.formats.scenes.isaid_instances import Instance, read_instances
+
+_COLOUR, _ID = '_instance_color_RGB.png', '_instance_id_RGB.png'
+
+
+@DATASETS.register_module()
+class ISAIDInstanceDataset(BoxDataset):
+    """iSAID's images, with boxes made from the instance masks, which are the ground truth.
+
+    ``P0003.png``, ``P0003_instance_id_RGB.png`` and ``P0003_instance_color_RGB.png`` are looked for
+    anywhere below the root: beside each other, or as the archives unpack. The H-Box is the mask's
+    own, the R-Box the smallest rectangle around the mask. Box ids are the instance's picture and
+    number. Without the JSON files, whose category ids differ between train and val.
+    Source: Waqas Zamir et al. 2019, iSAID.
+
+    Args:
+        data_root: Folder of the download.
+        classes: As in ``BoxDataset``; None takes iSAID's fifteen.
+        split: ``'train'`` or ``'val'`` takes that folder of the root alone; None takes all.
+
+    Raises:
+        RefusedError: As in ``BoxDataset``, or no such split.
+    """
+
+    layout = 'P*.png with P*_instance_id_RGB.png and P*_instance_color_RGB.png, in any folders'
+    truth_options: ClassVar = {}
+
+    def __init__(
+        self,
+        data_root: str,
+        classes: tuple[str, ...] | str | None = None,
+        split: str | None = None,
+    ):
+        if split not in (None, *isaid.SCENES):
+            raise RefusedError(
+                f'dataset.split={split!r}; allowed: {", ".join(isaid.SCENES)}, or None for all'
+            )
+        self.split = split
+        self._last: tuple[str, list[Instance]] | None = None
+        super().__init__(data_root, isaid.CLASSES[1:] if classes is None else classes)
+
+    def index(self) -> list[Scene]:
+        """Return the images and the pictures of instances, by name."""
+        files = files_by_name(self.root / (self.split or ''))
+        self._files = {
+            name: the_one(paths) for name, paths in files.items() if name.endswith('.png')
+        }
+        labels = {name.removesuffix(_ID) for name in self._files if name.endswith(_ID)}
+        images = {
+            name.removesuffix('.png') for name in self._files if not name.endswith((_COLOUR, _ID))
+        }
+        for stem in sorted(labels):
+            if stem + _COLOUR not in self._files:
+                raise RefusedError(
+                    f'{self._files[stem + _ID]}: no {stem + _COLOUR} with its classes; unpack '
+                    'Semantic_masks below the root'
+                )
+        return [self._scene(stem) for stem in sorted(labels | images)]
+
+    def _scene(self, stem: str) -> Scene:
+        image, label = (self._files.get(stem + suffix) for suffix in ('.png', _ID))
+        split = self._relative(image or label).parts[0]
+        return Scene(
+            stem,
+            image and self._relative(image).as_posix(),
+            label and self._relative(label).as_posix(),
+            self.split or (split if split in isaid.SCENES else None),
+        )
+
+    def _relative(self, path: Path) -> Path:
+        return path.relative_to(self.root)
+
+    def parse(self, scene: Scene) -> ParsedLabels:
+        """Return the boxes around the scene's instances, by number."""
+        labels = ParsedLabels()
+        for instance in self._instances(scene):
+            box_id = f'{scene.label}:{instance.number}'
+            if not instance.label:
+                labels.add_problem(box_id, 'most of its pixels are of no class (background)')
+                continue
+            name = isaid.CLASSES[instance.label]
+            labels.boxes.append(BoxLabel(box_id, name, instance.hbox(), instance.rbox()))
+        return labels
+
+    def ground_truth_of(self, index: int) -> dict[str, dict]:
+        """Return the instances of scene ``index`` as COCO RLE by box id."""
+        scene = self.scenes[index]
+        if scene.label is None:
+            return {}
+        return {f'{scene.label}:{each.number}': each.mask() for each in self._instances(scene)}
+
+    def _instances(self, scene: Scene) -> list[Instance]:
+        """Return the scene's instances; the last scene's are kept, for boxes and then masks."""
+        if self._last is None or self._last[0] != scene.stem:
+            colours = self._files[scene.stem + _COLOUR]
+            self._last = scene.stem, read_instances(self.root / scene.label, colours)
+        return self._last[1]

@@ -1,0 +1,222 @@
+"""Which images a segmentation dataset holds: annotated folders, and the released SAMRS layout."""
+
+import csv
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.images import IMAGE_SUFFIXES
+from samrs_mm.formats.annotated import folder
+
+IMAGE_FOLDERS = (
+    'images',
+    'trainval/images',
+    'trainval_images',
+    'JPEGImages-trainval',
+)
+"""Where released SAMRS images were seen below the data root; the first that exists is taken."""
+
+LABEL_FOLDERS = tuple(
+    f'{base}{name}'
+    for base in ('', 'trainval/')
+    for name in (
+        'semlabels/gray',
+        'semantic',
+        'hbox_segs_init/gray',
+        'rhbox_segs_init/gray',
+        'hbox_segs_trainvaltest_init/gray',
+        'gray',
+        'labels',
+    )
+)
+"""Where released SAMRS labels were seen, likewise."""
+
+DIOR_TRAINVAL = 11_725
+"""DIOR's training and validation images are 00001 to 11725, its test images 11726 to 23463."""
+
+_TILE = re.compile(r'(?P<scene>.+)__\d+__\d+___\d+')
+_PATCH = re.compile(r'(?P<scene>.*\d.*)_\d{4}')
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One image and its label.
+
+    Args:
+        stem: Name of the label without suffix; unique in the dataset.
+        image: Image file.
+        label: Label file.
+        scene: What the image was cut from; images of one scene may overlap.
+        split: Split of the detection dataset it comes from; empty where unknown.
+        labelled: Number of label pixels that aren't 255; None where unknown.
+    """
+
+    stem: str
+    image: str
+    label: str
+    scene: str
+    split: str = ''
+    labelled: int | None = None
+
+
+def scene_of(stem: str) -> str:
+    """Return the scene that a tile was cut from, by its name.
+
+    Example:
+        >>> scene_of('P0003__1024__824___0'), scene_of('P0003_0007'), scene_of('train_12_0003')
+        ('P0003', 'P0003', 'train_12')
+        >>> scene_of('00012'), scene_of('train_0012')
+        ('00012', 'train_0012')
+    """
+    match = _TILE.fullmatch(stem) or _PATCH.fullmatch(stem)
+    return match['scene'] if match else stem
+
+
+def is_dior_trainval(name: str) -> bool:
+    """Whether a DIOR image, by its number, is of the training and validation sets.
+
+    Raises:
+        RefusedError: The name isn't one of DIOR.
+    """
+    match = re.match(r'\d{1,5}(?!\d)', name)
+    if not match:
+        raise RefusedError(
+            f'{name!r} is not a DIOR image (00001 to 23463); use SAMRSDataset for other images'
+        )
+    return 1 <= int(match[0]) <= DIOR_TRAINVAL
+
+
+def read_meta(root: Path) -> dict | None:
+    """Return an annotated folder's ``meta.json``; None where there is none.
+
+    Raises:
+        RefusedError: It can't be read, or misses what training needs.
+    """
+    path = root / folder.META
+    if not path.exists():
+        return None
+    try:
+        meta = json.loads(path.read_bytes())
+        complete = {'settings', 'classes', 'palette', 'data_root'} <= meta.keys()
+    except (OSError, ValueError, AttributeError) as error:
+        raise RefusedError(f'{path}: cannot read it: {error}') from error
+    if not complete:
+        raise RefusedError(
+            f'{path}: the annotation has not got to its end; finish it with sam_annotate.py, or '
+            'close it as it is with sam_annotate.py --finalise'
+        )
+    return meta
+
+
+def read_annotated(root: Path, meta: dict) -> list[Entry]:
+    """Return the images of a folder that ``sam_annotate.py`` wrote.
+
+    Args:
+        root: The folder.
+        meta: Its ``meta.json``.
+
+    Raises:
+        RefusedError: ``images.csv`` is missing or isn't one.
+    """
+    path = root / folder.INDEX
+    tiled = meta['settings'].get('tile') is not None
+    base = root if tiled else Path(os.path.normpath(root / meta['data_root']))
+    try:
+        with open(path, newline='', encoding='utf-8') as file:
+            return [
+                Entry(
+                    stem=row['stem'],
+                    image=str(base / row['file']),
+                    label=str(root / folder.SEMANTIC / f'{row["stem"]}.png'),
+                    scene=row['scene'],
+                    split=row['split'],
+                    labelled=int(row['labelled']),
+                )
+                for row in csv.DictReader(file)
+            ]
+    except FileNotFoundError as error:
+        raise RefusedError(
+            f'{path}: no such file; write it with sam_annotate.py --finalise'
+        ) from error
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise RefusedError(
+            f'{path}: not an index of this tool ({error}); write it with sam_annotate.py --finalise'
+        ) from error
+
+
+def read_released(root: Path, prefixes: Mapping[str, str]) -> list[Entry]:
+    """Return the images that have a label, in the layout of the SAMRS release.
+
+    Args:
+        root: Folder of one subset.
+        prefixes: ``img_path`` and ``seg_map_path`` relative to it; empty ones are looked for in
+            ``IMAGE_FOLDERS`` and ``LABEL_FOLDERS``.
+
+    Raises:
+        RefusedError: A folder is missing, or no image has a label.
+    """
+    images = _folder(root, prefixes.get('img_path'), 'img_path', IMAGE_FOLDERS)
+    labels = _folder(root, prefixes.get('seg_map_path'), 'seg_map_path', LABEL_FOLDERS)
+    labelled = set(_stems(labels, ('.png',)))
+    entries = [
+        Entry(stem, str(images / name), str(labels / f'{stem}.png'), scene_of(stem))
+        for stem, name in sorted(_stems(images, IMAGE_SUFFIXES).items())
+        if stem in labelled
+    ]
+    if not entries:
+        raise RefusedError(
+            f'data_root {root}: no image of {images} has a label STEM.png in {labels}; set '
+            'data_prefix=dict(img_path=..., seg_map_path=...)'
+        )
+    return entries
+
+
+def _folder(root: Path, given: str | None, key: str, known: Iterable[str]) -> Path:
+    for name in (given,) if given else known:
+        if (root / name).is_dir():
+            return root / name
+    tried = given or ', '.join(known)
+    raise RefusedError(
+        f'data_root {root}: no {folder.META}, and no such folder: {tried}; set data_prefix=dict('
+        f'{key}=...)'
+    )
+
+
+def _stems(path: Path, suffixes: Iterable[str]) -> dict[str, str]:
+    names = (name for name in os.listdir(path) if not name.startswith('.'))
+    parts = ((*os.path.splitext(name), name) for name in names)
+    return {stem: name for stem, suffix, name in parts if suffix.lower() in suffixes}
+
+
+def read_entries(root: str | os.PathLike, prefixes: Mapping[str, str] | None = None) -> list[Entry]:
+    """Return the images of a segmentation dataset of either layout, as they stand in it.
+
+    Args:
+        root: An annotated folder, or one subset of the SAMRS release.
+        prefixes: As in ``read_released``.
+
+    Raises:
+        RefusedError: It is neither.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise RefusedError(f'data_root {root}: no such folder')
+    meta = read_meta(root)
+    return read_annotated(root, meta) if meta else read_released(root, prefixes or {})
+
+
+def missing_files(paths: Iterable[str]) -> list[str]:
+    """Return those of many files that don't exist, looking into each folder once."""
+    present: dict[str, set[str]] = {}
+    missing = []
+    for path in paths:
+        parent, name = os.path.split(path)
+        if parent not in present:
+            present[parent] = set(os.listdir(parent)) if os.path.isdir(parent) else set()
+        if name not in present[parent]:
+            missing.append(path)
+    return missing

@@ -1,0 +1,77 @@
+"""Deal images to a training and a validation list."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.datasets.segmentation.image_index import Entry
+
+TRAIN, VAL = 'train', 'val'
+
+
+def rank(name: str, seed: int, salt: str = '') -> float:
+    """Return a number in [0, 1) that follows from a name and a seed alone.
+
+    Args:
+        name: Stem or scene.
+        seed: Chooses the order.
+        salt: Makes orders for several purposes independent.
+    """
+    digest = hashlib.sha256(f'{salt}{seed}:{name}'.encode()).digest()
+    return int.from_bytes(digest[:7], 'big') / 2**56
+
+
+def split_by_scene(entries: Sequence[Entry], val: float, seed: int) -> dict[str, str]:
+    """Return the side of each image by stem; a scene is on one side as a whole.
+
+    A scene's side follows from its name and the seed alone.
+
+    Args:
+        entries: The images.
+        val: Share of scenes for validation, in (0, 1).
+        seed: Chooses the scenes.
+
+    Raises:
+        RefusedError: All scenes fall on one side.
+    """
+    scenes = {entry.scene: rank(entry.scene, seed) for entry in entries}
+    inside = sum(value < val for value in scenes.values())
+    if not 0 < inside < len(scenes):
+        side, bound = (VAL, min(scenes.values())) if not inside else (TRAIN, max(scenes.values()))
+        limit = f'above {bound:.4f}' if not inside else f'of at most {bound:.4f}'
+        raise RefusedError(
+            f'none of {len(scenes)} scenes falls into {side} with --val {val} --seed {seed}; '
+            f'choose --val {limit}, another --seed, or --by image'
+        )
+    return {entry.stem: VAL if scenes[entry.scene] < val else TRAIN for entry in entries}
+
+
+def split_by_image(
+    entries: Sequence[Entry], val: float, seed: int, known: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the side of each image by stem, with exactly ``round((1 - val) * n)`` for training.
+
+    Images whose side is known keep it; the others are dealt in the order of their rank. Counts are
+    missed only where the known sides leave no choice.
+
+    Args:
+        entries: The images.
+        val: Share of images for validation, in (0, 1).
+        seed: Chooses the images.
+        known: Sides from an earlier split.
+    """
+    stems = [entry.stem for entry in entries]
+    wanted = len(stems) - round((1 - val) * len(stems))
+    wanted -= sum(known.get(stem) == VAL for stem in stems)
+    new = sorted((stem for stem in stems if stem not in known), key=lambda s: rank(s, seed))
+    sides = {stem: VAL if number < wanted else TRAIN for number, stem in enumerate(new)}
+    return {stem: known.get(stem) or sides[stem] for stem in stems}
+
+
+def shared_scenes(entries: Sequence[Entry], sides: Mapping[str, str]) -> int:
+    """Return the number of scenes that have images on both sides."""
+    by_side = {
+        side: {entry.scene for entry in entries if sides[entry.stem] == side}
+        for side in (TRAIN, VAL)
+    }
+    return len(by_side[TRAIN] & by_side[VAL])

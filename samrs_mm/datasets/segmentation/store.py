@@ -1,0 +1,254 @@
+"""The packed store: images and labels, losslessly, in files that can be read by window.
+
+One tiled GeoTIFF per image, bands red, green, blue, label, in ZSTD blocks of 128 px. On 1024 px
+tiles this takes 5 % less to 15 % more space than PNG, and a crop is read in a 17th of the time. Of
+what else was tried, LZW and Deflate read slower, lossless WebP takes half the space but twice the
+time to read and 20 times to write, and uncompressed files read in half the time and take twice the
+space. Blocks of 256 px save 5 % of the space and cost 40 % of the time.
+"""
+
+import csv
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from rasterio.io import MemoryFile
+
+from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.classes import UNLABELLED
+from samrs_mm.core.errors import RefusedError, SamrsError
+from samrs_mm.datasets.segmentation.image_index import Entry
+from samrs_mm.datasets.transforms.pixels import FilePixels, StorePixels
+from samrs_mm.formats.annotated.records import dump
+
+ABOUT, MANIFEST, TILES = 'pack.json', 'pack.csv', 'tiles'
+_FORMAT = dict(
+    driver='GTiff', tiled=True, blockxsize=128, blockysize=128, interleave='pixel',
+    compress='zstd', zstd_level=9, predictor=2,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A line of ``pack.csv``.
+
+    Args:
+        stem: Name of the tile, ``tiles/STEM.tif``.
+        scene: As in ``Entry``.
+        split: As in ``Entry``.
+        labelled: Number of label pixels that aren't 255.
+        stamp: Sizes and times of the image and label files it was made from.
+    """
+
+    stem: str
+    scene: str
+    split: str
+    labelled: int
+    stamp: str
+
+
+class Store:
+    """A packed store.
+
+    Args:
+        root: Its folder.
+    """
+
+    def __init__(self, root: str | os.PathLike):
+        self.root = Path(root)
+
+    def tile(self, stem: str) -> Path:
+        """Return the file of an image."""
+        return self.root / TILES / f'{stem}.tif'
+
+    def about(self) -> dict:
+        """Return ``pack.json``: ``classes`` and ``palette`` (or None), ``index_sha256`` (or None).
+
+        Raises:
+            RefusedError: Missing or unreadable.
+        """
+        try:
+            about = json.loads((self.root / ABOUT).read_bytes())
+        except (OSError, ValueError) as error:
+            raise RefusedError(
+                f'{self.root}: not a packed store ({ABOUT}: {error}); make it with '
+                'tools/dataset_converters/pack_dataset.py'
+            ) from error
+        if about.get('format') != _FORMAT:
+            raise RefusedError(
+                f'{self.root}: packed in another format ({about.get("format")}); pack into a new '
+                'folder'
+            )
+        return about
+
+    def packed(self) -> dict[str, Packed]:
+        """Return the lines of ``pack.csv`` by stem; half a line of a killed run is passed over."""
+        lines = {}
+        path = self.root / MANIFEST
+        if path.exists():
+            with open(path, newline='', encoding='utf-8') as file:
+                for row in csv.reader(line for line in file if line.endswith('\n')):
+                    if len(row) == len(fields(Packed)) and row[3].isdigit():
+                        lines[row[0]] = Packed(*row[:3], int(row[3]), row[4])
+        return lines
+
+    def entries(self) -> list[Entry]:
+        """Return the packed images, by stem."""
+        return [
+            Entry(line.stem, image='', label='', scene=line.scene, split=line.split,
+                  labelled=line.labelled)
+            for _, line in sorted(self.packed().items())
+        ]  # fmt: skip
+
+    def begin(self, meta: dict | None, index: Path) -> None:
+        """Make the folder, or check that it is a store of the same classes.
+
+        Args:
+            meta: ``meta.json`` of what is packed, or None.
+            index: Its ``images.csv``, which may be missing.
+
+        Raises:
+            RefusedError: It holds other files, or a store of other classes.
+        """
+        about = dict(
+            format=_FORMAT,
+            classes=meta and meta['classes'],
+            palette=meta and meta['palette'],
+            index_sha256=index_sha256(index),
+        )
+        if (self.root / ABOUT).exists():
+            if self.about()['classes'] != about['classes']:
+                raise RefusedError(f'{self.root}: holds a store of other classes; choose another')
+        elif self.root.exists() and any(self.root.iterdir()):
+            raise RefusedError(f'{self.root}: not empty, and not a packed store; choose another')
+        (self.root / TILES).mkdir(parents=True, exist_ok=True)
+        atomic_write(self.root / ABOUT, dump(about))
+
+
+def index_sha256(path: Path) -> str | None:
+    """Return the SHA-256 of ``images.csv``, or None where there is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+
+
+class Packer:
+    """Writes and checks the tiles of a store, several at a time.
+
+    Args:
+        store: Where they go.
+        entries: The images.
+        num_classes: Number of classes to check labels against; None checks nothing.
+        workers: Threads; decoding and compressing run outside the interpreter's lock.
+    """
+
+    def __init__(self, store: Store, entries: list[Entry], num_classes: int | None, workers: int):
+        self.store, self.entries, self.num_classes = store, entries, num_classes
+        self.workers = workers
+        self._stop = threading.Event()
+
+    def pending(self) -> list[Entry]:
+        """Return the images that aren't packed, or changed since."""
+        done = self.store.packed()
+        present = set(os.listdir(self.store.root / TILES))
+        return [
+            entry
+            for entry in self.entries
+            if f'{entry.stem}.tif' not in present
+            or entry.stem not in done
+            or done[entry.stem].stamp != _stamp(entry)
+        ]
+
+    def pack(self, entries: list[Entry], progress: Callable[[Iterable], Iterator]) -> list[str]:
+        """Pack images, noting each as it is done.
+
+        Returns:
+            What could not be read, one line each.
+
+        Raises:
+            OSError: The store can't be written.
+        """
+        failures = []
+        with open(self.store.root / MANIFEST, 'a+', newline='', encoding='utf-8') as manifest:
+            _end_line(manifest)
+            rows = csv.writer(manifest, lineterminator='\n')
+            for result in self._each(self._pack, entries, progress):
+                if isinstance(result, Packed):
+                    rows.writerow(asdict(result).values())
+                    manifest.flush()
+                else:
+                    failures.append(result)
+        return failures
+
+    def verify(self, progress: Callable[[Iterable], Iterator]) -> list[str]:
+        """Compare every tile with its files, pixel by pixel; return what differs."""
+        return list(filter(None, self._each(self._verify, self.entries, progress)))
+
+    def _each(
+        self, work: Callable, entries: list[Entry], progress: Callable[[Iterable], Iterator]
+    ) -> Iterator:
+        with ThreadPoolExecutor(self.workers) as pool:
+            try:
+                yield from progress(pool.map(work, entries))
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _pack(self, entry: Entry) -> Packed | str:
+        try:
+            stamp, bands = _stamp(entry), self._read(entry)
+        except SamrsError as error:
+            return str(error)
+        atomic_write(self.store.tile(entry.stem), encode(bands))
+        labelled = int(np.count_nonzero(bands[3] != UNLABELLED))
+        return Packed(entry.stem, entry.scene, entry.split, labelled, stamp)
+
+    def _read(self, entry: Entry) -> np.ndarray:
+        with FilePixels(entry.image, entry.label, self.num_classes) as pixels:
+            image, label = pixels.read(0, pixels.height, 0, pixels.width)
+        return np.stack([image[..., 2], image[..., 1], image[..., 0], label])
+
+    def _verify(self, entry: Entry) -> str | None:
+        try:
+            with StorePixels(self.store.tile(entry.stem)) as tile:
+                image, label = tile.read(0, tile.height, 0, tile.width)
+            expected = self._read(entry)
+        except SamrsError as error:
+            return str(error)
+        found = np.stack([image[..., 2], image[..., 1], image[..., 0], label])
+        if found.shape != expected.shape or (found != expected).any():
+            return f'{self.store.tile(entry.stem)}: not the pixels of {entry.image} and its label'
+        return None
+
+
+def _end_line(file: object) -> None:
+    """Begin a new line where a killed run left half of one."""
+    file.seek(0)
+    text = file.read()
+    if text and not text.endswith('\n'):
+        file.write('\n')
+
+
+def _stamp(entry: Entry) -> str:
+    stats = []
+    for path in (entry.image, entry.label):
+        try:
+            stat = os.stat(path)
+            stats.append(f'{stat.st_size}:{stat.st_mtime_ns}')
+        except OSError:
+            stats.append('missing')
+    return '/'.join(stats)
+
+
+def encode(bands: np.ndarray) -> bytes:
+    """Return ``(4, H, W)`` uint8 bands (red, green, blue, label) as a file of the store."""
+    count, height, width = bands.shape
+    with MemoryFile() as memory:
+        with memory.open(
+            count=count, height=height, width=width, dtype='uint8', photometric='RGB', **_FORMAT
+        ) as file:
+            file.write(bands)
+        return memory.read()

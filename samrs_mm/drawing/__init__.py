@@ -1,0 +1,1 @@
+"""Pictures: boxes, masks and label maps drawn over images."""

@@ -1,0 +1,1 @@
+"""Drawn scenes whose masks are known: the demo's data."""

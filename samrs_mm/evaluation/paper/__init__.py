@@ -1,0 +1,1 @@
+"""The paper's tables, and how results are laid out beside them."""

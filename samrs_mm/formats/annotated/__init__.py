@@ -1,0 +1,1 @@
+"""An annotated folder: records, ledger, set-level files."""

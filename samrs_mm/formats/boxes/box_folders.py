@@ -1,0 +1,179 @@
+"""Detection datasets in YOLO's or Pascal VOC's layout, collected as one COCO file."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+import yaml
+
+from samrs_mm.core.boxes import hull
+from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
+from samrs_mm.core.images import IMAGE_SUFFIXES, image_size
+from samrs_mm.formats.boxes.dior import parse_dior
+from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels
+from samrs_mm.formats.boxes.yolo import parse_yolo
+
+LABELS = {'yolo': ('labels', '.txt'), 'voc': ('Annotations', '.xml')}
+"""Folder and suffix of label files, by format."""
+
+IMAGE_FOLDERS = ('images', 'JPEGImages')
+NAME_FILES = ('data.yaml', 'data.yml', 'dataset.yaml', 'classes.txt', 'obj.names')
+
+
+def find(root: Path, source: str) -> tuple[list[str], dict[str, str], list[str]]:
+    """Look through a folder.
+
+    Args:
+        root: The dataset.
+        source: A key of ``LABELS``.
+
+    Returns:
+        All images, sorted; the label file of each that has one; and the files in folders of labels
+        that belong to no image. All relative to the root.
+
+    Raises:
+        RefusedError: There are no images, or none of them has a label file.
+    """
+    files = set()
+    for base, folders, names in os.walk(root, followlinks=True):
+        real = Path(base).resolve()  # a link back up would be walked for ever
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith('.') and not real.is_relative_to((real / name).resolve())
+        ]
+        place = Path(base).relative_to(root)
+        files |= {(place / name).as_posix() for name in names if not name.startswith('.')}
+    images = sorted(name for name in files if name.lower().endswith(IMAGE_SUFFIXES))
+    if not images:
+        raise RefusedError(f'{root}: no images ({", ".join(IMAGE_SUFFIXES)}) in it')
+    labels = {}
+    for image in images:
+        label = next((name for name in _candidates(image, *LABELS[source]) if name in files), None)
+        if label:
+            labels[image] = label
+    if not labels:
+        tried = ' or '.join(_candidates(images[0], *LABELS[source]))
+        raise RefusedError(f'{root}: no image has a label; for {images[0]} looked for {tried}')
+    folder, suffix = LABELS[source]
+    of_labels = {name for name in files if name.endswith(suffix) and folder in name.split('/')[:-1]}
+    return images, labels, sorted(of_labels - set(labels.values()))
+
+
+def _candidates(image: str, label_folder: str, suffix: str) -> list[str]:
+    """Return where the label file of an image may be, the likeliest first."""
+    path = PurePosixPath(image).with_suffix(suffix)
+    parts = list(path.parts)
+    found = []
+    for at in reversed(range(len(parts) - 1)):
+        if parts[at] in IMAGE_FOLDERS:
+            found.append('/'.join([*parts[:at], label_folder, *parts[at + 1 :]]))
+    return [*found, path.as_posix(), f'{label_folder}/{path.name}']
+
+
+def class_names(root: Path, given: str | None) -> list[str]:
+    """Return the class names of a YOLO dataset, by index.
+
+    Raises:
+        RefusedError: There is no such file, or it does not list names.
+    """
+    paths = [Path(given)] if given else [root / name for name in NAME_FILES]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        raise RefusedError(
+            f'{given or root}: no class names there; give --names FILE (looked for '
+            f'{", ".join(NAME_FILES)})'
+        )
+    try:
+        text = path.read_text(encoding='utf-8')
+        if path.suffix not in ('.yaml', '.yml'):
+            return [line.strip() for line in text.splitlines() if line.strip()]
+        names = yaml.safe_load(text)['names']
+        if isinstance(names, dict):
+            names = [names[index] for index in range(len(names))]
+        return [str(name) for name in names]
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        text = ' '.join(str(error).split())
+        raise RefusedError(f'{path}: does not list names by class index ({text})') from error
+
+
+def parser_of(
+    source: str, names: list[str] | None, one_based: bool
+) -> Callable[[Path, str, tuple[int, int]], ParsedLabels]:
+    """Return the reader of a label file: of its path, its name in box ids, and the image's size."""
+
+    def yolo(path: Path, name: str, size: tuple[int, int]) -> ParsedLabels:
+        return parse_yolo(path.read_text(encoding='utf-8', errors='replace'), name, names, *size)
+
+    def voc(path: Path, name: str, size: tuple[int, int]) -> ParsedLabels:
+        labels = parse_dior(path.read_bytes(), name)
+        for box in labels.boxes if one_based else ():
+            if box.hbox is not None:
+                box.hbox[:2] -= 1
+        return labels
+
+    return yolo if source == 'yolo' else voc
+
+
+def collect(
+    root: Path,
+    images: list[str],
+    labels: dict[str, str],
+    parse: Callable[[Path, str, tuple[int, int]], ParsedLabels],
+    names: list[str] | None,
+    progress: Callable[[Iterable], Iterator] = iter,
+) -> tuple[dict, list[str]]:
+    """Read all labels.
+
+    Args:
+        root: Folder of the dataset.
+        images: Image files relative to it.
+        labels: Label file of each image that has one.
+        parse: Reader of a label file, see ``parser_of``.
+        names: Class names in the order of their numbers; None takes those met, sorted.
+        progress: Wraps the iterator over images.
+
+    Returns:
+        The content of a COCO file, and what could not be read, one line each.
+    """
+    coco, problems, boxes = dict(images=[], annotations=[], categories=[]), [], []
+    for image in progress(images):
+        try:
+            width, height = image_size(root / image)
+            number = len(coco['images']) + 1
+            coco['images'].append(dict(id=number, file_name=image, width=width, height=height))
+            if image in labels:
+                parsed = parse(root / labels[image], labels[image], (width, height))
+                boxes += [(number, box) for box in parsed.boxes]
+                problems += [f'{problem.box_id}: {problem.message}' for problem in parsed.problems]
+        except (ImageReadError, LabelReadError) as error:
+            problems.append(str(error))
+        except OSError as error:
+            problems.append(f'{error.filename}: {error.strerror}')
+    names = sorted({box.category for _, box in boxes}) if names is None else names
+    coco['categories'] = [dict(id=i, name=name) for i, name in enumerate(names, 1)]
+    ids = {name: i for i, name in enumerate(names, 1)}
+    coco['annotations'] = [
+        _annotation(number, image, ids[box.category], box)
+        for number, (image, box) in enumerate(boxes, 1)
+    ]
+    return coco, problems
+
+
+def _annotation(number: int, image: int, category: int, box: BoxLabel) -> dict:
+    """Return a box as an annotation of COCO's format."""
+    hbox = hull(box.polygon[None])[0] if box.hbox is None else box.hbox
+    x0, y0, x1, y1 = (round(value, 4) for value in hbox.tolist())
+    width, height = round(x1 - x0, 4), round(y1 - y0, 4)
+    entry = dict(
+        id=number,
+        image_id=image,
+        category_id=category,
+        bbox=[x0, y0, width, height],
+        area=round(width * height, 4),
+        iscrowd=0,
+        box_id=box.box_id,
+    )
+    if box.polygon is not None:
+        entry['rbox'] = [round(value, 4) for value in box.polygon.ravel().tolist()]
+    return entry

@@ -1,0 +1,94 @@
+"""YOLO label files: H-Boxes, R-Boxes (OBB) and polygons, in shares of the image's size."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from samrs_mm.core.boxes import hull
+from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels
+
+_SLACK = {'box': 0.01, 'corner': 0.5}
+"""How far rounding may take a box, and slant a corner of an R-Box, out of 0..1."""
+
+
+class _BadLineError(Exception):
+    """A line that can't be read as a box; the message says why."""
+
+
+def parse_yolo(text: str, file: str, names: Sequence[str], width: int, height: int) -> ParsedLabels:
+    """Read the text of one YOLO label file.
+
+    A line is ``class cx cy w h``, maybe with a confidence after it, which is dropped; ``class x1 y1
+    ... x4 y4`` (OBB); or ``class`` and another number of points, three at least (a mask), of which
+    the upright box around them is taken. Four points are taken for an OBB, as the syntax is the
+    same. Source of the format: https://docs.ultralytics.com/datasets/detect/.
+
+    Args:
+        text: The file's content.
+        file: Name for box ids, relative to the data root.
+        names: Class names by index.
+        width: Image width in pixels.
+        height: Image height in pixels.
+
+    Returns:
+        Boxes with ``hbox`` or ``polygon`` set, in pixels, and one problem for each line that is
+        not a box.
+    """
+    labels = ParsedLabels()
+    for number, line in enumerate(text.lstrip('\ufeff').splitlines(), start=1):
+        fields = line.split()
+        if not fields:
+            continue
+        place = f'{file}:{number}'
+        try:
+            labels.boxes.append(_box(place, fields, names, np.array([width, height])))
+        except _BadLineError as error:
+            labels.add_problem(place, str(error))
+    return labels
+
+
+def _box(place: str, fields: list[str], names: Sequence[str], size: np.ndarray) -> BoxLabel:
+    category = _category(fields[0], names)
+    values = [_number(value) for value in fields[1:]]
+    if len(values) in (4, 5):
+        centre, sides = _shares(values[:4], _SLACK['box']) * size
+        return BoxLabel(
+            place, category, hbox=np.concatenate([centre - sides / 2, centre + sides / 2])
+        )
+    if len(values) < 6 or len(values) % 2:
+        raise _BadLineError(
+            f'{len(fields)} columns; a YOLO line has 5 (class cx cy w h), 9 (class x1 y1 ... x4 y4)'
+            ' or the class and three points or more'
+        )
+    points = _shares(values, _SLACK['corner']) * size
+    if len(points) == 4:
+        return BoxLabel(place, category, polygon=points)
+    return BoxLabel(place, category, hbox=hull(points[None])[0])
+
+
+def _category(text: str, names: Sequence[str]) -> str:
+    number = _number(text)
+    if number != int(number) or not 0 <= number < len(names):
+        raise _BadLineError(f'class {text!r}; allowed are 0..{len(names) - 1}')
+    return names[int(number)]
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise _BadLineError(f'{text[:40]!r} is not a number') from None
+    if not np.isfinite(value):
+        raise _BadLineError(f'{text!r} is not a number')
+    return value
+
+
+def _shares(values: list[float], slack: float) -> np.ndarray:
+    """Return pairs ``(K, 2)`` of shares of width and height."""
+    wrong = [value for value in values if not -slack <= value <= 1 + slack]
+    if wrong:
+        raise _BadLineError(
+            f'coordinate {wrong[0]:g} is not in 0..1; YOLO has shares of width and height, not '
+            'pixels'
+        )
+    return np.array(values).reshape(-1, 2)

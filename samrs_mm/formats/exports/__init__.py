@@ -1,0 +1,1 @@
+"""Annotated folders in the formats of other tools."""

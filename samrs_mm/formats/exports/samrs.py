@@ -1,0 +1,63 @@
+"""The layout of the SAMRS release."""
+
+import pickle
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samrs_mm.core.boxes import hull
+from samrs_mm.core.classes import UNLABELLED
+from samrs_mm.core.images import SceneImage, write_png
+from samrs_mm.formats.exports.base import INSTANCES, Export, ExportImage
+
+_WHITE = (255, 255, 255)
+_PICKLE_PROTOCOL = 4
+
+
+class SAMRSExport(Export):
+    """``gray/STEM.png``, ``color/STEM.png`` and ``ins/STEM.pkl``, as in the SAMRS release.
+
+    ``gray`` holds class indices and 255, ``color`` the palette's colours and white, ``ins`` a list
+    with one dict for each instance: ``mask`` (COCO RLE, text counts), ``category``, ``label``
+    (class index), ``size`` (pixels), and the box in pixels, unclipped: ``bbox`` (x0, y0, x1, y1),
+    or ``rbox`` (four corners) and ``rhbox`` around it where masks were made from R-Boxes.
+
+    Unlike the release, every image has all three files, ``category`` is always the name of
+    ``label``, and no mask is empty.
+
+    Args:
+        out: As in ``Export``.
+        classes: As in ``Export``.
+        palette: RGB by class index.
+    """
+
+    folders = ('gray', 'color', 'ins')
+    unlabelled = 'stays 255 in gray/, white in color/'
+
+    def __init__(self, out: Path, classes: Sequence[str], palette: Sequence[Sequence[int]]):
+        super().__init__(out, classes)
+        self.colours = np.full((UNLABELLED + 1, 3), _WHITE, np.uint8)
+        self.colours[: len(palette)] = palette
+
+    def convert(self, image: ExportImage) -> tuple[None, Counter]:
+        """Write the three files of an image."""
+        labels = SceneImage(image.semantic).read()[..., 0]
+        shutil.copyfile(image.semantic, self.out / 'gray' / f'{image.stem}.png')
+        write_png(self.out / 'color' / f'{image.stem}.png', self.colours[labels])
+        instances = [self._instance(box) for box in image.boxes]
+        data = pickle.dumps(instances, _PICKLE_PROTOCOL)
+        (self.out / 'ins' / f'{image.stem}.pkl').write_bytes(data)
+        return None, Counter({INSTANCES: len(instances)})
+
+    def _instance(self, box: dict) -> dict[str, Any]:
+        label = box['category_id'] - 1
+        polygon = np.array(box['polygon'], np.float64)
+        around = hull(polygon[None])[0]
+        oriented = box['prompt'].removeprefix('cp+').startswith('r')
+        shape = dict(rbox=polygon, rhbox=around) if oriented else dict(bbox=around)
+        mask = dict(size=list(box['segmentation']['size']), counts=box['segmentation']['counts'])
+        return dict(mask=mask, **shape, category=self.classes[label], label=label, size=box['area'])

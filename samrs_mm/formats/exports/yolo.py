@@ -1,0 +1,66 @@
+"""YOLO segmentation labels, as Ultralytics reads them."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from samrs_mm.formats.exports.base import INSTANCES, Export, ExportImage
+from samrs_mm.formats.exports.outlines import joined, outline
+
+
+class YOLOExport(Export):
+    """``labels/STEM.txt``: a line ``class x1 y1 x2 y2 ...`` for each instance, and ``classes.txt``.
+
+    Coordinates are shares of width and height, to 7 decimals; polygons run along pixel edges. A
+    line is one polygon, so the parts of a mask are joined by lines of no width, and holes filled.
+    An image without instances gets an empty file, which marks it as background.
+    Source of the format: https://docs.ultralytics.com/datasets/segment/.
+    """
+
+    folders = ('labels',)
+    losses = {
+        'holes': 'holes filled',
+        'hole_pixels': 'pixels of holes filled',
+        'joined': 'masks of several parts, joined by lines of no width',
+    }
+    unlabelled = 'is background to the trainer'
+
+    def convert(self, image: ExportImage) -> tuple[None, Counter]:
+        """Write the label file of an image."""
+        counts: Counter[str] = Counter({INSTANCES: len(image.boxes)})
+        lines = []
+        for box in image.boxes:
+            shape = outline(box['segmentation'])
+            counts.update(
+                holes=shape.holes, hole_pixels=shape.hole_pixels, joined=len(shape.parts) > 1
+            )
+            points = joined(shape.parts) / (image.width, image.height)
+            lines.append(f'{box["category_id"] - 1} {_text(points)}\n')
+        (self.out / 'labels' / f'{image.stem}.txt').write_text(''.join(lines))
+        return None, counts
+
+    def finish(self) -> None:
+        """Write ``classes.txt``, a name a line."""
+        text = ''.join(f'{name}\n' for name in self.classes)
+        (self.out / 'classes.txt').write_text(text, encoding='utf-8')
+
+
+def data_yaml(subsets: Iterable[str], classes: Sequence[str]) -> str:
+    """Return the file that Ultralytics is started with; its paths start from its own folder.
+
+    Args:
+        subsets: Sub-folders, named after their lists; an empty name is the folder itself.
+        classes: Class names by index.
+    """
+    places = {name or 'train': f'{name}/images' if name else 'images' for name in subsets}
+    lines = [f'{json.dumps(key)}: {json.dumps(place)}' for key, place in places.items()]
+    if 'val' not in places:
+        lines.append('# val: is needed to train; export with --list train.txt val.txt')
+    names = [f'  {index}: {json.dumps(name)}' for index, name in enumerate(classes)]
+    return '\n'.join([*lines, 'names:', *names, ''])
+
+
+def _text(points: np.ndarray) -> str:
+    return ' '.join(f'{value:.7f}'.rstrip('0').rstrip('.') for value in points.ravel().tolist())

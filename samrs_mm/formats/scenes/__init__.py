@@ -1,0 +1,1 @@
+"""Scenes with label maps: Potsdam and iSAID as they are published."""

@@ -1,0 +1,271 @@
+"""Checkpoints of other code bases into ours: each weight by a rule, each key accounted for."""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.models.layers.vit import resize_pos_embed
+
+KEPT, RENAMED, RESIZED, DROPPED = 'kept', 'renamed', 'resized', 'dropped'
+MISSING, LEFT_OVER = 'missing', 'left over'
+STATUSES = (KEPT, RENAMED, RESIZED, DROPPED, MISSING, LEFT_OVER)
+
+PLAIN_ENTRIES = ('state_dict', 'model')
+EMA_ENTRIES = ('state_dict_ema', 'model_ema')
+
+Shapes = Mapping[str, tuple[int, ...]]
+State = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Rule:
+    r"""What becomes of the weights whose whole name a pattern matches.
+
+    Args:
+        pattern: Regular expression.
+        target: The new name, in which ``\1`` is the pattern's first group; None drops the weight.
+        reason: Why it is dropped, or what ``change`` does.
+        change: Makes the new tensor from the old one, its name and all weights under the old
+            names; None says that the rule of another weight takes this one in.
+    """
+
+    pattern: str
+    target: str | None = None
+    reason: str = ''
+    change: Callable[[Tensor, str, State], Tensor | None] | None = None
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Weights that a file lacks by its nature, if none of them is in it.
+
+    Args:
+        pattern: Regular expression of their whole names.
+        reason: What they begin as.
+    """
+
+    pattern: str
+    reason: str = 'starts from its own initialisation'
+
+
+@dataclass(frozen=True)
+class Row:
+    """The account of one key.
+
+    Args:
+        status: One of `STATUSES`.
+        source: Its name in the file; empty if missing.
+        target: Its name in the model; empty if dropped or left over.
+        shape: Of the tensor in the file, or where it is missing, in the model.
+        reason: Why it is so.
+        expected: False where it makes the conversion fail.
+    """
+
+    status: str
+    source: str
+    target: str
+    shape: tuple[int, ...]
+    reason: str = ''
+    expected: bool = True
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """The weights under their new names, and a row for every key of the file and of the model."""
+
+    state: dict[str, Tensor]
+    rows: list[Row]
+
+    @property
+    def failures(self) -> list[Row]:
+        """The rows that nobody expected."""
+        return [row for row in self.rows if not row.expected]
+
+
+def convert(
+    state: State,
+    stages: Sequence[Sequence[Rule]],
+    wanted: Shapes | None = None,
+    fresh: Sequence[Fresh] = (),
+    allowed: Sequence[str] = (),
+) -> Conversion:
+    """Rename, resize and drop weights.
+
+    Args:
+        state: Weights by name. ``module.`` of data-parallel wrappers is taken out wherever it is.
+        stages: A name goes through all of them, in each by the first rule that matches.
+        wanted: Names and shapes of the model's weights. Without it, what no rule matches is left
+            over and nothing is missing.
+        fresh: What may be missing.
+        allowed: Shell patterns of names that may be missing or left over besides.
+
+    Raises:
+        RefusedError: Two weights come out under one name, or one that another needs is missing.
+    """
+    plain = without_module(state)
+    converted, rows = {}, []
+    for (source, tensor), name in zip(state.items(), plain, strict=True):
+        row, result = _convert_one(source, name, tensor, plain, stages, wanted)
+        if result is not None:
+            if row.target in converted:
+                raise RefusedError(f'{source}: a second weight that becomes {row.target}')
+            converted[row.target] = result
+        rows.append(row)
+    absent = {name: size for name, size in (wanted or {}).items() if name not in converted}
+    rows += _missing_rows(absent, converted, fresh)
+    return Conversion(converted, [_allow(row, allowed) for row in rows])
+
+
+def _convert_one(
+    source: str,
+    name: str,
+    tensor: Tensor,
+    state: State,
+    stages: Sequence[Sequence[Rule]],
+    wanted: Shapes | None,
+) -> tuple[Row, Tensor | None]:
+    def row(status: str, reason: str = '', target: str = '') -> Row:
+        return Row(status, source, target, tuple(tensor.shape), reason, status != LEFT_OVER)
+
+    result, reasons, ruled = tensor, [], False
+    for rules in stages:
+        rule, match = _first_match(name, rules)
+        if rule is None:
+            continue
+        ruled = True
+        if rule.target is None:
+            return row(DROPPED, rule.reason), None
+        if rule.change:
+            result = rule.change(result, name, state)
+            reasons.append(rule.reason)
+        name = match.expand(rule.target)
+        if result is None:
+            return row(RENAMED, rule.reason, name), None
+    if name not in wanted if wanted is not None else not ruled:
+        return row(LEFT_OVER, 'not of this model'), None
+    size = tuple(result.shape) if wanted is None else wanted[name]
+    status = KEPT if name == source and not reasons else RENAMED
+    if result.shape != size:
+        resized = fit_pos_embed(result, size) if name.endswith('pos_embed') else None
+        if resized is None:
+            return row(LEFT_OVER, f'of another shape than {shape_text(size)} in the model'), None
+        result, status = resized, RESIZED
+        reasons.append(f'from {shape_text(tensor.shape)} to {shape_text(size)}')
+    return row(status, ', '.join(reasons), name), result
+
+
+def _first_match(name: str, rules: Sequence[Rule]) -> tuple[Rule | None, Any]:
+    for rule in rules:
+        if match := re.fullmatch(rule.pattern, name):
+            return rule, match
+    return None, None
+
+
+def _missing_rows(absent: Shapes, found: Iterable[str], fresh: Sequence[Fresh]) -> list[Row]:
+    known = [part for part in fresh if not any(re.fullmatch(part.pattern, key) for key in found)]
+    rows = []
+    for name, size in absent.items():
+        part = next((part for part in known if re.fullmatch(part.pattern, name)), None)
+        reason = part.reason if part else 'not in the file'
+        rows.append(Row(MISSING, '', name, tuple(size), reason, expected=part is not None))
+    return rows
+
+
+def _allow(row: Row, allowed: Sequence[str]) -> Row:
+    name = row.source or row.target
+    if row.expected or not any(fnmatchcase(name, pattern) for pattern in allowed):
+        return row
+    return Row(row.status, row.source, row.target, row.shape, f'{row.reason}; allowed')
+
+
+def without_module(state: State) -> dict[str, Tensor]:
+    """Take the ``module.`` of data-parallel wrappers out of names, wherever it is in them.
+
+    Raises:
+        RefusedError: Two names become one.
+    """
+    plain = {}
+    for name, tensor in state.items():
+        short = '.'.join(part for part in name.split('.') if part != 'module')
+        if short in plain:
+            raise RefusedError(f'{name}: the file holds {short} twice, with and without module.')
+        plain[short] = tensor
+    return plain
+
+
+def fit_pos_embed(pos_embed: Tensor, shape: Sequence[int]) -> Tensor | None:
+    """Bring a position embedding to another grid, with or without a class token.
+
+    A length that is a square has no class token; one that is a square and one more has.
+
+    Args:
+        pos_embed: ``(1, N, C)``, class token first, then positions row by row.
+        shape: ``(1, M, C)``.
+
+    Returns:
+        Of that shape, the grid resized bicubically; None where that can't be: other channels,
+        grids that are not square, or a class token that is not in ``pos_embed``.
+    """
+    given, needed = position_grid(pos_embed.shape), position_grid(shape)
+    if None in (given, needed) or pos_embed.shape[2] != shape[2] or given[0] < needed[0]:
+        return None
+    token, grid = pos_embed[:, : needed[0]], pos_embed[:, given[0] :]
+    return torch.cat([token, resize_pos_embed(grid, (needed[1], needed[1]))], dim=1)
+
+
+def position_grid(shape: Sequence[int]) -> tuple[int, int] | None:
+    """Return class tokens and side of the grid of a position embedding."""
+    if len(shape) != 3 or shape[0] != 1:
+        return None
+    sides = {extra: math.isqrt(shape[1] - extra) for extra in (0, 1)}
+    return next(((e, side) for e, side in sides.items() if side**2 + e == shape[1] > e), None)
+
+
+def find_weights(checkpoint: Any, ema: bool | None = None) -> tuple[str, dict[str, Tensor]]:
+    """Return the entry of a checkpoint that holds weights, and the weights.
+
+    Args:
+        checkpoint: What ``torch.load`` returned.
+        ema: Whether to take the moving average of the weights; None takes them as they are where
+            the file has both, as the authors do.
+
+    Returns:
+        The entry's name, empty where the weights lie in no entry; and the tensors by name.
+
+    Raises:
+        RefusedError: No weights, not those asked for, or something among them is no tensor.
+    """
+    if not isinstance(checkpoint, Mapping) or not checkpoint:
+        raise RefusedError('it holds no weights by name')
+    order = {True: EMA_ENTRIES, False: PLAIN_ENTRIES, None: PLAIN_ENTRIES + EMA_ENTRIES}[ema]
+    there = [entry for entry in order if isinstance(checkpoint.get(entry), Mapping)]
+    in_entries = any(isinstance(value, Mapping) for value in checkpoint.values())
+    if not there and (ema or in_entries):
+        raise RefusedError(
+            f'it has no entry {" or ".join(order)}; its entries: {_some(checkpoint)}'
+        )
+    entry = there[0] if there else ''
+    state = checkpoint[entry] if entry else checkpoint
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise RefusedError(f'{name}: {type(value).__name__} where a tensor should be')
+    if not state:
+        raise RefusedError(f'its {entry} is empty')
+    return entry, dict(state)
+
+
+def _some(names: Iterable[Any], shown: int = 6) -> str:
+    names = [*map(str, names)]
+    return ', '.join(names[:shown]) + (', ...' if len(names) > shown else '')
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """Write a shape as ``2x3``, or ``scalar``."""
+    return 'x'.join(map(str, shape)) or 'scalar'

@@ -1,0 +1,1 @@
+"""A trained network on whole scenes, window by window."""

@@ -1,0 +1,216 @@
+"""Predict a scene of any size window by window, holding no more than a strip of it."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmseg.structures import SegDataSample
+from torch import Tensor, nn
+
+from samrs_mm.core.classes import UNLABELLED
+from samrs_mm.core.errors import RefusedError, SamrsError
+from samrs_mm.core.images import SceneImage
+from samrs_mm.core.scene_windows import Axis
+from samrs_mm.predict.scene_blends import AverageBlend, CentreBlend, Strip
+
+BLENDS = dict(centre=CentreBlend, average=AverageBlend)
+
+
+class WindowModel:
+    """A segmentor as a function from windows to the scores of their pixels.
+
+    Args:
+        model: Built ``EncoderDecoder`` or one with several heads; it is put into eval mode.
+        source: The head of a model that has several.
+        flip: Average the probabilities of a window and of its mirror image.
+
+    Attributes:
+        num_classes: K.
+        divisor: The network's input sides are padded to multiples of it.
+
+    Raises:
+        RefusedError: A source that the model doesn't have, none where it has several, or a head
+            with a single channel.
+    """
+
+    def __init__(self, model: nn.Module, source: str | None = None, flip: bool = False):
+        self.model, self.flip = model.eval(), flip
+        self.source, self.num_classes = _head(model, source)
+        self.preprocessor = model.data_preprocessor
+        self._padding = dict(getattr(self.preprocessor, 'test_cfg', None) or {})
+        self.divisor = self._padding.get('size_divisor') or 1
+        # Mask2Former sums masks by their classes: shares of what was found, not logits
+        self._shares = hasattr(model.decode_head, 'cls_embed')
+
+    def padded(self, height: int, width: int) -> tuple[int, int]:
+        """Return the size to which the data preprocessor pads an image of this size."""
+        if self._padding.get('size'):
+            least = self._padding['size']
+            return max(height, least[-2]), max(width, least[-1])
+        return tuple(-(-side // self.divisor) * self.divisor for side in (height, width))
+
+    @torch.inference_mode()
+    def scores(self, windows: Sequence[np.ndarray], size: tuple[int, int]) -> Tensor:
+        """Return the scores of windows ``(N, K, h, w)`` float32, on the model's device.
+
+        Args:
+            windows: N windows ``(rows, columns, 3)`` uint8 RGB, without what lies beyond the scene.
+            size: ``(h, w)`` to which they are padded.
+        """
+        scores = self._forward(windows, size)
+        if not self.flip:
+            return scores
+        mirrored = self._forward([window[:, ::-1] for window in windows], size)
+        for window, score in zip(windows, mirrored, strict=True):
+            width = window.shape[1]  # padding stays at the right, as in an image that is mirrored
+            score[..., :width] = score[..., :width].flip(2)
+        return (self._normalised(scores) + self._normalised(mirrored)) / 2
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Return the probabilities of classes of (averages of) scores, both ``(K, ...)``."""
+        scores = scores[None]
+        return (scores if self.flip else self._normalised(scores))[0]
+
+    def _prepare(self, window: np.ndarray, size: tuple[int, int]) -> Tensor:
+        """Normalise and pad, as the network would see this window of a whole padded scene."""
+        bgr = torch.from_numpy(np.ascontiguousarray(window[..., ::-1].transpose(2, 0, 1)))
+        data = dict(inputs=[bgr], data_samples=[SegDataSample()])
+        image = self.preprocessor(data, False)['inputs'][..., : size[0], : size[1]]
+        right, bottom = size[1] - image.shape[-1], size[0] - image.shape[-2]
+        return F.pad(image, (0, right, 0, bottom), value=getattr(self.preprocessor, 'pad_val', 0))
+
+    def _forward(self, windows: Sequence[np.ndarray], size: tuple[int, int]) -> Tensor:
+        inputs = torch.cat([self._prepare(window, size) for window in windows])
+        meta = dict(ori_shape=size, img_shape=size, pad_shape=size, padding_size=[0] * 4)
+        metas = [dict(meta, source=self.source) for _ in inputs]
+        try:
+            return self.model.encode_decode(inputs, metas)[:, : self.num_classes].float()
+        except torch.cuda.OutOfMemoryError as error:
+            raise SamrsError(
+                f'out of GPU memory with {len(inputs)} windows of {size[0]} x {size[1]} px; the '
+                'same command with a smaller --batch goes on from here'
+            ) from error
+
+    def _normalised(self, scores: Tensor) -> Tensor:
+        """Turn what the network returns ``(N, K, ...)`` into probabilities."""
+        if self._shares:
+            return scores / scores.sum(1, keepdim=True).clamp(min=1e-12)
+        return scores.softmax(1)
+
+
+def _head(model: nn.Module, source: str | None) -> tuple[str | None, int]:
+    """Return the source whose head is used, if the model has several, and its classes."""
+    classes = getattr(model, 'source_classes', None)
+    if classes is None:
+        if source is not None:
+            raise RefusedError(f'--source {source}: this model has one head only; leave it out')
+        if model.out_channels == 1:
+            raise RefusedError(
+                'model.decode_head.out_channels=1: a single channel is not supported; train with '
+                'num_classes=2 and without out_channels'
+            )
+        return None, _few_enough(model.out_channels)
+    if source is None and len(classes) == 1:
+        (source,) = classes
+    if source not in classes:
+        given = 'the model has several heads' if source is None else f'--source {source}: no head'
+        raise RefusedError(f'{given}; choose with --source from {", ".join(classes)}')
+    return source, _few_enough(classes[source])
+
+
+def _few_enough(classes: int) -> int:
+    if classes > UNLABELLED:
+        raise RefusedError(f'{classes} classes: label files hold at most {UNLABELLED}')
+    return classes
+
+
+class ScenePredictor:
+    """Slides a window over scenes.
+
+    ``centre`` takes every pixel from the window in whose middle it lies (``Axis.owned``). A network
+    that sees at most ``(window - stride) // 2`` pixels beyond a pixel thus gives what it would give
+    for the whole scene at once, if windows begin at multiples of its stride; where the network sees
+    further, the error of missing context is least. ``average`` is mmsegmentation's
+    ``slide_inference``, by which ``tools/test.py`` scores: the mean over all windows of a pixel,
+    those at whose border it lies too. With ``flip`` it is the mean of probabilities.
+
+    Args:
+        model: The network.
+        window: ``(height, width)`` in pixels.
+        stride: ``(vertical, horizontal)`` in pixels.
+        blend: ``'centre'`` or ``'average'``.
+        batch: Windows that go through the network together, all of one row.
+
+    Raises:
+        RefusedError: Windows that can't be.
+    """
+
+    def __init__(
+        self,
+        model: WindowModel,
+        window: tuple[int, int],
+        stride: tuple[int, int],
+        blend: str = 'centre',
+        batch: int = 1,
+    ):
+        for size, step in zip(window, stride, strict=True):
+            if not 1 <= step <= size:
+                raise RefusedError(f'--stride {step}: it must be in 1..{size}, the window')
+        self.model, self.window, self.stride = model, window, stride
+        self.blend, self.batch = blend, batch
+
+    def axes(self, height: int, width: int) -> tuple[Axis, Axis]:
+        """Return the windows of a scene, down and across."""
+        sides = self.model.padded(height, width)
+        return tuple(map(Axis, sides, self.window, self.stride))
+
+    def count(self, height: int, width: int) -> int:
+        """Return the number of windows of a scene."""
+        down, across = self.axes(height, width)
+        return len(down.starts) * len(across.starts)
+
+    def strips(
+        self,
+        scene: SceneImage,
+        is_valid: Callable[[int, int, int, int], bool] | None = None,
+        probabilities: bool = False,
+        tick: Callable[[int], object] = lambda windows: None,
+    ) -> Iterator[Strip]:
+        """Predict a scene and yield it from the top.
+
+        Args:
+            scene: The scene.
+            is_valid: Tells of a window ``(x, y, width, height)`` whether any of its pixels counts;
+                the network doesn't see the others, whose labels are of no meaning.
+            probabilities: Yield these, too.
+            tick: Called with the number of windows that are done.
+
+        Raises:
+            ImageReadError: The scene is damaged.
+        """
+        down, across = self.axes(scene.height, scene.width)
+        blend = BLENDS[self.blend](
+            down,
+            across,
+            (scene.height, scene.width),
+            self.model.num_classes,
+            self.model.probabilities if probabilities else None,
+        )
+        for row, y in enumerate(down.starts):
+            rows = min(down.length, scene.height - y)
+            places = [(x, y, min(across.length, scene.width - x), rows) for x in across.starts]
+            seen = [
+                (column, place)
+                for column, place in enumerate(places)
+                if min(place[2:]) > 0 and (is_valid is None or is_valid(*place))
+            ]
+            tick(len(places) - len(seen))
+            for start in range(0, len(seen), self.batch):
+                part = seen[start : start + self.batch]
+                pixels = [scene.crop(*place) for _, place in part]
+                scores = self.model.scores(pixels, (down.length, across.length))
+                for (column, _), score in zip(part, scores, strict=True):
+                    blend.add(row, column, score)
+                tick(len(part))
+            yield from blend.finish(row)

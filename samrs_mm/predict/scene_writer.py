@@ -1,0 +1,263 @@
+"""Write a predicted scene strip by strip: label map, probabilities and overlay."""
+
+import contextlib
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import rasterio
+import rasterio.shutil
+from rasterio.enums import MaskFlags
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.windows import Window
+
+from samrs_mm.core.atomic import atomic_write, temporary
+from samrs_mm.core.classes import UNLABELLED
+from samrs_mm.core.errors import ImageReadError, SamrsError
+from samrs_mm.drawing.label_maps import colour_labels
+from samrs_mm.predict.scene_blends import STEPS
+
+OVERLAY_SIDE = 2048
+"""Longest side of an overlay in pixels."""
+
+_BLOCK = 256
+_CACHE_MB = 256
+
+
+@contextlib.contextmanager
+def _gdal(**options: str) -> Iterator[None]:
+    """Use GDAL without warnings, and without a share of all memory as its cache."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', NotGeoreferencedWarning)
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB, **options):
+            yield
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Write a file, and none beside it; name it in errors, which GDAL's own seldom do."""
+    try:
+        with _gdal(GDAL_PAM_ENABLED='NO'):
+            yield
+    except Exception as error:  # those of GDAL have no public base
+        raise SamrsError(f'{path}: could not be written ({error}); is the disk full?') from error
+
+
+class SceneFile:
+    """What a scene's file tells beside its colours: where on the map it lies, and what is no data.
+
+    Args:
+        path: The scene.
+
+    Attributes:
+        position: ``crs``, ``transform``, ``gcps`` and ``rpcs`` as rasterio writes them; None for an
+            image without a place on the map.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path, self.position, self._file = path, None, None
+        with _gdal(), contextlib.suppress(RasterioError):  # a format that Pillow alone reads
+            file = rasterio.open(path)
+            self.position = _position(file)
+            masked = any(MaskFlags.all_valid not in flags for flags in file.mask_flag_enums)
+            self._file = file if masked else None
+
+    @property
+    def masked(self) -> bool:
+        """Whether there may be pixels without data: by a nodata value, alpha or a mask."""
+        return self._file is not None
+
+    def valid(self, x: int, y: int, width: int, height: int) -> np.ndarray:
+        """Return which pixels of a window have data, ``(height, width)`` bool.
+
+        Raises:
+            ImageReadError: The file is damaged there.
+        """
+        if self._file is None:
+            return np.ones((height, width), bool)
+        try:
+            with _gdal():
+                return self._file.dataset_mask(window=Window(x, y, width, height)) != 0
+        except RasterioError as error:
+            raise ImageReadError(f'{self.path}: cannot read the image: {error}') from error
+
+
+def _position(file: rasterio.DatasetReader) -> dict[str, Any] | None:
+    gcps, gcps_crs = file.gcps
+    found = dict(rpcs=file.rpcs) if file.rpcs else {}
+    if gcps:
+        found |= dict(gcps=gcps, crs=gcps_crs)
+    elif file.crs or not file.transform.is_identity:
+        found |= dict(transform=file.transform, crs=file.crs)
+    return found or None
+
+
+class RasterWriter:
+    """A raster of 8-bit bands that is written from the top and appears when it is whole.
+
+    ``.tif`` is a tiled and compressed GeoTIFF, of which each tile is written once; ``.png`` is made
+    from one.
+
+    Args:
+        path: The file, in a folder that exists.
+        shape: ``(bands, H, W)``.
+        position: Place on the map (``SceneFile.position``).
+        names: Names of the bands.
+        tags: Metadata of the file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        shape: tuple[int, int, int],
+        position: dict[str, Any] | None = None,
+        names: Sequence[str] = (),
+        tags: dict[str, str] | None = None,
+    ):
+        self.path, self._shape = path, shape
+        self._raster = temporary(path.with_suffix('.tif'))
+        png = path.suffix == '.png'
+        profile = dict(
+            count=shape[0], height=shape[1], width=shape[2], dtype='uint8', tiled=True,
+            blockxsize=_BLOCK, blockysize=_BLOCK, interleave='band', compress='deflate',
+            bigtiff='if_safer', nodata=None if png else UNLABELLED,
+        )  # fmt: skip
+        with _writing(path):
+            self._file = rasterio.open(self._raster, 'w', 'GTiff', **profile, **(position or {}))
+            self._file.update_tags(**(tags or {}))
+            for band, name in enumerate(names, 1):
+                self._file.set_band_description(band, name)
+        self._top, self._rows = 0, np.empty((shape[0], 0, shape[2]), np.uint8)
+
+    def push(self, rows: np.ndarray) -> None:
+        """Add rows ``(bands, rows, W)`` below those that are there."""
+        self._rows = np.concatenate([self._rows, rows], axis=1)
+        whole = self._rows.shape[1] // _BLOCK * _BLOCK
+        if self._top + self._rows.shape[1] == self._shape[1]:
+            whole = self._rows.shape[1]
+        if whole:
+            window = Window(0, self._top, self._shape[2], whole)
+            with _writing(self.path):
+                self._file.write(self._rows[:, :whole], window=window)
+            self._rows, self._top = self._rows[:, whole:], self._top + whole
+
+    def finish(self) -> None:
+        """Close the file and check that all of it is on the disk."""
+        part = temporary(self.path)
+        with _writing(self.path):
+            self._file.close()  # loses GDAL's errors, such as that of a full disk
+            if part != self._raster:
+                rasterio.shutil.copy(str(self._raster), str(part), driver='PNG')
+            with rasterio.open(part) as file:
+                for top in range(0, file.height, _BLOCK):
+                    rows = min(_BLOCK, file.height - top)
+                    file.read(window=Window(0, top, file.width, rows))
+
+    def publish(self) -> None:
+        """Give the file its name."""
+        part = temporary(self.path)
+        with open(part, 'rb+') as file:
+            os.fsync(file.fileno())
+        os.replace(part, self.path)
+
+    def discard(self) -> None:
+        """Close, and remove what has no name yet."""
+        with contextlib.suppress(RasterioError):
+            self._file.close()
+        for path in {self._raster, temporary(self.path)}:
+            path.unlink(missing_ok=True)
+
+
+class OverlayWriter:
+    """A JPEG of the scene tinted with its classes, reduced to ``OVERLAY_SIDE``.
+
+    Args:
+        path: The file, in a folder that exists.
+        size: ``(H, W)`` of the scene.
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int]):
+        self.path, self._size = path, size
+        self._scale = min(1.0, OVERLAY_SIDE / max(size))
+        height, width = (max(round(side * self._scale), 1) for side in size)
+        self._canvas = np.zeros((height, width, 3), np.uint8)
+        self._top = 0
+
+    def push(self, image: np.ndarray, labels: np.ndarray) -> None:
+        """Add rows: the scene's ``(rows, W, 3)`` uint8 RGB, and their labels ``(rows, W)``."""
+        first = round(self._top * self._canvas.shape[0] / self._size[0])
+        self._top += len(labels)
+        last = round(self._top * self._canvas.shape[0] / self._size[0])
+        if last == first:
+            return
+        size = self._canvas.shape[1], last - first
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        classes = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+        tinted = (0.55 * small + 0.45 * colour_labels(classes)).astype(np.uint8)
+        self._canvas[first:last] = np.where((classes == UNLABELLED)[..., None], small, tinted)
+
+    def publish(self) -> None:
+        """Write the file, whole or not at all."""
+        encoded = cv2.imencode('.jpg', self._canvas[..., ::-1])[1]
+        atomic_write(self.path, encoded.tobytes())
+
+
+class SceneWriter:
+    """Writes what is wanted of a scene; all of it appears at the end, or nothing.
+
+    Args:
+        targets: Files by kind: ``labels``, ``probabilities``, ``overlays``, in folders that exist.
+        scene: ``SceneFile`` of the scene.
+        size: Its ``(H, W)``.
+        names: Classes, in the order of their values.
+    """
+
+    def __init__(
+        self,
+        targets: dict[str, Path],
+        scene: SceneFile,
+        size: tuple[int, int],
+        names: Sequence[str],
+    ):
+        self._rasters: dict[str, RasterWriter] = {}
+        self._overlay = OverlayWriter(targets['overlays'], size) if 'overlays' in targets else None
+        if 'labels' in targets:
+            tags = {f'CLASS_{index}': name for index, name in enumerate(names)}
+            self._rasters['labels'] = RasterWriter(
+                targets['labels'], (1, *size), scene.position, tags=tags
+            )
+        if 'probabilities' in targets:
+            tags = dict(PROBABILITY=f'value / {STEPS}')
+            self._rasters['probabilities'] = RasterWriter(
+                targets['probabilities'], (len(names), *size), scene.position, names, tags
+            )
+
+    def __enter__(self) -> 'SceneWriter':
+        return self
+
+    def push(
+        self, labels: np.ndarray, probabilities: np.ndarray | None, image: np.ndarray | None
+    ) -> None:
+        """Add rows of labels ``(rows, W)``, probabilities ``(K, rows, W)`` and the RGB image."""
+        if 'labels' in self._rasters:
+            self._rasters['labels'].push(labels[None])
+        if 'probabilities' in self._rasters:
+            self._rasters['probabilities'].push(probabilities)
+        if self._overlay:
+            self._overlay.push(image, labels)
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        try:
+            if kind is None:
+                for raster in self._rasters.values():
+                    raster.finish()
+                for item in (*self._rasters.values(), self._overlay):
+                    if item:
+                        item.publish()
+        finally:
+            for raster in self._rasters.values():
+                raster.discard()

@@ -1,0 +1,1 @@
+"""Large scenes cut into tiles, with their boxes or label maps."""

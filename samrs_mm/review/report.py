@@ -1,0 +1,131 @@
+"""The review report of an annotated folder: one HTML file that needs nothing else."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.formats.annotated import folder
+from samrs_mm.review.pictures import Picture, pictures
+from samrs_mm.review.selection import BINS, JUDGED, LedgerMask, Selection, select
+
+PAGE = 'index.html'
+PICTURES, ROWS = 400, 20_000
+MEASURES = {
+    'doubt': 'doubt',
+    'score': 'score',
+    'stability': 'stability',
+    'fill': 'fill',
+    'coverage': 'coverage',
+    'leakage': 'leakage',
+    'components': 'parts',
+    'area': 'area (px)',
+}
+"""What the page sorts and filters by, and what it calls them."""
+
+
+@dataclass(frozen=True)
+class ReportResult:
+    """What a report came to.
+
+    Args:
+        path: The page.
+        pictures: Masks shown in pictures.
+        rows: Boxes listed.
+        problems: One line for each image or record that could not be read.
+    """
+
+    path: Path
+    pictures: int
+    rows: int
+    problems: tuple[str, ...]
+
+
+def write_report(
+    root: str | os.PathLike,
+    data_root: str | os.PathLike | None = None,
+    max_pictures: int = PICTURES,
+    max_rows: int = ROWS,
+    progress: Callable[[str], Callable] = lambda what: iter,
+) -> ReportResult:
+    """Write ``report/index.html`` of an annotated folder; the same folder gives the same bytes.
+
+    Args:
+        root: The annotated folder, with its ``ledger.csv`` and ``meta.json``.
+        data_root: Where its images are; None takes what ``meta.json`` says.
+        max_pictures: Most masks shown in pictures; about 20 kB each.
+        max_rows: Most boxes listed; about 150 bytes each.
+        progress: Returns, for a name, what wraps an iterator to show progress.
+
+    Raises:
+        RefusedError: Not an annotated folder.
+        OSError: The page can't be written.
+    """
+    root = Path(root)
+    meta = _meta(root)
+    data_root = root / meta['data_root'] if data_root is None else Path(data_root)
+    ledger = root / folder.LEDGER
+    found = select(ledger, meta['classes'], max_pictures, max_rows, progress('reading the ledger'))
+    chosen = [*found.worst, *found.random]
+    images, problems = pictures(root, data_root, chosen, progress('cutting pictures'))
+    target = root / folder.REPORT / PAGE
+    target.parent.mkdir(exist_ok=True)
+    atomic_write(target, render(meta, found, images).encode())
+    return ReportResult(target, len(images), len(found.rows), tuple(problems))
+
+
+def _meta(root: Path) -> dict[str, Any]:
+    path = root / folder.META
+    try:
+        meta = json.loads(path.read_bytes())
+        meta['classes'], meta['data_root'], meta['counts'], meta['settings']
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RefusedError(f'{path}: no annotated folder there, or one not finished') from error
+    return meta
+
+
+def render(meta: dict[str, Any], found: Selection, images: dict[LedgerMask, Picture]) -> str:
+    """Return the page.
+
+    Args:
+        meta: Content of ``meta.json``.
+        found: What to show.
+        images: Pictures of ``found.worst`` and ``found.random``; those without one are left out.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader('samrs_mm.review'),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    numbers = {name: index for index, name in enumerate(found.classes)}
+    keys = [entry.name for entry in fields(LedgerMask) if entry.name != 'category']
+    cards = [
+        dict(mask=mask, picture=images[mask], pick=pick, facts=_facts(mask) | dict(pick=pick))
+        for pick, masks in (('worst', found.worst), ('random', found.random))
+        for mask in masks
+        if mask in images
+    ]
+    table = dict(
+        classes=list(found.classes),
+        keys=['class', 'doubt', *keys],
+        rows=[
+            [numbers[mask.category], mask.doubt, *(getattr(mask, key) for key in keys)]
+            for mask in found.rows
+        ],
+    )
+    return environment.get_template('review.html').render(
+        meta=meta, found=found, cards=cards, table=table, measures=MEASURES, statuses=JUDGED,
+        bins=BINS, most=max((counts.total() for counts in found.classes.values()), default=0),
+    )  # fmt: skip
+
+
+def _facts(mask: LedgerMask) -> dict[str, Any]:
+    return asdict(mask) | dict(doubt=mask.doubt)

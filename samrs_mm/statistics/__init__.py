@@ -1,0 +1,1 @@
+"""What datasets hold: counts, sizes and shares of classes."""

@@ -1,1 +1,0 @@
-"""Pictures: overlays, figures, drawn demo scenes."""

@@ -1,0 +1,62 @@
+import sys
+
+import pytest
+from folders import CONFIG, write_dota
+
+from samrs_mm.annotate.job import AnnotationJob
+from samrs_mm.cli import load_config
+from samrs_mm.core.errors import RefusedError
+
+
+@pytest.fixture
+def job(tmp_path):
+    data = write_dota(tmp_path / 'data')
+
+    def build(**options) -> AnnotationJob:
+        flags = dict(data_root=str(data), out=str(tmp_path / 'out'))
+        config = load_config(CONFIG, options, flags)
+        return AnnotationJob(config, 'dota_grabcut_rbox.py')
+
+    return build
+
+
+def test_settings_hold_what_decides_the_output(job):
+    first = job(**{'dataset.labels': 'labelTxt'})
+    first.survey()
+    settings = first.settings()
+    assert settings['dataset'] == dict(
+        type='DOTABoxDataset', labels='labelTxt', classes=['plane', 'ship', 'small-vehicle']
+    )
+    assert settings['prompt'] == 'rbox'
+    assert settings['tile'] is None
+    assert settings['model']['type'] == 'GrabCutSegmentor'
+
+
+@pytest.mark.parametrize(
+    ('options', 'says'),
+    [
+        ({'prompt': 'cp'}, "prompt 'cp'"),
+        ({'overlap_policy': 'big'}, "overlap_policy 'big' is unknown; allowed: small_on_top"),
+        ({'tile.size': 64, 'tile.overlap': 64}, 'overlap 64 must be in 0..63'),
+        ({'model.type': 'NoSegmentor'}, 'NoSegmentor'),
+        ({'model.iterations': 0}, 'model.iterations=0; a whole number from 1'),
+        ({'dataset.classes': 'sotta'}, 'sotta'),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(job, options, says):
+    with pytest.raises(RefusedError) as error:
+        job(**options)
+    assert says in str(error.value)
+    assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize(('prompt', 'needed'), [('rhbox', True), ('rbox', False), ('hbox', False)])
+def test_only_rhbox_prompts_need_mmrotate(job, monkeypatch, prompt, needed):
+    monkeypatch.setitem(sys.modules, 'mmrotate.structures.bbox', None)
+    if needed:
+        with pytest.raises(RefusedError, match="prompt 'rhbox': rotated boxes need mmrotate"):
+            job(prompt=prompt)
+    else:
+        built = job(prompt=prompt)
+        built.survey()
+        assert len(built.check_stream().dataset) == 5

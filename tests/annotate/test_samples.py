@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from folders import write_dota
+
+from samrs_mm.annotate.plan import Plan
+from samrs_mm.annotate.samples import SampleStream, build_prompts, enclosing_boxes
+from samrs_mm.core.prompts import SETTINGS, PromptSetting
+from samrs_mm.core.tiling import TileSpec
+from samrs_mm.datasets.boxes import DOTABoxDataset
+from samrs_mm.datasets.boxes.geometry import geometry
+from samrs_mm.formats.boxes.labels import BoxLabel
+
+DIAMOND = np.array([[20.0, -10], [50, 20], [20, 50], [-10, 20]])
+SHAPES = geometry(
+    [BoxLabel('a:1', 'ship', hbox=np.array([5.0, 6, 31, 80]), polygon=DIAMOND)], oriented=True
+)
+
+
+@pytest.mark.parametrize('name', SETTINGS)
+def test_a_setting_sees_only_what_its_name_says(name):
+    setting = PromptSetting.parse(name)
+    prompts = build_prompts(setting, SHAPES, np.array([0]), 40, 60)
+    parts = name.split('+')
+    assert (prompts.points is not None) == ('cp' in parts)
+    assert (prompts.boxes is not None) == bool({'hbox', 'rhbox'} & set(parts))
+    assert (prompts.regions is not None) == any(part.endswith('-m') for part in parts)
+    assert (prompts.polygons is not None) == ('rbox' in parts)
+    assert len(prompts) == 1
+    if 'hbox' in parts:
+        np.testing.assert_array_equal(prompts.boxes, [[5, 6, 31, 60]])
+    if 'rhbox' in parts:
+        np.testing.assert_array_equal(prompts.boxes, [[0, 0, 40, 50]])
+    if 'cp' in parts:
+        centre = [20, 20] if setting.oriented else [18, 33]
+        np.testing.assert_array_equal(prompts.points, [centre])
+    if 'rbox-m' in parts or 'rbox' in parts:
+        shown = prompts.regions if prompts.polygons is None else prompts.polygons
+        np.testing.assert_array_equal(shown[0], DIAMOND)
+    if 'hbox-m' in parts:
+        np.testing.assert_array_equal(prompts.regions[0], [[5, 6], [31, 6], [31, 80], [5, 80]])
+
+
+@pytest.mark.parametrize(
+    ('name', 'box'), [('cp', [5, 6, 31, 80]), ('rbox', [-10, -10, 50, 50]), ('rhbox-m', None)]
+)
+def test_enclosing_boxes(name, box):
+    boxes = enclosing_boxes(PromptSetting.parse(name), SHAPES)
+    np.testing.assert_array_equal(boxes, [box or [-10, -10, 50, 50]])
+
+
+def stream(tmp_path, tile=None, prompt='rbox'):
+    dataset = DOTABoxDataset(str(write_dota(tmp_path / 'data')))
+    dataset.survey()
+    plan = Plan(dataset, tile)
+    return SampleStream(plan, list(plan.by_scene.values()), PromptSetting.parse(prompt), None)
+
+
+def test_whole_scenes(tmp_path):
+    samples = list(stream(tmp_path))
+    assert [sample.unit.stem for sample in samples] == [f'P{i:04}' for i in range(5)]
+    assert [len(sample.boxes) for sample in samples] == [3, 4, 5, 6, 0]
+    assert samples[-1].prompts is None
+    assert samples[0].image.shape == (96, 128, 3)
+    assert samples[0].entry['offset'] == [0, 0]
+
+
+def test_an_unreadable_scene_does_not_end_the_stream(tmp_path):
+    samples = stream(tmp_path, TileSpec(size=64, overlap=0))
+    path = tmp_path / 'data/images/P0001.png'
+    path.write_bytes(path.read_bytes()[:500])
+    result = list(samples)
+    failed = [sample for sample in result if sample.error]
+    assert {sample.unit.stem.split('__')[0] for sample in failed} == {'P0001'}
+    assert len(failed) == 4
+    assert len(result) == 20
+    assert 'P0001.png: cannot read the image' in failed[0].error
+    assert '\n' not in failed[0].error
+
+
+def test_a_label_that_appears_between_two_tiles_keeps_its_geometry(tmp_path):
+    whole = {box['box_id']: box for sample in stream(tmp_path / 'a') for box in sample.boxes}
+    tiles = stream(tmp_path / 'b', TileSpec(size=64, overlap=32, iof=0.3))
+    seen = set()
+    for sample in tiles:
+        for box in sample.boxes:
+            seen.add(box['box_id'])
+            assert box['scene_polygon'] == whole[box['box_id']]['polygon']
+    assert seen == set(whole)

@@ -1,0 +1,85 @@
+"""Prompts: each kind has its own look, and records tell what was prompted."""
+
+import numpy as np
+import pytest
+from folders import write_dota
+from mmseg.registry import DATASETS
+
+import samrs_mm.datasets.boxes  # noqa: F401 (registers)
+from samrs_mm.annotate.plan import Plan
+from samrs_mm.annotate.samples import SampleStream
+from samrs_mm.browse.prompt_panels import (
+    POINT,
+    STYLES,
+    draw_prompts,
+    prompt_name,
+    prompt_swatches,
+    prompts_of_record,
+)
+from samrs_mm.core.prompts import SETTINGS, PromptSetting
+from samrs_mm.drawing.panels import pixel_panel
+
+
+@pytest.fixture(scope='module')
+def dataset(tmp_path_factory):
+    root = write_dota(tmp_path_factory.mktemp('dota'), scenes=3)
+    label = root / 'labelTxt/P0001.txt'
+    label.write_text(label.read_text() + '-9 40 15 40 15 60 -9 60 ship 0\n')
+    dataset = DATASETS.build(dict(type='DOTABoxDataset', data_root=str(root)))
+    dataset.survey()
+    return dataset
+
+
+def samples(dataset, setting):
+    plan = Plan(dataset, None)
+    return list(SampleStream(plan, list(plan.by_scene.values()), setting, None))
+
+
+@pytest.mark.parametrize('name', SETTINGS)
+def test_records_give_back_what_the_segmentor_was_given(dataset, name):
+    setting = PromptSetting(name)
+    compared = 0
+    for sample in samples(dataset, setting):
+        height, width = sample.image.shape[:2]
+        boxes = [sample.boxes[row] for row in sample.prompted]
+        found = prompts_of_record(setting, boxes, width, height)
+        if sample.prompts is None:
+            assert found is None
+            continue
+        for part in ('boxes', 'points', 'polygons'):
+            expected = getattr(sample.prompts, part)
+            if expected is None:
+                assert getattr(found, part) is None
+            else:
+                np.testing.assert_allclose(getattr(found, part), expected, atol=1e-3)
+        if sample.prompts.regions is not None:
+            regions = [found.regions, sample.prompts.regions]
+            if setting.mask != 'rbox':  # a record's box is clipped to the image
+                regions = [np.clip(region, 0, [width, height]) for region in regions]
+            np.testing.assert_allclose(*regions, atol=1e-3)
+        compared += len(sample.prompts)
+    assert compared == 8
+
+
+@pytest.mark.parametrize('name', SETTINGS)
+def test_each_prompt_of_a_setting_is_seen_and_in_the_key(dataset, name):
+    setting = PromptSetting(name)
+    sample = samples(dataset, setting)[0]
+    panel = pixel_panel(np.full(sample.image.shape, 100, np.uint8), 512)
+    draw_prompts(panel, sample.prompts)
+
+    def seen(colour):
+        return (panel.picture == colour).all(2).any()
+
+    kinds = {swatch.kind for swatch in prompt_swatches(setting)}
+    assert seen(POINT) == ('cross' in kinds) == setting.point
+    assert ('hatch' in kinds) == (setting.mask is not None)
+    for box, (_, colour, _) in STYLES.items():
+        assert seen(colour) == (box in (setting.box, setting.mask))
+    for swatch in prompt_swatches(setting):
+        assert seen(swatch.colour)
+
+
+def test_settings_are_spelled_as_in_the_paper():
+    assert prompt_name(PromptSetting('cp+rhbox+rhbox-m')) == 'CP + RH-Box + RH-Box-M'
+    assert prompt_name(PromptSetting('rbox-m')) == 'R-Box-M'

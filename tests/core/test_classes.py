@@ -1,0 +1,88 @@
+import pytest
+
+from samrs_mm.core.classes import (
+    FAST_CLASSES,
+    NAMED_CLASSES,
+    PALETTE,
+    SIOR_CLASSES,
+    SOTA_CLASSES,
+    ClassTable,
+    UnknownClassError,
+    class_key,
+    palette_for,
+)
+
+
+@pytest.mark.parametrize(
+    ('name', 'count', 'some'),
+    [
+        ('sota', 18, {0: 'large-vehicle', 4: 'plane', 9: 'small-vehicle', 17: 'helipad'}),
+        ('sior', 20, {0: 'airplane', 6: 'expressway-service-area', 8: 'dam', 19: 'windmill'}),
+        ('fast', 37, {0: 'A220', 15: 'Dry-Cargo-Ship', 24: 'other-airplane', 36: 'Warship'}),
+    ],
+)
+def test_orders_of_the_release(name, count, some):
+    classes = NAMED_CLASSES[name]
+    assert len(classes) == len({class_key(c) for c in classes}) == count
+    assert {index: classes[index] for index in some} == some
+
+
+def test_palette():
+    assert len(PALETTE) == 37
+    assert len(set(PALETTE)) == 37
+    assert PALETTE[0] == (0, 127, 255)
+    assert palette_for(2) == [(0, 127, 255), (0, 63, 0)]
+    assert len(palette_for(255)) == 255
+    assert all(0 <= value < 256 for colour in palette_for(255) for value in colour)
+
+
+@pytest.mark.parametrize(
+    ('classes', 'spelled', 'meant'),
+    [
+        (SOTA_CLASSES, 'Storage_Tank', 'storage-tank'),
+        (SOTA_CLASSES, 'store_tank', 'storage-tank'),
+        (SOTA_CLASSES, 'Soccer_ball_field', 'soccer-ball-field'),
+        (SIOR_CLASSES, 'Expressway-Service-area', 'expressway-service-area'),
+        (SIOR_CLASSES, 'expresswayservicearea', 'expressway-service-area'),
+        (SIOR_CLASSES, 'golf course', 'golffield'),
+        (SIOR_CLASSES, 'train station', 'trainstation'),
+        (SIOR_CLASSES, 'toll-station', 'expressway-toll-station'),
+        (FAST_CLASSES, 'Dry Cargo Ship', 'Dry-Cargo-Ship'),
+        (FAST_CLASSES, 'PassengerShip', 'Passenger-Ship'),
+        (FAST_CLASSES, 'other-vehicle', 'other-vehicle'),
+    ],
+)
+def test_spellings(classes, spelled, meant):
+    assert classes[ClassTable(classes).index(spelled)] == meant
+
+
+def test_every_class_finds_itself():
+    for classes in NAMED_CLASSES.values():
+        assert [ClassTable(classes).index(name) for name in classes] == list(range(len(classes)))
+
+
+def test_unknown_class_lists_the_nearest():
+    with pytest.raises(UnknownClassError, match=r"'A320'; nearest known: .*A321"):
+        ClassTable(FAST_CLASSES).index('A320')
+    with pytest.raises(UnknownClassError, match='nearest known: plane, ship'):
+        ClassTable(['plane', 'ship']).index('???')
+
+
+def test_names_of_labels_are_sorted_and_spellings_are_one():
+    table = ClassTable.from_names(['small vehicle', 'Ship', 'small-vehicle', 'ship', 'Ship'])
+    assert table.classes == ('Ship', 'small vehicle')
+    assert table.index('SHIP') == 0
+    assert table.index('small_vehicle') == 1
+
+
+def test_names_in_other_scripts_stay_apart():
+    table = ClassTable.from_names(['飞机', '船', '+', '++'])
+    assert len(table.classes) == 4
+    assert {table.classes[table.index(name)] for name in ('飞机', '船')} == {'飞机', '船'}
+
+
+def test_impossible_tables():
+    with pytest.raises(ValueError, match="'ship' and 'Ship' read as the same"):
+        ClassTable(['ship', 'Ship'])
+    with pytest.raises(ValueError, match='256 classes'):
+        ClassTable([f'c{i}' for i in range(256)])

@@ -1,0 +1,112 @@
+import itertools
+import re
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.prompts import (
+    PAPER_SETTINGS,
+    SETTINGS,
+    PromptBatch,
+    PromptSetting,
+    mask_prompt,
+)
+from samrs_mm.core.rasterize import fill_polygon
+
+# name: box, mask, point, oriented
+MEANING = {
+    'cp': (None, None, True, False),
+    'hbox': ('hbox', None, False, False),
+    'hbox-m': (None, 'hbox', False, False),
+    'cp+hbox': ('hbox', None, True, False),
+    'hbox+hbox-m': ('hbox', 'hbox', False, False),
+    'cp+hbox-m': (None, 'hbox', True, False),
+    'cp+hbox+hbox-m': ('hbox', 'hbox', True, False),
+    'rbox-m': (None, 'rbox', False, True),
+    'cp+rbox-m': (None, 'rbox', True, True),
+    'rhbox': ('rhbox', None, False, True),
+    'rhbox-m': (None, 'rhbox', False, True),
+    'cp+rhbox': ('rhbox', None, True, True),
+    'rhbox+rhbox-m': ('rhbox', 'rhbox', False, True),
+    'cp+rhbox-m': (None, 'rhbox', True, True),
+    'cp+rhbox+rhbox-m': ('rhbox', 'rhbox', True, True),
+    'rbox': ('rbox', None, False, True),
+}
+
+
+def test_there_are_fifteen_of_the_paper_and_ours():
+    assert len(PAPER_SETTINGS) == 15
+    assert set(MEANING) == set(SETTINGS)
+    assert set(SETTINGS) - set(PAPER_SETTINGS) == {'rbox'}
+
+
+@pytest.mark.parametrize('name', MEANING)
+def test_meaning_in_any_order_and_case(name):
+    for parts in itertools.permutations(name.split('+')):
+        for spelled in ('+'.join(parts), ' + '.join(parts).upper()):
+            setting = PromptSetting.parse(spelled)
+            assert setting.name == name
+            assert (setting.box, setting.mask, setting.point, setting.oriented) == MEANING[name]
+
+
+@pytest.mark.parametrize('name', ['', 'box', 'hbox+rhbox', 'hbox+rbox-m', 'cp+', 'cp+rbox', None])
+def test_anything_else_is_refused(name):
+    with pytest.raises(
+        RefusedError, match=re.escape(f'unknown prompt {name!r}; allowed: cp, hbox')
+    ):
+        PromptSetting.parse(name)
+
+
+def test_batches_are_cut_as_arrays_are():
+    setting = PromptSetting.parse('cp+hbox')
+    batch = PromptBatch(setting, boxes=np.arange(20.0).reshape(5, 4), points=np.ones((5, 2)))
+    assert len(batch) == 5
+    part = batch[1:3]
+    assert len(part) == 2
+    assert part.setting is setting
+    np.testing.assert_array_equal(part.boxes, batch.boxes[1:3])
+    assert part.regions is part.polygons is None
+    assert len(batch[4:9]) == 1
+    assert len(PromptBatch(PromptSetting('rbox'), polygons=np.zeros((3, 4, 2)))) == 3
+    assert len(PromptBatch(PromptSetting('rbox-m'), regions=np.zeros((2, 4, 2)))) == 2
+
+
+def by_torch(polygon, height, width, side, dtype=torch.float64):
+    """The paper's way, with torch's resize, whose float32 rounds pixel positions coarsely."""
+    inside = torch.from_numpy(np.ascontiguousarray(fill_polygon(polygon, height, width)))
+    scores = torch.where(inside, 1000.0, -1000.0).to(dtype)[None, None]
+    scale = side / max(height, width)
+    size = int(height * scale + 0.5), int(width * scale + 0.5)
+    scores = F.interpolate(scores, size, mode='bilinear', align_corners=False)
+    scores = F.pad(scores, (0, side - size[1], 0, side - size[0]), value=-1000.0)
+    return F.interpolate(scores, (side // 4,) * 2, mode='bilinear', align_corners=False)[0, 0]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(4, 90), st.integers(4, 90), st.sampled_from([32, 64]),
+    st.lists(st.floats(-20, 110), min_size=8, max_size=8),
+)  # fmt: skip
+def test_mask_prompt_against_torch(height, width, side, numbers):
+    polygon = np.array(numbers).reshape(4, 2)
+    prompt = mask_prompt(polygon, height, width, side)
+    assert prompt.dtype == np.float32
+    np.testing.assert_allclose(prompt, by_torch(polygon, height, width, side), atol=1e-3)
+
+
+@pytest.mark.parametrize(('height', 'width'), [(1024, 1024), (700, 1300), (1500, 400), (333, 251)])
+def test_mask_prompt_at_sams_size(height, width):
+    polygon = np.array([[20, 30], [240, 60], [200, 300], [10, 250.0]])
+    prompt = mask_prompt(polygon, height, width)
+    assert prompt.shape == (256, 256)
+    assert prompt.max() == 1000
+    np.testing.assert_allclose(prompt, by_torch(polygon, height, width, 1024), atol=1e-3)
+    single = by_torch(polygon, height, width, 1024, torch.float32)
+    np.testing.assert_allclose(prompt, single, atol=0.05)
+    if width > height:
+        assert (prompt[round(256 * height / width) + 1 :] == -1000).all()

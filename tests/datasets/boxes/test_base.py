@@ -1,0 +1,101 @@
+import pytest
+
+from samrs_mm.core.classes import SOTA_CLASSES
+from samrs_mm.core.errors import LabelReadError, RefusedError
+from samrs_mm.datasets.boxes import DOTABoxDataset, Scene
+from samrs_mm.datasets.boxes.base import (
+    check_path,
+    list_stems,
+    pair_scenes,
+    read_bytes,
+    read_names,
+    read_text,
+)
+
+
+def test_folder_must_be_there_and_hold_images_and_labels(tmp_path, make_image):
+    with pytest.raises(RefusedError, match='no such folder; expected images'):
+        DOTABoxDataset(tmp_path / 'nowhere')
+    with pytest.raises(RefusedError, match='no images found; expected images'):
+        DOTABoxDataset(tmp_path)
+    make_image(tmp_path / 'images/a.png')
+    (tmp_path / 'labelTxt').mkdir()
+    with pytest.raises(RefusedError, match='no labels found; expected images'):
+        DOTABoxDataset(tmp_path)
+
+
+def test_duplicate_stems_are_refused(dota_root, make_image):
+    make_image(dota_root / 'images/P1.jpg')
+    with pytest.raises(RefusedError, match=r"both be called 'P1': .*P1.jpg and .*P1.png"):
+        DOTABoxDataset(dota_root)
+
+
+def test_stems_that_differ_in_case_only_are_refused(dota_root, make_image):
+    make_image(dota_root / 'images/p1.png')
+    with pytest.raises(RefusedError, match="both be called 'p1'"):
+        DOTABoxDataset(dota_root)
+
+
+def test_classes_by_name_as_a_tuple_or_from_the_labels(dota_root):
+    assert DOTABoxDataset(dota_root, classes='sota').classes == SOTA_CLASSES
+    assert DOTABoxDataset(dota_root, classes=['ship', 'Plane']).classes == ('ship', 'Plane')
+    assert DOTABoxDataset(dota_root).classes == ('plane', 'ship', 'small-vehicle')
+
+
+@pytest.mark.parametrize(
+    ('classes', 'message'),
+    [
+        ('ship', "classes='ship'; allowed: 'sota', 'sior', 'fast', a list"),
+        (('ship', 'Ship'), 'read as the same'),
+        ([f'c{i}' for i in range(300)], '300 classes'),
+    ],
+)
+def test_impossible_classes_are_refused(dota_root, classes, message):
+    with pytest.raises(RefusedError, match=message):
+        DOTABoxDataset(dota_root, classes=classes)
+
+
+def test_too_many_names_in_the_labels_are_refused(dota_root, make_text):
+    lines = [f'1 2 9 2 9 12 1 12 kind{i} 0' for i in range(256)]
+    make_text(dota_root / 'labelTxt/P3.txt', '\n'.join(lines))
+    with pytest.raises(RefusedError, match='an 8-bit label holds at most 255'):
+        DOTABoxDataset(dota_root).survey()
+
+
+def test_survey_counts_and_checks(dota_root):
+    census = DOTABoxDataset(dota_root, classes='sota').survey()
+    assert (census.scenes, census.boxes, census.problems) == (4, 5, 1)
+    message = r"labelTxt/P1.txt:3: unknown class 'ship'.*\(3 boxes\).*classes=None"
+    with pytest.raises(RefusedError, match=message):
+        DOTABoxDataset(dota_root, classes=('plane', 'small-vehicle')).survey()
+
+
+def test_pairing(dota_root, make_text):
+    make_text(dota_root / 'labelTxt/Q9.txt', '')
+    (dota_root / 'images/.hidden.png').touch()
+    (dota_root / 'images/notes.md').touch()
+    scenes = pair_scenes(dota_root, 'images', 'labelTxt', '.txt', 'x_', 'train')
+    assert [scene.stem for scene in scenes] == ['x_P1', 'x_P2', 'x_P3', 'x_P4', 'x_Q9']
+    assert scenes[-1] == Scene('x_Q9', None, 'labelTxt/Q9.txt', 'train')
+    assert list_stems(dota_root / 'no', ('.png',)) == {}
+
+
+@pytest.mark.parametrize('path', ['../a', 'a/../b', '/a', 'a\\b', 'a\tb', '', '.'])
+def test_path_tricks(path):
+    with pytest.raises(RefusedError):
+        check_path(path)
+
+
+@pytest.mark.parametrize('path', ['a.png', 'a b/ü 船.png', 'a..b/c...png'])
+def test_plain_paths(path):
+    check_path(path)
+
+
+def test_reading_texts(tmp_path, make_text):
+    make_text(tmp_path / 'a.txt', '海\n', 'gb2312')
+    assert read_text(tmp_path / 'a.txt') == '海\n'
+    make_text(tmp_path / 'b.txt', '\ufeff1\r\n\r\n 2 \n')
+    assert read_names(tmp_path / 'b.txt') == ['1', '2']
+    assert read_names(tmp_path / 'c.txt') == []
+    with pytest.raises(LabelReadError, match='cannot read the label file: No such file'):
+        read_bytes(tmp_path / 'c.txt')

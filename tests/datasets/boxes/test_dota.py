@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmseg.registry import DATASETS
+
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.datasets.boxes import DOTABoxDataset, Scene
+
+REAL = Path(__file__).parents[3] / '../shared/real/dota/P0706.txt'
+
+
+def test_scenes_boxes_and_problems(dota_root):
+    dataset = DATASETS.build(dict(type='DOTABoxDataset', data_root=str(dota_root)))
+    assert dataset.scenes[0] == Scene('P1', 'images/P1.png', 'labelTxt/P1.txt')
+    assert dataset.scenes[3] == Scene('P4', 'images/P4.png', None)
+    boxes = dataset.labels(0).boxes
+    assert [box.box_id for box in boxes] == [f'labelTxt/P1.txt:{line}' for line in (3, 4, 5, 6)]
+    assert np.isnan(boxes[3].polygon[0, 0])
+    assert [problem.box_id for problem in dataset.labels(1).problems] == ['labelTxt/P2.txt:2']
+    assert [len(dataset.labels(index).boxes) for index in range(4)] == [4, 1, 0, 0]
+    assert dataset.classes == ('plane', 'ship', 'small-vehicle')
+
+
+def test_grey_image_comes_as_rgb(dota_root):
+    assert DOTABoxDataset(dota_root)[3]['image'].shape == (64, 64, 3)
+
+
+def test_train_and_val_folders(dota_root, make_image, make_text):
+    (dota_root / 'train').mkdir()
+    for folder in ('images', 'labelTxt'):
+        (dota_root / folder).rename(dota_root / 'train' / folder)
+    make_image(dota_root / 'val/images/P0.png')
+    make_text(dota_root / 'val/labelTxt/P0.txt', '')
+    scenes = DOTABoxDataset(dota_root).scenes
+    assert scenes[:2] == [
+        Scene('P0', 'val/images/P0.png', 'val/labelTxt/P0.txt', 'val'),
+        Scene('P1', 'train/images/P1.png', 'train/labelTxt/P1.txt', 'train'),
+    ]
+    assert len(scenes) == 5
+
+
+def test_label_without_image(dota_root, make_text):
+    make_text(dota_root / 'labelTxt/P9.txt', '1 2 9 2 9 12 1 12 ship 0')
+    dataset = DOTABoxDataset(dota_root)
+    assert dataset.scenes[-1] == Scene('P9', None, 'labelTxt/P9.txt')
+    assert dataset[4]['image'] is None
+    assert len(dataset[4]['labels'].boxes) == 1
+
+
+def test_label_folder_by_name(dota_root):
+    (dota_root / 'labelTxt').rename(dota_root / 'labelTxt-v2.0')
+    with pytest.raises(RefusedError, match=r'no folder .*labelTxt'):
+        DOTABoxDataset(dota_root)
+    assert DOTABoxDataset(dota_root, labels='labelTxt-v2.0').scenes[0].label == (
+        'labelTxt-v2.0/P1.txt'
+    )
+
+
+@pytest.mark.skipif(not REAL.exists(), reason='the real DOTA label file is not on this machine')
+def test_real_label_file(tmp_path, make_image):
+    make_image(tmp_path / 'images/P0706.png')
+    (tmp_path / 'labelTxt').symlink_to(REAL.parent.resolve())
+    dataset = DOTABoxDataset(tmp_path)
+    (index,) = (i for i, scene in enumerate(dataset.scenes) if scene.stem == 'P0706')
+    labels = dataset.labels(index)
+    names = [box.category for box in labels.boxes]
+    assert (len(names), names.count('ship'), names.count('harbor')) == (536, 531, 5)
+    assert len({box.box_id for box in labels.boxes}) == 536
+    assert not labels.problems

@@ -1,0 +1,50 @@
+import csv
+import io
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from samrs_mm.formats.annotated import ledger
+from samrs_mm.formats.annotated.ledger import LedgerRow
+
+text = st.text(st.characters(blacklist_categories=['Cs'], blacklist_characters='\r\0'), max_size=20)
+rows = st.builds(
+    LedgerRow,
+    *[text] * 7,
+    score=st.none() | st.floats(0, 1),
+    stability=st.none() | st.floats(0, 1),
+    area=st.integers(0, 10**9),
+    visible_area=st.integers(0, 10**9),
+    fill=st.none() | st.floats(0, 1),
+    coverage=st.none() | st.floats(0, 1),
+    leakage=st.none() | st.floats(0, 1),
+    components=st.none() | st.integers(1, 10**6),
+    at_border=st.none() | st.booleans(),
+)
+
+
+def test_columns():
+    assert ','.join(ledger.COLUMNS).startswith(
+        'box_id,status,reason,category,scene,tile,image,score,'
+    )
+
+
+@given(st.lists(rows, max_size=4))
+def test_what_is_written_reads_back(written):
+    lines = [ledger.csv_line(ledger.COLUMNS), *map(ledger.line, written)]
+    text_lines = io.StringIO(b''.join(lines).decode(), newline='')
+    for row, expected in zip(csv.DictReader(text_lines), written, strict=True):
+        for name in ledger.COLUMNS:
+            value = getattr(expected, name)
+            assert row[name] == ('' if value is None else str(value))
+
+
+def test_a_reason_with_commas_and_quotes_stays_one_column():
+    row = LedgerRow('a.txt:1', ledger.MALFORMED, 'coordinate "x", not a number')
+    assert (
+        ledger.line(row) == b'a.txt:1,malformed,"coordinate ""x"", not a number",,,,,,,0,0,,,,,\n'
+    )
+
+
+def test_errors_are_those_that_make_the_exit_code_one():
+    assert set(ledger.ERRORS) == {'failed', 'malformed', 'no_image', 'unreadable'}

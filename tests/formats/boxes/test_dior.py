@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from samrs_mm.core.errors import LabelReadError
+from samrs_mm.formats.boxes.dior import parse_dior
+
+SIDES = '<xmin>3</xmin><ymin>4</ymin><xmax>20</xmax><ymax>30</ymax>'
+CORNERS = (
+    '<x_left_top>1</x_left_top><y_left_top>2</y_left_top>'
+    '<x_right_top>9</x_right_top><y_right_top>3</y_right_top>'
+    '<x_right_bottom>8</x_right_bottom><y_right_bottom>12</y_right_bottom>'
+    '<x_left_bottom>0</x_left_bottom><y_left_bottom>11</y_left_bottom>'
+)
+POLYGON = [[1, 2], [9, 3], [8, 12], [0, 11]]
+
+
+def parse(*objects):
+    lines = [f'<object>{text}</object>' for text in objects]
+    text = '\n'.join(['<annotation>', *lines, '</annotation>'])
+    return parse_dior(text.encode(), 'Annotations/1.xml')
+
+
+@pytest.mark.parametrize('tag', ['bndbox', 'robndbox'])
+def test_either_child_set_in_either_tag(tag):
+    labels = parse(
+        f'<name>Expressway-Service-area</name><{tag}>{SIDES}</{tag}>',
+        f'<name>dam</name><{tag}>{CORNERS}</{tag}><angle>0</angle>',
+    )
+    horizontal, oriented = labels.boxes
+    assert horizontal.box_id == 'Annotations/1.xml:2'
+    assert horizontal.category == 'Expressway-Service-area'
+    np.testing.assert_array_equal(horizontal.hbox, [3, 4, 20, 30])
+    assert horizontal.polygon is None
+    np.testing.assert_array_equal(oriented.polygon, POLYGON)
+    assert oriented.hbox is None
+    assert not labels.problems
+
+
+@pytest.mark.parametrize(
+    'boxes',
+    [
+        f'<bndbox>{SIDES}</bndbox><robndbox>{CORNERS}</robndbox>',
+        f'<robndbox>{CORNERS}</robndbox><bndbox>{SIDES}</bndbox>',
+        f'<robndbox>{CORNERS}{SIDES}</robndbox>',
+    ],
+)
+def test_object_with_both_boxes_keeps_both(boxes):
+    (box,) = parse(f'<name>ship</name>{boxes}').boxes
+    np.testing.assert_array_equal(box.hbox, [3, 4, 20, 30])
+    np.testing.assert_array_equal(box.polygon, POLYGON)
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        (f'<bndbox>{SIDES}</bndbox>', 'no <name>'),
+        (f'<name/><bndbox>{SIDES}</bndbox>', 'an empty <name>'),
+        ('<name>ship</name>', 'no <bndbox> or <robndbox>'),
+        ('<name>ship</name><bndbox/>', 'no <bndbox> or <robndbox>'),
+        ('<name>ship</name><bndbox><xmin>3</xmin></bndbox>', 'lacks <ymin>, <xmax>, <ymax>'),
+        (
+            f'<name>ship</name><bndbox>{SIDES.replace("20", "2O")}</bndbox>',
+            "<xmax> is '2O', not a number",
+        ),
+    ],
+)
+def test_bad_object_is_a_problem_and_the_rest_is_kept(text, message):
+    labels = parse(text, f'<name>ship</name><bndbox>{SIDES}</bndbox>')
+    assert [box.box_id for box in labels.boxes] == ['Annotations/1.xml:3']
+    (problem,) = labels.problems
+    assert problem.box_id == 'Annotations/1.xml:2'
+    assert message in problem.message
+
+
+def test_objects_on_one_line_get_distinct_ids():
+    text = f'<object><name>ship</name><bndbox>{SIDES}</bndbox></object>'
+    labels = parse_dior(f'<annotation>{text}{text}<object/></annotation>'.encode(), 'a.xml')
+    assert [box.box_id for box in labels.boxes] == ['a.xml:1', 'a.xml:1.2']
+    assert [problem.box_id for problem in labels.problems] == ['a.xml:1.3']
+
+
+def test_no_objects():
+    assert parse().boxes == []
+
+
+def test_other_xml_is_refused():
+    with pytest.raises(LabelReadError, match='root element'):
+        parse_dior(b'<HRSC_Image/>', 'a.xml')
+
+
+@given(st.lists(st.floats(width=64), min_size=4, max_size=4))
+def test_any_float_survives(values):
+    tags = ('xmin', 'ymin', 'xmax', 'ymax')
+    sides = ''.join(f'<{t}>{v!r}</{t}>' for t, v in zip(tags, values, strict=True))
+    (box,) = parse(f'<name>ship</name><bndbox>{sides}</bndbox>').boxes
+    np.testing.assert_array_equal(box.hbox, values)

@@ -1,0 +1,135 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from samrs_mm.core.errors import LabelReadError
+from samrs_mm.formats.boxes import xml_tree
+from samrs_mm.formats.boxes.xml_tree import BadElementError, read_xml
+
+BOMB = (
+    b'<?xml version="1.0"?>\n<!DOCTYPE annotation [\n<!ENTITY a "lol">\n'
+    b'<!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">\n<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">\n'
+    b']>\n<annotation><object><name>&c;</name></object></annotation>'
+)
+EXTERNAL = (
+    b'<!DOCTYPE annotation [<!ENTITY x SYSTEM "file:///etc/hostname">]>\n'
+    b'<annotation><object><name>&x;</name></object></annotation>'
+)
+EXTERNAL_DTD = b'<!DOCTYPE annotation SYSTEM "http://localhost:9/x.dtd">\n<annotation/>'
+
+
+def error_of(data, root='annotation'):
+    with pytest.raises(LabelReadError) as caught:
+        read_xml(data, 'a/1.xml', root)
+    message = str(caught.value)
+    assert '\n' not in message
+    assert message.startswith('a/1.xml')
+    return message
+
+
+def test_elements_know_their_lines_texts_and_children():
+    root = read_xml(b'<r>\n  <a> x\n </a>\n\n<a/><b>\n<c>1</c></b></r>', 'f', 'r')
+    assert [(child.tag, child.line, child.text) for child in root.children] == [
+        ('a', 2, 'x'),
+        ('a', 5, ''),
+        ('b', 5, ''),
+    ]
+    assert root.first('b', 'c').line == 6
+    assert root.first('b', 'd') is None
+    assert len(root.all('a')) == 2
+
+
+@pytest.mark.parametrize('newline', ['\n', '\r\n'])
+def test_lines_are_counted_as_an_editor_does(newline):
+    text = newline.join(['<?xml version="1.0"?>', '<r>', '', '<a/>', '</r>'])
+    assert read_xml(text.encode(), 'f', 'r').first('a').line == 4
+
+
+@pytest.mark.parametrize(
+    'data',
+    [
+        '<r><a>海</a></r>'.encode(),
+        '<r><a>海</a></r>'.encode('gb2312'),
+        '<r><a>海</a></r>'.encode('utf-8-sig'),
+        '<r><a>海</a></r>'.encode('utf-16'),
+        '<?xml version="1.0" encoding="GB2312"?><r><a>海</a></r>'.encode('gb2312'),
+        '<?xml version="1.0" encoding="gbk"?><r><a>海</a></r>'.encode('gb18030'),
+        '<?xml version="1.0" encoding="UTF-8"?><r><a>海</a></r>'.encode('gb2312'),
+        '<?xml version="1.0" encoding="GB2312"?><r><a>海</a></r>'.encode('utf-8-sig'),
+        '<?xml version="1.0" encoding="no-such"?><r><a>海</a></r>'.encode(),
+        '<?xml version="1.0" encoding="utf-16"?><r><a>海</a></r>'.encode(),
+    ],
+)
+def test_encodings(data):
+    assert read_xml(data, 'f', 'r').first('a').text == '海'
+
+
+def test_bytes_in_no_encoding_at_all_still_give_the_boxes():
+    root = read_xml(b'<r><a>\xff\xff</a><b>1</b></r>', 'f', 'r')
+    assert root.first('b').text == '1'
+
+
+@pytest.mark.parametrize('data', [BOMB, EXTERNAL, EXTERNAL_DTD])
+def test_entities_are_refused_before_they_expand(data):
+    tracemalloc.start()
+    message = error_of(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 'entity' in message
+    assert 'refused' in message
+    assert peak < 2**20
+
+
+def test_plain_doctype_is_harmless():
+    assert read_xml(b'<!DOCTYPE r>\n<r><a>1</a></r>', 'f', 'r').first('a').line == 2
+
+
+@pytest.mark.parametrize('data', [b'', b' \r\n'])
+def test_empty_file(data):
+    assert 'empty' in error_of(data)
+
+
+def test_oversized_file(monkeypatch):
+    monkeypatch.setattr(xml_tree, 'MAX_BYTES', 100)
+    assert 'MiB' in error_of(b'<annotation>' + b' ' * 100 + b'</annotation>')
+
+
+def test_malformed_file_tells_line_and_column():
+    assert error_of(b'<annotation>\n<a></b></annotation>').startswith('a/1.xml:2:6: malformed XML')
+
+
+@pytest.mark.parametrize(
+    'data', [b'no xml', b'<annotation>', b'<annotation/><annotation/>', b'\x89PNG\r\n\x00']
+)
+def test_no_xml(data):
+    assert 'malformed XML' in error_of(data)
+
+
+def test_unexpected_root():
+    assert 'root element <html>; expected <annotation>' in error_of(b'<html/>')
+
+
+def test_deeply_nested_file_is_no_crash():
+    depth = 100_000
+    root = read_xml(b'<r>' + b'<a>' * depth + b'</a>' * depth + b'</r>', 'f', 'r')
+    assert len(root.children) == 1
+
+
+def test_numbers():
+    root = read_xml(b'<r><x> 1.5 </x><y>nan</y><z>a</z><e/></r>', 'f', 'r')
+    np.testing.assert_array_equal(root.numbers(('x', 'y')), [1.5, np.nan])
+    assert root.numbers(('e', 'nothing')) is None
+    with pytest.raises(BadElementError, match='<r> lacks <e>'):
+        root.numbers(('x', 'e'))
+    with pytest.raises(BadElementError, match="<z> is 'a', not a number"):
+        root.numbers(('z',))
+
+
+def test_required_text():
+    root = read_xml(b'<r><p><name>A B</name></p><q/></r>', 'f', 'r')
+    assert root.require_text('p', 'name') == 'A B'
+    with pytest.raises(BadElementError, match='no <p/kind>'):
+        root.require_text('p', 'kind')
+    with pytest.raises(BadElementError, match='an empty <q>'):
+        root.require_text('q')

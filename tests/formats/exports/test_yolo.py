@@ -1,0 +1,98 @@
+"""Checked by a reader written from the format's description, as Ultralytics is no dependency."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from export_cases import CLASSES, SIZE, STEMS, kept, tool, write_folder
+from pycocotools import mask as coco_mask
+
+from samrs_mm.core import rle
+from samrs_mm.formats.exports.outlines import outline
+
+
+def read_label(path: Path, num_classes: int) -> list[tuple[int, np.ndarray]]:
+    """Read a segmentation label as strictly as the format allows: ``class x1 y1 x2 y2 ...``."""
+    text = path.read_text(encoding='ascii')
+    assert text == '' or text.endswith('\n')
+    objects = []
+    for line in text.splitlines():
+        label, *values = line.split(' ')
+        assert label.isdigit()
+        assert int(label) < num_classes
+        assert len(values) >= 6, 'fewer than three points'
+        assert len(values) % 2 == 0
+        points = np.array([float(value) for value in values]).reshape(-1, 2)
+        assert ((points >= 0) & (points <= 1)).all()
+        objects.append((int(label), points))
+    return objects
+
+
+def read_dataset(file: Path) -> dict[str, dict[str, list]]:
+    """Read ``data.yaml`` and the labels of each split by image, as the format says: the label of
+    ``.../images/NAME.png`` is ``.../labels/NAME.txt``.
+    """
+    data = yaml.safe_load(file.read_text())
+    assert sorted(data['names']) == list(range(len(data['names'])))
+    found = {}
+    for split in ('train', 'val', 'test'):
+        if split in data:
+            folder = file.parent / data[split]
+            images = sorted(folder.iterdir())
+            assert images
+            labels = [
+                Path(str(path.with_suffix('.txt')).replace('/images/', '/labels/'))
+                for path in images
+            ]
+            read = [read_label(label, len(data['names'])) for label in labels]
+            found[split] = dict(zip((path.stem for path in images), read, strict=True))
+    return found
+
+
+def rasterised(points: np.ndarray) -> np.ndarray:
+    height, width = SIZE
+    rles = coco_mask.frPyObjects([(points * (width, height)).ravel().tolist()], height, width)
+    return coco_mask.decode(rles)[..., 0].astype(bool)
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    return write_folder(tmp_path_factory.mktemp('yolo') / 'made')
+
+
+def test_each_mask_is_one_polygon_that_gives_it_back(folder, capsys):
+    target = folder.root.parent / 'all'
+    assert tool(folder.root, '--to', 'yolo-seg', '--out', target) == 0
+    (split,) = read_dataset(target / 'data.yaml').values()
+    assert list(split) == list(STEMS)
+    assert (target / 'classes.txt').read_text().split('\n')[:3] == list(CLASSES)
+    for stem, objects in split.items():
+        boxes = kept(folder, stem)
+        assert len(objects) == len(boxes)
+        for (label, points), box in zip(objects, boxes, strict=True):
+            assert label == box['category_id'] - 1
+            mask, expected = rasterised(points), rle.decode(box['segmentation'])
+            assert (mask | expected == mask).all()
+            assert mask.sum() - expected.sum() == outline(box['segmentation']).hole_pixels
+    told = capsys.readouterr().out
+    assert 'lost     4 holes filled' in told
+    assert 'lost     102 pixels of holes filled' in told
+    assert 'lost     2 masks of several parts' in told
+    assert '255      is background to the trainer' in told
+    lost = json.loads((target / 'export.json').read_bytes())['subsets']['']['lost']
+    assert lost == dict(holes=4, hole_pixels=102, joined=2)
+
+
+def test_lists_become_splits(folder):
+    (folder.root / 'train.txt').write_text(f'{STEMS[0]}\n{STEMS[2]}\n')
+    (folder.root / 'val.txt').write_text(f'{STEMS[1]}\n')
+    target = folder.root.parent / 'split'
+    flags = '--list', 'train.txt', 'val.txt', '--images', 'copy'
+    assert tool(folder.root, '--to', 'yolo-seg', '--out', target, *flags) == 0
+    splits = read_dataset(target / 'data.yaml')
+    assert {name: list(split) for name, split in splits.items()} == dict(
+        train=[STEMS[0], STEMS[2]], val=[STEMS[1]]
+    )
+    assert splits['train'][STEMS[2]] == [], 'an empty file marks a background image'

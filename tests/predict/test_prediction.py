@@ -1,0 +1,34 @@
+import pytest
+
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.predict.prediction import class_names, find_images
+
+SOURCES = dict(city=dict(classes=('roof', 'road')), coast=dict(classes=('sea', 'sand')))
+
+
+@pytest.mark.parametrize(
+    ('checkpoint', 'source', 'expected'),
+    [
+        (dict(meta=dict(dataset_meta=dict(classes=('a', 'b')))), None, ['a', 'b']),
+        (dict(meta=dict(dataset_meta=dict(classes=('a', 'b'), sources=SOURCES))), 'coast',
+         ['sea', 'sand']),
+        (dict(meta=dict(classes=dict(city=['x', 'y']))), 'city', ['x', 'y']),
+        (dict(meta=dict(classes=dict(city=['x', 'y', 'z']))), 'city', ['class 0', 'class 1']),
+        (dict(meta=None), None, ['class 0', 'class 1']),
+        (dict(state_dict={}), 'city', ['class 0', 'class 1']),
+    ],
+)  # fmt: skip
+def test_classes_are_those_it_was_trained_on(checkpoint, source, expected):
+    assert class_names(checkpoint, source, 2) == expected
+
+
+def test_images_of_folders_and_files(tmp_path):
+    for name in ('b.PNG', 'a.tif', '.c.png', 'd.txt', 'deeper/e.png', 'other/f.jpg'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b'')
+    found = find_images([str(tmp_path), str(tmp_path / 'other/f.jpg')])
+    assert list(found) == ['a', 'b', 'f']
+    assert found['b'] == tmp_path / 'b.PNG'
+    (tmp_path / 'other/a.png').write_bytes(b'')
+    with pytest.raises(RefusedError, match=r'a\.tif and .*other/a\.png would be written to one'):
+        find_images([str(tmp_path), str(tmp_path / 'other')])

@@ -1,0 +1,374 @@
+import errno
+import json
+import multiprocessing
+import os
+import signal
+
+import numpy as np
+import pytest
+from folders import tree, write_dota
+from PIL import Image
+
+from samrs_mm.annotate.plan import Plan
+from samrs_mm.core import tiling
+from samrs_mm.core.errors import RefusedError, SamrsError
+from samrs_mm.core.images import SceneImage
+from samrs_mm.core.tiling import TileSpec
+from samrs_mm.datasets.boxes import DOTABoxDataset
+from samrs_mm.datasets.boxes.geometry import geometry
+from samrs_mm.formats.boxes.dota import parse_dota
+from samrs_mm.formats.boxes.labels import BoxLabel
+from samrs_mm.prepare import tile_cutter
+from samrs_mm.prepare.tile_cutter import (
+    ImageFolder,
+    TileCutter,
+    cut_scenes,
+    label_text,
+    largest_first,
+)
+
+TILE = TileSpec(size=60, overlap=20, iof=0.6, pad=(9, 8, 7))
+
+
+@pytest.fixture
+def dota(tmp_path):
+    return write_dota(tmp_path / 'dota')
+
+
+def make(dota, out, tile=TILE, **options) -> TileCutter:
+    return TileCutter(Plan(DOTABoxDataset(str(dota)), tile), out, **options)
+
+
+def run(cutter, workers=0):
+    cutter.begin()
+    results = list(cut_scenes(cutter, largest_first(cutter.plan), workers))
+    cutter.finish(results)
+    return sorted(results, key=lambda result: result.scene)
+
+
+def test_tiles_are_windows_of_their_scene(dota, tmp_path):
+    cutter = make(dota, tmp_path / 'out', TileSpec(size=100, overlap=30, pad=(9, 8, 7)))
+    run(cutter)
+    for unit in cutter.plan.units:
+        scene = np.asarray(
+            Image.open(dota / f'images/{cutter.plan.dataset.scenes[unit.scene].stem}.png')
+        )
+        tile = np.asarray(Image.open(tmp_path / f'out/images/{unit.stem}.png'))
+        x, y = unit.window.x, unit.window.y
+        inside = scene[y : y + 100, x : x + 100]
+        assert tile.shape == (100, 100, 3)
+        np.testing.assert_array_equal(tile[: inside.shape[0], : inside.shape[1]], inside)
+        assert (tile[inside.shape[0] :] == (9, 8, 7)).all()
+    assert len(list((tmp_path / 'out/images').iterdir())) == len(cutter.plan.units)
+
+
+def test_labels_are_the_boxes_of_their_tile(dota, tmp_path):
+    cutter = make(dota, tmp_path / 'out')
+    results = run(cutter)
+    again = DOTABoxDataset(str(tmp_path / 'out'))
+    boxes = {scene.stem: again.labels(i).boxes for i, scene in enumerate(again.scenes)}
+    assert len(boxes) == len(cutter.plan.units)
+    for scene, units in cutter.plan.by_scene.items():
+        labels = cutter.plan.dataset.labels(scene).boxes
+        polygons = geometry(labels, oriented=False).polygons
+        dealt = tiling.assign(polygons, [unit.window for unit in units], TILE.iof)
+        for unit, chosen in zip(units, dealt, strict=True):
+            written = boxes[unit.stem]
+            assert [box.category for box in written] == [labels[i].category for i in chosen]
+            offset = unit.window.x, unit.window.y
+            for box, i in zip(written, chosen, strict=True):
+                np.testing.assert_allclose(box.polygon + offset, polygons[i], atol=5e-5)
+        taken = set(np.concatenate(dealt).tolist())
+        assert results[scene].untiled == [
+            box.box_id for i, box in enumerate(labels) if i not in taken
+        ]
+        assert results[scene].places == sum(map(len, dealt))
+        assert results[scene].bare == sum(len(chosen) == 0 for chosen in dealt)
+
+
+def test_label_text_reads_back():
+    polygons = np.array([
+        [[0.1 + 0.2, -3], [1e6 + 0.12345, 0], [5, 5], [0, -0.00001]],
+        [[1, 2], [3, 4], [5, 6], [7, 8]],
+    ])  # fmt: skip
+    labels = [BoxLabel('a:1', 'Cargo  Truck\t2'), BoxLabel('a:2', ' ')]
+    text = label_text(labels, polygons)
+    assert text == (
+        '0.3 -3.0 1000000.1234 0.0 5.0 5.0 0.0 0.0 Cargo-Truck-2 0\n'
+        '1.0 2.0 3.0 4.0 5.0 6.0 7.0 8.0 - 0\n'
+    )
+    parsed = parse_dota(text, 'a.txt')
+    assert [box.category for box in parsed.boxes] == ['Cargo-Truck-2', '-']
+    assert not parsed.problems
+    assert label_text([], np.empty((0, 4, 2))) == ''
+
+
+def test_meta_says_what_was_done(dota, tmp_path):
+    (dota / 'labelTxt/P0000.txt').write_text('-90 0 9 0 9 9 -90 9 ship 0\n1 1 9 1 9 9 1 9 ship\n')
+    results = run(make(dota, tmp_path / 'out'))
+    meta = json.loads((tmp_path / 'out/tiles.json').read_bytes())
+    assert meta['partial'] is False
+    assert meta['settings'] == dict(format=1, tile=TILE.as_dict())
+    assert meta['untiled'][0] == 'labelTxt/P0000.txt:1'
+    assert meta['counts']['boxes'] == sum(result.boxes for result in results) == 17
+    assert meta['counts']['scenes'] == 5
+
+
+def test_processes_change_no_byte(dota, tmp_path):
+    whole = [vars(result) for result in run(make(dota, tmp_path / 'whole'))]
+    for workers in (1, 3):
+        out = tmp_path / f'out{workers}'
+        assert [vars(result) for result in run(make(dota, out), workers)] == whole
+        assert tree(out) == tree(tmp_path / 'whole')
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize('nth', [1, 2, 3, 8, 9, 20])
+def test_goes_on_where_it_stopped(dota, tmp_path, monkeypatch, nth):
+    run(make(dota, tmp_path / 'whole'))
+    out, calls, original = tmp_path / 'out', [], os.replace
+
+    def dying(*args):
+        calls.append(args)
+        if len(calls) == nth:
+            raise KeyboardInterrupt
+        original(*args)
+
+    monkeypatch.setattr(os, 'replace', dying)
+    with pytest.raises(KeyboardInterrupt):
+        run(make(dota, out))
+    before = {path: path.stat().st_mtime_ns for path in out.glob('*/*')}
+    opened = []
+    open_scene = SceneImage.__init__
+    monkeypatch.setattr(
+        SceneImage, '__init__', lambda self, path: (opened.append(path), open_scene(self, path))[1]
+    )
+    results = run(make(dota, out))
+    assert tree(out) == tree(tmp_path / 'whole')
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
+    assert len(opened) <= 5
+    assert sum(result.written for result in results) == sum(
+        result.tiles for result in results
+    ) - sum(path.suffix == '.png' for path in before)
+    opened.clear()
+    assert sum(result.written for result in run(make(dota, out))) == 0
+    assert opened == []
+
+
+def test_killed_before_it_named_the_folder_its_own(dota, tmp_path):
+    out = tmp_path / 'out'
+    out.mkdir()
+    (out / '.tiles.json.tmp').write_bytes(b'{')
+    run(make(dota, out))
+    assert not (out / '.tiles.json.tmp').exists()
+
+
+def test_labels_follow_when_they_are_mended(dota, tmp_path):
+    run(make(dota, tmp_path / 'out'))
+    (dota / 'labelTxt/P0001.txt').write_text('1 1 9 1 9 9 1 9 plane 0\n')
+    results = run(make(dota, tmp_path / 'out'))
+    assert sum(result.written for result in results) == 0
+    run(make(dota, tmp_path / 'fresh'))
+    assert tree(tmp_path / 'out') == tree(tmp_path / 'fresh')
+
+
+def test_other_settings_are_refused(dota, tmp_path):
+    run(make(dota, tmp_path / 'out'))
+    before = tree(tmp_path / 'out')
+    with pytest.raises(
+        RefusedError, match=r'other settings \(tile\.iof: 0\.6 -> 0\.5\); use the same'
+    ):
+        make(dota, tmp_path / 'out', TileSpec(60, 20, 0.5, (9, 8, 7))).begin()
+    assert tree(tmp_path / 'out') == before
+
+
+@pytest.mark.parametrize('name', ['thesis.tex', 'images/P0000.png', 'images/P9__60__0___0.png'])
+@pytest.mark.parametrize('begun', [False, True])
+def test_files_of_others_are_refused(dota, tmp_path, name, begun):
+    out = tmp_path / 'out'
+    if begun:
+        run(make(dota, out))
+    (out / name).parent.mkdir(parents=True, exist_ok=True)
+    (out / name).write_bytes(b'')
+    before = tree(out)
+    with pytest.raises(RefusedError, match=f'not of this tool and dataset, such as {name}; choose'):
+        make(dota, out).begin()
+    assert tree(out) == before
+
+
+def test_the_data_themselves_are_no_place_for_tiles(dota):
+    before = tree(dota)
+    with pytest.raises(RefusedError, match='not of this tool'):
+        make(dota, dota).begin()
+    assert tree(dota) == before
+
+
+def test_an_out_that_cannot_be_written(dota, tmp_path):
+    (tmp_path / 'file').write_bytes(b'')
+    with pytest.raises(RefusedError, match=r'file/out: cannot write there: Not a directory'):
+        make(dota, tmp_path / 'file/out').begin()
+
+
+def test_a_foreign_meta_is_refused(dota, tmp_path):
+    (tmp_path / 'tiles.json').write_bytes(b'[]')
+    cutter = TileCutter(make(dota, tmp_path / 'out').plan, tmp_path / 'out')
+    cutter.begin()
+    (tmp_path / 'out/tiles.json').write_bytes(b'[]')
+    with pytest.raises(RefusedError, match=r'tiles\.json: not a tiles\.json of this tool'):
+        cutter.begin()
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_goes_on(dota, tmp_path):
+    (dota / 'images/P0000.png').write_bytes(b'')
+    data = (dota / 'images/P0001.png').read_bytes()
+    (dota / 'images/P0001.png').write_bytes(data[: len(data) // 2])
+    (dota / 'images/P0002.png').unlink()
+    text = (dota / 'labelTxt/P0003.txt').read_text()
+    (dota / 'labelTxt/P0003.txt').write_text('1 2 3\n' + text)
+    (dota / 'labelTxt/P0004.txt').unlink()
+    results = run(make(dota, tmp_path / 'out'))
+    assert 'P0000.png: the image file is empty (0 bytes)' in results[0].error
+    assert 'P0001.png: cannot read the image' in results[1].error
+    assert results[2].error == 'labelTxt/P0002.txt: no image for its 5 boxes'
+    assert results[3].error is None
+    assert results[3].malformed[0].startswith("labelTxt/P0003.txt:1: 3 columns in '1 2 3'")
+    assert results[4].error is None
+    assert results[3].boxes == 7
+    assert len(results[3].untiled) + 1 <= 7
+    stems = {path.name.split('__')[0] for path in (tmp_path / 'out').glob('*/*')}
+    assert stems == {'P0003', 'P0004'}
+    assert not list((tmp_path / 'out/labelTxt').glob('P0004*')), 'no label file, none for its tiles'
+    assert json.loads((tmp_path / 'out/tiles.json').read_bytes())['partial'] is True
+
+
+def test_a_mended_scene_is_cut_by_the_next_run(dota, tmp_path):
+    good = (dota / 'images/P0001.png').read_bytes()
+    (dota / 'images/P0001.png').write_bytes(b'')
+    assert run(make(dota, tmp_path / 'out'))[1].error
+    (dota / 'images/P0001.png').write_bytes(good)
+    assert run(make(dota, tmp_path / 'out'))[1].error is None
+    run(make(dota, tmp_path / 'fresh'))
+    assert tree(tmp_path / 'out') == tree(tmp_path / 'fresh')
+
+
+def test_a_header_mended_meanwhile(dota, tmp_path):
+    good = (dota / 'images/P0001.png').read_bytes()
+    (dota / 'images/P0001.png').write_bytes(b'')
+    cutter = make(dota, tmp_path / 'out')
+    (dota / 'images/P0001.png').write_bytes(good)
+    assert 'could not be read when the tool began; run it again' in run(cutter)[1].error
+
+
+def test_a_full_disk(dota, tmp_path, monkeypatch):
+    cutter = make(dota, tmp_path / 'out')
+    cutter.begin()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, 'fsync', full)
+    result = cutter.cut(0)
+    assert result.full
+    assert result.error.endswith('P0000__60__0___0.txt: No space left on device')
+    assert list((tmp_path / 'out').glob('*/*')) == []
+
+
+def test_dropped_tiles_leave_their_boxes_in_the_count(dota, tmp_path):
+    (dota / 'labelTxt/P0000.txt').write_text('-90 0 9 0 9 9 -90 9 ship 0\n')
+    tile = TileSpec(size=60, overlap=20, drop_empty=True)
+    results = run(make(dota, tmp_path / 'out', tile))
+    assert (results[0].tiles, results[0].untiled) == (0, ['labelTxt/P0000.txt:1'])
+    assert sum(result.bare for result in results) == 0
+    assert results[4].tiles == 0
+
+
+def test_dry_writes_nothing(dota, tmp_path):
+    whole = run(make(dota, tmp_path / 'whole'))
+    cutter = make(dota, tmp_path / 'out', dry=True)
+    results = sorted(cut_scenes(cutter, [0, 1, 2, 3, 4], 0), key=lambda result: result.scene)
+    assert results == whole
+    assert not (tmp_path / 'out').exists()
+
+
+def test_largest_scenes_come_first(tmp_path):
+    for name, side in (('a', 10), ('b', 300), ('c', 90), ('d', 10)):
+        Image.new('L', (side, side)).save(tmp_path / f'{name}.png')
+    plan = Plan(ImageFolder(str(tmp_path)), TILE)
+    assert largest_first(plan) == [1, 2, 0, 3]
+
+
+def test_a_folder_of_images(tmp_path):
+    root = tmp_path / 'pictures'
+    (root / 'inner').mkdir(parents=True)
+    Image.new('L', (70, 50), 200).save(root / 'b.png')
+    Image.new('RGB', (30, 30)).save(root / 'a.jpg')
+    (root / 'notes.txt').write_bytes(b'')
+    cutter = TileCutter(Plan(ImageFolder(str(root)), TILE), tmp_path / 'out')
+    results = run(cutter)
+    assert [result.tiles for result in results] == [1, 2]
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['images', 'tiles.json']
+    names = sorted(path.name for path in (tmp_path / 'out/images').iterdir())
+    assert names == ['a__60__0___0.png', 'b__60__0___0.png', 'b__60__10___0.png']
+
+
+def test_folders_that_are_refused(tmp_path):
+    with pytest.raises(RefusedError, match=r'none: no such folder, or no images in it \(\.png'):
+        ImageFolder(str(tmp_path / 'none'))
+    for name in ('a.png', 'a.jpg'):
+        Image.new('L', (9, 9)).save(tmp_path / name)
+    with pytest.raises(RefusedError, match=r"both be called 'a': a\.jpg and a\.png; rename one"):
+        ImageFolder(str(tmp_path))
+
+
+def test_only_listed_images(tmp_path):
+    for name in ('a.png', 'b.png', 'b.jpg', 'c.jpg'):
+        Image.new('L', (9, 9)).save(tmp_path / name)
+    (tmp_path / 'train.txt').write_text('c\n a \n\nc\n')
+    images = ImageFolder(str(tmp_path), tmp_path / 'train.txt')
+    assert [str(scene.image) for scene in images.scenes] == ['a.png', 'c.jpg']
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (None, r'list .*train\.txt: cannot read it: No such file or directory'),
+        (b'\n', r'0 of 0 names are no image in .*, it is empty; give names without suffix'),
+        (b'a\nz\na.png', r"2 of 3 names are no image in .*, such as 'a\.png'; give names without"),
+        (b'\xff\xff', r'train\.txt: cannot read it: .*codec'),
+        (b'b', r"both be called 'b'"),
+    ],
+)
+def test_lists_that_are_refused(tmp_path, content, message):
+    for name in ('a.png', 'b.png', 'b.jpg'):
+        Image.new('L', (9, 9)).save(tmp_path / name)
+    if content is not None:
+        (tmp_path / 'train.txt').write_bytes(content)
+    with pytest.raises(RefusedError, match=message):
+        ImageFolder(str(tmp_path), tmp_path / 'train.txt')
+
+
+class DyingCutter(TileCutter):
+    def cut(self, scene):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_dies_is_told(dota, tmp_path):
+    cutter = DyingCutter(make(dota, tmp_path / 'out').plan, tmp_path / 'out')
+    with pytest.raises(SamrsError, match=r'died, perhaps out of memory; .* fewer --workers'):
+        list(cut_scenes(cutter, [0, 1, 2], 2))
+    assert not multiprocessing.active_children()
+
+
+def test_leaving_early_ends_the_processes(dota, tmp_path):
+    cutter = make(dota, tmp_path / 'out')
+    cutter.begin()
+    stream = cut_scenes(cutter, [0, 1, 2, 3, 4], 2)
+    next(stream)
+    stream.close()
+    assert not multiprocessing.active_children()
+
+
+def test_unforeseen_errors_name_the_image(dota, tmp_path, monkeypatch):
+    monkeypatch.setattr(tile_cutter, 'geometry', lambda *_, **__: 1 / 0)
+    result = make(dota, tmp_path / 'out').cut(0)
+    assert result.error == 'images/P0000.png: ZeroDivisionError: division by zero'

@@ -1,0 +1,224 @@
+"""The review report in a real browser, opened from disk, by clicks and keys."""
+
+import csv
+import json
+import random
+import re
+import shutil
+
+import pytest
+from folders import CONFIG, load_tool, write_dota
+
+from samrs_mm.review.report import write_report
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope='module')
+def browser(tmp_path_factory):
+    pytest.importorskip('selenium', reason='needs selenium, see requirements/tests.txt')
+    from selenium.webdriver import Chrome, ChromeOptions
+    from selenium.webdriver.chrome.service import Service
+
+    programs = shutil.which('chromium'), shutil.which('chromedriver')
+    if None in programs:
+        pytest.skip('needs a browser: apt-get install chromium chromium-driver')
+    options = ChromeOptions()
+    options.binary_location = programs[0]
+    profile = tmp_path_factory.mktemp('profile')
+    for flag in ('headless', 'no-sandbox', 'disable-gpu', 'disable-background-networking',
+                 f'user-data-dir={profile}'):  # fmt: skip
+        options.add_argument(f'--{flag}')
+    options.set_capability('goog:loggingPrefs', {'browser': 'ALL', 'performance': 'ALL'})
+    driver = Chrome(options, Service(programs[1]))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope='module')
+def report(tmp_path_factory):
+    """A report of masks with all measures, some of them filtered."""
+    base = tmp_path_factory.mktemp('report')
+    data = write_dota(base / 'dota', scenes=9)
+    argv = [CONFIG, '--data-root', str(data), '--out', str(base / 'out'), '--workers', '0']
+    flags = ['--cfg-options', 'model.type=BoxFillSegmentor', 'filters.min_fill=0.6']
+    assert load_tool('sam_annotate').main([*argv, *flags]) == 0
+    scatter(base / 'out/ledger.csv')
+    return write_report(base / 'out', max_pictures=36).path
+
+
+def scatter(path):
+    """Give a ledger's masks the measures that filled boxes have not."""
+    rng = random.Random(0)
+    with open(path, newline='') as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row.update(
+            score=round(rng.random(), 6),
+            leakage=round(rng.random(), 6),
+            components=rng.randrange(1, 9),
+            area=rng.choice([100, 1023, 1024, 9215, 9216]),
+        )
+    with open(path, 'w', newline='') as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.fixture
+def page(browser, report):
+    """The report, freshly loaded, 1280 px wide."""
+    resize(browser, 1280)
+    browser.get(report.as_uri())
+    return browser
+
+
+def resize(browser, width):
+    size = dict(width=width, height=900, deviceScaleFactor=1, mobile=width < 500)
+    browser.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', size)
+
+
+def choose(page, name, text):
+    """Choose an option by typing how it begins (a driver's click on it sends no input event)."""
+    page.find_element('name', name).send_keys(text)
+
+
+def cards(page):
+    """The facts of the cards in view, in their order."""
+    found = page.find_elements('css selector', '#cards > li')
+    return [json.loads(card.get_attribute('data-facts')) for card in found]
+
+
+def table(page):
+    """The rows of the list, as dicts of text by column."""
+    return page.execute_script("""
+        const names = [...document.querySelectorAll('#rows thead th')].map(h => h.textContent);
+        return [...document.querySelectorAll('#rows tbody tr')].map(row => Object.fromEntries(
+            [...row.cells].map((cell, i) => [names[i], cell.textContent])));
+    """)
+
+
+def test_it_opens_without_errors_and_asks_nobody(page):
+    assert [entry for entry in page.get_log('browser') if entry['level'] == 'SEVERE'] == []
+    events = [json.loads(entry['message'])['message'] for entry in page.get_log('performance')]
+    asked = {
+        event['params']['request']['url'].partition(':')[0]
+        for event in events
+        if event['method'] == 'Network.requestWillBeSent'
+    }
+    assert asked <= {'file', 'data', 'chrome'}
+    assert 'file' in asked
+
+
+def test_worst_first(page):
+    doubts = [card['doubt'] for card in cards(page)]
+    assert len(doubts) > 10
+    assert doubts == sorted(doubts, reverse=True)
+    listed = [float(row['doubt']) for row in table(page)]
+    assert listed == sorted(listed, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ('label', 'key', 'falling'),
+    [('score', 'score', False), ('leakage', 'leakage', True), ('parts', 'components', True)],
+)
+def test_sorting_by_a_measure(page, label, key, falling):
+    choose(page, 'sort', label)
+    values = [card[key] for card in cards(page)]
+    assert len(set(values)) > 3
+    assert values == sorted(values, reverse=falling)
+    page.find_element('name', 'reverse').click()
+    values = [card[key] for card in cards(page)]
+    assert values == sorted(values, reverse=not falling)
+
+
+def test_sorting_by_a_click_on_a_column(page):
+    head = page.find_element('css selector', 'th [data-sort=fill]')
+    for falling, state in ((False, 'ascending'), (True, 'descending')):
+        head.click()
+        values = [float(row['fill']) for row in table(page) if row['fill']]
+        assert values == sorted(values, reverse=falling)
+        parent = head.find_element('xpath', '..')
+        assert parent.get_attribute('aria-sort') == state
+
+
+@pytest.mark.parametrize(
+    ('name', 'text', 'keeps'),
+    [
+        ('category', 'plane', lambda box: box['category'] == 'plane'),
+        ('status', 'filtered', lambda box: box['status'] == 'filtered'),
+        ('size', 'small', lambda box: box['area'] < 1024),
+        ('size', 'medium', lambda box: 1024 <= box['area'] < 9216),
+        ('size', 'large', lambda box: box['area'] >= 9216),
+        ('pick', 'random', lambda box: box['pick'] == 'random'),
+    ],
+)
+def test_filters_by_choice(page, name, text, keeps):
+    before = cards(page)
+    choose(page, name, text)
+    expected = [card['box_id'] for card in before if keeps(card)]
+    assert 0 < len(expected) < len(before)
+    assert [card['box_id'] for card in cards(page)] == expected
+    told = page.find_element('id', 'card-count').text
+    assert told == f'{len(expected)} of {len(before)}'
+    page.find_element('css selector', 'button[type=reset]').click()
+    assert cards(page) == before
+
+
+def test_filters_by_range(page):
+    before = cards(page)
+    middle = sorted(card['score'] for card in before)[len(before) // 2]
+    page.find_element('name', 'score_to').send_keys(str(middle))
+    choose(page, 'measure', 'parts')
+    page.find_element('name', 'measure_from').send_keys('3')
+    expected = [c['box_id'] for c in before if c['score'] <= middle and c['components'] >= 3]
+    assert 0 < len(expected) < len(before)
+    assert [card['box_id'] for card in cards(page)] == expected
+    assert all(float(row['score']) <= middle + 5e-4 for row in table(page))
+
+
+def test_a_class_is_chosen_by_its_name_in_the_totals(page):
+    page.find_element('css selector', '[data-choose=ship]').click()
+    assert {card['category'] for card in cards(page)} == {'ship'}
+    assert {row['class'] for row in table(page)} == {'ship'}
+
+
+def test_enlarged_and_stepped_through_by_keys(page):
+    from selenium.webdriver.common.keys import Keys
+
+    first, second = (card['box_id'] for card in cards(page)[:2])
+    page.find_element('css selector', '#cards button').send_keys(Keys.ENTER)
+    dialog = page.find_element('id', 'large')
+    assert first in dialog.text
+    page.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+    assert second in dialog.text
+    page.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert not dialog.is_displayed()
+
+
+def test_outlines_can_be_hidden(page):
+    outline = page.find_element('css selector', '#cards path.mask')
+    assert outline.value_of_css_property('visibility') == 'visible'
+    page.find_element('name', 'outlines').click()
+    assert outline.value_of_css_property('visibility') == 'hidden'
+
+
+@pytest.mark.parametrize('width', [360, 1280])
+def test_nothing_is_wider_than_the_screen(page, width):
+    resize(page, width)
+    assert page.execute_script('return document.documentElement.scrollWidth') <= width
+    small = page.execute_script("""
+        return [...document.querySelectorAll('body *')].filter(element =>
+            element.textContent.trim() && !element.closest('svg, script, style, template') &&
+            element.offsetParent && parseFloat(getComputedStyle(element).fontSize) < 11
+        ).length""")
+    assert small == 0
+
+
+def test_every_control_has_a_name(page):
+    nameless = page.execute_script("""
+        return [...document.querySelectorAll('button, select, input')].filter(element =>
+            !element.textContent.trim() && !element.ariaLabel && !element.labels?.length
+        ).map(element => element.outerHTML)""")
+    assert nameless == []
+    assert re.search('lang="en"', page.page_source)

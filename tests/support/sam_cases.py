@@ -1,0 +1,81 @@
+"""A small SAM with random weights, pictures and prompts for the tests of SAMSegmentor."""
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from samrs_mm.core import boxes as box_ops
+from samrs_mm.core.prompts import PromptBatch, PromptSetting, mask_prompt
+from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor
+
+SMALL = dict(embed_dim=96, depth=2, num_heads=3, global_attn_indexes=(1,), img_size=128, seed=3)
+
+
+def loaded(device='cpu', **options):
+    segmentor = SAMSegmentor(**dict(arch=SMALL, threads=1, device=device) | options)
+    segmentor.load()
+    return segmentor
+
+
+def scene(height, width, seed=0, count=5):
+    """A noisy picture with bright slanted boxes, and the boxes' corners ``(count, 4, 2)``."""
+    rng = np.random.default_rng(seed)
+    image = Image.fromarray(rng.integers(20, 90, (height, width, 3), dtype=np.uint8))
+    polygons = []
+    for _ in range(count):
+        centre = rng.uniform((0, 0), (width, height))
+        half = rng.uniform(0.1, 0.3, 2) * min(height, width)
+        angle = rng.uniform(0, np.pi)
+        axes = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        polygon = centre + np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half @ axes
+        ImageDraw.Draw(image).polygon([tuple(p) for p in polygon], tuple(rng.integers(120, 255, 3)))
+        polygons.append(polygon)
+    return np.asarray(image), np.array(polygons)
+
+
+def prompts_of(name, polygons, height, width):
+    setting = PromptSetting.parse(name)
+    hulls = box_ops.hull(polygons)
+    regions = None
+    if setting.mask:
+        regions = polygons if setting.mask == 'rbox' else box_ops.corners(hulls)
+    return PromptBatch(
+        setting,
+        boxes=box_ops.clip(hulls, width, height) if setting.box else None,
+        points=polygons.mean(axis=1) if setting.point else None,
+        regions=regions,
+    )
+
+
+def gathered(chunks):
+    """Return masks, scores and stability of all chunks."""
+    parts = zip(*((chunk.masks, chunk.scores, chunk.stability) for chunk in chunks), strict=True)
+    return tuple(np.concatenate(part) for part in parts)
+
+
+def results(segmentor, image, prompts):
+    return gathered(segmentor.decode(segmentor.encode([image])[0], prompts))
+
+
+def in_chunks(predictor, prompts, height, width, size):
+    """``SamPredictor.predict_torch``, as its notebook calls it: prompts in batches."""
+    side = predictor.model.image_encoder.img_size
+    device, to = predictor.device, predictor.transform
+    masks, scores = [], []
+    for start in range(0, len(prompts), size):
+        part = prompts[start : start + size]
+        points = labels = boxes = regions = None
+        if part.points is not None:
+            scaled = to.apply_coords(part.points[:, None], (height, width))
+            points = torch.as_tensor(scaled, device=device).float()
+            labels = torch.ones(len(part), 1, device=device)
+        if part.boxes is not None:
+            scaled = to.apply_boxes(part.boxes, (height, width))
+            boxes = torch.as_tensor(scaled, device=device).float()
+        if part.regions is not None:
+            regions = [mask_prompt(region, height, width, side) for region in part.regions]
+            regions = torch.as_tensor(np.array(regions), device=device)[:, None]
+        mask, score, _ = predictor.predict_torch(points, labels, boxes, regions, False)
+        masks.append(mask[:, 0].cpu().numpy())
+        scores.append(score[:, 0].cpu().numpy())
+    return np.concatenate(masks), np.concatenate(scores)
