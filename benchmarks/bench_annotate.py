@@ -56,7 +56,7 @@ def build(name: str, root: Path) -> tuple:
     """Return plan, loaded segmentor and setting."""
     kind, prompt, options = SEGMENTORS[name]
     dataset = DOTABoxDataset(str(root))
-    dataset.survey()
+    dataset.collect_classes()
     segmentor = kind(**options)
     segmentor.load()
     return Plan(dataset, None), segmentor, PromptSetting(prompt)

@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count())
     job = AblationJob(config, Path(args.config).stem, args.segmentor)
     job.load()
-    job.survey(progress('reading labels'))
+    job.collect_classes(progress('reading labels'))
     if args.restart:
         print(f'restart: removed {job.restart()} files of earlier runs from {job.out}')
     job.open()

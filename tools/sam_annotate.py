@@ -96,9 +96,9 @@ def run(args: argparse.Namespace) -> int:
     looking = args.verify or args.finalise or args.refilter
     if not looking:
         job.segmentor.load()
-    job.survey(progress('reading labels'))
+    job.collect_classes(progress('reading labels'))
     if args.dry_run:
-        return tell_plan(job)
+        return print_plan(job)
     if args.refilter:
         old = job.settings_of_folder(refilter=True)
         settings = refilter(job.out, old, job.filters, job.policy, progress('filtering'))
@@ -143,7 +143,7 @@ def finish(job: AnnotationJob, settings: dict, args: argparse.Namespace) -> int:
     except OSError as error:
         print(f'error: {error.filename or job.out.root}: {error.strerror}', file=sys.stderr)
         return 1
-    tell_totals(job, totals)
+    print_totals(job, totals)
     return 1 if totals.problems or totals.unread else 0
 
 
@@ -153,7 +153,7 @@ def check(job: AnnotationJob, settings: dict, workers: int) -> int:
     problems, totals = verify(job.plan, stream, finaliser, workers, progress('verifying'))
     for line in problems:
         print(f'wrong: {line}', file=sys.stderr)
-    tell_totals(job, totals)
+    print_totals(job, totals)
     images = totals.images['done']
     print(f'verify: {images} images, {len(problems)} problems' + ('' if problems else ': sound'))
     return 1 if problems or totals.unread else 0
@@ -173,7 +173,7 @@ def draw(job: AnnotationJob, count: int) -> None:
         print(f'overlay: {target}')
 
 
-def tell_totals(job: AnnotationJob, totals: Totals) -> None:
+def print_totals(job: AnnotationJob, totals: Totals) -> None:
     """Print the closing table."""
     for line in totals.problems:
         print(f'does not reconcile: {line}', file=sys.stderr)
@@ -186,13 +186,13 @@ def tell_totals(job: AnnotationJob, totals: Totals) -> None:
     print(f'written  {job.out.root}' + (' (partial: images are missing)' if totals.partial else ''))
 
 
-def tell_plan(job: AnnotationJob) -> int:
+def print_plan(job: AnnotationJob) -> int:
     """Print what a run would do."""
-    counts = dry_run.fates(job, progress('looking at boxes'))
+    counts = dry_run.box_statuses(job, progress('looking at boxes'))
     prompted = counts.pop('ok', 0)
-    print(f'images   {len(job.plan.units)} from {job.census.scenes} scenes, '
+    print(f'images   {len(job.plan.units)} from {job.label_counts.scenes} scenes, '
           f'{len(job.out.done())} done before')  # fmt: skip
-    print(f'boxes    {job.census.boxes} in the labels, {prompted} prompts')
+    print(f'boxes    {job.label_counts.boxes} in the labels, {prompted} prompts')
     for status, count in counts.most_common():
         print(f'  {status:<10} {count} would be skipped')
     sample = dry_run.trial(job)

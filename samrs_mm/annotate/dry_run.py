@@ -31,7 +31,7 @@ class Trial:
     bytes_per_box: float
 
 
-def fates(job: AnnotationJob, progress: Progress = iter) -> Counter:
+def box_statuses(job: AnnotationJob, progress: Progress = iter) -> Counter:
     """Return how many (box, image) pairs would be prompted (``ok``) or not, and why not."""
     counts: Counter = Counter()
     for index in progress(range(len(job.dataset))):
@@ -50,7 +50,7 @@ def fates(job: AnnotationJob, progress: Progress = iter) -> Counter:
         shapes = geometry(labels.boxes, job.setting.circumscribed)
         if job.tile is None:
             boxes = enclosing_boxes(job.setting, shapes)
-            counts.update(box_ops.fates(boxes, shapes.polygons, width, height)[0])
+            counts.update(box_ops.box_statuses(boxes, shapes.polygons, width, height)[0])
             continue
         tiles = tiling.windows(width, height, job.tile)
         dealt = tiling.assign(shapes.polygons, tiles, job.tile.iof)
@@ -58,7 +58,7 @@ def fates(job: AnnotationJob, progress: Progress = iter) -> Counter:
             part = shapes[chosen].shifted(-tile.x, -tile.y)
             size = min(tile.width, width - tile.x), min(tile.height, height - tile.y)
             counts.update(
-                box_ops.fates(enclosing_boxes(job.setting, part), part.polygons, *size)[0]
+                box_ops.box_statuses(enclosing_boxes(job.setting, part), part.polygons, *size)[0]
             )
         counts[ledger.UNTILED] += len(shapes) - len(np.unique(np.concatenate(dealt)))
     return +counts

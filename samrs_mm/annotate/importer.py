@@ -144,7 +144,7 @@ class ReleasedImporter:
             prompt=_prompt_of(box),
             polygon=polygon,
             scene_polygon=polygon,
-            prompt_box=box_ops.clip(box_ops.hull(polygon[None]), *size)[0],
+            prompt_box=box_ops.clip(box_ops.bounding_boxes(polygon[None]), *size)[0],
             status=records.KEPT if area else records.EMPTY,
             reason='' if area else 'the released mask is empty',
         )

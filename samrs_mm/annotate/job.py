@@ -29,7 +29,7 @@ Progress = Callable[[Iterable], Iterator]
 class AnnotationJob:
     """What ``tools/sam_annotate.py`` runs.
 
-    Building one reads no image and no label; ``survey`` does, once.
+    Building one reads no image and no label; ``collect_classes`` does, once.
 
     Args:
         config: An annotate config (see ``engine.config.load_config``).
@@ -60,17 +60,17 @@ class AnnotationJob:
         self.dataset: BoxDataset = build(DATASETS, entry, 'dataset')
         self.dataset_settings = {k: v for k, v in config.dataset.items() if k != 'classes'}
 
-    def survey(self, progress: Progress = iter) -> None:
+    def collect_classes(self, progress: Progress = iter) -> None:
         """Read all labels and headers once: classes are known and checked, images planned.
 
         Raises:
             RefusedError: An unknown class, or two images of one name.
         """
-        self.census = self.dataset.survey(progress)
+        self.label_counts = self.dataset.collect_classes(progress)
         self.plan = Plan(self.dataset, self.tile, progress)
 
     def settings(self) -> dict[str, Any]:
-        """Return what decides the output, as plain data; needs ``survey`` and loaded weights."""
+        """Return what decides the output, as plain data; after ``collect_classes`` and ``load``."""
         settings = dict(
             format=records.FORMAT,
             prompt=self.setting.name,
@@ -146,8 +146,10 @@ def _need_mmrotate(setting: PromptSetting) -> None:
 
 
 def _need_measures(filters: MaskFilters, segmentor: PromptSegmentor) -> None:
-    """Refuse filters by what a segmentor doesn't tell: its masks could not be judged."""
-    for measure in sorted(filters.measures & {'score', 'stability'} - set(segmentor.judges)):
+    """Refuse filters by a score that the segmentor does not provide."""
+    for measure in sorted(
+        filters.measures & {'score', 'stability'} - set(segmentor.provided_scores)
+    ):
         raise RefusedError(
             f'filters.min_{measure}: {type(segmentor).__name__} gives its masks no {measure}, so '
             'they cannot be judged by it; leave that filter out'

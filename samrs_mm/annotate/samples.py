@@ -53,7 +53,7 @@ def enclosing_boxes(setting: PromptSetting, shapes: BoxGeometry) -> np.ndarray:
     """Return the boxes ``(N, 4)``, unclipped, that hold what a setting prompts."""
     source = setting.box or setting.mask or 'hbox'
     if source == 'rbox':
-        return box_ops.hull(shapes.polygons)
+        return box_ops.bounding_boxes(shapes.polygons)
     return shapes.rhboxes if source == 'rhbox' else shapes.hboxes
 
 
@@ -179,12 +179,12 @@ class SampleStream(IterableDataset):
     ) -> None:
         setting, table = self.setting, self.dataset.table
         enclosing = enclosing_boxes(setting, shapes)
-        fates, reasons = box_ops.fates(enclosing, shapes.polygons, width, height)
+        statuses, reasons = box_ops.box_statuses(enclosing, shapes.polygons, width, height)
         seen = box_ops.clip(enclosing, width, height)
         offset = np.array(sample.entry['offset'], float)
         for i, label in enumerate(labels):
             index = table.index(label.category)
-            hidden = not (setting.box or setting.mask) or fates[i] == box_ops.DEGENERATE
+            hidden = not (setting.box or setting.mask) or statuses[i] == box_ops.DEGENERATE
             box = records.new_box(
                 number=i + 1,
                 box_id=label.box_id,
@@ -194,11 +194,11 @@ class SampleStream(IterableDataset):
                 polygon=shapes.polygons[i],
                 scene_polygon=shapes.polygons[i] + offset,
                 prompt_box=None if hidden else seen[i],
-                status=fates[i],
+                status=statuses[i],
                 reason=reasons[i],
             )
             sample.boxes.append(box)
-        sample.prompted = [i for i, fate in enumerate(fates) if fate == box_ops.OK]
+        sample.prompted = [i for i, status in enumerate(statuses) if status == box_ops.OK]
         if sample.prompted:
             sample.prompts = build_prompts(
                 setting, shapes, np.array(sample.prompted), width, height

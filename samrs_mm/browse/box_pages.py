@@ -54,16 +54,16 @@ class UnitBoxes:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def fates(self, setting: PromptSetting) -> list[str]:
+    def box_statuses(self, setting: PromptSetting) -> list[str]:
         """Return what becomes of each box before it is prompted: ok, outside or degenerate."""
         enclosing = enclosing_boxes(setting, self.shapes)
-        return box_ops.fates(enclosing, self.shapes.polygons, self.width, self.height)[0]
+        return box_ops.box_statuses(enclosing, self.shapes.polygons, self.width, self.height)[0]
 
     def prompts(self, setting: PromptSetting, rows: np.ndarray | None = None) -> PromptBatch | None:
         """Return the prompts of the boxes, or of some rows, that can be prompted."""
         rows = np.arange(len(self)) if rows is None else rows
-        fates = self.fates(setting)
-        chosen = np.array([row for row in rows if fates[row] == box_ops.OK], int)
+        statuses = self.box_statuses(setting)
+        chosen = np.array([row for row in rows if statuses[row] == box_ops.OK], int)
         if not len(chosen):
             return None
         return build_prompts(setting, self.shapes, chosen, self.width, self.height)
@@ -100,7 +100,7 @@ class BoxBrowser:
         self.dataset: BoxDataset = build(DATASETS, entry | dict(options or {}), 'dataset')
         self.has_truth = options is not None
         self.kinds = ('boxes', 'prompts', 'truth') if self.has_truth else ('boxes', 'prompts')
-        self.dataset.survey(progress)
+        self.dataset.collect_classes(progress)
         self.plan = Plan(self.dataset, TileSpec.from_config(config.tile), progress)
         self.side, self.name = side, self.dataset.root.resolve().name
         self.classes = self.dataset.classes
@@ -183,11 +183,11 @@ class BoxBrowser:
         """Return the boxes that aren't degenerate or outside, with true masks where there are."""
         unit = self._units[name]
         found = self.unit_boxes(unit)
-        fates = found.fates(PromptSetting('hbox'))
+        statuses = found.box_statuses(PromptSetting('hbox'))
         return [
             Instance(name, self.label(box), tuple(bounds), partial(self.mask, name, box))
-            for box, bounds, fate in zip(found.labels, found.shapes.hboxes, fates, strict=True)
-            if fate == box_ops.OK
+            for box, bounds, status in zip(found.labels, found.shapes.hboxes, statuses, strict=True)
+            if status == box_ops.OK
         ]
 
     def mask(self, name: str, box: BoxLabel) -> MaskPart | None:
@@ -218,9 +218,11 @@ class BoxBrowser:
             return None
         plain = self.crop(name, None, self.side)
         plain.fine = plain.crowded(boxes.shapes.polygons[rows])
-        fates = boxes.fates(self.settings[0])
-        counts = Counter(fates[row] for row in rows)
-        lost = ''.join(f', {counts[fate]} {fate}' for fate in sorted(counts) if fate != box_ops.OK)
+        statuses = boxes.box_statuses(self.settings[0])
+        counts = Counter(statuses[row] for row in rows)
+        lost = ''.join(
+            f', {counts[status]} {status}' for status in sorted(counts) if status != box_ops.OK
+        )
         page = Page(name, [], note=f'{len(rows)} boxes{lost}' if len(rows) else 'no boxes')
         if 'boxes' in what:
             self._draw_boxes(page, plain, boxes, rows)
@@ -236,22 +238,24 @@ class BoxBrowser:
         return page
 
     def _draw_boxes(self, page: Page, plain: Panel, boxes: UnitBoxes, rows: np.ndarray) -> None:
-        panel, fates = plain.again('boxes as labelled'), boxes.fates(self.settings[0])
+        panel, statuses = plain.again('boxes as labelled'), boxes.box_statuses(self.settings[0])
         polygons, tags = boxes.shapes.polygons, []
         for row in rows:
             label = self.label(boxes.labels[row])
-            lost = fates[row] != box_ops.OK
-            colour = STATUS_COLOURS[fates[row]] if lost else class_colour(label)
-            text = f'{self.shorts[label]}: {fates[row]}' if lost else self.shorts[label]
+            lost = statuses[row] != box_ops.OK
+            colour = STATUS_COLOURS[statuses[row]] if lost else class_colour(label)
+            text = f'{self.shorts[label]}: {statuses[row]}' if lost else self.shorts[label]
             panel.polygon(polygons[row], colour, dashed=lost)
-            if fates[row] == box_ops.DEGENERATE:
+            if statuses[row] == box_ops.DEGENERATE:
                 panel.cross(polygons[row].mean(0), colour)
             tags.append((polygons[row], text, colour))
         panel.tags(tags)
         page.panels.append(panel)
         _add(page, class_swatches((self.label(boxes.labels[row]) for row in rows), self.classes))
-        lost = sorted({fates[row] for row in rows} - {box_ops.OK})
-        _add(page, [Swatch(f'box is {fate}', STATUS_COLOURS[fate], 'dashed') for fate in lost])
+        lost = sorted({statuses[row] for row in rows} - {box_ops.OK})
+        _add(
+            page, [Swatch(f'box is {status}', STATUS_COLOURS[status], 'dashed') for status in lost]
+        )
 
     def _draw_truth(self, page: Page, plain: Panel, unit: Unit, boxes: list[BoxLabel]) -> None:
         panel, count = plain.again(''), 0

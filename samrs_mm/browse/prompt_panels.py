@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from samrs_mm.core.boxes import clip, corners, hull
+from samrs_mm.core.boxes import bounding_boxes, clip, corners
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
 from samrs_mm.drawing.lettering import Swatch
 from samrs_mm.drawing.panels import Panel
@@ -73,7 +73,7 @@ def prompts_of_record(
     if not boxes:
         return None
     polygons = np.array([box['polygon'] for box in boxes], float)
-    hulls = clip(hull(polygons), width, height)
+    hulls = clip(bounding_boxes(polygons), width, height)
     if all(box['prompt_box'] for box in boxes):
         hulls = np.array([box['prompt_box'] for box in boxes], float)
     centres = polygons.mean(1) if setting.oriented else (hulls[:, :2] + hulls[:, 2:]) / 2

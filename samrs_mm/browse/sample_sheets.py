@@ -210,7 +210,7 @@ def _prompt_row(
     labels = [browser.label(box) for box in boxes.labels]
     good = [
         row
-        for row, fate in enumerate(boxes.fates(PromptSetting('rhbox')))
+        for row, fate in enumerate(boxes.box_statuses(PromptSetting('rhbox')))
         if fate == 'ok' and (not classes or browser.classes[labels[row]] in classes)
     ]
     if not good:

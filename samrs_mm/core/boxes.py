@@ -12,7 +12,7 @@ MIN_AREA = 1.0
 OK, OUTSIDE, DEGENERATE = 'ok', 'outside', 'degenerate'
 
 
-def hull(polygons: np.ndarray) -> np.ndarray:
+def bounding_boxes(polygons: np.ndarray) -> np.ndarray:
     """Return the H-Boxes ``(N, 4)`` (min x, min y, max x, max y) of polygons ``(N, K, 2)``."""
     return np.concatenate([polygons.min(axis=1), polygons.max(axis=1)], axis=1)
 
@@ -27,14 +27,14 @@ def clip(hboxes: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.clip(hboxes, 0, [width, height, width, height])
 
 
-def hull_area(polygons: np.ndarray) -> np.ndarray:
+def convex_hull_area(polygons: np.ndarray) -> np.ndarray:
     """Return the areas ``(N,)`` of the convex hulls of polygons ``(N, 4, 2)``, 0 where NaN."""
     finite = np.isfinite(polygons).all(axis=(1, 2))
     safe = np.where(finite[:, None, None], polygons, 0)
     return shapely.area(shapely.convex_hull(shapely.multipoints(safe)))
 
 
-def fates(
+def box_statuses(
     hboxes: np.ndarray, polygons: np.ndarray, width: int, height: int
 ) -> tuple[list[str], list[str]]:
     """Decide which boxes can be prompted in an image.
@@ -48,7 +48,7 @@ def fates(
     Returns:
         ``'ok'``, ``'outside'`` or ``'degenerate'`` for each box, and a reason (empty for ok).
     """
-    areas = hull_area(polygons)
+    areas = convex_hull_area(polygons)
     clipped = clip(hboxes, width, height)
     judged = [_fate(*each, width, height) for each in zip(hboxes, clipped, areas, strict=True)]
     return [fate for fate, _ in judged], [reason for _, reason in judged]

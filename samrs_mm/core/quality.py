@@ -56,7 +56,7 @@ def measure(box: dict, height: int, width: int) -> dict[str, float | int | bool]
 def _frame(box: dict, polygon: np.ndarray, height: int, width: int) -> np.ndarray:
     """Return the corners ``(4, 2)`` of the box that ``fill`` refers to."""
     seen = box['prompt_box']
-    hbox = box_ops.hull(polygon[None]) if seen is None else np.array([seen], float)
+    hbox = box_ops.bounding_boxes(polygon[None]) if seen is None else np.array([seen], float)
     return box_ops.corners(box_ops.clip(hbox, width, height))[0]
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import shapely
 
-from samrs_mm.core.boxes import hull
+from samrs_mm.core.boxes import bounding_boxes
 from samrs_mm.core.errors import RefusedError
 
 _STEM = re.compile(r'(.+)__(\d+)__(\d+)___(\d+)')
@@ -154,7 +154,7 @@ def assign(polygons: np.ndarray, tiles: list[Window], iof: float) -> list[np.nda
         return [np.empty(0, int) for _ in tiles]
     finite = np.isfinite(polygons).all(axis=(1, 2))
     safe = np.where(finite[:, None, None], polygons, 0)
-    bounds = hull(safe)
+    bounds = bounding_boxes(safe)
     centres = (bounds[:, :2] + bounds[:, 2:]) / 2
     shapes = shapely.make_valid(shapely.polygons(safe))
     areas = shapely.area(shapes)

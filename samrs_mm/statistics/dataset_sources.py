@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from samrs_mm.annotate.exporter import RECORD as EXPORT_RECORD
-from samrs_mm.core.boxes import hull
+from samrs_mm.core.boxes import bounding_boxes
 from samrs_mm.core.classes import NAMED_CLASSES, UNLABELLED
 from samrs_mm.core.errors import LabelReadError, RefusedError, SamrsError
 from samrs_mm.core.parallel import in_order
@@ -181,7 +181,7 @@ def _read_record(files: Labels, classes: Sequence[str]) -> Part:
         sizes = image['width'], image['height']
         column = box_column(
             labels, [box['status'] for box in boxes], [box['area'] for box in boxes],
-            hull(polygons), *sizes,
+            bounding_boxes(polygons), *sizes,
         )  # fmt: skip
         visible = [box['visible_area'] for box in boxes]
         pixels = np.bincount(labels, visible, minlength=len(classes))
@@ -233,4 +233,4 @@ def _count_pixels(path: Path, classes: Sequence[str]) -> tuple[int, int, np.ndar
 def _hbox(entry: dict) -> np.ndarray:
     if 'bbox' in entry or 'rhbox' in entry:
         return entry['bbox' if 'bbox' in entry else 'rhbox']
-    return hull(entry['rbox'][None])[0] if 'rbox' in entry else np.full(4, np.nan)
+    return bounding_boxes(entry['rbox'][None])[0] if 'rbox' in entry else np.full(4, np.nan)

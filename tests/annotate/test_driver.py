@@ -39,7 +39,7 @@ class Moody(BoxFillSegmentor):
 @pytest.fixture
 def plan(tmp_path):
     dataset = DOTABoxDataset(str(write_dota(tmp_path / 'data')))
-    dataset.survey()
+    dataset.collect_classes()
     return Plan(dataset, None)
 
 

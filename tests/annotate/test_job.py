@@ -22,7 +22,7 @@ def job(tmp_path):
 
 def test_settings_hold_what_decides_the_output(job):
     first = job(**{'dataset.labels': 'labelTxt'})
-    first.survey()
+    first.collect_classes()
     settings = first.settings()
     assert settings['dataset'] == dict(
         type='DOTABoxDataset', labels='labelTxt', classes=['plane', 'ship', 'small-vehicle']
@@ -58,5 +58,5 @@ def test_only_rhbox_prompts_need_mmrotate(job, monkeypatch, prompt, needed):
             job(prompt=prompt)
     else:
         built = job(prompt=prompt)
-        built.survey()
+        built.collect_classes()
         assert len(built.check_stream().dataset) == 5

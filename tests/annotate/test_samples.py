@@ -50,7 +50,7 @@ def test_enclosing_boxes(name, box):
 
 def stream(tmp_path, tile=None, prompt='rbox'):
     dataset = DOTABoxDataset(str(write_dota(tmp_path / 'data')))
-    dataset.survey()
+    dataset.collect_classes()
     plan = Plan(dataset, tile)
     return SampleStream(plan, list(plan.by_scene.values()), PromptSetting.parse(prompt), None)
 

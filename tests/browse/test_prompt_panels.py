@@ -26,7 +26,7 @@ def dataset(tmp_path_factory):
     label = root / 'labelTxt/P0001.txt'
     label.write_text(label.read_text() + '-9 40 15 40 15 60 -9 60 ship 0\n')
     dataset = DATASETS.build(dict(type='DOTABoxDataset', data_root=str(root)))
-    dataset.survey()
+    dataset.collect_classes()
     return dataset
 
 

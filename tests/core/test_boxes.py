@@ -21,16 +21,16 @@ def fate(box, polygon=None, width=100, height=50):
     polygons = boxes.corners(hbox) if polygon is None else np.array([polygon], float)
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        (result,), (reason,) = boxes.fates(hbox, polygons, width, height)
+        (result,), (reason,) = boxes.box_statuses(hbox, polygons, width, height)
     return result, reason
 
 
 @given(polygon_arrays)
 def test_hull_encloses_the_polygon_and_touches_it(polygons):
-    hulls = boxes.hull(polygons)
+    hulls = boxes.bounding_boxes(polygons)
     assert (polygons >= hulls[:, None, :2]).all()
     assert (polygons <= hulls[:, None, 2:]).all()
-    np.testing.assert_array_equal(boxes.hull(boxes.corners(hulls)), hulls)
+    np.testing.assert_array_equal(boxes.bounding_boxes(boxes.corners(hulls)), hulls)
 
 
 def test_corners_run_clockwise_from_the_top_left():
@@ -75,6 +75,6 @@ def test_a_sliver_lying_askew_is_degenerate():
 
 
 def test_no_boxes():
-    assert boxes.fates(np.zeros((0, 4)), np.zeros((0, 4, 2)), 10, 10) == ([], [])
-    assert boxes.hull(np.zeros((0, 4, 2))).shape == (0, 4)
+    assert boxes.box_statuses(np.zeros((0, 4)), np.zeros((0, 4, 2)), 10, 10) == ([], [])
+    assert boxes.bounding_boxes(np.zeros((0, 4, 2))).shape == (0, 4)
     assert boxes.corners(np.zeros((0, 4))).shape == (0, 4, 2)

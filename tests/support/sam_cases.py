@@ -35,7 +35,7 @@ def scene(height, width, seed=0, count=5):
 
 def prompts_of(name, polygons, height, width):
     setting = PromptSetting.parse(name)
-    hulls = box_ops.hull(polygons)
+    hulls = box_ops.bounding_boxes(polygons)
     regions = None
     if setting.mask:
         regions = polygons if setting.mask == 'rbox' else box_ops.corners(hulls)

@@ -26,7 +26,7 @@ from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
 class AblationJob:
     """What ``tools/prompt_ablation.py`` runs.
 
-    Building one reads no image and no label; ``survey`` does, once.
+    Building one reads no image and no label; ``collect_classes`` does, once.
 
     Args:
         config: An annotate config (see ``engine.config.load_config``); its prompt, overlap
@@ -87,13 +87,13 @@ class AblationJob:
         for segmentor in self.segmentors.values():
             segmentor.load()
 
-    def survey(self, progress: Progress = iter) -> None:
+    def collect_classes(self, progress: Progress = iter) -> None:
         """Read all labels once: classes are known and checked, images planned.
 
         Raises:
             RefusedError: An unknown class, or two images of one name.
         """
-        self.dataset.survey(progress)
+        self.dataset.collect_classes(progress)
         self.plan = Plan(self.dataset, None, progress)
         self.runs = [
             SegmentorRun(

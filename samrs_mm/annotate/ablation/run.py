@@ -42,25 +42,27 @@ class Trial:
 
     Args:
         setting: The setting.
-        fates: What became of each box: ``'ok'``, ``'outside'`` or ``'degenerate'``.
+        statuses: What became of each box: ``'ok'``, ``'outside'`` or ``'degenerate'``.
         prompted: Positions of the boxes that are prompted, in order.
         prompts: One prompt for each of them; None without any.
     """
 
     setting: PromptSetting
-    fates: list[str]
+    statuses: list[str]
     prompted: list[int]
     prompts: PromptBatch | None
 
     @classmethod
     def of(cls, setting: PromptSetting, shapes: BoxGeometry, width: int, height: int) -> 'Trial':
         """Prompt the boxes of an image, as ``sam_annotate.py`` would with this setting alone."""
-        fates, _ = box_ops.fates(enclosing_boxes(setting, shapes), shapes.polygons, width, height)
-        prompted = [i for i, fate in enumerate(fates) if fate == box_ops.OK]
+        statuses, _ = box_ops.box_statuses(
+            enclosing_boxes(setting, shapes), shapes.polygons, width, height
+        )
+        prompted = [i for i, status in enumerate(statuses) if status == box_ops.OK]
         prompts = None
         if prompted:
             prompts = build_prompts(setting, shapes, np.array(prompted), width, height)
-        return cls(setting, fates, prompted, prompts)
+        return cls(setting, statuses, prompted, prompts)
 
 
 @dataclass
@@ -156,7 +158,7 @@ class AblationWriter(ResultWriter):
             results = dict(zip(trial.prompted, found, strict=True))
             for position, region in truth.items():
                 result = results.get(position)
-                entry = _judge(trial.fates[position], result, region, width)
+                entry = _judge(trial.statuses[position], result, region, width)
                 sample.boxes[position]['results'][trial.setting.name] = entry
 
     def _fail(self, sample: AblationSample, error: str) -> None:
@@ -164,10 +166,10 @@ class AblationWriter(ResultWriter):
         super()._fail(sample, error)
 
 
-def _judge(fate: str, result: MaskResult | None, truth: MaskRegion, width: int) -> dict:
+def _judge(status: str, result: MaskResult | None, truth: MaskRegion, width: int) -> dict:
     """Return a setting's entry of one box; without a mask all counts but the unions are 0."""
     region = None
-    status = fate
+    status = status
     if result is not None:
         region = MaskRegion.of(result.segmentation, width)
         status = records.KEPT if region.mask.size else records.EMPTY

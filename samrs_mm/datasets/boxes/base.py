@@ -32,7 +32,7 @@ class Scene:
 
 
 @dataclass
-class Census:
+class LabelCounts:
     """What a look at all labels found: boxes, problems, and unreadable label files."""
 
     scenes: int = 0
@@ -105,12 +105,12 @@ class BoxDataset(Dataset):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class names; collected from the labels by ``survey`` where the config fixes none."""
+        """Class names; those in the labels where the config fixes none."""
         if self.table is None:
-            self.survey()
+            self.collect_classes()
         return self.table.classes
 
-    def survey(self, progress: Callable[[Iterator], Iterator] = iter) -> Census:
+    def collect_classes(self, progress: Callable[[Iterator], Iterator] = iter) -> LabelCounts:
         """Look at all labels once: count boxes, and collect or check the class names.
 
         Args:
@@ -119,23 +119,23 @@ class BoxDataset(Dataset):
         Raises:
             RefusedError: Labels name classes that the config does not have.
         """
-        census = Census(scenes=len(self.scenes))
+        label_counts = LabelCounts(scenes=len(self.scenes))
         places: dict[str, tuple[str, int]] = {}
         for index in progress(range(len(self.scenes))):
             try:
                 parsed = self.labels(index)
             except LabelReadError:
-                census.problems += 1
+                label_counts.problems += 1
                 continue
-            census.boxes += len(parsed.boxes)
-            census.problems += len(parsed.problems)
+            label_counts.boxes += len(parsed.boxes)
+            label_counts.problems += len(parsed.problems)
             for box in parsed.boxes:
                 first, count = places.get(box.category, (box.box_id, 0))
                 places[box.category] = (first, count + 1)
         if self.table is None:
             self.table = _refusing(ClassTable.from_names, places)
         self._check_classes(places)
-        return census
+        return label_counts
 
     def _check_classes(self, places: dict[str, tuple[str, int]]) -> None:
         errors = []

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from samrs_mm.compat import mmrotate_boxes
-from samrs_mm.core.boxes import corners, hull
+from samrs_mm.core.boxes import bounding_boxes, corners
 from samrs_mm.formats.boxes.labels import BoxLabel
 
 
@@ -65,14 +65,14 @@ def geometry(labels: list[BoxLabel], oriented: bool) -> BoxGeometry:
     rows, values = _select(labels, lambda label: label.polygon)
     if rows:
         polygons[rows] = values
-        hboxes[rows], centres[rows] = hull(polygons[rows]), polygons[rows].mean(axis=1)
+        hboxes[rows], centres[rows] = bounding_boxes(polygons[rows]), polygons[rows].mean(axis=1)
         if oriented:
             rhboxes[rows] = _convert('QuadriBoxes', values.reshape(-1, 8), 'hbox')
 
     rows, values = _select(labels, lambda label: label.rotated if label.polygon is None else None)
     if rows:
         polygons[rows] = _convert('RotatedBoxes', values, 'qbox').reshape(-1, 4, 2)
-        hboxes[rows], centres[rows] = hull(polygons[rows]), values[:, :2]
+        hboxes[rows], centres[rows] = bounding_boxes(polygons[rows]), values[:, :2]
         if oriented:
             rhboxes[rows] = _convert('RotatedBoxes', values, 'hbox')
 

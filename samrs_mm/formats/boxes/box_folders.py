@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
-from samrs_mm.core.boxes import hull
+from samrs_mm.core.boxes import bounding_boxes
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES, image_size
 from samrs_mm.formats.boxes.dior import parse_dior
@@ -162,7 +162,7 @@ def collect(
 
 def _annotation(number: int, image: int, category: int, box: BoxLabel) -> dict:
     """Return a box as an annotation of COCO's format."""
-    hbox = hull(box.polygon[None])[0] if box.hbox is None else box.hbox
+    hbox = bounding_boxes(box.polygon[None])[0] if box.hbox is None else box.hbox
     x0, y0, x1, y1 = (round(value, 4) for value in hbox.tolist())
     width, height = round(x1 - x0, 4), round(y1 - y0, 4)
     entry = dict(

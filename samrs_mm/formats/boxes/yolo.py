@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from samrs_mm.core.boxes import hull
+from samrs_mm.core.boxes import bounding_boxes
 from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels
 
 _SLACK = {'box': 0.01, 'corner': 0.5}
@@ -63,7 +63,7 @@ def _box(place: str, fields: list[str], names: Sequence[str], size: np.ndarray) 
     points = _shares(values, _SLACK['corner']) * size
     if len(points) == 4:
         return BoxLabel(place, category, polygon=points)
-    return BoxLabel(place, category, hbox=hull(points[None])[0])
+    return BoxLabel(place, category, hbox=bounding_boxes(points[None])[0])
 
 
 def _category(text: str, names: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from samrs_mm.core.boxes import hull
+from samrs_mm.core.boxes import bounding_boxes
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.images import SceneImage, write_png
 from samrs_mm.formats.exports.base import INSTANCES, Export, ExportImage
@@ -56,7 +56,7 @@ class SAMRSExport(Export):
     def _instance(self, box: dict) -> dict[str, Any]:
         label = box['category_id'] - 1
         polygon = np.array(box['polygon'], np.float64)
-        around = hull(polygon[None])[0]
+        around = bounding_boxes(polygon[None])[0]
         oriented = box['prompt'].removeprefix('cp+').startswith('r')
         shape = dict(rbox=polygon, rhbox=around) if oriented else dict(bbox=around)
         mask = dict(size=list(box['segmentation']['size']), counts=box['segmentation']['counts'])

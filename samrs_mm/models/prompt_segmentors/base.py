@@ -37,12 +37,12 @@ class PromptSegmentor(ABC):
     Attributes:
         images_per_pass: How many images ``encode`` takes at once.
         checkpoint_sha256: Hash of the weights after ``load``, or None without weights.
-        judges: Which of ``score`` and ``stability`` all its masks come with.
+        provided_scores: Which of ``score`` and ``stability`` all its masks come with.
     """
 
     images_per_pass: int = 1
     checkpoint_sha256: str | None = None
-    judges: tuple[str, ...] = ()
+    provided_scores: tuple[str, ...] = ()
 
     @property
     @abstractmethod

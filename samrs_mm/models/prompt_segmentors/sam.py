@@ -60,7 +60,7 @@ class SAMSegmentor(PromptSegmentor):
         RefusedError: A value that can't be, or weights that are named nowhere.
     """
 
-    judges = ('score', 'stability')
+    provided_scores = ('score', 'stability')
 
     def __init__(
         self,

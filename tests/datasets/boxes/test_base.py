@@ -59,15 +59,15 @@ def test_too_many_names_in_the_labels_are_refused(dota_root, make_text):
     lines = [f'1 2 9 2 9 12 1 12 kind{i} 0' for i in range(256)]
     make_text(dota_root / 'labelTxt/P3.txt', '\n'.join(lines))
     with pytest.raises(RefusedError, match='an 8-bit label holds at most 255'):
-        DOTABoxDataset(dota_root).survey()
+        DOTABoxDataset(dota_root).collect_classes()
 
 
 def test_survey_counts_and_checks(dota_root):
-    census = DOTABoxDataset(dota_root, classes='sota').survey()
-    assert (census.scenes, census.boxes, census.problems) == (4, 5, 1)
+    label_counts = DOTABoxDataset(dota_root, classes='sota').collect_classes()
+    assert (label_counts.scenes, label_counts.boxes, label_counts.problems) == (4, 5, 1)
     message = r"labelTxt/P1.txt:3: unknown class 'ship'.*\(3 boxes\).*classes=None"
     with pytest.raises(RefusedError, match=message):
-        DOTABoxDataset(dota_root, classes=('plane', 'small-vehicle')).survey()
+        DOTABoxDataset(dota_root, classes=('plane', 'small-vehicle')).collect_classes()
 
 
 def test_pairing(dota_root, make_text):

@@ -21,8 +21,8 @@ def test_all_splits_with_their_names(dior_root):
         Scene('90000', None, f'{HORIZONTAL}/90000.xml', None),
     ]
     assert dataset.classes == SIOR_CLASSES
-    census = dataset.survey()
-    assert (census.scenes, census.boxes, census.problems) == (5, 5, 0)
+    label_counts = dataset.collect_classes()
+    assert (label_counts.scenes, label_counts.boxes, label_counts.problems) == (5, 5, 0)
     assert dataset.labels(0).boxes[0].box_id == f'{HORIZONTAL}/00001.xml:2'
     assert dataset.labels(3).boxes == []
 
@@ -59,5 +59,5 @@ def test_malformed_file_fails_alone(dior_root, make_text):
     dataset = DIORBoxDataset(dior_root)
     with pytest.raises(LabelReadError, match=r'00001.xml:2:\d+: malformed XML'):
         dataset.labels(0)
-    census = dataset.survey()
-    assert (census.boxes, census.problems) == (3, 1)
+    label_counts = dataset.collect_classes()
+    assert (label_counts.boxes, label_counts.problems) == (3, 1)

@@ -14,7 +14,7 @@ def test_parts_share_ids_but_not_stems(fair1m_root):
         Scene('train_2', 'train/part2/images/2.tif', 'train/part2/labelXmls/2.xml', 'train'),
         Scene('valid_1', 'validation/images/1.tif', 'validation/labelXmls/1.xml', 'val'),
     ]
-    assert dataset.survey().boxes == 3
+    assert dataset.collect_classes().boxes == 3
     (box,) = dataset.labels(0).boxes
     assert dataset.classes[dataset.table.index(box.category)] == 'Dry-Cargo-Ship'
     assert dataset[0]['image'].shape == (64, 64, 3)
@@ -30,7 +30,7 @@ def test_unknown_class_is_refused_with_the_nearest(fair1m_root, make_text):
     path = fair1m_root / 'validation/labelXmls/1.xml'
     make_text(path, path.read_text().replace('A220', 'A320'))
     with pytest.raises(RefusedError, match=r"validation/labelXmls/1.xml:2: unknown class 'A320'"):
-        FAIR1MBoxDataset(fair1m_root, classes='fast').survey()
+        FAIR1MBoxDataset(fair1m_root, classes='fast').collect_classes()
 
 
 def test_part_without_label_folder_is_refused(fair1m_root):

@@ -25,8 +25,12 @@ def root(tmp_path):
         (tmp_path / name).mkdir(parents=True)
     for name in ('trainval_images/a.jpg', 'test_images/b.jpg'):
         Image.fromarray(np.zeros((32, 40, 3), np.uint8)).save(tmp_path / name)
-    hull = np.array([0.0, 2, 30, 20])
-    entries = [instance(rbox=CORNERS, rhbox=hull), instance(bbox=hull), instance()]
+    around = np.array([0.0, 2, 30, 20])
+    entries = [
+        instance(rbox=CORNERS, rhbox=around),
+        instance(bbox=around),
+        instance(),
+    ]
     (tmp_path / 'trainval/rhbox_segs_init/ins/a.pkl').write_bytes(pickle.dumps(entries))
     (tmp_path / 'trainval/rhbox_segs_init/ins/c.pkl').write_bytes(b'no pickle')
     return tmp_path

@@ -55,8 +55,8 @@ def test_boxes_hold_the_pixels_to_their_far_edges(pictures, tmp_path):
     rectangle = cv2.minAreaRect(corners.astype(np.float32))
     box = slanted.rbox()
     assert cv2.contourArea(box.astype(np.float32)) == pytest.approx(np.prod(rectangle[1]), rel=1e-3)
-    hull = box.astype(np.float32)
-    assert all(cv2.pointPolygonTest(hull, tuple(map(float, p)), True) > -0.01 for p in corners)
+    contour = box.astype(np.float32)
+    assert all(cv2.pointPolygonTest(contour, tuple(map(float, p)), True) > -0.01 for p in corners)
 
 
 def test_most_pixels_decide_the_class(pictures, tmp_path):

@@ -40,7 +40,7 @@ def scene(height=160, width=200, objects=12, seed=0):
 
 
 def prompts_of(name, polygons, image):
-    hulls = box_ops.hull(polygons)
+    hulls = box_ops.bounding_boxes(polygons)
     if name == 'rbox':
         return PromptBatch(PromptSetting(name), polygons=polygons)
     if name.endswith('-m'):
@@ -119,7 +119,7 @@ def test_the_seed_decides_where_colours_leave_it_open():
 
 def test_a_mask_holds_the_core_and_stays_inside_the_box():
     image, _, polygons = scene()
-    boxes = np.rint(box_ops.hull(polygons))
+    boxes = np.rint(box_ops.bounding_boxes(polygons))
     prompts = PromptBatch(PromptSetting('hbox'), boxes=boxes)
     for mask, (x0, y0, x1, y1) in zip(
         masks_of(GrabCutSegmentor(core=0.5), image, prompts), boxes.astype(int), strict=True
@@ -186,8 +186,8 @@ TWISTED = [(-30.0, -30), (80, 90), (80, -30), (-30, 90)]
 def test_any_box_that_meets_the_image_gets_a_mask_within_its_hull(points, flat):
     image = np.full((60, 50, 3), 90, np.uint8) if flat else scene(60, 50, objects=2)[0]
     polygon = np.array(points)[None]
-    hull = box_ops.hull(polygon)
-    if (np.diff(box_ops.clip(hull, 50, 60).reshape(2, 2), axis=0) < 1).any():
+    bounding_boxes = box_ops.bounding_boxes(polygon)
+    if (np.diff(box_ops.clip(bounding_boxes, 50, 60).reshape(2, 2), axis=0) < 1).any():
         return
     mask = masks_of(
         GrabCutSegmentor(threads=1, max_side=64),
@@ -196,7 +196,7 @@ def test_any_box_that_meets_the_image_gets_a_mask_within_its_hull(points, flat):
     )[0]
     assert mask.shape == (60, 50)
     y, x = np.nonzero(mask)
-    x0, y0, x1, y1 = hull[0]
+    x0, y0, x1, y1 = bounding_boxes[0]
     assert ((x > x0 - 2) & (x < x1 + 2) & (y > y0 - 2) & (y < y1 + 2)).all()
 
 
