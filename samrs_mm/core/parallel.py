@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -11,7 +12,6 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import cv2
-import torch
 
 from samrs_mm.core.errors import SamrsError
 
@@ -86,7 +86,8 @@ def _begin(work: Callable) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     cv2.setNumThreads(0)
-    torch.set_num_threads(1)
+    if torch := sys.modules.get('torch'):  # what never imported it has no threads of it
+        torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

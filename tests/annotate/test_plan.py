@@ -81,7 +81,7 @@ def test_tiles_of_two_scenes_never_share_a_name(tmp_path):
         Plan(dataset, TileSpec(size=80, overlap=20))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(0, 9), min_size=1, max_size=12), st.integers(1, 6),
     st.none() | st.integers(1, 40),

@@ -187,7 +187,7 @@ def test_complex_pixels_are_refused(tmp_path):
         SceneImage(path)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from([np.uint16, np.int16]).flatmap(
         lambda dtype: arrays(dtype, st.tuples(st.integers(1, 3), st.integers(1, 9), st.just(70)))

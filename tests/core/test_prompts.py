@@ -87,7 +87,7 @@ def by_torch(polygon, height, width, side, dtype=torch.float64):
     return F.interpolate(scores, (side // 4,) * 2, mode='bilinear', align_corners=False)[0, 0]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.integers(4, 90), st.integers(4, 90), st.sampled_from([32, 64]),
     st.lists(st.floats(-20, 110), min_size=8, max_size=8),

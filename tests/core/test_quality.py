@@ -45,7 +45,7 @@ def box(mask, polygon, prompt_box=None, **more):
 coordinates = st.tuples(st.floats(-20, 50), st.floats(-20, 50))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.integers(0, 2**32 - 1),
     st.floats(0.02, 0.9),

@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 import shapely
@@ -7,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
+from samrs_mm.core import rle
 from samrs_mm.core.rasterize import fill_polygon
 
 HEIGHT, WIDTH = 40, 60
@@ -36,7 +35,7 @@ def test_near_the_image_it_is_cocos_own(polygon):
     np.testing.assert_array_equal(mask, by_coco(polygon))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(polygons(-9000, 9000))
 def test_far_ones_are_cut_off_without_moving_an_edge_by_a_pixel(polygon):
     differ = fill_polygon(polygon, HEIGHT, WIDTH) != by_coco(polygon)
@@ -49,11 +48,18 @@ def test_a_far_polygon_that_crosses_itself_stays_whole():
     assert crossing.sum() == pytest.approx(by_coco(bowtie).sum(), abs=60)
 
 
-def test_huge_coordinates_cost_nothing():
+def test_huge_coordinates_are_cut_before_the_rasteriser_walks_them(monkeypatch):
+    walked = []
+    original = rle.from_polygon
+
+    def from_polygon(polygon, height, width):
+        walked.append(polygon)
+        return original(polygon, height, width)
+
+    monkeypatch.setattr(rle, 'from_polygon', from_polygon)
     box = np.array([[-1e7, 10], [1e7, 10], [1e7, 20], [-1e7, 20]])
-    start = time.perf_counter()
     mask = fill_polygon(box, HEIGHT, WIDTH)
-    assert time.perf_counter() - start < 0.5
+    assert np.abs(walked).max() < 2000
     assert mask[10:20].all()
     assert mask.sum() == 10 * WIDTH
 

@@ -11,7 +11,7 @@ def axes(draw):
     return Axis(draw(st.integers(1, 200)), window, draw(st.integers(1, window)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(axes())
 def test_starts_are_those_of_mmsegmentation(axis):
     grids = max(axis.side - axis.window + axis.stride - 1, 0) // axis.stride + 1
@@ -19,7 +19,7 @@ def test_starts_are_those_of_mmsegmentation(axis):
     assert axis.starts == [max(end - axis.window, 0) for end in ends]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(axes())
 def test_every_pixel_is_of_one_window_well_inside(axis):
     pixels = [pixel for first, end in axis.owned for pixel in range(first, end)]
@@ -30,7 +30,7 @@ def test_every_pixel_is_of_one_window_well_inside(axis):
         assert start + axis.length == axis.side or start + axis.length - end >= half
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(axes())
 def test_counts(axis):
     expected = [

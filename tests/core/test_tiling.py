@@ -105,7 +105,7 @@ def slow_share(box, tile, step=0.05):
     ).mean()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.floats(-5, 55), st.floats(-5, 55), st.floats(2, 18), st.floats(2, 18), st.floats(0, 3.2),
     st.sampled_from([0.2, 0.5, 0.7, 0.95]),

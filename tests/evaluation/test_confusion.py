@@ -48,7 +48,7 @@ def slow_scores(truth, predicted, classes):
     return np.array(rows)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(**CASES)
 def test_scores_equal_a_slow_reference(seed, classes, absent, ignored):
     truth, predicted = maps(seed, classes, absent, ignored)
@@ -61,7 +61,7 @@ def test_scores_equal_a_slow_reference(seed, classes, absent, ignored):
         np.testing.assert_allclose(means, np.nanmean(expected, 0), atol=1e-12)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(**CASES)
 def test_scores_equal_scikit_learns(seed, classes, absent, ignored):
     truth, predicted = maps(seed, classes, absent, ignored)
@@ -109,7 +109,7 @@ def test_the_three_rules_for_absent_and_never_met_classes():
         scores_of(confusion, absent='skip')
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(**CASES)
 def test_the_authors_rule_is_their_formulas(seed, classes, absent, ignored):
     truth, predicted = maps(seed, classes, absent, ignored)

@@ -66,7 +66,7 @@ def test_scores_can_be_joined():
 
 
 @given(masks=arrays(bool, (2, 7, 5)))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_run_lengths_and_pixels_agree(masks):
     first, second = masks
     if not (first | second).any():

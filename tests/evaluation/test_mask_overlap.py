@@ -26,7 +26,7 @@ def blob(rng, height, width):
 
 
 @given(st.integers(0, 10**6), st.integers(3, 24), st.integers(3, 24), st.integers(1, 5))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_counts_equal_those_of_whole_images(seed, height, width, edge):
     rng = np.random.default_rng(seed)
     found, truth = blob(rng, height, width), blob(rng, height, width)

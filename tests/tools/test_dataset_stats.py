@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -331,13 +330,11 @@ def test_a_hundred_thousand_instances(annotated, tmp_path):
             'except SystemExit as end: assert end.code == 0\n'
             'print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)'
         )
-        start = time.perf_counter()
         done = subprocess.run(
             [sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
         peaks[place] = int(done.stderr.split()[-1])
-    assert time.perf_counter() - start < 120
     assert peaks[root] - peaks[annotated] < 100_000  # kB
     for name, factor in ((annotated.name, copies), ('many', 1)):
         with (tmp_path / name / 'classes.csv').open(newline='') as file:

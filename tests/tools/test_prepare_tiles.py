@@ -109,9 +109,7 @@ def test_interrupted(tool, dota, tmp_path):
         original(*args)
 
     argv = [CONFIG, '--data-root', str(dota), '--out', str(tmp_path / 'out'), *TILE]
-    start = time.monotonic()
     process = in_session(tool, [*argv, '--workers', '2'], slow, tmp_path / 'log')
-    assert time.monotonic() - start < 30
     told = (tmp_path / 'log').read_text()
     assert process.exitcode == 1, told
     assert 'interrupted; the same command goes on from here' in told

@@ -115,7 +115,7 @@ def test_shares_sum_up_and_stay_near_proportion(sizes, extra):
         assert all(abs(s - e) < 1 for s, e in zip(shares, exact, strict=True))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(worlds, st.integers(0, 2**32))
 def test_global_batches(drawn, seed):
     sizes, batch_size, world = drawn
@@ -141,7 +141,7 @@ def test_global_batches(drawn, seed):
             assert len(set(part)) == len(part), 'twice in one pass'
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(worlds, st.integers(0, 30), st.booleans())
 def test_start_at_is_the_tail_of_a_plain_run(drawn, first, keyed):
     sizes, batch_size, world = drawn

@@ -15,7 +15,7 @@ settings_dicts = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.dictionaries(st.text(max_size=3), settings_dicts, min_size=1, max_size=4))
 def test_order_of_keys_does_not_change_the_signature(old):
     turned = dict(reversed(old.items()))

@@ -42,7 +42,7 @@ def rasterised(rings: list[np.ndarray], mask: np.ndarray) -> np.ndarray:
     return coco_mask.decode(coco_mask.merge(parts)).astype(bool)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(MASKS)
 def test_rings_give_back_the_mask_but_for_its_holes(mask):
     found = outline(rle.encode(mask))

@@ -9,7 +9,7 @@ from samrs_mm.models.layers.sizes import STRIDES, crop_levels, pad_to_multiple
 SIDES = st.integers(1, 70)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(height=SIDES, width=SIDES, divisor=st.sampled_from([1, 7, 16, 32]))
 def test_padded_with_zeros_at_the_right_and_the_bottom(height, width, divisor):
     images = torch.rand(2, 3, height, width) + 1
@@ -26,7 +26,7 @@ def test_nothing_is_copied_without_need():
     assert pad_to_multiple(images, 32) is images
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(height=SIDES, width=SIDES)
 def test_levels_are_cropped_to_whatever_an_image_touches(height, width):
     padded = pad_to_multiple(torch.zeros(2, 1, height, width), 32)

@@ -18,7 +18,7 @@ def counted(*shape):
     return torch.arange(torch.Size(shape).numel(), dtype=torch.float64).view(shape)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(**SIZES)
 def test_windows_are_cut_row_by_row(batch, rows, columns, size, channels):
     maps = counted(batch, rows * size, columns * size, channels)
@@ -33,7 +33,7 @@ def test_windows_are_cut_row_by_row(batch, rows, columns, size, channels):
     assert all(map(torch.equal, windows, expected))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(**SIZES)
 def test_there_and_back(batch, rows, columns, size, channels):
     height, width = rows * size, columns * size

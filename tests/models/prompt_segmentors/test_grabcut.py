@@ -182,7 +182,7 @@ TWISTED = [(-30.0, -30), (80, 90), (80, -30), (-30, 90)]
     flat=st.booleans(),
 )
 @example(points=TWISTED, flat=False)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_box_that_meets_the_image_gets_a_mask_within_its_hull(points, flat):
     image = np.full((60, 50, 3), 90, np.uint8) if flat else scene(60, 50, objects=2)[0]
     polygon = np.array(points)[None]
