@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 from samrs_mm.models.layers.arch import sizes_of
 from samrs_mm.models.layers.dcnv3 import DCNv3
+from samrs_mm.models.layers.frozen import FrozenParts
 from samrs_mm.models.layers.internimage_levels import InternImageLevel, InternImageStem
 from samrs_mm.models.layers.vit import init_vit_weights
 
 
 @MODELS.register_module()
-class InternImage(BaseModule):
+class InternImage(FrozenParts, BaseModule):
     """Four levels of DCNv3 blocks.
 
     Every strided convolution rounds sizes up, so images of any size go through unpadded.
@@ -75,7 +76,7 @@ class InternImage(BaseModule):
                 self.out_channels, settings['groups'], rates.split(list(depths)), strict=True
             )
         )
-        self._freeze()
+        self.freeze()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Compute the levels.
@@ -101,12 +102,6 @@ class InternImage(BaseModule):
                 module.reset_parameters()
         super().init_weights()
 
-    def train(self, mode: bool = True) -> 'InternImage':
-        """Switch to training, save for what is frozen; return the backbone."""
-        super().train(mode)
-        self._freeze()
-        return self
-
-    def _freeze(self) -> None:
-        for part in [self.patch_embed, *self.levels][: self.frozen_stages + 1]:
-            part.eval().requires_grad_(False)
+    def frozen_parts(self) -> list[nn.Module]:
+        """Return the stem and the levels that don't train."""
+        return [self.patch_embed, *self.levels][: self.frozen_stages + 1]

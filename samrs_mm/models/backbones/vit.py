@@ -12,11 +12,12 @@ from mmengine.model import BaseModule
 from mmengine.model.weight_init import trunc_normal_
 from mmseg.registry import MODELS
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.layers.arch import sizes_of
 from samrs_mm.models.layers.beit import RelativeAttention, relative_index
+from samrs_mm.models.layers.checkpointing import run_block
+from samrs_mm.models.layers.frozen import FrozenParts
 from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple
 from samrs_mm.models.layers.vit import (
     NORM_EPS,
@@ -36,7 +37,7 @@ _VARIANTS = ('plain', 'beit')
 
 
 @MODELS.register_module()
-class ViT(FeaturePyramid, BaseModule):
+class ViT(FrozenParts, FeaturePyramid, BaseModule):
     """Vision transformer whose last map, normalised, becomes four levels.
 
     There are two variants:
@@ -115,11 +116,7 @@ class ViT(FeaturePyramid, BaseModule):
         )
         self.norm = nn.LayerNorm(dims, eps=NORM_EPS)
         self.build_pyramid(dims)
-        for module in self._frozen_modules():
-            module.requires_grad_(False)
-        for embedding in (self.pos_embed, self.cls_token):
-            if embedding is not None:
-                embedding.requires_grad_(frozen_stages < 0)
+        self.freeze()
 
     def init_weights(self) -> None:
         """Draw the weights; then load those of ``init_cfg``, if any."""
@@ -134,13 +131,6 @@ class ViT(FeaturePyramid, BaseModule):
         else:
             trunc_normal_(self.pos_embed, std=0.02)
         super().init_weights()
-
-    def train(self, mode: bool = True) -> 'ViT':
-        """Set the mode; frozen parts stay in evaluation mode."""
-        super().train(mode)
-        for module in self._frozen_modules():
-            module.eval()
-        return self
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Encode.
@@ -159,19 +149,19 @@ class ViT(FeaturePyramid, BaseModule):
             tokens = tokens + resize_pos_embed(self.pos_embed, grid, self.grid)
             arguments = ()
         for block in self.blocks:
-            if self.with_cp and self.training:
-                tokens = checkpoint(block, tokens, *arguments, use_reentrant=False)
-            else:
-                tokens = block(tokens, *arguments)
+            tokens = run_block(block, tokens, *arguments, recompute=self.with_cp and self.training)
         if self.is_beit:
             tokens = tokens[:, 1:]
         maps = tokens_to_maps(self.norm(tokens), grid)
         return crop_levels(self.pyramid([maps] * 4), *images.shape[-2:])
 
-    def _frozen_modules(self) -> list[nn.Module]:
+    def frozen_parts(self) -> list[nn.Module | nn.Parameter]:
+        """Return the embeddings and the blocks that don't train."""
         if self.frozen_stages < 0:
             return []
-        return [self.patch_embed, *self.blocks[: self.frozen_stages]]
+        embeddings = (self.patch_embed, self.pos_embed, self.cls_token)
+        there = [embedding for embedding in embeddings if embedding is not None]
+        return [*there, *self.blocks[: self.frozen_stages]]
 
     def resizes_on_load(self, name: str, shape: tuple[int, ...]) -> bool:
         """Tell whether a checkpoint's weight of another shape is interpolated to this one's.

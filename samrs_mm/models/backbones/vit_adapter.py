@@ -22,6 +22,7 @@ from samrs_mm.models.layers.adapter import (
     init_adapter_weights,
 )
 from samrs_mm.models.layers.arch import sizes_of
+from samrs_mm.models.layers.frozen import FrozenParts
 from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple
 from samrs_mm.models.layers.vit import (
     Block,
@@ -33,7 +34,7 @@ from samrs_mm.models.layers.vit import (
 
 
 @MODELS.register_module()
-class ViTAdapter(BaseModule):
+class ViTAdapter(FrozenParts, BaseModule):
     """Plain ViT beside a pyramid; both exchange features by deformable attention, four times.
 
     A level is the pyramid's map plus the ViT's, resized, after one quarter of the blocks.
@@ -125,7 +126,7 @@ class ViTAdapter(BaseModule):
         self.up = nn.ConvTranspose2d(dims, dims, 2, 2)
         for level in range(1, 5):
             self.add_module(f'norm{level}', build_norm_layer(norm_cfg, dims)[1])
-        self._freeze()
+        self.freeze()
 
     def init_weights(self) -> None:
         """Draw the ViT's weights as ViTs do, the adapter's as its authors; then use ``init_cfg``.
@@ -180,15 +181,8 @@ class ViTAdapter(BaseModule):
             width,
         )
 
-    def train(self, mode: bool = True) -> 'ViTAdapter':
-        """Switch to training, save for what is frozen; return the backbone."""
-        super().train(mode)
-        self._freeze()
-        return self
-
-    def _freeze(self) -> None:
+    def frozen_parts(self) -> list[nn.Module | nn.Parameter]:
+        """Return the ViT's embeddings and blocks that don't train."""
         if self.frozen_stages < 0:
-            return
-        self.pos_embed.requires_grad_(False)
-        for part in (self.patch_embed, *self.blocks[: self.frozen_stages]):
-            part.eval().requires_grad_(False)
+            return []
+        return [self.pos_embed, self.patch_embed, *self.blocks[: self.frozen_stages]]

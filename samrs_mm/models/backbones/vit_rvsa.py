@@ -11,9 +11,10 @@ import torch
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from samrs_mm.models.layers.arch import sizes_of
+from samrs_mm.models.layers.checkpointing import run_block
+from samrs_mm.models.layers.frozen import FrozenParts
 from samrs_mm.models.layers.rvsa import RVSA
 from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple
 from samrs_mm.models.layers.vit import (
@@ -30,7 +31,7 @@ _SIZE_DIVISOR = 32
 
 
 @MODELS.register_module()
-class ViTRVSA(FeaturePyramid, BaseModule):
+class ViTRVSA(FrozenParts, FeaturePyramid, BaseModule):
     """Plain vision transformer most of whose blocks attend within rotated windows.
 
     Without position embedding, class token and final norm. Maps of four depths are brought to the
@@ -96,8 +97,7 @@ class ViTRVSA(FeaturePyramid, BaseModule):
             for index, rate in enumerate(rates)
         )
         self.build_pyramid(dims)
-        for module in self._frozen_modules():
-            module.requires_grad_(False)
+        self.freeze()
 
     def init_weights(self) -> None:
         """Draw the weights; then load those of ``init_cfg``, if any.
@@ -108,13 +108,6 @@ class ViTRVSA(FeaturePyramid, BaseModule):
         init_vit_weights(self)
         rescale_residuals(self.blocks)
         super().init_weights()
-
-    def train(self, mode: bool = True) -> 'ViTRVSA':
-        """Set the mode; frozen parts stay in evaluation mode."""
-        super().train(mode)
-        for module in self._frozen_modules():
-            module.eval()
-        return self
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Compute the feature pyramid.
@@ -130,15 +123,13 @@ class ViTRVSA(FeaturePyramid, BaseModule):
         maps = []
         for index, block in enumerate(self.blocks):
             inputs = (tokens, grid) if isinstance(block.attn, RVSA) else (tokens,)
-            if self.with_cp and self.training:
-                tokens = checkpoint(block, *inputs, use_reentrant=False)
-            else:
-                tokens = block(*inputs)
+            tokens = run_block(block, *inputs, recompute=self.with_cp and self.training)
             if index in self.level_blocks:
                 maps.append(tokens_to_maps(tokens, grid))
         return crop_levels(self.pyramid(maps), height, width)
 
-    def _frozen_modules(self) -> list[nn.Module]:
+    def frozen_parts(self) -> list[nn.Module]:
+        """Return the patch embedding and the blocks that don't train."""
         if self.frozen_stages < 0:
             return []
         return [self.patch_embed, *self.blocks[: self.frozen_stages]]

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.layers.arch import sizes_of
-from samrs_mm.models.layers.checkpointing import recomputed
+from samrs_mm.models.layers.checkpointing import run_block
+from samrs_mm.models.layers.frozen import FrozenParts
 from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple
 from samrs_mm.models.layers.vitae import NormalCell, ReductionCell
 
@@ -23,7 +24,7 @@ RATIOS = (4, 2, 2, 2)
 
 
 @MODELS.register_module()
-class ViTAEv2(BaseModule):
+class ViTAEv2(FrozenParts, BaseModule):
     """Four stages of reduction and normal cells, with attention in windows in the first two.
 
     Weights are named as in the released files, where 14 tensors more take no part: six relative
@@ -96,20 +97,13 @@ class ViTAEv2(BaseModule):
             stage = {name: values[number] for name, values in settings.items()}
             self.layers.append(_build_stage(in_channels, ratio, rates[starts[number] :], stage))
             in_channels = stage['token_channels']
-        for part in self._frozen_parts():
-            part.requires_grad_(False)
+        self.freeze()
 
-    def _frozen_parts(self) -> list[nn.Module]:
+    def frozen_parts(self) -> list[nn.Module]:
+        """Return the cells and stages that don't train."""
         if self.frozen_stages == 0:
             return [self.layers[0]['RC']]
         return [*self.layers[: max(self.frozen_stages, 0)]]
-
-    def train(self, mode: bool = True) -> 'ViTAEv2':
-        """Switch to training, or back; what is frozen stays in evaluation mode."""
-        super().train(mode)
-        for part in self._frozen_parts():
-            part.eval()
-        return self
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Compute the pyramid.
@@ -123,7 +117,7 @@ class ViTAEv2(BaseModule):
         maps, levels = pad_to_multiple(images, math.prod(RATIOS)), []
         for stage in self.layers:
             for cell in (stage['RC'], *stage['NC']):
-                maps = (recomputed(cell) if self.with_cp and self.training else cell)(maps)
+                maps = run_block(cell, maps, recompute=self.with_cp and self.training)
             maps = maps.permute(0, 3, 1, 2)
             levels.append(maps)
         return crop_levels(levels, *images.shape[-2:])

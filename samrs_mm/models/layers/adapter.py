@@ -15,8 +15,8 @@ from mmcv.cnn import build_norm_layer
 from mmcv.cnn.bricks import DropPath
 from mmengine.model.weight_init import constant_init, trunc_normal_init, xavier_init
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
+from samrs_mm.models.layers.checkpointing import run_block
 from samrs_mm.models.layers.deformable_sampling import require_mmcv_ops, sample_deformably
 from samrs_mm.models.layers.vit import NORM_EPS, tokens_to_maps
 
@@ -310,17 +310,13 @@ class InteractionBlock(nn.Module):
         Returns:
             Tokens and pyramid.
         """
-        tokens = self._run(self.injector, tokens, pyramid, grids)
+        recompute = self.with_cp and self.training
+        tokens = run_block(self.injector, tokens, pyramid, grids, recompute=recompute)
         for block in blocks:
-            tokens = self._run(block, tokens)
+            tokens = run_block(block, tokens, recompute=recompute)
         for extractor in (self.extractor, *self.extra_extractors):
-            pyramid = self._run(extractor, pyramid, tokens, grids)
+            pyramid = run_block(extractor, pyramid, tokens, grids, recompute=recompute)
         return tokens, pyramid
-
-    def _run(self, module: nn.Module, *inputs: Any) -> Tensor:
-        if self.with_cp and self.training:
-            return checkpoint(module, *inputs, use_reentrant=False)
-        return module(*inputs)
 
 
 def init_adapter_weights(module: nn.Module) -> None:

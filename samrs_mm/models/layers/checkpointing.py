@@ -1,23 +1,34 @@
 """Trading memory for time without side effects."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 
-def recomputed(block: nn.Module) -> Callable[[Tensor], Tensor]:
-    """Return the block such that what it computes inside is forgotten and computed again.
+def run_block(block: nn.Module, *inputs: Any, recompute: bool) -> Any:
+    """Run a block of a backbone.
 
-    The second time leaves the running statistics of batch norms alone: an iteration counts once.
+    Args:
+        block: A module.
+        *inputs: Its inputs.
+        recompute: Forget what is computed inside, and compute it again for the gradients. The
+            second time leaves the running statistics of batch norms alone: an iteration counts
+            once.
+
+    Returns:
+        What the block returns.
     """
+    if not recompute:
+        return block(*inputs)
 
-    def contexts():
+    def contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
         return nullcontext(), _statistics_kept(block)
 
-    return lambda inputs: checkpoint(block, inputs, use_reentrant=False, context_fn=contexts)
+    return checkpoint(block, *inputs, use_reentrant=False, context_fn=contexts)
 
 
 @contextmanager

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
+from samrs_mm.models.layers.checkpointing import run_block
 from samrs_mm.models.layers.dcnv3 import DCNv3, channels_last_norm
 from samrs_mm.models.layers.vit import NORM_EPS, Mlp
 
@@ -119,10 +119,7 @@ class InternImageLevel(nn.Module):
             tensor twice where none follows.
         """
         for block in self.blocks:
-            if self.with_cp and self.training:
-                maps = checkpoint(block, maps, use_reentrant=False)
-            else:
-                maps = block(maps)
+            maps = run_block(block, maps, recompute=self.with_cp and self.training)
         maps = self.norm(maps)
         return maps, self.downsample(maps)
 

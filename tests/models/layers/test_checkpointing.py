@@ -1,9 +1,14 @@
 import copy
+from functools import partial
 
 import torch
 from torch import nn
 
-from samrs_mm.models.layers.checkpointing import recomputed
+from samrs_mm.models.layers.checkpointing import run_block
+
+
+def recomputed(module):
+    return partial(run_block, module, recompute=True)
 
 
 def block():
