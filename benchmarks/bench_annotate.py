@@ -21,9 +21,9 @@ from samrs_mm.annotate.plan import Plan
 from samrs_mm.annotate.samples import build_prompts
 from samrs_mm.core import compositing, rle
 from samrs_mm.core.prompts import PromptSetting
+from samrs_mm.core.resumable import dump
 from samrs_mm.datasets.boxes import DOTABoxDataset
 from samrs_mm.datasets.boxes.geometry import geometry
-from samrs_mm.formats.annotated import records
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.models.prompt_segmentors import BoxFillSegmentor, GrabCutSegmentor, SAMSegmentor
 
@@ -75,7 +75,7 @@ def naive(plan: Plan, segmentor: object, setting: PromptSetting, out: Path) -> N
         instances = [compositing.Instance(0, mask, rle.area(mask), None) for mask in masks]
         semantic, _ = compositing.compose(instances, height, width, 'small_on_top')
         cv2.imwrite(str(out / f'{scene.stem}.png'), semantic)
-        (out / f'{scene.stem}.json').write_bytes(records.dump(dict(masks=masks)))
+        (out / f'{scene.stem}.json').write_bytes(dump(dict(masks=masks)))
 
 
 def driver(plan: Plan, segmentor: object, setting: PromptSetting, out: Path, workers: int) -> None:

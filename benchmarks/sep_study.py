@@ -34,9 +34,9 @@ from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.compositing import Instance, compose
 from samrs_mm.core.errors import RefusedError, SamrsError
+from samrs_mm.core.resumable import dump
 from samrs_mm.datasets.segmentation.subsets import subset_name
 from samrs_mm.drawn.scenes import DOMAINS
-from samrs_mm.formats.annotated.records import dump
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / 'benchmarks/configs'

@@ -14,6 +14,7 @@ from typing import Any
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.parallel import in_order
+from samrs_mm.core.resumable import dump
 from samrs_mm.datasets.segmentation.image_index import Entry
 from samrs_mm.formats.annotated import folder, records
 from samrs_mm.formats.exports.base import Export, ExportImage
@@ -127,7 +128,7 @@ class Exporter:
 
     def finish(self, record: dict[str, Any]) -> None:
         """Write ``export.json`` and give the folder its name."""
-        atomic_write(self.part / RECORD, records.dump(record))
+        atomic_write(self.part / RECORD, dump(record))
         os.rename(self.part, self.out)
 
 

@@ -15,6 +15,7 @@ from samrs_mm.annotate.plan import Plan, Unit
 from samrs_mm.core.atomic import atomic_write, open_atomic
 from samrs_mm.core.classes import palette_for
 from samrs_mm.core.errors import LabelReadError
+from samrs_mm.core.resumable import dump, signature_of
 from samrs_mm.formats.annotated import folder, ledger, records
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.ledger import LedgerRow
@@ -82,7 +83,7 @@ class Finaliser:
         self.plan, self.out, self.settings = plan, out, settings
         self.config, self.checkpoint_sha256 = config, checkpoint_sha256
         self.progress = progress
-        self.signature = records.signature(settings)
+        self.signature = signature_of(settings)
 
     def write(self) -> Totals:
         """Write the set-level files and return what they hold.
@@ -98,7 +99,7 @@ class Finaliser:
                 open_atomic(self.out.root / folder.INDEX) as index,
             ):
                 totals = self.render(coco, book, index)
-            atomic_write(self.out.meta, records.dump(self.meta(totals)))
+            atomic_write(self.out.meta, dump(self.meta(totals)))
         return totals
 
     def render(self, coco: BinaryIO, book: BinaryIO, index: BinaryIO) -> Totals:
@@ -254,7 +255,7 @@ class Finaliser:
     def _coco_rest(self, images: list[dict]) -> bytes:
         classes = self.plan.dataset.classes
         categories = [dict(id=i + 1, name=name) for i, name in enumerate(classes)]
-        return records.dump(dict(categories=categories, images=images))
+        return dump(dict(categories=categories, images=images))
 
     def meta(self, totals: Totals) -> dict:
         """Return the content of ``meta.json``."""

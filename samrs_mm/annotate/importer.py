@@ -17,6 +17,7 @@ from samrs_mm.core.classes import SIOR_CLASSES, UnknownClassError
 from samrs_mm.core.errors import LabelReadError, SamrsError
 from samrs_mm.core.images import file_sha256, image_size, write_png
 from samrs_mm.core.parallel import in_order
+from samrs_mm.core.resumable import dump, signature_of
 from samrs_mm.datasets.boxes.released import SAMRSBoxDataset
 from samrs_mm.datasets.segmentation.image_index import is_dior_trainval, scene_of
 from samrs_mm.datasets.transforms.pixels import check_values, read_label
@@ -59,7 +60,7 @@ class ReleasedImporter:
             filters=None,
             dataset=dict(type=type(self.dataset).__name__, classes=list(self.dataset.classes)),
         )
-        return json.loads(records.dump(settings))
+        return json.loads(dump(settings))
 
     def _prompt(self) -> str:
         """Return the prompt of the first instance; hbox where there is none."""
@@ -77,7 +78,7 @@ class ReleasedImporter:
             workers: Processes; 0 works in this one.
             progress: Wraps the iterator over images, given their number as ``total``.
         """
-        self.signature = records.signature(self.settings())
+        self.signature = signature_of(self.settings())
         done = self.out.done()
         todo = [unit for unit in self.plan.units if unit.stem not in done]
         with closing(in_order(self._one, todo, min(workers, len(todo)))) as stream:
@@ -211,7 +212,7 @@ class ReleasedImporter:
 
     def _write(self, kind: str, unit: Unit, entry: dict, boxes: list[dict], **extra: str) -> None:
         record = dict(image=entry, signature=self.signature, boxes=boxes, **extra)
-        atomic_write(self.out.path(kind, unit.stem), records.dump(record))
+        atomic_write(self.out.path(kind, unit.stem), dump(record))
 
 
 def _prompt_of(box: BoxLabel) -> str:

@@ -17,6 +17,7 @@ from samrs_mm.core.compositing import check_policy
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.core.quality import MaskFilters
+from samrs_mm.core.resumable import differences, dump, signature_of
 from samrs_mm.core.tiling import TileSpec
 from samrs_mm.datasets.boxes.base import BoxDataset
 from samrs_mm.formats.annotated import records
@@ -81,7 +82,7 @@ class AnnotationJob:
             filters=self.filters.as_dict(),
             dataset=dict(**self.dataset_settings, classes=list(self.dataset.classes)),
         )
-        return json.loads(records.dump(settings))
+        return json.loads(dump(settings))
 
     def settings_of_folder(self, refilter: bool = False) -> dict[str, Any]:
         """Return the settings the folder was begun with, for looking at it without the weights.
@@ -104,7 +105,7 @@ class AnnotationJob:
             new['filters'] = old.get('filters')
         else:
             self.out.refuse_half_filtered(meta)
-        changed = records.differences(old, new)
+        changed = differences(old, new)
         if changed:
             raise RefusedError(f'out {self.out.root} was made otherwise: {"; ".join(changed)}')
         return old
@@ -113,7 +114,7 @@ class AnnotationJob:
         """Return the driver."""
         return Annotator(
             self.plan, self.segmentor, self.setting, self.policy, self.out,
-            records.signature(settings), workers, self.filters,
+            signature_of(settings), workers, self.filters,
         )  # fmt: skip
 
     def finaliser(self, settings: dict[str, Any], progress: Progress = iter) -> Finaliser:

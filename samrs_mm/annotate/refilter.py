@@ -9,6 +9,7 @@ from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import write_png
 from samrs_mm.core.quality import MaskFilters
+from samrs_mm.core.resumable import dump, signature_of
 from samrs_mm.formats.annotated import folder, records
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 
@@ -42,12 +43,12 @@ def refilter(
             neither the old nor the new settings.
     """
     new = old | dict(filters=filters.as_dict())
-    before, after = records.signature(old), records.signature(new)
+    before, after = signature_of(old), signature_of(new)
     with out.lock():
         meta = json.loads(out.meta.read_bytes())
         if meta.get(folder.REFILTERING, after) != after:
             out.refuse_half_filtered(meta)
-        atomic_write(out.meta, records.dump(meta | {folder.REFILTERING: after}))
+        atomic_write(out.meta, dump(meta | {folder.REFILTERING: after}))
         for stem in progress(sorted(out.done())):
             path = out.path(folder.INSTANCES, stem)
             try:
@@ -62,5 +63,5 @@ def refilter(
                 semantic = paint(record['image'], record['boxes'], filters, policy)
                 write_png(out.path(folder.SEMANTIC, stem), semantic)
                 record['signature'] = after
-                atomic_write(path, records.dump(record))
+                atomic_write(path, dump(record))
     return new

@@ -20,6 +20,7 @@ from samrs_mm.core import quality, rle
 from samrs_mm.core.boxes import OK
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.quality import MaskFilters
+from samrs_mm.core.resumable import differences, dump
 from samrs_mm.formats.annotated import folder, records
 
 _MASK_KEYS = ('status', 'reason', 'score', 'stability', 'bbox', 'area', 'visible_area',
@@ -60,12 +61,11 @@ class CheckStream(SampleStream):
         return [f'{path}: {problem}' for problem in problems]
 
     def _check_record(self, sample: Sample, record: dict) -> list[str]:
-        fresh = json.loads(records.dump(dict(image=sample.entry, boxes=sample.boxes)))
+        fresh = json.loads(dump(dict(image=sample.entry, boxes=sample.boxes)))
         image, boxes = dict(record['image']), record['boxes']
         notes = image.pop('notes')[: len(fresh['image']['notes'])]
         problems = [
-            f'image.{line}'
-            for line in records.differences(image | {'notes': notes}, fresh['image'])
+            f'image.{line}' for line in differences(image | {'notes': notes}, fresh['image'])
         ]
         if len(boxes) != len(fresh['boxes']):
             return [*problems, f'{len(boxes)} boxes, the labels give {len(fresh["boxes"])}']
@@ -75,7 +75,7 @@ class CheckStream(SampleStream):
             if box['status'] not in allowed:
                 problems.append(f'{box["box_id"]}: status {box["status"]}, not {allowed[0]}')
             same = {key: box.get(key) for key in expected if key not in _MASK_KEYS}
-            lines = records.differences(same, {key: expected[key] for key in same})
+            lines = differences(same, {key: expected[key] for key in same})
             problems += [f'{box["box_id"]}: {line}' for line in lines]
         return problems
 
@@ -91,13 +91,11 @@ class CheckStream(SampleStream):
             stated = {key: box.get(key) for key in ('area', 'bbox', *quality.MEASURES)}
             facts = dict(area=rle.area(mask), bbox=rle.bbox(mask))
             facts |= quality.measure(box, height, width)
-            lines = records.differences(
-                stated | {'size': [height, width]}, facts | {'size': mask['size']}
-            )
+            lines = differences(stated | {'size': [height, width]}, facts | {'size': mask['size']})
             problems += [f'{box["box_id"]}: {line}' for line in lines]
         semantic = paint(record['image'], judged, self.filters, self.policy)
         for box, expected in zip(record['boxes'], judged, strict=True):
-            lines = records.differences(box, expected)
+            lines = differences(box, expected)
             problems += [f'{box["box_id"]}: {line}' for line in lines]
         with Image.open(self.out.path(folder.SEMANTIC, unit.stem)) as png:
             stored, mode = np.asarray(png), png.mode
@@ -165,8 +163,8 @@ def verify(
     meta, expected = json.loads(out.meta.read_bytes()), finaliser.meta(totals)
     for ignored in ('versions', 'config', 'data_root'):
         meta.pop(ignored, None), expected.pop(ignored, None)
-    expected = json.loads(records.dump(expected))
-    problems += [f'{out.meta}: {line}' for line in records.differences(meta, expected)]
+    expected = json.loads(dump(expected))
+    problems += [f'{out.meta}: {line}' for line in differences(meta, expected)]
     foreign = out.foreign({unit.stem for unit in plan.units})
     problems += [f'{out.root / name}: not a file of this dataset' for name in foreign]
     if (out.root / folder.ANNOTATIONS).exists():

@@ -16,6 +16,7 @@ from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import SamrsError, describe
 from samrs_mm.core.images import write_png
 from samrs_mm.core.quality import MaskFilters
+from samrs_mm.core.resumable import dump
 from samrs_mm.formats.annotated import folder, records
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 
@@ -146,7 +147,7 @@ class ResultWriter:
 
     def _write_record(self, kind: str, sample: Sample, **extra: str) -> None:
         record = dict(image=sample.entry, signature=self.signature, boxes=sample.boxes, **extra)
-        atomic_write(self.out.path(kind, sample.unit.stem), records.dump(record))
+        atomic_write(self.out.path(kind, sample.unit.stem), dump(record))
 
 
 def _enter(sample: Sample, masks: Sequence[MaskResult]) -> None:

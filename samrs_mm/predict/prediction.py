@@ -12,8 +12,8 @@ from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage, image_size, write_png
+from samrs_mm.core.resumable import differences, dump
 from samrs_mm.drawing.legend import legend
-from samrs_mm.formats.annotated import records
 from samrs_mm.predict.scene_predictor import ScenePredictor
 from samrs_mm.predict.scene_writer import SceneFile, SceneWriter
 
@@ -94,7 +94,7 @@ class PredictedFolder:
             RefusedError: Not writable, or begun with other settings.
         """
         old = self._settings()
-        changed = [] if old is None else records.differences(old, settings)
+        changed = [] if old is None else differences(old, settings)
         if changed:
             raise RefusedError(
                 f'out {self.root} was begun with other settings ({"; ".join(changed)}); use the '
@@ -103,7 +103,7 @@ class PredictedFolder:
         try:
             for kind in self.kinds:
                 (self.root / kind).mkdir(parents=True, exist_ok=True)
-            data = records.dump(dict(settings=settings, classes=list(names)))
+            data = dump(dict(settings=settings, classes=list(names)))
             atomic_write(self.root / META, data)
             if 'overlays' in self.kinds:
                 write_png(self.root / 'overlays' / 'legend.png', legend(names))
@@ -143,7 +143,7 @@ class PredictedFolder:
         """
         mine = {path for stem in stems for kind in KINDS for path in self.files(kind, stem)}
         old = self._settings()
-        if old is not None and records.differences(old, settings):
+        if old is not None and differences(old, settings):
             folders = [self.root / kind for kind in KINDS if (self.root / kind).is_dir()]
             legend_file = self.root / 'overlays' / 'legend.png'
             others = sorted(

@@ -12,8 +12,8 @@ from samrs_mm.core.atomic import atomic_write, temporary
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import LabelReadError, RefusedError, SamrsError, describe
 from samrs_mm.core.images import SceneImage, image_size, write_png
+from samrs_mm.core.resumable import differences, dump
 from samrs_mm.core.tiling import TileSpec, Window
-from samrs_mm.formats.annotated import records
 from samrs_mm.formats.scenes.scene_labels import ColourCode, LabelledScene
 from samrs_mm.formats.scenes.tile_index import META
 from samrs_mm.prepare.tile_cutter import FULL, SceneTiles
@@ -80,7 +80,7 @@ class LabelledTileCutter:
                 old = json.loads(meta.read_bytes())['settings']
             except (ValueError, KeyError, TypeError) as error:
                 raise RefusedError(f'{meta}: not a {META} of this tool') from error
-            changed = records.differences(old, self.settings)
+            changed = differences(old, self.settings)
             if changed:
                 raise RefusedError(
                     f'out {root} was begun with other settings ({"; ".join(changed)}); use the '
@@ -93,7 +93,7 @@ class LabelledTileCutter:
         if not meta.exists():  # written before the folders: without it they would seem foreign
             root.mkdir(parents=True, exist_ok=True)
             data = dict(partial=True, settings=self.settings, counts={}, scenes={})
-            atomic_write(meta, records.dump(data))
+            atomic_write(meta, dump(data))
         for name in (IMAGES, LABELS, SCENES):
             (root / name).mkdir(exist_ok=True)
 
@@ -144,7 +144,7 @@ class LabelledTileCutter:
         """Note what a scene is cut from; tiles of another state of its files are removed."""
         files = [[path.name, path.stat().st_size, path.stat().st_mtime_ns]
                  for path in (scene.image, scene.label)]  # fmt: skip
-        record = records.dump(dict(scene=scene.name, size=list(size), files=files))
+        record = dump(dict(scene=scene.name, size=list(size), files=files))
         path = self.out / scene.split / SCENES / f'{scene.name}.json'
         old = path.read_bytes() if path.exists() else None
         if old == record:
@@ -210,7 +210,7 @@ class LabelledTileCutter:
             counts=dict(scenes=len(sizes), tiles=len(expected)),
             scenes={name: list(size) for name, size in sorted(sizes.items())},
         )
-        atomic_write(root / META, records.dump(data))
+        atomic_write(root / META, dump(data))
         return problems
 
 

@@ -16,9 +16,9 @@ from samrs_mm.core.atomic import atomic_write, temporary
 from samrs_mm.core.errors import ImageReadError, RefusedError, SamrsError, describe
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage, image_size, write_png
 from samrs_mm.core.parallel import as_done
+from samrs_mm.core.resumable import differences, dump
 from samrs_mm.datasets.boxes.base import Scene, list_stems
 from samrs_mm.datasets.boxes.geometry import geometry
-from samrs_mm.formats.annotated import records
 from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels
 from samrs_mm.formats.scenes.tile_index import META
 
@@ -154,7 +154,7 @@ class TileCutter:
             for name in (IMAGES, LABELS) if self._labelled() else (IMAGES,):
                 (self.out / name).mkdir(parents=True, exist_ok=True)
             if not (self.out / META).exists():
-                data = records.dump(dict(partial=True, settings=self.settings))
+                data = dump(dict(partial=True, settings=self.settings))
                 atomic_write(self.out / META, data)
         except OSError as error:
             raise RefusedError(
@@ -172,7 +172,7 @@ class TileCutter:
             old = json.loads(path.read_bytes())['settings']
         except (ValueError, KeyError, TypeError) as error:
             raise RefusedError(f'{path}: not a {META} of this tool') from error
-        changed = records.differences(old, self.settings)
+        changed = differences(old, self.settings)
         if changed:
             raise RefusedError(
                 f'out {self.out} was begun with other settings ({"; ".join(changed)}); use the '
@@ -268,7 +268,7 @@ class TileCutter:
             counts=counts,
             untiled=[box_id for result in results for box_id in result.untiled],
         )
-        atomic_write(self.out / META, records.dump(data))
+        atomic_write(self.out / META, dump(data))
 
 
 def largest_first(plan: Plan) -> list[int]:

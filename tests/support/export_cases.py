@@ -10,6 +10,7 @@ from PIL import Image
 
 from samrs_mm.core import compositing, rle
 from samrs_mm.core.classes import palette_for
+from samrs_mm.core.resumable import dump
 from samrs_mm.formats.annotated import records
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 
@@ -62,7 +63,7 @@ def write_folder(root: Path, prompt: str = 'hbox', policy: str = 'file_order') -
             about = dict(path=f'images/{scene}.png', scene=scene, split=None, offset=[0, 0])
             entry = about | dict(width=SIZE[1], height=SIZE[0], sha256='', notes=[])
             record = dict(image=entry, signature='s', boxes=boxes)
-            out.path('instances', stem).write_bytes(records.dump(record))
+            out.path('instances', stem).write_bytes(dump(record))
             labelled = np.count_nonzero(semantic != 255)
             row = stem, f'images/{stem}.png', scene, '', SIZE[1], SIZE[0], len(names), labelled
             index.writerow(row)

@@ -256,4 +256,4 @@ def test_refusals(tmp_path, capsys):
     assert 'holds files that are not of this tool' in capsys.readouterr().err
     assert run(root, '--out', tmp_path / 'out', '--subset', 'sota') == 0
     assert run(root, '--out', tmp_path / 'out', '--subset', 'fast') == 2
-    assert 'was begun with other settings' in capsys.readouterr().err
+    assert 'was started with other settings' in capsys.readouterr().err

@@ -363,7 +363,7 @@ def test_what_is_refused(ablate, filled, data, tmp_path, capsys):
     line = refused(ablate, capsys, 'tiles', '--cfg-options', 'tile.size=64', 'tile.overlap=8')
     assert 'set tile=None' in line
     line = refused(ablate, capsys, 'filled')
-    assert 'was begun with other settings (model.' in line
+    assert 'was started with other settings (model.' in line
     line = refused(ablate, capsys, 'twice', '--segmentor', COCO_CONFIG)
     assert "there is one called 'coco_grabcut_hbox' already" in line
     modelless = str(ROOT / 'configs/_base_/default_annotate.py')

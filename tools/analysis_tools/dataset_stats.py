@@ -13,7 +13,7 @@ from tqdm import tqdm
 from samrs_mm.cli import run_command, whole_number
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.classes import NAMED_CLASSES
-from samrs_mm.formats.annotated import records
+from samrs_mm.core.resumable import dump
 from samrs_mm.statistics.dataset_sources import tally
 from samrs_mm.statistics.dataset_tally import Tally
 from samrs_mm.statistics.figures import write_figures
@@ -116,7 +116,7 @@ def write(found: Tally, out: Path, formats: list[str]) -> None:
         table.writerows(rows)
         atomic_write(out / 'classes.csv', text.getvalue().encode())
     if 'json' in formats:
-        atomic_write(out / 'statistics.json', records.dump(summary(found)))
+        atomic_write(out / 'statistics.json', dump(summary(found)))
     write_figures(found, out, [form for form in ('png', 'pdf') if form in formats])
 
 

@@ -11,6 +11,7 @@ from samrs_mm.cli import run_command
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.classes import SIOR_CLASSES
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.resumable import dump
 from samrs_mm.datasets.segmentation.image_index import (
     Entry,
     is_dior_trainval,
@@ -25,7 +26,6 @@ from samrs_mm.datasets.segmentation.splits import (
     split_by_scene,
 )
 from samrs_mm.datasets.segmentation.subsets import nested_subsets, subset_name
-from samrs_mm.formats.annotated.records import dump
 
 EPILOG = """how images are dealt
   --by scene  all images of a scene go to one side, so that no training tile overlaps a validation

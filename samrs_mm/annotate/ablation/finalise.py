@@ -17,6 +17,7 @@ from samrs_mm.annotate.plan import Plan
 from samrs_mm.core import rle
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.prompts import SETTINGS
+from samrs_mm.core.resumable import dump, signature_of
 from samrs_mm.evaluation import bootstrap
 from samrs_mm.evaluation.mask_ap import average_precision
 from samrs_mm.evaluation.mask_overlap import BOUNDARY_RATIO
@@ -104,10 +105,10 @@ class AblationFinaliser:
         with AblationFolder(self.out).lock():
             gathered = [self._finish(run) for run in self.runs]
             most = max(gathered, key=lambda found: found.images['done'])
-            truth = records.dump(self._coco_file(most))
+            truth = dump(self._coco_file(most))
             atomic_write(self.out / COCO / 'ground_truth.json', truth)
             table = self._table(gathered)
-            atomic_write(self.out / JSON, records.dump(table))
+            atomic_write(self.out / JSON, dump(table))
             atomic_write(self.out / CSV, ablation_table.as_csv(table).encode())
             atomic_write(self.out / MARKDOWN, ablation_table.as_markdown(table).encode())
             atomic_write(self.out / PLOT, draw_ablation(table))
@@ -120,7 +121,7 @@ class AblationFinaliser:
         names = [name for name in SETTINGS if name not in run.reasons]
         found.counts = {name: SettingCounts() for name in names}
         found.detections = {name: [] for name in names}
-        signature = records.signature(run.settings)
+        signature = signature_of(run.settings)
         done, failed = run.out.done(), run.out.failed()
         for unit in self.progress(self.plan.units):
             if unit.stem not in done:
@@ -146,15 +147,15 @@ class AblationFinaliser:
         masks = self.out / COCO / run.name
         masks.mkdir(parents=True, exist_ok=True)
         for name, detections in found.detections.items():
-            atomic_write(masks / f'{name}.json', records.dump(detections))
+            atomic_write(masks / f'{name}.json', dump(detections))
         found.rows = list(self._rows(run, found))
         found.detections.clear()
         meta = dict(
             partial=found.images['done'] < len(self.plan.units),
             settings=run.settings,
-            signature=records.signature(run.settings),
+            signature=signature_of(run.settings),
         )
-        atomic_write(run.out.meta, records.dump(meta))
+        atomic_write(run.out.meta, dump(meta))
         return found
 
     def _coco_file(self, found: Gathered) -> dict:
@@ -170,7 +171,7 @@ class AblationFinaliser:
                 done=found.images['done'],
                 failed=found.images['failed'],
                 pending=found.images['pending'],
-                signature=records.signature(run.settings),
+                signature=signature_of(run.settings),
                 settings=run.settings,
                 rows=found.rows,
             )

@@ -18,8 +18,8 @@ from samrs_mm.compat import mmrotate_boxes
 from samrs_mm.core.atomic import temporary
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.prompts import SETTINGS, PromptSetting
+from samrs_mm.core.resumable import dump, signature_of
 from samrs_mm.datasets.boxes.base import BoxDataset
-from samrs_mm.formats.annotated import records
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
 
 
@@ -112,7 +112,7 @@ class AblationJob:
             checkpoint_sha256=segmentor.checkpoint_sha256,
             dataset=dict(**self.dataset_settings, classes=list(self.dataset.classes)),
         )
-        return json.loads(records.dump(settings))
+        return json.loads(dump(settings))
 
     def open(self) -> None:
         """Make the folders, or check that they were begun with the same settings.
@@ -147,7 +147,7 @@ class AblationJob:
             SamrsError: The disk is full; what was committed is safe.
         """
         settings = [PromptSetting(name) for name in run.settings['prompts']]
-        signature = records.signature(run.settings)
+        signature = signature_of(run.settings)
         segmentor = self.segmentors[run.name]
         return Ablator(self.plan, segmentor, settings, run.out, signature, workers).run(groups)
 

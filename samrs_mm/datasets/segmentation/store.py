@@ -23,9 +23,9 @@ from rasterio.io import MemoryFile
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError, SamrsError
+from samrs_mm.core.resumable import dump
 from samrs_mm.datasets.segmentation.image_index import Entry
 from samrs_mm.datasets.transforms.pixels import FilePixels, StorePixels
-from samrs_mm.formats.annotated.records import dump
 
 ABOUT, MANIFEST, TILES = 'pack.json', 'pack.csv', 'tiles'
 _FORMAT = dict(

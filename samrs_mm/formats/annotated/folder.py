@@ -1,16 +1,15 @@
-"""The annotated folder on disk: names, atomic writes, and what is ours in it."""
+"""The annotated folder on disk: names, and what is ours in it."""
 
 import contextlib
-import fcntl
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from samrs_mm.core.atomic import atomic_write, temporary
+from samrs_mm.core.atomic import temporary
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.resumable import ResumableFolder, signature_of
 from samrs_mm.formats.annotated import records
 
 IMAGES, SEMANTIC, INSTANCES, FAILED = 'images', 'semantic', 'instances', 'failed'
@@ -18,15 +17,20 @@ SHOW, REPORT, PACKED = 'show', 'report', 'packed'
 _SUFFIX = {IMAGES: '.png', SEMANTIC: '.png', INSTANCES: '.json', FAILED: '.json', SHOW: '.jpg'}
 ANNOTATIONS, LEDGER, META = 'annotations.json', 'ledger.csv', 'meta.json'
 INDEX = 'images.csv'
-LISTS = ('train.txt', 'val.txt', 'splits.json')
-"""What ``make_splits.py`` writes beside them."""
-SUBSETS = 'train_*pct.txt'
-"""The same, with ``--fraction``."""
+OTHER_TOOLS = (
+    f'{REPORT}/*',
+    f'{PACKED}/*',
+    'train.txt',
+    'val.txt',
+    'splits.json',
+    'train_*pct.txt',
+)
+"""What other tools write there: reports, the packed store and lists of images."""
 REFILTERING = 'refiltering'
-"""Key of ``meta.json`` while ``--refilter`` is at work: the signature it is going to."""
+"""Key of ``meta.json`` while ``--refilter`` is at work: the signature that it leads to."""
 
 
-class AnnotatedFolder:
+class AnnotatedFolder(ResumableFolder):
     """Paths of an annotated dataset.
 
     Args:
@@ -37,7 +41,8 @@ class AnnotatedFolder:
     """Sub-folders that are made at once."""
 
     def __init__(self, root: str | os.PathLike):
-        self.root = Path(root)
+        cure = 'use the same, another --out, or --restart to start over'
+        super().__init__(root, META, cure)
 
     def path(self, kind: str, stem: str) -> Path:
         """Return the file of an image: kind is images, semantic, instances, failed or show."""
@@ -46,14 +51,14 @@ class AnnotatedFolder:
     @property
     def meta(self) -> Path:
         """``meta.json``."""
-        return self.root / META
+        return self.record
 
     def done(self) -> set[str]:
         """Return the stems that have a record."""
         return self._stems(INSTANCES)
 
     def failed(self) -> set[str]:
-        """Return the stems whose last try failed."""
+        """Return the stems whose last attempt failed."""
         return self._stems(FAILED)
 
     def _stems(self, kind: str) -> set[str]:
@@ -68,56 +73,23 @@ class AnnotatedFolder:
             if name.endswith(suffix) and not name.startswith('.')
         }
 
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the folder's set-level files against other shards on this file system."""
-        handle = os.open(self.root, os.O_RDONLY)
-        try:
-            with contextlib.suppress(OSError):  # some network file systems have no locks
-                fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
-
     def open(self, settings: dict[str, Any]) -> None:
-        """Make the folder, or check that it was begun with the same settings.
+        """Make the folder, or check that it was started with the same settings.
 
         Raises:
             RefusedError: Not writable, holds files of someone else, or other settings.
         """
-        try:
-            for kind in self.kinds:
-                (self.root / kind).mkdir(parents=True, exist_ok=True)
-            with self.lock():
-                self._claim(settings)
-        except OSError as error:
-            raise RefusedError(
-                f'out {self.root}: cannot write there: {error.strerror}; choose another --out'
-            ) from error
+        meta = dict(partial=True, settings=settings, signature=signature_of(settings))
+        self.start(meta, self.kinds)
 
-    def _claim(self, settings: dict[str, Any]) -> None:
-        if self.meta.exists():
-            try:
-                meta = json.loads(self.meta.read_bytes())
-                old = meta['settings']
-            except (ValueError, KeyError, TypeError) as error:
-                raise RefusedError(f'{self.meta}: not a meta.json of this tool') from error
-            self.refuse_half_filtered(meta)
-            changed = records.differences(old, settings)
-            if changed:
-                raise RefusedError(
-                    f'out {self.root} was begun with other settings ({"; ".join(changed)}); use '
-                    'the same, another --out, or --restart to begin anew'
-                )
-            return
-        foreign = self.foreign(set())
-        if foreign:
-            raise RefusedError(
-                f'out {self.root} holds files that are not of this tool, such as {foreign[0]}; '
-                'choose an empty folder'
-            )
-        data = dict(partial=True, settings=settings, signature=records.signature(settings))
-        atomic_write(self.meta, records.dump(data))
+    def refuse_other(self, started: dict[str, Any], record: dict[str, Any]) -> None:
+        """Refuse to go on with other settings, or where filters are half changed.
+
+        Raises:
+            RefusedError: Either is so.
+        """
+        self.refuse_half_filtered(started)
+        super().refuse_other(started, record)
 
     def refuse_half_filtered(self, meta: dict[str, Any]) -> None:
         """Refuse to work on a folder in which ``--refilter`` was interrupted.
@@ -128,24 +100,19 @@ class AnnotatedFolder:
         if REFILTERING in meta:
             raise RefusedError(
                 f'out {self.root}: a --refilter was interrupted there; finish it with the same '
-                'filters, or --restart to begin anew'
+                'filters, or --restart to start over'
             )
 
-    def foreign(self, stems: set[str]) -> list[str]:
-        """Return the files, relative to the root, that none of our tools would write there."""
-        others = self._files() - self._ours(stems) - set(LISTS)
-        return sorted(name for name in others if not fnmatch(name, SUBSETS))
+    def foreign(self, stems: Iterable[str] = ()) -> list[str]:
+        """Return the files, relative to the root, that none of our tools would write there.
 
-    def _files(self) -> set[str]:
-        """Return all files relative to the root, but for those of the report and of the store."""
-        found = set()
-        for folder, _, names in os.walk(self.root):
-            relative = Path(folder).relative_to(self.root)
-            if relative.parts[:1] not in ((REPORT,), (PACKED,)):
-                found |= {str(relative / name) for name in names}
-        return found
+        Args:
+            stems: Names of images.
+        """
+        others = self.files() - self._ours(stems)
+        return sorted(n for n in others if not any(fnmatch(n, ours) for ours in OTHER_TOOLS))
 
-    def _ours(self, stems: set[str]) -> set[str]:
+    def _ours(self, stems: Iterable[str]) -> set[str]:
         """Return what annotating these images may leave behind, relative to the root."""
         ours = {ANNOTATIONS, LEDGER, INDEX, META}
         ours |= {f'{kind}/{stem}{suffix}' for kind, suffix in _SUFFIX.items() for stem in stems}
@@ -154,7 +121,7 @@ class AnnotatedFolder:
     def restart(self, stems: set[str]) -> int:
         """Delete what earlier annotation runs made; return the number of files.
 
-        Lists, the packed store and the report stay: other tools made them.
+        What other tools made, such as lists and the report, stays.
 
         Args:
             stems: Names of all images of the dataset.
@@ -163,18 +130,15 @@ class AnnotatedFolder:
             RefusedError: The folder holds files that are not named in our own records.
         """
         recorded = stems | self._recorded()
-        foreign, ours = self.foreign(recorded), self._files() & self._ours(recorded)
+        foreign, ours = self.foreign(recorded), self.files() & self._ours(recorded)
         if (foreign or ours) and not self.meta.exists():
-            raise RefusedError(f'--restart: {self.root} has no meta.json, so it is not ours')
+            raise RefusedError(f'--restart: {self.root} has no {META}, so it is not ours')
         if foreign:
             raise RefusedError(
                 f'--restart: {self.root} holds {len(foreign)} files that are not of this tool, '
                 f'such as {foreign[0]}; remove them or choose another --out'
             )
-        # meta.json goes last: while it stands, a killed --restart can be repeated
-        for name in sorted(ours, key=lambda name: name == META):
-            (self.root / name).unlink()
-        return len(ours)
+        return self.delete(ours)
 
     def _recorded(self) -> set[str]:
         stems = set()

@@ -4,10 +4,8 @@ Once the record stands, the image is done; everything else in an annotated folde
 again from the records and the labels.
 """
 
-import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,29 +23,6 @@ BOX_STATUSES = (KEPT, EMPTY, OUTSIDE, DEGENERATE, FILTERED)
 
 class RecordError(SamrsError):
     """A record can't be read or is not one."""
-
-
-def signature(settings: dict[str, Any]) -> str:
-    """Return the hash of the settings that decide the output, as hex."""
-    text = json.dumps(settings, sort_keys=True, separators=(',', ':'), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def differences(old: Any, new: Any, path: str = '') -> list[str]:
-    """Return what differs between two settings, as ``key: old -> new`` lines."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = sorted(old.keys() | new.keys())
-        return [
-            line
-            for key in keys
-            for line in differences(old.get(key), new.get(key), f'{path}.{key}' if path else key)
-        ]
-    return [] if old == new else [f'{path}: {_short(old)} -> {_short(new)}']
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + '...'
 
 
 def new_box(
@@ -98,12 +73,6 @@ def _numbers(array: np.ndarray) -> list:
     if array.ndim > 1:
         return [_numbers(row) for row in array]
     return [round(float(v), 4) if np.isfinite(v) else None for v in array]
-
-
-def dump(record: dict) -> bytes:
-    """Return a record, or any of the folder's JSON files, as bytes; equal input, equal bytes."""
-    text = json.dumps(record, ensure_ascii=False, separators=(',', ':'), allow_nan=False)
-    return text.encode() + b'\n'
 
 
 def load(path: Path) -> dict:

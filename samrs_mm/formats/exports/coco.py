@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from samrs_mm.formats.annotated.records import dump
+from samrs_mm.core.resumable import dump
 from samrs_mm.formats.exports.base import INSTANCES, Export, ExportImage
 from samrs_mm.formats.exports.outlines import outline
 

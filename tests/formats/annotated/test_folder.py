@@ -1,22 +1,15 @@
-import errno
-import fcntl
 import json
-import os
 import re
 from pathlib import Path
 
 import pytest
 
-from samrs_mm.core.atomic import atomic_write, open_atomic, temporary
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.formats.annotated import folder, records
+from samrs_mm.core.resumable import dump, signature_of
+from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 
 SETTINGS = dict(format=1, prompt='hbox', tile=None)
-
-
-def full_disk(*_):
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.fixture
@@ -29,76 +22,8 @@ def out(tmp_path) -> AnnotatedFolder:
 def put(out: AnnotatedFolder, kind: str, stem: str, data: bytes | None = None) -> Path:
     path = out.path(kind, stem)
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(data or records.dump(dict(image={}, signature='s', boxes=[])))
+    path.write_bytes(data or dump(dict(image={}, signature='s', boxes=[])))
     return path
-
-
-def test_temporary_is_hidden_in_the_same_folder():
-    assert temporary(Path('/a/b.png')) == Path('/a/.b.png.tmp')
-
-
-def test_atomic_write_replaces_whole_files(tmp_path):
-    path = tmp_path / 'a.json'
-    atomic_write(path, b'old')
-    atomic_write(path, b'new, and longer')
-    assert path.read_bytes() == b'new, and longer'
-    assert os.listdir(tmp_path) == ['a.json']
-
-
-def test_left_over_temporary_files_are_overwritten(tmp_path):
-    path = tmp_path / 'a.json'
-    temporary(path).write_bytes(b'much longer than what is written now')
-    atomic_write(path, b'new')
-    assert path.read_bytes() == b'new'
-    assert os.listdir(tmp_path) == ['a.json']
-
-
-@pytest.mark.parametrize('call', ['fsync', 'replace'])
-@pytest.mark.parametrize('before', [None, b'old'])
-def test_a_full_disk_leaves_the_old_file_and_is_told_with_the_name(
-    tmp_path, monkeypatch, call, before
-):
-    path = tmp_path / 'a.json'
-    if before:
-        path.write_bytes(before)
-    monkeypatch.setattr(os, call, full_disk)
-    with pytest.raises(OSError, match='No space left') as caught:
-        atomic_write(path, b'new')
-    assert caught.value.filename == str(path)
-    assert os.listdir(tmp_path) == (['a.json'] if before else [])
-    assert not before or path.read_bytes() == before
-
-
-def test_a_block_that_fails_midway_leaves_the_old_file(tmp_path):
-    path = tmp_path / 'a.json'
-    path.write_bytes(b'old')
-
-    def write_half():
-        with open_atomic(path) as file:
-            file.write(b'half')
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_half()
-    assert path.read_bytes() == b'old'
-    assert os.listdir(tmp_path) == ['a.json']
-
-
-def test_data_are_on_disk_before_the_name_is(tmp_path, monkeypatch):
-    calls = []
-    for name in ('fsync', 'replace'):
-        original = getattr(os, name)
-        monkeypatch.setattr(
-            os, name, lambda *a, name=name, original=original: (calls.append(name), original(*a))
-        )
-    atomic_write(tmp_path / 'a', b'x')
-    assert calls == ['fsync', 'replace']
-
-
-def test_a_folder_that_is_missing_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError) as caught:
-        atomic_write(tmp_path / 'no' / 'a', b'x')
-    assert str(tmp_path / 'no') in caught.value.filename
 
 
 def test_paths(out):
@@ -122,7 +47,7 @@ def test_done_and_failed_see_records_only(out):
 
 def test_opening_states_the_settings_once(out):
     meta = json.loads(out.meta.read_bytes())
-    assert meta == dict(partial=True, settings=SETTINGS, signature=records.signature(SETTINGS))
+    assert meta == dict(partial=True, settings=SETTINGS, signature=signature_of(SETTINGS))
     stamp = out.meta.stat().st_mtime_ns
     out.open(SETTINGS)
     assert out.meta.stat().st_mtime_ns == stamp
@@ -157,22 +82,6 @@ def test_an_out_that_cannot_be_written_is_refused(tmp_path):
         RefusedError, match=r'file/out: cannot write there: Not a directory; choose'
     ):
         AnnotatedFolder(tmp_path / 'file/out').open(SETTINGS)
-
-
-def test_the_lock_is_held_inside_only(out):
-    def is_free() -> bool:
-        handle = os.open(out.root, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        finally:
-            os.close(handle)
-        return True
-
-    with out.lock():
-        assert not is_free()
-    assert is_free()
 
 
 def test_foreign_files(out):

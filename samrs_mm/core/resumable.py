@@ -1,0 +1,210 @@
+"""A folder that one tool fills, and goes on filling after it was killed."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from samrs_mm.core.atomic import atomic_write, temporary
+from samrs_mm.core.errors import RefusedError
+
+
+class ResumableFolder:
+    """The output folder of a tool.
+
+    Its record, a JSON file, states the settings that the folder was started with. It is written
+    before anything else, so that files without a record are known to be someone else's, and again
+    when all is done. A run with the same settings takes the folder up; any other is refused.
+
+    Args:
+        root: The folder.
+        record: Name of the record, such as ``'tiles.json'``.
+        cure: What a user can do whose settings are others than the folder's.
+
+    Attributes:
+        root: The folder.
+        record: Path of the record.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike,
+        record: str,
+        cure: str = 'use the same, or another folder',
+    ):
+        self.root = Path(root)
+        self.record = self.root / record
+        self.cure = cure
+
+    def settings_of(self, record: dict[str, Any]) -> Any:
+        """Return the settings that a record states.
+
+        Raises:
+            KeyError: It isn't a record of this tool; likewise TypeError and ValueError.
+        """
+        return record['settings']
+
+    def foreign(self) -> list[str]:
+        """Return the files, relative to the root, that can't be of this tool, sorted.
+
+        They are looked at where there is no record yet: then all files are someone else's.
+        """
+        return sorted(self.files() - {self.record.name, temporary(self.record).name})
+
+    def files(self) -> set[str]:
+        """Return all files, as names relative to the root with forward slashes."""
+        found = set()
+        for folder, _, names in os.walk(self.root):
+            found |= {Path(folder, name).relative_to(self.root).as_posix() for name in names}
+        return found
+
+    def read(self) -> dict[str, Any] | None:
+        """Return the record; None where there is none.
+
+        Raises:
+            RefusedError: It is no record of this tool.
+        """
+        try:
+            record = json.loads(self.record.read_bytes())
+            self.settings_of(record)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RefusedError(f'{self.record}: not a {self.record.name} of this tool') from error
+        return record
+
+    def start(self, record: dict[str, Any], folders: Iterable[str] = ()) -> None:
+        """Make the folder and its record, or take up what was started with the same settings.
+
+        Args:
+            record: What the record states at first; one that is there stays as it is.
+            folders: Sub-folders to make.
+
+        Raises:
+            RefusedError: Not writable, holds files of someone else, or other settings.
+        """
+        with self.writing():
+            self.root.mkdir(parents=True, exist_ok=True)
+            with self.lock():
+                started = self.read()
+                if started is None:
+                    self.refuse_foreign()
+                else:
+                    self.refuse_other(started, record)
+                for name in folders:
+                    (self.root / name).mkdir(exist_ok=True)
+                if started is None:
+                    self.save(record)
+
+    def refuse_foreign(self) -> None:
+        """Refuse a folder that holds files of someone else.
+
+        Raises:
+            RefusedError: It does.
+        """
+        foreign = self.foreign()
+        if foreign:
+            raise RefusedError(
+                f'out {self.root} holds files that are not of this tool, such as {foreign[0]}; '
+                'choose an empty folder'
+            )
+
+    def refuse_other(self, started: dict[str, Any], record: dict[str, Any]) -> None:
+        """Refuse to go on with other settings.
+
+        Args:
+            started: The record that is there.
+            record: The one that would be written.
+
+        Raises:
+            RefusedError: Their settings differ.
+        """
+        changed = differences(self.settings_of(started), self.settings_of(record))
+        if changed:
+            raise RefusedError(
+                f'out {self.root} was started with other settings ({"; ".join(changed)}); '
+                f'{self.cure}'
+            )
+
+    def save(self, record: dict[str, Any]) -> None:
+        """Write the record.
+
+        Raises:
+            OSError: It can't be written.
+        """
+        atomic_write(self.record, dump(record))
+
+    def delete(self, names: Iterable[str]) -> int:
+        """Delete files of ours; return their number.
+
+        The record goes last: while it stands, a deletion that was killed can be repeated.
+
+        Args:
+            names: Files relative to the root.
+        """
+        ordered = sorted(set(names), key=lambda name: (name == self.record.name, name))
+        for name in ordered:
+            (self.root / name).unlink()
+        return len(ordered)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Refuse the run where the folder can't be written to.
+
+        Raises:
+            RefusedError: The block raised an OSError.
+        """
+        try:
+            yield
+        except OSError as error:
+            raise RefusedError(
+                f'out {self.root}: cannot write there: {error.strerror}; choose another folder'
+            ) from error
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder's own files against other processes on this file system."""
+        handle = os.open(self.root, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):  # some network file systems have no locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+def dump(record: Any) -> bytes:
+    """Return plain data as a line of JSON; equal input, equal bytes.
+
+    Raises:
+        ValueError: NaN or infinity, which JSON has not.
+    """
+    text = json.dumps(record, ensure_ascii=False, separators=(',', ':'), allow_nan=False)
+    return text.encode() + b'\n'
+
+
+def signature_of(settings: dict[str, Any]) -> str:
+    """Return the SHA-256 of settings, as hex; the order of keys doesn't matter."""
+    text = json.dumps(settings, sort_keys=True, separators=(',', ':'), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def differences(old: Any, new: Any, path: str = '') -> list[str]:
+    """Return what differs between two settings, as ``key: old -> new`` lines."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = sorted(old.keys() | new.keys())
+        return [
+            line
+            for key in keys
+            for line in differences(old.get(key), new.get(key), f'{path}.{key}' if path else key)
+        ]
+    return [] if old == new else [f'{path}: {_short(old)} -> {_short(new)}']
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + '...'
