@@ -2,7 +2,7 @@ PYTHON_ENV := .venv/bin/python
 WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n : 4)))
 
 .DEFAULT_GOAL := help
-.PHONY: env demo test test-slow lint bench help
+.PHONY: env demo test test-slow coverage lint compare bench help
 
 env: ## build .venv from nothing (5 GB, 4 to 10 minutes the first time; instant when nothing changed)
 	@bash requirements/make_env.sh
@@ -17,10 +17,17 @@ test: env ## run the test suite
 test-slow: env ## run the tests marked slow
 	$(PYTHON_ENV) -m pytest -m slow $(ARGS)
 
-lint: env ## ruff (rules and format) and codespell
+coverage: env ## run the test suite and print which lines of samrs_mm no test reaches
+	$(MAKE) test ARGS='--cov --cov-report=term $(ARGS)'
+
+lint: env ## ruff (rules and format), mypy and codespell
 	$(PYTHON_ENV) -m ruff check .
 	$(PYTHON_ENV) -m ruff format --check .
+	$(PYTHON_ENV) -m mypy
 	$(PYTHON_ENV) -m codespell_lib
+
+compare: env ## run the tools at revision BASE and here, and list what differs in their output
+	$(PYTHON_ENV) benchmarks/compare_revisions.py $(BASE)
 
 # sep_study.py isn't among them: it trains for half an hour.
 bench: env ## run every benchmarks/bench_*.py
