@@ -15,7 +15,7 @@ MODULES = sorted(PACKAGE.rglob('*.py'))
 FLOORS = (
     {'__init__', 'version', 'compat'},
     {'core'},
-    {'formats', 'cli'},
+    {'formats', 'cli', 'registry'},
     {'datasets', 'models', 'drawing'},
     {'engine', 'evaluation', 'predict', 'annotate'},
     {'prepare', 'statistics', 'annotate.ablation', 'browse', 'review', 'drawn'},

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmseg.registry import DATASETS, MODELS
 
 from samrs_mm.annotate.driver import Annotator
 from samrs_mm.annotate.finalise import Finaliser
@@ -23,6 +22,7 @@ from samrs_mm.datasets.boxes.base import BoxDataset
 from samrs_mm.formats.annotated import records
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
+from samrs_mm.registry import BOX_DATASETS, PROMPT_SEGMENTORS, build
 
 Progress = Callable[[Iterable], Iterator]
 
@@ -46,7 +46,7 @@ class AnnotationJob:
         self.policy = check_policy(config.overlap_policy)
         self.tile = TileSpec.from_config(config.tile)
         self.out = AnnotatedFolder(config.out)
-        self.segmentor: PromptSegmentor = build(MODELS, config.model, 'model')
+        self.segmentor: PromptSegmentor = build(PROMPT_SEGMENTORS, config.model, 'model')
         reason = self.segmentor.unsupported(self.setting)
         if reason:
             raise RefusedError(f'prompt {self.setting.name!r}: {reason}')
@@ -58,7 +58,7 @@ class AnnotationJob:
         if root == self.out.root.resolve():
             raise RefusedError(f'out {config.out} is the data root itself; choose another --out')
         entry = dict(config.dataset, data_root=config.data_root)
-        self.dataset: BoxDataset = build(DATASETS, entry, 'dataset')
+        self.dataset: BoxDataset = build(BOX_DATASETS, entry, 'dataset')
         self.dataset_settings = {k: v for k, v in config.dataset.items() if k != 'classes'}
 
     def collect_classes(self, progress: Progress = iter) -> None:
@@ -155,19 +155,3 @@ def _need_measures(filters: MaskFilters, segmentor: PromptSegmentor) -> None:
             f'filters.min_{measure}: {type(segmentor).__name__} gives its masks no {measure}, so '
             'they cannot be judged by it; leave that filter out'
         )
-
-
-def build(registry: Any, entry: dict, key: str) -> Any:
-    """Return the part of a config's ``key`` that a registry makes from its entry.
-
-    Raises:
-        RefusedError: It can't be made, with the reason.
-    """
-    try:
-        return registry.build(entry)
-    except RefusedError:
-        raise
-    except Exception as error:
-        cause = error.__cause__ or error
-        text = ' '.join(str(cause).split())
-        raise RefusedError(f'config: {key} {entry.get("type")}: {text}') from error

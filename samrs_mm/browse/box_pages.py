@@ -7,9 +7,7 @@ from functools import partial
 
 import numpy as np
 from mmengine.config import Config
-from mmseg.registry import DATASETS
 
-from samrs_mm.annotate.job import build
 from samrs_mm.annotate.plan import Plan, Unit
 from samrs_mm.annotate.samples import build_prompts, enclosing_boxes
 from samrs_mm.browse.browsing import Instance, MaskPart, class_swatches
@@ -31,6 +29,7 @@ from samrs_mm.drawing.overlays import class_colour
 from samrs_mm.drawing.panels import Panel, open_panel
 from samrs_mm.drawing.strokes import STATUS_COLOURS, Colour
 from samrs_mm.formats.boxes.labels import BoxLabel
+from samrs_mm.registry import BOX_DATASETS, build
 
 Progress = Callable[[Iterable], Iterator]
 
@@ -95,9 +94,9 @@ class BoxBrowser:
         if any(setting.circumscribed for setting in self.settings):
             need_mmrotate()
         entry = dict(config.dataset, data_root=config.data_root)
-        kind = DATASETS.get(entry['type'])
+        kind = BOX_DATASETS.get(entry['type'])
         options = getattr(kind, 'truth_options', None)
-        self.dataset: BoxDataset = build(DATASETS, entry | dict(options or {}), 'dataset')
+        self.dataset: BoxDataset = build(BOX_DATASETS, entry | dict(options or {}), 'dataset')
         self.has_truth = options is not None
         self.kinds = ('boxes', 'prompts', 'truth') if self.has_truth else ('boxes', 'prompts')
         self.dataset.collect_classes(progress)

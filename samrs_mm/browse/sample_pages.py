@@ -11,7 +11,6 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATA_SAMPLERS, DATASETS, init_default_scope
 
-from samrs_mm.annotate.job import build
 from samrs_mm.browse.browsing import Instance, class_swatches
 from samrs_mm.browse.crops import window_around
 from samrs_mm.browse.pages import Page
@@ -21,6 +20,7 @@ from samrs_mm.datasets.segmentation.multi_source import seeded
 from samrs_mm.datasets.transforms.loading import LoadWindow
 from samrs_mm.drawing.panels import Panel, pixel_panel
 from samrs_mm.drawing.strokes import Colour
+from samrs_mm.registry import build
 
 _SMALLEST_OBJECT = 12
 

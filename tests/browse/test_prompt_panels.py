@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from folders import write_dota
-from mmseg.registry import DATASETS
 
 import samrs_mm.datasets.boxes  # noqa: F401 (registers)
 from samrs_mm.annotate.plan import Plan
@@ -18,6 +17,7 @@ from samrs_mm.browse.prompt_panels import (
 )
 from samrs_mm.core.prompts import SETTINGS, PromptSetting
 from samrs_mm.drawing.panels import pixel_panel
+from samrs_mm.registry import BOX_DATASETS
 
 
 @pytest.fixture(scope='module')
@@ -25,7 +25,7 @@ def dataset(tmp_path_factory):
     root = write_dota(tmp_path_factory.mktemp('dota'), scenes=3)
     label = root / 'labelTxt/P0001.txt'
     label.write_text(label.read_text() + '-9 40 15 40 15 60 -9 60 ship 0\n')
-    dataset = DATASETS.build(dict(type='DOTABoxDataset', data_root=str(root)))
+    dataset = BOX_DATASETS.build(dict(type='DOTABoxDataset', data_root=str(root)))
     dataset.collect_classes()
     return dataset
 

@@ -9,10 +9,8 @@ from contextlib import closing
 from functools import partial
 
 from mmengine.config import Config
-from mmseg.registry import DATASETS
 from tqdm import tqdm
 
-from samrs_mm.annotate.job import build
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.cli import OptionsAction, load_config, run_command
 from samrs_mm.core.errors import SamrsError
@@ -25,6 +23,7 @@ from samrs_mm.prepare.tile_cutter import (
     cut_scenes,
     largest_first,
 )
+from samrs_mm.registry import BOX_DATASETS, build
 
 EPILOG = """what is written
   OUT/images/STEM.png     the tiles; STEM is SCENE__SIZE__X___Y, X and Y the tile's top left corner
@@ -146,7 +145,7 @@ def read_config(args: argparse.Namespace) -> tuple[Config | None, TileSpec]:
 
 def build_dataset(config: Config) -> BoxDataset:
     """Return the detection dataset of a config."""
-    return build(DATASETS, dict(config.dataset, data_root=config.data_root), 'dataset')
+    return build(BOX_DATASETS, dict(config.dataset, data_root=config.data_root), 'dataset')
 
 
 def tell_count(images: list[tuple[tuple[int, int], int]], tile: TileSpec) -> None:

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmseg.registry import DATASETS, MODELS
 
 from samrs_mm.annotate.ablation.finalise import FILES, RUNS, AblationFinaliser, SegmentorRun
 from samrs_mm.annotate.ablation.run import FORMAT, AblationFolder, Ablator
 from samrs_mm.annotate.driver import RunResult
-from samrs_mm.annotate.job import Progress, build
+from samrs_mm.annotate.job import Progress
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.cli import read_config
 from samrs_mm.compat import mmrotate_boxes
@@ -21,6 +20,7 @@ from samrs_mm.core.prompts import SETTINGS, PromptSetting
 from samrs_mm.core.resumable import dump, signature_of
 from samrs_mm.datasets.boxes.base import BoxDataset
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
+from samrs_mm.registry import BOX_DATASETS, PROMPT_SEGMENTORS, build
 
 
 class AblationJob:
@@ -53,23 +53,23 @@ class AblationJob:
                 raise RefusedError(f'--segmentor {path}: there is one called {stem!r} already')
             models[stem] = _model_of(path)
         self.segmentors: dict[str, PromptSegmentor] = {
-            name: build(MODELS, model, 'model') for name, model in models.items()
+            name: build(PROMPT_SEGMENTORS, model, 'model') for name, model in models.items()
         }
         self.reasons = {name: _reasons(each) for name, each in self.segmentors.items()}
         root = Path(config.data_root).resolve()
         if root == self.out.resolve():
             raise RefusedError(f'out {config.out} is the data root itself; choose another --out')
-        self.dataset: BoxDataset = build(DATASETS, self._dataset_entry(config), 'dataset')
+        self.dataset: BoxDataset = build(BOX_DATASETS, self._dataset_entry(config), 'dataset')
         self.dataset_settings = {k: v for k, v in config.dataset.items() if k != 'classes'}
 
     def _dataset_entry(self, config: Config) -> dict[str, Any]:
         name = str(config.dataset.get('type'))
-        kind = DATASETS.get(name)
+        kind = BOX_DATASETS.get(name)
         options = getattr(kind, 'truth_options', None)
         if kind is not None and options is None:
             able = sorted(
                 other
-                for other, each in DATASETS.module_dict.items()
+                for other, each in BOX_DATASETS.load_all().items()
                 if getattr(each, 'truth_options', None) is not None
             )
             raise RefusedError(

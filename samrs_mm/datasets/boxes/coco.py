@@ -5,16 +5,15 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from mmseg.registry import DATASETS
-
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene, check_path, read_bytes
 from samrs_mm.formats.boxes.coco import parse_coco
 from samrs_mm.formats.boxes.labels import ParsedLabels
+from samrs_mm.registry import BOX_DATASETS
 
 
-@DATASETS.register_module()
+@BOX_DATASETS.register_module()
 class COCOBoxDataset(BoxDataset):
     """COCO: ``annotations.json``, and ``images/`` or the images beside the json file.
 

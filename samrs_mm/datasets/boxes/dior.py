@@ -1,7 +1,5 @@
 """DIOR and DIOR-R."""
 
-from mmseg.registry import DATASETS
-
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.datasets.boxes.base import (
@@ -13,6 +11,7 @@ from samrs_mm.datasets.boxes.base import (
 )
 from samrs_mm.formats.boxes.dior import parse_dior
 from samrs_mm.formats.boxes.labels import ParsedLabels
+from samrs_mm.registry import BOX_DATASETS
 
 _FOLDERS = {
     'JPEGImages-trainval': 'trainval',
@@ -22,7 +21,7 @@ _FOLDERS = {
 }
 
 
-@DATASETS.register_module()
+@BOX_DATASETS.register_module()
 class DIORBoxDataset(BoxDataset):
     """DIOR: ``JPEGImages-trainval``, ``JPEGImages-test``, ``Annotations/KIND/*.xml``.
 

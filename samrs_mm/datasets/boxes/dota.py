@@ -1,13 +1,12 @@
 """DOTA v1.0, v1.5 and v2.0, and any folder in DOTA's format."""
 
-from mmseg.registry import DATASETS
-
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene, pair_scenes, read_text
 from samrs_mm.formats.boxes.dota import parse_dota
 from samrs_mm.formats.boxes.labels import ParsedLabels
+from samrs_mm.registry import BOX_DATASETS
 
 
-@DATASETS.register_module()
+@BOX_DATASETS.register_module()
 class DOTABoxDataset(BoxDataset):
     """DOTA: ``images/*.png`` and ``labelTxt/*.txt``, or the same inside ``train/`` and ``val/``.
 

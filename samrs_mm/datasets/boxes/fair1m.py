@@ -1,10 +1,9 @@
 """FAIR1M-1.0 and 2.0."""
 
-from mmseg.registry import DATASETS
-
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene, pair_scenes, read_bytes
 from samrs_mm.formats.boxes.fair1m import parse_fair1m
 from samrs_mm.formats.boxes.labels import ParsedLabels
+from samrs_mm.registry import BOX_DATASETS
 
 # folder: (prefix of the stems, split)
 _PARTS = {
@@ -17,7 +16,7 @@ _PARTS = {
 _LABEL_FOLDERS = ('labelXml', 'labelXmls')
 
 
-@DATASETS.register_module()
+@BOX_DATASETS.register_module()
 class FAIR1MBoxDataset(BoxDataset):
     """FAIR1M: ``train/part1``, ``train/part2``, ``validation``: ``images/*.tif``, ``labelXml``.
 

@@ -4,8 +4,6 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-from mmseg.registry import DATASETS
-
 from samrs_mm.core import rle
 from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage
@@ -18,12 +16,13 @@ from samrs_mm.datasets.boxes.base import (
 )
 from samrs_mm.formats.boxes.hrsc import mask_colours, parse_hrsc
 from samrs_mm.formats.boxes.labels import ParsedLabels
+from samrs_mm.registry import BOX_DATASETS
 
 _SPLITS = ('train', 'val', 'test')
 _MASKS = ('LandMask', 'Segmentations')
 
 
-@DATASETS.register_module()
+@BOX_DATASETS.register_module()
 class HRSC2016BoxDataset(BoxDataset):
     """HRSC2016: ``FullDataSet/{AllImages,Annotations}`` and ``ImageSets``, or ``Test/`` alone.
 

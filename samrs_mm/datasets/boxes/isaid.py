@@ -3,19 +3,18 @@
 from pathlib import Path
 from typing import ClassVar
 
-from mmseg.registry import DATASETS
-
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import files_by_name, the_one
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene
 from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels
 from samrs_mm.formats.scenes import isaid
 from samrs_mm.formats.scenes.isaid_instances import Instance, read_instances
+from samrs_mm.registry import BOX_DATASETS
 
 _COLOUR, _ID = '_instance_color_RGB.png', '_instance_id_RGB.png'
 
 
-@DATASETS.register_module()
+@BOX_DATASETS.register_module()
 class ISAIDInstanceDataset(BoxDataset):
     """iSAID's images, with boxes made from the instance masks, which are the ground truth.
 

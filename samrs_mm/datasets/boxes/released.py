@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from mmseg.registry import DATASETS
 
 from samrs_mm.core import rle
 from samrs_mm.core.errors import LabelReadError, RefusedError
@@ -12,6 +11,7 @@ from samrs_mm.datasets.boxes.base import BoxDataset, Scene, list_stems
 from samrs_mm.datasets.segmentation.image_index import IMAGE_FOLDERS, LABEL_FOLDERS
 from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels
 from samrs_mm.formats.released import ReleasedError, load_released
+from samrs_mm.registry import BOX_DATASETS
 
 TEST_IMAGE_FOLDERS = ('test_images', 'JPEGImages-test')
 """SIOR's test images lie apart."""
@@ -29,7 +29,7 @@ INSTANCE_FOLDERS = tuple(
 """Where instance files of the release were seen below the data root; the first that exists."""
 
 
-@DATASETS.register_module()
+@BOX_DATASETS.register_module()
 class SAMRSBoxDataset(BoxDataset):
     """A subset of the SAMRS release: ``images/*``, ``ins/*.pkl``, ``gray/*.png``.
 

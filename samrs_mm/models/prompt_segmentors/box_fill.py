@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from mmseg.registry import MODELS
 
 from samrs_mm.core.boxes import corners
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
 from samrs_mm.core.rasterize import fill_polygon
 from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor
+from samrs_mm.registry import PROMPT_SEGMENTORS
 
 
 def prompt_outlines(prompts: PromptBatch) -> np.ndarray:
@@ -36,7 +36,7 @@ def without_region(setting: PromptSetting) -> str | None:
     return None
 
 
-@MODELS.register_module()
+@PROMPT_SEGMENTORS.register_module()
 class BoxFillSegmentor(PromptSegmentor):
     """Fills the prompt: the oriented box of ``rbox``, else the mask prompt's region or the box.
 

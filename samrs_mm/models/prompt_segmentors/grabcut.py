@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mmseg.registry import MODELS
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
@@ -22,6 +21,7 @@ from samrs_mm.models.prompt_segmentors.box_fill import (
     refuse_weights,
     without_region,
 )
+from samrs_mm.registry import PROMPT_SEGMENTORS
 
 CORE_HBOX, CORE_RBOX = 0.55, 0.75
 """An oriented box fits its object tighter, so more of it is object for sure."""
@@ -37,7 +37,7 @@ class _Cut:
     note: str | None = None
 
 
-@MODELS.register_module()
+@PROMPT_SEGMENTORS.register_module()
 class GrabCutSegmentor(PromptSegmentor):
     """Runs GrabCut on a crop around each box.
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmseg.registry import MODELS
 from torch import nn
 
 from samrs_mm.core.errors import RefusedError, SegmentorError
 from samrs_mm.core.prompts import PromptBatch, PromptSetting, mask_prompt
 from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor
 from samrs_mm.models.prompt_segmentors.sam_weights import build_sam, check_arch
+from samrs_mm.registry import PROMPT_SEGMENTORS
 
 PIXELS_AT_ONCE = 2**25
 """Logits scaled up to image size at once; doesn't change them, so it is no setting."""
@@ -38,7 +38,7 @@ class EncodedImage:
     original_size: tuple[int, int]
 
 
-@MODELS.register_module()
+@PROMPT_SEGMENTORS.register_module()
 class SAMSegmentor(PromptSegmentor):
     """Prompts SAM with boxes, points and masks: one mask per prompt, as in the SAMRS paper.
 

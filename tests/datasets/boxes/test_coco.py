@@ -2,10 +2,10 @@ import json
 
 import numpy as np
 import pytest
-from mmseg.registry import DATASETS
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.boxes import COCOBoxDataset, Scene
+from samrs_mm.registry import BOX_DATASETS
 
 ANN = 'annotations.json'
 
@@ -16,7 +16,7 @@ def edit(root, **changes):
 
 
 def test_scenes_boxes_and_problems(coco_root):
-    dataset = DATASETS.build(dict(type='COCOBoxDataset', data_root=str(coco_root)))
+    dataset = BOX_DATASETS.build(dict(type='COCOBoxDataset', data_root=str(coco_root)))
     assert dataset.scenes == [
         Scene('annotations__without_image', None, ANN),
         Scene('b', 'images/b.png', ANN),

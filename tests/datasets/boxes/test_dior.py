@@ -2,17 +2,19 @@ import shutil
 
 import numpy as np
 import pytest
-from mmseg.registry import DATASETS
 
 from samrs_mm.core.classes import SIOR_CLASSES
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.datasets.boxes import DIORBoxDataset, Scene
+from samrs_mm.registry import BOX_DATASETS
 
 HORIZONTAL = 'Annotations/Horizontal Bounding Boxes'
 
 
 def test_all_splits_with_their_names(dior_root):
-    dataset = DATASETS.build(dict(type='DIORBoxDataset', data_root=str(dior_root), classes='sior'))
+    dataset = BOX_DATASETS.build(
+        dict(type='DIORBoxDataset', data_root=str(dior_root), classes='sior')
+    )
     assert dataset.scenes == [
         Scene('00001', 'JPEGImages-trainval/00001.jpg', f'{HORIZONTAL}/00001.xml', 'train'),
         Scene('00002', 'JPEGImages-trainval/00002.jpg', f'{HORIZONTAL}/00002.xml', 'val'),

@@ -2,16 +2,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mmseg.registry import DATASETS
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.boxes import DOTABoxDataset, Scene
+from samrs_mm.registry import BOX_DATASETS
 
 REAL = Path(__file__).parents[3] / '../shared/real/dota/P0706.txt'
 
 
 def test_scenes_boxes_and_problems(dota_root):
-    dataset = DATASETS.build(dict(type='DOTABoxDataset', data_root=str(dota_root)))
+    dataset = BOX_DATASETS.build(dict(type='DOTABoxDataset', data_root=str(dota_root)))
     assert dataset.scenes[0] == Scene('P1', 'images/P1.png', 'labelTxt/P1.txt')
     assert dataset.scenes[3] == Scene('P4', 'images/P4.png', None)
     boxes = dataset.labels(0).boxes

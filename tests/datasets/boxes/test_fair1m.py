@@ -1,12 +1,12 @@
 import pytest
-from mmseg.registry import DATASETS
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.boxes import FAIR1MBoxDataset, Scene
+from samrs_mm.registry import BOX_DATASETS
 
 
 def test_parts_share_ids_but_not_stems(fair1m_root):
-    dataset = DATASETS.build(
+    dataset = BOX_DATASETS.build(
         dict(type='FAIR1MBoxDataset', data_root=str(fair1m_root), classes='fast')
     )
     assert dataset.scenes == [

@@ -2,12 +2,12 @@ import shutil
 
 import numpy as np
 import pytest
-from mmseg.registry import DATASETS
 from PIL import Image
 
 from samrs_mm.core import rle
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.datasets.boxes import HRSC2016BoxDataset, Scene
+from samrs_mm.registry import BOX_DATASETS
 
 IMAGES, LABELS = 'FullDataSet/AllImages', 'FullDataSet/Annotations'
 
@@ -18,7 +18,7 @@ def scene(number, split, labelled=True):
 
 
 def test_test_split(hrsc_root):
-    dataset = DATASETS.build(dict(type='HRSC2016BoxDataset', data_root=str(hrsc_root)))
+    dataset = BOX_DATASETS.build(dict(type='HRSC2016BoxDataset', data_root=str(hrsc_root)))
     assert dataset.scenes == [scene(2, 'test'), scene(3, 'test'), scene(4, 'test', False)]
     assert [len(dataset.labels(index).boxes) for index in range(3)] == [2, 0, 0]
     assert dataset.labels(0).boxes[1].rotated[4] == 1.5

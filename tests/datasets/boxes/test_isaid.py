@@ -3,7 +3,6 @@ import shutil
 import numpy as np
 import pytest
 from folders import ROOT
-from mmseg.registry import DATASETS
 from PIL import Image
 
 from samrs_mm.core import rle
@@ -11,6 +10,7 @@ from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.rasterize import fill_polygon
 from samrs_mm.datasets.boxes import ISAIDInstanceDataset, Scene
 from samrs_mm.formats.scenes import isaid
+from samrs_mm.registry import BOX_DATASETS
 
 REAL = ROOT.parent / 'shared/real/isaid'
 SHIP = (0, 0, 63)
@@ -31,7 +31,7 @@ def write_scene(root, stem, folders=('', '', ''), classless=False):
 
 def test_boxes_and_masks_of_a_scene(tmp_path):
     write_scene(tmp_path, 'P0001', classless=True)
-    dataset = DATASETS.build(dict(type='ISAIDInstanceDataset', data_root=str(tmp_path)))
+    dataset = BOX_DATASETS.build(dict(type='ISAIDInstanceDataset', data_root=str(tmp_path)))
     assert dataset.scenes == [Scene('P0001', 'P0001.png', 'P0001_instance_id_RGB.png')]
     assert dataset.classes == isaid.CLASSES[1:]
     labels, truth = dataset.labels(0), dataset.ground_truth_of(0)

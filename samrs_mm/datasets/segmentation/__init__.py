@@ -1,0 +1,1 @@
+"""Datasets to train on: images with label maps."""

@@ -1,0 +1,185 @@
+"""Registries of prompt segmentors and box datasets, and the registration of all else.
+
+Both registries are children of mmseg's MODELS and DATASETS. Importing them, or building one of the
+types below, loads neither torch nor mmseg.
+"""
+
+import contextlib
+import difflib
+import importlib
+import inspect
+import pkgutil
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mmengine.registry import Registry
+
+from samrs_mm.core.errors import RefusedError, describe
+
+SCOPE = 'samrs_mm'
+
+
+class PartRegistry(Registry):
+    """Types of one part of an annotate config.
+
+    A type of ours is imported when it is asked for. Only for a type that is not found here mmseg is
+    imported, and its registry and mmengine's are looked at: there too may types be registered.
+
+    Args:
+        name: What its types are, for messages.
+        key: The config's key whose ``type`` is looked up here.
+        parent: Name of the parent in ``mmseg.registry``.
+        modules: Module of each type of ours.
+    """
+
+    def __init__(self, name: str, key: str, parent: str, modules: Mapping[str, str]):
+        super().__init__(name, scope=SCOPE)
+        self._key, self._parent, self._modules = key, parent, modules
+        self._imported = True  # there are no locations; `get` imports
+        if 'mmseg.registry' in sys.modules:
+            self.link()
+
+    def link(self) -> None:
+        """Become a child of mmseg's registry, if there is an mmseg."""
+        if self.parent is None:
+            with contextlib.suppress(ImportError, AssertionError):
+                parent = getattr(importlib.import_module('mmseg.registry'), self._parent)
+                parent._add_child(self)
+                self.parent = parent
+
+    def _register_module(self, module: type, module_name: Any = None, force: bool = False) -> None:
+        names = [module_name] if isinstance(module_name, str) else module_name
+        for name in names or [module.__name__]:
+            place = self._modules.get(name, module.__module__)
+            if not force and place != module.__module__:
+                raise KeyError(f'{name} is already registered in {self.name} at {place}')
+        super()._register_module(module, module_name, force)
+
+    def get(self, key: str) -> type | None:
+        """Return a type by its name, ``scope.name`` or ``package.module.name``; None if unknown."""
+        name = key.removeprefix(f'{SCOPE}.')
+        if name in self._modules and name not in self._module_dict:
+            importlib.import_module(self._modules[name])
+        if name in self._module_dict:
+            return self._module_dict[name]
+        self.link()
+        return super().get(key)
+
+    def load_all(self) -> dict[str, type]:
+        """Return every type that is registered here by name, ours imported."""
+        for module in self._modules.values():
+            importlib.import_module(module)
+        return self._module_dict
+
+    def build(self, entry: Mapping[str, Any]) -> Any:
+        """Return the object that an entry of a config names.
+
+        Args:
+            entry: ``type`` and its arguments. An argument that is None and that the type does not
+                take is left out: configs may name ``checkpoint=None`` whatever the type.
+
+        Raises:
+            RefusedError: No such type, an argument that it does not take, or whatever the type
+                refuses.
+        """
+        args = dict(entry)
+        kind = args.pop('type', None)
+        made = self.get(kind) if isinstance(kind, str) else kind
+        if not callable(made):
+            known = sorted({*self._modules, *self._module_dict})
+            raise RefusedError(
+                f'config: {self._key}.type={kind!r}: no such {self.name}; {_hint(kind, known)}'
+                f'there are {", ".join(known)}, and what custom_imports of the config register'
+            )
+        return made(**self._taken(made, args))
+
+    def _taken(self, made: Any, args: dict[str, Any]) -> dict[str, Any]:
+        parameters = inspect.signature(made).parameters
+        if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+            return args
+        for name, value in args.items():
+            if name not in parameters and value is not None:
+                flag = ' (--checkpoint)' if name == 'checkpoint' else ''
+                raise RefusedError(
+                    f'config: {self._key}.{name}={value!r}{flag}: {made.__name__} takes no {name}; '
+                    f'{_hint(name, parameters)}it takes {", ".join(parameters) or "nothing"}'
+                )
+        return {name: value for name, value in args.items() if name in parameters}
+
+
+def _hint(word: Any, known: Iterable[str]) -> str:
+    """Return ``did you mean 'X'? `` of the name that is nearest, or nothing."""
+    word, names = str(word).lower(), {name.lower(): name for name in known}
+    near = [name for name in names if len(word) > 2 and word in name]
+    near = near or difflib.get_close_matches(word, names, n=1)
+    return f'did you mean {names[near[0]]!r}? ' if near else ''
+
+
+_SEGMENTORS = 'samrs_mm.models.prompt_segmentors'
+PROMPT_SEGMENTORS = PartRegistry(
+    'prompt segmentor',
+    key='model',
+    parent='MODELS',
+    modules={
+        'BoxFillSegmentor': f'{_SEGMENTORS}.box_fill',
+        'GrabCutSegmentor': f'{_SEGMENTORS}.grabcut',
+        'SAMSegmentor': f'{_SEGMENTORS}.sam',
+    },
+)
+_BOXES = 'samrs_mm.datasets.boxes'
+BOX_DATASETS = PartRegistry(
+    'box dataset',
+    key='dataset',
+    parent='DATASETS',
+    modules={
+        'COCOBoxDataset': f'{_BOXES}.coco',
+        'DIORBoxDataset': f'{_BOXES}.dior',
+        'DOTABoxDataset': f'{_BOXES}.dota',
+        'FAIR1MBoxDataset': f'{_BOXES}.fair1m',
+        'HRSC2016BoxDataset': f'{_BOXES}.hrsc',
+        'ISAIDInstanceDataset': f'{_BOXES}.isaid',
+        'SAMRSBoxDataset': f'{_BOXES}.released',
+    },
+)
+
+_TRAINING = (
+    'datasets.samplers',
+    'datasets.segmentation',
+    'datasets.transforms',
+    'engine.hooks',
+    'engine.loops',
+    'engine.optimizers',
+    'evaluation.metrics',
+    'models.backbones',
+    'models.decode_heads',
+    'models.segmentors',
+)
+
+
+def register_all() -> None:
+    """Register everything of ours with mmseg, so that configs find it by name.
+
+    Every module in the folders above is imported: a new file in one of them needs no further line.
+    """
+    for name in _TRAINING:
+        folder = importlib.import_module(f'{SCOPE}.{name}')
+        for module in pkgutil.iter_modules(folder.__path__, f'{folder.__name__}.'):
+            importlib.import_module(module.name)
+    for registry in (PROMPT_SEGMENTORS, BOX_DATASETS):
+        registry.link()
+
+
+def build(registry: Registry, entry: dict, key: str) -> Any:
+    """Return the part of a config's ``key`` that a registry makes from its entry.
+
+    Raises:
+        RefusedError: It can't be made, with the reason.
+    """
+    try:
+        return registry.build(entry)
+    except RefusedError:
+        raise
+    except Exception as error:
+        reason = describe(error.__cause__ or error)
+        raise RefusedError(f'config: {key} {entry.get("type")}: {reason}') from error
