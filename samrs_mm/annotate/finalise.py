@@ -4,7 +4,6 @@ Idempotent: the same records give the same bytes, however often and by whomever 
 """
 
 import importlib.metadata
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +19,7 @@ from samrs_mm.formats.annotated import folder, ledger, records
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.ledger import LedgerRow
 from samrs_mm.formats.boxes.labels import ParsedLabels
+from samrs_mm.formats.coco import CocoWriter, coco_annotation
 
 _LIBRARIES = (
     'samrs_mm', 'numpy', 'opencv-python', 'pillow', 'pycocotools', 'rasterio', 'shapely', 'torch',
@@ -105,18 +105,14 @@ class Finaliser:
     def render(self, coco: BinaryIO, book: BinaryIO, index: BinaryIO) -> Totals:
         """Stream the COCO file, the ledger and the list of images into open binary files."""
         totals = Totals()
-        images: list[dict] = []
-        coco.write(b'{"annotations":[')
+        writer = CocoWriter(coco, self.plan.dataset.classes)
         book.write(ledger.csv_line(ledger.COLUMNS))
         index.write(ledger.csv_line(IMAGE_COLUMNS))
-        self._stream(totals, images, coco, book, index)
-        coco.write(b'\n],' + self._coco_rest(images)[1:])
+        self._stream(totals, writer, book, index)
+        writer.finish()
         return totals
 
-    def _stream(
-        self, totals: Totals, images: list[dict], coco: BinaryIO, book: BinaryIO, index: BinaryIO
-    ) -> None:
-        count = 0
+    def _stream(self, totals: Totals, coco: CocoWriter, book: BinaryIO, index: BinaryIO) -> None:
         for scene in self.progress(range(len(self.plan.dataset.scenes))):
             done = {}
             for unit in self.plan.by_scene.get(scene, ()):
@@ -124,14 +120,11 @@ class Finaliser:
                 if record is None:
                     continue
                 done[unit.index] = record
-                images.append(self._coco_image(unit, record))
-                index.write(ledger.csv_line(self._image_row(images[-1], record)))
-                for box in record['boxes']:
-                    if box['status'] == records.KEPT:
-                        count += 1
-                        totals.kept[box['category']] += 1
-                        text = json.dumps(coco_annotation(count, unit, box), separators=(',', ':'))
-                        coco.write((',\n' if count > 1 else '\n').encode() + text.encode())
+                image = self._coco_image(unit, record)
+                index.write(ledger.csv_line(self._image_row(image, record)))
+                kept = [box for box in record['boxes'] if box['status'] == records.KEPT]
+                totals.kept.update(box['category'] for box in kept)
+                coco.add(image, map(coco_annotation, kept))
             for row in self._rows(scene, done, totals):
                 totals.rows[row.status] += 1
                 book.write(ledger.line(row))
@@ -252,11 +245,6 @@ class Finaliser:
         about = image['stem'], image['file_name'], image['scene'], split
         return [*about, *sizes, len(areas), sum(areas)]
 
-    def _coco_rest(self, images: list[dict]) -> bytes:
-        classes = self.plan.dataset.classes
-        categories = [dict(id=i + 1, name=name) for i, name in enumerate(classes)]
-        return dump(dict(categories=categories, images=images))
-
     def meta(self, totals: Totals) -> dict:
         """Return the content of ``meta.json``."""
         classes = self.plan.dataset.classes
@@ -298,25 +286,3 @@ def _row(plan: Plan, unit: Unit, box: dict) -> LedgerRow:
     scene = plan.dataset.scenes[unit.scene]
     facts = {key: box[key] for key in ledger.COLUMNS if key in box}
     return LedgerRow(**facts, scene=scene.stem, tile=unit.stem, image=scene.image)
-
-
-def coco_annotation(number: int, unit: Unit, box: dict) -> dict:
-    """Return a kept box as an annotation of COCO's format.
-
-    Args:
-        number: Annotation id.
-        unit: The image it belongs to.
-        box: Its entry in the record.
-    """
-    return dict(
-        id=number,
-        image_id=unit.index + 1,
-        category_id=box['category_id'],
-        bbox=box['bbox'],
-        area=box['area'],
-        segmentation=box['segmentation'],
-        iscrowd=0,
-        score=box['score'],
-        box_id=box['box_id'],
-        rbox=[value for point in box['polygon'] for value in point],
-    )

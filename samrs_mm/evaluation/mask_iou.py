@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from samrs_mm.core import rle
-from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.formats.annotated import folder, records
+from samrs_mm.formats.coco import read_coco
 
 
 class MaskIoU:
@@ -183,14 +184,18 @@ def _refuse_tiles(root: Path) -> None:
 
 def _read_truth(path: Path) -> dict[str, dict[str, Any]]:
     """Return ``{'id': position, 'mask': RLE}`` by each name that a box may go by."""
+    images, entries = [], []
     try:
-        data = json.loads(path.read_bytes())
-        sizes = {image['id']: (image['height'], image['width']) for image in data['images']}
-        entries = data['annotations']
+        with path.open('rb') as file:
+            for key, _, entry in read_coco(file, str(path), ('images', 'annotations')):
+                (images if key == 'images' else entries).append(entry)
+        sizes = {image['id']: (image['height'], image['width']) for image in images}
     except OSError as error:
         raise RefusedError(f'{path}: cannot read the true masks: {error.strerror}') from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise RefusedError(f'{path}: not a COCO file with images and annotations') from error
+    except LabelReadError as error:
+        raise RefusedError(str(error)) from error
+    except (KeyError, TypeError) as error:
+        raise RefusedError(f'{path}: an image without id, height or width') from error
     truth = {}
     for row, entry in enumerate(entries):
         try:

@@ -1,25 +1,23 @@
 """Counts a COCO file without holding it in memory."""
 
-import json
 from array import array
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from samrs_mm.core import rle
-from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.formats.annotated.records import KEPT
-from samrs_mm.formats.boxes.json_file import JsonFileStream
+from samrs_mm.formats.coco import IdColumn, read_coco
 from samrs_mm.statistics.dataset_tally import IMAGE, Part, box_column
 
-_LISTS = ('images', 'annotations', 'categories')
 _LONGEST = (1 << 16) - 1
 _BAD_ENTRY = (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError)
 
 
-def read_coco(path: Path, step: Callable[[int], object] = int) -> tuple[tuple[str, ...], Part]:
+def count_coco(path: Path, step: Callable[[int], object] = int) -> tuple[tuple[str, ...], Part]:
     """Count the annotations of a COCO file.
 
     Masks are RLE or polygons. The box of an annotation is the upright one around ``rbox`` (8
@@ -28,7 +26,7 @@ def read_coco(path: Path, step: Callable[[int], object] = int) -> tuple[tuple[st
 
     Args:
         path: The file.
-        step: Told of every number of bytes read.
+        step: Called with numbers of bytes that add up to the file's size.
 
     Returns:
         The class names in the file's order, and what was counted.
@@ -36,52 +34,22 @@ def read_coco(path: Path, step: Callable[[int], object] = int) -> tuple[tuple[st
     Raises:
         RefusedError: It can't be read, is not JSON, or one of its three lists is missing or wrong.
     """
+    columns, reported = _Columns(path), 0
+    take = dict(images=columns.image, categories=columns.category, annotations=columns.annotation)
     try:
         with path.open('rb') as file:
-            columns = _read(JsonFileStream(_Told(file, step)), path)
+            for key, number, entry in read_coco(file, str(path)):
+                columns.note(take[key], f'{key}[{number}]', entry)
+                if (place := file.tell()) > reported:
+                    step(place - reported)
+                    reported = place
     except OSError as error:
         raise RefusedError(f'{path}: cannot read it: {error.strerror}') from error
-    except (RecursionError, ValueError) as error:
-        raise RefusedError(f'{path}: malformed JSON, {error}') from error
+    except LabelReadError as error:
+        raise RefusedError(str(error)) from error
+    finally:  # also after an error: a progress bar goes away when it is full
+        step(path.stat().st_size - reported)
     return tuple(columns.names), columns.part()
-
-
-class _Told:
-    """A file that tells how much of it was read."""
-
-    def __init__(self, file: BinaryIO, step: Callable[[int], object]):
-        self._file, self._step = file, step
-
-    def read(self, size: int) -> bytes:
-        data = self._file.read(size)
-        self._step(len(data))
-        return data
-
-
-def _read(stream: JsonFileStream, path: Path) -> '_Columns':
-    columns = _Columns(path)
-    take = dict(images=columns.image, categories=columns.category, annotations=columns.annotation)
-    seen = set()
-    try:
-        if stream.peek() != '{':
-            raise RefusedError(f'{path}: not a COCO file, an object with {", ".join(_LISTS)}')
-        for key in stream.members():
-            seen.add(key)
-            if key not in take:
-                stream.value()
-            elif stream.peek() != '[':
-                raise RefusedError(f'{path}: {key!r} is not a list')
-            else:
-                for number, entry in enumerate(stream.items()):
-                    columns.note(take[key], f'{key}[{number}]', entry)
-        stream.end()
-    except json.JSONDecodeError as error:
-        place = stream.dropped + error.pos
-        raise ValueError(f'{error.msg} at character {place}; is the file whole?') from error
-    missing = [key for key in _LISTS if key not in seen]
-    if missing:
-        raise RefusedError(f'{path}: the list {missing[0]!r} is missing from the COCO file')
-    return columns
 
 
 class _Columns:
@@ -94,7 +62,7 @@ class _Columns:
         self._image_at: dict[Any, int] = {}
         self._widths, self._heights = array('q'), array('q')
         # of each annotation; what its ids mean is looked up at the end, each id once
-        self._images, self._labels = _Ids(), _Ids()
+        self._images, self._labels = IdColumn(), IdColumn()
         self._areas, self._hboxes = array('q'), array('d')
         # polygons of images whose size comes later in the file
         self._waiting: dict[int, list] = {}
@@ -188,25 +156,6 @@ class _Columns:
         pixels = np.bincount(labels, boxes['area'], minlength=count).astype(np.int64)
         pairs = np.unique(images[valid] * count + labels[valid]) % max(count, 1)
         return Part(boxes, table, pixels, np.bincount(pairs, minlength=count), self._problems)
-
-
-class _Ids:
-    """A column of ids, each different one held once."""
-
-    def __init__(self):
-        self._numbers: dict[Any, int] = {}
-        self._column = array('q')
-
-    def append(self, key: Any) -> None:
-        self._column.append(self._numbers.setdefault(key, len(self._numbers)))
-
-    def __getitem__(self, row: int) -> Any:
-        return list(self._numbers)[self._column[row]]
-
-    def places(self, table: dict[Any, int]) -> np.ndarray:
-        """Return the place of each id in a table ``(N,)``, -1 where it isn't there."""
-        found = np.array([table.get(key, -1) for key in self._numbers], np.int64)
-        return found[np.array(self._column, np.int64)]
 
 
 def _enter(places: dict[Any, int], key: Any) -> None:

@@ -21,7 +21,7 @@ from samrs_mm.datasets.transforms.pixels import read_label
 from samrs_mm.formats.annotated import folder, records
 from samrs_mm.formats.annotated.records import KEPT
 from samrs_mm.formats.released import load_released
-from samrs_mm.statistics.coco_tally import read_coco
+from samrs_mm.statistics.coco_tally import count_coco
 from samrs_mm.statistics.dataset_tally import Part, Tally, box_column
 
 LABEL_MAPS, MASKS = 'label maps', 'masks, overlaps counted in each'
@@ -64,7 +64,7 @@ def tally(
         RefusedError: There is no such dataset, or its classes aren't known.
     """
     if path.is_file():
-        classes, part = read_coco(path, progress('B', path.stat().st_size))
+        classes, part = count_coco(path, progress('B', path.stat().st_size))
         return Tally(path.stem, classes, part, MASKS)
     if not path.is_dir():
         raise RefusedError(f'{path}: no such file or folder; give an annotated folder')
@@ -95,7 +95,7 @@ def _read_own_coco(out: folder.AnnotatedFolder, classes: tuple, progress: Progre
             f'{out.root}: neither {folder.INSTANCES}/*.json nor {path.name}; annotate it with '
             'sam_annotate.py'
         )
-    found, part = read_coco(path, progress('B', path.stat().st_size))
+    found, part = count_coco(path, progress('B', path.stat().st_size))
     if found != classes:
         raise RefusedError(
             f'{path}: its classes {", ".join(found)} are not those of {out.meta}, '

@@ -178,7 +178,7 @@ def test_what_cannot_be_scored_is_told_in_one_line(tmp_path):
         (tiled, good, 'is tiled'),
         (tmp_path, good, 'not the meta.json of an annotated folder'),
         (out, tmp_path / 'missing.json', 'cannot read the true masks'),
-        (out, tmp_path / 'text.json', 'not a COCO file'),
+        (out, tmp_path / 'text.json', 'text.json:1:2: malformed JSON'),
         (out, wrong, r'annotations\[0\]: neither polygons nor RLE'),
         (out, none, 'no annotation has a segmentation'),
     ]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.statistics.coco_tally import read_coco
+from samrs_mm.statistics.coco_tally import count_coco
 from samrs_mm.statistics.dataset_tally import Part, Tally, box_shares
 from samrs_mm.statistics.statistics_tables import table_2
 
@@ -28,7 +28,7 @@ def read(request, tmp_path):
         )
         path = tmp_path / 'theirs.json'
         path.write_text(json.dumps({key: (data | lists)[key] for key in request.param}))
-        classes, part = read_coco(path)
+        classes, part = count_coco(path)
         assert classes == ('ship', 'tank')[: len(classes)]
         return part
 
@@ -123,14 +123,14 @@ def test_a_set_without_annotations(read):
 @pytest.mark.parametrize(
     ('text', 'told'),
     [
-        ('{"images": [', 'malformed JSON, .* at character 12'),
-        ('{"images": [], "categories": [], "annotations": []} x', 'at character 52'),
-        ('[]', 'not a COCO file'),
-        ('', 'not a COCO file'),
+        ('{"images": [', 'a.json:1:13: malformed JSON'),
+        ('{"images": [], "categories": [], "annotations": []} x', 'a.json:1:53: malformed JSON'),
+        ('[]', 'a COCO file is an object'),
+        ('', 'a COCO file is an object'),
         ('{"images": {}}', "'images' is not a list"),
         ('{"images": [], "annotations": []}', "the list 'categories' is missing"),
         ('{"a": "\\ud800', 'malformed JSON'),
-        ('[' * 100_000, 'not a COCO file'),
+        ('[' * 100_000, 'a COCO file is an object'),
         ('{"a": ' + '[' * 100_000, 'malformed JSON'),
     ],
 )
@@ -138,14 +138,14 @@ def test_what_is_no_coco_file_is_refused_in_one_line(tmp_path, text, told):
     path = tmp_path / 'a.json'
     path.write_text(text)
     with pytest.raises(RefusedError, match=told) as caught:
-        read_coco(path)
+        count_coco(path)
     assert '\n' not in str(caught.value)
 
 
-def test_every_byte_is_told(tmp_path):
+def test_progress_covers_every_byte(tmp_path):
     path = Path(tmp_path / 'a.json')
     lists = dict(images=[], categories=[], annotations=[7] * 3000)
     path.write_text(json.dumps(lists))
     steps = []
-    read_coco(path, steps.append)
+    count_coco(path, steps.append)
     assert sum(steps) == path.stat().st_size

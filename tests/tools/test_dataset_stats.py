@@ -228,8 +228,8 @@ def test_the_subset_is_told_or_asked_for(released, stats, tmp_path, capsys):
     ('name', 'text', 'told'),
     [
         ('a.json', '{"images": [', 'malformed JSON'),
-        ('a.json', '[]', 'not a COCO file'),
-        ('a.json', '', 'not a COCO file'),
+        ('a.json', '[]', 'a COCO file is an object'),
+        ('a.json', '', 'a COCO file is an object'),
         ('a.json', '{"images": {}}', "'images' is not a list"),
         ('a.json', '{"images": [], "annotations": []}', "'categories' is missing"),
         ('missing', None, 'no such file or folder'),

@@ -7,7 +7,7 @@ from typing import Any
 
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES
-from samrs_mm.datasets.boxes.base import BoxDataset, Scene, check_path, read_bytes
+from samrs_mm.datasets.boxes.base import BoxDataset, Scene, check_path
 from samrs_mm.formats.boxes.coco import parse_coco
 from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.registry import BOX_DATASETS
@@ -57,11 +57,14 @@ class COCOBoxDataset(BoxDataset):
         if self.images is None:
             beside = PurePosixPath(self.ann_file).parent.as_posix()
             self.images = 'images' if (self.root / 'images').is_dir() else beside
+        path = self.root / self.ann_file
         try:
-            data = read_bytes(self.root / self.ann_file)
-            self.coco = parse_coco(data, self.ann_file, self.ground_truth)
+            with path.open('rb') as file:
+                self.coco = parse_coco(file, self.ann_file, self.ground_truth)
         except LabelReadError as error:
             raise RefusedError(str(error)) from error
+        except OSError as error:
+            raise RefusedError(f'{path}: cannot read the label file: {error.strerror}') from error
         self._rows: dict[str, int] = {}
         there = set(self._walk())
         scenes, folders = [], {'.'}

@@ -3,16 +3,15 @@
 import json
 from array import array
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from samrs_mm.core.errors import LabelReadError
-from samrs_mm.formats.boxes.json_stream import JsonStream
 from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels
+from samrs_mm.formats.coco import IdColumn, read_coco
 
 _NOWHERE = -1
-_LISTS = ('images', 'annotations', 'categories')
 
 
 class CocoIndex:
@@ -82,7 +81,7 @@ class CocoIndex:
         return f'{self.file}:annotations[{row}]'
 
 
-def parse_coco(data: bytes, file: str, with_segmentations: bool = False) -> CocoIndex:
+def parse_coco(file: BinaryIO, name: str, with_segmentations: bool = False) -> CocoIndex:
     """Read a COCO json file.
 
     ``rbox`` (8 numbers) gives the R-Box, else a ``segmentation`` that is one polygon of 4 points;
@@ -90,56 +89,24 @@ def parse_coco(data: bytes, file: str, with_segmentations: bool = False) -> Coco
     their region is no object's true mask.
 
     Args:
-        data: The file's bytes.
-        file: Name for box ids, relative to the data root.
+        file: Open binary file.
+        name: Name for box ids, relative to the data root.
         with_segmentations: Keep all ``segmentation`` entries for ``CocoIndex.segmentations``.
 
     Raises:
-        LabelReadError: Not JSON, one of the three lists is missing, images or categories are not
-            what they should be, or two images share an id or a file name.
+        LabelReadError: As in ``read_coco``; or images or categories are not what they should be,
+            or two images share an id or a file name.
     """
-    try:
-        stream = JsonStream(data.decode(json.detect_encoding(data)).removeprefix('\ufeff'))
-        return _read(stream, file, with_segmentations)
-    except UnicodeDecodeError as error:
-        raise LabelReadError(
-            f'{file}: byte {error.start} is not {error.encoding}: a json file is UTF-8 text'
-        ) from error
-    except json.JSONDecodeError as error:
-        what = f'{error.msg} (the file is empty)' if not data.strip() else error.msg
-        place = f'{file}:{error.lineno}:{error.colno}'
-        raise LabelReadError(f'{place}: malformed JSON: {what}') from error
-    except (RecursionError, ValueError) as error:
-        raise LabelReadError(f'{file}: malformed JSON: {error}') from error
-
-
-def _read(stream: JsonStream, file: str, with_segmentations: bool) -> CocoIndex:
-    if stream.peek() not in ('{', ''):
-        raise LabelReadError(f'{file}: a COCO file is an object with the lists {", ".join(_LISTS)}')
-    columns = _Columns()
-    lists: dict[str, list] = {}
-    seen = set()
-    for key in stream.members():
-        if key in _LISTS and key in seen:
-            raise LabelReadError(f'{file}: the list {key!r} is there twice; merge the two')
-        seen.add(key)
-        if key not in _LISTS:
-            stream.value()
-        elif stream.peek() != '[':
-            raise LabelReadError(f'{file}: {key!r} is not a list')
-        elif key == 'annotations':
-            for entry in stream.items():
-                columns.append(entry, with_segmentations)
+    columns, lists = _Columns(), dict(images=[], categories=[])
+    for key, _, entry in read_coco(file, name):
+        if key == 'annotations':
+            columns.append(entry, with_segmentations)
         else:
-            lists[key] = list(stream.items())
-    stream.end()
-    missing = [key for key in _LISTS if key not in seen]
-    if missing:
-        raise LabelReadError(f'{file}: the list {missing[0]!r} is missing from the COCO file')
-    images = _table(lists['images'], f'{file}: images', 'file_name')
-    _refuse_twins(images, file)
-    categories = _table(lists['categories'], f'{file}: categories', 'name')
-    return CocoIndex(file, images, categories, columns)
+            lists[key].append(entry)
+    images = _table(lists['images'], f'{name}: images', 'file_name')
+    _refuse_twins(images, name)
+    categories = _table(lists['categories'], f'{name}: categories', 'name')
+    return CocoIndex(name, images, categories, columns)
 
 
 def _table(entries: list, place: str, text_key: str) -> dict[Any, str]:
@@ -171,16 +138,16 @@ class _Columns:
     """Annotations as columns; a row is a position in the file's list."""
 
     def __init__(self):
-        self.categories = array('q')
+        self.categories = np.zeros(0, np.int64)
         self.messages: dict[int, str] = {}
         self.segmentations: dict[int, str] = {}
-        self._ids: list[tuple[Any, Any]] = []
+        self._images, self._labels = IdColumn(), IdColumn()
         self._hboxes, self._polygons = array('d'), array('d')
         self._hbox_at, self._polygon_at = array('q'), array('q')
 
     def append(self, entry: Any, with_segmentation: bool) -> None:
         """Take one annotation as it stands in the file; what is wrong with it becomes a message."""
-        row = len(self._ids)
+        row = len(self._images)
         fields = entry if isinstance(entry, dict) else {}
         image, category = fields.get('image_id'), fields.get('category_id')
         try:
@@ -189,7 +156,8 @@ class _Columns:
             self.messages[row] = str(error)
             hbox = polygon = None
         # An unhashable id can't be looked up; its annotation has a message already.
-        self._ids.append((image if _is_id(image) else None, category if _is_id(category) else None))
+        self._images.append(image if _is_id(image) else None)
+        self._labels.append(category if _is_id(category) else None)
         self._hbox_at.append(_store(self._hboxes, hbox))
         self._polygon_at.append(_store(self._polygons, polygon))
         # A crowd's region is that of many objects.
@@ -198,25 +166,21 @@ class _Columns:
             self.segmentations[row] = json.dumps(truth)
 
     def resolve(self, images: dict, categories: dict) -> np.ndarray:
-        """Look all ids up, note the unknown ones, and forget them.
+        """Look all ids up, and note the unknown ones.
 
         Returns:
             Position in ``images`` of each row, int64, or ``_NOWHERE``.
         """
-        image_rows = {key: row for row, key in enumerate(images)}
-        category_rows = {key: row for row, key in enumerate(categories)}
-        image_of_row = np.full(len(self._ids), _NOWHERE)
-        for row, (image, category) in enumerate(self._ids):
-            image_of_row[row] = image_rows.get(image, _NOWHERE)
-            self.categories.append(category_rows.get(category, _NOWHERE))
-            if image_of_row[row] == _NOWHERE:
-                message = f'image_id {_short(image)} is not among the images'
-            elif self.categories[row] == _NOWHERE:
-                message = f'category_id {_short(category)} is not among the categories'
-            else:
-                continue
-            self.messages.setdefault(row, message)
-        self._ids.clear()
+        image_of_row = self._images.places({key: row for row, key in enumerate(images)})
+        self.categories = self._labels.places({key: row for row, key in enumerate(categories)})
+        for key, ids, places in (
+            ('image', self._images, image_of_row),
+            ('category', self._labels, self.categories),
+        ):
+            among = 'images' if key == 'image' else 'categories'
+            for row in np.flatnonzero(places == _NOWHERE).tolist():
+                message = f'{key}_id {_short(ids[row])} is not among the {among}'
+                self.messages.setdefault(row, message)
         return image_of_row
 
     def hbox(self, row: int) -> np.ndarray | None:

@@ -1,11 +1,10 @@
 """COCO instance segmentation."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from samrs_mm.core.resumable import dump
+from samrs_mm.formats.coco import CocoWriter, coco_annotation
 from samrs_mm.formats.exports.base import INSTANCES, Export, ExportImage
 from samrs_mm.formats.exports.outlines import outline
 
@@ -34,10 +33,8 @@ class COCOExport(Export):
         self.polygons = polygons
         if polygons:
             self.losses = dict(holes='holes filled', hole_pixels='pixels of holes filled')
-        self._images: list[dict] = []
-        self._count = 0
         self._file = open(self.out / FILE, 'wb')
-        self._file.write(b'{"annotations":[')
+        self._coco = CocoWriter(self._file, classes)
 
     def convert(self, image: ExportImage) -> tuple[list[dict], Counter]:
         """Return the annotations of an image, without ids."""
@@ -45,37 +42,25 @@ class COCOExport(Export):
         return [self._annotation(box, counts) for box in image.boxes], counts
 
     def _annotation(self, box: dict, counts: Counter) -> dict:
-        segmentation, area = box['segmentation'], box['area']
+        annotation = coco_annotation(box)
         if self.polygons:
-            shape = outline(segmentation)
-            segmentation, area = [ring.ravel().tolist() for ring in shape.parts], shape.area
+            shape = outline(box['segmentation'])
+            rings = [ring.ravel().tolist() for ring in shape.parts]
+            annotation.update(area=shape.area, segmentation=rings)
             counts.update(holes=shape.holes, hole_pixels=shape.hole_pixels)
-        return dict(
-            category_id=box['category_id'],
-            bbox=box['bbox'],
-            area=area,
-            segmentation=segmentation,
-            iscrowd=0,
-            score=box['score'],
-            box_id=box['box_id'],
-            rbox=[value for point in box['polygon'] for value in point],
-        )
+        return annotation
 
     def collect(self, image: ExportImage, converted: list[dict]) -> None:
         """Write an image's annotations; ids count from 1 over the whole file."""
-        number = len(self._images) + 1
-        self._images.append(
-            dict(id=number, file_name=image.file, width=image.width, height=image.height)
+        entry = dict(
+            id=len(self._coco.images) + 1,
+            file_name=image.file,
+            width=image.width,
+            height=image.height,
         )
-        for annotation in converted:
-            self._count += 1
-            text = json.dumps(
-                dict(id=self._count, image_id=number, **annotation), separators=(',', ':')
-            )
-            self._file.write((',\n' if self._count > 1 else '\n').encode() + text.encode())
+        self._coco.add(entry, converted)
 
     def finish(self) -> None:
         """Write categories and images, and close the file."""
-        categories = [dict(id=i + 1, name=name) for i, name in enumerate(self.classes)]
-        self._file.write(b'\n],' + dump(dict(categories=categories, images=self._images))[1:])
+        self._coco.finish()
         self._file.close()

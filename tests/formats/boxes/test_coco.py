@@ -1,3 +1,4 @@
+import io
 import json
 
 import numpy as np
@@ -6,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samrs_mm.core.errors import LabelReadError
-from samrs_mm.formats.boxes.coco import parse_coco
+from samrs_mm.formats.boxes.coco import CocoIndex
+from samrs_mm.formats.boxes.coco import parse_coco as parse_file
 
 IMAGES = [
     dict(id=7, file_name='a.png', width=64, height=64),
@@ -15,6 +17,10 @@ IMAGES = [
 CATEGORIES = [dict(id=10, name='small vehicle'), dict(id=2, name='ship')]
 RBOX = [1, 2, 9.5, 3, 8, 12, 0, 11]
 POLYGON = [[1, 2], [9.5, 3], [8, 12], [0, 11]]
+
+
+def parse_coco(data: bytes, name: str, **options) -> CocoIndex:
+    return parse_file(io.BytesIO(data), name, **options)
 
 
 def annotation(**changes):

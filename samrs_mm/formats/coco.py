@@ -1,0 +1,163 @@
+"""COCO files: one reader and one writer, neither of which holds the annotations in memory.
+
+Source of the format: https://cocodataset.org/#format-data.
+"""
+
+import json
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from samrs_mm.core.errors import LabelReadError
+from samrs_mm.core.resumable import dump
+from samrs_mm.formats.json_stream import JsonStream
+
+LISTS = ('images', 'annotations', 'categories')
+
+
+def read_coco(
+    file: BinaryIO, name: str, lists: Sequence[str] = LISTS
+) -> Iterator[tuple[str, int, Any]]:
+    """Yield the entries of a COCO file's lists in the file's order, whichever list comes first.
+
+    Args:
+        file: Open binary file.
+        name: Its name in messages.
+        lists: The lists that are read; each has to be there.
+
+    Yields:
+        Name of the list, position in it from 0, and the entry, which may be any JSON value.
+
+    Raises:
+        LabelReadError: Not JSON, not an object, or a list is missing, no list, or there twice.
+    """
+    try:
+        stream = JsonStream(file)
+    except ValueError as error:
+        raise LabelReadError(f'{name}: malformed JSON: {error}') from error
+    try:
+        yield from _entries(stream, name, lists)
+    except json.JSONDecodeError as error:
+        place = f'{name}:{stream.place(error)}'
+        raise LabelReadError(f'{place}: malformed JSON: {error.msg}; is it whole?') from error
+    except (RecursionError, ValueError) as error:
+        raise LabelReadError(f'{name}: malformed JSON: {error}') from error
+
+
+def _entries(stream: JsonStream, name: str, lists: Sequence[str]) -> Iterator[tuple[str, int, Any]]:
+    if stream.peek() != '{':
+        found = 'starts with ' + repr(stream.peek()) if stream.peek() else 'is empty'
+        raise LabelReadError(
+            f'{name}:1:1: malformed JSON: the file {found}; a COCO file is an object with the '
+            f'lists {", ".join(lists)}'
+        )
+    seen = set()
+    for key in stream.members():
+        if key not in lists:
+            stream.value()
+            continue
+        if key in seen:
+            raise LabelReadError(f'{name}: the list {key!r} is there twice; merge the two')
+        if stream.peek() != '[':
+            raise LabelReadError(f'{name}: {key!r} is not a list')
+        seen.add(key)
+        for number, entry in enumerate(stream.items()):
+            yield key, number, entry
+    stream.end()
+    missing = [key for key in lists if key not in seen]
+    if missing:
+        raise LabelReadError(f'{name}: the list {missing[0]!r} is missing from the COCO file')
+
+
+class IdColumn:
+    """Ids of many annotations, each different one held once; numbers or text."""
+
+    def __init__(self):
+        self._numbers: dict[Any, int] = {}
+        self._keys: list[Any] = []
+        self._column = array('q')
+
+    def append(self, key: Any) -> None:
+        """Add the id of the next annotation.
+
+        Raises:
+            TypeError: It is a list or an object.
+        """
+        number = self._numbers.setdefault(key, len(self._keys))
+        if number == len(self._keys):
+            self._keys.append(key)
+        self._column.append(number)
+
+    def __len__(self) -> int:
+        return len(self._column)
+
+    def __getitem__(self, row: int) -> Any:
+        return self._keys[self._column[row]]
+
+    def places(self, table: Mapping[Any, int]) -> np.ndarray:
+        """Return the place of each id in a table, ``(N,)`` int64, -1 where it isn't there."""
+        found = np.array([table.get(key, -1) for key in self._keys], np.int64)
+        return found[np.array(self._column, np.int64)]
+
+
+def coco_annotation(box: dict) -> dict:
+    """Return a kept box of a record as an annotation, without its ids.
+
+    Beside COCO's own keys it has ``score``, ``box_id`` and ``rbox`` (the labelled box, 8 numbers).
+    ``iscrowd`` is 0 although masks are RLE: each is one object.
+    """
+    return dict(
+        category_id=box['category_id'],
+        bbox=box['bbox'],
+        area=box['area'],
+        segmentation=box['segmentation'],
+        iscrowd=0,
+        score=box['score'],
+        box_id=box['box_id'],
+        rbox=[value for point in box['polygon'] for value in point],
+    )
+
+
+def coco_categories(classes: Iterable[str]) -> list[dict]:
+    """Return the categories of class names: ``id`` is the pixel value plus 1."""
+    return [dict(id=number, name=name) for number, name in enumerate(classes, 1)]
+
+
+class CocoWriter:
+    """Writes a COCO file image by image; of the annotations none stays in memory.
+
+    Args:
+        file: Open binary file; whoever opened it closes it.
+        classes: Class names by pixel value.
+
+    Attributes:
+        images: The images so far.
+        count: The annotations so far; their ids count from 1.
+    """
+
+    def __init__(self, file: BinaryIO, classes: Sequence[str]):
+        self._file, self._classes = file, classes
+        self.images: list[dict] = []
+        self.count = 0
+        file.write(b'{"annotations":[')
+
+    def add(self, image: dict, annotations: Iterable[dict]) -> None:
+        """Write the annotations of an image.
+
+        Args:
+            image: Its entry in ``images``.
+            annotations: Their entries without ``id`` and ``image_id``, which come first.
+        """
+        self.images.append(image)
+        for annotation in annotations:
+            self._file.write(b',\n' if self.count else b'\n')
+            self.count += 1
+            entry = dict(id=self.count, image_id=image['id'], **annotation)
+            self._file.write(json.dumps(entry, separators=(',', ':')).encode())
+
+    def finish(self) -> None:
+        """Write categories and images; without it the file is no JSON."""
+        rest = dict(categories=coco_categories(self._classes), images=self.images)
+        self._file.write(b'\n],' + dump(rest)[1:])
