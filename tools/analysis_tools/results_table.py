@@ -10,7 +10,7 @@ from pathlib import Path
 from samrs_mm.cli import run_command
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.evaluation.paper.layout import Table, listed_configs, paper_layout
-from samrs_mm.evaluation.paper.tables import MISPRINTS
+from samrs_mm.evaluation.paper.tables import misprints
 from samrs_mm.evaluation.results import Result, best, collect
 
 EPILOG = """\
@@ -81,7 +81,7 @@ def remarks(chosen: dict[str, Result], others: Iterable[Result]) -> list[str]:
     """Return what stands below the tables."""
     outside = [result for config, result in chosen.items() if config not in listed_configs()]
     lines = ["Misprints in the paper's tables:", '']
-    lines += [f'- {config}: {note}' for config, note in MISPRINTS.items()]
+    lines += [f'- {config}: {note}' for config, note in misprints().items()]
     for title, results in (
         ('Configs without a row:', outside),
         ('Results not shown, because another of the same config goes first:', others),

@@ -21,7 +21,7 @@ from samrs_mm.core.resumable import dump, signature_of
 from samrs_mm.evaluation import bootstrap
 from samrs_mm.evaluation.mask_ap import average_precision
 from samrs_mm.evaluation.mask_overlap import BOUNDARY_RATIO
-from samrs_mm.evaluation.paper.tables import TABLE_1
+from samrs_mm.evaluation.paper.tables import paper_tables
 from samrs_mm.formats.annotated import folder, records
 
 FILES = JSON, CSV, MARKDOWN, PLOT, COCO, RUNS = (
@@ -206,10 +206,10 @@ class AblationFinaliser:
 
 def _paper(setting: str) -> dict[str, float] | None:
     """Return the paper's means, in [0, 1] as all others here."""
-    if setting not in TABLE_1:
+    table = paper_tables()[1]
+    if setting not in table.rows:
         return None
-    means = (round(value / 100, 4) for value in TABLE_1[setting])
-    return dict(zip(('mIOU_I', 'mIOU_P'), means, strict=True))
+    return {column: round(value / 100, 4) for column, value in table.values(setting).items()}
 
 
 def _add(found: Gathered, image_id: int, record: dict) -> None:
