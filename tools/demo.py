@@ -39,7 +39,7 @@ def annotate(folder: Path) -> None:
     common = '--data-root', scenes, '--out'
     run('boxes to masks with GrabCut', 'sam_annotate.py', BOXES, *common, masks, '--show', 12)
     options = '--cfg-options', 'model.type=BoxFillSegmentor'
-    run('the honest baseline: fill the box', 'sam_annotate.py', BOXES, *common, fill, *options)
+    run('the baseline: fill the box', 'sam_annotate.py', BOXES, *common, fill, *options)
     truth = scenes / 'annotations.json'
     scores = 'analysis_tools/score_masks.py'
     run('score both against the known masks', scores, masks, fill, '--truth', truth)

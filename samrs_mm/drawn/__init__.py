@@ -1,1 +1,1 @@
-"""Drawn scenes whose masks are known: the demo's data."""
+"""Shapes and scenes with known masks: the data of the demo."""

@@ -1,269 +1,262 @@
-"""The board of a demo scene: it draws, keeps count of what stands where, and cuts the masks."""
+# ruff: noqa: RUF005 (arrays are added)
+"""The ground that shapes are drawn on: textures, shadows, a sensor, and a mask for each shape.
 
-from __future__ import annotations
+Coordinates are continuous pixels, x right and y down: the first pixel covers 0 to 1.
+"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
+import cv2
 import numpy as np
 
-from samrs_mm.drawn.canvas import Canvas, Material, Pose, points_inside
-from samrs_mm.drawn.objects import Colour, Sprite
+from samrs_mm.drawn.shapes import Colour, Colours, Part, Shape, turned
 
-MIN_SHARE_INSIDE = 0.7  # the rule by which DOTA boxes are kept in a tile
+_FINE, _SHIFT = 4, 4  # samples of a pixel along each side; OpenCV's sub-pixel bits
+_FULL = 15 * _FINE**2  # so that the mean over a pixel's samples is a whole number
+_LEAST_INSIDE = 0.7  # fraction of a box that DOTA wants inside a tile
+_MOST_COVERED = 0.08
 
 
 @dataclass(frozen=True)
 class Domain:
-    """Everything that sets one demo dataset apart from another.
+    """What sets one drawn dataset apart from another.
 
-    Attributes:
-        categories: Role in a scene (``ship``, ``small_vehicle`` ...) to class name. A role that is
-            left out is not drawn.
-        kinds: The scene kinds, in the order in which a dataset goes through them.
-        materials: Name of a ground cover to its look.
-        paints: Name of a palette to its RGB colours.
-        gain: Factor per RGB channel (colour of the light).
+    Args:
+        categories: Class name by role in a scene; a role that is left out is not drawn.
+        kinds: Kinds of scenes, in the order in which a dataset goes through them.
+        materials: Two RGB colours of each ground cover, which coarse noise mixes.
+        paints: RGB colours of each palette.
+        light: Factor by channel.
         haze: Brightness added everywhere, in [0, 255].
         blur: Standard deviation of the optics' blur in pixels.
-        noise: Standard deviation of the sensor's noise at mid grey.
+        grain: Standard deviation of the sensor's noise at mid grey.
     """
 
     categories: dict[str, str]
     kinds: tuple[str, ...]
-    materials: dict[str, Material]
-    paints: dict[str, tuple[Colour, ...]]
-    gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    haze: float = 6.0
-    blur: float = 0.6
-    noise: float = 3.5
+    materials: dict[str, tuple[Colour, Colour]]
+    paints: dict[str, Colours]
+    light: Colour
+    haze: float
+    blur: float
+    grain: float
 
 
 @dataclass
-class DemoObject:
+class DrawnObject:
     """One labelled object.
 
-    Attributes:
+    Args:
         category: Class name.
-        polygon: ``(4, 2)`` float, oriented box, clockwise; the first side is the head. Tight around
-            the whole silhouette, also where the picture's border or another object hides part of
-            it.
-        mask: ``(h, w)`` bool, the visible pixels, cropped; never empty.
-        offset: ``(x, y)`` of the crop's first pixel in the picture.
-        truncated: Whether the picture's border cuts the object.
+        polygon: ``(4, 2)`` oriented box, clockwise, the head first; tight around the whole
+            silhouette, also where the picture's border or another object hides part of it.
+        mask: ``(h, w)`` bool, its visible pixels, cropped; never empty.
+        offset: x, y of the crop's first pixel in the picture.
+        truncated: Whether the picture's border cuts it.
     """
 
     category: str
     polygon: np.ndarray
     mask: np.ndarray
     offset: tuple[int, int]
-    truncated: bool = False
+    truncated: bool
 
     def full_mask(self, height: int, width: int) -> np.ndarray:
-        """Return the mask at picture size, ``(height, width)`` bool."""
+        """Return the mask at the picture's size, ``(height, width)`` bool."""
         full = np.zeros((height, width), bool)
         x, y = self.offset
         full[y : y + self.mask.shape[0], x : x + self.mask.shape[1]] = self.mask
         return full
 
 
-@dataclass
-class DemoScene:
-    """A picture, ``(H, W, 3)`` uint8 RGB, and its objects, lower ones first."""
+def coverage(parts: Sequence[Part], x: int, y: int, width: int, height: int) -> np.ndarray:
+    """Return how much of each pixel of a window the union of parts covers.
 
-    image: np.ndarray
-    objects: list[DemoObject]
+    Args:
+        parts: In pixels of the picture.
+        x: Left edge of the window.
+        y: Its top edge.
+        width: Pixels.
+        height: Pixels.
+
+    Returns:
+        ``(height, width)`` float32 in [0, 1].
+    """
+    fine = np.zeros((height * _FINE, width * _FINE), np.uint8)
+    for part in parts:
+        points = ((part.points - (x, y)) * _FINE - 0.5) * 2**_SHIFT
+        points = np.rint(points).astype(np.int32)
+        if part.line:
+            cv2.polylines(fine, [points], False, _FULL, round(part.line * _FINE), shift=_SHIFT)
+        else:
+            cv2.fillPoly(fine, [points], _FULL, shift=_SHIFT)
+    mean = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
+    return mean.astype(np.float32) / _FULL
 
 
-@dataclass
-class _Placed:
-    sprite: Sprite
-    pose: Pose
-    category: str | None
+def noise(rng: np.random.Generator, size: tuple[int, int], cell: float, stretch: float = 1):
+    """Return smooth noise of about unit deviation.
 
-    @cached_property
-    def outline(self) -> list[np.ndarray]:
-        return [self.pose.apply(polygon) for polygon in self.sprite.outline]
+    Args:
+        rng: Source of randomness.
+        size: H, W.
+        cell: Height of a bump in pixels.
+        stretch: How many times wider than high the bumps are.
 
-    @cached_property
-    def silhouette(self) -> tuple[int, int, np.ndarray]:
-        """Offset x, y and the unclipped mask of the pixels whose centres lie inside."""
-        points = np.concatenate(self.outline)
-        x0, y0 = np.floor(points.min(0)).astype(int)
-        x1, y1 = np.ceil(points.max(0)).astype(int) + 1
-        xs, ys = np.arange(x0, x1) + 0.5, np.arange(y0, y1) + 0.5
-        inside = np.zeros((len(ys), len(xs)), bool)
-        for polygon in self.outline:
-            inside |= points_inside(polygon, xs, ys)
-        return int(x0), int(y0), inside
+    Returns:
+        ``(H, W)`` float32.
+    """
+    cells = [int(size[0] / cell) + 4, int(size[1] / (cell * stretch)) + 4]
+    whole = int(cells[1] * cell * stretch), int(cells[0] * cell)
+    grid = rng.standard_normal(cells, np.float32)
+    return 1.3 * cv2.resize(grid, whole, interpolation=cv2.INTER_CUBIC)[-size[0] :, -size[1] :]
 
 
 class Board:
-    """Takes sprites and areas from a layout and turns them into a :class:`DemoScene`.
+    """A scene under construction, drawn in a frame at its middle that is turned at random.
 
     Args:
         width: Pixels.
         height: Pixels.
-        domain: Class names, materials, palettes.
-        rng: Source of all randomness of the scene.
+        domain: Class names, colours and sensor.
+        rng: Source of all randomness.
     """
 
-    def __init__(self, width: int, height: int, domain: Domain, rng: np.random.Generator) -> None:
-        self.width, self.height, self.domain, self.rng = width, height, domain, rng
-        self.canvas = Canvas(width, height, rng)
-        self.radius = float(np.hypot(width, height)) / 2
-        self.side = float(min(width, height))
-        direction = rng.uniform(0, 2 * np.pi)
-        self.sun = np.array([np.cos(direction), np.sin(direction)])
-        self.shadow_reach, self.shadow_strength = rng.uniform(0.8, 1.3), rng.uniform(0.45, 0.6)
-        self.taken = np.zeros((height, width), bool)
-        self._placed: list[_Placed] = []
-        self._textures: dict[str, np.ndarray] = {}
+    def __init__(self, width: int, height: int, domain: Domain, rng: np.random.Generator):
+        self.size, self.domain, self.rng = (height, width), domain, rng
+        self.side, self.reach = min(self.size), np.hypot(width, height) / 2 + 20
+        self.angle, sun = rng.uniform(0, 2 * np.pi, 2)
+        self.sun = turned([(1, 0)], sun)[0]
+        self.image = np.zeros((height, width, 3), np.float32)
+        self._materials = {name: self._texture(name) for name in domain.materials}
+        self._taken = np.zeros(self.size, bool)
+        self._top = np.zeros(self.size, int)
+        self._objects: list[DrawnObject | None] = []
 
-    def frame(self) -> Pose:
-        """Return a frame at the middle of the picture, turned at random."""
-        return Pose(self.width / 2, self.height / 2, self.rng.uniform(0, 2 * np.pi))
+    def _texture(self, name: str) -> np.ndarray:
+        rng, size = self.rng, self.size
+        colour, tint = np.float32(self.domain.materials[name])
+        mix = 1 / (1 + np.exp(-2.2 * noise(rng, size, 80) - 1.3 * noise(rng, size, 27)))[..., None]
+        light = 3 * noise(rng, size, 11) + 3 * noise(rng, size, 3.5)
+        light += 4 * rng.standard_normal(size, np.float32)
+        if name == 'water':
+            light = 0.3 * light + 2.4 * noise(rng, size, 2.2, 4) + 2 * noise(rng, size, 7, 5)
+        return colour * (1 - mix) + tint * mix + light[..., None] * (colour / colour.mean())
 
-    def texture(self, name: str) -> np.ndarray:
-        """Return the picture covered with a material, ``(H, W, 3)`` float32; made once."""
-        if name not in self._textures:
-            self._textures[name] = self.canvas.texture(self.domain.materials[name])
-        return self._textures[name]
-
-    def ground(self, name: str) -> None:
-        """Cover the whole picture with a material."""
-        self.canvas.image[:] = self.texture(name)
+    def _in_picture(self, part: Part, u: float, v: float, turn: float) -> Part:
+        points = turned(turned(part.points, turn) + (u, v), self.angle)
+        return part._replace(points=points + (self.size[1] / 2, self.size[0] / 2))
 
     def area(
-        self,
-        pose: Pose,
-        polygons: list[np.ndarray],
-        paint: Colour | str,
-        opacity: float = 1.0,
-        soft: float = 0.0,
+        self, points: np.ndarray, paint: Colour | str, opacity: float = 1, line: float = 0
     ) -> None:
-        """Paint local polygons on the ground with a colour or a material."""
-        moved = [pose.apply(polygon) for polygon in polygons]
-        self._fill(
-            moved, (*paint[:3], opacity) if not isinstance(paint, str) else paint, opacity, soft
-        )
-
-    def _fill(
-        self,
-        polygons: list[np.ndarray],
-        paint: Colour | str,
-        opacity: float = 1.0,
-        soft: float = 0.0,
-    ) -> None:
-        if isinstance(paint, str):
-            self.canvas.fill(polygons, self.texture(paint), opacity, soft)
-        else:
-            self.canvas.fill(polygons, paint[:3], paint[3] if len(paint) > 3 else opacity, soft)
-
-    def _draw(self, placed: _Placed) -> None:
-        for polygons, paint in placed.sprite.parts:
-            self._fill([placed.pose.apply(polygon) for polygon in polygons], paint)
-
-    def put(self, role: str, sprite: Sprite, pose: Pose, gap: float | None = None) -> bool:
-        """Place a labelled object unless it would leave the picture or overlap another one.
+        """Paint on the ground.
 
         Args:
-            role: Key of ``Domain.categories``.
-            sprite: What to draw. Things painted on the ground are drawn at once, the others when
-                the scene is finished, above all areas.
-            pose: Where.
-            gap: Distance in pixels kept to what stands there; None: touching is fine, and so is an
-                overlap of 8 % of the silhouette.
+            points: ``(N, 2)`` in the frame: u along it, v across it.
+            paint: RGB, or the name of a material.
+            opacity: In [0, 1].
+            line: Width in pixels of an open line; 0 fills the polygon.
+        """
+        self._paint(self._in_picture(Part(points, paint, False, line, opacity), 0, 0, 0))
+
+    def _paint(self, part: Part) -> None:
+        window, alpha = self._cover([part])
+        paint = self._materials[part.paint][window] if isinstance(part.paint, str) else part.paint
+        self.image[window] += (paint - self.image[window]) * (alpha * part.opacity)[..., None]
+
+    def _cover(self, parts: Sequence[Part]) -> tuple[tuple[slice, slice], np.ndarray]:
+        """Return a window of the picture and how much of its pixels the parts cover."""
+        points, size = np.concatenate([part.points for part in parts]), self.size[::-1]
+        x0, y0 = np.clip(np.floor(points.min(0)).astype(int) - 4, 0, size).tolist()
+        x1, y1 = np.clip(np.ceil(points.max(0)).astype(int) + 4, 0, size).tolist()
+        if x0 == x1 or y0 == y1:
+            x0, y0, x1, y1 = 0, 0, 1, 1
+        return (slice(y0, y1), slice(x0, x1)), coverage(parts, x0, y0, x1 - x0, y1 - y0)
+
+    def put(
+        self, role: str | None, shape: Shape, u: float, v: float, turn: float = 0, gap: int = 0
+    ) -> bool:
+        """Place a shape, unless it would leave the picture or stand on something.
+
+        Args:
+            role: Key of ``Domain.categories``; None draws it without a label.
+            shape: What to draw.
+            u: Where, along the frame, in pixels from the middle.
+            v: The same across the frame.
+            turn: Direction of its head in the frame, in radians.
+            gap: Pixels kept to what stands there; with 0, 8 % of it may overlap.
 
         Returns:
             Whether it was placed.
         """
+        if role and role not in self.domain.categories:
+            return False
+        parts = [self._in_picture(part, u, v, turn) for part in shape.parts]
+        solid = [part for part in parts if part.solid]
+        window, inner, whole = self._silhouette(solid, gap)
+        mask = whole[inner]
+        inside = mask.sum() / max(whole.sum(), 1)
+        if inside < (_LEAST_INSIDE if role else 0.01):
+            return False
+        if shape.height:
+            near = cv2.dilate(np.uint8(whole), np.ones((2 * gap + 1,) * 2))[inner] > 0
+            if (self._taken[window] & near).sum() > (0 if gap else _MOST_COVERED * mask.sum()):
+                return False
+            self._shadow(solid, shape.height)
+        for part in parts:
+            self._paint(part)
+        self._taken[window] |= mask
+        box = self._in_picture(Part(shape.box, ''), u, v, turn).points
+        offset = window[1].start, window[0].start
         category = self.domain.categories.get(role)
-        placed = _Placed(sprite, pose, category)
-        if category is None or self._share_inside(placed) < MIN_SHARE_INSIDE:
-            return False
-        if sprite.height and self._blocked(placed, gap):
-            return False
-        self._accept(placed)
+        self._objects.append(DrawnObject(category, box, mask, offset, inside < 1))
+        if shape.height:
+            self._top[window][mask] = len(self._objects)
         return True
 
-    def decorate(self, sprite: Sprite, pose: Pose, gap: float = 2.0) -> bool:
-        """Place something unlabelled (a tree, a building) where it covers nothing."""
-        placed = _Placed(sprite, pose, None)
-        if self._blocked(placed, gap):
-            return False
-        self._accept(placed)
-        return True
+    def reserve(self, points: np.ndarray) -> None:
+        """Keep what is placed later off a polygon ``(N, 2)`` of the frame."""
+        window, alpha = self._cover([self._in_picture(Part(points, ''), 0, 0, 0)])
+        self._taken[window] |= alpha > 0
 
-    def reserve(self, pose: Pose, polygons: list[np.ndarray]) -> None:
-        """Keep what is placed later off an area."""
-        window, mask = self._clipped(_Placed(Sprite(polygons), pose, None))
-        self.taken[window] |= mask
-
-    def finish(self) -> DemoScene:
-        """Draw the shadows, then everything that stands, and cut the masks."""
-        standing = [placed for placed in self._placed if placed.sprite.height]
-        for placed in standing:
-            self._throw_shadow(placed)
-        for placed in standing:
-            self._draw(placed)
-        # Only a thing that stands hides what is below: a field painted inside a track doesn't.
-        topmost = np.full((self.height, self.width), -1)
-        for index, placed in enumerate(self._placed):
-            if placed.sprite.height:
-                window, mask = self._clipped(placed)
-                topmost[window][mask] = index
-        objects = []
-        for index, placed in enumerate(self._placed):
-            if placed.category is None:
-                continue
-            window, mask = self._clipped(placed)
-            visible = mask & (topmost[window] <= index)
-            if visible.any():
-                objects.append(
-                    DemoObject(
-                        placed.category,
-                        placed.pose.apply(placed.sprite.extent()),
-                        visible,
-                        (window[1].start, window[0].start),
-                        self._share_inside(placed) < 1,
-                    )
-                )
-        domain = self.domain
-        return DemoScene(
-            self.canvas.developed(domain.blur, domain.noise, domain.gain, domain.haze), objects
+    def _silhouette(
+        self, parts: list[Part], margin: int
+    ) -> tuple[tuple[slice, slice], tuple[slice, slice], np.ndarray]:
+        """Return a window of the picture, where it lies in a mask, and that mask ``(h, w)``."""
+        points, size = np.concatenate([part.points for part in parts]), self.size[::-1]
+        start = np.floor(points.min(0)).astype(int) - margin
+        end = np.ceil(points.max(0)).astype(int) + margin + 1
+        whole = coverage(parts, *start.tolist(), *(end - start).tolist()) >= 0.5
+        (x0, y0), (x1, y1) = np.clip(start, 0, size), np.clip(end, 0, size)
+        window, inner = (
+            np.s_[y0:y1, x0:x1],
+            np.s_[y0 - start[1] : y1 - start[1], x0 - start[0] : x1 - start[0]],
         )
+        return window, inner, whole
 
-    def _throw_shadow(self, placed: _Placed) -> None:
-        reach = placed.sprite.height * self.shadow_reach
-        self.canvas.shade(placed.outline, 0.35 * self.shadow_strength, soft=1.4)
-        steps = [reach] if placed.sprite.hovering else np.arange(0, reach + 1, 1.5)
-        cast = [polygon + self.sun * step for step in steps for polygon in placed.outline]
-        self.canvas.shade(cast, self.shadow_strength, soft=0.5 + 0.04 * reach)
+    def _shadow(self, parts: list[Part], height: float) -> None:
+        steps = np.arange(0, height + 1, 1.5)
+        cast = [part._replace(points=part.points + self.sun * s) for s in steps for part in parts]
+        window, alpha = self._cover(cast)
+        dark = cv2.GaussianBlur(alpha, (0, 0), 1, borderType=cv2.BORDER_REPLICATE)[..., None]
+        self.image[window] *= 1 - dark * np.float32([0.5, 0.48, 0.44])
 
-    def _clipped(self, placed: _Placed) -> tuple[tuple[slice, slice], np.ndarray]:
-        x, y, mask = placed.silhouette
-        height, width = mask.shape
-        x0, x1 = np.clip((x, x + width), 0, self.width).tolist()
-        y0, y1 = np.clip((y, y + height), 0, self.height).tolist()
-        return (slice(y0, y1), slice(x0, x1)), mask[y0 - y : y1 - y, x0 - x : x1 - x]
+    def objects(self) -> list[DrawnObject]:
+        """Return the labelled objects, lower ones first."""
+        for number, item in enumerate(self._objects, 1):
+            (x, y), (height, width) = item.offset, item.mask.shape
+            item.mask &= self._top[y : y + height, x : x + width] <= number
+        return [item for item in self._objects if item.category and item.mask.any()]
 
-    def _share_inside(self, placed: _Placed) -> float:
-        return float(self._clipped(placed)[1].sum() / max(placed.silhouette[2].sum(), 1))
-
-    def _blocked(self, placed: _Placed, gap: float | None) -> bool:
-        if gap is not None:
-            extent = placed.sprite.extent()
-            middle = extent.mean(0)
-            wide = extent + np.sign(extent - middle) * gap
-            placed = _Placed(Sprite([wide]), placed.pose, None)
-        window, mask = self._clipped(placed)
-        covered = (self.taken[window] & mask).sum()
-        return bool(covered > (0 if gap is not None else 0.08 * mask.sum()))
-
-    def _accept(self, placed: _Placed) -> None:
-        self._placed.append(placed)
-        window, mask = self._clipped(placed)
-        self.taken[window] |= mask
-        if not placed.sprite.height:
-            self._draw(placed)
+    def photo(self) -> np.ndarray:
+        """Return what a sensor would have seen, ``(H, W, 3)`` uint8 RGB."""
+        look, rng = self.domain, self.rng
+        image = self.image * np.float32(look.light) * np.float32(1 - look.haze / 255)
+        image = cv2.GaussianBlur(image + np.float32(look.haze), (0, 0), look.blur)
+        image += 0.5 * (image - cv2.GaussianBlur(image, (0, 0), 1.6))  # providers sharpen
+        luma = rng.standard_normal((*self.size, 1), np.float32)
+        chroma = rng.standard_normal(image.shape, np.float32)
+        image += look.grain * np.sqrt(np.clip(image, 8, 255) / 128) * (0.8 * luma + 0.5 * chroma)
+        return np.clip(np.rint(image), 0, 255).astype(np.uint8)

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from samrs_mm.drawn.canvas import points_inside, rectangle
-from samrs_mm.drawn.scenes import DOMAINS, DemoObject, draw_scene
+from samrs_mm.drawn.board import DrawnObject, coverage
+from samrs_mm.drawn.scenes import DOMAINS, draw_scene
+from samrs_mm.drawn.shapes import Part, rectangle
 
 KINDS = [(domain, kind) for domain in DOMAINS for kind in DOMAINS[domain].kinds]
 SIZE = 256
@@ -18,7 +19,7 @@ def scenes():
     return {key: draw_scene(key[1], SIZE, np.random.default_rng(5), key[0]) for key in KINDS}
 
 
-def box_coordinates(item: DemoObject) -> tuple[np.ndarray, np.ndarray, float, float]:
+def box_coordinates(item: DrawnObject) -> tuple[np.ndarray, np.ndarray, float, float]:
     """Visible pixel centres along the box's length and width, and these two."""
     origin, length_end, width_end = item.polygon[3], item.polygon[0], item.polygon[2]
     length, width = np.hypot(*(length_end - origin)), np.hypot(*(width_end - origin))
@@ -97,16 +98,17 @@ def test_some_boats_touch_and_lie_inside_the_harbor_box():
     masks = [item.full_mask(512, 512) for item in ships]
     assert any(touching(a, b) for k, a in enumerate(masks) for b in masks[:k])
     harbor = next(item for item in scene.objects if item.category == 'harbor')
-    inside = points_inside(harbor.polygon, np.arange(512) + 0.5, np.arange(512) + 0.5)
+    inside = coverage([Part(harbor.polygon, '')], 0, 0, 512, 512) >= 0.5
     assert sum((mask & inside).sum() > 0.5 * mask.sum() for mask in masks) >= 5
 
 
-def test_points_inside_decides_by_pixel_centres():
-    square = rectangle(1.0, 3.0, 0.6, 2.4)
-    centres = np.arange(4) + 0.5
-    expected = np.zeros((4, 4), bool)
-    expected[1, 1:3] = True
-    np.testing.assert_array_equal(points_inside(square, centres, centres), expected)
+def test_coverage_is_the_part_of_a_pixel_that_a_union_covers():
+    squares = [Part(rectangle(1.0, 3.0, 0.75, 2.5), ''), Part(rectangle(2.0, 3.0, 1.0, 2.0), '')]
+    expected = np.zeros((4, 4))
+    expected[0, 1:3], expected[1, 1:3], expected[2, 1:3] = 0.25, 1, 0.5
+    found = coverage(squares, 0, 0, 4, 4)
+    np.testing.assert_allclose(found, expected, atol=0.26)  # OpenCV draws outlines a sample wide
+    np.testing.assert_array_equal(coverage(squares, 1, 1, 2, 3), found[1:, 1:3])
 
 
 def test_the_same_seed_gives_the_same_bytes_in_another_process():

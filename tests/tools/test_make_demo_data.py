@@ -108,7 +108,7 @@ def test_a_folder_with_other_files_is_refused(tmp_path, capsys, foreign):
     assert main([str(tmp_path), '--size', '64']) == 2
     error = capsys.readouterr().err
     assert error.count('\n') == 1
-    assert f'{tmp_path} holds other files ({foreign})' in error
+    assert f'{tmp_path} holds files that are not of this tool, such as {foreign}' in error
     assert hashes(tmp_path) == {foreign: hashlib.sha256(b'mine').hexdigest()}
 
 

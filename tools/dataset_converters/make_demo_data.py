@@ -1,13 +1,13 @@
 """Draw a small remote-sensing detection dataset whose instance masks are known."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path
 
+from samrs_mm.cli import run_command
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.drawn.dataset import scene_names, write_demo_dataset
-from samrs_mm.drawn.scenes import DOMAINS
+from samrs_mm.drawn.scenes import DOMAINS, LEAST_SIZE
 
 EPILOG = """\
 what is written
@@ -31,63 +31,42 @@ example
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the command line's parser."""
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        'out', metavar='OUT', type=Path, help='folder to write; new, empty, or of an earlier run'
-    )
-    parser.add_argument(
-        '--scenes', metavar='N', type=int, default=6, help='number of pictures (default: 6)'
-    )
-    parser.add_argument(
-        '--size', type=int, default=512, help='side of a picture in pixels, >= 64 (default: 512)'
-    )
-    parser.add_argument(
-        '--seed', type=int, default=0, help='another seed draws other scenes (default: 0)'
-    )
-    parser.add_argument(
-        '--domain',
-        choices=sorted(DOMAINS),
-        default='a',
-        help="a: class names of the SOTA subset; b: SIOR's, another light and sensor (default: a)",
-    )
-    parser.add_argument(
-        '--format',
-        choices=['both', 'dota', 'coco'],
-        default='both',
-        help='which labels to write (default: both)',
-    )
-    return parser
+    add = parser.add_argument
+    add('out', metavar='OUT', type=Path, help='folder to write; new, empty, or of an earlier run')
+    add('--scenes', metavar='N', type=int, default=6, help='number of pictures (default: 6)')
+    add('--size', type=int, default=512, help='side of a picture in pixels, >= 64 (default: 512)')
+    add('--seed', type=int, default=0, help='another seed draws other scenes (default: 0)')
+    add('--domain', choices=sorted(DOMAINS), default='a',
+        help="a: class names of the SOTA subset; b: SIOR's, another light and sensor "
+        '(default: a)')  # fmt: skip
+    add('--format', choices=['both', 'dota', 'coco'], default='both',
+        help='which labels to write (default: both)')  # fmt: skip
+    return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the tool and return its exit code: 0 done, 1 could not write, 2 refused."""
-    args = build_parser().parse_args(argv)
-    for name, least in (('scenes', 1), ('size', 64), ('seed', 0)):
+    args = parse_args(argv)
+    return run_command(lambda: run(args), 'run the same command again')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw the scenes."""
+    for name, least in (('scenes', 1), ('size', LEAST_SIZE), ('seed', 0)):
         if getattr(args, name) < least:
-            print(
-                f'--{name} is {getattr(args, name)}; it must be at least {least}', file=sys.stderr
-            )
-            return 2
+            raise RefusedError(f'--{name} is {getattr(args, name)}; it must be at least {least}')
     formats = ('dota', 'coco') if args.format == 'both' else (args.format,)
     total, names = 0, scene_names(args.scenes, args.domain)
     width = max(len(name) for name, _ in names)
-    try:
-        written = write_demo_dataset(
-            args.out, args.scenes, args.size, args.seed, args.domain, formats
-        )
-        for count, (name, objects) in enumerate(written, 1):
-            total += objects
-            print(f'[{count}/{len(names)}] {name:<{width}} {objects:4d} objects', flush=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        print(f'refused: {error}', file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f'cannot write {args.out}: {error}', file=sys.stderr)
-        return 1
+    written = write_demo_dataset(args.out, args.scenes, args.size, args.seed, args.domain, formats)
+    for count, (name, objects) in enumerate(written, 1):
+        total += objects
+        print(f'[{count}/{len(names)}] {name:<{width}} {objects:4d} objects', flush=True)
     print(f'{len(names)} scenes with {total} objects are in {args.out}. Next:')
     config = 'coco_grabcut_hbox.py' if args.format == 'coco' else 'dota_grabcut_rbox.py'
     print(f'  python tools/sam_annotate.py configs/annotate/{config} --data-root {args.out}')
