@@ -13,7 +13,7 @@ from typing import Any
 
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError, SamrsError
-from samrs_mm.core.parallel import in_order
+from samrs_mm.core.parallel import ordered_map
 from samrs_mm.core.resumable import dump
 from samrs_mm.datasets.segmentation.image_index import Entry
 from samrs_mm.formats.annotated import folder, records
@@ -113,7 +113,7 @@ class Exporter:
             (place / _IMAGES).mkdir()
         export, result = make(place), Exported()
         one = _One(export, self.root, self.images)
-        stream = in_order(one, entries, min(workers, len(entries)))
+        stream = ordered_map(one, entries, min(workers, len(entries)))
         with closing(stream), _told_if_full(self.out):
             for done in progress(stream):
                 if done.error:

@@ -16,7 +16,7 @@ from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.classes import SIOR_CLASSES, UnknownClassError
 from samrs_mm.core.errors import LabelReadError, SamrsError
 from samrs_mm.core.images import file_sha256, image_size, write_png
-from samrs_mm.core.parallel import in_order
+from samrs_mm.core.parallel import ordered_map
 from samrs_mm.core.resumable import dump, signature_of
 from samrs_mm.datasets.boxes.released import SAMRSBoxDataset
 from samrs_mm.datasets.segmentation.image_index import is_dior_trainval, scene_of
@@ -81,7 +81,7 @@ class ReleasedImporter:
         self.signature = signature_of(self.settings())
         done = self.out.done()
         todo = [unit for unit in self.plan.units if unit.stem not in done]
-        with closing(in_order(self._one, todo, min(workers, len(todo)))) as stream:
+        with closing(ordered_map(self._one, todo, min(workers, len(todo)))) as stream:
             yield from progress(stream, total=len(todo))
 
     def defects(self) -> Counter:

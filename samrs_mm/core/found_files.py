@@ -1,10 +1,54 @@
-"""Find the files of a download by name, however deep they were unpacked."""
+"""Find files by name: in one folder by stem, or however deep a download was unpacked."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from samrs_mm.core.errors import RefusedError
+
+
+def files_by_stem(folder: str | os.PathLike, suffixes: Collection[str]) -> dict[str, list[str]]:
+    """Return the files of a folder by stem: ``{stem: [file name, ...]}``, sorted; {} if absent.
+
+    Hidden files and folders inside are passed over.
+
+    Args:
+        folder: The folder.
+        suffixes: Suffixes in lower case, such as ``IMAGE_SUFFIXES``; those of files may be upper.
+    """
+    stems: dict[str, list[str]] = {}
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        stem, suffix = os.path.splitext(name)
+        if suffix.lower() in suffixes and not name.startswith('.'):
+            stems.setdefault(stem, []).append(name)
+    return stems
+
+
+def read_stems(path: Path, known: Collection[str], what: str) -> set[str]:
+    """Return the names in a list, one a line; blanks around them are dropped.
+
+    Args:
+        path: The list, such as ``train.txt``.
+        known: Names that may be in it.
+        what: What has these names, such as ``'image in data/mine'``.
+
+    Raises:
+        RefusedError: It can't be read, is empty, or has a name that isn't known.
+    """
+    try:
+        lines = path.read_text(encoding='utf-8').split('\n')
+    except (OSError, ValueError) as error:
+        reason = getattr(error, 'strerror', None) or error
+        raise RefusedError(f'list {path}: cannot read it: {reason}') from error
+    stems = {line.strip() for line in lines} - {''}
+    unknown = sorted(stems - set(known))
+    if unknown or not stems:
+        example = f'such as {unknown[0]!r}' if unknown else 'it is empty'
+        raise RefusedError(
+            f'list {path}: {len(unknown)} of {len(stems)} names are no {what}, {example}; give '
+            'names without suffix, as make_splits.py writes them'
+        )
+    return stems
 
 
 def files_by_name(root: str | os.PathLike) -> dict[str, list[Path]]:
@@ -25,7 +69,7 @@ def files_by_name(root: str | os.PathLike) -> dict[str, list[Path]]:
     return {name: sorted(paths) for name, paths in found.items()}
 
 
-def the_one(paths: Sequence[Path]) -> Path:
+def first_copy(paths: Sequence[Path]) -> Path:
     """Return the first of several files of one name; copies differ in neither size nor content.
 
     Raises:

@@ -18,7 +18,7 @@ from samrs_mm.core.errors import SamrsError
 _BATCH = 64
 
 
-def in_order(work: Callable, items: Sequence, workers: int) -> Iterator[Any]:
+def ordered_map(work: Callable, items: Sequence, workers: int) -> Iterator[Any]:
     """Yield ``work(item)`` for each item, in order, holding results of a few items only.
 
     Args:
@@ -38,13 +38,13 @@ def in_order(work: Callable, items: Sequence, workers: int) -> Iterator[Any]:
             yield from pool.map(_call, batch, chunksize=4)
 
 
-def as_done(work: Callable, items: Sequence, workers: int) -> Iterator[Any]:
-    """Yield ``work(item)`` for each item as it is done; items are begun in their order.
+def unordered_map(work: Callable, items: Sequence, workers: int) -> Iterator[Any]:
+    """Yield ``work(item)`` for each item as it is done; items are started in their order.
 
     Args:
-        work: As for ``in_order``.
-        items: As for ``in_order``.
-        workers: As for ``in_order``.
+        work: As for ``ordered_map``.
+        items: As for ``ordered_map``.
+        workers: As for ``ordered_map``.
 
     Raises:
         SamrsError: A process died.

@@ -30,6 +30,9 @@ class ResumableFolder:
         record: Path of the record.
     """
 
+    owner = 'this tool'
+    """Whose files may be in it, for messages."""
+
     def __init__(
         self,
         root: str | os.PathLike,
@@ -109,7 +112,7 @@ class ResumableFolder:
         foreign = self.foreign()
         if foreign:
             raise RefusedError(
-                f'out {self.root} holds files that are not of this tool, such as {foreign[0]}; '
+                f'out {self.root} holds files that are not of {self.owner}, such as {foreign[0]}; '
                 'choose an empty folder'
             )
 

@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Axis:
-    """Windows along one side of a scene, as mmsegmentation slides them.
+    """Windows along one side of a scene, as mmsegmentation slides them and as tiles are cut.
 
     The last window is shifted back to the end. A scene shorter than the window has one window of
     its own length.

@@ -1,7 +1,7 @@
-"""Cut scenes into tiles and deal boxes to them.
+"""Cut scenes into tiles and assign boxes to them.
 
-As BboxToolkit's and mmrotate's splitters do: a sliding window whose last position is shifted back
-to the border, and a box belongs to every tile that covers at least ``iof`` of its area.
+As BboxToolkit's and mmrotate's splitters do it: a sliding window whose last position is shifted
+back to the border, and a box belongs to every tile that covers at least ``iof`` of its area.
 """
 
 import re
@@ -13,6 +13,7 @@ import shapely
 
 from samrs_mm.core.boxes import bounding_boxes
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.scene_windows import Axis
 
 _STEM = re.compile(r'(.+)__(\d+)__(\d+)___(\d+)')
 
@@ -24,7 +25,7 @@ class TileSpec:
     Args:
         size: Side of the square tile in pixels.
         overlap: Overlap of neighbouring tiles in pixels, less than ``size``.
-        iof: Least share of a box's area inside a tile for the box to belong to it, in (0, 1].
+        iof: Least fraction of a box's area inside a tile for the box to belong to it, in (0, 1].
         pad: RGB of the part of a tile beyond the scene.
         drop_empty: Leave out tiles without boxes.
     """
@@ -105,6 +106,12 @@ def parse_tile_stem(stem: str) -> tuple[str, Window]:
     return match[1], Window(x, y, size, size)
 
 
+def scene_of_tile(stem: str) -> str | None:
+    """Return the scene in a name that ``tile_stem`` made; None of any other name."""
+    match = _STEM.fullmatch(stem)
+    return match[1] if match else None
+
+
 def windows(width: int, height: int, spec: TileSpec) -> list[Window]:
     """Return the tiles of a scene in row-major order.
 
@@ -113,8 +120,18 @@ def windows(width: int, height: int, spec: TileSpec) -> list[Window]:
         height: Scene height in pixels.
         spec: Tile size and overlap.
     """
-    xs, ys = (_starts(side, spec.size, spec.size - spec.overlap) for side in (width, height))
+    xs, ys = (axis_of(side, spec).starts for side in (width, height))
     return [Window(x, y, spec.size, spec.size) for y in ys for x in xs]
+
+
+def axis_of(side: int, spec: TileSpec) -> Axis:
+    """Return where the tiles of a scene lie along one side of it.
+
+    Args:
+        side: Length of the side in pixels.
+        spec: Tile size and overlap.
+    """
+    return Axis(side, spec.size, spec.size - spec.overlap)
 
 
 def count_tiles(sizes: Mapping[tuple[int, int], int], spec: TileSpec) -> int:
@@ -132,20 +149,15 @@ def count_tiles(sizes: Mapping[tuple[int, int], int], spec: TileSpec) -> int:
     return sum(images * len(windows(*size, spec)) for size, images in sizes.items())
 
 
-def _starts(side: int, size: int, stride: int) -> list[int]:
-    last = max(side - size, 0)
-    return [*range(0, last, stride), last]
-
-
 def assign(polygons: np.ndarray, tiles: list[Window], iof: float) -> list[np.ndarray]:
-    """Deal boxes to tiles.
+    """Assign boxes to tiles.
 
     A box without area belongs to the tiles that hold its centre; one with NaN to none.
 
     Args:
         polygons: Corners ``(N, 4, 2)`` in scene pixels.
         tiles: Windows of the scene.
-        iof: Least share of a box's area inside the tile.
+        iof: Least fraction of a box's area inside the tile.
 
     Returns:
         For each tile the indices of its boxes, ascending.
@@ -162,14 +174,15 @@ def assign(polygons: np.ndarray, tiles: list[Window], iof: float) -> list[np.nda
     for tile in tiles:
         low, high = (tile.x, tile.y), (tile.x + tile.width, tile.y + tile.height)
         near = finite & (bounds[:, :2] < high).all(axis=1) & (bounds[:, 2:] > low).all(axis=1)
-        share = np.zeros(len(polygons))
+        fraction = np.zeros(len(polygons))
         solid = near & (areas > 0)
         inner = shapely.intersection(shapes[solid], shapely.box(*low, *high))
-        share[solid] = shapely.area(inner) / areas[solid]
-        # rounding leaves the share of a box that lies wholly inside a little below 1
-        share[solid & (bounds[:, :2] >= low).all(axis=1) & (bounds[:, 2:] <= high).all(axis=1)] = 1
+        fraction[solid] = shapely.area(inner) / areas[solid]
+        # rounding leaves the fraction of a box that lies wholly inside a little below 1
+        within = (bounds[:, :2] >= low).all(axis=1) & (bounds[:, 2:] <= high).all(axis=1)
+        fraction[solid & within] = 1
         flat = finite & (areas == 0)
         inside = (centres >= low).all(axis=1) & (centres < high).all(axis=1)
-        share[flat & inside] = 1
-        result.append(np.flatnonzero(share >= iof))
+        fraction[flat & inside] = 1
+        result.append(np.flatnonzero(fraction >= iof))
     return result

@@ -13,7 +13,7 @@ from samrs_mm.annotate.exporter import RECORD as EXPORT_RECORD
 from samrs_mm.core.boxes import bounding_boxes
 from samrs_mm.core.classes import NAMED_CLASSES, UNLABELLED
 from samrs_mm.core.errors import LabelReadError, RefusedError, SamrsError
-from samrs_mm.core.parallel import in_order
+from samrs_mm.core.parallel import ordered_map
 from samrs_mm.core.rle import area
 from samrs_mm.datasets.boxes.released import INSTANCE_FOLDERS
 from samrs_mm.datasets.segmentation.image_index import LABEL_FOLDERS, read_meta
@@ -148,7 +148,7 @@ def _read_all(files: Sequence[Labels], work: '_Chunk', workers: int, progress: P
     """Return what was read of all files, in their order."""
     chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
     step, parts = progress('img', len(files)), []
-    for chunk, part in zip(chunks, in_order(work, chunks, workers), strict=True):
+    for chunk, part in zip(chunks, ordered_map(work, chunks, workers), strict=True):
         parts.append(part)
         step(len(chunk))
     return Part.merged(parts, len(work.classes))

@@ -245,7 +245,7 @@ def test_other_settings_into_the_same_folder(prepare, tmp_path, capsys):
     assert prepare(*TILE) == 0
     before = tree(tmp_path / 'out')
     assert prepare('--size', '64', '--overlap', '20') == 2
-    assert 'was begun with other settings (tile.size: 60 -> 64)' in capsys.readouterr().err
+    assert 'was started with other settings (tile.size: 60 -> 64)' in capsys.readouterr().err
     assert prepare(*TILE) == 0
     assert tree(tmp_path / 'out') == before
 

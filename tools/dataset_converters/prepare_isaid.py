@@ -6,7 +6,7 @@ import sys
 from samrs_mm.cli import run_command
 from samrs_mm.core.tiling import TileSpec
 from samrs_mm.formats.scenes.isaid import colour_code, find_scenes
-from samrs_mm.prepare.labelled_tile_cutter import LabelledTileCutter
+from samrs_mm.prepare.map_tiles import MapTileCutter
 from samrs_mm.prepare.preparation import EXIT_CODES, preparation_parser, prepare
 
 SIZE, OVERLAP = 896, 384
@@ -22,7 +22,7 @@ what is written
     labels/P0003__896__X___Y.png  8-bit grey: 0 background, 1 ship ... 15 harbor; padding 255
     scenes/P0003.json tiles.json  what they were cut from, sizes of the scenes
 mmsegmentation's converter, with the same windows, is documented with 33,978 and 11,644 tiles, the
-paper with 33,620 and 11,533; which it left out isn't told.
+paper with 33,620 and 11,533; which it left out isn't said.
 Killed? The same command goes on where it stopped. Scenes whose files changed are cut anew.
 example:
   tools/dataset_converters/prepare_isaid.py data/downloads/iSAID
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     """Do what the flags say."""
     scenes = find_scenes(args.root, args.partial)
     tile = TileSpec(size=SIZE, overlap=OVERLAP, pad=(0, 0, 0))
-    cutter = LabelledTileCutter(scenes, colour_code(), tile, args.out)
+    cutter = MapTileCutter(scenes, colour_code(), tile, args.out)
     return prepare(cutter, args.workers, PAPER)
 
 

@@ -6,7 +6,7 @@ import sys
 from samrs_mm.cli import run_command
 from samrs_mm.core.tiling import TileSpec
 from samrs_mm.formats.scenes.potsdam import LABEL_KINDS, colour_code, find_scenes
-from samrs_mm.prepare.labelled_tile_cutter import LabelledTileCutter
+from samrs_mm.prepare.map_tiles import MapTileCutter
 from samrs_mm.prepare.preparation import EXIT_CODES, preparation_parser, prepare
 
 SIZE, STRIDE = 512, 320
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Do what the flags say."""
     scenes = find_scenes(args.root, args.labels, args.partial)
     tile = TileSpec(size=SIZE, overlap=SIZE - STRIDE, pad=(0, 0, 0))
-    cutter = LabelledTileCutter(scenes, colour_code(), tile, args.out, args.labels)
+    cutter = MapTileCutter(scenes, colour_code(), tile, args.out, args.labels)
     return prepare(cutter, args.workers, PAPER)
 
 

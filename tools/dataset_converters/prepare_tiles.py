@@ -5,7 +5,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
 from functools import partial
 
 from mmengine.config import Config
@@ -16,13 +15,8 @@ from samrs_mm.cli import OptionsAction, load_config, run_command
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.tiling import TileSpec, count_tiles
 from samrs_mm.datasets.boxes.base import BoxDataset
-from samrs_mm.prepare.tile_cutter import (
-    ImageFolder,
-    SceneTiles,
-    TileCutter,
-    cut_scenes,
-    largest_first,
-)
+from samrs_mm.prepare.box_tiles import BoxTileCutter, ImageFolder
+from samrs_mm.prepare.tile_cutter import SceneTiles
 from samrs_mm.registry import BOX_DATASETS, build
 
 EPILOG = """what is written
@@ -61,12 +55,14 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--list', metavar='FILE',
         help='with --images: cut only these; stems, one a line, such as train.txt')  # fmt: skip
     add('--count', nargs='+', type=image_count, metavar='WxH:N',
-        help='only tell how many tiles N images of W x H pixels give; needs no data')  # fmt: skip
+        help='only print how many tiles N images of W x H pixels give; needs no data')  # fmt: skip
     add('--data-root', metavar='DIR', help='the detection dataset, as downloaded')
     add('--out', metavar='DIR', help='where the tiles go')
     add('--size', type=int, metavar='N', help='side of a tile in pixels')
     add('--overlap', type=int, metavar='N', help='overlap of neighbouring tiles in pixels')
-    add('--iof', type=float, metavar='F', help='least share of a box inside a tile that takes it')
+    add(
+        '--iof', type=float, metavar='F', help='least fraction of a box inside a tile that takes it'
+    )
     add('--workers', type=int, metavar='N', default=min(4, os.cpu_count() or 1),
         help='processes (default %(default)s); each holds one scene, 4 bytes a pixel')  # fmt: skip
     add('--dry-run', action='store_true', help='count tiles and boxes, write nothing')
@@ -112,20 +108,20 @@ def run(args: argparse.Namespace) -> int:
     """Do what the flags say."""
     config, tile = read_config(args)
     if args.count:
-        tell_count(args.count, tile)
+        print_tile_count(args.count, tile)
         return 0
     dataset = ImageFolder(args.images, args.list) if args.images else build_dataset(config)
     plan = Plan(dataset, tile, progress('reading image headers'))
-    cutter = TileCutter(plan, args.out, dry=args.dry_run)
+    cutter = BoxTileCutter(plan, args.out, dry=args.dry_run)
     if not args.dry_run:
-        cutter.begin()
-    results = cut(cutter, args.workers)
+        cutter.start()
+    results = cutter.run(args.workers)
     if not args.dry_run:
         try:
             cutter.finish(results)
         except OSError as error:
             raise SamrsError(f'{error.filename}: {error.strerror}') from error
-    tell(cutter, results)
+    print_counts(cutter, results)
     return int(any(result.error or result.malformed for result in results))
 
 
@@ -148,7 +144,7 @@ def build_dataset(config: Config) -> BoxDataset:
     return build(BOX_DATASETS, dict(config.dataset, data_root=config.data_root), 'dataset')
 
 
-def tell_count(images: list[tuple[tuple[int, int], int]], tile: TileSpec) -> None:
+def print_tile_count(images: list[tuple[tuple[int, int], int]], tile: TileSpec) -> None:
     """Print how many tiles images of these sizes give."""
     total = 0
     for (width, height), number in images:
@@ -156,38 +152,15 @@ def tell_count(images: list[tuple[tuple[int, int], int]], tile: TileSpec) -> Non
         print(f'{width}x{height}: {number:,} images, {each:,} tiles each, {tiles:,} tiles')
         total += tiles
     print(f'tiles    {total}')
-    print(disk(total, tile))
+    print(disk_line(total, tile))
 
 
-def disk(tiles: int, tile: TileSpec) -> str:
+def disk_line(tiles: int, tile: TileSpec) -> str:
     """Return the line that estimates the disk space of tiles."""
     return f'disk     about {tiles * tile.size**2 * 3 * _COMPRESSED / 1e6:,.1f} MB'
 
 
-def cut(cutter: TileCutter, workers: int) -> list[SceneTiles]:
-    """Cut all scenes, telling failures as they come."""
-    order = largest_first(cutter.plan)
-    results = []
-    with (
-        closing(cut_scenes(cutter, order, min(workers, len(order)))) as stream,
-        tqdm(total=len(cutter.plan.units), unit='tile', mininterval=0.5, leave=False) as bar,
-    ):
-        for result in stream:
-            results.append(result)
-            for line in result.malformed:
-                bar.write(f'malformed: {line}', file=sys.stderr)
-            if result.error:
-                bar.write(f'failed: {result.error}', file=sys.stderr)
-            if result.full:
-                raise SamrsError(
-                    f'{cutter.out}: no space left on the device; free some and run the same '
-                    'command to go on'
-                )
-            bar.update(len(cutter.plan.by_scene.get(result.scene, ())))
-    return results
-
-
-def tell(cutter: TileCutter, results: list[SceneTiles]) -> None:
+def print_counts(cutter: BoxTileCutter, results: list[SceneTiles]) -> None:
     """Print the closing lines."""
     tiles, written, bare, boxes, places = (
         sum(getattr(result, name) for result in results)
@@ -205,7 +178,7 @@ def tell(cutter: TileCutter, results: list[SceneTiles]) -> None:
     print(f'  malformed {malformed}')
     print(f'  failed    {lost}')
     if cutter.dry:
-        print(disk(written, cutter.plan.tile))
+        print(disk_line(written, cutter.plan.tile))
     else:
         print(f'written  {cutter.out}')
 

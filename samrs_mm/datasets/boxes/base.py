@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 
 from samrs_mm.core.classes import NAMED_CLASSES, ClassTable, UnknownClassError
 from samrs_mm.core.errors import LabelReadError, RefusedError
+from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage
 from samrs_mm.formats.boxes.labels import ParsedLabels
 
@@ -246,16 +247,6 @@ def read_names(path: Path) -> list[str]:
     return read_text(path).lstrip('\ufeff').split() if path.is_file() else []
 
 
-def list_stems(folder: Path, suffixes: Sequence[str]) -> dict[str, list[str]]:
-    """Return the files of a folder by stem: ``{stem: [file name, ...]}``, sorted; {} if absent."""
-    stems: dict[str, list[str]] = {}
-    if folder.is_dir():
-        for path in sorted(folder.iterdir()):
-            if path.suffix.lower() in suffixes and not path.name.startswith('.'):
-                stems.setdefault(path.stem, []).append(path.name)
-    return stems
-
-
 def pair_scenes(
     root: Path,
     images: str,
@@ -281,8 +272,8 @@ def pair_scenes(
     Raises:
         RefusedError: There are images but no label folder.
     """
-    image_names = list_stems(root / images, IMAGE_SUFFIXES)
-    label_names = list_stems(root / labels, (label_suffix,))
+    image_names = files_by_stem(root / images, IMAGE_SUFFIXES)
+    label_names = files_by_stem(root / labels, (label_suffix,))
     if image_names and not (root / labels).is_dir():
         raise RefusedError(f'{root / images} holds images, but there is no folder {root / labels}')
     scenes = []

@@ -1,11 +1,11 @@
 """DIOR and DIOR-R."""
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.datasets.boxes.base import (
     BoxDataset,
     Scene,
-    list_stems,
     read_bytes,
     read_names,
 )
@@ -61,7 +61,7 @@ class DIORBoxDataset(BoxDataset):
                 f'{self.root}: no folder {self.label_folder!r}; expected {self.layout}, or set '
                 'dataset.labels to the name of a folder in Annotations'
             )
-        labels = list_stems(self.root / self.label_folder, ('.xml',))
+        labels = files_by_stem(self.root / self.label_folder, ('.xml',))
         splits = {
             stem: split
             for split in ('train', 'val', 'test')
@@ -69,7 +69,7 @@ class DIORBoxDataset(BoxDataset):
         }
         scenes, seen = [], set()
         for folder, split in _FOLDERS.items():
-            for stem, names in list_stems(self.root / folder, IMAGE_SUFFIXES).items():
+            for stem, names in files_by_stem(self.root / folder, IMAGE_SUFFIXES).items():
                 seen.add(stem)
                 label = f'{self.label_folder}/{labels[stem][0]}' if stem in labels else None
                 split_of = splits.get(stem, split)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.found_files import files_by_name, the_one
+from samrs_mm.core.found_files import files_by_name, first_copy
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene
 from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels
 from samrs_mm.formats.scenes import isaid
@@ -54,7 +54,7 @@ class ISAIDInstanceDataset(BoxDataset):
         """Return the images and the pictures of instances, by name."""
         files = files_by_name(self.root / (self.split or ''))
         self._files = {
-            name: the_one(paths) for name, paths in files.items() if name.endswith('.png')
+            name: first_copy(paths) for name, paths in files.items() if name.endswith('.png')
         }
         labels = {name.removesuffix(_ID) for name in self._files if name.endswith(_ID)}
         images = {

@@ -6,8 +6,9 @@ import numpy as np
 
 from samrs_mm.core import rle
 from samrs_mm.core.errors import LabelReadError, RefusedError
+from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES
-from samrs_mm.datasets.boxes.base import BoxDataset, Scene, list_stems
+from samrs_mm.datasets.boxes.base import BoxDataset, Scene
 from samrs_mm.datasets.segmentation.image_index import IMAGE_FOLDERS, LABEL_FOLDERS
 from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels
 from samrs_mm.formats.released import ReleasedError, load_released
@@ -72,10 +73,10 @@ class SAMRSBoxDataset(BoxDataset):
             )
         self.gray = self._folder('labels', LABEL_FOLDERS)
         images = {}
-        for name in (self._folder('images', IMAGE_FOLDERS), *TEST_IMAGE_FOLDERS):
-            for stem, files in list_stems(self.root / name, IMAGE_SUFFIXES).items() if name else ():
+        for name in filter(None, (self._folder('images', IMAGE_FOLDERS), *TEST_IMAGE_FOLDERS)):
+            for stem, files in files_by_stem(self.root / name, IMAGE_SUFFIXES).items():
                 images.setdefault(stem, f'{name}/{files[0]}')
-        pickles = list_stems(self.root / instances, ('.pkl',))
+        pickles = files_by_stem(self.root / instances, ('.pkl',))
         return [
             Scene(stem, images.get(stem), f'{instances}/{stem}.pkl' if stem in pickles else None)
             for stem in sorted(images.keys() | pickles.keys())

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES
+from samrs_mm.core.tiling import scene_of_tile
 from samrs_mm.formats.annotated import folder
 
 IMAGE_FOLDERS = (
@@ -38,8 +40,7 @@ LABEL_FOLDERS = tuple(
 DIOR_TRAINVAL = 11_725
 """DIOR's training and validation images are 00001 to 11725, its test images 11726 to 23463."""
 
-_TILE = re.compile(r'(?P<scene>.+)__\d+__\d+___\d+')
-_PATCH = re.compile(r'(?P<scene>.*\d.*)_\d{4}')
+_RELEASED_TILE = re.compile(r'(P\d{4,}|(?:train|valid)_\d+)_\d{4,}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +65,20 @@ class Entry:
 
 
 def scene_of(stem: str) -> str:
-    """Return the scene that a tile was cut from, by its name.
+    """Return the scene that a tile was cut from, by its name; of any other image its own name.
+
+    Names of tiles are ``SCENE__SIZE__X___Y``, as our tools and DOTA's devkit write them, and those
+    of the SAMRS release: ``P0003_0007`` (SOTA) and ``train_12_0003``, ``valid_7_0000`` (FAST).
+    Other names that end in a number, such as a date, are no tiles.
 
     Example:
         >>> scene_of('P0003__1024__824___0'), scene_of('P0003_0007'), scene_of('train_12_0003')
         ('P0003', 'P0003', 'train_12')
-        >>> scene_of('00012'), scene_of('train_0012')
-        ('00012', 'train_0012')
+        >>> scene_of('00012'), scene_of('train_0012'), scene_of('img_2021_0714')
+        ('00012', 'train_0012', 'img_2021_0714')
     """
-    match = _TILE.fullmatch(stem) or _PATCH.fullmatch(stem)
-    return match['scene'] if match else stem
+    released = _RELEASED_TILE.fullmatch(stem)
+    return released[1] if released else scene_of_tile(stem) or stem
 
 
 def is_dior_trainval(name: str) -> bool:
@@ -161,10 +166,10 @@ def read_released(root: Path, prefixes: Mapping[str, str]) -> list[Entry]:
     """
     images = _folder(root, prefixes.get('img_path'), 'img_path', IMAGE_FOLDERS)
     labels = _folder(root, prefixes.get('seg_map_path'), 'seg_map_path', LABEL_FOLDERS)
-    labelled = set(_stems(labels, ('.png',)))
+    labelled = files_by_stem(labels, ('.png',))
     entries = [
-        Entry(stem, str(images / name), str(labels / f'{stem}.png'), scene_of(stem))
-        for stem, name in sorted(_stems(images, IMAGE_SUFFIXES).items())
+        Entry(stem, str(images / names[0]), str(labels / f'{stem}.png'), scene_of(stem))
+        for stem, names in sorted(files_by_stem(images, IMAGE_SUFFIXES).items())
         if stem in labelled
     ]
     if not entries:
@@ -184,12 +189,6 @@ def _folder(root: Path, given: str | None, key: str, known: Iterable[str]) -> Pa
         f'data_root {root}: no {folder.META}, and no such folder: {tried}; set data_prefix=dict('
         f'{key}=...)'
     )
-
-
-def _stems(path: Path, suffixes: Iterable[str]) -> dict[str, str]:
-    names = (name for name in os.listdir(path) if not name.startswith('.'))
-    parts = ((*os.path.splitext(name), name) for name in names)
-    return {stem: name for stem, suffix, name in parts if suffix.lower() in suffixes}
 
 
 def read_entries(root: str | os.PathLike, prefixes: Mapping[str, str] | None = None) -> list[Entry]:

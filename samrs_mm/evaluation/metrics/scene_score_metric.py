@@ -14,7 +14,8 @@ from mmengine.logging import print_log
 from mmseg.registry import METRICS
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.tiling import TileSpec, Window, parse_tile_stem, windows
+from samrs_mm.core.scene_windows import Axis
+from samrs_mm.core.tiling import TileSpec, Window, axis_of, parse_tile_stem, windows
 from samrs_mm.evaluation.metrics.seg_score_metric import SegScoreMetric
 from samrs_mm.formats.scenes.tile_index import META, read_scene_sizes
 
@@ -54,7 +55,7 @@ class SceneScoreMetric(SegScoreMetric):
         for sample in data_samples:
             path = Path(sample['img_path'])
             scene, tile = _tile_of(path)
-            rows, columns = own_part(_scene_windows(_root_of(path.parent), scene), tile)
+            rows, columns = own_part(*_scene_size(_root_of(path.parent), scene), tile)
             truth = sample['gt_sem_seg']['data']
             own = torch.full_like(truth, self.ignore_index)
             own[..., rows, columns] = truth[..., rows, columns]
@@ -69,31 +70,27 @@ class SceneScoreMetric(SegScoreMetric):
                 is there twice counts once; that tiles are missing is logged as a warning.
         """
         counts = {} if self.format_only else dict(results)
-        _tell_missing([Path(path) for path in counts])
+        _warn_of_missing([Path(path) for path in counts])
         return super().compute_metrics(list(counts.values()))
 
 
-def own_part(grid: Sequence[Window], tile: Window) -> tuple[slice, slice]:
+def own_part(size: tuple[int, int], spec: TileSpec, tile: Window) -> tuple[slice, slice]:
     """Return rows and columns of a tile, in its own pixels, to which no other tile is nearer.
 
     A pixel midway between two centres goes to the tile on the right or below. The parts of all
     tiles of a scene cover it without overlap.
 
     Args:
-        grid: Tiles of the scene: rows and columns of windows of one size.
-        tile: One of them.
+        size: Width and height of the scene in pixels.
+        spec: Tile size and overlap.
+        tile: One of its tiles.
     """
-    return (
-        _own_range(sorted({window.y for window in grid}), tile.y, tile.height),
-        _own_range(sorted({window.x for window in grid}), tile.x, tile.width),
-    )
+    return _own_range(axis_of(size[1], spec), tile.y), _own_range(axis_of(size[0], spec), tile.x)
 
 
-def _own_range(starts: Sequence[int], start: int, size: int) -> slice:
-    place = starts.index(start)
-    before = (starts[place - 1] + start + size) // 2 - start if place else 0
-    last = place + 1 == len(starts)
-    return slice(before, size if last else (start + starts[place + 1] + size) // 2 - start)
+def _own_range(axis: Axis, start: int) -> slice:
+    first, end = axis.owned[axis.starts.index(start)]
+    return slice(first - start, end - start)
 
 
 def _tile_of(path: Path) -> tuple[str, Window]:
@@ -115,11 +112,12 @@ def _root_of(folder: Path) -> Path:
     )
 
 
-def _scene_windows(root: Path, scene: str) -> list[Window]:
-    sizes, tile = _layout(root)
+def _scene_size(root: Path, scene: str) -> tuple[tuple[int, int], TileSpec]:
+    """Return width and height of a scene, and how it was cut."""
+    sizes, spec = _layout(root)
     if scene not in sizes:
         raise RefusedError(f'SceneScoreMetric: {root / META} has no scene {scene!r}; cut it anew')
-    return windows(*sizes[scene], tile)
+    return sizes[scene], spec
 
 
 @cache
@@ -130,13 +128,14 @@ def _layout(root: Path) -> tuple[dict[str, tuple[int, int]], TileSpec]:
     return sizes, TileSpec(size=tile['size'], overlap=tile['overlap'])
 
 
-def _tell_missing(paths: Sequence[Path]) -> None:
+def _warn_of_missing(paths: Sequence[Path]) -> None:
     scored = defaultdict(set)
     for path in paths:
         scene, tile = _tile_of(path)
         scored[_root_of(path.parent), scene].add(tile)
     for (root, scene), tiles in scored.items():
-        missing = len(set(_scene_windows(root, scene)) - tiles)
+        size, spec = _scene_size(root, scene)
+        missing = len(set(windows(*size, spec)) - tiles)
         if missing:
             print_log(
                 f'{missing} of the {len(tiles) + missing} tiles of scene {scene} were not scored, '

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.found_files import files_by_name, refuse_incomplete, the_one
+from samrs_mm.core.found_files import files_by_name, first_copy, refuse_incomplete
 from samrs_mm.formats.scenes.scene_labels import ColourCode, LabelledScene
 
 CLASSES = (
@@ -70,7 +70,9 @@ def _find_split(root: Path, split: str, count: int, partial: bool) -> list[Label
     if not partial:
         _check_complete(root / split, images, pictures, count, len(both))
     return [
-        LabelledScene(name, split, the_one(files[images[name]]), the_one(files[pictures[name]]))
+        LabelledScene(
+            name, split, first_copy(files[images[name]]), first_copy(files[pictures[name]])
+        )
         for name in both
     ]
 

@@ -8,7 +8,7 @@ import os
 
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.found_files import files_by_name, refuse_incomplete, the_one
+from samrs_mm.core.found_files import files_by_name, first_copy, refuse_incomplete
 from samrs_mm.formats.scenes.scene_labels import ColourCode, LabelledScene
 
 CLASSES = ('impervious_surface', 'building', 'low_vegetation', 'tree', 'car')
@@ -70,7 +70,7 @@ def find_scenes(
             pair = [template.format(name) for template in (_IMAGE, label_name)]
             missing += [file for file in pair if file not in files]
             if all(file in files for file in pair):
-                image, label = (the_one(files[file]) for file in pair)
+                image, label = (first_copy(files[file]) for file in pair)
                 scenes.append(LabelledScene(name, split, image, label))
     total = 2 * sum(map(len, SCENES.values()))
     if not partial:

@@ -2,10 +2,10 @@ import pytest
 
 from samrs_mm.core.classes import SOTA_CLASSES
 from samrs_mm.core.errors import LabelReadError, RefusedError
+from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.datasets.boxes import DOTABoxDataset, Scene
 from samrs_mm.datasets.boxes.base import (
     check_path,
-    list_stems,
     pair_scenes,
     read_bytes,
     read_names,
@@ -77,7 +77,7 @@ def test_pairing(dota_root, make_text):
     scenes = pair_scenes(dota_root, 'images', 'labelTxt', '.txt', 'x_', 'train')
     assert [scene.stem for scene in scenes] == ['x_P1', 'x_P2', 'x_P3', 'x_P4', 'x_Q9']
     assert scenes[-1] == Scene('x_Q9', None, 'labelTxt/Q9.txt', 'train')
-    assert list_stems(dota_root / 'no', ('.png',)) == {}
+    assert files_by_stem(dota_root / 'no', ('.png',)) == {}
 
 
 @pytest.mark.parametrize('path', ['../a', 'a/../b', '/a', 'a\\b', 'a\tb', '', '.'])

@@ -8,7 +8,6 @@ from samrs_folders import STEMS, pixels, write_annotated, write_released
 
 from samrs_mm.core.classes import FAST_CLASSES, PALETTE, SIOR_CLASSES, SOTA_CLASSES
 from samrs_mm.core.errors import LabelReadError, RefusedError
-from samrs_mm.datasets.segmentation.image_index import scene_of
 from samrs_mm.datasets.segmentation.label_scan import count_labelled
 from samrs_mm.datasets.segmentation.samrs import FASTDataset, SAMRSDataset, SIORDataset, SOTADataset
 
@@ -189,11 +188,3 @@ def test_a_subset_of_the_classes_renumbers_labels(tmp_path):
     label = pixels(0)[1]
     expected = np.where(label == 2, 0, 255)
     np.testing.assert_array_equal(dataset[0]['gt_seg_map'], expected)
-
-
-@pytest.mark.parametrize(('stem', 'scene'), [
-    ('P0003__1024__824___0', 'P0003'), ('P0003_0007', 'P0003'), ('train_12_0003', 'train_12'),
-    ('train_0012', 'train_0012'), ('00012', '00012'), ('valid_7__600__0___450', 'valid_7'),
-])  # fmt: skip
-def test_scene_of(stem, scene):
-    assert scene_of(stem) == scene

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from folders import tree, write_dota
 from PIL import Image
+from tqdm import tqdm
 
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.core import tiling
@@ -18,14 +19,8 @@ from samrs_mm.datasets.boxes import DOTABoxDataset
 from samrs_mm.datasets.boxes.geometry import geometry
 from samrs_mm.formats.boxes.dota import parse_dota
 from samrs_mm.formats.boxes.labels import BoxLabel
-from samrs_mm.prepare import tile_cutter
-from samrs_mm.prepare.tile_cutter import (
-    ImageFolder,
-    TileCutter,
-    cut_scenes,
-    label_text,
-    largest_first,
-)
+from samrs_mm.prepare import box_tiles
+from samrs_mm.prepare.box_tiles import BoxTileCutter, ImageFolder, label_text
 
 TILE = TileSpec(size=60, overlap=20, iof=0.6, pad=(9, 8, 7))
 
@@ -35,15 +30,15 @@ def dota(tmp_path):
     return write_dota(tmp_path / 'dota')
 
 
-def make(dota, out, tile=TILE, **options) -> TileCutter:
-    return TileCutter(Plan(DOTABoxDataset(str(dota)), tile), out, **options)
+def make(dota, out, tile=TILE, **options) -> BoxTileCutter:
+    return BoxTileCutter(Plan(DOTABoxDataset(str(dota)), tile), out, **options)
 
 
 def run(cutter, workers=0):
-    cutter.begin()
-    results = list(cut_scenes(cutter, largest_first(cutter.plan), workers))
+    cutter.start()
+    results = cutter.run(workers)
     cutter.finish(results)
-    return sorted(results, key=lambda result: result.scene)
+    return results
 
 
 def test_tiles_are_windows_of_their_scene(dota, tmp_path):
@@ -71,19 +66,19 @@ def test_labels_are_the_boxes_of_their_tile(dota, tmp_path):
     for scene, units in cutter.plan.by_scene.items():
         labels = cutter.plan.dataset.labels(scene).boxes
         polygons = geometry(labels, oriented=False).polygons
-        dealt = tiling.assign(polygons, [unit.window for unit in units], TILE.iof)
-        for unit, chosen in zip(units, dealt, strict=True):
+        assigned = tiling.assign(polygons, [unit.window for unit in units], TILE.iof)
+        for unit, chosen in zip(units, assigned, strict=True):
             written = boxes[unit.stem]
             assert [box.category for box in written] == [labels[i].category for i in chosen]
             offset = unit.window.x, unit.window.y
             for box, i in zip(written, chosen, strict=True):
                 np.testing.assert_allclose(box.polygon + offset, polygons[i], atol=5e-5)
-        taken = set(np.concatenate(dealt).tolist())
+        taken = set(np.concatenate(assigned).tolist())
         assert results[scene].untiled == [
             box.box_id for i, box in enumerate(labels) if i not in taken
         ]
-        assert results[scene].places == sum(map(len, dealt))
-        assert results[scene].bare == sum(len(chosen) == 0 for chosen in dealt)
+        assert results[scene].places == sum(map(len, assigned))
+        assert results[scene].bare == sum(len(chosen) == 0 for chosen in assigned)
 
 
 def test_label_text_reads_back():
@@ -178,44 +173,44 @@ def test_other_settings_are_refused(dota, tmp_path):
     with pytest.raises(
         RefusedError, match=r'other settings \(tile\.iof: 0\.6 -> 0\.5\); use the same'
     ):
-        make(dota, tmp_path / 'out', TileSpec(60, 20, 0.5, (9, 8, 7))).begin()
+        make(dota, tmp_path / 'out', TileSpec(60, 20, 0.5, (9, 8, 7))).start()
     assert tree(tmp_path / 'out') == before
 
 
 @pytest.mark.parametrize('name', ['thesis.tex', 'images/P0000.png', 'images/P9__60__0___0.png'])
-@pytest.mark.parametrize('begun', [False, True])
-def test_files_of_others_are_refused(dota, tmp_path, name, begun):
+@pytest.mark.parametrize('started', [False, True])
+def test_files_of_others_are_refused(dota, tmp_path, name, started):
     out = tmp_path / 'out'
-    if begun:
+    if started:
         run(make(dota, out))
     (out / name).parent.mkdir(parents=True, exist_ok=True)
     (out / name).write_bytes(b'')
     before = tree(out)
     with pytest.raises(RefusedError, match=f'not of this tool and dataset, such as {name}; choose'):
-        make(dota, out).begin()
+        make(dota, out).start()
     assert tree(out) == before
 
 
 def test_the_data_themselves_are_no_place_for_tiles(dota):
     before = tree(dota)
     with pytest.raises(RefusedError, match='not of this tool'):
-        make(dota, dota).begin()
+        make(dota, dota).start()
     assert tree(dota) == before
 
 
 def test_an_out_that_cannot_be_written(dota, tmp_path):
     (tmp_path / 'file').write_bytes(b'')
     with pytest.raises(RefusedError, match=r'file/out: cannot write there: Not a directory'):
-        make(dota, tmp_path / 'file/out').begin()
+        make(dota, tmp_path / 'file/out').start()
 
 
 def test_a_foreign_meta_is_refused(dota, tmp_path):
     (tmp_path / 'tiles.json').write_bytes(b'[]')
-    cutter = TileCutter(make(dota, tmp_path / 'out').plan, tmp_path / 'out')
-    cutter.begin()
+    cutter = BoxTileCutter(make(dota, tmp_path / 'out').plan, tmp_path / 'out')
+    cutter.start()
     (tmp_path / 'out/tiles.json').write_bytes(b'[]')
     with pytest.raises(RefusedError, match=r'tiles\.json: not a tiles\.json of this tool'):
-        cutter.begin()
+        cutter.start()
 
 
 def test_what_cannot_be_read_is_told_and_the_rest_goes_on(dota, tmp_path):
@@ -256,12 +251,12 @@ def test_a_header_mended_meanwhile(dota, tmp_path):
     (dota / 'images/P0001.png').write_bytes(b'')
     cutter = make(dota, tmp_path / 'out')
     (dota / 'images/P0001.png').write_bytes(good)
-    assert 'could not be read when the tool began; run it again' in run(cutter)[1].error
+    assert 'could not be read when the tool started; run it again' in run(cutter)[1].error
 
 
 def test_a_full_disk(dota, tmp_path, monkeypatch):
     cutter = make(dota, tmp_path / 'out')
-    cutter.begin()
+    cutter.start()
 
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -285,16 +280,19 @@ def test_dropped_tiles_leave_their_boxes_in_the_count(dota, tmp_path):
 def test_dry_writes_nothing(dota, tmp_path):
     whole = run(make(dota, tmp_path / 'whole'))
     cutter = make(dota, tmp_path / 'out', dry=True)
-    results = sorted(cut_scenes(cutter, [0, 1, 2, 3, 4], 0), key=lambda result: result.scene)
-    assert results == whole
+    assert cutter.run(0) == whole
     assert not (tmp_path / 'out').exists()
 
 
-def test_largest_scenes_come_first(tmp_path):
+def test_largest_scenes_come_first(tmp_path, monkeypatch):
     for name, side in (('a', 10), ('b', 300), ('c', 90), ('d', 10)):
         Image.new('L', (side, side)).save(tmp_path / f'{name}.png')
-    plan = Plan(ImageFolder(str(tmp_path)), TILE)
-    assert largest_first(plan) == [1, 2, 0, 3]
+    cutter = BoxTileCutter(Plan(ImageFolder(str(tmp_path)), TILE), tmp_path / 'out', dry=True)
+    assert cutter.count_tiles() == [1, 49, 4, 1]
+    order, cut = [], cutter.cut
+    monkeypatch.setattr(cutter, 'cut', lambda scene: (order.append(scene), cut(scene))[1])
+    assert [result.scene for result in cutter.run(0)] == [0, 1, 2, 3]
+    assert order == [1, 2, 0, 3]
 
 
 def test_a_folder_of_images(tmp_path):
@@ -303,7 +301,7 @@ def test_a_folder_of_images(tmp_path):
     Image.new('L', (70, 50), 200).save(root / 'b.png')
     Image.new('RGB', (30, 30)).save(root / 'a.jpg')
     (root / 'notes.txt').write_bytes(b'')
-    cutter = TileCutter(Plan(ImageFolder(str(root)), TILE), tmp_path / 'out')
+    cutter = BoxTileCutter(Plan(ImageFolder(str(root)), TILE), tmp_path / 'out')
     results = run(cutter)
     assert [result.tiles for result in results] == [1, 2]
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['images', 'tiles.json']
@@ -347,7 +345,7 @@ def test_lists_that_are_refused(tmp_path, content, message):
         ImageFolder(str(tmp_path), tmp_path / 'train.txt')
 
 
-class DyingCutter(TileCutter):
+class DyingCutter(BoxTileCutter):
     def cut(self, scene):
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -355,20 +353,20 @@ class DyingCutter(TileCutter):
 def test_a_process_that_dies_is_told(dota, tmp_path):
     cutter = DyingCutter(make(dota, tmp_path / 'out').plan, tmp_path / 'out')
     with pytest.raises(SamrsError, match=r'died, perhaps out of memory; .* fewer --workers'):
-        list(cut_scenes(cutter, [0, 1, 2], 2))
+        cutter.run(2)
     assert not multiprocessing.active_children()
 
 
-def test_leaving_early_ends_the_processes(dota, tmp_path):
+def test_leaving_early_ends_the_processes(dota, tmp_path, monkeypatch):
     cutter = make(dota, tmp_path / 'out')
-    cutter.begin()
-    stream = cut_scenes(cutter, [0, 1, 2, 3, 4], 2)
-    next(stream)
-    stream.close()
+    cutter.start()
+    monkeypatch.setattr(tqdm, 'update', lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cutter.run(2)
     assert not multiprocessing.active_children()
 
 
 def test_unforeseen_errors_name_the_image(dota, tmp_path, monkeypatch):
-    monkeypatch.setattr(tile_cutter, 'geometry', lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(box_tiles, 'geometry', lambda *_, **__: 1 / 0)
     result = make(dota, tmp_path / 'out').cut(0)
     assert result.error == 'images/P0000.png: ZeroDivisionError: division by zero'

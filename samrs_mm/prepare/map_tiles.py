@@ -1,4 +1,4 @@
-"""Cut labelled scenes into tiles: images, and labels of class indices."""
+"""Cut labelled scenes into tiles: images, and label maps of class indices."""
 
 import json
 import os
@@ -8,24 +8,23 @@ from pathlib import Path
 import numpy as np
 
 from samrs_mm.core import tiling
-from samrs_mm.core.atomic import atomic_write, temporary
+from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.classes import UNLABELLED
-from samrs_mm.core.errors import LabelReadError, RefusedError, SamrsError, describe
+from samrs_mm.core.errors import LabelReadError, SamrsError
 from samrs_mm.core.images import SceneImage, image_size, write_png
-from samrs_mm.core.resumable import differences, dump
+from samrs_mm.core.resumable import ResumableFolder, dump
 from samrs_mm.core.tiling import TileSpec, Window
 from samrs_mm.formats.scenes.scene_labels import ColourCode, LabelledScene
 from samrs_mm.formats.scenes.tile_index import META
-from samrs_mm.prepare.tile_cutter import FULL, SceneTiles
+from samrs_mm.prepare.tile_cutter import FORMAT, IMAGES, SceneTiles, TileCutter
 
-IMAGES, LABELS, SCENES = 'images', 'labels', 'scenes'
-FORMAT = 1
+LABELS, SCENES = 'labels', 'scenes'
 
 
-class LabelledTileCutter:
-    """Cuts scene by scene into ``SPLIT/images/STEM.png`` and ``SPLIT/labels/STEM.png``.
+class MapTileCutter(TileCutter):
+    """Cuts scenes into ``SPLIT/images/STEM.png`` and ``SPLIT/labels/STEM.png``.
 
-    ``SPLIT/scenes/NAME.json`` is written before a scene's first tile and tells its size and what
+    ``SPLIT/scenes/NAME.json`` is written before a scene's first tile and holds its size and what
     files it comes from (bytes and time): where those have changed, its tiles are cut anew. A tile
     is done when both its files stand.
 
@@ -45,8 +44,8 @@ class LabelledTileCutter:
         out: str | os.PathLike,
         source: str = '',
     ):
-        self.scenes, self.code, self.tile, self.out = list(scenes), code, tile, Path(out)
-        self.source = source
+        super().__init__(tile, out)
+        self.scenes, self.code, self.source = list(scenes), code, source
 
     @property
     def settings(self) -> dict:
@@ -59,65 +58,39 @@ class LabelledTileCutter:
         """Names of the splits, in the order of the scenes."""
         return list(dict.fromkeys(scene.split for scene in self.scenes))
 
-    def begin(self) -> None:
-        """Make the folders, or check that they were begun with these settings.
+    def start(self) -> None:
+        """Make a folder for each split, or check that they were started with these settings.
 
         Raises:
             RefusedError: Not writable, holds files of someone else, or other settings.
         """
+        record = dict(partial=True, settings=self.settings, counts={}, scenes={})
+        for split in self.splits:
+            ResumableFolder(self.out / split, META).start(record, (IMAGES, LABELS, SCENES))
+
+    def count_tiles(self) -> list[int]:
+        """Return the number of tiles of each scene; 0 where its image's header can't be read."""
+        return [self._count(scene) for scene in self.scenes]
+
+    def _count(self, scene: LabelledScene) -> int:
         try:
-            for split in self.splits:
-                self._claim(self.out / split)
-        except OSError as error:
-            raise RefusedError(
-                f'out {self.out}: cannot write there: {error.strerror}; choose another --out'
-            ) from error
+            return len(tiling.windows(*image_size(scene.image), self.tile))
+        except SamrsError:
+            return 0  # met again, and reported, when the scene is cut
 
-    def _claim(self, root: Path) -> None:
-        meta = root / META
-        if meta.exists():
-            try:
-                old = json.loads(meta.read_bytes())['settings']
-            except (ValueError, KeyError, TypeError) as error:
-                raise RefusedError(f'{meta}: not a {META} of this tool') from error
-            changed = differences(old, self.settings)
-            if changed:
-                raise RefusedError(
-                    f'out {root} was begun with other settings ({"; ".join(changed)}); use the '
-                    'same or another --out'
-                )
-        elif root.is_dir() and any(path != temporary(meta) for path in root.iterdir()):
-            raise RefusedError(
-                f'out {root} holds files that are not of this tool; choose another --out'
-            )
-        if not meta.exists():  # written before the folders: without it they would seem foreign
-            root.mkdir(parents=True, exist_ok=True)
-            data = dict(partial=True, settings=self.settings, counts={}, scenes={})
-            atomic_write(meta, dump(data))
-        for name in (IMAGES, LABELS, SCENES):
-            (root / name).mkdir(exist_ok=True)
+    def image_of(self, scene: int) -> Path:
+        """Return the image of a scene."""
+        return self.scenes[scene].image
 
-    def windows(self, scene: LabelledScene) -> list[Window]:
-        """Return the tiles of a scene.
+    def cut_scene(self, result: SceneTiles) -> None:
+        """Write the tiles of a scene that are missing.
 
         Raises:
-            ImageReadError: Its image's header can't be read.
+            ImageReadError: The image or its label picture can't be read.
+            LabelReadError: They differ in size, or a colour is of no class.
+            OSError: A file can't be written.
         """
-        return tiling.windows(*image_size(scene.image), self.tile)
-
-    def cut(self, index: int) -> SceneTiles:
-        """Cut a scene; what goes wrong is in the result."""
-        result = SceneTiles(index)
-        try:
-            self._cut(result, self.scenes[index])
-        except Exception as error:  # noqa: BLE001 (a scene must not end the run)
-            result.error = describe(error)
-            if not isinstance(error, SamrsError | OSError):
-                result.error = f'{self.scenes[index].image}: {result.error}'
-            result.full = getattr(error, 'errno', None) in FULL
-        return result
-
-    def _cut(self, result: SceneTiles, scene: LabelledScene) -> None:
+        scene = self.scenes[result.scene]
         size, label_size = image_size(scene.image), image_size(scene.label)
         if size != label_size:
             raise LabelReadError(
@@ -128,13 +101,10 @@ class LabelledTileCutter:
         self._take_up(scene, size)
         missing = [window for window in windows if not self._done(scene, window)]
         if missing:
-            label = self.code.read(scene.label)
-            image = SceneImage(scene.image)
+            label, image = self.code.read(scene.label), SceneImage(scene.image)
             for window in missing:
-                x, y, width, height = window.x, window.y, window.width, window.height
                 write_png(self._path(scene, LABELS, window), _padded(label, window))
-                pixels = image.crop(x, y, width, height, self.tile.pad)
-                write_png(self._path(scene, IMAGES, window), pixels)
+                self.write_image(self._path(scene, IMAGES, window), image, window)
         result.tiles, result.written = len(windows), len(missing)
 
     def _done(self, scene: LabelledScene, window: Window) -> bool:
@@ -167,6 +137,9 @@ class LabelledTileCutter:
     def finish(self, results: Iterable[SceneTiles]) -> dict[str, list[str]]:
         """Compare the files with what there should be, and write ``tiles.json`` of each split.
 
+        Args:
+            results: What was made of each scene.
+
         Returns:
             What is wrong, one line each, by split.
 
@@ -176,13 +149,14 @@ class LabelledTileCutter:
         failed = {result.scene for result in results if result.error}
         problems = {}
         for split in self.splits:
-            done = [scene for i, scene in enumerate(self.scenes)
-                    if scene.split == split and i not in failed]  # fmt: skip
-            problems[split] = self._finish_split(
-                self.out / split,
-                {scene.name: image_size(scene.image) for scene in done},
-                any(self.scenes[i].split == split for i in failed),
-            )
+            scenes = {i: scene for i, scene in enumerate(self.scenes) if scene.split == split}
+            sizes = {
+                scene.name: image_size(scene.image)
+                for i, scene in scenes.items()
+                if i not in failed
+            }
+            incomplete = not failed.isdisjoint(scenes)
+            problems[split] = self._finish_split(self.out / split, sizes, incomplete)
         return problems
 
     def _finish_split(
@@ -204,17 +178,18 @@ class LabelledTileCutter:
                 if names:
                     example = min(names)
                     problems.append(f'{root / kind}: {len(names)} files are {text}: {example}, ...')
-        data = dict(
+        record = dict(
             partial=bool(failed or problems),
             settings=self.settings,
             counts=dict(scenes=len(sizes), tiles=len(expected)),
             scenes={name: list(size) for name, size in sorted(sizes.items())},
         )
-        atomic_write(root / META, dump(data))
+        ResumableFolder(root, META).save(record)
         return problems
 
 
 def _padded(label: np.ndarray, window: Window) -> np.ndarray:
+    """Return a window ``(height, width)`` of a label map, 255 beyond its border."""
     part = label[window.y : window.y + window.height, window.x : window.x + window.width]
     below, right = window.height - part.shape[0], window.width - part.shape[1]
     return np.pad(part, ((0, below), (0, right)), constant_values=UNLABELLED)

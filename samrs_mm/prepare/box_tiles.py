@@ -1,0 +1,216 @@
+"""Cut the scenes of a detection dataset into tiles, written in DOTA's format."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from samrs_mm.annotate.plan import Plan, Unit
+from samrs_mm.core import tiling
+from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.errors import ImageReadError, RefusedError
+from samrs_mm.core.found_files import files_by_stem, read_stems
+from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage, image_size
+from samrs_mm.core.resumable import ResumableFolder
+from samrs_mm.datasets.boxes.base import Scene
+from samrs_mm.datasets.boxes.geometry import geometry
+from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels
+from samrs_mm.formats.scenes.tile_index import META
+from samrs_mm.prepare.tile_cutter import FORMAT, IMAGES, SceneTiles, TileCutter
+
+LABELS = 'labelTxt'
+
+
+def label_text(labels: list[BoxLabel], polygons: np.ndarray) -> str:
+    """Return a DOTA label file.
+
+    Args:
+        labels: N boxes, for their class names; blanks become ``-``, since columns end there.
+        polygons: Their corners ``(N, 4, 2)`` in tile pixels; may reach beyond the tile.
+    """
+    lines = []
+    for label, polygon in zip(labels, polygons, strict=True):
+        numbers = ' '.join(repr(round(value, 4) + 0.0) for value in polygon.ravel().tolist())
+        category = '-'.join(label.category.split()) or '-'
+        lines.append(f'{numbers} {category} 0\n')
+    return ''.join(lines)
+
+
+class ImageFolder:
+    """Images without labels, as scenes to cut.
+
+    Args:
+        root: The folder; folders inside it are not looked into.
+        listed: File of stems, one a line, such as ``train.txt``: only these images are cut. None
+            takes all.
+
+    Raises:
+        RefusedError: No such folder, no images in it, two images of one name, or a list that can't
+            be read, is empty or names an image that isn't there.
+    """
+
+    def __init__(self, root: str, listed: str | os.PathLike | None = None):
+        self.root = Path(root)
+        names = files_by_stem(self.root, IMAGE_SUFFIXES)
+        if not names:
+            kinds = ', '.join(IMAGE_SUFFIXES)
+            raise RefusedError(f'images {root}: no such folder, or no images in it ({kinds})')
+        if listed is not None:
+            stems = read_stems(Path(listed), names, f'image in {self.root}')
+            names = {stem: names[stem] for stem in stems}
+        for stem, files in names.items():
+            if len(files) > 1:
+                raise RefusedError(
+                    f'images {root}: two images would both be called {stem!r}: '
+                    f'{" and ".join(files)}; rename one of them'
+                )
+        self.scenes = [Scene(stem, files[0], None) for stem, files in sorted(names.items())]
+
+    def labels(self, index: int) -> ParsedLabels:
+        """Return no boxes."""
+        return ParsedLabels()
+
+
+class _TilesFolder(ResumableFolder):
+    """``images/``, ``labelTxt/`` and ``tiles.json``.
+
+    Args:
+        root: The folder.
+        scenes: Names of the scenes that are cut into it.
+    """
+
+    owner = 'this tool and dataset'
+
+    def __init__(self, root: Path, scenes: Iterable[str]):
+        super().__init__(root, META)
+        self._scenes = set(scenes)
+
+    def foreign(self) -> list[str]:
+        """Return the files that are no tiles of these scenes; without a record, all files."""
+        others = super().foreign()
+        if not self.record.exists():
+            return others
+        return [name for name in others if self._scene_of(name) not in self._scenes]
+
+    @staticmethod
+    def _scene_of(name: str) -> str | None:
+        """Return the scene of a tile's file, whole or half written; None of other files."""
+        path = Path(name)
+        if path.suffix == '.tmp':
+            path = Path(path.name.removeprefix('.')).with_suffix('')
+        if path.suffix not in ('.png', '.txt'):
+            return None
+        return tiling.scene_of_tile(path.stem)
+
+
+class BoxTileCutter(TileCutter):
+    """Cuts scenes into ``images/STEM.png`` and ``labelTxt/STEM.txt``.
+
+    A tile's image is written after its labels, so that a tile whose image stands is done. A scene
+    without a label file has none for its tiles either.
+
+    Args:
+        plan: The tiles of a dataset (or of an ``ImageFolder``).
+        out: Folder to write to.
+        dry: Write nothing.
+    """
+
+    def __init__(self, plan: Plan, out: str | os.PathLike, dry: bool = False):
+        super().__init__(plan.tile, out)
+        self.plan, self.dry = plan, dry
+        self.scenes = plan.dataset.scenes
+        self.folder = _TilesFolder(self.out, (scene.stem for scene in self.scenes))
+
+    @property
+    def settings(self) -> dict:
+        """What decides the tiles, as plain data."""
+        return dict(format=FORMAT, tile=self.tile.as_dict())
+
+    def start(self) -> None:
+        """Make the folder, or check that it was started with these scenes and settings.
+
+        Raises:
+            RefusedError: Not writable, holds files of someone else, or other settings.
+        """
+        self.folder.refuse_foreign()
+        labelled = any(scene.label for scene in self.scenes)
+        record = dict(partial=True, settings=self.settings)
+        self.folder.start(record, (IMAGES, LABELS) if labelled else (IMAGES,))
+
+    def count_tiles(self) -> list[int]:
+        """Return the number of tiles of each scene; 0 of one without an image."""
+        return [len(self.plan.by_scene.get(scene, ())) for scene in range(len(self.scenes))]
+
+    def image_of(self, scene: int) -> str | None:
+        """Return the image of a scene, relative to the dataset."""
+        return self.scenes[scene].image
+
+    def cut_scene(self, result: SceneTiles) -> None:
+        """Write the labels that changed and the images that are missing, and count boxes.
+
+        Raises:
+            ImageReadError: The image is missing or can't be read.
+            LabelReadError: The label file as a whole can't be read.
+            OSError: A file can't be written.
+        """
+        scene = self.scenes[result.scene]
+        parsed = self.plan.dataset.labels(result.scene)
+        result.boxes = len(parsed.boxes) + len(parsed.problems)
+        result.malformed = [f'{place.box_id}: {place.message}' for place in parsed.problems]
+        if scene.image is None:
+            raise ImageReadError(f'{scene.label}: no image for its {result.boxes} boxes')
+        path = self.plan.dataset.root / scene.image
+        units = self._units(result.scene, path)
+        polygons = geometry(parsed.boxes, oriented=False).polygons
+        assigned = tiling.assign(polygons, [unit.window for unit in units], self.tile.iof)
+        missing = {unit.index for unit in units if not self._path(IMAGES, unit).exists()}
+        image = SceneImage(path) if missing and not self.dry else None
+        for unit, chosen in zip(units, assigned, strict=True):
+            if scene.label and not self.dry:
+                labels = [parsed.boxes[i] for i in chosen]
+                offset = np.array([unit.window.x, unit.window.y])
+                self._write_labels(unit, label_text(labels, polygons[chosen] - offset))
+            if unit.index in missing and image:
+                self.write_image(self._path(IMAGES, unit), image, unit.window)
+            result.tiles += 1
+            result.written += unit.index in missing
+            result.bare += not len(chosen)
+            result.places += len(chosen)
+        tiled = set().union(*(chosen.tolist() for chosen in assigned))
+        result.untiled = [box.box_id for i, box in enumerate(parsed.boxes) if i not in tiled]
+
+    def _units(self, scene: int, path: Path) -> list[Unit]:
+        units = self.plan.by_scene[scene]
+        if units and units[0].window is None:
+            image_size(path)
+            raise ImageReadError(f'{path}: could not be read when the tool started; run it again')
+        return units
+
+    def _path(self, kind: str, unit: Unit) -> Path:
+        return self.out / kind / (unit.stem + ('.png' if kind == IMAGES else '.txt'))
+
+    def _write_labels(self, unit: Unit, text: str) -> None:
+        path, data = self._path(LABELS, unit), text.encode()
+        if not path.exists() or path.read_bytes() != data:
+            atomic_write(path, data)
+
+    def finish(self, results: list[SceneTiles]) -> None:
+        """Write ``tiles.json``: the settings, counts, and the boxes that are in no tile.
+
+        Args:
+            results: What was made of each scene, in their order.
+
+        Raises:
+            OSError: It can't be written.
+        """
+        counts = dict(scenes=len(results))
+        for name in ('tiles', 'bare', 'boxes', 'places'):
+            counts[name] = sum(getattr(result, name) for result in results)
+        record = dict(
+            partial=any(result.error for result in results),
+            settings=self.settings,
+            counts=counts,
+            untiled=[box_id for result in results for box_id in result.untiled],
+        )
+        self.folder.save(record)

@@ -1,0 +1,67 @@
+import os
+
+import pytest
+
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.found_files import (
+    files_by_name,
+    files_by_stem,
+    first_copy,
+    read_stems,
+    refuse_incomplete,
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ('b.PNG', 'a.png', 'a.jpg', 'notes.txt', '.c.png', 'deep/d.png', '.git/e.png'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    return tmp_path
+
+
+def test_files_by_stem(folder):
+    assert files_by_stem(folder, ('.png', '.jpg')) == {'a': ['a.jpg', 'a.png'], 'b': ['b.PNG']}
+    assert files_by_stem(folder / 'none', ('.png',)) == {}
+
+
+def test_a_list_has_one_name_a_line(tmp_path):
+    (tmp_path / 'train.txt').write_text('city 1\n  b \n\ncity 1\r\n', encoding='utf-8')
+    assert read_stems(tmp_path / 'train.txt', ['b', 'city 1', 'c'], 'image') == {'b', 'city 1'}
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (None, r'train.txt: cannot read it: No such file or directory$'),
+        (b'\xff', r'train.txt: cannot read it: .* codec'),
+        (b' \n', r'train.txt: 0 of 0 names are no image in x, it is empty; give'),
+        (b'b\nz\na.png', r"train.txt: 2 of 3 names are no image in x, such as 'a.png'; give"),
+    ],
+)
+def test_lists_that_are_refused(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / 'train.txt').write_bytes(content)
+    with pytest.raises(RefusedError, match=message):
+        read_stems(tmp_path / 'train.txt', {'b': 1}, 'image in x')
+
+
+def test_files_by_name_look_into_all_folders_but_hidden_ones(folder):
+    found = files_by_name(folder)
+    assert sorted(found) == ['a.jpg', 'a.png', 'b.PNG', 'd.png', 'notes.txt']
+    assert found['d.png'] == [folder / 'deep/d.png']
+    with pytest.raises(RefusedError, match=r'none: no such folder'):
+        files_by_name(folder / 'none')
+
+
+def test_first_copy(folder):
+    os.link(folder / 'a.png', folder / 'deep/a.png')
+    assert first_copy(files_by_name(folder)['a.png']) == folder / 'a.png'
+    with pytest.raises(RefusedError, match=r'have one name but differ; keep only the right one'):
+        first_copy([folder / 'a.png', folder / 'deep/d.png'])
+
+
+def test_incomplete_downloads_are_refused():
+    refuse_incomplete('data/x', [], 3, 'unpack it')
+    with pytest.raises(RefusedError, match=r'data/x: 2 of 3 files are missing, such as b; unpack'):
+        refuse_incomplete('data/x', ['b', 'a'], 3, 'unpack it')
