@@ -19,7 +19,7 @@ from PIL import Image
 from samrs_mm.annotate.driver import Annotator
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.annotate.samples import build_prompts
-from samrs_mm.core import compositing, rle
+from samrs_mm.core import compositing, masks
 from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.core.resumable import dump
 from samrs_mm.datasets.boxes import DOTABoxDataset
@@ -71,11 +71,11 @@ def naive(plan: Plan, segmentor: object, setting: PromptSetting, out: Path) -> N
         shapes = geometry(plan.dataset.labels(index).boxes, setting.circumscribed)
         prompts = build_prompts(setting, shapes, np.arange(len(shapes)), width, height)
         chunks = segmentor.decode(segmentor.encode([image])[0], prompts)
-        masks = [rle.encode(mask) for chunk in chunks for mask in chunk.masks]
-        instances = [compositing.Instance(0, mask, rle.area(mask), None) for mask in masks]
+        coded = [masks.encode(mask) for chunk in chunks for mask in chunk.masks]
+        instances = [compositing.Instance(0, mask, masks.area(mask), None) for mask in coded]
         semantic, _ = compositing.compose(instances, height, width, 'small_on_top')
         cv2.imwrite(str(out / f'{scene.stem}.png'), semantic)
-        (out / f'{scene.stem}.json').write_bytes(dump(dict(masks=masks)))
+        (out / f'{scene.stem}.json').write_bytes(dump(dict(masks=coded)))
 
 
 def driver(plan: Plan, segmentor: object, setting: PromptSetting, out: Path, workers: int) -> None:

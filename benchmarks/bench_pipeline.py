@@ -21,7 +21,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.datasets.segmentation.image_index import read_released
 from samrs_mm.datasets.segmentation.multi_source import MultiSourceDataset
 from samrs_mm.datasets.segmentation.samrs import SAMRSDataset
@@ -43,7 +43,7 @@ def draw_tiles(root: Path, count: int, side: int) -> None:
         label = np.full((side, side), 255, np.uint8)
         for item in coco['annotations']:
             if item['image_id'] == image['id']:
-                label[rle.decode(item['segmentation'])] = item['category_id'] - 1
+                label[masks.decode(item['segmentation'])] = item['category_id'] - 1
         Image.fromarray(label).save(target / f'{Path(image["file_name"]).stem}.png')
 
 

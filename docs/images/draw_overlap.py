@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.compositing import OVERLAP_POLICIES, Instance, compose
 from samrs_mm.core.images import write_png
@@ -23,14 +23,14 @@ _INK, _PAPER, _GREY = (40, 40, 40), (255, 255, 255), (225, 225, 225)
 
 def overlapping() -> list[Instance]:
     """Return three drawn masks, in label order: a small one, a middle one, a large one."""
-    masks = [np.zeros((_HEIGHT, _WIDTH), np.uint8) for _ in range(3)]
-    cv2.circle(masks[0], (92, 88), 24, 1, -1)
-    cv2.ellipse(masks[1], (128, 72), (60, 34), -20, 0, 360, 1, -1)
-    cv2.rectangle(masks[2], (22, 52), (150, 128), 1, -1)
+    drawn = [np.zeros((_HEIGHT, _WIDTH), np.uint8) for _ in range(3)]
+    cv2.circle(drawn[0], (92, 88), 24, 1, -1)
+    cv2.ellipse(drawn[1], (128, 72), (60, 34), -20, 0, 360, 1, -1)
+    cv2.rectangle(drawn[2], (22, 52), (150, 128), 1, -1)
     scores = 0.81, 0.95, 0.88
     return [
-        Instance(label, rle.encode(mask), int(mask.sum()), score)
-        for label, (mask, score) in enumerate(zip(masks, scores, strict=True))
+        Instance(label, masks.encode(mask), int(mask.sum()), score)
+        for label, (mask, score) in enumerate(zip(drawn, scores, strict=True))
     ]
 
 
@@ -50,7 +50,7 @@ def overlap_figure() -> np.ndarray:
 def _outlines(instances: list[Instance]) -> np.ndarray:
     canvas = np.full((_HEIGHT, _WIDTH, 3), _GREY, np.uint8)
     for instance in instances:
-        mask = rle.decode(instance.segmentation)
+        mask = masks.decode(instance.segmentation)
         colour = np.array(class_colour(instance.label))
         canvas[mask] = (0.6 * canvas[mask] + 0.4 * colour).astype(np.uint8)
         rings, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from samrs_mm.annotate.plan import Plan, Unit
 from samrs_mm.annotate.samples import Sample, SampleStream
 from samrs_mm.annotate.writer import MaskResult, ResultWriter
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.errors import describe
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
 from samrs_mm.core.quality import MaskFilters
@@ -186,7 +186,7 @@ def decode_prompts(
         notes += [note for note in chunk.notes if note not in notes]
         for i, mask in enumerate(chunk.masks):
             results.append(
-                MaskResult(rle.encode(mask), _at(chunk.scores, i), _at(chunk.stability, i))
+                MaskResult(masks.encode(mask), _at(chunk.scores, i), _at(chunk.stability, i))
             )
     return results
 

@@ -9,7 +9,7 @@ import numpy as np
 from samrs_mm.annotate.job import AnnotationJob, Progress
 from samrs_mm.annotate.samples import SampleStream, enclosing_boxes
 from samrs_mm.core import boxes as box_ops
-from samrs_mm.core import rle, tiling
+from samrs_mm.core import masks, tiling
 from samrs_mm.core.errors import ImageReadError, LabelReadError
 from samrs_mm.core.images import image_size
 from samrs_mm.datasets.boxes.geometry import geometry
@@ -76,7 +76,7 @@ def trial(job: AnnotationJob, images: int = 3) -> Trial | None:
             encoded = job.segmentor.encode([sample.image.numpy()])[0]
             middle = time.perf_counter()
             for chunk in job.segmentor.decode(encoded, sample.prompts):
-                size += sum(len(rle.encode(mask)['counts']) for mask in chunk.masks)
+                size += sum(len(masks.encode(mask)['counts']) for mask in chunk.masks)
             boxes += len(sample.prompts)
             box_seconds += time.perf_counter() - middle
             image_seconds += middle - start

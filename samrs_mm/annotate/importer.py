@@ -5,13 +5,14 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from samrs_mm.annotate.plan import Plan, Unit
 from samrs_mm.core import boxes as box_ops
-from samrs_mm.core import compositing, quality, rle
+from samrs_mm.core import compositing, masks, quality
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.classes import SIOR_CLASSES, UnknownClassError
 from samrs_mm.core.errors import LabelReadError, SamrsError
@@ -133,7 +134,7 @@ class ReleasedImporter:
         self, number: int, box: BoxLabel, instance: dict, size: tuple[int, int], notes: Counter
     ) -> dict:
         label, mask, name = instance['label'], instance['mask'], instance['category']
-        area = rle.area(mask)
+        area = masks.area(mask)
         notes[CATEGORY] += name is not None and not self._names(name, label)
         notes[SIZE] += instance['size'] not in (None, area)
         polygon = box_ops.corners(box.hbox[None])[0] if box.polygon is None else box.polygon
@@ -150,8 +151,8 @@ class ReleasedImporter:
             reason='' if area else 'the released mask is empty',
         )
         if area:
-            entry.update(area=area, bbox=rle.bbox(mask), segmentation=mask)
-            entry.update(quality.measure(entry, size[1], size[0]))
+            entry.update(area=area, bbox=masks.bbox(mask), segmentation=mask)
+            entry.update(quality.measure(mask, entry['polygon'], entry['prompt_box']))
         return entry
 
     def _names(self, name: str, label: int) -> bool:
@@ -164,7 +165,12 @@ class ReleasedImporter:
         """Enter visible areas into the boxes; return the label map that the masks give."""
         kept = [box for box in boxes if box['status'] == records.KEPT]
         instances = [
-            compositing.Instance(box['category_id'] - 1, box['segmentation'], box['area'], None)
+            SimpleNamespace(
+                label=box['category_id'] - 1,
+                segmentation=box['segmentation'],
+                area=box['area'],
+                score=None,
+            )
             for box in kept
         ]
         composed, visible = compositing.compose(instances, size[1], size[0], self.policy)

@@ -16,7 +16,7 @@ from samrs_mm.annotate.finalise import Finaliser, Totals
 from samrs_mm.annotate.plan import Plan, Unit
 from samrs_mm.annotate.samples import Sample, SampleStream
 from samrs_mm.annotate.writer import paint
-from samrs_mm.core import quality, rle
+from samrs_mm.core import masks, quality
 from samrs_mm.core.boxes import OK
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.quality import MaskFilters
@@ -89,8 +89,8 @@ class CheckStream(SampleStream):
                     problems.append(f'{box["box_id"]}: status {box["status"]}, but no mask')
                 continue
             stated = {key: box.get(key) for key in ('area', 'bbox', *quality.MEASURES)}
-            facts = dict(area=rle.area(mask), bbox=rle.bbox(mask))
-            facts |= quality.measure(box, height, width)
+            facts = dict(area=masks.area(mask), bbox=masks.bbox(mask))
+            facts |= quality.measure(mask, box['polygon'], box['prompt_box'])
             lines = differences(stated | {'size': [height, width]}, facts | {'size': mask['size']})
             problems += [f'{box["box_id"]}: {line}' for line in lines]
         semantic = paint(record['image'], judged, self.filters, self.policy)

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from samrs_mm.annotate.samples import Sample
-from samrs_mm.core import compositing, quality, rle
+from samrs_mm.core import compositing, masks, quality
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import SamrsError, describe
 from samrs_mm.core.images import write_png
@@ -150,23 +151,22 @@ class ResultWriter:
         atomic_write(self.out.path(kind, sample.unit.stem), dump(record))
 
 
-def _enter(sample: Sample, masks: Sequence[MaskResult]) -> None:
+def _enter(sample: Sample, results: Sequence[MaskResult]) -> None:
     """Enter the masks and their measures into the sample's boxes."""
-    height, width = sample.entry['height'], sample.entry['width']
-    for position, result in zip(sample.prompted, masks, strict=True):
+    for position, result in zip(sample.prompted, results, strict=True):
         box = sample.boxes[position]
         box.update(score=result.score, stability=result.stability)
-        area = rle.area(result.segmentation)
+        area = masks.area(result.segmentation)
         if not area:
             box.update(status=records.EMPTY, reason='the segmentor returned no pixel')
             continue
         box.update(
             status=records.KEPT,
             area=area,
-            bbox=rle.bbox(result.segmentation),
+            bbox=masks.bbox(result.segmentation),
             segmentation=result.segmentation,
         )
-        box.update(quality.measure(box, height, width))
+        box.update(quality.measure(result.segmentation, box['polygon'], box['prompt_box']))
 
 
 def paint(entry: dict, boxes: list[dict], filters: MaskFilters, policy: str) -> np.ndarray:
@@ -185,13 +185,18 @@ def paint(entry: dict, boxes: list[dict], filters: MaskFilters, policy: str) -> 
     for box in boxes:
         if box['segmentation'] is None:
             continue
-        reason = filters.reason(box)
+        reason = filters.reason(SimpleNamespace(**box))
         status = records.FILTERED if reason else records.KEPT
         box.update(status=status, reason=reason, visible_area=0)
         if not reason:
             kept.append(box)
     instances = [
-        compositing.Instance(box['category_id'] - 1, box['segmentation'], box['area'], box['score'])
+        SimpleNamespace(
+            label=box['category_id'] - 1,
+            segmentation=box['segmentation'],
+            area=box['area'],
+            score=box['score'],
+        )
         for box in kept
     ]
     semantic, visible = compositing.compose(instances, entry['height'], entry['width'], policy)

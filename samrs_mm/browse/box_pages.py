@@ -16,7 +16,7 @@ from samrs_mm.browse.pages import Page
 from samrs_mm.browse.prompt_panels import draw_prompts, prompt_name, prompt_swatches
 from samrs_mm.compat import mmrotate_boxes
 from samrs_mm.core import boxes as box_ops
-from samrs_mm.core import rle, tiling
+from samrs_mm.core import masks, tiling
 from samrs_mm.core.abbreviations import abbreviations
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage, image_size
@@ -157,7 +157,7 @@ class BoxBrowser:
         tile = unit.window or Window(0, 0, width, height)
         segmentations = self.dataset.ground_truth_of(unit.scene) if self.has_truth else {}
         for box in boxes:
-            coded = rle.from_coco(segmentations.get(box.box_id), height, width)
+            coded = masks.from_coco(segmentations.get(box.box_id), height, width)
             yield box, None if coded is None else _inside(coded, tile)
 
     def unit_window(self, unit: Unit, bounds: Sequence[float] | None = None) -> Window:
@@ -268,12 +268,12 @@ class BoxBrowser:
 
 def _inside(coded: dict, tile: Window) -> MaskPart | None:
     """Return what of a scene's RLE mask lies in a tile, in pixels of the tile."""
-    x, y, width, height = rle.bbox(coded)
+    x, y, width, height = masks.bbox(coded)
     x0, x1 = np.clip([x, x + width], tile.x, tile.x + tile.width).tolist()
     y0, y1 = np.clip([y, y + height], tile.y, tile.y + tile.height).tolist()
     if x0 == x1 or y0 == y1:
         return None
-    return rle.decode(coded)[y0:y1, x0:x1], x0 - tile.x, y0 - tile.y
+    return masks.decode(coded)[y0:y1, x0:x1], x0 - tile.x, y0 - tile.y
 
 
 def need_mmrotate() -> None:

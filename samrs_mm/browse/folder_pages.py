@@ -13,7 +13,7 @@ from samrs_mm.browse.crops import window_around
 from samrs_mm.browse.pages import Page
 from samrs_mm.browse.prompt_panels import draw_prompts, prompt_name, prompt_swatches
 from samrs_mm.browse.prompt_panels import prompts_of_record as recorded_prompts
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.abbreviations import abbreviations
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage
@@ -204,4 +204,4 @@ class FolderBrowser:
 def decoded(box: dict) -> MaskPart:
     """Return the mask of a record's box, cut to the mask's own box."""
     x, y, width, height = box['bbox']
-    return rle.decode(box['segmentation'])[y : y + height, x : x + width], x, y
+    return masks.decode(box['segmentation'])[y : y + height, x : x + width], x, y

@@ -2,19 +2,40 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError
 
 OVERLAP_POLICIES = ('small_on_top', 'file_order', 'score')
 
 
+class Painted(Protocol):
+    """What is painted, such as a box of a record."""
+
+    @property
+    def label(self) -> int:
+        """Class index from 0."""
+
+    @property
+    def segmentation(self) -> dict:
+        """The mask as COCO RLE with text counts."""
+
+    @property
+    def area(self) -> int:
+        """Its pixels."""
+
+    @property
+    def score(self) -> float | None:
+        """Predicted IoU, or None."""
+
+
 @dataclass(frozen=True)
 class Instance:
-    """A kept mask: its class index, its run-length mask, area in pixels and score (or None)."""
+    """A ``Painted`` mask that stands in no record."""
 
     label: int
     segmentation: dict
@@ -35,7 +56,7 @@ def check_policy(policy: str) -> str:
     return policy
 
 
-def paint_order(instances: Sequence[Instance], policy: str) -> list[int]:
+def paint_order(instances: Sequence[Painted], policy: str) -> list[int]:
     """Return the order in which instances are painted; later ones cover earlier ones.
 
     Args:
@@ -52,7 +73,7 @@ def paint_order(instances: Sequence[Instance], policy: str) -> list[int]:
 
 
 def compose(
-    instances: Sequence[Instance], height: int, width: int, policy: str
+    instances: Sequence[Painted], height: int, width: int, policy: str
 ) -> tuple[np.ndarray, list[int]]:
     """Paint instances into a label map.
 
@@ -68,9 +89,8 @@ def compose(
     """
     owner = np.zeros((height, width), np.int32)
     for index in paint_order(instances, policy):
-        segmentation = instances[index].segmentation
-        x, y, w, h = rle.bbox(segmentation)
-        part = rle.decode(segmentation)[y : y + h, x : x + w]
+        x, y, part = masks.crop(instances[index].segmentation)
+        h, w = part.shape
         owner[y : y + h, x : x + w][part] = index + 1
     labels = np.array([UNLABELLED, *(instance.label for instance in instances)], np.uint8)
     visible = np.bincount(owner.ravel(), minlength=len(instances) + 1)[1:]

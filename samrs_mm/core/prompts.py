@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.rasterize import fill_polygon
+from samrs_mm.core.masks import fill_polygon
 
 MASK_SCORE = 1000.0
 """Mask prompts are +1000 inside the box and -1000 outside (paper, section 2.3)."""

@@ -1,5 +1,6 @@
 """Measures of a mask that need no ground truth, and filters by them."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -7,9 +8,8 @@ import cv2
 import numpy as np
 
 from samrs_mm.core import boxes as box_ops
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.rasterize import polygon_rle
 
 MEASURES = ('fill', 'coverage', 'leakage', 'components', 'at_border')
 """What ``measure`` adds to ``score``, ``stability`` and ``area``."""
@@ -17,11 +17,13 @@ MEASURES = ('fill', 'coverage', 'leakage', 'components', 'at_border')
 DECIMALS = 6
 
 
-def measure(box: dict, height: int, width: int) -> dict[str, float | int | bool]:
-    """Return the measures of a mask as entries of its record.
+def measure(
+    segmentation: dict, polygon: Sequence, prompt_box: Sequence | None
+) -> dict[str, float | int | bool]:
+    """Return the measures of a mask, by ``MEASURES``.
 
-    All are taken in pixels of the image (or tile), of the whole mask before overlap, and follow
-    from the record alone. Boxes and polygons cover the pixels that ``rasterize`` gives them.
+    All are taken in pixels of the image (or tile), of the whole mask before overlap. Boxes and
+    polygons cover the pixels that ``masks.encode_polygon`` gives them.
 
     - ``fill``: mask pixels inside the prompt box / pixels of that box, clipped to the image; in
       [0, 1]. Where the setting shows no box (``cp``) it is the upright box around ``polygon``.
@@ -32,32 +34,32 @@ def measure(box: dict, height: int, width: int) -> dict[str, float | int | bool]
     - ``at_border``: whether a mask pixel lies in the image's first or last row or column.
 
     Args:
-        box: Entry of a record with a ``segmentation`` of at least one pixel.
-        height: Image height in pixels.
-        width: Image width in pixels.
+        segmentation: COCO RLE of the image's size, of at least one pixel.
+        polygon: Corners ``(4, 2)`` of the box in pixels, unclipped.
+        prompt_box: ``(4,)`` x0, y0, x1, y1 that the segmentor saw, or None.
     """
-    mask, polygon = box['segmentation'], np.array(box['polygon'], float)
-    inside = polygon_rle(polygon, height, width)
-    frame = polygon_rle(_frame(box, polygon, height, width), height, width)
-    x, y, w, h = rle.bbox(mask)
-    parts = np.ascontiguousarray(rle.decode(mask)[y : y + h, x : x + w].T).view(np.uint8)
-    fill = rle.shared_area(mask, frame) / max(rle.area(frame), 1)
-    covered = rle.shared_area(mask, inside)
-    leakage = 1 - covered / rle.area(mask)
+    height, width = segmentation['size']
+    rbox = np.array(polygon, float)
+    hbox = box_ops.bounding_boxes(rbox[None]) if prompt_box is None else np.array([prompt_box])
+    frame = box_ops.corners(box_ops.clip(hbox, width, height))[0]
+    fill, _ = _covered(segmentation, frame)
+    coverage, covered = _covered(segmentation, rbox)
+    x, y, part = masks.crop(segmentation)
+    h, w = part.shape
     return dict(
-        fill=round(fill, DECIMALS),
-        coverage=round(covered / max(rle.area(inside), 1), DECIMALS),
-        leakage=round(leakage, DECIMALS),
-        components=cv2.connectedComponents(parts, connectivity=8)[0] - 1,
+        fill=fill,
+        coverage=coverage,
+        leakage=round(1 - covered / masks.area(segmentation), DECIMALS),
+        components=cv2.connectedComponents(part.T.view(np.uint8), connectivity=8)[0] - 1,
         at_border=x == 0 or y == 0 or x + w == width or y + h == height,
     )
 
 
-def _frame(box: dict, polygon: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return the corners ``(4, 2)`` of the box that ``fill`` refers to."""
-    seen = box['prompt_box']
-    hbox = box_ops.bounding_boxes(polygon[None]) if seen is None else np.array([seen], float)
-    return box_ops.corners(box_ops.clip(hbox, width, height))[0]
+def _covered(segmentation: dict, polygon: np.ndarray) -> tuple[float, int]:
+    """Return the fraction of a polygon's pixels that a mask covers, and their number."""
+    inside = masks.encode_polygon(polygon, *segmentation['size'])
+    shared, _ = masks.overlap(segmentation, inside)
+    return round(shared / max(masks.area(inside), 1), DECIMALS), shared
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,10 @@ class MaskFilters:
     Args:
         min_score: Least predicted IoU.
         min_stability: Least stability score.
-        min_fill: Least share of the prompt box that the mask covers (see ``measure``).
-        max_fill: Largest such share.
-        min_coverage: Least share of the R-Box that the mask covers.
-        max_leakage: Largest share of the mask outside the R-Box.
+        min_fill: Least fraction of the prompt box that the mask covers (see ``measure``).
+        max_fill: Largest such fraction.
+        min_coverage: Least fraction of the R-Box that the mask covers.
+        max_leakage: Largest fraction of the mask outside the R-Box.
         max_components: Most 8-connected parts.
         min_area: Least number of mask pixels.
         drop_at_border: Whether masks that touch the image's border go.
@@ -112,18 +114,18 @@ class MaskFilters:
 
     @property
     def measures(self) -> set[str]:
-        """What is looked at: ``score``, ``stability``, ``area`` or some of ``MEASURES``."""
+        """What the limits are of: ``score``, ``stability``, ``area`` or some of ``MEASURES``."""
         return {name.partition('_')[2] for name in self.as_dict() or ()}
 
-    def reason(self, box: dict) -> str:
+    def reason(self, box: Any) -> str:
         """Return which limit a measured mask breaks, the first if several; empty if none.
 
         Args:
-            box: Entry of a record with a mask and its measures.
+            box: Has the measures of its mask as attributes.
         """
         for name, limit in (self.as_dict() or {}).items():
             kind, _, key = name.partition('_')
-            value = box[key]
+            value = getattr(box, key)
             if kind == 'min' and value < limit:
                 return f'{key} {value} is below {name} {limit}'
             if kind == 'max' and value > limit:

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.formats.annotated import records
 
 
@@ -23,7 +23,7 @@ def overlay(image: np.ndarray, boxes: list[dict]) -> np.ndarray:
     for box in boxes:
         colour = class_colour(box['category_id'] - 1)
         if box['status'] == records.KEPT:
-            mask = rle.decode(box['segmentation'])
+            mask = masks.decode(box['segmentation'])
             canvas[mask] = (0.55 * canvas[mask] + 0.45 * np.array(colour)).astype(np.uint8)
             outline, _ = cv2.findContours(
                 mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE

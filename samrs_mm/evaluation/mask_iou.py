@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.formats.annotated import folder, records
 from samrs_mm.formats.coco import read_coco
@@ -87,22 +87,21 @@ def overlap(predicted: np.ndarray | dict | None, truth: np.ndarray | dict) -> tu
         truth: ``(H, W)`` bool, or COCO RLE with text counts.
 
     Raises:
-        ValueError: The masks differ in size, or the runs of one don't fill its size.
+        ValueError: The masks differ in size.
     """
     second = _coded(truth)
     if predicted is None:
-        return 0, rle.area(second)
+        return 0, masks.area(second)
     first = _coded(predicted)
     if list(first['size']) != list(second['size']):
         raise ValueError(
             f'a mask of {first["size"]} against a true one of {second["size"]} (height, width)'
         )
-    both = rle.shared_area(first, second)
-    return both, rle.area(first) + rle.area(second) - both
+    return masks.overlap(first, second)
 
 
 def _coded(mask: np.ndarray | dict) -> dict:
-    return rle.encode(mask) if isinstance(mask, np.ndarray) else mask
+    return masks.encode(mask) if isinstance(mask, np.ndarray) else mask
 
 
 @dataclass
@@ -199,12 +198,12 @@ def _read_truth(path: Path) -> dict[str, dict[str, Any]]:
     truth = {}
     for row, entry in enumerate(entries):
         try:
-            mask = rle.from_coco(entry.get('segmentation'), *sizes[entry['image_id']])
+            mask = masks.from_coco(entry.get('segmentation'), *sizes[entry['image_id']])
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise RefusedError(
                 f'{path}: annotations[{row}]: neither polygons nor RLE of a known image'
             ) from error
-        if mask is None or rle.area(mask) == 0:
+        if mask is None or masks.area(mask) == 0:
             continue
         names = [f'{path.name}:annotations[{row}]']
         if 'box_id' in entry:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 
 BOUNDARY_RATIO = 0.02
 """Width of a boundary as a share of the image's diagonal; the paper's value."""
@@ -47,8 +47,8 @@ class MaskRegion:
             segmentation: COCO RLE with text counts.
             width: Width of the boundary in pixels, >= 1.
         """
-        x, y, w, h = rle.bbox(segmentation)
-        mask = np.ascontiguousarray(rle.decode(segmentation)[y : y + h, x : x + w])
+        x, y, w, h = masks.bbox(segmentation)
+        mask = np.ascontiguousarray(masks.decode(segmentation)[y : y + h, x : x + w])
         if not mask.size:
             return cls(x, y, mask, mask)
         padded = cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import SamrsError
 
@@ -110,8 +110,8 @@ def _mask(mask: Any, number: int) -> dict[str, Any]:
     if not isinstance(counts, str) or not counts.isascii():
         raise ValueError(f'instance {number}: mask counts are {_kind(counts)}, not ASCII text')
     try:
-        return rle.checked(dict(size=sides, counts=counts))
-    except rle.MaskError as error:
+        return masks.checked(dict(size=sides, counts=counts))
+    except masks.MaskError as error:
         raise ValueError(f'instance {number}: {error}') from error
 
 

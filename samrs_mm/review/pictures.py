@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.images import SceneImage
 from samrs_mm.formats.annotated import folder, records
@@ -88,7 +88,7 @@ def pictures(
                 )
             try:
                 found[mask] = picture(boxes[mask.box_id], record['image'], image)
-            except rle.MaskError as error:
+            except masks.MaskError as error:
                 problems.append(f'{path}: {mask.box_id}: {error}')
     return found, problems
 
@@ -115,7 +115,7 @@ def picture(box: dict, entry: dict, image: SceneImage | None) -> Picture:
     scale = min(1.0, SIDE / max(width, height))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     step = np.array([size[0] / width, size[1] / height])
-    mask = rle.decode(box['segmentation'])[y : y + height, x : x + width].astype(np.uint8)
+    mask = masks.decode(box['segmentation'])[y : y + height, x : x + width].astype(np.uint8)
     if scale < 1:
         mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
     polygon = (np.array(box['polygon'], float) - [x, y]) * step

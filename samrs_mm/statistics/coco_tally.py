@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.formats.annotated.records import KEPT
 from samrs_mm.formats.coco import IdColumn, read_coco
@@ -99,7 +99,7 @@ class _Columns:
         at = self._image_at.get(image)
         polygons = isinstance(segmentation, list)
         if polygons:
-            rle.check_polygons(segmentation)
+            masks.check_polygons(segmentation)
         waits = polygons and at is None
         area = 0 if waits else self._area(segmentation, at)
         if waits:
@@ -117,9 +117,9 @@ class _Columns:
         else:
             size = _checked_size(segmentation)
         if isinstance(segmentation, dict) and isinstance(segmentation['counts'], str):
-            area = rle.area(segmentation)  # unchecked: checking a million takes a minute
+            area = masks.area(segmentation)  # unchecked: checking a million takes a minute
         else:
-            area = rle.area(rle.from_coco(segmentation, *size))
+            area = masks.area(masks.from_coco(segmentation, *size))
         if area > size[0] * size[1]:
             raise ValueError(f'a mask of {area} pixels in an image of {size[0]} x {size[1]}')
         return area

@@ -13,8 +13,8 @@ from samrs_mm.annotate.exporter import RECORD as EXPORT_RECORD
 from samrs_mm.core.boxes import bounding_boxes
 from samrs_mm.core.classes import NAMED_CLASSES, UNLABELLED
 from samrs_mm.core.errors import LabelReadError, RefusedError, SamrsError
+from samrs_mm.core.masks import area
 from samrs_mm.core.parallel import ordered_map
-from samrs_mm.core.rle import area
 from samrs_mm.datasets.boxes.released import INSTANCE_FOLDERS
 from samrs_mm.datasets.segmentation.image_index import LABEL_FOLDERS, read_meta
 from samrs_mm.datasets.transforms.pixels import read_label

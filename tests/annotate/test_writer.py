@@ -8,7 +8,7 @@ import torch
 from samrs_mm.annotate.plan import Unit
 from samrs_mm.annotate.samples import Sample
 from samrs_mm.annotate.writer import MaskResult, ResultWriter
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.errors import SamrsError, describe
 from samrs_mm.formats.annotated import folder, records
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
@@ -41,7 +41,7 @@ def sample(number: int, boxes: int = 1) -> Sample:
 def mask(filled: bool = True) -> MaskResult:
     pixels = np.zeros((8, 8), bool)
     pixels[2:4, 2:5] = filled
-    return MaskResult(rle.encode(pixels), 0.5, None)
+    return MaskResult(masks.encode(pixels), 0.5, None)
 
 
 @pytest.fixture

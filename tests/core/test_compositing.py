@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.compositing import (
     OVERLAP_POLICIES,
@@ -21,7 +21,7 @@ drawn = st.lists(st.tuples(st.integers(0, 254), arrays(bool, (HEIGHT, WIDTH)), s
 
 
 def instance(label, mask, score=None):
-    return Instance(label, rle.encode(mask), int(mask.sum()), score)
+    return Instance(label, masks.encode(mask), int(mask.sum()), score)
 
 
 def slow(parts, policy):

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.masks import fill_polygon
 from samrs_mm.core.prompts import (
     PAPER_SETTINGS,
     SETTINGS,
@@ -16,7 +17,6 @@ from samrs_mm.core.prompts import (
     PromptSetting,
     mask_prompt,
 )
-from samrs_mm.core.rasterize import fill_polygon
 
 # name: box, mask, point, oriented
 MEANING = {

@@ -1,16 +1,18 @@
 """Measures against slow ones, made of whole-image masks; filters against plain comparisons."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from samrs_mm.core import quality, rle
+from samrs_mm.core import masks, quality
 from samrs_mm.core.boxes import corners
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.masks import fill_polygon
 from samrs_mm.core.quality import MaskFilters
-from samrs_mm.core.rasterize import fill_polygon
 
 HEIGHT, WIDTH = 24, 31
 
@@ -34,12 +36,8 @@ def slow(mask, polygon, prompt_box):
     )
 
 
-def box(mask, polygon, prompt_box=None, **more):
-    segmentation = rle.encode(mask)
-    area = rle.area(segmentation)
-    return dict(
-        segmentation=segmentation, polygon=polygon, prompt_box=prompt_box, area=area, **more
-    )
+def measure(mask, polygon, prompt_box=None):
+    return quality.measure(masks.encode(mask), polygon, prompt_box)
 
 
 coordinates = st.tuples(st.floats(-20, 50), st.floats(-20, 50))
@@ -56,7 +54,7 @@ def test_measures_against_slow_ones(seed, density, polygon, frame):
     mask = np.random.default_rng(seed).random((HEIGHT, WIDTH)) < density
     mask[4, 7] = True
     prompt_box = frame and [frame[0], frame[1], frame[0] + frame[2], frame[1] + frame[3]]
-    found = quality.measure(box(mask, polygon, prompt_box), HEIGHT, WIDTH)
+    found = measure(mask, polygon, prompt_box)
     assert found == slow(mask, polygon, prompt_box)
     assert tuple(found) == quality.MEASURES
 
@@ -67,11 +65,11 @@ def test_measures_by_hand():
     mask[10, 15] = True
     mask[20, 20] = True
     square = [[5, 5], [15, 5], [15, 15], [5, 15]]
-    found = quality.measure(box(mask, square, [5, 5, 15, 10]), HEIGHT, WIDTH)
+    found = measure(mask, square, [5, 5, 15, 10])
     assert found == dict(
         fill=1.0, coverage=0.5, leakage=round(2 / 52, 6), components=2, at_border=False
     )
-    found = quality.measure(box(mask, square), HEIGHT, WIDTH)
+    found = measure(mask, square)
     assert found == dict(
         fill=0.5, coverage=0.5, leakage=round(2 / 52, 6), components=2, at_border=False
     )
@@ -83,7 +81,7 @@ def test_a_filled_box_has_fill_one_and_no_leakage():
         low = rng.uniform(-5, 15, 2)
         polygon = corners(np.array([[*low, *(low + rng.uniform(6, 40, 2))]]))[0]
         mask = fill_polygon(polygon, HEIGHT, WIDTH)
-        found = quality.measure(box(mask, polygon.tolist()), HEIGHT, WIDTH)
+        found = measure(mask, polygon.tolist())
         assert (found['leakage'], found['components']) == (0, 1)
         assert found['fill'] == found['coverage'] == 1
 
@@ -92,11 +90,11 @@ def test_a_filled_box_has_fill_one_and_no_leakage():
 def test_at_border(place):
     mask = np.zeros((HEIGHT, WIDTH), bool)
     mask[place] = True
-    found = quality.measure(box(mask, [[0, 0], [9, 0], [9, 9], [0, 9]]), HEIGHT, WIDTH)
+    found = measure(mask, [[0, 0], [9, 0], [9, 9], [0, 9]])
     assert found['at_border'] == (place != (9, 9))
 
 
-MASK = dict(
+MASK = SimpleNamespace(
     score=0.8,
     stability=0.9,
     fill=0.5,

@@ -1,11 +1,11 @@
 import numpy as np
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.drawing.overlays import class_colour, overlay
 
 
 def box(status: str, polygon, mask=None) -> dict:
-    segmentation = None if mask is None else rle.encode(mask)
+    segmentation = None if mask is None else masks.encode(mask)
     return dict(status=status, polygon=polygon, category_id=2, segmentation=segmentation)
 
 

@@ -9,7 +9,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.evaluation.mask_ap import SIZES, average_precision
 
 
@@ -34,9 +34,9 @@ def data():
             mask = mask_at(x, y, side, side)
             truth['annotations'].append(
                 dict(about, id=len(truth['annotations']) + 1, area=side**2, iscrowd=0,
-                     bbox=[int(x), int(y), side, side], segmentation=rle.encode(mask))
+                     bbox=[int(x), int(y), side, side], segmentation=masks.encode(mask))
             )  # fmt: skip
-            moved = rle.encode(np.roll(mask, int(rng.integers(0, side // 3)), axis=1))
+            moved = masks.encode(np.roll(mask, int(rng.integers(0, side // 3)), axis=1))
             if number % 7:
                 found.append(dict(about, segmentation=moved, score=float(rng.uniform())))
     return truth, found
@@ -70,13 +70,13 @@ def test_arguments_are_left_as_they_are(data):
 
 def test_more_than_a_hundred_objects_of_an_image_count():
     truth = dict(images=[dict(id=1, height=300, width=300)], categories=[dict(id=1, name='a')])
-    masks = [rle.encode(mask_at(2 * (i % 150), 2 * (i // 150), 2, 2)) for i in range(300)]
+    coded = [masks.encode(mask_at(2 * (i % 150), 2 * (i // 150), 2, 2)) for i in range(300)]
     about = dict(image_id=1, category_id=1)
     truth['annotations'] = [
         dict(about, id=i + 1, area=4, iscrowd=0, bbox=[0, 0, 2, 2], segmentation=mask)
-        for i, mask in enumerate(masks)
+        for i, mask in enumerate(coded)
     ]
-    found = [dict(about, segmentation=mask, score=1.0) for mask in masks]
+    found = [dict(about, segmentation=mask, score=1.0) for mask in coded]
     assert average_precision(truth, found)['AP'] == pytest.approx(1)
     assert average_precision(truth, found[::2])['AP'] == pytest.approx(0.5, abs=0.01)
     assert average_precision(truth, [])['AP'] == 0

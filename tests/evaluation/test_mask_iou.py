@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.evaluation import MaskIoU, score_folder
 
@@ -25,7 +25,7 @@ def square(x, y, side):
 def test_the_two_means_by_hand():
     score = MaskIoU()
     score.add_masks(square(0, 0, 4), square(0, 0, 4))  # 16 / 16
-    score.add_masks(rle.encode(square(0, 0, 2)), rle.encode(square(1, 0, 2)))  # 2 / 6
+    score.add_masks(masks.encode(square(0, 0, 2)), masks.encode(square(1, 0, 2)))  # 2 / 6
     score.add_masks(None, square(5, 5, 3))  # 0 / 9
     score.add(1, 4)
     assert len(score) == 4
@@ -65,15 +65,15 @@ def test_scores_can_be_joined():
     assert both.miou_p == pytest.approx(4 / 11)
 
 
-@given(masks=arrays(bool, (2, 7, 5)))
+@given(pair=arrays(bool, (2, 7, 5)))
 @settings(max_examples=100)
-def test_run_lengths_and_pixels_agree(masks):
-    first, second = masks
+def test_run_lengths_and_pixels_agree(pair):
+    first, second = pair
     if not (first | second).any():
         return
     score = MaskIoU()
     score.add_masks(first, second)
-    score.add_masks(rle.encode(first), rle.encode(second))
+    score.add_masks(masks.encode(first), masks.encode(second))
     expected = (first & second).sum() / (first | second).sum()
     assert score.miou_i == pytest.approx(expected)
     assert score.miou_p == pytest.approx(expected)
@@ -87,7 +87,7 @@ def write_folder(root, boxes, tile=None):
             box_id=box_id,
             category=category,
             status='kept' if mask is not None else 'empty',
-            segmentation=None if mask is None else rle.encode(mask),
+            segmentation=None if mask is None else masks.encode(mask),
         )
         for box_id, category, mask in boxes
     ]
@@ -119,7 +119,7 @@ def test_a_folder_is_scored_by_box_id(tmp_path):
             ('labelTxt/P1.txt:9', 'plane', square(0, 0, 1)),
         ],
     )
-    truth = [rle.encode(square(*s)) for s in ((0, 5, 3), (3, 3, 4), (1, 0, 2), (8, 8, 2))]
+    truth = [masks.encode(square(*s)) for s in ((0, 5, 3), (3, 3, 4), (1, 0, 2), (8, 8, 2))]
     score = score_folder(out, write_truth(tmp_path / 'truth.json', truth, box_id=names))
     assert list(score.classes) == ['plane', 'ship']
     assert score.classes['plane'].miou_i == 1
@@ -135,7 +135,7 @@ def test_a_filtered_mask_counts_as_none(tmp_path):
     record = json.loads((out / 'instances/P1.json').read_text())
     record['boxes'][0]['status'] = 'filtered'
     (out / 'instances/P1.json').write_text(json.dumps(record))
-    truth = write_truth(tmp_path / 'truth.json', [rle.encode(mask)], box_id=['labelTxt/P1.txt:3'])
+    truth = write_truth(tmp_path / 'truth.json', [masks.encode(mask)], box_id=['labelTxt/P1.txt:3'])
     assert score_folder(out, truth).overall.miou_i == 0
 
 
@@ -147,7 +147,7 @@ def test_boxes_from_the_truth_file_itself_are_found_by_position(tmp_path):
             ('sub/annotations.json:annotations[0]', 'ship', square(5, 5, 2)),
         ],
     )
-    truth = [rle.encode(square(5, 5, 2)), None, rle.encode(square(0, 0, 2))]
+    truth = [masks.encode(square(5, 5, 2)), None, masks.encode(square(0, 0, 2))]
     for extra in ({}, {'box_id': [f'P1.txt:{i}' for i in range(3)]}):
         score = score_folder(out, write_truth(tmp_path / 'annotations.json', truth, **extra))
         assert (score.overall.miou_i, len(score.overall), score.missing) == (1, 2, 0)
@@ -168,7 +168,7 @@ def test_polygons_and_counted_runs_are_true_masks_too(tmp_path):
 
 def test_what_cannot_be_scored_is_told_in_one_line(tmp_path):
     box = ('a.json:annotations[0]', 'ship', square(0, 0, 2))
-    good = write_truth(tmp_path / 'a.json', [rle.encode(square(0, 0, 2))])
+    good = write_truth(tmp_path / 'a.json', [masks.encode(square(0, 0, 2))])
     out = write_folder(tmp_path / 'out', [box])
     tiled = write_folder(tmp_path / 'tiled', [box], tile=dict(size=1024))
     (tmp_path / 'text.json').write_text('{')
@@ -190,7 +190,7 @@ def test_what_cannot_be_scored_is_told_in_one_line(tmp_path):
 
 def test_truth_of_another_size_is_told(tmp_path):
     out = write_folder(tmp_path / 'out', [('a.json:annotations[0]', 'ship', square(0, 0, 2))])
-    truth = write_truth(tmp_path / 'a.json', [rle.encode(square(0, 0, 2).T.copy())])
+    truth = write_truth(tmp_path / 'a.json', [masks.encode(square(0, 0, 2).T.copy())])
     with pytest.raises(RefusedError, match=r'a.json:annotations\[0\]: a mask of \[10, 12\]'):
         score_folder(out, truth)
 
@@ -207,7 +207,9 @@ def score_masks():
 def test_the_tool_prints_folders_side_by_side(score_masks, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = ['a.json:annotations[0]', 'a.json:annotations[1]']
-    truth = write_truth(Path('a.json'), [rle.encode(square(0, 0, 2)), rle.encode(square(5, 5, 2))])
+    truth = write_truth(
+        Path('a.json'), [masks.encode(square(0, 0, 2)), masks.encode(square(5, 5, 2))]
+    )
     write_folder(Path('good'), [(n, 'ship', m) for n, m in zip(
         names, (square(0, 0, 2), square(5, 5, 2)), strict=True)])  # fmt: skip
     write_folder(Path('bad'), [(names[0], 'plane', square(1, 0, 2))])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.evaluation.mask_overlap import MaskRegion, boundary_width, measure
 
 
@@ -31,7 +31,7 @@ def test_counts_equal_those_of_whole_images(seed, height, width, edge):
     rng = np.random.default_rng(seed)
     found, truth = blob(rng, height, width), blob(rng, height, width)
     truth[0, 0] = True
-    overlap = measure(*(MaskRegion.of(rle.encode(mask), edge) for mask in (found, truth)))
+    overlap = measure(*(MaskRegion.of(masks.encode(mask), edge) for mask in (found, truth)))
     edges = [slow_boundary(mask, edge) for mask in (found, truth)]
     assert overlap.area == found.sum()
     assert overlap.intersection == (found & truth).sum()
@@ -44,7 +44,7 @@ def test_a_thick_square_by_hand():
     truth = np.zeros((40, 40), bool)
     truth[5:25, 5:25] = True
     moved = np.roll(truth, 1, axis=1)
-    overlap = measure(*(MaskRegion.of(rle.encode(mask), 2) for mask in (moved, truth)))
+    overlap = measure(*(MaskRegion.of(masks.encode(mask), 2) for mask in (moved, truth)))
     ring = 400 - 16**2
     # two rows above and below share 19 columns, the 16 between share columns 6 and 24
     assert overlap.boundary_union == 2 * ring - overlap.boundary_intersection
@@ -53,8 +53,8 @@ def test_a_thick_square_by_hand():
 
 
 def test_no_mask_leaves_the_truth_alone():
-    truth = MaskRegion.of(rle.encode(np.ones((6, 8), bool)), 1)
-    empty = MaskRegion.of(rle.encode(np.zeros((6, 8), bool)), 1)
+    truth = MaskRegion.of(masks.encode(np.ones((6, 8), bool)), 1)
+    empty = MaskRegion.of(masks.encode(np.zeros((6, 8), bool)), 1)
     for found in (None, empty):
         overlap = measure(found, truth)
         assert (overlap.area, overlap.intersection, overlap.union) == (0, 0, 48)

@@ -15,7 +15,7 @@ import pytest
 from folders import CONFIG, load_tool, write_dota
 from PIL import Image
 
-from samrs_mm.core import quality, rle
+from samrs_mm.core import masks, quality
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.formats.annotated import ledger
 from samrs_mm.formats.annotated.ledger import LedgerRow
@@ -127,9 +127,9 @@ def drawn(found):
 
 
 def boxed(mask, polygon, prompt_box):
-    segmentation = rle.encode(mask)
+    segmentation = masks.encode(mask)
     return dict(
-        segmentation=segmentation, bbox=rle.bbox(segmentation), polygon=polygon,
+        segmentation=segmentation, bbox=masks.bbox(segmentation), polygon=polygon,
         prompt_box=prompt_box,
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ import numpy as np
 from folders import load_tool
 from PIL import Image
 
-from samrs_mm.core import compositing, rle
+from samrs_mm.core import compositing, masks
 from samrs_mm.core.classes import palette_for
 from samrs_mm.core.resumable import dump
 from samrs_mm.formats.annotated import records
@@ -45,8 +45,8 @@ def write_folder(root: Path, prompt: str = 'hbox', policy: str = 'file_order') -
     out = AnnotatedFolder(root)
     for name in ('images', 'semantic', 'instances'):
         (root / name).mkdir(parents=True)
-    masks = shapes()
-    chosen = list(masks), ['ring', 'box'], []
+    drawn = shapes()
+    chosen = list(drawn), ['ring', 'box'], []
     rng = np.random.default_rng(0)
     with open(root / 'images.csv', 'w', newline='') as file:
         index = csv.writer(file, lineterminator='\n')
@@ -54,7 +54,7 @@ def write_folder(root: Path, prompt: str = 'hbox', policy: str = 'file_order') -
         for stem, names in zip(STEMS, chosen, strict=True):
             image = rng.integers(0, 256, (*SIZE, 3), np.uint8)
             Image.fromarray(image).save(out.path('images', stem))
-            boxes = [_box(i, name, masks[name], prompt) for i, name in enumerate(names)]
+            boxes = [_box(i, name, drawn[name], prompt) for i, name in enumerate(names)]
             if len(names) == 2:
                 boxes += [_lost(3, 'empty'), _lost(4, 'filtered')]
             semantic, _ = compositing.compose(_instances(boxes), *SIZE, policy)
@@ -80,8 +80,8 @@ def write_folder(root: Path, prompt: str = 'hbox', policy: str = 'file_order') -
 
 
 def _box(number: int, name: str, mask: np.ndarray, prompt: str) -> dict:
-    segmentation = rle.encode(mask)
-    x, y, w, h = rle.bbox(segmentation)
+    segmentation = masks.encode(mask)
+    x, y, w, h = masks.bbox(segmentation)
     polygon = np.array([[x + 0.5, y - 1], [x + w, y], [x + w - 0.25, y + h], [x - 1.125, y + h]])
     label = number % len(CLASSES)
     box = records.new_box(

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.classes import palette_for
 from samrs_mm.core.compositing import Instance, compose
 from samrs_mm.formats.annotated import records
@@ -64,8 +64,8 @@ def drawn_box(rng: np.random.Generator, number: int, height: int, width: int) ->
     box = records.new_box(
         number, f'a.txt:{number}', label, CLASSES[label], 'hbox', polygon, polygon, None, 'kept', ''
     )
-    segmentation = rle.encode(mask)
-    box.update(segmentation=segmentation, area=int(mask.sum()), bbox=rle.bbox(segmentation))
+    segmentation = masks.encode(mask)
+    box.update(segmentation=segmentation, area=int(mask.sum()), bbox=masks.bbox(segmentation))
     return box
 
 
@@ -89,7 +89,7 @@ def write_as_released(annotated: Path, root: Path) -> Path:
             if box['status'] in ('kept', 'outside'):
                 polygon = np.array(box['polygon'], float)
                 around = np.concatenate([polygon.min(0), polygon.max(0)])
-                nothing = rle.encode(np.zeros(size, bool))
+                nothing = masks.encode(np.zeros(size, bool))
                 mask, area = box['segmentation'] or nothing, np.int64(box['area'])
                 numbers = dict(size=area, label=box['category_id'] - 1, category='A220')
                 instances.append(dict(numbers, mask=mask, rbox=polygon, rhbox=around))

@@ -9,7 +9,7 @@ import pytest
 from folders import CONFIG, ROOT, load_tool, tree, write_dota
 from tile_folders import write_tiles
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.drawing.overlays import class_colour
 from samrs_mm.drawing.strokes import STATUS_COLOURS
 
@@ -136,7 +136,7 @@ def coco(tmp_path):
     mask = np.zeros((100, 100), bool)
     mask[20:60, 20:40] = True
     box = dict(
-        id=1, image_id=1, category_id=1, bbox=[20, 20, 40, 40], segmentation=rle.encode(mask)
+        id=1, image_id=1, category_id=1, bbox=[20, 20, 40, 40], segmentation=masks.encode(mask)
     )
     data = dict(
         images=[dict(id=1, file_name='a.png', width=100, height=100)],

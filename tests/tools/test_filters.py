@@ -9,7 +9,7 @@ import pytest
 from folders import CONFIG, run_apart, tree
 from PIL import Image
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 
 BOX_FILL = ('--cfg-options', 'model.type=BoxFillSegmentor')
 FILTERED = (*BOX_FILL, 'filters.min_fill=0.6', 'filters.drop_at_border=True')
@@ -36,7 +36,7 @@ def test_filtered_masks_stay_in_record_and_ledger_only(annotate, tmp_path):
     for box in found:
         assert box['status'] == ('kept' if passes(box) else 'filtered')
         assert bool(box['reason']) != passes(box)
-        assert rle.area(box['segmentation']) == box['area'] > 0
+        assert masks.area(box['segmentation']) == box['area'] > 0
         assert (box['visible_area'] > 0) <= passes(box)
     coco = read(out / 'annotations.json')['annotations']
     assert [entry['box_id'] for entry in coco] == [box['box_id'] for box in kept]
@@ -58,7 +58,7 @@ def test_the_label_map_holds_the_kept_masks(annotate, tmp_path):
         kept = [box for box in read(path)['boxes'] if box['status'] == 'kept']
         covered = np.zeros((96, 128), bool)
         for box in kept:
-            covered |= rle.decode(box['segmentation'])
+            covered |= masks.decode(box['segmentation'])
         label = np.asarray(Image.open(tmp_path / f'out/semantic/{path.stem}.png'))
         np.testing.assert_array_equal(label != 255, covered)
 

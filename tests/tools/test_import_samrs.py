@@ -15,7 +15,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from samrs_mm.annotate import importer
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.classes import SIOR_CLASSES, SOTA_CLASSES
 from samrs_mm.datasets.segmentation.samrs import SAMRSDataset, SIORDataset
 from samrs_mm.formats.annotated import records
@@ -32,7 +32,7 @@ def instance(name: str, label: int, /, **changes) -> dict:
     """An instance as in SOTA and SIOR."""
     mask = shapes()[name] if name else np.zeros(SIZE, bool)
     entry = dict(
-        mask=rle.encode(mask),
+        mask=masks.encode(mask),
         bbox=np.array([-3.0, 4, 70, 20]),
         category=SOTA_CLASSES[label],
         size=np.int64(mask.sum()),
@@ -51,7 +51,7 @@ def write_release(root: Path, instances: dict[str, list[dict]], gray: bool = Tru
         labels = np.full(SIZE, 255, np.uint8)
         for entry in entries:
             if 'label' in entry:
-                labels[rle.decode(entry['mask'])] = entry['label']
+                labels[masks.decode(entry['mask'])] = entry['label']
         if gray:
             Image.fromarray(labels).save(root / f'hbox_segs_init/gray/{stem}.png')
     return root
@@ -125,8 +125,8 @@ def test_defects_of_the_release(tmp_path, capsys):
     root = write_release(tmp_path / 'x', {'P0001_0000': entries})
     gray = root / 'hbox_segs_init/gray/P0001_0000.png'
     labels = np.array(Image.open(gray))
-    labels[rle.decode(entries[2]['mask'])] = 4
-    labels[rle.decode(entries[3]['mask'])] = 7
+    labels[masks.decode(entries[2]['mask'])] = 4
+    labels[masks.decode(entries[3]['mask'])] = 7
     labels[47, 63], labels[0, 0], labels[0, 5] = 2, 17, 3
     Image.fromarray(labels).save(gray)
     mask = entries[4]['mask']

@@ -14,7 +14,7 @@ from samrs_mm.annotate.ablation.plot import draw_ablation
 from samrs_mm.annotate.ablation.run import SCORED, AblationFolder
 from samrs_mm.annotate.ablation.scores import COLUMNS, SettingCounts, score
 from samrs_mm.annotate.plan import Plan
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.prompts import SETTINGS
 from samrs_mm.core.resumable import dump, signature_of
@@ -144,10 +144,10 @@ class AblationFinaliser:
     def _finish(self, run: SegmentorRun) -> Gathered:
         """Score a segmentor and write its masks as COCO results, which are not held any longer."""
         found = self._gather(run)
-        masks = self.out / COCO / run.name
-        masks.mkdir(parents=True, exist_ok=True)
+        place = self.out / COCO / run.name
+        place.mkdir(parents=True, exist_ok=True)
         for name, detections in found.detections.items():
-            atomic_write(masks / f'{name}.json', dump(detections))
+            atomic_write(place / f'{name}.json', dump(detections))
         found.rows = list(self._rows(run, found))
         found.detections.clear()
         meta = dict(
@@ -231,7 +231,7 @@ def _add(found: Gathered, image_id: int, record: dict) -> None:
                 **about,
                 area=box['area'],
                 iscrowd=0,
-                bbox=rle.bbox(box['truth']),
+                bbox=masks.bbox(box['truth']),
                 segmentation=box['truth'],
                 box_id=box['box_id'],
             )

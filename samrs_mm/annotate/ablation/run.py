@@ -14,7 +14,7 @@ from samrs_mm.annotate.plan import Plan, Unit
 from samrs_mm.annotate.samples import Sample, SampleStream, build_prompts, enclosing_boxes
 from samrs_mm.annotate.writer import MaskResult, ResultWriter
 from samrs_mm.core import boxes as box_ops
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
 from samrs_mm.datasets.boxes.geometry import BoxGeometry
@@ -114,7 +114,7 @@ class AblationStream(SampleStream):
                     category_id=index + 1,
                     category=table.classes[index],
                     status=SCORED if mask else UNSCORED,
-                    area=rle.area(mask) if mask else None,
+                    area=masks.area(mask) if mask else None,
                     truth=mask,
                     results={},
                 )
@@ -124,11 +124,11 @@ class AblationStream(SampleStream):
 
     def _truth(self, scene: int, width: int, height: int) -> dict[str, dict]:
         """Return the true masks that have a pixel, as RLE by box id."""
-        masks = {}
+        found = {}
         for box_id, segmentation in self.dataset.ground_truth_of(scene).items():
             try:
-                mask = rle.from_coco(segmentation, height, width)
-                empty = mask is None or rle.area(mask) == 0
+                mask = masks.from_coco(segmentation, height, width)
+                empty = mask is None or masks.area(mask) == 0
             except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
                 raise LabelReadError(
                     f'{box_id}: the true mask is neither polygons nor COCO RLE'
@@ -140,24 +140,24 @@ class AblationStream(SampleStream):
                     f'{box_id}: the true mask is of {mask["size"]} (height, width), the image of '
                     f'{[height, width]} px'
                 )
-            masks[box_id] = mask
-        return masks
+            found[box_id] = mask
+        return found
 
 
 class AblationWriter(ResultWriter):
     """Measures the masks of each setting against the true ones, and commits the image."""
 
-    def _store(self, sample: AblationSample, masks: Sequence[Sequence[MaskResult]]) -> None:
+    def _store(self, sample: AblationSample, results: Sequence[Sequence[MaskResult]]) -> None:
         width = boundary_width(sample.entry['height'], sample.entry['width'])
         truth = {
             position: MaskRegion.of(box['truth'], width)
             for position, box in enumerate(sample.boxes)
             if box['truth']
         }
-        for trial, found in zip(sample.trials, masks or [()] * len(sample.trials), strict=True):
-            results = dict(zip(trial.prompted, found, strict=True))
+        for trial, found in zip(sample.trials, results or [()] * len(sample.trials), strict=True):
+            by_box = dict(zip(trial.prompted, found, strict=True))
             for position, region in truth.items():
-                result = results.get(position)
+                result = by_box.get(position)
                 entry = _judge(trial.statuses[position], result, region, width)
                 sample.boxes[position]['results'][trial.setting.name] = entry
 

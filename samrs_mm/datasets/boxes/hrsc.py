@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage
 from samrs_mm.datasets.boxes.base import (
@@ -119,7 +119,7 @@ class HRSC2016BoxDataset(BoxDataset):
             return {}
         picture = SceneImage(self._mask_picture(scene)).read()
         return {
-            box_id: rle.encode((picture == colour).all(axis=2))
+            box_id: masks.encode((picture == colour).all(axis=2))
             for box_id, colour in colours.items()
         }
 

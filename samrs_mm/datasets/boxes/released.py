@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES
@@ -126,6 +126,6 @@ def _box(place: str, category: str, entry: dict) -> BoxLabel:
         return BoxLabel(place, category, polygon=entry['rbox'])
     hbox = entry.get('bbox', entry.get('rhbox'))
     if hbox is None:
-        x, y, width, height = rle.bbox(entry['mask'])
+        x, y, width, height = masks.bbox(entry['mask'])
         hbox = np.array([x, y, x + width, y + height], float)
     return BoxLabel(place, category, hbox=hbox)

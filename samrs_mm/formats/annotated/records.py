@@ -9,20 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
-from samrs_mm.core import rle
-from samrs_mm.core.errors import SamrsError
-
-FORMAT = 2
-"""Version of the folder's format; part of the signature."""
-
-KEPT, EMPTY, OUTSIDE, DEGENERATE, FILTERED = 'kept', 'empty', 'outside', 'degenerate', 'filtered'
-FAILED = 'failed'
-BOX_STATUSES = (KEPT, EMPTY, OUTSIDE, DEGENERATE, FILTERED)
-"""What can become of a box in an image that was processed."""
-
-
-class RecordError(SamrsError):
-    """A record can't be read or is not one."""
+from samrs_mm.core import masks
+from samrs_mm.formats.annotated.record import (  # noqa: F401
+    BOX_STATUSES,
+    DEGENERATE,
+    EMPTY,
+    FAILED,
+    FILTERED,
+    FORMAT,
+    KEPT,
+    OUTSIDE,
+    RecordError,
+)
 
 
 def new_box(
@@ -102,8 +100,11 @@ def load_masks(path: Path) -> dict:
     try:
         size = [record['image']['height'], record['image']['width']]
         for box in record['boxes']:
-            if box['segmentation'] is not None and rle.checked(box['segmentation'])['size'] != size:
-                raise rle.MaskError(
+            if (
+                box['segmentation'] is not None
+                and masks.checked(box['segmentation'])['size'] != size
+            ):
+                raise masks.MaskError(
                     f'a mask of {box["segmentation"]["size"]} in an image of {size}'
                 )
     except (AttributeError, KeyError, TypeError, ValueError) as error:

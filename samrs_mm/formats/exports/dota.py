@@ -5,7 +5,7 @@ from collections import Counter
 import cv2
 import numpy as np
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.formats.exports.base import INSTANCES, Export, ExportImage
 
 
@@ -50,8 +50,8 @@ def rotated_box(segmentation: dict) -> np.ndarray:
         Corners ``(4, 2)`` float32 of x, y in pixels; clockwise on the screen, the one nearest to
         the image's top left corner first.
     """
-    x, y, width, height = rle.bbox(segmentation)
-    pixels = rle.decode(segmentation)[y : y + height, x : x + width]
+    x, y, width, height = masks.bbox(segmentation)
+    pixels = masks.decode(segmentation)[y : y + height, x : x + width]
     rows = np.flatnonzero(pixels.any(axis=1))
     left = pixels[rows].argmax(axis=1)
     right = width - pixels[rows, ::-1].argmax(axis=1)

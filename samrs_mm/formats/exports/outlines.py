@@ -10,7 +10,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 from rasterio import features
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 
 _AT_ONCE = 256
 
@@ -38,10 +38,10 @@ class Outline:
 
 def outline(segmentation: dict) -> Outline:
     """Return the outline of a run-length mask; without parts for an empty one."""
-    x, y, width, height = rle.bbox(segmentation)
+    x, y, width, height = masks.bbox(segmentation)
     if not width:
         return Outline([], 0, 0)
-    pixels = rle.decode(segmentation)[y : y + height, x : x + width]
+    pixels = masks.decode(segmentation)[y : y + height, x : x + width]
     parts, holes = _rings(pixels)
     added = 0
     if holes:  # what lies within them becomes part of what surrounds them

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.core.images import SceneImage
 from samrs_mm.formats.scenes import isaid
@@ -38,7 +38,7 @@ class Instance:
 
     def mask(self) -> dict:
         """Return the mask as COCO RLE."""
-        return rle.encode_pixels(self.places, self.height, self.width)
+        return masks.encode_pixels(self.places, self.height, self.width)
 
     def hbox(self) -> np.ndarray:
         """Return the H-Box ``(4,)`` x0, y0, x1, y1 around the pixels, their far edges included."""

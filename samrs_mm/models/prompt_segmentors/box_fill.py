@@ -7,8 +7,8 @@ import numpy as np
 
 from samrs_mm.core.boxes import corners
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.masks import fill_polygon
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
-from samrs_mm.core.rasterize import fill_polygon
 from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor
 from samrs_mm.registry import PROMPT_SEGMENTORS
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.datasets.boxes import HRSC2016BoxDataset, Scene
 from samrs_mm.registry import BOX_DATASETS
@@ -76,8 +76,8 @@ def test_masks_of_the_ships_that_have_a_colour(hrsc_root):
     first, second = dataset.labels(0).boxes
     truth = dataset.ground_truth_of(0)
     assert set(truth) == {first.box_id} != {second.box_id}
-    assert rle.bbox(truth[first.box_id]) == [10, 20, 30, 10]
-    assert rle.area(truth[first.box_id]) == 300
+    assert masks.bbox(truth[first.box_id]) == [10, 20, 30, 10]
+    assert masks.area(truth[first.box_id]) == 300
     assert [dataset.ground_truth_of(index) for index in (1, 2)] == [{}, {}]
 
 
@@ -88,7 +88,7 @@ def test_blank_and_missing_colours_are_no_masks(hrsc_root, colour):
     second = dataset.labels(0).boxes[1]
     truth = dataset.ground_truth_of(0)
     assert list(truth) == [second.box_id]
-    assert rle.bbox(truth[second.box_id]) == [10, 40, 10, 10]
+    assert masks.bbox(truth[second.box_id]) == [10, 40, 10, 10]
 
 
 @pytest.mark.parametrize('colour', ['1,2', '1,2,256', 'red', '1,2,-3', '1;2;3'])

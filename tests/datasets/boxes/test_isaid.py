@@ -5,9 +5,9 @@ import pytest
 from folders import ROOT
 from PIL import Image
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.errors import LabelReadError, RefusedError
-from samrs_mm.core.rasterize import fill_polygon
+from samrs_mm.core.masks import fill_polygon
 from samrs_mm.datasets.boxes import ISAIDInstanceDataset, Scene
 from samrs_mm.formats.scenes import isaid
 from samrs_mm.registry import BOX_DATASETS
@@ -38,7 +38,7 @@ def test_boxes_and_masks_of_a_scene(tmp_path):
     (ship,) = labels.boxes
     assert (ship.box_id, ship.category) == ('P0001_instance_id_RGB.png:100', 'ship')
     np.testing.assert_array_equal(ship.hbox, [3, 2, 13, 8])
-    assert rle.bbox(truth[ship.box_id]) == [3, 2, 10, 6]
+    assert masks.bbox(truth[ship.box_id]) == [3, 2, 10, 6]
     (problem,) = labels.problems
     assert problem.box_id == 'P0001_instance_id_RGB.png:6553600'
     assert 'no class' in problem.message
@@ -83,7 +83,7 @@ def test_a_real_scene():
     numbers = picture @ [1, 256, 65536]
     inside = []
     for box in labels.boxes:
-        mask = rle.decode(truth[box.box_id])
+        mask = masks.decode(truth[box.box_id])
         assert (mask == (numbers == int(box.box_id.rpartition(':')[2]))).all()
         filled = fill_polygon(box.polygon, *mask.shape)
         inside.append((filled & mask).sum() / mask.sum())

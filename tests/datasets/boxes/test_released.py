@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.classes import FAST_CLASSES
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.datasets.boxes.released import SAMRSBoxDataset
@@ -15,7 +15,7 @@ CORNERS = np.array([[1.0, 2], [30, 4], [28, 20], [0, 18]])
 def instance(**shape) -> dict:
     mask = np.zeros((32, 40), bool)
     mask[5:9, 6:12] = True
-    return dict(mask=rle.encode(mask), category='A321', label=1, size=24, **shape)
+    return dict(mask=masks.encode(mask), category='A321', label=1, size=24, **shape)
 
 
 @pytest.fixture

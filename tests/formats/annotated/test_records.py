@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.resumable import dump
 from samrs_mm.formats.annotated import records
 
@@ -77,7 +77,7 @@ def test_damaged_masks(tmp_path, boxes, message):
 
 def test_sound_masks(tmp_path):
     path = tmp_path / 'a.json'
-    mask = rle.encode(np.eye(4, 5, dtype=bool))
+    mask = masks.encode(np.eye(4, 5, dtype=bool))
     record = dict(image=dict(height=4, width=5), signature='',
                   boxes=[dict(segmentation=mask), dict(segmentation=None)])  # fmt: skip
     path.write_bytes(dump(record))

@@ -5,7 +5,7 @@ import pytest
 from export_cases import CLASSES, SIZE, STEMS, kept, tool, write_folder
 from pycocotools.coco import COCO
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.formats.exports.outlines import outline
 
 
@@ -35,7 +35,7 @@ def test_pycocotools_reads_the_masks_back(folder, exported, capsys):
             found += 1
             mask, expected = (
                 coco.annToMask(annotation).astype(bool),
-                rle.decode(box['segmentation']),
+                masks.decode(box['segmentation']),
             )
             shape = outline(box['segmentation'])
             if polygons:
@@ -77,8 +77,8 @@ def test_mmdet_reads_it(folder, exported):
     boxes = kept(folder, STEMS[0])
     assert sample['gt_bboxes_labels'].tolist() == [box['category_id'] - 1 for box in boxes]
     assert sample['img'].shape[:2] == SIZE
-    masks = sample['gt_masks'].to_ndarray().astype(bool)
-    for mask, box in zip(masks, boxes, strict=True):
+    found = sample['gt_masks'].to_ndarray().astype(bool)
+    for mask, box in zip(found, boxes, strict=True):
         shape = outline(box['segmentation'])
         assert mask.sum() == box['area'] + shape.hole_pixels * (exported.name == 'coco1')
 

@@ -6,7 +6,7 @@ import pytest
 from export_cases import CLASSES, STEMS, kept, shapes, tool, write_folder
 
 from samrs_mm.compat import mmrotate_boxes
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.formats.boxes.dota import parse_dota
 from samrs_mm.formats.exports.dota import rotated_box
 
@@ -23,7 +23,7 @@ def exported(tmp_path_factory):
 @pytest.mark.parametrize('name', shapes())
 def test_the_box_holds_the_mask_and_is_the_smallest(name):
     mask = shapes()[name]
-    corners = rotated_box(rle.encode(mask)).astype(np.float64)
+    corners = rotated_box(masks.encode(mask)).astype(np.float64)
     rows, columns = np.nonzero(mask)
     pixels = np.concatenate(
         [np.stack([columns + dx, rows + dy], 1) for dx in (0, 1) for dy in (0, 1)]
@@ -43,7 +43,7 @@ def _upright_area(points: np.ndarray, angle: float) -> float:
 
 
 def test_an_upright_box_begins_top_left():
-    box = rotated_box(rle.encode(shapes()['box']))
+    box = rotated_box(masks.encode(shapes()['box']))
     assert box.tolist() == [[8, 5], [30, 5], [30, 15], [8, 15]]
 
 

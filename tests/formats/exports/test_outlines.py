@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.formats.exports.outlines import joined, outline
 
 MASKS = st.tuples(st.integers(1, 12), st.integers(1, 12)).flatmap(
@@ -45,7 +45,7 @@ def rasterised(rings: list[np.ndarray], mask: np.ndarray) -> np.ndarray:
 @settings(max_examples=150)
 @given(MASKS)
 def test_rings_give_back_the_mask_but_for_its_holes(mask):
-    found = outline(rle.encode(mask))
+    found = outline(masks.encode(mask))
     filled = without_holes(mask)
     if not mask.any():
         assert found.parts == []
@@ -59,23 +59,23 @@ def test_rings_give_back_the_mask_but_for_its_holes(mask):
 @pytest.mark.parametrize('name', shapes())
 def test_known_shapes(name):
     mask = shapes()[name]
-    found = outline(rle.encode(mask))
+    found = outline(masks.encode(mask))
     parts = dict(parts=3, diagonal=10).get(name, 1)
     holes = dict(ring=(2, 51)).get(name, (0, 0))
     assert (len(found.parts), found.holes, found.hole_pixels) == (parts, *holes)
     np.testing.assert_array_equal(rasterised(found.parts, mask), without_holes(mask))
-    x, y, w, h = rle.bbox(rle.encode(mask))
+    x, y, w, h = masks.bbox(masks.encode(mask))
     ring = joined(found.parts)
     assert (*ring.min(axis=0), *ring.max(axis=0)) == (x, y, x + w, y + h)
 
 
 def test_a_box_has_four_corners_and_the_largest_part_comes_first():
-    assert outline(rle.encode(shapes()['box'])).parts[0].tolist() == [
+    assert outline(masks.encode(shapes()['box'])).parts[0].tolist() == [
         [8, 5], [8, 15], [30, 15], [30, 5]
     ]  # fmt: skip
     mask = shapes()['parts'] | shapes()['box']
     mask[20:25, 20:21] = True
-    areas = [np.ptp(ring, axis=0).prod() for ring in outline(rle.encode(mask)).parts]
+    areas = [np.ptp(ring, axis=0).prod() for ring in outline(masks.encode(mask)).parts]
     assert areas == sorted(areas, reverse=True)
     assert len(areas) == 5
 

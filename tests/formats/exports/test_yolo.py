@@ -9,7 +9,7 @@ import yaml
 from export_cases import CLASSES, SIZE, STEMS, kept, tool, write_folder
 from pycocotools import mask as coco_mask
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.formats.exports.outlines import outline
 
 
@@ -73,7 +73,7 @@ def test_each_mask_is_one_polygon_that_gives_it_back(folder, capsys):
         assert len(objects) == len(boxes)
         for (label, points), box in zip(objects, boxes, strict=True):
             assert label == box['category_id'] - 1
-            mask, expected = rasterised(points), rle.decode(box['segmentation'])
+            mask, expected = rasterised(points), masks.decode(box['segmentation'])
             assert (mask | expected == mask).all()
             assert mask.sum() - expected.sum() == outline(box['segmentation']).hole_pixels
     told = capsys.readouterr().out

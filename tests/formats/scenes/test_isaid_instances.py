@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.formats.scenes.isaid_instances import read_instances
 
@@ -37,10 +37,10 @@ def test_each_number_is_an_instance(pictures, tmp_path):
         90, 75 + 256 * 80 + 65536 * 85, 75 + 256 * 80 + 65536 * 90,
     ]  # fmt: skip
     assert [each.label for each in instances] == [1, 1, 14]
-    masks = [rle.decode(each.mask()) for each in instances]
-    assert (masks[2] == plane).all()
-    assert (masks[1] == (ids == (75, 80, 85)).all(axis=2)).all()
-    assert np.argwhere(masks[0]).tolist() == [[100, 3], [140, 70], [140, 71]]
+    found = [masks.decode(each.mask()) for each in instances]
+    assert (found[2] == plane).all()
+    assert (found[1] == (ids == (75, 80, 85)).all(axis=2)).all()
+    assert np.argwhere(found[0]).tolist() == [[100, 3], [140, 70], [140, 71]]
 
 
 def test_boxes_hold_the_pixels_to_their_far_edges(pictures, tmp_path):

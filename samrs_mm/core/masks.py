@@ -1,4 +1,8 @@
-"""COCO run-length masks with text counts, as they stand in JSON."""
+"""Masks as COCO's run lengths with text counts, as they stand in JSON; polygons to masks.
+
+Masks from files are looked at where they are read (``checked``, ``from_coco``): pycocotools trusts
+what it is given. What is encoded here is sound.
+"""
 
 from typing import Any
 
@@ -8,6 +12,7 @@ from pycocotools import mask as coco_mask
 from samrs_mm.core.errors import SamrsError
 
 _FARTHEST = (1 << 16) - 1
+_MARGIN = 1024
 
 
 class MaskError(SamrsError, ValueError):
@@ -20,11 +25,6 @@ def encode(mask: np.ndarray) -> dict:
     Fastest where the mask is in Fortran order (a transposed C array).
     """
     return _text(coco_mask.encode(np.asfortranarray(mask).view(np.uint8)))
-
-
-def from_polygon(polygon: np.ndarray, height: int, width: int) -> dict:
-    """Encode the pixels of a polygon, corners ``(K, 2)`` of x, y, K >= 3, by COCO's rule."""
-    return _text(coco_mask.frPyObjects(polygon.reshape(1, -1).tolist(), height, width)[0])
 
 
 def encode_pixels(places: np.ndarray, height: int, width: int) -> dict:
@@ -78,11 +78,16 @@ def checked(rle: dict) -> dict:
     Raises:
         MaskError: They don't.
     """
+    _checked_runs(rle)
+    return rle
+
+
+def _checked_runs(rle: dict) -> np.ndarray:
     height, width = rle['size']
     runs = _runs(rle['counts'])
     if (runs < 0).any() or runs.sum() != height * width:
         raise MaskError(f'a mask whose runs do not add up to its {width} x {height} px')
-    return rle
+    return runs
 
 
 def _runs(counts: str) -> np.ndarray:
@@ -101,7 +106,7 @@ def _runs(counts: str) -> np.ndarray:
     places = np.arange(len(codes)) - np.repeat(first, bits)
     runs = np.add.reduceat((codes & 31) << 5 * places, first)
     runs -= (codes[last] >> 4 & 1) << 5 * bits
-    # from the fourth on, a run is told as the difference to the last but one
+    # from the fourth on, a run is stored as the difference to the last but one
     runs[1::2] = runs[1::2].cumsum()
     runs[2::2] = runs[2::2].cumsum()
     return runs
@@ -125,7 +130,7 @@ def check_polygons(polygons: list) -> None:
 
 
 def decode(rle: dict) -> np.ndarray:
-    """Decode to a mask ``(H, W)`` bool, Fortran order.
+    """Decode to a mask ``(H, W)`` bool, Fortran order; ``crop`` is cheaper.
 
     Raises:
         MaskError: The runs don't fill the stated size.
@@ -133,24 +138,92 @@ def decode(rle: dict) -> np.ndarray:
     return coco_mask.decode(_raw(checked(rle))).view(bool)
 
 
+def crop(rle: dict) -> tuple[int, int, np.ndarray]:
+    """Decode no more than the mask's own box.
+
+    Returns:
+        x and y of the box in pixels, and the mask in it ``(h, w)`` bool, Fortran order; 0 x 0 at
+        0, 0 for an empty mask.
+
+    Raises:
+        MaskError: The runs don't fill the stated size.
+    """
+    height = rle['size'][0]
+    runs = _checked_runs(rle)
+    x, y, w, h = bbox(rle)
+    ends = runs[: len(runs) // 2 * 2].cumsum()[1::2]
+    lengths = runs[1::2]
+    starts = (ends - lengths)[lengths > 0]
+    lengths = lengths[lengths > 0]
+    # column by column: a run leaves its column only where the box is as high as the image
+    starts = (starts // height - x) * h + starts % height - y
+    edges = np.stack([starts, starts + lengths], 1).ravel()
+    steps = np.diff(edges, prepend=0, append=w * h)
+    inside = np.arange(len(steps)) % 2 == 1
+    return x, y, np.repeat(inside, steps).reshape(w, h).T
+
+
 def area(rle: dict) -> int:
     """Return the number of pixels of a mask."""
     return int(coco_mask.area(_raw(rle)))
 
 
-def shared_area(first: dict, second: dict) -> int:
-    """Return the number of pixels that two masks of one size share.
-
-    Raises:
-        MaskError: The runs of one don't fill its size.
-    """
-    both = [_raw(checked(first)), _raw(checked(second))]
-    return int(coco_mask.area(coco_mask.merge(both, intersect=True)))
+def overlap(first: dict, second: dict) -> tuple[int, int]:
+    """Return intersection and union of two sound masks of one size, in pixels."""
+    both = [_raw(first), _raw(second)]
+    shared = int(coco_mask.area(coco_mask.merge(both, intersect=True)))
+    return shared, area(first) + area(second) - shared
 
 
 def bbox(rle: dict) -> list[int]:
     """Return the mask's own box ``[x, y, w, h]`` in pixels; zeros for an empty mask."""
     return [int(value) for value in coco_mask.toBbox(_raw(rle))]
+
+
+def fill_polygon(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return the pixels of a polygon, as pycocotools rasterises it.
+
+    Args:
+        polygon: Corners ``(K, 2)`` of x, y in pixels, K >= 3; may reach beyond the image.
+        height: Image height in pixels.
+        width: Image width in pixels.
+
+    Returns:
+        ``(height, width)`` bool, Fortran order.
+    """
+    return coco_mask.decode(_raw(encode_polygon(polygon, height, width))).view(bool)
+
+
+def encode_polygon(polygon: np.ndarray, height: int, width: int) -> dict:
+    """Encode the pixels of a polygon, by COCO's rule; arguments as ``fill_polygon``."""
+    polygon = np.asarray(polygon, np.float64)
+    low, high = polygon.min(axis=0), polygon.max(axis=0)
+    if (low < -_MARGIN).any() or (high > [width + _MARGIN, height + _MARGIN]).any():
+        polygon = _clip_far(polygon, height, width)
+    if len(polygon) < 3:
+        return encode(np.zeros((height, width), bool, order='F'))
+    return _text(coco_mask.frPyObjects(polygon.reshape(1, -1).tolist(), height, width)[0])
+
+
+def _clip_far(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Cut off what lies far outside: COCO's rasteriser walks every edge pixel by pixel.
+
+    Half-plane by half-plane (Sutherland and Hodgman), so that a polygon that crosses itself stays
+    one polygon; what joins its parts runs outside the image.
+    """
+    for axis, bound, sign in (
+        (0, -_MARGIN, 1), (1, -_MARGIN, 1), (0, width + _MARGIN, -1), (1, height + _MARGIN, -1)
+    ):  # fmt: skip
+        depth = (polygon[:, axis] - bound) * sign
+        points = []
+        for i in range(len(polygon)):
+            if (depth[i - 1] < 0) != (depth[i] < 0):
+                part = depth[i - 1] / (depth[i - 1] - depth[i])
+                points.append(polygon[i - 1] + part * (polygon[i] - polygon[i - 1]))
+            if depth[i] >= 0:
+                points.append(polygon[i])
+        polygon = np.array(points).reshape(-1, 2)
+    return polygon
 
 
 def _text(rle: dict) -> dict:

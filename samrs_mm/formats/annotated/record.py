@@ -1,0 +1,401 @@
+"""The record of an annotated image: ``instances/STEM.json``, or ``failed/STEM.json``.
+
+Once the record of an image stands, the image is done; everything else in an annotated folder can
+be made again from the records and the labels.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from samrs_mm.core import compositing, masks
+from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.quality import MaskFilters, measure
+from samrs_mm.core.resumable import dump
+
+FORMAT = 2
+"""Version of the folder's format; part of the signature."""
+
+KEPT, EMPTY, OUTSIDE, DEGENERATE, FILTERED = 'kept', 'empty', 'outside', 'degenerate', 'filtered'
+FAILED = 'failed'
+BOX_STATUSES = (KEPT, EMPTY, OUTSIDE, DEGENERATE, FILTERED)
+"""Statuses of a box in an image that was processed."""
+
+CURE = '; delete it and run again'
+
+
+class RecordError(SamrsError):
+    """A record can't be read or is not one."""
+
+
+class Entry:
+    """Base of the parts of a record: dataclasses whose fields are the keys in the file."""
+
+    __slots__ = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the entry as it stands in the file."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    @classmethod
+    def from_json(cls, value: Any, place: str) -> Self:
+        """Make an entry of what JSON holds.
+
+        Args:
+            value: The parsed JSON.
+            place: Where it stands in the record, for messages.
+
+        Raises:
+            ValueError: Not an object with exactly the entry's keys, or a value of another type.
+        """
+        if not isinstance(value, dict):
+            raise ValueError(f'{place} is {value!r:.40}; expected an object')
+        types = _types(cls)
+        if value.keys() != types.keys():
+            lacking, unknown = types.keys() - value.keys(), value.keys() - types.keys()
+            problem = f'no {min(lacking)!r}' if lacking else f'unknown key {min(unknown)!r}'
+            raise ValueError(f'{place}: {problem}')
+        for name, allowed in types.items():
+            if not isinstance(value[name], allowed):
+                names = ' or '.join(kind.__name__ for kind in allowed).replace('NoneType', 'null')
+                raise ValueError(f'{place}.{name} is {value[name]!r:.40}; expected {names}')
+        entry = cls(**value)
+        entry.check(place)
+        return entry
+
+    def check(self, place: str) -> None:
+        """Check what the types don't say.
+
+        Raises:
+            ValueError: A value that can't be.
+        """
+
+
+@cache
+def _types(kind: type) -> dict[str, tuple[type, ...]]:
+    """Return the classes that a value of each field may have."""
+    hints = get_type_hints(kind)
+    types = {}
+    for name in kind.__dataclass_fields__:
+        parts = get_args(hints[name]) if isinstance(hints[name], UnionType) else (hints[name],)
+        allowed = [get_origin(part) or part for part in parts]
+        types[name] = (*allowed, int) if float in allowed else tuple(allowed)
+    return types
+
+
+@dataclass(slots=True)
+class ImageEntry(Entry):
+    """The image of a record.
+
+    Args:
+        path: File of the scene, relative to the data root.
+        scene: Name of the scene.
+        split: Part of the dataset it belongs to, if it has parts.
+        offset: x, y of the tile in its scene in pixels; None where that is not known.
+        width: Width in pixels.
+        height: Height in pixels.
+        sha256: Hash of the scene's file as hex; None if it could not be read.
+        notes: What users should know of the image, one line each.
+    """
+
+    path: str
+    scene: str
+    split: str | None
+    offset: list[int] | None
+    width: int
+    height: int
+    sha256: str | None
+    notes: list[str]
+
+    def check(self, place: str) -> None:
+        """Check the lengths; see ``Entry.check``."""
+        if self.offset is not None and len(self.offset) != 2:
+            raise ValueError(f'{place}.offset is {self.offset!r:.40}; expected x, y')
+
+
+@dataclass(slots=True)
+class BoxEntry(Entry):
+    """A box of an image and its mask.
+
+    Args:
+        id: Position in the image's label order, from 1.
+        box_id: Place of the box in the labels.
+        category_id: Class index + 1, as in COCO files.
+        category: Class name.
+        polygon: Four corners x, y in pixels of this image, unclipped; None for NaN.
+        scene_polygon: The same in pixels of the scene; None where its place is not known.
+        prompt: Name of the prompt setting.
+        prompt_box: x0, y0, x1, y1 in pixels that the segmentor sees; None if it sees no box.
+        status: One of ``BOX_STATUSES``, or ``failed`` in the record of a failure.
+        reason: Why there is no mask, or why it is filtered; empty otherwise.
+        score: Predicted IoU, if the segmentor gives one.
+        stability: Stability score, if the segmentor gives one.
+        fill: See ``quality.measure``, as for the four that follow; None without a mask.
+        coverage: Fraction of ``polygon`` that the mask covers.
+        leakage: Fraction of the mask outside ``polygon``.
+        components: 8-connected parts of the mask.
+        at_border: Whether the mask touches the image's border.
+        bbox: x, y, width, height of the mask in pixels; None without one.
+        area: Pixels of the mask.
+        visible_area: Pixels that no other mask covers.
+        segmentation: The mask before overlap, kept or filtered, as COCO RLE with text counts.
+    """
+
+    id: int
+    box_id: str
+    category_id: int
+    category: str
+    polygon: list[list[float | None]]
+    scene_polygon: list[list[float | None]] | None
+    prompt: str
+    prompt_box: list[float] | None
+    status: str
+    reason: str
+    score: float | None = None
+    stability: float | None = None
+    fill: float | None = None
+    coverage: float | None = None
+    leakage: float | None = None
+    components: int | None = None
+    at_border: bool | None = None
+    bbox: list[int] | None = None
+    area: int = 0
+    visible_area: int = 0
+    segmentation: dict | None = None
+
+    @classmethod
+    def new(
+        cls, number: int, box_id: str, label: int, category: str, prompt: str, polygon: np.ndarray,
+        scene_polygon: np.ndarray | None, prompt_box: np.ndarray | None, status: str,
+        reason: str = '',
+    ) -> Self:  # fmt: skip
+        """Make the entry of a labelled box, before it has a mask.
+
+        Args:
+            number: Position in the image's label order, from 1.
+            box_id: Place of the box in the labels.
+            label: Class index, from 0.
+            category: Canonical class name.
+            prompt: Name of the prompt setting.
+            polygon: Corners ``(4, 2)`` of x, y in pixels of this image, unclipped.
+            scene_polygon: Corners ``(4, 2)`` in pixels of the scene, or None.
+            prompt_box: ``(4,)`` x0, y0, x1, y1 that the segmentor sees, or None.
+            status: One of ``BOX_STATUSES``, ``'ok'`` for one that is going to be prompted.
+            reason: Why the box has no mask; empty otherwise.
+        """
+        return cls(
+            number, box_id, label + 1, category, _numbers(polygon),
+            None if scene_polygon is None else _numbers(scene_polygon), prompt,
+            None if prompt_box is None else _numbers(prompt_box), status, reason,
+        )  # fmt: skip
+
+    @property
+    def label(self) -> int:
+        """Class index from 0, the pixel value of label maps."""
+        return self.category_id - 1
+
+    @property
+    def corners(self) -> np.ndarray:
+        """``polygon`` as ``(4, 2)`` float64, NaN where it has None."""
+        return np.array(self.polygon, float)
+
+    def check(self, place: str) -> None:
+        """Check numbers, lengths and status; see ``Entry.check``."""
+        if self.category_id < 1:
+            raise ValueError(f'{place}.category_id is {self.category_id}; expected 1 or more')
+        if self.status not in (*BOX_STATUSES, FAILED):
+            raise ValueError(f'{place}.status is {self.status!r:.40}; not a status of a box')
+        for name, length in (('prompt_box', 4), ('bbox', 4)):
+            value = getattr(self, name)
+            if value is not None and len(value) != length:
+                raise ValueError(f'{place}.{name} is {value!r:.40}; expected {length} numbers')
+        for name in ('polygon', 'scene_polygon'):
+            for point in getattr(self, name) or ():
+                if not isinstance(point, list) or len(point) != 2:
+                    raise ValueError(f'{place}.{name} holds {point!r:.40}; expected x, y')
+
+    def enter_mask(
+        self, segmentation: dict, score: float | None, stability: float | None, empty: str
+    ) -> None:
+        """Give the box its mask with all measures: the box is kept, or empty without a pixel.
+
+        Args:
+            segmentation: COCO RLE with text counts, of the image's size.
+            score: Predicted IoU, or None.
+            stability: Stability score, or None.
+            empty: The reason if the mask has no pixel.
+        """
+        self.score, self.stability = score, stability
+        area = masks.area(segmentation)
+        if not area:
+            self.status, self.reason = EMPTY, empty
+            return
+        self.status, self.reason = KEPT, ''
+        self.area, self.bbox = area, masks.bbox(segmentation)
+        self.segmentation = segmentation
+        for name, value in measure(segmentation, self.polygon, self.prompt_box).items():
+            setattr(self, name, value)
+
+    def failed(self) -> Self:
+        """Return the entry without mask: its image could not be segmented or written."""
+        return type(self)(
+            self.id, self.box_id, self.category_id, self.category, self.polygon,
+            self.scene_polygon, self.prompt, self.prompt_box, FAILED, reason='',
+        )  # fmt: skip
+
+
+def _numbers(array: np.ndarray) -> list:
+    """Plain floats to 4 decimals; JSON has no NaN, so it becomes None."""
+    if array.ndim > 1:
+        return [_numbers(row) for row in array]
+    return [round(float(v), 4) if np.isfinite(v) else None for v in array]
+
+
+@dataclass(slots=True)
+class Record:
+    """All that is known of an annotated image.
+
+    Args:
+        image: The image.
+        signature: Hash of the settings it was made with.
+        boxes: Its boxes in label order.
+        error: Why the image failed, in one line; None if it did not.
+    """
+
+    image: ImageEntry
+    signature: str
+    boxes: list[BoxEntry]
+    error: str | None = None
+
+    image_type: ClassVar[type[Entry]] = ImageEntry
+    box_type: ClassVar[type[Entry]] = BoxEntry
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a record; ``load_checked`` also looks at its masks.
+
+        Raises:
+            RecordError: Missing, not JSON, or not exactly the keys of a record.
+        """
+        try:
+            data = json.loads(path.read_bytes())
+        except OSError as error:
+            raise RecordError(f'{path}: cannot read the record: {error.strerror}') from error
+        except ValueError as error:
+            raise RecordError(f'{path}: not a JSON record: {error}{CURE}') from error
+        keys = {'image', 'signature', 'boxes'}
+        if not isinstance(data, dict) or not keys <= data.keys():
+            raise RecordError(f'{path}: not a record of this tool (image, signature, boxes){CURE}')
+        try:
+            return cls._from_json(data)
+        except ValueError as error:
+            raise RecordError(f'{path}: damaged record: {error}{CURE}') from error
+
+    @classmethod
+    def _from_json(cls, data: dict[str, Any]) -> Self:
+        unknown = data.keys() - {'image', 'signature', 'boxes', 'error'}
+        if unknown:
+            raise ValueError(f'unknown key {min(unknown)!r}')
+        signature, boxes, error = data['signature'], data['boxes'], data.get('error')
+        for name, value, kind in (
+            ('signature', signature, str), ('boxes', boxes, list), ('error', error, str | NoneType)
+        ):  # fmt: skip
+            if not isinstance(value, kind):
+                raise ValueError(f'{name} is {value!r:.40}')
+        return cls(
+            cls.image_type.from_json(data['image'], 'image'),
+            signature,
+            [cls.box_type.from_json(box, f'boxes[{i}]') for i, box in enumerate(boxes)],
+            error,
+        )
+
+    @classmethod
+    def load_checked(cls, path: Path) -> Self:
+        """Read a record whose masks are going to be decoded: their runs fill the image.
+
+        Raises:
+            RecordError: As ``load``, or a mask is damaged.
+        """
+        record = cls.load(path)
+        size = [record.image.height, record.image.width]
+        for i, box in enumerate(record.boxes):
+            if box.segmentation is None:
+                continue
+            try:
+                found = masks.checked(box.segmentation)['size']
+                if found != size:
+                    raise masks.MaskError(f'a mask of {found} in an image of {size}')
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                reason = f'no {error}' if isinstance(error, KeyError) else error
+                raise RecordError(
+                    f'{path}: damaged record: boxes[{i}].segmentation: {reason}{CURE}'
+                ) from error
+        return record
+
+    @classmethod
+    def load_failure(cls, path: Path) -> Self:
+        """Read the record of a failure: it has an ``error``.
+
+        Raises:
+            RecordError: As ``load``, or it has none.
+        """
+        record = cls.load(path)
+        if record.error is None:
+            raise RecordError(f"{path}: damaged record: no 'error'{CURE}")
+        return record
+
+    def dump(self) -> bytes:
+        """Return the record as JSON; equal records, equal bytes."""
+        data = dict(
+            image=self.image.as_dict(),
+            signature=self.signature,
+            boxes=[box.as_dict() for box in self.boxes],
+        )
+        return dump(data if self.error is None else data | dict(error=self.error))
+
+    def write(self, path: Path) -> None:
+        """Write the record, whole or not at all.
+
+        Raises:
+            OSError: It can't be written.
+        """
+        atomic_write(path, self.dump())
+
+    @property
+    def kept(self) -> list[BoxEntry]:
+        """The kept boxes, in label order."""
+        return [box for box in self.boxes if box.status == KEPT]
+
+    def apply_filters(self, filters: MaskFilters) -> None:
+        """Decide which masks are kept and which are filtered, and why."""
+        for box in self.boxes:
+            if box.segmentation is not None:
+                box.reason = filters.reason(box)
+                box.status = FILTERED if box.reason else KEPT
+                box.visible_area = 0
+
+    def paint(self, policy: str) -> np.ndarray:
+        """Paint the kept masks and set their visible areas.
+
+        Args:
+            policy: One of ``compositing.OVERLAP_POLICIES``.
+
+        Returns:
+            The label map ``(H, W)`` uint8, 255 where no mask is.
+        """
+        kept = [box for box in self.kept if box.segmentation is not None]
+        labels, visible = compositing.compose(kept, self.image.height, self.image.width, policy)
+        for box, pixels in zip(kept, visible, strict=True):
+            box.visible_area = pixels
+        return labels
+
+    def fail(self, error: str) -> None:
+        """Make this the record of a failure: no box has a mask, and the next run tries again."""
+        self.error = error
+        self.boxes = [box.failed() for box in self.boxes]

@@ -1,0 +1,198 @@
+import json
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from pycocotools import mask as coco_mask
+
+from samrs_mm.core import masks
+
+drawn = arrays(bool, st.tuples(st.integers(1, 24), st.integers(1, 24)))
+
+
+@given(drawn)
+def test_round_trip(mask):
+    code = json.loads(json.dumps(masks.encode(mask)))
+    back = masks.decode(code)
+    assert back.dtype == bool
+    np.testing.assert_array_equal(back, mask)
+    assert code['size'] == list(mask.shape)
+    assert masks.area(code) == mask.sum()
+
+
+@given(drawn)
+def test_memory_layout_and_type_change_nothing(mask):
+    code = masks.encode(mask)
+    assert masks.encode(np.asfortranarray(mask)) == code
+    assert masks.encode(mask.astype(np.uint8)) == code
+    assert masks.encode(np.repeat(mask, 2, axis=1)[:, ::2]) == code
+
+
+@given(drawn)
+def test_bbox_is_the_masks_own(mask):
+    x, y, w, h = masks.bbox(masks.encode(mask))
+    if not mask.any():
+        assert (x, y, w, h) == (0, 0, 0, 0)
+        return
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    assert (x, y) == (columns[0], rows[0])
+    assert (x + w, y + h) == (columns[-1] + 1, rows[-1] + 1)
+
+
+def test_it_is_the_code_of_pycocotools():
+    mask = np.zeros((30, 40), bool)
+    mask[4:9, 5:30] = True
+    code = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
+    assert masks.encode(mask) == {'size': [30, 40], 'counts': code['counts'].decode()}
+
+
+@pytest.mark.parametrize('size', [[4, 4], [8, 9], [800, 800]])
+def test_runs_that_do_not_add_up(size):
+    """Of these pycocotools makes masks of whatever was in memory, or never returns."""
+    code = masks.encode(np.eye(8, dtype=bool)) | {'size': size}
+    for work in (masks.decode, masks.checked, masks.crop,
+                 lambda mask: masks.from_coco(mask, *size)):  # fmt: skip
+        with pytest.raises(masks.MaskError, match='do not add up'):
+            work(code)
+
+
+@pytest.mark.parametrize('counts', ['', 'P', '\n', '~', 'oooooooooooooooo0', 'zzzzzz~', 'é', 'N1'])
+def test_text_that_is_no_mask(counts):
+    with pytest.raises(masks.MaskError):
+        masks.decode(dict(size=[90, 120], counts=counts))
+
+
+@given(drawn)
+def test_sound_masks_pass(mask):
+    code = masks.encode(mask)
+    assert masks.checked(code) is code
+
+
+def test_a_large_sound_mask_passes():
+    mask = np.zeros((3000, 2000), bool)
+    mask[:, 7::500] = mask[-1, -1] = True
+    np.testing.assert_array_equal(masks.decode(masks.encode(mask)), mask)
+
+
+@given(drawn)
+def test_pixels_encode_as_their_mask(mask):
+    places = np.flatnonzero(mask.ravel('F'))
+    assert masks.encode_pixels(places, *mask.shape) == masks.encode(mask)
+
+
+@given(drawn)
+def test_every_form_of_coco_gives_the_mask(mask):
+    code = masks.encode(mask)
+    assert masks.from_coco(code, 1, 1) == code
+    runs = np.diff(np.flatnonzero(np.diff(mask.ravel('F'), prepend=False, append=True)), prepend=0)
+    runs = np.append(runs, mask.size - runs.sum()) if mask.ravel('F')[-1] else runs
+    counted = dict(size=list(mask.shape), counts=runs.tolist())
+    assert masks.from_coco(counted, *mask.shape) == code
+    assert masks.from_coco([], 4, 4) is masks.from_coco(None, 4, 4) is None
+
+
+def test_polygons_are_one_mask():
+    parts = [[1, 1, 5, 1, 5, 4, 1, 4], [3, 3, 9, 3, 9, 9, 3, 9]]
+    both = masks.decode(masks.from_coco(parts, 10, 12))
+    drawn = coco_mask.decode(coco_mask.frPyObjects(parts, 10, 12)).any(axis=2)
+    np.testing.assert_array_equal(both, drawn)
+
+
+@pytest.mark.parametrize(
+    'polygon', [[1, 1, 4, None, 4, 4], [1, 1, 9e99, 1, 4, 4], [1, 1, 4, 4], [1, 1, 4, 1, 4]]
+)
+def test_polygons_that_would_take_all_memory_are_refused(polygon):
+    with pytest.raises(ValueError, match='a polygon'):
+        masks.from_coco([polygon], 8, 8)
+
+
+@given(drawn)
+def test_crop_is_the_masks_own_box(mask):
+    code = masks.encode(mask)
+    x, y, part = masks.crop(code)
+    assert [x, y, *part.shape[::-1]] == masks.bbox(code)
+    assert part.dtype == bool
+    assert part.flags.f_contiguous
+    np.testing.assert_array_equal(part, mask[y : y + part.shape[0], x : x + part.shape[1]])
+    assert part.sum() == mask.sum()
+
+
+def test_crop_with_runs_of_length_zero():
+    mask = np.zeros((4, 5), bool)
+    mask[1:3, 2] = True
+    code = masks.from_coco(dict(size=[4, 5], counts=[2, 0, 7, 2, 4, 0, 5]), 4, 5)
+    x, y, part = masks.crop(code)
+    height, width = part.shape
+    np.testing.assert_array_equal(part, mask[y : y + height, x : x + width])
+    assert part.sum() == 2
+
+
+@given(st.data())
+def test_overlap(data):
+    first = data.draw(drawn)
+    second = data.draw(arrays(bool, first.shape))
+    expected = (first & second).sum(), (first | second).sum()
+    assert masks.overlap(masks.encode(first), masks.encode(second)) == expected
+
+
+HEIGHT, WIDTH = 40, 60
+
+
+def by_coco(polygon, height=HEIGHT, width=WIDTH):
+    flat = np.asarray(polygon, float).reshape(1, -1).tolist()
+    return coco_mask.decode(coco_mask.frPyObjects(flat, height, width))[..., 0].astype(bool)
+
+
+def near_the_edge(polygon, distance):
+    ring = shapely.linestrings(np.vstack([polygon, polygon[:1]]))
+    y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    return shapely.distance(ring, shapely.points(x, y)) <= distance
+
+
+def polygons(low, high):
+    return st.lists(st.tuples(*[st.floats(low, high)] * 2), min_size=3, max_size=6).map(np.array)
+
+
+@given(polygons(-500, 500))
+def test_near_the_image_it_is_cocos_own(polygon):
+    mask = masks.fill_polygon(polygon, HEIGHT, WIDTH)
+    assert mask.shape == (HEIGHT, WIDTH)
+    assert mask.dtype == bool
+    assert mask.flags.f_contiguous
+    np.testing.assert_array_equal(mask, by_coco(polygon))
+
+
+@settings(max_examples=60, deadline=None)
+@given(polygons(-9000, 9000))
+def test_far_ones_are_cut_off_without_moving_an_edge_by_a_pixel(polygon):
+    differ = masks.fill_polygon(polygon, HEIGHT, WIDTH) != by_coco(polygon)
+    assert not differ.any() or near_the_edge(polygon, 1.0)[differ].all()
+
+
+def test_a_far_polygon_that_crosses_itself_stays_whole():
+    bowtie = np.array([[-9000, 0], [9000, 40], [9000, 0], [-9000, 40.0]])
+    crossing = masks.fill_polygon(bowtie, HEIGHT, WIDTH)
+    assert crossing.sum() == pytest.approx(by_coco(bowtie).sum(), abs=60)
+
+
+def test_huge_coordinates():
+    box = np.array([[-1e7, 10], [1e7, 10], [1e7, 20], [-1e7, 20]])
+    mask = masks.fill_polygon(box, HEIGHT, WIDTH)
+    assert mask[10:20].all()
+    assert mask.sum() == 10 * WIDTH
+
+
+@pytest.mark.parametrize('offset', [(0, 500), (5000, 0), (-5000, -5000)])
+def test_outside_is_empty(offset):
+    box = np.array([[0, 0], [50, 0], [50, 30], [0, 30]]) + np.array(offset)
+    assert not masks.fill_polygon(box, HEIGHT, WIDTH).any()
+
+
+def test_whole_pixels():
+    mask = masks.fill_polygon(np.array([[3, 5], [9, 5], [9, 8], [3, 8]]), HEIGHT, WIDTH)
+    expected = np.zeros((HEIGHT, WIDTH), bool)
+    expected[5:8, 3:9] = True
+    np.testing.assert_array_equal(mask, expected)
