@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from samrs_mm.core import rle
+from samrs_mm.core import masks
 from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.drawn.board import DrawnObject
 from samrs_mm.drawn.scenes import DOMAINS, draw_scene
@@ -90,9 +90,9 @@ def coco_annotation(item: DrawnObject, size: int) -> dict:
         ``rbox`` (the eight numbers of the label line) and ``segmentation``, compressed RLE of the
         visible mask.
     """
-    segmentation = rle.encode(item.full_mask(size, size))
+    segmentation = masks.encode(item.full_mask(size, size))
     return dict(
-        bbox=[float(value) for value in rle.bbox(segmentation)],
+        bbox=[float(value) for value in masks.bbox(segmentation)],
         area=int(item.mask.sum()),
         iscrowd=0,
         rbox=[round(value, 1) for value in item.polygon.reshape(-1).tolist()],
