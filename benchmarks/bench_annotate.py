@@ -20,10 +20,10 @@ from samrs_mm.annotate.driver import Annotator
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.annotate.samples import build_prompts
 from samrs_mm.core import compositing, masks
+from samrs_mm.core.boxes import geometry
 from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.core.resumable import dump
 from samrs_mm.datasets.boxes import DOTABoxDataset
-from samrs_mm.datasets.boxes.geometry import geometry
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.models.prompt_segmentors import BoxFillSegmentor, GrabCutSegmentor, SAMSegmentor
 
@@ -68,7 +68,7 @@ def naive(plan: Plan, segmentor: object, setting: PromptSetting, out: Path) -> N
     for index, scene in enumerate(plan.dataset.scenes):
         image = np.asarray(Image.open(plan.dataset.root / scene.image).convert('RGB'))
         height, width = image.shape[:2]
-        shapes = geometry(plan.dataset.labels(index).boxes, setting.circumscribed)
+        shapes = geometry(plan.dataset.labels(index).boxes)
         prompts = build_prompts(setting, shapes, np.arange(len(shapes)), width, height)
         chunks = segmentor.decode(segmentor.encode([image])[0], prompts)
         coded = [masks.encode(mask) for chunk in chunks for mask in chunk.masks]

@@ -10,9 +10,9 @@ from samrs_mm.annotate.job import AnnotationJob, Progress
 from samrs_mm.annotate.samples import SampleStream, enclosing_boxes
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core import masks, tiling
+from samrs_mm.core.boxes import geometry
 from samrs_mm.core.errors import ImageReadError, LabelReadError
 from samrs_mm.core.images import image_size
-from samrs_mm.datasets.boxes.geometry import geometry
 from samrs_mm.formats.annotated import ledger
 
 _LABEL_SHARE = 0.02
@@ -47,7 +47,7 @@ def box_statuses(job: AnnotationJob, progress: Progress = iter) -> Counter:
             counts[ledger.UNREADABLE] += 1
             continue
         counts[ledger.NO_LABEL] += scene.label is None
-        shapes = geometry(labels.boxes, job.setting.circumscribed)
+        shapes = geometry(labels.boxes)
         if job.tile is None:
             boxes = enclosing_boxes(job.setting, shapes)
             counts.update(box_ops.box_statuses(boxes, shapes.polygons, width, height)[0])

@@ -14,6 +14,7 @@ from samrs_mm.annotate.plan import Plan, Unit
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core import compositing, masks, quality
 from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.core.classes import SIOR_CLASSES, UnknownClassError
 from samrs_mm.core.errors import LabelReadError, SamrsError
 from samrs_mm.core.images import file_sha256, image_size, write_png
@@ -24,7 +25,6 @@ from samrs_mm.datasets.segmentation.image_index import is_dior_trainval, scene_o
 from samrs_mm.datasets.transforms.pixels import check_values, read_label
 from samrs_mm.formats.annotated import folder, records
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
-from samrs_mm.formats.boxes.labels import BoxLabel
 
 GRAY = 'label pixels are not what the masks give; the label map is kept as it is'
 NO_GRAY = 'label maps were missing and were made from the masks'

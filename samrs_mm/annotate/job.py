@@ -11,7 +11,6 @@ from samrs_mm.annotate.driver import Annotator
 from samrs_mm.annotate.finalise import Finaliser
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.annotate.verify import CheckStream
-from samrs_mm.compat import mmrotate_boxes
 from samrs_mm.core.compositing import check_policy
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.prompts import PromptSetting
@@ -52,8 +51,6 @@ class AnnotationJob:
             raise RefusedError(f'prompt {self.setting.name!r}: {reason}')
         self.filters = MaskFilters.from_config(config.get('filters'))
         _need_measures(self.filters, self.segmentor)
-        if self.setting.circumscribed:
-            _need_mmrotate(self.setting)
         root = Path(config.data_root).resolve()
         if root == self.out.root.resolve():
             raise RefusedError(f'out {config.out} is the data root itself; choose another --out')
@@ -136,14 +133,6 @@ class AnnotationJob:
         """Return whether all of the first ``limit`` images are done or have failed."""
         over = self.out.done() | self.out.failed()
         return all(unit.stem in over for unit in self.plan.units[:limit])
-
-
-def _need_mmrotate(setting: PromptSetting) -> None:
-    """Refuse a setting whose boxes could not be converted, before an image fails for it."""
-    try:
-        mmrotate_boxes()
-    except ImportError as error:
-        raise RefusedError(f'prompt {setting.name!r}: {error}') from error
 
 
 def _need_measures(filters: MaskFilters, segmentor: PromptSegmentor) -> None:

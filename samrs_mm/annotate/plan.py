@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from samrs_mm.core import tiling
+from samrs_mm.core.boxes import geometry
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.images import image_size
 from samrs_mm.core.tiling import TileSpec, Window
 from samrs_mm.datasets.boxes.base import BoxDataset
-from samrs_mm.datasets.boxes.geometry import geometry
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Plan:
             width, height = image_size(self.dataset.root / scene.image)
             tiles = tiling.windows(width, height, self.tile)
             if self.tile.drop_empty:
-                polygons = geometry(self.dataset.labels(index).boxes, oriented=False).polygons
+                polygons = geometry(self.dataset.labels(index).boxes).polygons
                 dealt = tiling.assign(polygons, tiles, self.tile.iof)
                 tiles = [tile for tile, boxes in zip(tiles, dealt, strict=True) if len(boxes)]
         except (ImageReadError, LabelReadError):

@@ -11,14 +11,13 @@ from torch.utils.data import IterableDataset, get_worker_info
 from samrs_mm.annotate.plan import Plan, Unit
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core import tiling
+from samrs_mm.core.boxes import BoxGeometry, BoxLabel, geometry
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.images import SceneImage, file_sha256, write_png
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
 from samrs_mm.datasets.boxes.base import BoxDataset
-from samrs_mm.datasets.boxes.geometry import BoxGeometry, geometry
 from samrs_mm.formats.annotated import folder, records
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
-from samrs_mm.formats.boxes.labels import BoxLabel
 
 
 @dataclass
@@ -110,7 +109,6 @@ class SampleStream(IterableDataset):
         self.dataset: BoxDataset = plan.dataset
         self.tile = plan.tile
         self.groups, self.setting, self.out = groups, setting, out
-        self.circumscribed = setting.circumscribed
 
     def __iter__(self) -> Iterator[Sample]:
         worker = get_worker_info()
@@ -145,7 +143,7 @@ class SampleStream(IterableDataset):
         path = self._image_path(group)
         image = SceneImage(path)
         digest = file_sha256(path)
-        shapes = geometry(labels, self.circumscribed)
+        shapes = geometry(labels)
         for unit, chosen in zip(group, self._deal(group, shapes), strict=True):
             yield self._sample(unit, image, digest, [labels[i] for i in chosen], shapes[chosen])
 

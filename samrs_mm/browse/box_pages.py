@@ -14,21 +14,19 @@ from samrs_mm.browse.browsing import Instance, MaskPart, class_swatches
 from samrs_mm.browse.crops import window_around
 from samrs_mm.browse.pages import Page
 from samrs_mm.browse.prompt_panels import draw_prompts, prompt_name, prompt_swatches
-from samrs_mm.compat import mmrotate_boxes
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core import masks, tiling
 from samrs_mm.core.abbreviations import abbreviations
+from samrs_mm.core.boxes import BoxGeometry, BoxLabel, geometry
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage, image_size
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
 from samrs_mm.core.tiling import TileSpec, Window
 from samrs_mm.datasets.boxes.base import BoxDataset
-from samrs_mm.datasets.boxes.geometry import BoxGeometry, geometry
 from samrs_mm.drawing.lettering import Swatch
 from samrs_mm.drawing.overlays import class_colour
 from samrs_mm.drawing.panels import Panel, open_panel
 from samrs_mm.drawing.strokes import STATUS_COLOURS, Colour
-from samrs_mm.formats.boxes.labels import BoxLabel
 from samrs_mm.registry import BOX_DATASETS, build
 
 Progress = Callable[[Iterable], Iterator]
@@ -91,8 +89,6 @@ class BoxBrowser:
         progress: Progress = iter,
     ):
         self.settings = [PromptSetting.parse(name) for name in prompts or [config.prompt]]
-        if any(setting.circumscribed for setting in self.settings):
-            need_mmrotate()
         entry = dict(config.dataset, data_root=config.data_root)
         kind = BOX_DATASETS.get(entry['type'])
         options = getattr(kind, 'truth_options', None)
@@ -124,12 +120,8 @@ class BoxBrowser:
         """Return the class index of a box."""
         return self.dataset.table.index(box.category)
 
-    def unit_boxes(self, unit: Unit, oriented: bool = False) -> UnitBoxes:
+    def unit_boxes(self, unit: Unit) -> UnitBoxes:
         """Return the boxes that fall to a unit.
-
-        Args:
-            unit: The unit.
-            oriented: Whether RH-Boxes are wanted.
 
         Raises:
             ImageReadError: The image's header can't be read.
@@ -137,7 +129,7 @@ class BoxBrowser:
         """
         width, height = image_size(self.dataset.root / self.dataset.scenes[unit.scene].image)
         labels = self.dataset.labels(unit.scene).boxes
-        shapes = geometry(labels, oriented)
+        shapes = geometry(labels)
         window = unit.window or Window(0, 0, width, height)
         if unit.window:
             rows = tiling.assign(shapes.polygons, [window], self.plan.tile.iof)[0]
@@ -147,7 +139,7 @@ class BoxBrowser:
 
     def named_boxes(self, name: str) -> UnitBoxes:
         """Return the boxes of an image, with their RH-Boxes."""
-        return self.unit_boxes(self._units[name], oriented=True)
+        return self.unit_boxes(self._units[name])
 
     def truth(
         self, unit: Unit, boxes: Iterable[BoxLabel]
@@ -210,7 +202,7 @@ class BoxBrowser:
     def page(self, name: str, what: Collection[str], classes: Collection[str]) -> Page | None:
         """Return the page of an image; None if it has no box of the wanted classes."""
         unit = self._units[name]
-        boxes = self.unit_boxes(unit, any(setting.circumscribed for setting in self.settings))
+        boxes = self.unit_boxes(unit)
         names = [self.classes[self.label(box)] for box in boxes.labels]
         rows = np.array([i for i, each in enumerate(names) if not classes or each in classes], int)
         if classes and not len(rows):
@@ -274,14 +266,6 @@ def _inside(coded: dict, tile: Window) -> MaskPart | None:
     if x0 == x1 or y0 == y1:
         return None
     return masks.decode(coded)[y0:y1, x0:x1], x0 - tile.x, y0 - tile.y
-
-
-def need_mmrotate() -> None:
-    """Refuse RH-Boxes where mmrotate can't be imported."""
-    try:
-        mmrotate_boxes()
-    except ImportError as error:
-        raise RefusedError(f'RH-Boxes cannot be drawn: {error}') from error
 
 
 def _add(page: Page, swatches: list[Swatch]) -> None:

@@ -15,11 +15,11 @@ from samrs_mm.browse.browsing import Instance, Source, class_swatches, full_name
 from samrs_mm.browse.pages import captioned, grid, line
 from samrs_mm.browse.prompt_panels import BASIC_SETTINGS, draw_prompts, prompt_name
 from samrs_mm.core.abbreviations import abbreviations
+from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.drawing.lettering import key, paste
 from samrs_mm.drawing.panels import Panel
-from samrs_mm.formats.boxes.labels import BoxLabel
 
 _CELL, _PROMPT_CELL, _IMAGE, _GAP, _NAME = 128, 220, 300, 6, 230
 _TELL = Callable[[SamrsError], None]

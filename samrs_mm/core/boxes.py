@@ -1,4 +1,7 @@
-"""Box geometry in numpy: hulls, clipping, and what becomes of a box in an image."""
+"""Boxes in numpy: as labels have them, as arrays, and which of them an image can prompt with."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
@@ -12,6 +15,106 @@ MIN_AREA = 1.0
 OK, OUTSIDE, DEGENERATE = 'ok', 'outside', 'degenerate'
 
 
+@dataclass(frozen=True, slots=True)
+class BoxLabel:
+    """One annotated box, in pixels of the scene, as the label file has it.
+
+    At least one of ``hbox``, ``polygon`` and ``rotated`` is set.
+
+    Args:
+        box_id: Place of the box, ``FILE:LINE`` with FILE relative to the data root. Unique.
+        category: Class name as spelled in the file.
+        hbox: Annotated H-Box ``[x0, y0, x1, y1]``, float64, or None.
+        polygon: Annotated R-Box as four corners ``(4, 2)`` of x, y, float64, or None.
+        rotated: R-Box as ``[cx, cy, w, h, angle]``, angle in radians, le90 (x right, y down), or
+            None.
+    """
+
+    box_id: str
+    category: str
+    hbox: np.ndarray | None = None
+    polygon: np.ndarray | None = None
+    rotated: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class BoxGeometry:
+    """The boxes of one image as arrays, float64, in pixels of the scene, unclipped.
+
+    A box with a NaN coordinate is NaN where that coordinate enters.
+
+    Args:
+        hboxes: H-Boxes ``(N, 4)`` x0, y0, x1, y1: annotated, else around the R-Box.
+        polygons: Corners of the R-Boxes ``(N, 4, 2)``: annotated, else those of the H-Box.
+        centres: Centres of the R-Boxes ``(N, 2)``.
+        rhboxes: RH-Boxes ``(N, 4)``: around the R-Box, else the H-Box.
+    """
+
+    hboxes: np.ndarray
+    polygons: np.ndarray
+    centres: np.ndarray
+    rhboxes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.hboxes)
+
+    def __getitem__(self, rows: np.ndarray) -> 'BoxGeometry':
+        """Return the boxes at some rows, as numpy indexing does."""
+        return BoxGeometry(
+            self.hboxes[rows], self.polygons[rows], self.centres[rows], self.rhboxes[rows]
+        )
+
+    def shifted(self, dx: float, dy: float) -> 'BoxGeometry':
+        """Return the boxes moved by ``dx, dy`` pixels, as into a tile."""
+        step = np.array([dx, dy], float)
+        twice = np.tile(step, 2)
+        return BoxGeometry(
+            self.hboxes + twice, self.polygons + step, self.centres + step, self.rhboxes + twice
+        )
+
+
+def geometry(labels: Sequence[BoxLabel]) -> BoxGeometry:
+    """Return N labels of one image as arrays.
+
+    RH-Boxes are those of mmrotate's ``QuadriBoxes`` and ``RotatedBoxes``. Polygons give them
+    straight: through centre, size and angle they would move by up to 15 px.
+    """
+    hboxes, polygons = np.full((len(labels), 4), np.nan), np.full((len(labels), 4, 2), np.nan)
+    rhboxes, centres = np.full((len(labels), 4), np.nan), np.full((len(labels), 2), np.nan)
+
+    rows, values = _select(labels, lambda label: label.polygon)
+    if rows:
+        polygons[rows], centres[rows] = values, values.mean(axis=1)
+        hboxes[rows] = rhboxes[rows] = bounding_boxes(values)
+
+    rows, values = _select(labels, lambda label: label.rotated if label.polygon is None else None)
+    if rows:
+        polygons[rows], centres[rows] = rotated_corners(values), values[:, :2]
+        hboxes[rows], rhboxes[rows] = bounding_boxes(polygons[rows]), rotated_bounds(values)
+
+    rows, values = _select(labels, lambda label: label.hbox)
+    if rows:
+        hboxes[rows] = values
+
+    rows, values = _select(labels, lambda label: label.hbox if _is_horizontal(label) else None)
+    if rows:
+        polygons[rows], rhboxes[rows] = corners(values), values
+        centres[rows] = (values[:, :2] + values[:, 2:]) / 2
+    return BoxGeometry(hboxes, polygons, centres, rhboxes)
+
+
+def _is_horizontal(label: BoxLabel) -> bool:
+    return label.polygon is None and label.rotated is None
+
+
+def _select(
+    labels: Sequence[BoxLabel], form: Callable[[BoxLabel], np.ndarray | None]
+) -> tuple[list[int], np.ndarray]:
+    """Return the rows of the labels that have a form, and its values, stacked."""
+    rows = [row for row, label in enumerate(labels) if form(label) is not None]
+    return rows, np.array([form(labels[row]) for row in rows], np.float64)
+
+
 def bounding_boxes(polygons: np.ndarray) -> np.ndarray:
     """Return the H-Boxes ``(N, 4)`` (min x, min y, max x, max y) of polygons ``(N, K, 2)``."""
     return np.concatenate([polygons.min(axis=1), polygons.max(axis=1)], axis=1)
@@ -20,6 +123,33 @@ def bounding_boxes(polygons: np.ndarray) -> np.ndarray:
 def corners(hboxes: np.ndarray) -> np.ndarray:
     """Return H-Boxes ``(N, 4)`` as clockwise corners ``(N, 4, 2)``, top left first."""
     return hboxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)
+
+
+def rotated_corners(rotated: np.ndarray) -> np.ndarray:
+    """Return the corners ``(N, 4, 2)`` of boxes ``(N, 5)``: cx, cy, w, h, angle in radians.
+
+    In the order of mmrotate's ``rbox2qbox``.
+    """
+    centres, (across, along) = rotated[:, :2], _half_axes(rotated)
+    signs = ((1, 1), (1, -1), (-1, -1), (-1, 1))
+    return np.stack([centres + i * across + j * along for i, j in signs], axis=1)
+
+
+def rotated_bounds(rotated: np.ndarray) -> np.ndarray:
+    """Return the H-Boxes ``(N, 4)`` around boxes ``(N, 5)``, as mmrotate's ``rbox2hbox`` does."""
+    across, along = _half_axes(rotated)
+    reach = np.abs(across) + np.abs(along)
+    return np.concatenate([rotated[:, :2] - reach, rotated[:, :2] + reach], axis=1)
+
+
+def _half_axes(rotated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the vectors ``(N, 2)`` from the centre to the middle of a side of length h, of w."""
+    width, height, angle = rotated[:, 2:].T
+    with np.errstate(invalid='ignore'):  # an infinite angle gives NaN
+        cos, sin = np.cos(angle), np.sin(angle)
+        across = np.stack([width / 2 * cos, width / 2 * sin], axis=1)
+        along = np.stack([-height / 2 * sin, height / 2 * cos], axis=1)
+    return across, along
 
 
 def clip(hboxes: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -50,11 +180,11 @@ def box_statuses(
     """
     areas = convex_hull_area(polygons)
     clipped = clip(hboxes, width, height)
-    judged = [_fate(*each, width, height) for each in zip(hboxes, clipped, areas, strict=True)]
-    return [fate for fate, _ in judged], [reason for _, reason in judged]
+    found = [_status(*each, width, height) for each in zip(hboxes, clipped, areas, strict=True)]
+    return [status for status, _ in found], [reason for _, reason in found]
 
 
-def _fate(
+def _status(
     box: np.ndarray, clipped: np.ndarray, area: float, width: int, height: int
 ) -> tuple[str, str]:
     if not np.isfinite(box).all():

@@ -9,13 +9,13 @@ import numpy as np
 from samrs_mm.annotate.plan import Plan, Unit
 from samrs_mm.core import tiling
 from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.boxes import BoxLabel, geometry
 from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.found_files import files_by_stem, read_stems
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage, image_size
 from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.datasets.boxes.base import Scene
-from samrs_mm.datasets.boxes.geometry import geometry
-from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels
+from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.formats.scenes.tile_index import META
 from samrs_mm.prepare.tile_cutter import FORMAT, IMAGES, SceneTiles, TileCutter
 
@@ -162,7 +162,7 @@ class BoxTileCutter(TileCutter):
             raise ImageReadError(f'{scene.label}: no image for its {result.boxes} boxes')
         path = self.plan.dataset.root / scene.image
         units = self._units(result.scene, path)
-        polygons = geometry(parsed.boxes, oriented=False).polygons
+        polygons = geometry(parsed.boxes).polygons
         assigned = tiling.assign(polygons, [unit.window for unit in units], self.tile.iof)
         missing = {unit.index for unit in units if not self._path(IMAGES, unit).exists()}
         image = SceneImage(path) if missing and not self.dry else None

@@ -1,5 +1,3 @@
-import sys
-
 import pytest
 from folders import CONFIG, write_dota
 
@@ -48,15 +46,3 @@ def test_what_cannot_be_is_refused_in_one_line(job, options, says):
         job(**options)
     assert says in str(error.value)
     assert '\n' not in str(error.value)
-
-
-@pytest.mark.parametrize(('prompt', 'needed'), [('rhbox', True), ('rbox', False), ('hbox', False)])
-def test_only_rhbox_prompts_need_mmrotate(job, monkeypatch, prompt, needed):
-    monkeypatch.setitem(sys.modules, 'mmrotate.structures.bbox', None)
-    if needed:
-        with pytest.raises(RefusedError, match="prompt 'rhbox': rotated boxes need mmrotate"):
-            job(prompt=prompt)
-    else:
-        built = job(prompt=prompt)
-        built.collect_classes()
-        assert len(built.check_stream().dataset) == 5

@@ -12,13 +12,12 @@ from tqdm import tqdm
 
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.core import tiling
+from samrs_mm.core.boxes import BoxLabel, geometry
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.tiling import TileSpec
 from samrs_mm.datasets.boxes import DOTABoxDataset
-from samrs_mm.datasets.boxes.geometry import geometry
 from samrs_mm.formats.boxes.dota import parse_dota
-from samrs_mm.formats.boxes.labels import BoxLabel
 from samrs_mm.prepare import box_tiles
 from samrs_mm.prepare.box_tiles import BoxTileCutter, ImageFolder, label_text
 
@@ -65,7 +64,7 @@ def test_labels_are_the_boxes_of_their_tile(dota, tmp_path):
     assert len(boxes) == len(cutter.plan.units)
     for scene, units in cutter.plan.by_scene.items():
         labels = cutter.plan.dataset.labels(scene).boxes
-        polygons = geometry(labels, oriented=False).polygons
+        polygons = geometry(labels).polygons
         assigned = tiling.assign(polygons, [unit.window for unit in units], TILE.iof)
         for unit, chosen in zip(units, assigned, strict=True):
             written = boxes[unit.stem]

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from samrs_mm.browse import sample_sheets
-from samrs_mm.browse.box_pages import BoxBrowser, need_mmrotate
+from samrs_mm.browse.box_pages import BoxBrowser
 from samrs_mm.browse.browsing import chosen_kinds
 from samrs_mm.browse.folder_pages import FolderBrowser
 from samrs_mm.browse.pages import Page, contact_sheet, thumbnail
@@ -200,11 +200,6 @@ class Browsing:
             if sheet is not None:
                 self._write(f'images_{source.name}', sheet)
         if isinstance(browser, BoxBrowser):
-            try:
-                need_mmrotate()
-            except RefusedError as error:
-                print(f'prompts.jpg is left out: {error}')
-                return
             sheet = sample_sheets.prompt_sheet(browser, number, seed, classes, self._tell)
             if sheet is not None:
                 self._write('prompts', sheet)

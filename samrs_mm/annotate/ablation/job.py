@@ -13,7 +13,6 @@ from samrs_mm.annotate.driver import RunResult
 from samrs_mm.annotate.job import Progress
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.cli import read_config
-from samrs_mm.compat import mmrotate_boxes
 from samrs_mm.core.atomic import temporary
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.prompts import SETTINGS, PromptSetting
@@ -177,20 +176,9 @@ def _reasons(segmentor: PromptSegmentor) -> dict[str, str]:
     """
     reasons = {}
     for name in SETTINGS:
-        setting = PromptSetting(name)
-        reason = segmentor.unsupported(setting)
-        if reason is None and setting.circumscribed:
-            reason = _no_mmrotate()
+        reason = segmentor.unsupported(PromptSetting(name))
         if reason is not None:
             reasons[name] = reason
     if len(reasons) == len(SETTINGS):
         raise RefusedError(f'model {type(segmentor).__name__} takes no prompt: {reasons["hbox"]}')
     return reasons
-
-
-def _no_mmrotate() -> str | None:
-    try:
-        mmrotate_boxes()
-    except ImportError as error:
-        return str(error)
-    return None

@@ -15,13 +15,12 @@ from samrs_mm.annotate.samples import Sample, SampleStream, build_prompts, enclo
 from samrs_mm.annotate.writer import MaskResult, ResultWriter
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core import masks
+from samrs_mm.core.boxes import BoxGeometry, BoxLabel
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
-from samrs_mm.datasets.boxes.geometry import BoxGeometry
 from samrs_mm.evaluation.mask_overlap import MaskRegion, boundary_width, measure
 from samrs_mm.formats.annotated import folder, records
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
-from samrs_mm.formats.boxes.labels import BoxLabel
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
 
 FORMAT = 1
@@ -91,7 +90,6 @@ class AblationStream(SampleStream):
     def __init__(self, plan: Plan, groups: list[list[Unit]], settings: Sequence[PromptSetting]):
         super().__init__(plan, groups, settings[0], None)
         self.settings = settings
-        self.circumscribed = any(setting.circumscribed for setting in settings)
 
     def _add_boxes(
         self,

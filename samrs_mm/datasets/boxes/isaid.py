@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import ClassVar
 
+from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import files_by_name, first_copy
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene
-from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels
+from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.formats.scenes import isaid
 from samrs_mm.formats.scenes.isaid_instances import Instance, read_instances
 from samrs_mm.registry import BOX_DATASETS

@@ -6,11 +6,11 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
-from samrs_mm.core.boxes import bounding_boxes
+from samrs_mm.core.boxes import BoxLabel, bounding_boxes
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES, image_size
 from samrs_mm.formats.boxes.dior import parse_dior
-from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels
+from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.formats.boxes.yolo import parse_yolo
 
 LABELS = {'yolo': ('labels', '.txt'), 'voc': ('Annotations', '.xml')}

@@ -7,8 +7,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.core.errors import LabelReadError
-from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels
+from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.formats.coco import IdColumn, read_coco
 
 _NOWHERE = -1

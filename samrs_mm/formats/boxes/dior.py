@@ -1,6 +1,7 @@
 """DIOR and DIOR-R label files: VOC-like XML with H-Boxes, R-Boxes, or both."""
 
-from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels
+from samrs_mm.core.boxes import BoxLabel
+from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.formats.boxes.xml_tree import BadElementError, Element, read_boxes, read_xml
 
 _SIDES = ('xmin', 'ymin', 'xmax', 'ymax')

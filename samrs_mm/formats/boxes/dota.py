@@ -6,7 +6,8 @@ lines ``imagesource:`` and ``gsd:``, v2.0 files have none. HBB files have the sa
 
 import numpy as np
 
-from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels
+from samrs_mm.core.boxes import BoxLabel
+from samrs_mm.formats.boxes.labels import ParsedLabels
 
 _HEADERS = ('imagesource', 'gsd')
 

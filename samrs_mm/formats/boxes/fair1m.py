@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels
+from samrs_mm.core.boxes import BoxLabel
+from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.formats.boxes.xml_tree import (
     BadElementError,
     Element,

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.core.errors import LabelReadError
-from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels, PlaceNamer
+from samrs_mm.formats.boxes.labels import ParsedLabels, PlaceNamer
 from samrs_mm.formats.boxes.xml_tree import BadElementError, Element, read_boxes, read_xml
 
 CATEGORY = 'ship'

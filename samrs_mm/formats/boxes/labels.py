@@ -2,29 +2,7 @@
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
-
-@dataclass(frozen=True, slots=True)
-class BoxLabel:
-    """One annotated box, in pixels of the scene, as the label file has it.
-
-    At least one of ``hbox``, ``polygon`` and ``rotated`` is set.
-
-    Args:
-        box_id: Place of the box, ``FILE:LINE`` with FILE relative to the data root. Unique.
-        category: Class name as spelled in the file.
-        hbox: Annotated H-Box ``[x0, y0, x1, y1]``, float64, or None.
-        polygon: Annotated R-Box as four corners ``(4, 2)`` of x, y, float64, or None.
-        rotated: R-Box as ``[cx, cy, w, h, angle]``, angle in radians, le90 (x right, y down), or
-            None.
-    """
-
-    box_id: str
-    category: str
-    hbox: np.ndarray | None = None
-    polygon: np.ndarray | None = None
-    rotated: np.ndarray | None = None
+from samrs_mm.core.boxes import BoxLabel
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ import numpy as np
 from defusedxml.common import DefusedXmlException
 from defusedxml.sax import make_parser
 
+from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.core.errors import LabelReadError
-from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels, PlaceNamer
+from samrs_mm.formats.boxes.labels import ParsedLabels, PlaceNamer
 
 MAX_BYTES = 64 * 2**20
 """A label file of this size holds some 100,000 boxes; a larger one is a mistake or an attack."""

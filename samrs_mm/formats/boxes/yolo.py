@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from samrs_mm.core.boxes import bounding_boxes
-from samrs_mm.formats.boxes.labels import BoxLabel, ParsedLabels
+from samrs_mm.core.boxes import BoxLabel, bounding_boxes
+from samrs_mm.formats.boxes.labels import ParsedLabels
 
 _SLACK = {'box': 0.01, 'corner': 0.5}
 """How far rounding may take a box, and slant a corner of an R-Box, out of 0..1."""
