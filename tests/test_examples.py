@@ -24,7 +24,7 @@ NO_WEIGHTS = 'model.backbone.init_cfg=None'
 SMALL = [
     'train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'default_hooks.logger.interval=1',
     'model.backbone.depth=18', 'model.decode_head.in_channels=[64,128,256,512]',
-    'model.decode_head.channels=16', 'train_dataloader.sampler.batch_size=4',
+    'model.decode_head.channels=16',
     *(f'{loader}_dataloader.{option}' for loader in ('train', 'val')
       for option in ('batch_size=4', 'num_workers=0', 'persistent_workers=False')),
     *(f'{loader}_dataloader.dataset.datasets.{source}.pipeline.0.crop.crop_size=64'
@@ -127,9 +127,10 @@ def test_every_batch_holds_every_source(place, monkeypatch):
     loader = config.train_dataloader
     dataset = DATASETS.build(loader.dataset)
     sampler = DATA_SAMPLERS.build(loader.sampler, default_args=dict(dataset=dataset))
-    assert sampler.shares.keys() == CLASSES.keys()
-    assert min(sampler.shares.values()) >= 1
-    assert sum(sampler.shares.values()) == loader.batch_size
+    sampler.set_batch_size(loader.batch_size)
+    assert sampler.quotas.keys() == CLASSES.keys()
+    assert min(sampler.quotas.values()) >= 1
+    assert sum(sampler.quotas.values()) == loader.batch_size
 
 
 def test_the_config_is_short():

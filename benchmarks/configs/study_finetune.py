@@ -11,7 +11,7 @@ crop = dict(type='RandomScaleCrop', crop_size=(96, 96))
 train_pipeline = [dict(type='LoadWindow', crop=crop), *_base_.train_pipeline[1:]]
 tiles = dict(_delete_=True, type='TileFolderDataset', metainfo=metainfo)
 train_dataloader = dict(
-    batch_size=8, num_workers=0, persistent_workers=False, sampler=dict(batch_size=8),
+    batch_size=8, num_workers=0, persistent_workers=False,
     dataset=dict(tiles, data_root='data/train', ann_file='', pipeline=train_pipeline),
 )  # fmt: skip
 test_dataloader = dict(

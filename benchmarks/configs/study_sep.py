@@ -8,7 +8,7 @@ train_sources = [
     for source, root in folders.items()
 ]
 train_dataloader = dict(
-    batch_size=8, num_workers=0, persistent_workers=False, sampler=dict(batch_size=8),
+    batch_size=8, num_workers=0, persistent_workers=False,
     dataset=dict(datasets=train_sources),
 )  # fmt: skip
 model = dict(

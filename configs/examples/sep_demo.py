@@ -8,9 +8,7 @@ train_sources = [dict(s, ann_file='train.txt', pipeline=train_pipeline) for s in
 val_sources = [
     dict(s, ann_file='val.txt', pipeline=_base_.val_pipeline, test_mode=True) for s in sources
 ]
-train_dataloader = dict(
-    batch_size=8, num_workers=2, sampler=dict(batch_size=8), dataset=dict(datasets=train_sources)
-)
+train_dataloader = dict(batch_size=8, num_workers=2, dataset=dict(datasets=train_sources))
 val_dataloader = dict(batch_size=1, num_workers=0, persistent_workers=False,
                       dataset=dict(datasets=val_sources))  # fmt: skip
 test_dataloader = val_dataloader

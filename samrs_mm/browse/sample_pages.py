@@ -16,7 +16,7 @@ from samrs_mm.browse.crops import window_around
 from samrs_mm.browse.pages import Page
 from samrs_mm.core.classes import palette_for
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.datasets.segmentation.multi_source import seeded
+from samrs_mm.datasets.segmentation.seeded import seeded
 from samrs_mm.datasets.transforms.loading import LoadWindow
 from samrs_mm.drawing.panels import Panel, pixel_panel
 from samrs_mm.drawing.strokes import Colour
@@ -170,6 +170,8 @@ class SampleBrowser:
         seed = seed or 0
         entry = dict(self.loader.sampler, dataset=self.dataset, seed=seed)
         sampler = build(DATA_SAMPLERS, entry, 'train_dataloader.sampler')
+        if getattr(sampler, 'batch_size', 0) is None:
+            sampler.set_batch_size(self.batch_size)
         for position, drawn in enumerate(sampler):
             own = int(np.random.SeedSequence((seed, position)).generate_state(1)[0])
             yield drawn if isinstance(drawn, tuple) else (int(drawn), own)

@@ -186,7 +186,7 @@ def batch_note(config: Config, ranks: int) -> str | None:
         return None
     return (
         f'The batch is {each} x {ranks} ranks = {each * ranks}, the learning rate is for {meant}: '
-        'set train_dataloader.batch_size and train_dataloader.sampler.batch_size, or '
+        'set train_dataloader.batch_size, or '
         'auto_scale_lr.enable=True'
     )
 
@@ -209,8 +209,7 @@ def check_batch(config: Config, ranks: int) -> None:
     if head.get('type') == 'UPerHead' and normed and (each or 0) * together == 1:
         raise RefusedError(
             f'train_dataloader.batch_size={each} on {ranks} ranks: UPerHead pools an image to one '
-            'pixel, of which batch norm needs two; give batch_size=2 or more, in '
-            'train_dataloader.sampler too'
+            'pixel, of which batch norm needs two; give batch_size=2 or more'
         )
 
 

@@ -54,7 +54,7 @@ def test_the_store_needs_the_plain_files_no_more(folder):
 def test_a_released_subset_needs_no_scan(tmp_path, monkeypatch):
     root = write_released(tmp_path / 'x', ['P0001_0000', 'P0001_0001'], empty=['P0001_0000'])
     assert pack(root) == 0
-    monkeypatch.setattr('samrs_mm.datasets.segmentation.samrs.count_labelled', None)
+    monkeypatch.setattr('samrs_mm.datasets.segmentation.tile_folder.count_labelled', None)
     assert len(SOTADataset(str(root), packed='packed')) == 1
 
 
@@ -108,7 +108,7 @@ def test_a_full_disk_is_told(folder, monkeypatch, capsys):
     def full(path, data):
         raise OSError(28, os.strerror(28), str(path))
 
-    monkeypatch.setattr(store.folder, 'atomic_write', full)
+    monkeypatch.setattr(store, 'atomic_write', full)
     assert pack(folder) == 1
     assert 'No space left' in capsys.readouterr().err
 

@@ -15,12 +15,12 @@ train_pipeline = [
     dict(type='PackSegInputs'),
 ]
 test_pipeline = [dict(type='LoadWindow'), dict(type='PackSegInputs')]
-# 8 images in all, on one GPU; on N GPUs set both batch sizes to 8 / N
+# 8 images in all, on one GPU; on N GPUs set the batch size to 8 / N
 train_dataloader = dict(
     batch_size=8,
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type='ProportionalMultiSourceSampler', batch_size=8, seed=2023, keyed=True),
+    sampler=dict(type='ResumableSampler', seed=2023, keyed=True),
     dataset=dict(
         type='ISAIDTilesDataset', data_root='data/isaid/train', ann_file='', pipeline=train_pipeline
     ),

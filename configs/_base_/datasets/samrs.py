@@ -44,7 +44,7 @@ train_dataloader = dict(
     batch_size=12,
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type='ProportionalMultiSourceSampler', batch_size=12, seed=2023, keyed=True),
+    sampler=dict(type='ProportionalMultiSourceSampler', seed=2023, keyed=True),
     dataset=dict(type='MultiSourceDataset', datasets=train_sources),
 )
 val_dataloader = dict(

@@ -14,16 +14,16 @@ _ORDER, _DRAW = 0, 1  # what a number drawn from the seed is for
 
 
 def apportion(sizes: Sequence[int], batch: int) -> list[int]:
-    """Share a batch in proportion to ``sizes`` by largest remainder, at least one each.
+    """Divide a batch in proportion to ``sizes`` by largest remainder, at least one each.
 
-    A source whose exact share is below one gets one; the rest is shared among the others. Equal
+    A source whose exact quota is below one gets one; the rest is divided among the others. Equal
     remainders go to the earlier source. The paper's sets, of 17480, 11725 and 64147 images
-    (16606, 11139 and 60940 to train on), get the same shares either way: 18/12/66 of 96, 2/2/8 of
+    (16606, 11139 and 60940 to train on), get the same slots either way: 18/12/66 of 96, 2/2/8 of
     12, 2/1/5 of 8. The authors' code floors instead, on hard-coded sizes: 2/1/8 of 12.
 
     Args:
         sizes: Number of images of each source, all > 0.
-        batch: Slots to share, at least as many as there are sources.
+        batch: Slots to divide, at least as many as there are sources.
 
     Returns:
         Slots of each source, summing to ``batch``.
@@ -31,31 +31,30 @@ def apportion(sizes: Sequence[int], batch: int) -> list[int]:
     Source: Wang et al. 2023, arXiv:2305.02034, section 5.1.
     """
     if batch < len(sizes) or min(sizes) < 1:
-        raise RefusedError(f'a batch of {batch} can not be shared among sources of {list(sizes)}')
-    shares = dict.fromkeys(range(len(sizes)), 1)
-    rest = list(shares)
+        raise RefusedError(f'a batch of {batch} cannot be divided among sources of {list(sizes)}')
+    quotas = dict.fromkeys(range(len(sizes)), 1)
+    rest = list(quotas)
     while True:
         slots, total = batch - len(sizes) + len(rest), sum(sizes[i] for i in rest)
         large = [i for i in rest if slots * sizes[i] >= total]
         if len(large) == len(rest):
             break
         rest = large
-    shares.update({i: slots * sizes[i] // total for i in rest})
-    left = batch - sum(shares.values())
+    quotas.update({i: slots * sizes[i] // total for i in rest})
+    left = batch - sum(quotas.values())
     for i in sorted(rest, key=lambda i: -(slots * sizes[i] % total))[:left]:
-        shares[i] += 1
-    return list(shares.values())
+        quotas[i] += 1
+    return list(quotas.values())
 
 
 @DATA_SAMPLERS.register_module()
 class ProportionalMultiSourceSampler(Sampler):
-    """Deals every iteration's *global* batch to the ranks.
+    """Assigns every iteration's *global* batch to the ranks.
 
     Differences from mmdet's ``MultiSourceSampler`` and mmengine's ``InfiniteSampler``:
 
-    1. The batch of all ranks, B = ``batch_size`` x world size, is what is shared (``apportion``);
-       every rank gets ``batch_size`` of it, and the ranks' shares of a source differ by at most
-       one.
+    1. The batch of all ranks, B = ``batch_size`` x world size, is what is divided (``apportion``);
+       every rank gets ``batch_size`` of it, and what ranks get of a source differs by at most one.
     2. Each source is an endless stream, freshly shuffled for every pass over it and without
        replacement within the pass. Ranks take disjoint parts of the stream.
     3. ``batch(it)`` is a pure function of the seed, B and the iteration: the same on any number of
@@ -67,37 +66,75 @@ class ProportionalMultiSourceSampler(Sampler):
     A batch that spans the end of a pass may hold an image twice: once from either pass.
 
     Args:
-        dataset: Has ``source_sizes``, a dict from source to number of images in the order in which
-            the dataset concatenates them. Without it the dataset is one source.
-        batch_size: Samples per rank; must equal the loader's.
+        dataset: A ``MultiSourceDataset``; a ``ConcatDataset``, each of whose members is a source;
+            or a dataset with a ``source`` in its metainfo, as the only one. For any other dataset
+            there is ``ResumableSampler``.
+        batch_size: Samples per rank, if it is not to be the loader's, which ``ResumableIterLoop``
+            sets. A ``batch_size`` that is given has to equal the loader's.
         seed: Of all shuffling, >= 0. By default a random one that all ranks share.
         keyed: Yield ``(index, seed of the draw)``, the seed in 0..2**32-1, instead of ``index``.
 
     Raises:
-        RefusedError: A source is empty, or B is smaller than the number of sources.
+        RefusedError: The dataset has no sources, a source is empty, or B is smaller than the number
+            of sources.
     """
 
     def __init__(
-        self, dataset: Sized, batch_size: int, seed: int | None = None, keyed: bool = False
+        self,
+        dataset: Sized,
+        batch_size: int | None = None,
+        seed: int | None = None,
+        keyed: bool = False,
     ):
         self.rank, self.world_size = get_dist_info()
-        self.batch_size = batch_size
         self.keyed = keyed
-        self.sizes = _source_sizes(dataset)
-        self.global_batch = batch_size * self.world_size
-        self._check()
-        shares = apportion(list(self.sizes.values()), self.global_batch)
-        self.shares = dict(zip(self.sizes, shares, strict=True))
-        self.seed = sync_random_seed() if seed is None else seed
-        self.start_at(0)
-
-    def _check(self) -> None:
+        self.sizes = self.sizes_of(dataset)
         empty = [name for name, size in self.sizes.items() if size < 1]
         if empty:
             raise RefusedError(
                 f'source {", ".join(empty)}: holds no image to draw (sizes: {self.sizes}); '
                 'see its data_root and its split, or take it out of the config'
             )
+        self.batch_size = None
+        if batch_size is not None:
+            self.set_batch_size(batch_size)
+        self.seed = sync_random_seed() if seed is None else seed
+        self.start_at(0)
+
+    @staticmethod
+    def sizes_of(dataset: Sized) -> dict[str, int]:
+        """Return the number of images of each source, in the order of the dataset.
+
+        Raises:
+            RefusedError: It has no sources.
+        """
+        if hasattr(dataset, 'source_sizes'):
+            return dict(dataset.source_sizes)
+        if hasattr(dataset, 'datasets'):
+            names = [getattr(part, 'metainfo', {}).get('source') for part in dataset.datasets]
+            if None in names or len({*names}) < len(names):
+                names = [str(number) for number in range(len(names))]
+            return dict(zip(names, map(len, dataset.datasets), strict=True))
+        if getattr(dataset, 'metainfo', {}).get('source'):
+            return {'dataset': len(dataset)}
+        raise RefusedError(
+            f'ProportionalMultiSourceSampler: {type(dataset).__name__} has no sources; use '
+            'MultiSourceDataset or ConcatDataset, or for a single dataset '
+            "sampler.type='ResumableSampler'"
+        )
+
+    def set_batch_size(self, batch_size: int) -> None:
+        """Set the samples per rank, and with it what each source gets of a batch.
+
+        Raises:
+            RefusedError: The batch of all ranks is smaller than the number of sources.
+        """
+        self.batch_size, self.global_batch = batch_size, batch_size * self.world_size
+        self._check_batch()
+        quotas = apportion(list(self.sizes.values()), self.global_batch)
+        self.quotas = dict(zip(self.sizes, quotas, strict=True))
+
+    def _check_batch(self) -> None:
         if self.batch_size < 1 or self.global_batch < len(self.sizes):
             needed = -(-len(self.sizes) // self.world_size)
             raise RefusedError(
@@ -129,11 +166,16 @@ class ProportionalMultiSourceSampler(Sampler):
 
     def batch(self, iteration: int) -> list[int] | list[tuple[int, int]]:
         """Return what all ranks together draw in an iteration, grouped by source."""
+        if self.batch_size is None:
+            raise RefusedError(
+                f'train_dataloader.sampler {type(self).__name__}: its batch_size is not set; '
+                "ResumableIterLoop sets it from the loader's; for another loop give it"
+            )
         drawn, offset = [], 0
-        for source, (size, share) in enumerate(
-            zip(self.sizes.values(), self.shares.values(), strict=True)
+        for source, (size, quota) in enumerate(
+            zip(self.sizes.values(), self.quotas.values(), strict=True)
         ):
-            for position in range(iteration * share, (iteration + 1) * share):
+            for position in range(iteration * quota, (iteration + 1) * quota):
                 turn, place = divmod(position, size)
                 index = offset + int(self._order(source, turn, size)[place])
                 drawn.append((index, self._draw_seed(source, position)) if self.keyed else index)
@@ -162,15 +204,10 @@ class ProportionalMultiSourceSampler(Sampler):
 
     def _stream(self, iteration: int, last: int | None) -> Iterator:
         while last is None or iteration < last:
-            # Dealt like cards from the batch grouped by source: equal hands, even shares.
+            # Like cards from the batch grouped by source: as many for each rank, of each source.
             yield from self.batch(iteration)[self.rank :: self.world_size]
             iteration += 1
 
     def __len__(self) -> int:
         """Samples of this rank in one pass over all; the stream itself has no end."""
         return -(-sum(self.sizes.values()) // self.world_size)
-
-
-def _source_sizes(dataset: Sized) -> dict[str, int]:
-    sizes = getattr(dataset, 'source_sizes', None)
-    return {'dataset': len(dataset)} if sizes is None else dict(sizes)

@@ -4,12 +4,11 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.core.tiling import scene_of_tile
 from samrs_mm.formats.annotated import folder
@@ -36,6 +35,9 @@ LABEL_FOLDERS = tuple(
     )
 )
 """Where released SAMRS labels were seen, likewise."""
+
+LABEL_SUFFIXES = ('.png', '.tif', '.tiff')
+"""What labels end in, unless a dataset says otherwise; the first that exists is taken."""
 
 DIOR_TRAINVAL = 11_725
 """DIOR's training and validation images are 00001 to 11725, its test images 11726 to 23463."""
@@ -153,31 +155,86 @@ def read_annotated(root: Path, meta: dict) -> list[Entry]:
         ) from error
 
 
-def read_released(root: Path, prefixes: Mapping[str, str]) -> list[Entry]:
+def read_released(
+    root: Path,
+    prefixes: Mapping[str, str],
+    img_suffix: str | None = None,
+    seg_map_suffix: str | None = None,
+    all_labelled: bool = False,
+) -> list[Entry]:
     """Return the images that have a label, in the layout of the SAMRS release.
 
     Args:
         root: Folder of one subset.
         prefixes: ``img_path`` and ``seg_map_path`` relative to it; empty ones are looked for in
             ``IMAGE_FOLDERS`` and ``LABEL_FOLDERS``.
+        img_suffix: As in ``pair_files``.
+        seg_map_suffix: Likewise.
+        all_labelled: Refuse images without a label.
 
     Raises:
-        RefusedError: A folder is missing, or no image has a label.
+        RefusedError: A folder is missing, no image has a label, or one that should hasn't.
     """
     images = _folder(root, prefixes.get('img_path'), 'img_path', IMAGE_FOLDERS)
     labels = _folder(root, prefixes.get('seg_map_path'), 'seg_map_path', LABEL_FOLDERS)
-    labelled = files_by_stem(labels, ('.png',))
-    entries = [
-        Entry(stem, str(images / names[0]), str(labels / f'{stem}.png'), scene_of(stem))
-        for stem, names in sorted(files_by_stem(images, IMAGE_SUFFIXES).items())
-        if stem in labelled
-    ]
+    entries, bare = pair_files(images, labels, img_suffix, seg_map_suffix)
     if not entries:
         raise RefusedError(
-            f'data_root {root}: no image of {images} has a label STEM.png in {labels}; set '
-            'data_prefix=dict(img_path=..., seg_map_path=...)'
+            f'data_root {root}: no image of {images} has a label STEM{seg_map_suffix or ".png"} in '
+            f'{labels}; set data_prefix=dict(img_path=..., seg_map_path=...), or img_suffix and '
+            'seg_map_suffix'
+        )
+    if bare and all_labelled:
+        stem = bare[0].removesuffix(img_suffix or Path(bare[0]).suffix)
+        raise RefusedError(
+            f'{images}: {len(bare)} of {len(bare) + len(entries)} images have no label, such as '
+            f'{bare[0]} (looked for {labels / stem}{seg_map_suffix or ".png"}); add them, or name '
+            'the images to use in a list (ann_file)'
         )
     return entries
+
+
+def pair_files(
+    images: Path, labels: Path, img_suffix: str | None = None, seg_map_suffix: str | None = None
+) -> tuple[list[Entry], list[str]]:
+    """Return the images in a folder and its subfolders: those with a label, and those without.
+
+    An image ``AREA/STEM.tif`` has its label in the folder of the same name, ``AREA/STEM.png``.
+
+    Args:
+        images: Folder of the images.
+        labels: Folder of the labels; if it lies in that of the images, it isn't searched for any.
+        img_suffix: What the names of images end in, such as ``'_sat.jpg'``; the rest is the stem.
+            None takes every image file.
+        seg_map_suffix: Likewise of labels; None takes ``.png``, else ``.tif`` or ``.tiff``, in
+            capitals too.
+
+    Returns:
+        The entries by stem, and the names of the images without a label, sorted.
+
+    Raises:
+        RefusedError: Two images have the same stem.
+    """
+    found: dict[str, str] = {}
+    for stem, name in _stems(images, (img_suffix,) if img_suffix else IMAGE_SUFFIXES, labels):
+        if stem in found:
+            raise RefusedError(
+                f'{images}: {found[stem]} and {name} have the same stem, so one label; take one of '
+                'them out, or choose by img_suffix'
+            )
+        found[stem] = name
+    wanted = (seg_map_suffix,) if seg_map_suffix else LABEL_SUFFIXES
+    label_of: dict[str, str] = {}
+    for stem, name in sorted(
+        _stems(labels, wanted), key=lambda pair: pair[1][-4:].lower() != '.png'
+    ):
+        label_of.setdefault(stem, name)
+    entries = [
+        Entry(stem, str(images / name), str(labels / label_of[stem]), scene_of(stem))
+        for stem, name in sorted(found.items())
+        if stem in label_of
+    ]
+    return entries, sorted(name for stem, name in found.items() if stem not in label_of)
 
 
 def _folder(root: Path, given: str | None, key: str, known: Iterable[str]) -> Path:
@@ -189,6 +246,22 @@ def _folder(root: Path, given: str | None, key: str, known: Iterable[str]) -> Pa
         f'data_root {root}: no {folder.META}, and no such folder: {tried}; set data_prefix=dict('
         f'{key}=...)'
     )
+
+
+def _stems(
+    path: Path, suffixes: Collection[str], but: Path | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield stem and name, relative to a folder, of the files below it that end in a suffix."""
+    for parent, folders, names in os.walk(path, followlinks=True):
+        folders[:] = [
+            name for name in folders if name[0] != '.' and (not but or Path(parent, name) != but)
+        ]
+        below = os.path.relpath(parent, path)
+        for name in names:
+            end = next((suffix for suffix in suffixes if name.lower().endswith(suffix.lower())), '')
+            if end and name[0] != '.':
+                whole = name if below == '.' else f'{below}/{name}'
+                yield whole[: -len(end)], whole
 
 
 def read_entries(root: str | os.PathLike, prefixes: Mapping[str, str] | None = None) -> list[Entry]:

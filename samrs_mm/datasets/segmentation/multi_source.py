@@ -1,78 +1,58 @@
 """Several segmentation datasets as one, each with classes of its own."""
 
-import contextlib
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
-import torch
-from mmengine.dataset import BaseDataset, ConcatDataset
+from mmengine.dataset import ConcatDataset
 from mmseg.registry import DATASETS
 
 from samrs_mm.core.errors import RefusedError
-
-
-@contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seed Python's, numpy's and torch's CPU generator inside the block, and put them back after.
-
-    What is drawn inside depends on the seed alone, whichever process draws it, and however many
-    samples it drew before.
-
-    Args:
-        seed: Whole number of at least 0; its lowest 32 bits count.
-    """
-    seed = int(seed) % 2**32
-    python, numpy, generator = random.getstate(), np.random.get_state(), torch.default_generator
-    state = generator.get_state()
-    random.seed(seed)
-    np.random.seed(seed)
-    generator.manual_seed(seed)  # torch.manual_seed would seed the GPU too, which is not put back
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
-        generator.set_state(state)
+from samrs_mm.datasets.segmentation.seeded import draw
 
 
 @DATASETS.register_module()
 class MultiSourceDataset(ConcatDataset):
     """Datasets one after the other; samples know their source, and sources their classes.
 
+    A source is any dataset with classes: one of ours, of mmseg, or several in a ``ConcatDataset``
+    or ``RepeatDataset``. Its name is the ``source`` of its ``metainfo``, which mmseg's datasets are
+    given as ``metainfo=dict(source='loveda')``; samples carry it, whatever their pipeline packs.
+
     An index is global: first the first dataset's images, then the second's, ... It may come with a
     seed, ``dataset[index, seed]``: then the sample's augmentation follows from the seed alone.
 
     Args:
-        datasets: Datasets or configs of them, each with a ``source`` in its ``metainfo``.
+        datasets: Datasets or configs of them.
         lazy_init: Don't read lists and indexes yet.
+        pipeline: Ignored, the datasets have their own; mmseg's ``MMSegInferencer`` looks here for
+            that of single images.
 
     Raises:
-        RefusedError: No dataset, one without a source, or two of one source.
+        RefusedError: No dataset, one without a source or without classes, or two of one source.
     """
 
-    def __init__(self, datasets: Sequence[BaseDataset | dict], lazy_init: bool = False):
-        built = [DATASETS.build(item) if isinstance(item, dict) else item for item in datasets]
-        if not built:
+    takes_seeds = True
+
+    def __init__(
+        self, datasets: Sequence[Any], lazy_init: bool = False, pipeline: Sequence[Any] = ()
+    ):
+        if not datasets:
             raise RefusedError('MultiSourceDataset(datasets=[]): give at least one dataset')
-        self.source_names = tuple(self._source(dataset) for dataset in built)
+        # Not ConcatDataset's own __init__: it wants one metainfo for all, and no wrappers.
+        self.datasets = [
+            DATASETS.build(item) if isinstance(item, dict) else item for item in datasets
+        ]
+        self.source_names = tuple(_source_of(dataset) for dataset in self.datasets)
         twice = [name for name in self.source_names if self.source_names.count(name) > 1]
         if twice:
             raise RefusedError(
                 f'two datasets have source={twice[0]!r}; each source has one head, so give every '
                 'dataset its own name'
             )
-        super().__init__(built, lazy_init, sorted({key for d in built for key in d.metainfo}))
-
-    @staticmethod
-    def _source(dataset: BaseDataset) -> str:
-        source = dataset.metainfo.get('source')
-        if not isinstance(source, str) or not source:
-            raise RefusedError(
-                f'{type(dataset).__name__} of {dataset.data_root!r} has no source name; use '
-                'SAMRSDataset(source=...) or a dataset that has one in its metainfo'
-            )
-        return source
+        self._metainfo = self.datasets[0].metainfo
+        self._fully_initialized = False
+        if not lazy_init:
+            self.full_init()
 
     @property
     def metainfo(self) -> dict:
@@ -95,8 +75,27 @@ class MultiSourceDataset(ConcatDataset):
         Args:
             index: Global index, or ``(index, seed)``.
         """
-        if isinstance(index, tuple | list):
-            index, seed = index
-            with seeded(seed):
-                return super().__getitem__(index)
-        return super().__getitem__(index)
+        return draw(self._sample, index)
+
+    def _sample(self, index: int) -> dict:
+        sample = super().__getitem__(index)
+        source = self.source_names[self._get_ori_dataset_idx(index)[0]]
+        packed = sample.get('data_samples')
+        if packed is None:
+            sample['source'] = source
+        for view in packed if isinstance(packed, list) else [packed] if packed else []:
+            view.set_metainfo(dict(source=source))
+        return sample
+
+
+def _source_of(dataset: Any) -> str:
+    source, classes = (dataset.metainfo.get(key) for key in ('source', 'classes'))
+    place = f'{type(dataset).__name__} of {getattr(dataset, "data_root", None)!r}'
+    if not isinstance(source, str) or not source:
+        raise RefusedError(
+            f"{place} has no source name; give it metainfo=dict(source='NAME'), or use "
+            'SAMRSDataset(source=...)'
+        )
+    if not classes:
+        raise RefusedError(f'{place}: source {source} has no classes in its metainfo')
+    return source

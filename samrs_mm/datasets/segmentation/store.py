@@ -24,7 +24,7 @@ from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.resumable import dump
-from samrs_mm.datasets.segmentation.image_index import Entry
+from samrs_mm.datasets.segmentation.image_index import Entry, missing_files
 from samrs_mm.datasets.transforms.pixels import FilePixels, StorePixels
 
 ABOUT, MANIFEST, TILES = 'pack.json', 'pack.csv', 'tiles'
@@ -154,11 +154,11 @@ class Packer:
     def pending(self) -> list[Entry]:
         """Return the images that aren't packed, or changed since."""
         done = self.store.packed()
-        present = set(os.listdir(self.store.root / TILES))
+        gone = set(missing_files(str(self.store.tile(entry.stem)) for entry in self.entries))
         return [
             entry
             for entry in self.entries
-            if f'{entry.stem}.tif' not in present
+            if str(self.store.tile(entry.stem)) in gone
             or entry.stem not in done
             or done[entry.stem].stamp != _stamp(entry)
         ]
@@ -202,7 +202,9 @@ class Packer:
             stamp, bands = _stamp(entry), self._read(entry)
         except SamrsError as error:
             return str(error)
-        atomic_write(self.store.tile(entry.stem), encode(bands))
+        tile = self.store.tile(entry.stem)
+        tile.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(tile, encode(bands))
         labelled = int(np.count_nonzero(bands[3] != UNLABELLED))
         return Packed(entry.stem, entry.scene, entry.split, labelled, stamp)
 

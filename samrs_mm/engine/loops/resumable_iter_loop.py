@@ -4,17 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
-from mmseg.registry import LOOPS
+from mmseg.registry import DATASETS, LOOPS
 from torch.utils.data import DataLoader
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.datasets.segmentation.seeded import SeededDataset
 
 SETTINGS = 'sampler'  # key in the message hub, which every checkpoint holds
 
 
 @LOOPS.register_module()
 class ResumableIterLoop(IterBasedTrainLoop):
-    """``IterBasedTrainLoop`` that tells the sampler where to start.
+    """``IterBasedTrainLoop`` whose sampler starts at the iteration of the run.
 
     mmengine's loop loads every batch up to the resumed iteration again, and its workers read ahead
     before it knows that it resumes. This one loads each batch of the run exactly once, whether the
@@ -22,12 +23,14 @@ class ResumableIterLoop(IterBasedTrainLoop):
     'Advance dataloader N steps' still appears in the log of a resumed run; nothing is loaded then.)
 
     In a config: ``train_cfg = dict(type='ResumableIterLoop', max_iters=80000,
-    val_interval=5000)``, with ``custom_imports`` of ``samrs_mm.engine.loops``.
+    val_interval=5000)``.
 
     Args:
         runner: The runner.
-        dataloader: Loader or its config. Its sampler has ``start_at(first, last)``, ``seed``,
-            ``settings`` and ``batch_size``, such as ``ProportionalMultiSourceSampler``.
+        dataloader: Loader or its config. Its sampler is a ``ProportionalMultiSourceSampler`` or a
+            ``ResumableSampler``; one without a batch size takes the loader's. Where that sampler
+            is keyed and the dataset of a config can't be seeded, a ``SeededDataset`` is put around
+            it.
         **kwargs: As for ``IterBasedTrainLoop``: ``max_iters``, ``val_interval``, ...
 
     Raises:
@@ -35,7 +38,7 @@ class ResumableIterLoop(IterBasedTrainLoop):
     """
 
     def __init__(self, runner: Runner, dataloader: DataLoader | dict, **kwargs: Any):
-        BaseLoop.__init__(self, runner, dataloader)
+        BaseLoop.__init__(self, runner, _seedable(dataloader))
         loader = self.dataloader
         _check(loader)
         super().__init__(runner, _Unread(loader), **kwargs)
@@ -45,14 +48,14 @@ class ResumableIterLoop(IterBasedTrainLoop):
         """Train from the current iteration on."""
         sampler = self.dataloader.sampler
         if self._iter > 0:
-            self._take_up(sampler)
+            self._continue(sampler)
         self.runner.message_hub.update_info(SETTINGS, sampler.settings)
         sampler.start_at(self._iter, self._max_iters)
         self.dataloader_iterator = _FromHere(self.dataloader, self._iter)
         return super().run()
 
-    def _take_up(self, sampler: Any) -> None:
-        """Go on with the checkpoint's seed, and tell of what else has changed."""
+    def _continue(self, sampler: Any) -> None:
+        """Go on with the checkpoint's seed, and warn of what else has changed."""
         before = self.runner.message_hub.get_info(SETTINGS)
         if before is None:
             return
@@ -60,9 +63,21 @@ class ResumableIterLoop(IterBasedTrainLoop):
         for key, now in sampler.settings.items():
             if now != before[key]:
                 self.runner.logger.warning(
-                    f'Resumed with {key}={now}, begun with {before[key]}: from here on the '
+                    f'Resumed with {key}={now}, started with {before[key]}: from here on the '
                     'samples are not those of an uninterrupted run'
                 )
+
+
+def _seedable(loader: DataLoader | dict) -> DataLoader | dict:
+    """Return a loader's config whose dataset takes the seeds of a keyed sampler."""
+    if not isinstance(loader, dict) or not loader['sampler'].get('keyed'):
+        return loader
+    entry = loader['dataset']
+    kind = entry.get('type') if isinstance(entry, dict) else type(entry)
+    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+    if getattr(kind, 'takes_seeds', False):
+        return loader
+    return dict(loader, dataset=dict(type=SeededDataset, dataset=entry))
 
 
 def _check(loader: DataLoader) -> None:
@@ -70,9 +85,11 @@ def _check(loader: DataLoader) -> None:
     if not hasattr(sampler, 'start_at'):
         raise RefusedError(
             f'train_dataloader.sampler {type(sampler).__name__}: ResumableIterLoop needs one that '
-            'can start anywhere; use ProportionalMultiSourceSampler, for one dataset too, or '
-            "train_cfg.type='IterBasedTrainLoop'"
+            'can start anywhere; use ProportionalMultiSourceSampler, for one dataset '
+            "ResumableSampler, or train_cfg.type='IterBasedTrainLoop'"
         )
+    if sampler.batch_size is None:
+        sampler.set_batch_size(loader.batch_size)
     if sampler.batch_size != loader.batch_size:
         raise RefusedError(
             f'train_dataloader: batch_size={loader.batch_size}, but sampler.batch_size='

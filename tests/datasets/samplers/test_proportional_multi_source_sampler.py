@@ -4,7 +4,7 @@ from itertools import chain, islice, pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.utils.data import DataLoader
+from torch.utils.data import ConcatDataset, DataLoader
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.samplers import ProportionalMultiSourceSampler, apportion
@@ -207,11 +207,47 @@ def test_under_a_loader():
     assert list(loader) == [sampler.batch(it) for it in (3, 4, 5)]
 
 
-def test_a_dataset_without_sources_is_one():
-    sampler = ProportionalMultiSourceSampler(range(10), 4, seed=0)
-    assert sampler.shares == {'dataset': 4}
-    assert len(sampler) == 10
-    assert sampler.settings == dict(seed=0, global_batch=4, sizes={'dataset': 10})
+class Named(list):
+    """Stands in for a dataset with a source in its metainfo."""
+
+    def __init__(self, size, **metainfo):
+        super().__init__(range(size))
+        self.metainfo = metainfo
+
+
+@pytest.mark.parametrize(
+    ('names', 'expected'),
+    [(['a', 'b'], ['a', 'b']), (['a', 'a'], ['0', '1']), (['a', None], ['0', '1'])],
+)
+def test_each_member_of_a_concat_dataset_is_a_source(names, expected):
+    parts = [Named(5, source=names[0]), Named(9, source=names[1])]
+    sampler = ProportionalMultiSourceSampler(ConcatDataset(parts), 4, seed=3, keyed=True)
+    assert sampler.sizes == dict(zip(expected, (5, 9), strict=True))
+    assert [sampler.batch(it) for it in range(9)] == [
+        ranks((5, 9), 4, 1, seed=3, keyed=True)[0].batch(it) for it in range(9)
+    ]
+
+
+def test_a_dataset_without_sources_is_refused():
+    for dataset in (range(10), Named(10)):
+        with pytest.raises(
+            RefusedError, match=r"(range|Named) has no sources; .*'ResumableSampler'"
+        ):
+            ProportionalMultiSourceSampler(dataset, 4)
+    sampler = ProportionalMultiSourceSampler(Named(10, source='a'), 4, seed=0)
+    assert sampler.sizes == {'dataset': 10}
+
+
+def test_the_batch_size_can_be_set_later():
+    late = ProportionalMultiSourceSampler(Sources(5, 9), seed=0)
+    with pytest.raises(RefusedError, match='batch_size is not set; ResumableIterLoop sets it'):
+        next(iter(late))
+    late.set_batch_size(4)
+    assert [late.batch(it) for it in range(5)] == [
+        ranks((5, 9), 4, 1)[0].batch(it) for it in range(5)
+    ]
+    with pytest.raises(RefusedError, match='batch_size 1 on 1 ranks'):
+        late.set_batch_size(1)
 
 
 def test_a_random_seed_is_kept():
@@ -241,5 +277,5 @@ def test_a_negative_seed():
 
 @pytest.mark.parametrize(('sizes', 'batch'), [((3, 3), 1), ((3, 0), 4)])
 def test_apportion_refuses(sizes, batch):
-    with pytest.raises(RefusedError, match=f'a batch of {batch} can not be shared among'):
+    with pytest.raises(RefusedError, match=f'a batch of {batch} cannot be divided among'):
         apportion(sizes, batch)

@@ -8,12 +8,13 @@ import torch
 from folders import ROOT
 from mmengine import Config
 from mmengine.dataset import BaseDataset
-from mmseg.registry import TRANSFORMS
+from mmseg.registry import DATASETS, TRANSFORMS
 from samrs_folders import STEMS, write_annotated
 from torch.utils.data import DataLoader
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.datasets.segmentation.multi_source import MultiSourceDataset, seeded
+from samrs_mm.datasets.samplers import ProportionalMultiSourceSampler
+from samrs_mm.datasets.segmentation.multi_source import MultiSourceDataset
 from samrs_mm.datasets.segmentation.samrs import SAMRSDataset
 
 CONFIG = ROOT / 'configs/_base_/datasets/samrs.py'
@@ -65,22 +66,6 @@ def test_a_seeded_draw_depends_on_its_seed_alone(configs):
     assert not torch.equal(dataset[1, 2024]['inputs'], first)
     again = MultiSourceDataset(configs)
     assert torch.equal(again[1, 2023]['inputs'], first)
-
-
-def test_seeding_puts_all_generators_back():
-    def draw():
-        return random.random(), np.random.random(), torch.rand(1).item()
-
-    random.seed(1), np.random.seed(1), torch.manual_seed(1)
-    expected = [draw(), draw()]
-    random.seed(1), np.random.seed(1), torch.manual_seed(1)
-    found = [draw()]
-    with seeded(2**40 + 7):
-        inside = draw()
-    found.append(draw())
-    assert found == expected
-    with seeded(2**40 + 7):
-        assert draw() == inside
 
 
 def test_workers_draw_the_same_samples(configs):
@@ -139,8 +124,55 @@ def test_refuses_what_has_no_head_of_its_own(configs):
         MultiSourceDataset([configs[0], configs[0]])
     with pytest.raises(RefusedError, match='at least one'):
         MultiSourceDataset([])
-    with pytest.raises(RefusedError, match='has no source name'):
+    with pytest.raises(
+        RefusedError, match=r'BaseDataset of .* has no source name; give it metainfo'
+    ):
         MultiSourceDataset([BaseDataset(lazy_init=True)])
+    with pytest.raises(RefusedError, match='source x has no classes in its metainfo'):
+        MultiSourceDataset([BaseDataset(metainfo=dict(source='x'), lazy_init=True)])
+
+
+def mmseg_source(root, **options):
+    """A folder as mmsegmentation's LoveDA: labels from 1, 0 is no data."""
+    write_annotated(root, STEMS[:2], classes=tuple(map(str, range(7))))
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),
+                dict(type='PackSegInputs')]  # fmt: skip
+    return dict(
+        type='LoveDADataset', data_root=str(root), metainfo=dict(source='loveda'),
+        data_prefix=dict(img_path='images', seg_map_path='semantic'), pipeline=pipeline, **options,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize('wrapper', [None, 'RepeatDataset', 'ConcatDataset'])
+def test_datasets_of_mmseg_are_sources(configs, tmp_path, wrapper):
+    plain = mmseg_source(tmp_path / 'loveda')
+    wrapped = {
+        None: plain,
+        'RepeatDataset': dict(type='RepeatDataset', dataset=plain, times=2),
+        'ConcatDataset': dict(type='ConcatDataset', datasets=[plain, plain]),
+    }[wrapper]
+    dataset = MultiSourceDataset([configs[0], wrapped])
+    assert dataset.source_sizes == {'a': 4, 'loveda': 4 if wrapper else 2}
+    assert len(dataset.metainfo['sources']['loveda']['classes']) == 7
+    sample = dataset[len(dataset) - 1, 7]['data_samples']
+    assert sample.source == 'loveda'
+    assert sample.img_path.endswith(f'{STEMS[1]}.png')
+    [built] = [DATASETS.build(plain)] if wrapper is None else [dataset.datasets[1]]
+    again = MultiSourceDataset([dict(configs[0], source='b'), built])
+    assert again.source_names == ('b', 'loveda'), 'built ones too'
+    sampler = ProportionalMultiSourceSampler(dataset, 4, keyed=True)
+    assert {dataset[draw]['data_samples'].source for draw in sampler.batch(0)} == {'a', 'loveda'}
+
+
+def test_every_view_of_test_time_augmentation_has_the_source(configs):
+    flips = [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)]
+    views = dict(type='TestTimeAug', transforms=[flips, [dict(type='PackSegInputs', meta_keys=())]])
+    pipelines = [[dict(type='LoadWindow'), views], [dict(type='LoadWindow')]]
+    dataset = MultiSourceDataset(
+        [dict(config, pipeline=p) for config, p in zip(configs, pipelines, strict=True)]
+    )
+    assert [view.source for view in dataset[0]['data_samples']] == ['a', 'a']
+    assert dataset[5]['source'] == 'b', 'samples that are not packed'
 
 
 def test_takes_built_datasets(configs):

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 import torch
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
+from mmseg.registry import DATASETS
 from torch.utils.data import DataLoader, Dataset, SequentialSampler
 
 import samrs_mm.engine.hooks  # noqa: F401  (registers)
@@ -25,6 +27,19 @@ class Numbers(Dataset):
     def __getitem__(self, index):
         self.read.append(index)
         return torch.tensor([float(index)])
+
+
+@DATASETS.register_module()
+class Noise(Dataset):
+    """Ten random numbers, and no idea of seeds."""
+
+    metainfo = dict(source='noise')
+
+    def __len__(self):
+        return 10
+
+    def __getitem__(self, index):
+        return torch.tensor([index + np.random.random()])
 
 
 class Line(BaseModel):
@@ -83,7 +98,26 @@ def test_a_change_of_the_batch_is_told(tmp_path):
     runner_of(tmp_path, loader_of(), 4, 'small').train()
     runner_of(tmp_path, loader_of(6), 6, 'large', resume=True).train()
     log = ''.join(path.read_text() for path in tmp_path.glob('*/*.log'))
-    assert 'Resumed with global_batch=6, begun with 3: from here on the samples are not' in log
+    assert 'Resumed with global_batch=6, started with 3: from here on the samples are not' in log
+
+
+@pytest.mark.parametrize('kind', ['ResumableSampler', 'ProportionalMultiSourceSampler'])
+def test_any_dataset_is_seeded_and_the_batch_size_given_once(tmp_path, kind):
+    def loss(name, max_iters, **options):
+        loader = dict(batch_size=3, num_workers=0, dataset=dict(type='Noise'),
+                      sampler=dict(type=kind, seed=5, keyed=True))  # fmt: skip
+        runner = runner_of(
+            tmp_path / name, loader, max_iters, f'{kind}{name}{max_iters}', **options
+        )
+        runner.train()
+        assert runner.train_dataloader.sampler.batch_size == 3
+        assert runner.train_dataloader.dataset.metainfo == Noise.metainfo
+        return runner.message_hub.get_scalar('train/loss').current()
+
+    straight = loss('a', 6)
+    np.random.seed(9)
+    loss('b', 4)
+    assert loss('b', 6, resume=True) == straight
 
 
 @pytest.mark.parametrize(
