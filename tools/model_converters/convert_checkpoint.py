@@ -13,7 +13,7 @@ from samrs_mm.compat import safe_load
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.conversion.conversion import Conversion, find_weights
-from samrs_mm.models.conversion.conversion_report import summary, table
+from samrs_mm.models.conversion.report import summary, table
 from samrs_mm.models.conversion.routes import AUTO, ORIGINS, TARGETS, Route, convert_state
 
 EPILOG = """what IN may be
@@ -31,7 +31,7 @@ checked. A plain ViT is the start of several backbones, so --to has to say which
                       attention, layer scales and positions
 every key of IN and of the model is accounted for: kept, renamed, resized, dropped (known to be of
 no use there), missing (known to start afresh), left over. What is missing or left over beyond that
-is refused, unknown keys of a classification head too: --allow lets it pass. --config tells the
+is refused, unknown keys of a classification head too: --allow lets it pass. --config gives the
 sizes of a model that is not one of the paper's.
 examples:
   tools/model_converters/convert_checkpoint.py pretrain/rsp-resnet-50-ckpt.pth \\
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def convert_file(args: argparse.Namespace, model: dict | None) -> tuple[Route, Conversion]:
-    """Convert the weights of IN; tell where they were and what they are of."""
+    """Convert the weights of IN; print where they were and what they are of."""
     try:
         checkpoint = safe_load(args.source)
     except OSError as error:
@@ -122,7 +122,7 @@ def check(conversion: Conversion, source: Path) -> None:
     """Refuse what is missing or left over without a known reason.
 
     Raises:
-        RefusedError: Tells how much, and what to do.
+        RefusedError: There is such a key.
     """
     failures = conversion.failures
     if failures:

@@ -2,8 +2,8 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.models.conversion.rules import Rule, Shapes, State
 from samrs_mm.models.layers.vit import resize_pos_embed
 
 KEPT, RENAMED, RESIZED, DROPPED = 'kept', 'renamed', 'resized', 'dropped'
@@ -19,40 +20,6 @@ STATUSES = (KEPT, RENAMED, RESIZED, DROPPED, MISSING, LEFT_OVER)
 
 PLAIN_ENTRIES = ('state_dict', 'model')
 EMA_ENTRIES = ('state_dict_ema', 'model_ema')
-
-Shapes = Mapping[str, tuple[int, ...]]
-State = Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Rule:
-    r"""What becomes of the weights whose whole name a pattern matches.
-
-    Args:
-        pattern: Regular expression.
-        target: The new name, in which ``\1`` is the pattern's first group; None drops the weight.
-        reason: Why it is dropped, or what ``change`` does.
-        change: Makes the new tensor from the old one, its name and all weights under the old
-            names; None says that the rule of another weight takes this one in.
-    """
-
-    pattern: str
-    target: str | None = None
-    reason: str = ''
-    change: Callable[[Tensor, str, State], Tensor | None] | None = None
-
-
-@dataclass(frozen=True)
-class Fresh:
-    """Weights that a file lacks by its nature, if none of them is in it.
-
-    Args:
-        pattern: Regular expression of their whole names.
-        reason: What they begin as.
-    """
-
-    pattern: str
-    reason: str = 'starts from its own initialisation'
 
 
 @dataclass(frozen=True)
@@ -93,7 +60,7 @@ def convert(
     state: State,
     stages: Sequence[Sequence[Rule]],
     wanted: Shapes | None = None,
-    fresh: Sequence[Fresh] = (),
+    fresh: Mapping[str, str] | None = None,
     allowed: Sequence[str] = (),
 ) -> Conversion:
     """Rename, resize and drop weights.
@@ -103,7 +70,8 @@ def convert(
         stages: A name goes through all of them, in each by the first rule that matches.
         wanted: Names and shapes of the model's weights. Without it, what no rule matches is left
             over and nothing is missing.
-        fresh: What may be missing.
+        fresh: What may be missing, if none of it is there: by regular expression of whole names
+            what it starts as.
         allowed: Shell patterns of names that may be missing or left over besides.
 
     Raises:
@@ -112,19 +80,18 @@ def convert(
     plain = without_module(state)
     converted, rows = {}, []
     for (source, tensor), name in zip(state.items(), plain, strict=True):
-        row, result = _convert_one(source, name, tensor, plain, stages, wanted)
+        row, result = _convert_one(name, tensor, plain, stages, wanted)
         if result is not None:
             if row.target in converted:
                 raise RefusedError(f'{source}: a second weight that becomes {row.target}')
             converted[row.target] = result
-        rows.append(row)
-    absent = {name: size for name, size in (wanted or {}).items() if name not in converted}
-    rows += _missing_rows(absent, converted, fresh)
+        renamed = RENAMED if row.status == KEPT and row.target != source else row.status
+        rows.append(replace(row, status=renamed, source=source))
+    rows += _missing_rows(wanted or {}, converted, fresh or {})
     return Conversion(converted, [_allow(row, allowed) for row in rows])
 
 
 def _convert_one(
-    source: str,
     name: str,
     tensor: Tensor,
     state: State,
@@ -132,57 +99,61 @@ def _convert_one(
     wanted: Shapes | None,
 ) -> tuple[Row, Tensor | None]:
     def row(status: str, reason: str = '', target: str = '') -> Row:
-        return Row(status, source, target, tuple(tensor.shape), reason, status != LEFT_OVER)
+        return Row(status, name, target, tuple(tensor.shape), reason, status != LEFT_OVER)
 
-    result, reasons, ruled = tensor, [], False
+    new, result, reasons, ruled = name, tensor, [], False
     for rules in stages:
-        rule, match = _first_match(name, rules)
+        rule, match = first_match(new, rules)
         if rule is None:
             continue
         ruled = True
         if rule.target is None:
             return row(DROPPED, rule.reason), None
         if rule.change:
-            result = rule.change(result, name, state)
+            result = rule.change(result, new, state)
             reasons.append(rule.reason)
-        name = match.expand(rule.target)
+        new = match.expand(rule.target)
         if result is None:
-            return row(RENAMED, rule.reason, name), None
-    if name not in wanted if wanted is not None else not ruled:
+            return row(RENAMED, rule.reason, new), None
+    if new not in wanted if wanted is not None else not ruled:
         return row(LEFT_OVER, 'not of this model'), None
-    size = tuple(result.shape) if wanted is None else wanted[name]
-    status = KEPT if name == source and not reasons else RENAMED
-    if result.shape != size:
-        resized = fit_pos_embed(result, size) if name.endswith('pos_embed') else None
-        if resized is None:
-            return row(LEFT_OVER, f'of another shape than {shape_text(size)} in the model'), None
-        result, status = resized, RESIZED
-        reasons.append(f'from {shape_text(tensor.shape)} to {shape_text(size)}')
-    return row(status, ', '.join(reasons), name), result
+    size = tuple(result.shape) if wanted is None else wanted[new]
+    if result.shape == size:
+        return row(RENAMED if reasons else KEPT, ', '.join(reasons), new), result
+    resized = fit_pos_embed(result, size) if new.endswith('pos_embed') else None
+    if resized is None:
+        return row(LEFT_OVER, f'of another shape than {shape_text(size)} in the model'), None
+    reasons.append(f'from {shape_text(tensor.shape)} to {shape_text(size)}')
+    return row(RESIZED, ', '.join(reasons), new), resized
 
 
-def _first_match(name: str, rules: Sequence[Rule]) -> tuple[Rule | None, Any]:
+def first_match(name: str, rules: Iterable[Rule]) -> tuple[Rule | None, re.Match[str] | None]:
+    """Return the first rule for a name, and its match; None and None without one."""
     for rule in rules:
         if match := re.fullmatch(rule.pattern, name):
             return rule, match
     return None, None
 
 
-def _missing_rows(absent: Shapes, found: Iterable[str], fresh: Sequence[Fresh]) -> list[Row]:
-    known = [part for part in fresh if not any(re.fullmatch(part.pattern, key) for key in found)]
-    rows = []
-    for name, size in absent.items():
-        part = next((part for part in known if re.fullmatch(part.pattern, name)), None)
-        reason = part.reason if part else 'not in the file'
-        rows.append(Row(MISSING, '', name, tuple(size), reason, expected=part is not None))
-    return rows
+def _missing_rows(wanted: Shapes, found: State, fresh: Mapping[str, str]) -> Iterator[Row]:
+    absent = {
+        pattern: reason
+        for pattern, reason in fresh.items()
+        if not any(re.fullmatch(pattern, name) for name in found)
+    }
+    for name, size in wanted.items():
+        if name not in found:
+            reasons = (why for pattern, why in absent.items() if re.fullmatch(pattern, name))
+            reason = next(reasons, None)
+            shape = tuple(size)
+            yield Row(MISSING, '', name, shape, reason or 'not in the file', reason is not None)
 
 
 def _allow(row: Row, allowed: Sequence[str]) -> Row:
     name = row.source or row.target
     if row.expected or not any(fnmatchcase(name, pattern) for pattern in allowed):
         return row
-    return Row(row.status, row.source, row.target, row.shape, f'{row.reason}; allowed')
+    return replace(row, reason=f'{row.reason}; allowed', expected=True)
 
 
 def without_module(state: State) -> dict[str, Tensor]:
@@ -248,9 +219,8 @@ def find_weights(checkpoint: Any, ema: bool | None = None) -> tuple[str, dict[st
     there = [entry for entry in order if isinstance(checkpoint.get(entry), Mapping)]
     in_entries = any(isinstance(value, Mapping) for value in checkpoint.values())
     if not there and (ema or in_entries):
-        raise RefusedError(
-            f'it has no entry {" or ".join(order)}; its entries: {_some(checkpoint)}'
-        )
+        entries = ', '.join([*map(str, checkpoint)][:6]) + (', ...' if len(checkpoint) > 6 else '')
+        raise RefusedError(f'it has no entry {" or ".join(order)}; its entries: {entries}')
     entry = there[0] if there else ''
     state = checkpoint[entry] if entry else checkpoint
     for name, value in state.items():
@@ -259,11 +229,6 @@ def find_weights(checkpoint: Any, ema: bool | None = None) -> tuple[str, dict[st
     if not state:
         raise RefusedError(f'its {entry} is empty')
     return entry, dict(state)
-
-
-def _some(names: Iterable[Any], shown: int = 6) -> str:
-    names = [*map(str, names)]
-    return ', '.join(names[:shown]) + (', ...' if len(names) > shown else '')
 
 
 def shape_text(shape: Sequence[int]) -> str:

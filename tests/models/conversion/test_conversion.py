@@ -4,20 +4,19 @@ import torch.nn.functional as F
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.conversion.conversion import (
-    Fresh,
-    Rule,
     convert,
     find_weights,
     fit_pos_embed,
     without_module,
 )
+from samrs_mm.models.conversion.rules import Rule
 
 
 def weights(*names, size=(2,)):
     return {name: torch.full(size, float(number)) for number, name in enumerate(names)}
 
 
-def told(conversion):
+def account(conversion):
     return [(row.status, row.source, row.target, row.expected) for row in conversion.rows]
 
 
@@ -25,8 +24,8 @@ def test_each_key_gets_one_row():
     state = weights('a', 'old.b', 'head.c', 'what')
     rules = (Rule(r'old\.(\w)', r'new.\1'), Rule(r'head\..', reason='useless'))
     wanted = {'a': (2,), 'new.b': (2,), 'extra.d': (5,), 'lost': (1,)}
-    result = convert(state, [rules], wanted, [Fresh(r'extra\..')])
-    assert told(result) == [
+    result = convert(state, [rules], wanted, {r'extra\..': 'new'})
+    assert account(result) == [
         ('kept', 'a', 'a', True),
         ('renamed', 'old.b', 'new.b', True),
         ('dropped', 'head.c', '', True),
@@ -37,7 +36,7 @@ def test_each_key_gets_one_row():
     assert {name: value[0].item() for name, value in result.state.items()} == {'a': 0, 'new.b': 1}
     assert [row.source or row.target for row in result.failures] == ['what', 'lost']
     assert result.rows[2].reason == 'useless'
-    assert result.rows[4].shape == (5,)
+    assert (result.rows[4].shape, result.rows[4].reason) == ((5,), 'new')
 
 
 def test_the_first_rule_of_each_stage_applies():
@@ -47,7 +46,7 @@ def test_the_first_rule_of_each_stage_applies():
         [Rule('x', 'y')],
     )
     result = convert(weights('z', 'a'), stages)
-    assert told(result) == [('left over', 'z', '', False), ('renamed', 'a', 'c', True)]
+    assert account(result) == [('left over', 'z', '', False), ('renamed', 'a', 'c', True)]
     assert result.state['c'].tolist() == [2, 2]
     assert result.rows[1].reason == 'doubled'
 
@@ -63,25 +62,25 @@ def test_weights_can_be_joined():
 
     rules = [Rule('q', 'qv', 'joined', join), Rule('v', 'qv', 'joined', lambda *_: None)]
     result = convert(weights('v', 'q'), [rules], {'qv': (4,)})
-    assert told(result) == [('renamed', 'v', 'qv', True), ('renamed', 'q', 'qv', True)]
+    assert account(result) == [('renamed', 'v', 'qv', True), ('renamed', 'q', 'qv', True)]
     assert result.state['qv'].tolist() == [1, 1, 0, 0]
 
 
 def test_another_shape_is_left_over_and_missing():
     result = convert(weights('a'), [], {'a': (2, 3)})
-    assert told(result) == [('left over', 'a', '', False), ('missing', '', 'a', False)]
+    assert account(result) == [('left over', 'a', '', False), ('missing', '', 'a', False)]
     assert result.rows[0].reason == 'of another shape than 2x3 in the model'
     assert result.state == {}
 
 
 def test_a_part_that_is_there_in_part_is_no_fresh_part():
-    fresh = [Fresh(r'fpn\..')]
+    fresh = {r'fpn\..': 'new'}
     assert convert({}, [], {'fpn.a': (2,), 'fpn.b': (2,)}, fresh).failures == []
     result = convert(weights('fpn.a'), [], {'fpn.a': (2,), 'fpn.b': (2,)}, fresh)
     assert [row.target for row in result.failures] == ['fpn.b']
 
 
-def test_what_is_allowed_is_told_and_does_not_fail():
+def test_what_is_allowed_is_listed_and_does_not_fail():
     result = convert(weights('head.a', 'other'), [], {'lost.b': (1,)}, allowed=['head.*', '*.b'])
     assert [row.source for row in result.failures] == ['other']
     assert [row.reason for row in result.rows if row.expected] == [
@@ -94,7 +93,7 @@ def test_module_is_taken_out_wherever_it_is():
     assert [*without_module(weights(*names))] == ['encoder.a', 'encoder.b', 'encoder.c',
                                                   'modules.d']  # fmt: skip
     result = convert(weights('module.a', 'b'), [], {'a': (2,), 'b': (2,)})
-    assert told(result) == [('renamed', 'module.a', 'a', True), ('kept', 'b', 'b', True)]
+    assert account(result) == [('renamed', 'module.a', 'a', True), ('kept', 'b', 'b', True)]
     with pytest.raises(RefusedError, match=r'module\.a: the file holds a twice'):
         without_module(weights('a', 'module.a'))
 

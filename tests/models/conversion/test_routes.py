@@ -13,7 +13,7 @@ from released_keys import MODELS as RELEASED
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.conversion.conversion import DROPPED, MISSING, RESIZED
-from samrs_mm.models.conversion.networks import NETWORKS
+from samrs_mm.models.conversion.networks import backbone_channels, backbone_config
 from samrs_mm.models.conversion.routes import convert_state
 
 LEAVES = dict(
@@ -48,7 +48,7 @@ def build_leaf(leaf, **changes):
 
 
 def build(config):
-    """Build without memory, save for mmseg's Swin, which reads values while it is built."""
+    """Build without memory, except mmseg's Swin, which reads values while it is built."""
     register_all_modules(init_default_scope=True)
     with torch.device('cpu' if 'Swin' in str(config) else 'meta'):
         return MODELS.build(config)
@@ -114,7 +114,7 @@ def test_unet_goes_with_every_backbone(model):
     """Nobody released these; the trunk's first convolution follows from the pyramid."""
     state = {n: v for n, v in released(model).items() if n.startswith('encoder.')}
     state |= {n: v for n, v in released('resnet50_unet').items() if not n.startswith('encoder.')}
-    channels = NETWORKS[convert_state(released(model))[0].network].channels
+    channels = backbone_channels(convert_state(released(model))[0].network)
     joined = (channels[3] + channels[2], 512 + channels[1], 256 + channels[0], 128)
     for number, (count, width) in enumerate(zip(joined, (512, 256, 128, 64), strict=True)):
         state[f'decoder.blocks.{number}.conv1.0.weight'] = sized(width, count, 3, 3)
@@ -221,7 +221,7 @@ def test_backbones(case):
     assert conversion.failures == []
     assert route.network == network
     assert (counts(conversion)[DROPPED], counts(conversion)[MISSING]) == (dropped, missing)
-    backbone = build(dict(NETWORKS[network].config))
+    backbone = build(backbone_config(network))
     found = backbone.load_state_dict(conversion.state, strict=False, assign=True)
     assert found.unexpected_keys == []
     # torch itself forgives num_batches_tracked
@@ -316,7 +316,7 @@ def test_an_embedding_without_class_token_is_not_cut():
     assert kept.equal(with_token['pos_embed'])
 
 
-def test_a_config_tells_what_the_names_do_not():
+def test_a_config_says_what_the_names_do_not():
     leaf = Config.fromfile(ROOT / 'configs/sep/upernet_vit-adapter.py').model
     route, conversion = convert_state(deit(), model=leaf)
     assert route.network == 'vit-adapter'

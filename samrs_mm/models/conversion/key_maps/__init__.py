@@ -1,1 +1,1 @@
-"""How weights are named elsewhere, a module for each family; all facts, no computation."""
+"""How weights are named elsewhere: a module for each backbone of ours, and the authors' models."""

@@ -4,62 +4,65 @@ Theirs are ``encoder.*``, ``decoder.*``, ``semseghead_{1,2,3}.*`` or ``semseghea
 order of the heads is SOTA, SIOR, FAST.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from samrs_mm.models.conversion.conversion import Rule
+from samrs_mm.models.conversion.rules import Rule
 
 SOURCES = ('sota', 'sior', 'fast')
-# decoder: (where the authors' head has its classifier, where ours has it)
-CLASSIFIERS = {
-    'unet': ('0', 'conv_seg'),
-    'upernet': ('1', 'conv_seg'),
-    'mask2former': ('cls_embed', 'cls_embed'),
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A decode head, whose file in ``configs/_base_/decoders`` has the name of its key.
+
+    Args:
+        mark: Regular expression of a name in the trunk that it alone has.
+        theirs: Where the authors' head has its classifier.
+        ours: Where ours has it.
+    """
+
+    mark: str
+    theirs: str
+    ours: str
+
+
+DECODERS = {
+    'unet': Decoder(r'blocks\.0\.conv1\.0\.weight', '0', 'conv_seg'),
+    'upernet': Decoder(r'fpn_bottleneck\.conv\.weight', '1', 'conv_seg'),
+    'mask2former': Decoder(r'pixel_decoder\.mask_feature\.weight', 'cls_embed', 'cls_embed'),
 }
 
 
-def to_ours(backbone: Sequence[Rule], decoder: str) -> tuple[Rule, ...]:
-    """Return the rules from the authors' names to ours.
+def whole_rules(backbone: Sequence[Rule], decoder: Decoder, back: bool = False) -> tuple[Rule, ...]:
+    """Return the rules from the authors' names of a whole model to ours.
 
     Args:
-        backbone: Those of its backbone, without prefix.
-        decoder: Key in `CLASSIFIERS`.
+        backbone: Those of its backbone, without prefix, in the same direction.
+        decoder: Its decode head.
+        back: Return those from ours to theirs instead.
     """
-    theirs, ours = CLASSIFIERS[decoder]
-    return (
-        *_within('encoder.', 'backbone.', backbone),
-        Rule(r'encoder\.(.+)', r'backbone.\1'),
-        Rule(r'decoder\.(.+)', r'decode_head.\1'),
+    parameters = '(weight|bias)'
+    names = [
+        ('encoder', 'backbone', '(.+)'),
         *(
-            Rule(rf'semseghead_{number}\.{theirs}\.(weight|bias)', rf'heads.{source}.\1')
+            (f'semseghead_{number}.{decoder.theirs}', f'heads.{source}', parameters)
             for number, source in enumerate(SOURCES, 1)
         ),
-        Rule(rf'semseghead\.{theirs}\.(weight|bias)', rf'decode_head.{ours}.\1'),
-    )
-
-
-def to_authors(backbone: Sequence[Rule], decoder: str) -> tuple[Rule, ...]:
-    """Return the rules back; arguments as for ``to_ours``."""
-    theirs, ours = CLASSIFIERS[decoder]
-    return (
-        *_within('backbone.', 'encoder.', backbone),
-        Rule(r'backbone\.(.+)', r'encoder.\1'),
-        Rule(rf'decode_head\.{ours}\.(weight|bias)', rf'semseghead.{theirs}.\1'),
-        Rule(r'decode_head\.(.+)', r'decoder.\1'),
-        *(
-            Rule(rf'heads\.{source}\.(weight|bias)', rf'semseghead_{number}.{theirs}.\1')
-            for number, source in enumerate(SOURCES, 1)
-        ),
-    )
-
-
-def _within(old: str, new: str, rules: Iterable[Rule]) -> list[Rule]:
-    """Return rules for names with a prefix, which becomes another."""
-    return [
-        replace(
-            rule,
-            pattern=f'{old[:-1]}\\.(?:{rule.pattern})',
-            target=rule.target and new + rule.target,
-        )
-        for rule in rules
+        (f'semseghead.{decoder.theirs}', f'decode_head.{decoder.ours}', parameters),
+        ('decoder', 'decode_head', '(.+)'),
     ]
+    pairs = [((ours, theirs) if back else (theirs, ours), rest) for theirs, ours, rest in names]
+    (old, new), _ = pairs[0]
+    return (
+        *(
+            replace(
+                rule,
+                pattern=rf'{old}\.(?:{rule.pattern})',
+                target=rule.target and f'{new}.{rule.target}',
+            )
+            for rule in backbone
+        ),
+        *(Rule(rf'{re.escape(before)}\.{rest}', rf'{after}.\1') for (before, after), rest in pairs),
+    )

@@ -1,45 +1,38 @@
-"""Plain vision transformers: DeiT and timm, MAE, BEiT, mmpretrain."""
+"""Plain vision transformers (DeiT, timm) and BEiT; MAE's and BEiT's own names."""
 
 import torch
 from torch import Tensor
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.models.conversion.conversion import Fresh, Rule, State
-
-_CLASSIFIER = Rule(r'(?:head|head_dist|fc_norm|pre_logits)\..+', reason='ImageNet classifier')
-_NO_CLASS_TOKEN = Rule(r'cls_token|dist_token', reason='the model has no class token')
-_UNUSED_INDEX = Rule(r'.+\.relative_position_index', reason='an index that the model computes')
-_PYRAMID = Fresh(r'fpn[12]\..+')
-
-PLAIN = (_CLASSIFIER, _NO_CLASS_TOKEN)
-PLAIN_FRESH = (_PYRAMID,)
-
-BEIT = (_CLASSIFIER, _UNUSED_INDEX)
-BEIT_FRESH = (
-    _PYRAMID,
-    Fresh(r'norm\.\w+', "starts as the identity: fc_norm was the pooled vector's"),
+from samrs_mm.models.conversion.rules import (
+    CLASSIFIER,
+    COMPUTED_INDEX,
+    OWN_INITIALISATION,
+    Network,
+    Rule,
+    State,
 )
 
-ADAPTER = (
-    _CLASSIFIER,
-    _NO_CLASS_TOKEN,
-    Rule(r'norm\.\w+', reason="the model has no final norm of the ViT's"),
-)
-ADAPTER_FRESH = (
-    Fresh(r'(?:spm|interactions|up|norm[1-4])\..+|level_embed'),
-    Fresh(r'blocks\.\d+\.gamma[12]', 'starts at 1'),
-)
+VIT_CLASSIFIER = Rule(r'(?:head|head_dist|fc_norm|pre_logits)\..+', reason=CLASSIFIER)
+NO_CLASS_TOKEN = Rule(r'cls_token|dist_token', reason='the model has no class token')
+UNUSED_INDEX = Rule(r'.+\.relative_position_index', reason=COMPUTED_INDEX)
+PYRAMID = r'fpn[12]\..+'
 
-RVSA = (
-    _CLASSIFIER,
-    _NO_CLASS_TOKEN,
-    _UNUSED_INDEX,
-    Rule(r'pos_embed', reason='the model has no absolute position embedding'),
-    Rule(r'norm\.\w+', reason="never used by the authors' model, which has it"),
+NETWORK = Network(
+    'vit',
+    mark=r'fpn1\.0\.weight',
+    rules=(VIT_CLASSIFIER, NO_CLASS_TOKEN),
+    fresh={PYRAMID: OWN_INITIALISATION},
 )
-RVSA_FRESH = (
-    _PYRAMID,
-    Fresh(r'blocks\.\d+\.attn\.(?:rel_pos_[hw]|relative_position_bias_table|sampling_.+)'),
+BEIT = Network(
+    'vit',
+    mark=r'blocks\.0\.attn\.relative_position_bias_table',
+    options=dict(variant='beit'),
+    rules=(VIT_CLASSIFIER, UNUSED_INDEX),
+    fresh={
+        PYRAMID: OWN_INITIALISATION,
+        r'norm\.\w+': "starts as the identity: fc_norm was the pooled vector's",
+    },
 )
 
 
@@ -55,24 +48,24 @@ def _taken_in(*_: object) -> None:
     return None
 
 
+_JOINED = 'joined: q_bias, 0, v_bias'
 FROM_BEIT = (
     Rule(r'(blocks\.\d+)\.gamma_([12])', r'\1.gamma\2'),
-    Rule(r'(blocks\.\d+\.attn)\.q_bias', r'\1.qkv.bias', 'joined: q_bias, 0, v_bias', _joined_bias),
-    Rule(r'(blocks\.\d+\.attn)\.v_bias', r'\1.qkv.bias', 'joined: q_bias, 0, v_bias', _taken_in),
+    Rule(r'(blocks\.\d+\.attn)\.q_bias', r'\1.qkv.bias', _JOINED, _joined_bias),
+    Rule(r'(blocks\.\d+\.attn)\.v_bias', r'\1.qkv.bias', _JOINED, _taken_in),
 )
 _LOSSY = 'left out, as the authors did'
 FROM_BEIT_LOSSY = (
     Rule(r'blocks\.\d+\.gamma_[12]', reason=f'{_LOSSY}: scales of the branches, then 1'),
     Rule(r'blocks\.\d+\.attn\.[qv]_bias', reason=f'{_LOSSY}: biases of the attention, then 0'),
-    Rule(r'.+\.relative_position_bias_table', reason=f'{_LOSSY}: positions, then random'),
-    Rule(r'.+\.relative_position_index', reason=f'{_LOSSY}: positions, then random'),
+    Rule(r'.+\.relative_position_(?:bias_table|index)', reason=f'{_LOSSY}: positions, then random'),
 )
-BEIT_LOSSY_FRESH = (
-    Fresh(r'blocks\.\d+\.attn\.qkv\.bias', 'starts at 0, as q_bias and v_bias are left out'),
-    Fresh(r'pos_embed'),
-    Fresh(r'norm\.\w+'),
-)
-
+FRESH_BEIT_LOSSY = {
+    r'blocks\.\d+\.attn\.qkv\.bias': 'starts at 0, as q_bias and v_bias are left out',
+    r'pos_embed': OWN_INITIALISATION,
+    r'norm\.\w+': OWN_INITIALISATION,
+}
+# The authors', the original's and mmpretrain's
 FROM_MAE = (
     Rule(
         r'(?:encoder\.)?mask_token|decoder[_.].+|neck\..+|target_generator\..+',
