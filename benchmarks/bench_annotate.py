@@ -25,7 +25,9 @@ from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.core.resumable import dump
 from samrs_mm.datasets.boxes import DOTABoxDataset
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
-from samrs_mm.models.prompt_segmentors import BoxFillSegmentor, GrabCutSegmentor, SAMSegmentor
+from samrs_mm.models.prompt_segmentors.box_fill import BoxFillSegmentor
+from samrs_mm.models.prompt_segmentors.grabcut import GrabCutSegmentor
+from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor
 
 SMALL_SAM = dict(embed_dim=96, depth=4, num_heads=3, global_attn_indexes=[3], img_size=256, seed=0)
 SEGMENTORS = {

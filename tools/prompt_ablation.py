@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from samrs_mm.annotate.ablation.job import AblationJob
 from samrs_mm.cli import (
     OptionsAction,
@@ -19,7 +17,7 @@ from samrs_mm.cli import (
     whole_number,
 )
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.shards import find_shard
+from samrs_mm.core.shards import choose_gpu, find_shard
 
 EPILOG = """\
 what is written
@@ -81,9 +79,8 @@ def run(args: argparse.Namespace) -> int:
     if args.restart and shard[1] > 1:
         raise RefusedError('--restart can not be combined with shards; run it once by itself')
     config = load_config(args.config, args.cfg_options, flags)
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count())
     job = AblationJob(config, Path(args.config).stem, args.segmentor)
+    choose_gpu()
     job.load()
     job.collect_classes(progress('reading labels'))
     if args.restart:

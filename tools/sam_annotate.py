@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import cv2
-import torch
 
 from samrs_mm.annotate import dry_run
 from samrs_mm.annotate.finalise import Totals
@@ -25,7 +24,7 @@ from samrs_mm.cli import (
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage
-from samrs_mm.core.shards import find_shard
+from samrs_mm.core.shards import choose_gpu, find_shard
 from samrs_mm.drawing.overlays import overlay
 from samrs_mm.formats.annotated import folder, ledger, records
 from samrs_mm.review.report import write_report
@@ -90,9 +89,8 @@ def run(args: argparse.Namespace) -> int:
     }
     shard = find_shard(args.shard)
     config = load_config(args.config, args.cfg_options, flags)
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count())
     job = AnnotationJob(config, Path(args.config).name)
+    choose_gpu()
     looking = args.verify or args.finalise or args.refilter
     if not looking:
         job.segmentor.load()

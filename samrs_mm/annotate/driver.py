@@ -1,15 +1,11 @@
 """The annotation driver: a plain loop over images that no single image can end."""
 
-import signal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-import cv2
 import numpy as np
-import torch
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from samrs_mm.annotate.plan import Plan, Unit
@@ -87,7 +83,9 @@ class Annotator:
             self._writer() as writer,
             tqdm(total=count, unit='img', disable=not count, mininterval=0.5) as bar,
         ):
-            for batch in _batched(self._load(todo), self.segmentor.images_per_pass):
+            for batch in _batched(
+                self._stream(todo).read(self.workers), self.segmentor.images_per_pass
+            ):
                 self._do(batch, writer)
                 prompts += sum(sample.prompt_count for sample in batch)
                 bar.set_postfix_str(f'{prompts} boxes', refresh=False)
@@ -101,17 +99,6 @@ class Annotator:
 
     def _stream(self, groups: list[list[Unit]]) -> SampleStream:
         return SampleStream(self.plan, groups, self.setting, self.out)
-
-    def _load(self, groups: list[list[Unit]]) -> Iterable[Sample]:
-        stream = self._stream(groups)
-        workers = min(self.workers, len(groups))
-        return DataLoader(
-            stream,
-            batch_size=None,
-            num_workers=workers,
-            prefetch_factor=2 if workers else None,
-            worker_init_fn=quiet_worker,
-        )
 
     def _do(self, batch: list[Sample], writer: ResultWriter) -> None:
         for sample, outcome in self._segment(batch):
@@ -139,7 +126,7 @@ def segment(
     encoded = {}
     try:
         if prompted:
-            images = [sample.image.numpy() for sample in prompted]
+            images = [sample.image for sample in prompted]
             codes = segmentor.encode(images)
             encoded = {s.unit.index: code for s, code in zip(prompted, codes, strict=True)}
         error = None
@@ -199,11 +186,3 @@ def _batched(samples: Iterable[Sample], size: int) -> Iterator[list[Sample]]:
     iterator = iter(samples)
     while batch := list(islice(iterator, size)):
         yield batch
-
-
-def quiet_worker(_: int) -> None:
-    """Make a DataLoader worker read on one thread and leave signals to the main process."""
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -73,7 +73,7 @@ def trial(job: AnnotationJob, images: int = 3) -> Trial | None:
     start = time.perf_counter()
     for sample in SampleStream(job.plan, [[units[i]] for i in spread], job.setting, None):
         if sample.prompts is not None:
-            encoded = job.segmentor.encode([sample.image.numpy()])[0]
+            encoded = job.segmentor.encode([sample.image])[0]
             middle = time.perf_counter()
             for chunk in job.segmentor.decode(encoded, sample.prompts):
                 size += sum(len(masks.encode(mask)['counts']) for mask in chunk.masks)

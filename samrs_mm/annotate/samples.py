@@ -1,12 +1,11 @@
-"""What DataLoader workers do ahead of the segmentor: decode, cut, build prompts."""
+"""What is done ahead of the segmentor: decode images, cut tiles, build prompts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from torch.utils.data import IterableDataset, get_worker_info
 
 from samrs_mm.annotate.plan import Plan, Unit
 from samrs_mm.core import boxes as box_ops
@@ -35,7 +34,7 @@ class Sample:
     """
 
     unit: Unit
-    image: torch.Tensor | None
+    image: np.ndarray | None
     entry: dict
     boxes: list[dict] = field(default_factory=list)
     prompted: list[int] = field(default_factory=list)
@@ -85,8 +84,8 @@ def build_prompts(
     return PromptBatch(setting, boxes, points, regions, polygons)
 
 
-class SampleStream(IterableDataset):
-    """Yields a ``Sample`` for each unit; every scene is decoded once, by one worker.
+class SampleStream:
+    """Yields a ``Sample`` for each unit; every scene is decoded once.
 
     Nothing that happens to one scene ends the stream: the error travels in the sample.
 
@@ -111,9 +110,7 @@ class SampleStream(IterableDataset):
         self.groups, self.setting, self.out = groups, setting, out
 
     def __iter__(self) -> Iterator[Sample]:
-        worker = get_worker_info()
-        groups = self.groups[worker.id :: worker.num_workers] if worker else self.groups
-        for group in groups:
+        for group in self.groups:
             done = 0
             try:
                 for sample in self._scene(group):
@@ -123,6 +120,19 @@ class SampleStream(IterableDataset):
                 line = self._tell(error, group)
                 for unit in group[done:]:
                     yield self._failed(unit, line)
+
+    def read(self, workers: int) -> Iterable[Any]:
+        """Return what the stream yields, read ahead by worker processes.
+
+        Args:
+            workers: How many at most; 0 reads in this process, as a single image is read anyway.
+        """
+        workers = min(workers, len(self.groups))
+        if not workers or sum(map(len, self.groups)) == 1:
+            return self
+        from samrs_mm.annotate.read_ahead import read_ahead
+
+        return read_ahead(self, workers)
 
     def _tell(self, error: Exception, group: list[Unit]) -> str:
         """Return an error as one line that names files from the data root on."""
@@ -168,7 +178,7 @@ class SampleStream(IterableDataset):
         entry = self._entry(unit, window, digest, image.notes)
         width = min(window.width, image.width - window.x)
         height = min(window.height, image.height - window.y)
-        sample = self.sample_type(unit, torch.from_numpy(pixels), entry)
+        sample = self.sample_type(unit, pixels, entry)
         self._add_boxes(sample, labels, shapes.shifted(-window.x, -window.y), width, height)
         return sample
 

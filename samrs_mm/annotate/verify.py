@@ -8,10 +8,7 @@ from io import StringIO
 
 import numpy as np
 from PIL import Image
-from pycocotools.coco import COCO
-from torch.utils.data import DataLoader
 
-from samrs_mm.annotate.driver import quiet_worker
 from samrs_mm.annotate.finalise import Finaliser, Totals
 from samrs_mm.annotate.plan import Plan, Unit
 from samrs_mm.annotate.samples import Sample, SampleStream
@@ -107,7 +104,7 @@ class CheckStream(SampleStream):
         if sample.unit.window is None:
             return []
         tile = SceneImage(self.out.path(folder.IMAGES, sample.unit.stem)).read()
-        same = np.array_equal(tile, sample.image.numpy())
+        same = np.array_equal(tile, sample.image)
         return [] if same else ['the tile image is not what the scene gives']
 
 
@@ -137,19 +134,13 @@ def verify(
         plan: All images of the dataset.
         stream: Checks of the images that are done.
         finaliser: Makes the set-level files again, for comparison.
-        workers: DataLoader workers that check in parallel.
+        workers: Processes that check in parallel.
         progress: Wraps the iterator over images, to show progress.
 
     Returns:
         What is wrong, one line each, and the totals of the ledger.
     """
-    loader = DataLoader(
-        stream,
-        batch_size=None,
-        num_workers=min(workers, len(stream.groups)),
-        worker_init_fn=quiet_worker,
-    )
-    problems = [line for _, found in progress(loader) for line in found]
+    problems = [line for _, found in progress(stream.read(workers)) for line in found]
     out = finaliser.out
     sinks = {name: _HashSink() for name in (folder.ANNOTATIONS, folder.LEDGER, folder.INDEX)}
     totals = finaliser.render(*sinks.values())
@@ -174,6 +165,8 @@ def verify(
 
 def _check_coco(finaliser: Finaliser, totals: Totals) -> list[str]:
     """Load the COCO file with COCO's own reader, as its users will."""
+    from pycocotools.coco import COCO  # brings matplotlib along
+
     path = finaliser.out.root / folder.ANNOTATIONS
     try:
         with redirect_stdout(StringIO()):

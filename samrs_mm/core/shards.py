@@ -1,7 +1,8 @@
-"""Which part of the work is this process's."""
+"""Which part of the work, and which GPU, is this process's."""
 
 import os
 import re
+import sys
 
 from samrs_mm.core.errors import RefusedError
 
@@ -29,3 +30,10 @@ def find_shard(flag: str | None) -> tuple[int, int]:
     if not match or int(match[1]) >= int(match[2]):
         raise RefusedError(f'shard {flag!r} is not I/N with I from 0 to N-1, such as 0/4')
     return int(match[1]), int(match[2])
+
+
+def choose_gpu() -> None:
+    """Make the GPU of this local rank the current one, where torch has been imported."""
+    torch = sys.modules.get('torch')
+    if torch and torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count())

@@ -17,6 +17,7 @@ from mmseg.registry import RUNNERS
 from samrs_mm.cli import OptionsAction, check_option, read_config, set_option
 from samrs_mm.compat import safe_load
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.registry import PROMPT_SEGMENTORS
 
 # top-level keys that the Runner and the tools read beside the Runner's arguments
 _OPTIONAL_KEYS = (
@@ -103,6 +104,12 @@ def building(path: str) -> Iterator[None]:
         text = str(error.args[0])
         if 'registry' not in text:
             raise
+        name = text.partition(' ')[0]
+        if name in PROMPT_SEGMENTORS:
+            raise RefusedError(
+                f'config {path}: model.type={name!r} makes masks from boxes, with '
+                'tools/sam_annotate.py; give the config of a segmentation network'
+            ) from error
         raise RefusedError(
             f'config {path}: {text.partition(". ")[0]}; correct the name, or import what registers '
             'it by custom_imports'

@@ -8,7 +8,8 @@ from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.datasets.boxes import DOTABoxDataset
 from samrs_mm.formats.annotated import records
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
-from samrs_mm.models.prompt_segmentors import BoxFillSegmentor, MaskChunk
+from samrs_mm.models.prompt_segmentors.base import MaskChunk
+from samrs_mm.models.prompt_segmentors.box_fill import BoxFillSegmentor
 
 
 class Moody(BoxFillSegmentor):

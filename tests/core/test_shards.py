@@ -1,7 +1,10 @@
+import sys
+from types import SimpleNamespace
+
 import pytest
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.shards import find_shard
+from samrs_mm.core.shards import choose_gpu, find_shard
 
 NAMES = ('RANK', 'WORLD_SIZE', 'SLURM_PROCID', 'SLURM_NTASKS')
 
@@ -36,3 +39,22 @@ def test_torchrun_inside_slurm(monkeypatch):
 def test_anything_else_is_refused(flag):
     with pytest.raises(RefusedError, match=r'is not I/N with I from 0 to N-1, such as 0/4'):
         find_shard(flag)
+
+
+@pytest.mark.parametrize(('rank', 'gpu'), [(None, 0), ('3', 1)])
+def test_a_local_rank_has_a_gpu_of_its_own(monkeypatch, rank, gpu):
+    chosen = []
+    cuda = SimpleNamespace(
+        is_available=lambda: True, device_count=lambda: 2, set_device=chosen.append
+    )
+    monkeypatch.setitem(sys.modules, 'torch', SimpleNamespace(cuda=cuda))
+    monkeypatch.delenv('LOCAL_RANK', raising=False)
+    if rank:
+        monkeypatch.setenv('LOCAL_RANK', rank)
+    choose_gpu()
+    assert chosen == [gpu]
+
+
+def test_without_torch_there_is_no_gpu_to_choose(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'torch', None)
+    choose_gpu()

@@ -286,13 +286,10 @@ def test_out_is_a_file(run, folder, tmp_path, capsys):
 
 
 def test_a_config_of_another_kind(predict, trained, folder, tmp_path, capsys):
-    (tmp_path / 'boxes.py').write_text(
-        "custom_imports = dict(imports=['samrs_mm.models.prompt_segmentors'])\n"
-        "model = dict(type='BoxFillSegmentor')\n"
-    )
+    (tmp_path / 'boxes.py').write_text("model = dict(type='BoxFillSegmentor')\n")
     argv = [tmp_path / 'boxes.py', trained / 'weights.pth', folder, '--out', tmp_path / 'out']
     assert predict(list(map(str, argv))) == 2
-    assert "model.type='BoxFillSegmentor' labels no pixels" in capsys.readouterr().err
+    assert "model.type='BoxFillSegmentor' makes masks from boxes" in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
 
 

@@ -21,7 +21,8 @@ from sam_cases import SMALL, in_chunks, prompts_of
 from samrs_mm.core.prompts import PAPER_SETTINGS, SETTINGS
 from samrs_mm.drawn.dataset import write_demo_dataset
 from samrs_mm.evaluation import score_folder
-from samrs_mm.models.prompt_segmentors import BoxFillSegmentor, SAMSegmentor
+from samrs_mm.models.prompt_segmentors.box_fill import BoxFillSegmentor
+from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor
 
 COCO_CONFIG = str(ROOT / 'configs/annotate/coco_grabcut_hbox.py')
 ISAID_CONFIG = str(ROOT / 'configs/annotate/isaid_grabcut_hbox.py')

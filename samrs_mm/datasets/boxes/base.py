@@ -1,12 +1,10 @@
 """What all detection datasets share: an index of scenes, and their boxes on demand."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
-
-from torch.utils.data import Dataset
 
 from samrs_mm.core.classes import NAMED_CLASSES, ClassTable, UnknownClassError
 from samrs_mm.core.errors import LabelReadError, RefusedError
@@ -41,7 +39,7 @@ class LabelCounts:
     problems: int = 0
 
 
-class BoxDataset(Dataset):
+class BoxDataset(ABC):
     """A detection dataset to annotate: ``len`` scenes, their images and their boxes.
 
     Subclasses say which scenes there are and how a label file is read.

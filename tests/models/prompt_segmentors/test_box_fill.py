@@ -3,7 +3,7 @@ import pytest
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.prompts import SETTINGS, PromptBatch, PromptSetting
-from samrs_mm.models.prompt_segmentors import BoxFillSegmentor
+from samrs_mm.models.prompt_segmentors.box_fill import BoxFillSegmentor
 
 HEIGHT, WIDTH = 20, 30
 DIAMOND = np.array([[15.0, 2], [23, 10], [15, 18], [7, 10]])

@@ -11,7 +11,8 @@ from samrs_mm.core import boxes as box_ops
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.prompts import SETTINGS, PromptBatch, PromptSetting
 from samrs_mm.evaluation.mask_iou import MaskIoU
-from samrs_mm.models.prompt_segmentors import BoxFillSegmentor, GrabCutSegmentor
+from samrs_mm.models.prompt_segmentors.box_fill import BoxFillSegmentor
+from samrs_mm.models.prompt_segmentors.grabcut import GrabCutSegmentor
 
 REAL = Path(__file__).resolve().parents[4] / 'shared/real'
 needs_real = pytest.mark.skipif(

@@ -141,7 +141,7 @@ def test_official_weights_that_differ_from_the_published_are_noted(tmp_path, mon
 def test_without_segment_anything_the_package_imports_and_load_says_what_to_install(monkeypatch):
     code = (
         'import sys; sys.modules["segment_anything"] = None\n'
-        'from samrs_mm.models.prompt_segmentors import SAMSegmentor\n'
+        'from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor\n'
         f'SAMSegmentor(arch={SMALL!r}).load()'
     )
     result = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)

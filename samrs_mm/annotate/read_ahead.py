@@ -1,0 +1,50 @@
+"""Reading ahead of the segmentor in DataLoader workers; imported only where there are some."""
+
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import torch
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from samrs_mm.annotate.samples import Sample, SampleStream
+
+
+class _Part(IterableDataset):
+    """A worker's part of a stream; images travel as tensors, which processes share."""
+
+    def __init__(self, stream: SampleStream):
+        self.stream = stream
+
+    def __iter__(self) -> Iterator[Any]:
+        worker = get_worker_info()
+        self.stream.groups = self.stream.groups[worker.id :: worker.num_workers]
+        for item in self.stream:
+            if isinstance(item, Sample) and item.image is not None:
+                item.image = torch.from_numpy(item.image)
+            yield item
+
+
+def read_ahead(stream: SampleStream, workers: int) -> Iterator[Any]:
+    """Yield what a stream yields.
+
+    Args:
+        stream: The stream; each of its scenes is read by one worker.
+        workers: Number of processes, at least 1.
+    """
+    loader = DataLoader(
+        _Part(stream), batch_size=None, num_workers=workers, worker_init_fn=_start_worker
+    )
+    for item in loader:
+        if isinstance(item, Sample) and item.image is not None:
+            item.image = item.image.numpy()
+        yield item
+
+
+def _start_worker(_: int) -> None:
+    """Make a worker read on one thread and leave signals to the main process."""
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
