@@ -144,9 +144,10 @@ def main(argv: list[str] | None = None) -> int:
 def run(root: Path, args: argparse.Namespace) -> None:
     pipeline = Config.fromfile(CONFIG).train_pipeline
     entries, store = read_released(root, {}), Store(root / 'packed')
-    store.begin(None, root / 'images.csv')
+    store.open(None)
     start = time.process_time()
     Packer(store, entries, None, workers=1).pack(entries, iter)
+    store.close(root / 'images.csv')
     packing = (time.process_time() - start) / len(entries)
     classes = tuple(f'class {number}' for number in range(37))
     common = dict(source='x', data_root=str(root), metainfo=dict(classes=classes))

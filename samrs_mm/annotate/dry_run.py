@@ -53,14 +53,14 @@ def box_statuses(job: AnnotationJob, progress: Progress = iter) -> Counter:
             counts.update(box_ops.box_statuses(boxes, shapes.polygons, width, height)[0])
             continue
         tiles = tiling.windows(width, height, job.tile)
-        dealt = tiling.assign(shapes.polygons, tiles, job.tile.iof)
-        for tile, chosen in zip(tiles, dealt, strict=True):
+        assigned = tiling.assign(shapes.polygons, tiles, job.tile.iof)
+        for tile, chosen in zip(tiles, assigned, strict=True):
             part = shapes[chosen].shifted(-tile.x, -tile.y)
             size = min(tile.width, width - tile.x), min(tile.height, height - tile.y)
             counts.update(
                 box_ops.box_statuses(enclosing_boxes(job.setting, part), part.polygons, *size)[0]
             )
-        counts[ledger.UNTILED] += len(shapes) - len(np.unique(np.concatenate(dealt)))
+        counts[ledger.UNTILED] += len(shapes) - len(np.unique(np.concatenate(assigned)))
     return +counts
 
 

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import math
 import os
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ import cv2
 import numpy as np
 import rasterio
 from PIL import Image, UnidentifiedImageError
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from samrs_mm.core.atomic import atomic_write
@@ -37,28 +38,41 @@ _BLACK_IS_ZERO = 1
 _READ_ERRORS = (OSError, SyntaxError, ValueError, RasterioError)
 
 
-@contextlib.contextmanager
-def _pillow() -> Iterator[None]:
-    """Lift Pillow's guard against decompression bombs (DOTA has scenes of 800 Mpx); no warnings.
+class _Relaxed:
+    """Lifts Pillow's guard against decompression bombs (DOTA has scenes of 800 Mpx); no warnings.
 
-    What it warns of (odd metadata, transparency) is of no use here, or is an error later.
+    What is warned of (odd metadata, transparency, no place on the map) is of no use here, or is an
+    error later. Limit and warnings are the whole process's: the first of several threads that are
+    inside sets them, the last one restores them.
     """
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+
+    def __init__(self):
+        self._lock, self._inside = threading.Lock(), 0
+
+    def __enter__(self):
+        with self._lock:
+            if not self._inside:
+                self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+                self._warnings = warnings.catch_warnings(action='ignore')
+                self._warnings.__enter__()
+            self._inside += 1
+
+    def __exit__(self, *_: object):
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                Image.MAX_IMAGE_PIXELS = self._limit
+                self._warnings.__exit__()
+
+
+_relaxed = _Relaxed()
 
 
 @contextlib.contextmanager
 def _rasterio_file(path: Path) -> Iterator[rasterio.DatasetReader]:
-    """Open with rasterio; GDAL's cache would otherwise take a share of all memory there is."""
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', NotGeoreferencedWarning)
-        with rasterio.Env(**_GDAL_OPTIONS), rasterio.open(path) as file:
-            yield file
+    """Open with rasterio; GDAL's cache would otherwise take a part of all memory there is."""
+    with _relaxed, rasterio.Env(**_GDAL_OPTIONS), rasterio.open(path) as file:
+        yield file
 
 
 def _reason(path: Path, error: BaseException) -> ImageReadError:
@@ -95,7 +109,7 @@ class SceneImage:
     def __init__(self, path: str | os.PathLike, stream: bool = False):
         self._path = path = Path(path)
         try:
-            with _pillow():
+            with _relaxed:
                 self._pixels = _open_pixels(path, stream)
         except _READ_ERRORS as error:
             raise _reason(path, error) from error
@@ -144,7 +158,7 @@ class _EightBitPixels:
         self.notes = _eight_bit_notes(image.mode)
 
     def window(self, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
-        with _pillow():
+        with _relaxed:
             part = self._image.crop((x0, y0, x1, y1))
             return np.asarray(part if part.mode == 'RGB' else part.convert('RGB'))
 
@@ -297,7 +311,7 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
     """
     path = Path(path)
     try:
-        with _pillow(), contextlib.suppress(UnidentifiedImageError), Image.open(path) as im:
+        with _relaxed, contextlib.suppress(UnidentifiedImageError), Image.open(path) as im:
             if not _for_rasterio(im):
                 return im.size
         with _rasterio_file(path) as file:

@@ -23,7 +23,6 @@ class ResumableFolder:
     Args:
         root: The folder.
         record: Name of the record, such as ``'tiles.json'``.
-        cure: What a user can do whose settings are others than the folder's.
 
     Attributes:
         root: The folder.
@@ -32,16 +31,14 @@ class ResumableFolder:
 
     owner = 'this tool'
     """Whose files may be in it, for messages."""
+    if_foreign = 'choose an empty folder'
+    """What a user can do where there are files of someone else."""
+    if_other = 'use the same, or another folder'
+    """What a user can do whose settings are others than the folder's."""
 
-    def __init__(
-        self,
-        root: str | os.PathLike,
-        record: str,
-        cure: str = 'use the same, or another folder',
-    ):
+    def __init__(self, root: str | os.PathLike, record: str):
         self.root = Path(root)
         self.record = self.root / record
-        self.cure = cure
 
     def settings_of(self, record: dict[str, Any]) -> Any:
         """Return the settings that a record states.
@@ -93,15 +90,24 @@ class ResumableFolder:
         with self.writing():
             self.root.mkdir(parents=True, exist_ok=True)
             with self.lock():
-                started = self.read()
-                if started is None:
-                    self.refuse_foreign()
-                else:
-                    self.refuse_other(started, record)
+                started = self.check(record)
                 for name in folders:
                     (self.root / name).mkdir(exist_ok=True)
-                if started is None:
+                if not started:
                     self.save(record)
+
+    def check(self, record: dict[str, Any]) -> bool:
+        """Return whether the folder was started, by a run with the settings of this record.
+
+        Raises:
+            RefusedError: It holds files of someone else, or was started with other settings.
+        """
+        started = self.read()
+        if started is None:
+            self.refuse_foreign()
+        else:
+            self.refuse_other(started, record)
+        return started is not None
 
     def refuse_foreign(self) -> None:
         """Refuse a folder that holds files of someone else.
@@ -113,7 +119,7 @@ class ResumableFolder:
         if foreign:
             raise RefusedError(
                 f'out {self.root} holds files that are not of {self.owner}, such as {foreign[0]}; '
-                'choose an empty folder'
+                f'{self.if_foreign}'
             )
 
     def refuse_other(self, started: dict[str, Any], record: dict[str, Any]) -> None:
@@ -130,7 +136,7 @@ class ResumableFolder:
         if changed:
             raise RefusedError(
                 f'out {self.root} was started with other settings ({"; ".join(changed)}); '
-                f'{self.cure}'
+                f'{self.if_other}'
             )
 
     def save(self, record: dict[str, Any]) -> None:

@@ -1,4 +1,5 @@
 import hashlib
+import threading
 import tracemalloc
 import warnings
 from pathlib import Path
@@ -331,6 +332,34 @@ def test_the_limit_of_pillow_is_lifted_inside_and_stands_outside(tmp_path, monke
     with pytest.raises(ImageReadError):
         SceneImage(tmp_path / 'bad.png')
     assert Image.MAX_IMAGE_PIXELS == 30
+
+
+def test_threads_that_read_at_once_restore_the_limit_of_pillow(tmp_path, monkeypatch):
+    """The first to enter leaves first: if each restored what it found, the limit would stay off."""
+    path = save(tmp_path / 'a.png', RGB)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 30)
+    filters, open_pixels = list(warnings.filters), images._open_pixels
+    entered = dict(first=threading.Event(), second=threading.Event())
+    first_left, limits = threading.Event(), []
+
+    def opening(path, stream):
+        name = threading.current_thread().name
+        entered[name].set()
+        assert (entered['second'] if name == 'first' else first_left).wait(10)
+        limits.append(Image.MAX_IMAGE_PIXELS)
+        return open_pixels(path, stream)
+
+    monkeypatch.setattr(images, '_open_pixels', opening)
+    threads = [threading.Thread(target=SceneImage, args=[path], name=name) for name in entered]
+    threads[0].start()
+    assert entered['first'].wait(10)
+    threads[1].start()
+    threads[0].join()
+    first_left.set()
+    threads[1].join()
+    assert limits == [None, None]
+    assert Image.MAX_IMAGE_PIXELS == 30
+    assert warnings.filters == filters
 
 
 @pytest.mark.parametrize('pixels', [RGB, GREY])

@@ -84,10 +84,10 @@ def test_what_fits_into_the_overlap_is_taken_whole(width, height, w, h, angle, u
         (box >= (tile.x, tile.y)).all() and (box <= (tile.x + 50, tile.y + 50)).all()
         for tile in tiles
     ]
-    dealt = tiling.assign(box[None], tiles, spec.iof)
+    assigned = tiling.assign(box[None], tiles, spec.iof)
     assert any(whole)
-    assert [len(chosen) == 1 for chosen in dealt] >= whole
-    assert all(len(chosen) for chosen, inside in zip(dealt, whole, strict=True) if inside)
+    assert [len(chosen) == 1 for chosen in assigned] >= whole
+    assert all(len(chosen) for chosen, inside in zip(assigned, whole, strict=True) if inside)
 
 
 def slow_share(box, tile, step=0.05):
@@ -137,8 +137,8 @@ def test_boxes_without_area_go_by_their_centre_and_nan_goes_nowhere():
     )
     nan = np.full((4, 2), np.nan)
     half = np.array([[10, 10], [np.inf, 10], [20, 20], [10, 20]])
-    dealt = tiling.assign(np.stack([point, line, nan, half]), tiles, 0.7)
-    assert [chosen.tolist() for chosen in dealt] == [[1], [0]]
+    assigned = tiling.assign(np.stack([point, line, nan, half]), tiles, 0.7)
+    assert [chosen.tolist() for chosen in assigned] == [[1], [0]]
     assert [len(chosen) for chosen in tiling.assign(np.empty((0, 4, 2)), tiles, 0.7)] == [0, 0]
 
 

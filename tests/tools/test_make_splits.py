@@ -76,7 +76,7 @@ def test_writes_lists_of_labelled_images_and_writes_them_again_alike(folder, cap
     assert not {s.split('__')[0] for s in train} & {s.split('__')[0] for s in val}
     assert len(train) + len(val) == 18
     assert train == sorted(train)
-    assert '20, 2 without a label; 18 dealt' in capsys.readouterr().out
+    assert '20, 2 without a label; 18 in the lists' in capsys.readouterr().out
     record = json.loads((folder / 'splits.json').read_text())
     assert record['settings'] == dict(by='scene', val=0.3, seed=0)
     assert TOOL.main(argv) == 0
@@ -92,10 +92,10 @@ def test_by_image_tells_of_shared_scenes(folder, capsys):
 def test_does_not_overwrite_other_lists_unasked(folder, capsys):
     (folder / 'train.txt').write_text('mine\n')
     assert TOOL.main([str(folder), '--val', '0.3']) == 2
-    assert 'lists that this tool did not write' in capsys.readouterr().err
+    assert 'not of this tool, such as train.txt; use --overwrite to' in capsys.readouterr().err
     assert TOOL.main([str(folder), '--val', '0.3', '--overwrite']) == 0
     assert TOOL.main([str(folder), '--val', '0.4']) == 2
-    assert "have other settings ({'by': 'scene', 'val': 0.3" in capsys.readouterr().err
+    assert 'was started with other settings (val: 0.3 -> 0.4); use --ov' in capsys.readouterr().err
 
 
 def test_no_dior_test_image_is_in_any_list(tmp_path):
@@ -167,11 +167,29 @@ def test_subsets_of_a_list_leave_validation_apart(folder, capsys):
     assert chosen < set(train)
     assert not chosen & set(val)
     (folder / 'bad.txt').write_text('nobody\n')
-    for name, message in (('bad.txt', "'nobody' is not in the folder"), ('no.txt', 'No such file')):
+    for name, message in (('bad.txt', "such as 'nobody'"), ('no.txt', 'No such file')):
         assert TOOL.main([str(folder), '--fraction', '0.5', '--of', name]) == 2
         assert message in capsys.readouterr().err
     assert 'train_50pct.txt' not in AnnotatedFolder(folder).foreign(set())
     assert 'bad.txt' in AnnotatedFolder(folder).foreign(set())
+
+
+def test_names_with_blanks(tmp_path):
+    stems = [f'city {n}__64__{x}___0' for n in range(10) for x in (0, 40)]
+    root = write_annotated(tmp_path / 'out', stems)
+    assert TOOL.main([str(root), '--val', '0.3']) == 0
+    assert TOOL.main([str(root), '--fraction', '0.5', '--of', 'train.txt']) == 0
+    chosen, train = ((root / f'{name}.txt').read_text().splitlines()
+                     for name in ('train_50pct', 'train'))  # fmt: skip
+    assert 0 < len(chosen) < len(train)
+    assert set(chosen) < set(train) < set(stems)
+
+
+def test_images_named_by_date_are_not_tiles_of_one_scene(tmp_path, capsys):
+    stems = [f'img_2021_{day:04}' for day in range(701, 731)]
+    root = write_released(tmp_path / 'x', stems)
+    assert TOOL.main([str(root), '--val', '0.3']) == 0
+    assert 'scenes   30, 0 in both lists' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

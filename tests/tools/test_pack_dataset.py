@@ -1,4 +1,5 @@
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -79,6 +80,39 @@ def test_goes_on_where_it_was_killed(folder, monkeypatch, capsys):
     assert pack(folder, '--verify') == 0
 
 
+def test_a_store_is_up_to_date_only_when_all_is_packed(folder, monkeypatch):
+    options = dict(source='x', data_root=str(folder), packed='packed')
+    assert pack(folder) == 0
+    before = (folder / 'packed/pack.json').read_bytes()
+    Image.fromarray(pixels(9)[1]).save(folder / 'semantic' / f'{STEMS[0]}.png')
+    index = folder / 'images.csv'
+    index.write_text(index.read_text().replace(',3,', ',2,', 1))
+    with monkeypatch.context() as patch:
+        patch.setattr(store, 'encode', lambda bands: os.kill(os.getpid(), signal.SIGINT))
+        assert pack(folder) == 1
+    with pytest.raises(RefusedError, match=r'packing was interrupted; run pack_dataset.py again'):
+        SAMRSDataset(**options)
+    assert pack(folder, '--verify') == 2
+    assert pack(folder) == 0
+    after = (folder / 'packed/pack.json').read_bytes()
+    assert len(SAMRSDataset(**options)) == 3
+    assert before != after
+    (folder / 'packed/.pack.json.tmp').write_bytes(b'{')
+    (folder / 'packed/pack.json').unlink()
+    for path in (folder / 'packed').rglob('*.*'):
+        path.unlink()
+    assert pack(folder) == 0, 'killed before it had a record'
+    assert (folder / 'packed/pack.json').read_bytes() == after
+
+
+def test_no_old_tile_stands_for_a_file_that_became_bad(folder):
+    assert pack(folder) == 0
+    (folder / 'semantic' / f'{STEMS[0]}.png').write_bytes(b'')
+    assert pack(folder) == 1
+    with pytest.raises(RefusedError, match=r'tif: no such file .*pack_dataset.py again'):
+        SAMRSDataset('x', str(folder), packed='packed')
+
+
 def test_packs_again_what_changed(folder, capsys):
     assert pack(folder) == 0
     _, label = pixels(9)
@@ -123,9 +157,9 @@ def test_refuses_stale_missing_and_foreign_stores(folder, tmp_path, capsys):
         SAMRSDataset('x', str(folder), packed='packed')
     other = write_annotated(tmp_path / 'other', classes=('a', 'b', 'c', 'd'))
     assert TOOL.main([str(other), str(folder / 'packed')]) == 2
-    assert 'a store of other classes' in capsys.readouterr().err
+    assert 'was started with other settings (classes: ["plane", "' in capsys.readouterr().err
     assert TOOL.main([str(other), str(folder)]) == 2
-    assert 'not a packed store; choose another' in capsys.readouterr().err
+    assert 'not of this tool, such as images.csv; choose another folder' in capsys.readouterr().err
     (folder / 'packed' / 'tiles' / f'{STEMS[0]}.tif').unlink()
     (folder / 'images.csv').write_text(text)
     with pytest.raises(RefusedError, match=r'tif: no such file .*pack_dataset.py again'):

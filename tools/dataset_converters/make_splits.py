@@ -3,7 +3,6 @@ training subsets, such as train_5pct.txt.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from samrs_mm.cli import run_command
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.classes import SIOR_CLASSES
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.resumable import dump
+from samrs_mm.core.found_files import read_stems
 from samrs_mm.datasets.segmentation.image_index import (
     Entry,
     is_dior_trainval,
@@ -21,23 +20,25 @@ from samrs_mm.datasets.segmentation.image_index import (
 from samrs_mm.datasets.segmentation.splits import (
     TRAIN,
     VAL,
+    SplitFolder,
     shared_scenes,
     split_by_image,
     split_by_scene,
 )
 from samrs_mm.datasets.segmentation.subsets import nested_subsets, subset_name
 
-EPILOG = """how images are dealt
+EPILOG = """how images are split
   --by scene  all images of a scene go to one side, so that no training tile overlaps a validation
               tile. Which side follows from the scene's name and the seed alone: added, removed or
-              re-ordered files move no other scene. The share is met on average over scenes only.
+              re-ordered files move no other scene. The fraction is met on average over scenes only.
   --by image  each image by itself, as in the paper; exactly round(0.95 n) images in train.txt:
               16,606/874 of SOTA's 17,480, 11,139/586 of SIOR's 11,725, 60,940/3,207 of FAST's
               64,147. Images in lists that the same settings wrote before keep their side; added
-              ones are dealt so that the counts come out. (Without those lists, all are dealt anew.)
-the scene of an image is that in images.csv; in the released layout, the part of its name before
-__SIZE__X___Y or _0003. Left out: images of a test split (images.csv), DIOR's test images, and
-images whose label is known to be empty.
+              ones are assigned so that the counts come out. (Without those lists, all are new.)
+the scene of an image is that in images.csv; where there is none, a name SCENE__SIZE__X___Y or of
+the release (P0003_0007 of SOTA, train_12_0003 and valid_12_0003 of FAST) names its scene, and any
+other image is a scene of its own. Left out: images of a test split (images.csv), DIOR's test
+images, and images whose label is known to be empty.
 what is written
   OUT/train.txt  OUT/val.txt  stems, sorted
   OUT/splits.json             the settings and counts, by which a later run knows its own lists
@@ -49,8 +50,6 @@ examples:
   tools/dataset_converters/make_splits.py data/potsdam/train --fraction 0.05 0.03 0.01
 exit codes: 0 done; 1 a list could not be written; 2 refused before anything was written"""
 
-RECORD = 'splits.json'
-
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
@@ -61,19 +60,21 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('folder', metavar='FOLDER', help='what sam_annotate.py wrote, one released subset, '
         'or a folder of tiles (images/, labels/)')  # fmt: skip
     add('--by', choices=('scene', 'image'), default='scene', help='unit (default %(default)s)')
-    add('--val', type=float, metavar='F', default=0.05, help='validation share (%(default)s)')
+    add(
+        '--val', type=float, metavar='F', default=0.05, help='fraction for validation (%(default)s)'
+    )
     add('--seed', type=int, metavar='N', default=0, help='default %(default)s')
     add('--out', metavar='DIR', help='where the lists go (default FOLDER)')
     add('--splits', nargs='+', metavar='NAME',
         help='take images of these splits of images.csv only (default: all but test)')  # fmt: skip
     add('--sior', action='store_true',
         help="leave out DIOR's test images by their number; a folder with SIOR's classes in its "
-        'meta.json needs no telling')  # fmt: skip
+        'meta.json needs no flag')  # fmt: skip
     add('--keep-empty', action='store_true', help='list images without a label, too')
     add('--images', metavar='DIR', help='image folder of a released subset, inside FOLDER')
     add('--labels', metavar='DIR', help='its label folder')
     add('--fraction', nargs='+', type=float, metavar='F',
-        help='write training subsets of these shares instead of train.txt and val.txt')  # fmt: skip
+        help='write training subsets of these sizes instead of train.txt and val.txt')  # fmt: skip
     add('--of', metavar='LIST', help='take subsets of this list, such as train.txt, inside FOLDER')
     add('--overwrite', action='store_true',
         help='replace lists that other settings, or something else, wrote')  # fmt: skip
@@ -102,20 +103,18 @@ def run(args: argparse.Namespace) -> int:
     if args.fraction:
         return write_subsets(entries, args)
     settings = dict(by=args.by, val=args.val, seed=args.seed)
-    out = Path(args.out or args.folder)
-    known = earlier(out, settings, args.overwrite)
+    out = SplitFolder(args.out or args.folder)
+    known = {}
+    if out.foreign() and not args.overwrite:
+        out.check(dict(settings=settings))
+        known = out.sides()
     if args.by == 'scene':
         sides = split_by_scene(entries, args.val, args.seed)
     else:
         sides = split_by_image(entries, args.val, args.seed, known)
-    lists = {side: sorted(s for s in sides if sides[s] == side) for side in (TRAIN, VAL)}
-    out.mkdir(parents=True, exist_ok=True)
-    counts = {side: len(names) for side, names in lists.items()}
-    # the record goes first: lists without one would be taken for the user's own
-    atomic_write(out / RECORD, dump(dict(settings=settings, counts=counts)))
-    for side, names in lists.items():
-        atomic_write(out / f'{side}.txt', ''.join(f'{name}\n' for name in names).encode())
-    tell(args, everything, entries, sides, out)
+    counts = out.write(settings, sides)
+    print_counts(everything, entries, sides, counts)
+    print(f'written  {out.lists[TRAIN]}, {out.lists[VAL]}')
     return 0
 
 
@@ -127,7 +126,7 @@ def write_subsets(entries: list[Entry], args: argparse.Namespace) -> int:
     """
     stems = {entry.stem for entry in entries}
     if args.of:
-        stems = listed(Path(args.folder, args.of), stems)
+        stems = read_stems(Path(args.folder, args.of), stems, f'image in {args.folder}')
     subsets = nested_subsets(stems, args.fraction, args.seed)
     out = Path(args.out or args.folder)
     texts = {
@@ -147,25 +146,8 @@ def write_subsets(entries: list[Entry], args: argparse.Namespace) -> int:
     return 0
 
 
-def listed(path: Path, stems: set[str]) -> set[str]:
-    """Return the names in a list.
-
-    Raises:
-        RefusedError: It can't be read, is empty, or names what the folder doesn't have.
-    """
-    try:
-        names = set(path.read_text(encoding='utf-8').split())
-    except OSError as error:
-        raise RefusedError(f'--of {path}: {error.strerror}') from error
-    unknown = sorted(names - stems)
-    if unknown or not names:
-        what = f'{unknown[0]!r} is not in the folder' if unknown else 'lists nothing'
-        raise RefusedError(f'--of {path}: {what}; make it with make_splits.py')
-    return names
-
-
 def choose(everything: list[Entry], args: argparse.Namespace) -> list[Entry]:
-    """Return the images to deal."""
+    """Return the images to split."""
     meta = read_meta(Path(args.folder))
     if args.sior or (meta and tuple(meta['classes']) == SIOR_CLASSES):
         everything = [entry for entry in everything if is_dior_trainval(entry.scene)]
@@ -178,52 +160,31 @@ def choose(everything: list[Entry], args: argparse.Namespace) -> list[Entry]:
         entries = [entry for entry in entries if entry.labelled != 0]
     if len(entries) < 2:
         raise RefusedError(
-            f'{args.folder}: {len(entries)} of {len(everything)} images are left to deal; two are '
+            f'{args.folder}: {len(entries)} of {len(everything)} images are left to split; two are '
             'needed (see --splits and --keep-empty)'
         )
     return entries
 
 
-def earlier(out: Path, settings: dict, overwrite: bool) -> dict[str, str]:
-    """Return the sides in lists of an earlier run.
-
-    Raises:
-        RefusedError: There are lists that other settings, or something else, wrote.
-    """
-    present = {side: out / f'{side}.txt' for side in (TRAIN, VAL) if (out / f'{side}.txt').exists()}
-    if not present:
-        return {}
-    try:
-        before = json.loads((out / RECORD).read_bytes())['settings']
-    except (OSError, ValueError, KeyError, TypeError):
-        before = None
-    if before != settings:
-        if overwrite:
-            return {}
-        what = 'this tool did not write' if before is None else f'have other settings ({before})'
-        raise RefusedError(f'{out} holds lists that {what}; use --overwrite to replace them, '
-                           'or another --out')  # fmt: skip
-    return {name: side for side, path in present.items() for name in path.read_text().split('\n')}
-
-
-def tell(
-    args: argparse.Namespace,
-    everything: list[Entry],
-    entries: list[Entry],
-    sides: dict[str, str],
-    out: Path,
+def print_counts(
+    everything: list[Entry], entries: list[Entry], sides: dict[str, str], counts: dict[str, int]
 ) -> None:
-    """Print the closing lines."""
-    dealt = {side: sum(1 for s in sides.values() if s == side) for side in (TRAIN, VAL)}
+    """Print the closing lines.
+
+    Args:
+        everything: All images of the folder.
+        entries: Those that were split.
+        sides: Side of each of them by stem.
+        counts: Number of images on each side.
+    """
     scenes = len({entry.scene for entry in entries})
     both = shared_scenes(entries, sides)
     empty = sum(entry.labelled == 0 for entry in everything)
-    print(f'images   {len(everything)}, {empty} without a label; {len(entries)} dealt')
-    print(f'train    {dealt[TRAIN]}')
-    print(f'val      {dealt[VAL]} ({dealt[VAL] / len(entries):.1%})')
+    print(f'images   {len(everything)}, {empty} without a label; {len(entries)} in the lists')
+    print(f'train    {counts[TRAIN]}')
+    print(f'val      {counts[VAL]} ({counts[VAL] / len(entries):.1%})')
     print(f'scenes   {scenes}, {both} in both lists'
           + (': validation is not independent; see --by scene' if both else ''))  # fmt: skip
-    print(f'written  {out / "train.txt"}, {out / "val.txt"}')
 
 
 if __name__ == '__main__':

@@ -69,20 +69,21 @@ def run(args: argparse.Namespace) -> int:
     if args.verify:
         store.about()
         wrong = packer.verify(progress('verifying', len(entries)))
-        return tell(wrong, f'verify   {len(entries)} tiles, {len(wrong)} problems')
-    store.begin(meta, root / INDEX)
+        return report(wrong, f'verify   {len(entries)} tiles, {len(wrong)} problems')
+    store.open(meta)
     todo = packer.pending()
     failures = packer.pack(todo, progress('packing', len(todo)))
+    store.close(root / INDEX)
     size = sum(path.stat().st_size for path in (store.root / 'tiles').iterdir())
     done = len(todo) - len(failures)
-    return tell(
+    return report(
         failures,
         f'packed   {done} of {len(entries)} images, {len(entries) - len(todo)} were there before\n'
         f'written  {store.root} ({size / 1e6:,.1f} MB)',
     )
 
 
-def tell(problems: list[str], text: str) -> int:
+def report(problems: list[str], text: str) -> int:
     """Print problems and the closing lines; return the exit code."""
     for line in problems:
         print(f'failed: {line}', file=sys.stderr)

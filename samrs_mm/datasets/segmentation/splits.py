@@ -1,12 +1,62 @@
-"""Deal images to a training and a validation list."""
+"""Assign images to a training and a validation list."""
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 
+from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.datasets.segmentation.image_index import Entry
 
 TRAIN, VAL = 'train', 'val'
+RECORD = 'splits.json'
+
+
+class SplitFolder(ResumableFolder):
+    """``train.txt``, ``val.txt``, and ``splits.json``, which states how they were made.
+
+    Args:
+        root: A folder, in which there may be any other files.
+    """
+
+    if_foreign = if_other = 'use --overwrite to replace its lists, or another --out'
+
+    def __init__(self, root: str | os.PathLike):
+        super().__init__(root, RECORD)
+        self.lists = {side: self.root / f'{side}.txt' for side in (TRAIN, VAL)}
+
+    def foreign(self) -> list[str]:
+        """Return the lists that are there."""
+        return [path.name for path in self.lists.values() if path.exists()]
+
+    def sides(self) -> dict[str, str]:
+        """Return the side of each listed image by stem."""
+        return {
+            stem: side
+            for side, path in self.lists.items()
+            if path.exists()
+            for stem in path.read_text(encoding='utf-8').split('\n')
+        }
+
+    def write(self, settings: dict, sides: Mapping[str, str]) -> dict[str, int]:
+        """Write the lists, sorted; return the number of images in each.
+
+        Args:
+            settings: How they were made.
+            sides: Side of each image by stem.
+
+        Raises:
+            OSError: They can't be written.
+        """
+        lists = {side: sorted(stem for stem in sides if sides[stem] == side) for side in self.lists}
+        counts = {side: len(stems) for side, stems in lists.items()}
+        self.root.mkdir(parents=True, exist_ok=True)
+        # the record goes first: lists without one would be taken for the user's own
+        self.save(dict(settings=settings, counts=counts))
+        for side, stems in lists.items():
+            atomic_write(self.lists[side], ''.join(f'{stem}\n' for stem in stems).encode())
+        return counts
 
 
 def rank(name: str, seed: int, salt: str = '') -> float:
@@ -28,7 +78,7 @@ def split_by_scene(entries: Sequence[Entry], val: float, seed: int) -> dict[str,
 
     Args:
         entries: The images.
-        val: Share of scenes for validation, in (0, 1).
+        val: Fraction of scenes for validation, in (0, 1).
         seed: Chooses the scenes.
 
     Raises:
@@ -51,12 +101,12 @@ def split_by_image(
 ) -> dict[str, str]:
     """Return the side of each image by stem, with exactly ``round((1 - val) * n)`` for training.
 
-    Images whose side is known keep it; the others are dealt in the order of their rank. Counts are
-    missed only where the known sides leave no choice.
+    Images whose side is known keep it; the others are assigned in the order of their rank. Counts
+    are missed only where the known sides leave no choice.
 
     Args:
         entries: The images.
-        val: Share of images for validation, in (0, 1).
+        val: Fraction of images for validation, in (0, 1).
         seed: Chooses the images.
         known: Sides from an earlier split.
     """

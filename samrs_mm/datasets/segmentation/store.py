@@ -8,14 +8,13 @@ space. Blocks of 256 px save 5 % of the space and cost 40 % of the time.
 """
 
 import csv
-import hashlib
-import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rasterio.io import MemoryFile
@@ -23,11 +22,13 @@ from rasterio.io import MemoryFile
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError, SamrsError
-from samrs_mm.core.resumable import dump
+from samrs_mm.core.images import file_sha256
+from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.datasets.segmentation.image_index import Entry, missing_files
 from samrs_mm.datasets.transforms.pixels import FilePixels, StorePixels
 
 ABOUT, MANIFEST, TILES = 'pack.json', 'pack.csv', 'tiles'
+_INDEX_HASH = 'index_sha256'
 _FORMAT = dict(
     driver='GTiff', tiled=True, blockxsize=128, blockysize=128, interleave='pixel',
     compress='zstd', zstd_level=9, predictor=2,
@@ -53,42 +54,51 @@ class Packed:
     stamp: str
 
 
-class Store:
+class Store(ResumableFolder):
     """A packed store.
+
+    While it is packed, ``pack.json`` has no ``index_sha256``, so a store whose packing was
+    interrupted is not read.
 
     Args:
         root: Its folder.
     """
 
+    if_foreign = if_other = 'choose another folder'
+
     def __init__(self, root: str | os.PathLike):
-        self.root = Path(root)
+        super().__init__(root, ABOUT)
+
+    def settings_of(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Return what all tiles of a store have in common."""
+        return {key: record[key] for key in ('format', 'classes')}
 
     def tile(self, stem: str) -> Path:
         """Return the file of an image."""
         return self.root / TILES / f'{stem}.tif'
 
-    def about(self) -> dict:
+    def about(self) -> dict[str, Any]:
         """Return ``pack.json``: ``classes`` and ``palette`` (or None), ``index_sha256`` (or None).
 
         Raises:
-            RefusedError: Missing or unreadable.
+            RefusedError: Missing or unreadable, of another format, or packing was interrupted.
         """
-        try:
-            about = json.loads((self.root / ABOUT).read_bytes())
-        except (OSError, ValueError) as error:
+        about = self.read()
+        if about is None:
             raise RefusedError(
-                f'{self.root}: not a packed store ({ABOUT}: {error}); make it with '
+                f'{self.root}: not a packed store (no {ABOUT}); make it with '
                 'tools/dataset_converters/pack_dataset.py'
-            ) from error
-        if about.get('format') != _FORMAT:
-            raise RefusedError(
-                f'{self.root}: packed in another format ({about.get("format")}); pack into a new '
-                'folder'
             )
+        if about['format'] != _FORMAT:
+            raise RefusedError(
+                f'{self.root}: packed in another format ({about["format"]}); pack into a new folder'
+            )
+        if _INDEX_HASH not in about:
+            raise RefusedError(f'{self.root}: packing was interrupted; run pack_dataset.py again')
         return about
 
     def packed(self) -> dict[str, Packed]:
-        """Return the lines of ``pack.csv`` by stem; half a line of a killed run is passed over."""
+        """Return the lines of ``pack.csv`` by stem; half a line of a killed run is skipped."""
         lines = {}
         path = self.root / MANIFEST
         if path.exists():
@@ -106,34 +116,32 @@ class Store:
             for _, line in sorted(self.packed().items())
         ]  # fmt: skip
 
-    def begin(self, meta: dict | None, index: Path) -> None:
-        """Make the folder, or check that it is a store of the same classes.
+    def open(self, meta: dict[str, Any] | None) -> None:
+        """Make the folder, or take up a store of the same classes; until ``close`` none reads it.
 
         Args:
             meta: ``meta.json`` of what is packed, or None.
-            index: Its ``images.csv``, which may be missing.
 
         Raises:
-            RefusedError: It holds other files, or a store of other classes.
+            RefusedError: Not writable, holds other files, or a store of other classes.
         """
-        about = dict(
-            format=_FORMAT,
-            classes=meta and meta['classes'],
-            palette=meta and meta['palette'],
-            index_sha256=index_sha256(index),
-        )
-        if (self.root / ABOUT).exists():
-            if self.about()['classes'] != about['classes']:
-                raise RefusedError(f'{self.root}: holds a store of other classes; choose another')
-        elif self.root.exists() and any(self.root.iterdir()):
-            raise RefusedError(f'{self.root}: not empty, and not a packed store; choose another')
-        (self.root / TILES).mkdir(parents=True, exist_ok=True)
-        atomic_write(self.root / ABOUT, dump(about))
+        palette = meta and meta['palette']
+        record = dict(format=_FORMAT, classes=meta and meta['classes'], palette=palette)
+        self.start(record, [TILES])
+        self.save(record)
+
+    def close(self, index: Path) -> None:
+        """Note that all is packed.
+
+        Args:
+            index: ``images.csv`` of what was packed, which may be missing.
+        """
+        self.save(self.read() | {_INDEX_HASH: index_sha256(index)})
 
 
 def index_sha256(path: Path) -> str | None:
     """Return the SHA-256 of ``images.csv``, or None where there is none."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+    return file_sha256(path) if path.exists() else None
 
 
 class Packer:
@@ -201,6 +209,7 @@ class Packer:
         try:
             stamp, bands = _stamp(entry), self._read(entry)
         except SamrsError as error:
+            self.store.tile(entry.stem).unlink(missing_ok=True)  # if there, it's of older files
             return str(error)
         tile = self.store.tile(entry.stem)
         tile.parent.mkdir(parents=True, exist_ok=True)

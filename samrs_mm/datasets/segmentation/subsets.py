@@ -21,7 +21,7 @@ def nested_subsets(
 
     Args:
         stems: Names of the images.
-        fractions: Shares, in (0, 1].
+        fractions: In (0, 1].
         seed: Chooses the images.
 
     Raises:

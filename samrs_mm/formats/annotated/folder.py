@@ -40,9 +40,10 @@ class AnnotatedFolder(ResumableFolder):
     kinds = (SEMANTIC, INSTANCES, FAILED)
     """Sub-folders that are made at once."""
 
+    if_other = 'use the same, another --out, or --restart to start over'
+
     def __init__(self, root: str | os.PathLike):
-        cure = 'use the same, another --out, or --restart to start over'
-        super().__init__(root, META, cure)
+        super().__init__(root, META)
 
     def path(self, kind: str, stem: str) -> Path:
         """Return the file of an image: kind is images, semantic, instances, failed or show."""
