@@ -20,13 +20,8 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import file_sha256
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
 from samrs_mm.engine.run_config import building, load_run_config, need
-from samrs_mm.predict.prediction import (
-    KINDS,
-    PredictedFolder,
-    class_names,
-    find_images,
-    predict_images,
-)
+from samrs_mm.predict.folder import KINDS, PredictedFolder
+from samrs_mm.predict.prediction import class_names, find_images, predict_images
 from samrs_mm.predict.scene_predictor import BLENDS, ScenePredictor, WindowModel
 
 WINDOW = 512
@@ -104,8 +99,9 @@ def run(args: argparse.Namespace) -> int:
     config = load_run_config(args.config, args.cfg_options, None, 'none')
     need(config, args.config, 'model')
     images = find_images(args.images)
-    out = PredictedFolder(args.out, args.save)
-    out.check_foreign(images)
+    out = PredictedFolder(args.out, args.save, images)
+    if out.read() is None:
+        out.refuse_foreign()
     model, checkpoint = load_model(config, args)
     window_model = WindowModel(model, args.source, flip=args.tta == 'flip')
     predictor = ScenePredictor(
@@ -122,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
         tta=args.tta,
     )
     if args.restart:
-        removed = out.restart(list(images), settings)
+        removed = out.restart(settings)
         print(f'restart: removed {removed} files of earlier runs from {out.root}')
     out.open(settings, names)
     return predict(images, predictor, out, names)
@@ -153,8 +149,8 @@ def windows(
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return size and stride of the windows, each vertical and horizontal.
 
-    Taken from the middle, windows begin at multiples of the network's stride unless told otherwise:
-    then each sees a pixel on the same grid.
+    Taken from the middle, windows start at multiples of the network's stride unless --stride is
+    given: then each sees a pixel on the same grid.
     """
     test = config.model.get('test_cfg') or {}
     slides = test.get('mode') == 'slide'
@@ -171,7 +167,7 @@ def windows(
 
 
 def predict(images: dict, predictor: ScenePredictor, out: PredictedFolder, names: list[str]) -> int:
-    """Predict what is not done, tell what became of it, and return the exit code."""
+    """Predict what is not done, print counts and failures, and return the exit code."""
     todo = {stem: path for stem, path in images.items() if not out.is_done(stem)}
     bar = partial(tqdm, unit='window', mininterval=0.5, leave=False, disable=not todo)
     failed = predict_images(todo, predictor, out, names, bar)

@@ -63,7 +63,7 @@ def _pool(work: Callable, workers: int) -> Iterator[ProcessPoolExecutor]:
     others = set(multiprocessing.active_children())
     # Forked: no process imports torch anew, and the labels of a COCO file are shared.
     context = multiprocessing.get_context('fork')
-    with ProcessPoolExecutor(workers, context, _begin, (work,)) as pool:
+    with ProcessPoolExecutor(workers, context, _start, (work,)) as pool:
         try:
             yield pool
         except BrokenProcessPool as error:
@@ -80,7 +80,7 @@ def _pool(work: Callable, workers: int) -> Iterator[ProcessPoolExecutor]:
 _work: Callable
 
 
-def _begin(work: Callable) -> None:
+def _start(work: Callable) -> None:
     global _work
     _work = work
     signal.signal(signal.SIGINT, signal.SIG_IGN)

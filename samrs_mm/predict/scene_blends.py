@@ -82,9 +82,9 @@ class CentreBlend(Blend):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self._strip = self._begin(0)
+        self._strip = self._start_strip(0)
 
-    def _begin(self, row: int) -> Strip:
+    def _start_strip(self, row: int) -> Strip:
         top, bottom = self.down.owned[row]
         return self._empty(top, max(min(bottom, self.height) - top, 0))
 
@@ -102,7 +102,7 @@ class CentreBlend(Blend):
         """Yield the middle of this row of windows."""
         strip = self._strip
         if row + 1 < len(self.down.starts):
-            self._strip = self._begin(row + 1)
+            self._strip = self._start_strip(row + 1)
         if len(strip.labels):
             yield strip
 

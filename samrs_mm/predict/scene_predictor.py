@@ -40,8 +40,8 @@ class WindowModel:
         self.preprocessor = model.data_preprocessor
         self._padding = dict(getattr(self.preprocessor, 'test_cfg', None) or {})
         self.divisor = self._padding.get('size_divisor') or 1
-        # Mask2Former sums masks by their classes: shares of what was found, not logits
-        self._shares = hasattr(model.decode_head, 'cls_embed')
+        # Mask2Former sums masks by their classes: parts of what was found, not logits
+        self._sums_masks = hasattr(model.decode_head, 'cls_embed')
 
     def padded(self, height: int, width: int) -> tuple[int, int]:
         """Return the size to which the data preprocessor pads an image of this size."""
@@ -94,7 +94,7 @@ class WindowModel:
 
     def _normalised(self, scores: Tensor) -> Tensor:
         """Turn what the network returns ``(N, K, ...)`` into probabilities."""
-        if self._shares:
+        if self._sums_masks:
             return scores / scores.sum(1, keepdim=True).clamp(min=1e-12)
         return scores.softmax(1)
 
@@ -130,7 +130,7 @@ class ScenePredictor:
 
     ``centre`` takes every pixel from the window in whose middle it lies (``Axis.owned``). A network
     that sees at most ``(window - stride) // 2`` pixels beyond a pixel thus gives what it would give
-    for the whole scene at once, if windows begin at multiples of its stride; where the network sees
+    for the whole scene at once, if windows start at multiples of its stride; where the network sees
     further, the error of missing context is least. ``average`` is mmsegmentation's
     ``slide_inference``, by which ``tools/test.py`` scores: the mean over all windows of a pixel,
     those at whose border it lies too. With ``flip`` it is the mean of probabilities.

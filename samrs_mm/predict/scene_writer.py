@@ -30,7 +30,7 @@ _CACHE_MB = 256
 
 @contextlib.contextmanager
 def _gdal(**options: str) -> Iterator[None]:
-    """Use GDAL without warnings, and without a share of all memory as its cache."""
+    """Use GDAL without warnings, and without a part of all memory as its cache."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', NotGeoreferencedWarning)
         with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB, **options):
@@ -48,7 +48,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 class SceneFile:
-    """What a scene's file tells beside its colours: where on the map it lies, and what is no data.
+    """What a scene's file holds beside its colours: where on the map it lies, and what is no data.
 
     Args:
         path: The scene.

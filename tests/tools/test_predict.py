@@ -19,7 +19,7 @@ from scene_cases import CLASSES, build, network, scene
 from segmentor_cases import CLASSES as HEADS
 
 from samrs_mm.core.images import SceneImage
-from samrs_mm.predict.prediction import KINDS
+from samrs_mm.predict.folder import KINDS
 
 SIZE = 70, 90
 PLACE = dict(crs='EPSG:32633', transform=from_origin(366_000.5, 5_808_000, 0.05, 0.05))
@@ -195,7 +195,7 @@ def test_what_is_done_is_skipped(run, folder, tmp_path, capsys):
 def test_other_settings_do_not_mix(run, folder, tmp_path, capsys):
     assert run(folder) == 0
     assert run(folder, '--window', 64) == 2
-    assert 'begun with other settings (stride: [32, 32] -> [40, 40]; ' in capsys.readouterr().err
+    assert 'started with other settings (stride: [32, 32] -> [40, 40]; ' in capsys.readouterr().err
     assert run(folder / '0.png', '--window', 64, '--restart') == 2
     assert 'holds 3 files of other images, such as' in capsys.readouterr().err
     assert run(folder, '--window', 64, '--restart') == 0
@@ -209,7 +209,10 @@ def test_files_of_others_are_not_overwritten(run, folder, tmp_path, capsys):
     (tmp_path / 'out/labels/3.png').write_bytes(b'mine')
     for flags in ((), ('--restart',)):
         assert run(folder, *flags) == 2
-        assert 'labels/3.png is not of this tool' in capsys.readouterr().err
+        assert (
+            'not of this tool, such as labels/3.png; choose another --out'
+            in capsys.readouterr().err
+        )
     assert (tmp_path / 'out/labels/3.png').read_bytes() == b'mine'
 
 

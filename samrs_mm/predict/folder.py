@@ -1,0 +1,96 @@
+"""The folder that predictions go to."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.images import write_png
+from samrs_mm.core.resumable import ResumableFolder, differences
+from samrs_mm.drawing.legend import legend
+
+LABELS, PROBABILITIES, OVERLAYS = KINDS = ('labels', 'probabilities', 'overlays')
+META = 'predictions.json'
+_SUFFIXES = {LABELS: ('.png', '.tif'), PROBABILITIES: ('.tif',), OVERLAYS: ('.jpg',)}
+_LEGEND = f'{OVERLAYS}/legend.png'
+
+
+class PredictedFolder(ResumableFolder):
+    """``labels``, ``probabilities``, ``overlays`` and ``predictions.json``.
+
+    An image is done when all that is wanted of it is there. Other files may lie beside.
+
+    Args:
+        root: The folder.
+        kinds: What is wanted, of ``KINDS``.
+        stems: Names of the images.
+    """
+
+    if_foreign = 'choose another --out'
+    if_other = 'use the same, another --out, or --restart'
+
+    def __init__(self, root: str | os.PathLike, kinds: Sequence[str], stems: Iterable[str]):
+        super().__init__(root, META)
+        self.kinds, self.stems = tuple(kinds), list(stems)
+
+    def foreign(self) -> list[str]:
+        """Return the files that would be overwritten."""
+        return [name for stem in self.stems for kind in KINDS for name in self._files(kind, stem)]
+
+    def _files(self, kind: str, stem: str) -> list[str]:
+        """Return the files of a kind that are there for an image, relative to the root."""
+        names = [f'{kind}/{stem}{suffix}' for suffix in _SUFFIXES[kind]]
+        return [name for name in names if (self.root / name).exists()]
+
+    def open(self, settings: dict[str, Any], classes: Sequence[str]) -> None:
+        """Make the folder, or go on with one that was started with the same settings.
+
+        Args:
+            settings: What decides the predictions, as plain data.
+            classes: Their names, in the order of their values.
+
+        Raises:
+            RefusedError: Not writable, or started with other settings.
+        """
+        self.start(dict(settings=settings, classes=list(classes)), self.kinds)
+        if OVERLAYS in self.kinds:
+            with self.writing():
+                write_png(self.root / _LEGEND, legend(classes))
+
+    def restart(self, settings: dict[str, Any]) -> int:
+        """Delete the predictions of the images; return the number of files.
+
+        Args:
+            settings: What decides the predictions that come next.
+
+        Raises:
+            RefusedError: Other images' predictions, of other settings, would be left beside.
+        """
+        own, record = set(self.foreign()), self.read()
+        if record is None or not differences(record['settings'], settings):
+            return self.delete(own)
+        there = [name for name in self.files() if name.startswith(tuple(f'{k}/' for k in KINDS))]
+        others = sorted(set(there) - own - {_LEGEND})
+        others = [name for name in others if not Path(name).name.startswith('.')]
+        if others:
+            raise RefusedError(
+                f'--restart: {self.root} was started with other settings and holds {len(others)} '
+                f'files of other images, such as {others[0]}; give these images too, or another '
+                '--out'
+            )
+        return self.delete(own | {META}) - 1
+
+    def is_done(self, stem: str) -> bool:
+        """Whether all that is wanted of an image is there."""
+        return all(self._files(kind, stem) for kind in self.kinds)
+
+    def targets(self, stem: str, on_map: bool) -> dict[str, Path]:
+        """Return the files to write for an image, by kind.
+
+        Args:
+            stem: Name of the image.
+            on_map: Whether it has a place on the map: then its label map is a GeoTIFF, too.
+        """
+        suffixes = {LABELS: '.tif' if on_map else '.png', PROBABILITIES: '.tif', OVERLAYS: '.jpg'}
+        return {kind: self.root / kind / f'{stem}{suffixes[kind]}' for kind in self.kinds}
