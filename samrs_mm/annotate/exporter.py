@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.parallel import ordered_map
-from samrs_mm.core.resumable import dump
-from samrs_mm.datasets.segmentation.image_index import Entry
-from samrs_mm.formats.annotated import folder, records
-from samrs_mm.formats.exports.base import Export, ExportImage
+from samrs_mm.core.resumable import ResumableFolder
+from samrs_mm.formats.annotated.folder import INSTANCES, AnnotatedFolder
+from samrs_mm.formats.annotated.record import KEPT, Record
+from samrs_mm.formats.exports.base import Export
+from samrs_mm.formats.labelled_image import LabelledImage
 
 RECORD = 'export.json'
 """Written last; it also marks the unfinished folder of a killed run as ours."""
@@ -28,8 +28,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass
-class Exported:
-    """What became of one list of images.
+class ExportCounts:
+    """What was written of a list of images, and what was not.
 
     Args:
         images: Images written.
@@ -60,45 +60,41 @@ class Exporter:
     def __init__(self, root: Path, out: Path, images: str):
         self.root, self.out, self.images = root, Path(os.path.abspath(out)), images
         self.part = self.out.with_name(f'{self.out.name}.part')
+        self._folder = ResumableFolder(self.part, RECORD)
         if self.out.exists() and not (self.out.is_dir() and not any(self.out.iterdir())):
             raise RefusedError(f'--out {out}: exists and is not an empty folder; choose another')
         if self.out.is_symlink():
             raise RefusedError(f'--out {out}: is a link; name the folder itself')
         if self.out.resolve().is_relative_to(root.resolve()):
             raise RefusedError(f'--out {out}: lies in the annotated folder itself; choose another')
-        if self.part.exists() and not (self.part / RECORD).exists():
+        if self.part.exists() and not self._folder.record.exists():
             raise RefusedError(f'{self.part}: not left by an earlier export; remove it yourself')
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Make the unfinished folder, in place of one that a killed run left.
 
         Raises:
             RefusedError: The place can't be written to.
         """
-        try:
-            if self.part.exists():
-                for path in self.part.iterdir():
-                    if path.name != RECORD:
-                        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        with self._folder.writing():
+            for path in self.part.iterdir() if self.part.exists() else ():
+                if path != self._folder.record:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
             self.part.mkdir(parents=True, exist_ok=True)
-            (self.part / RECORD).touch()
-        except OSError as error:
-            raise RefusedError(
-                f'--out {self.out}: cannot write there: {error.strerror}; choose another'
-            ) from error
+            self._folder.record.touch()
 
     def write(
         self,
-        entries: Sequence[Entry],
+        images: Sequence[LabelledImage],
         subset: str,
         make: Callable[[Path], Export],
         workers: int,
         progress: Callable[[Iterable], Iterator] = iter,
-    ) -> tuple[Export, Exported]:
+    ) -> tuple[Export, ExportCounts]:
         """Export some images.
 
         Args:
-            entries: The images, in the order they are to have.
+            images: The images, in the order they are to have.
             subset: Sub-folder they go to; empty for the folder itself.
             make: Makes the export, given its folder.
             workers: Processes; 0 works in this one.
@@ -111,91 +107,78 @@ class Exporter:
         place.mkdir(exist_ok=True)
         if self.images != NONE:
             (place / _IMAGES).mkdir()
-        export, result = make(place), Exported()
-        one = _One(export, self.root, self.images)
-        stream = ordered_map(one, entries, min(workers, len(entries)))
-        with closing(stream), _told_if_full(self.out):
-            for done in progress(stream):
-                if done.error:
-                    result.failures.append(done.error)
+        export, result = make(place), ExportCounts()
+        convert = _ImageExport(export, self.root, self.images)
+        stream = ordered_map(convert, images, min(workers, len(images)))
+        with closing(stream), self._explaining_full_disk():
+            for converted in progress(stream):
+                if isinstance(converted, str):
+                    result.failures.append(converted)
                     continue
                 result.images += 1
-                result.counts.update(done.counts)
-                result.left_out.update(done.left_out)
-                export.collect(done.image, done.converted)
+                result.counts.update(converted.counts)
+                result.left_out.update(converted.left_out)
+                export.collect(converted.result)
             export.finish()
         return export, result
 
+    @contextlib.contextmanager
+    def _explaining_full_disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            raise SamrsError(
+                f'{self.out}: {error.strerror}; free some space and run the same command again'
+            ) from error
+
     def finish(self, record: dict[str, Any]) -> None:
         """Write ``export.json`` and give the folder its name."""
-        atomic_write(self.part / RECORD, dump(record))
+        self._folder.save(record)
         os.rename(self.part, self.out)
 
 
-@contextlib.contextmanager
-def _told_if_full(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise SamrsError(
-            f'{out}: {error.strerror}; free some space, and the same command begins anew'
-        ) from error
-
-
 @dataclass
-class _Done:
-    error: str = ''
-    image: ExportImage | None = None
-    converted: Any = None
-    counts: Counter = field(default_factory=Counter)
-    left_out: Counter = field(default_factory=Counter)
+class _Converted:
+    """An image that was written: what ``Export.collect`` wants of it, and counts."""
+
+    result: Any
+    counts: Counter
+    left_out: Counter
 
 
-class _One:
-    """What is done for one image, in any process."""
+class _ImageExport:
+    """Exports single images, in any process."""
 
     def __init__(self, export: Export, root: Path, images: str):
-        self.export, self.root, self.images = export, root, images
+        self.export, self.out, self.images = export, AnnotatedFolder(root), images
 
-    def __call__(self, entry: Entry) -> _Done:
+    def __call__(self, image: LabelledImage) -> _Converted | str:
+        """Write an image's files; return an error as its message."""
         try:
-            return self._convert(entry)
+            return self._convert(image)
         except SamrsError as error:
-            return _Done(str(error))
+            return str(error)
         except OSError as error:
             if error.errno in _FULL:
                 raise
-            return _Done(f'{error.filename or entry.stem}: {error.strerror}')
+            return f'{error.filename or image.stem}: {error.strerror}'
 
-    def _convert(self, entry: Entry) -> _Done:
-        path = folder.AnnotatedFolder(self.root).path(folder.INSTANCES, entry.stem)
-        record = records.load_masks(path)
-        kept = [box for box in record['boxes'] if box['status'] == records.KEPT]
-        image = ExportImage(
-            stem=entry.stem,
-            file=self._name(entry, record),
-            width=record['image']['width'],
-            height=record['image']['height'],
-            semantic=Path(entry.label),
-            boxes=kept,
-        )
-        converted, counts = self.export.convert(image)
+    def _convert(self, image: LabelledImage) -> _Converted:
+        record = Record.load_checked(self.out.path(INSTANCES, image.stem))
+        file = self._file_name(image, record)
+        result, counts = self.export.convert(image, record, file)
         # after its labels: an image without any would be taken for one without objects
-        self._place(Path(entry.image), image.file)
-        left_out = Counter(box['status'] for box in record['boxes'])
-        del left_out[records.KEPT]
-        # what the main process needs is names and sizes, not the masks once more
-        bare = ExportImage(image.stem, image.file, image.width, image.height, image.semantic, [])
-        return _Done(image=bare, converted=converted, counts=counts, left_out=left_out)
+        self._place(Path(image.image), file)
+        left_out = Counter(box.status for box in record.boxes if box.status != KEPT)
+        return _Converted(result, counts, left_out)
 
-    def _name(self, entry: Entry, record: dict) -> str:
+    def _file_name(self, image: LabelledImage, record: Record) -> str:
         """Return the image's name in the export; where it stays in its place, that of there."""
-        path = record['image']['path']
-        if self.images == NONE and entry.image.endswith(f'/{path}'):
-            return path
-        return f'{_IMAGES}/{entry.stem}{Path(entry.image).suffix}'
+        if self.images == NONE and image.image.endswith(f'/{record.image.path}'):
+            return record.image.path
+        return f'{_IMAGES}/{image.stem}{Path(image.image).suffix}'
 
     def _place(self, source: Path, name: str) -> None:
         target = self.export.out / name

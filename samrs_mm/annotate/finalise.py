@@ -18,6 +18,7 @@ from samrs_mm.core.resumable import dump, signature_of
 from samrs_mm.formats.annotated import folder, ledger, records
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.ledger import LedgerRow
+from samrs_mm.formats.annotated.record import BoxEntry
 from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.formats.coco import CocoWriter, coco_annotation
 
@@ -124,7 +125,7 @@ class Finaliser:
                 index.write(ledger.csv_line(self._image_row(image, record)))
                 kept = [box for box in record['boxes'] if box['status'] == records.KEPT]
                 totals.kept.update(box['category'] for box in kept)
-                coco.add(image, map(coco_annotation, kept))
+                coco.add(image, (coco_annotation(BoxEntry(**box)) for box in kept))
             for row in self._rows(scene, done, totals):
                 totals.rows[row.status] += 1
                 book.write(ledger.line(row))

@@ -12,6 +12,7 @@ import numpy as np
 
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.core.resumable import dump
+from samrs_mm.formats.annotated.record import BoxEntry
 from samrs_mm.formats.json_stream import JsonStream
 
 LISTS = ('images', 'annotations', 'categories')
@@ -102,21 +103,21 @@ class IdColumn:
         return found[np.array(self._column, np.int64)]
 
 
-def coco_annotation(box: dict) -> dict:
-    """Return a kept box of a record as an annotation, without its ids.
+def coco_annotation(box: BoxEntry) -> dict:
+    """Return a kept box as an annotation, without its ids.
 
     Beside COCO's own keys it has ``score``, ``box_id`` and ``rbox`` (the labelled box, 8 numbers).
     ``iscrowd`` is 0 although masks are RLE: each is one object.
     """
     return dict(
-        category_id=box['category_id'],
-        bbox=box['bbox'],
-        area=box['area'],
-        segmentation=box['segmentation'],
+        category_id=box.category_id,
+        bbox=box.bbox,
+        area=box.area,
+        segmentation=box.segmentation,
         iscrowd=0,
-        score=box['score'],
-        box_id=box['box_id'],
-        rbox=[value for point in box['polygon'] for value in point],
+        score=box.score,
+        box_id=box.box_id,
+        rbox=[value for point in box.polygon for value in point],
     )
 
 

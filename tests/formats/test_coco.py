@@ -6,11 +6,13 @@ import pytest
 from pycocotools.coco import COCO
 
 from samrs_mm.core.errors import LabelReadError
+from samrs_mm.formats.annotated.record import BoxEntry
 from samrs_mm.formats.coco import CocoWriter, IdColumn, coco_annotation, coco_categories, read_coco
 
-BOX = dict(
-    id=4, box_id='a.txt:9', category_id=2, category='ship', score=None, bbox=[1, 2, 3, 4], area=5,
+BOX = BoxEntry(
+    id=4, box_id='a.txt:9', category_id=2, category='ship', bbox=[1, 2, 3, 4], area=5,
     segmentation=dict(size=[9, 9], counts='x'), polygon=[[1, 2], [3, 2], [3, 4], [1, 4]],
+    scene_polygon=None, prompt='hbox', prompt_box=None, status='kept', reason='',
 )  # fmt: skip
 IMAGES = [dict(id=7, file_name='ä.png', width=9, height=9), dict(id=9, file_name='b.png')]
 
@@ -63,7 +65,7 @@ def test_ids_are_looked_up_by_value():
 
 def test_an_annotation_is_a_kept_box():
     assert coco_annotation(BOX) == dict(
-        category_id=2, bbox=[1, 2, 3, 4], area=5, segmentation=BOX['segmentation'], iscrowd=0,
+        category_id=2, bbox=[1, 2, 3, 4], area=5, segmentation=BOX.segmentation, iscrowd=0,
         score=None, box_id='a.txt:9', rbox=[1, 2, 3, 2, 3, 4, 1, 4],
     )  # fmt: skip
 

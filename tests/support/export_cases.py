@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,8 @@ from PIL import Image
 
 from samrs_mm.core import compositing, masks
 from samrs_mm.core.classes import palette_for
-from samrs_mm.core.resumable import dump
-from samrs_mm.formats.annotated import records
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.formats.annotated.record import KEPT, BoxEntry, ImageEntry, Record
 
 CLASSES = ('plane', 'storage tank', 'ship')
 SIZE = 48, 64
@@ -57,13 +57,12 @@ def write_folder(root: Path, prompt: str = 'hbox', policy: str = 'file_order') -
             boxes = [_box(i, name, drawn[name], prompt) for i, name in enumerate(names)]
             if len(names) == 2:
                 boxes += [_lost(3, 'empty'), _lost(4, 'filtered')]
-            semantic, _ = compositing.compose(_instances(boxes), *SIZE, policy)
+            semantic, _ = compositing.compose([b for b in boxes if b.segmentation], *SIZE, policy)
             Image.fromarray(semantic).save(out.path('semantic', stem))
             scene = stem.split('__')[0]
             about = dict(path=f'images/{scene}.png', scene=scene, split=None, offset=[0, 0])
-            entry = about | dict(width=SIZE[1], height=SIZE[0], sha256='', notes=[])
-            record = dict(image=entry, signature='s', boxes=boxes)
-            out.path('instances', stem).write_bytes(dump(record))
+            entry = ImageEntry(**about, width=SIZE[1], height=SIZE[0], sha256='', notes=[])
+            Record(entry, 's', boxes).write(out.path('instances', stem))
             labelled = np.count_nonzero(semantic != 255)
             row = stem, f'images/{stem}.png', scene, '', SIZE[1], SIZE[0], len(names), labelled
             index.writerow(row)
@@ -79,12 +78,12 @@ def write_folder(root: Path, prompt: str = 'hbox', policy: str = 'file_order') -
     return out
 
 
-def _box(number: int, name: str, mask: np.ndarray, prompt: str) -> dict:
+def _box(number: int, name: str, mask: np.ndarray, prompt: str) -> BoxEntry:
     segmentation = masks.encode(mask)
     x, y, w, h = masks.bbox(segmentation)
     polygon = np.array([[x + 0.5, y - 1], [x + w, y], [x + w - 0.25, y + h], [x - 1.125, y + h]])
     label = number % len(CLASSES)
-    box = records.new_box(
+    box = BoxEntry.new(
         number=number + 1,
         box_id=f'{name}.txt:{number + 1}',
         label=label,
@@ -93,30 +92,20 @@ def _box(number: int, name: str, mask: np.ndarray, prompt: str) -> dict:
         polygon=polygon,
         scene_polygon=polygon,
         prompt_box=None,
-        status='kept',
-        reason='',
+        status=KEPT,
     )
     area = int(mask.sum())
-    return box | dict(area=area, bbox=[x, y, w, h], segmentation=segmentation, score=0.5)
+    return replace(box, area=area, bbox=[x, y, w, h], segmentation=segmentation, score=0.5)
 
 
-def _lost(number: int, status: str) -> dict:
+def _lost(number: int, status: str) -> BoxEntry:
     box = _box(number, status, shapes()['box'], 'hbox')
-    return box | dict(status=status, segmentation=None, bbox=None, area=0)
+    return replace(box, status=status, segmentation=None, bbox=None, area=0)
 
 
-def _instances(boxes: list[dict]) -> list[compositing.Instance]:
-    return [
-        compositing.Instance(box['category_id'] - 1, box['segmentation'], box['area'], 0.5)
-        for box in boxes
-        if box['status'] == 'kept'
-    ]
-
-
-def kept(out: AnnotatedFolder, stem: str) -> list[dict]:
+def kept(out: AnnotatedFolder, stem: str) -> list[BoxEntry]:
     """Return the kept boxes of an image."""
-    boxes = records.load(out.path('instances', stem))['boxes']
-    return [box for box in boxes if box['status'] == 'kept']
+    return Record.load(out.path('instances', stem)).kept
 
 
 def tool(*argv: object) -> int:

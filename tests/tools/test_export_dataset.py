@@ -65,10 +65,10 @@ def test_images_that_stay_keep_their_names(made, tmp_path):
     assert coco['images'][0]['file_name'] == f'images/{STEMS[0]}.png'
 
 
-def test_a_killed_export_leaves_no_folder_and_the_next_run_begins_anew(
+def test_a_killed_export_leaves_no_folder_and_the_next_run_starts_over(
     made, tmp_path, monkeypatch, capsys
 ):
-    place, calls = exporter._One._place, []
+    place, calls = exporter._ImageExport._place, []
 
     def killed(*args):
         calls.append(args)
@@ -76,9 +76,9 @@ def test_a_killed_export_leaves_no_folder_and_the_next_run_begins_anew(
             raise KeyboardInterrupt
         place(*args)
 
-    monkeypatch.setattr(exporter._One, '_place', killed)
+    monkeypatch.setattr(exporter._ImageExport, '_place', killed)
     assert tool(made.root, '--to', 'samrs', '--out', tmp_path / 'a') == 1
-    assert 'interrupted; the same command begins anew' in capsys.readouterr().err
+    assert 'interrupted; the same command starts over' in capsys.readouterr().err
     assert not (tmp_path / 'a').exists()
     assert (tmp_path / 'a.part' / 'gray').exists()
     monkeypatch.undo()
@@ -111,12 +111,15 @@ def test_a_mask_whose_runs_do_not_fill_its_image_is_not_passed_on(made, tmp_path
     path.write_text(json.dumps(record))
     assert tool(made.root, '--to', name, '--out', tmp_path / 'a') == 1
     said = capsys.readouterr()
-    assert f'failed: {path}: damaged record: a mask whose runs do not add up' in said.err
+    assert (
+        f'failed: {path}: damaged record: boxes[0].segmentation: a mask whose runs do not add up'
+        in said.err
+    )
     assert 'images   2 images' in said.out
 
 
 @pytest.mark.parametrize('where', ['convert', 'collect', 'finish'])
-def test_a_full_disk_is_told(made, tmp_path, monkeypatch, capsys, where):
+def test_a_full_disk_is_reported(made, tmp_path, monkeypatch, capsys, where):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as write() does: no file name
 
@@ -126,7 +129,7 @@ def test_a_full_disk_is_told(made, tmp_path, monkeypatch, capsys, where):
     assert not (tmp_path / 'a').exists()
 
 
-def test_a_partial_folder_is_told(made, tmp_path, capsys):
+def test_a_partial_folder_is_reported(made, tmp_path, capsys):
     made.meta.write_text(made.meta.read_text().replace('"partial": false', '"partial": true'))
     assert tool(made.root, '--to', 'dota', '--out', tmp_path / 'a') == 0
     assert 'partial  the folder is' in capsys.readouterr().out

@@ -81,7 +81,7 @@ def test_export_import_export_is_exact(tmp_path, prompt, policy, capsys):
         keys = ['category_id', 'category', 'area', 'bbox', 'segmentation']
         # of boxes prompted upright the release has no slanted corners
         for key in [*keys, 'polygon'] if prompt == 'rhbox' else keys:
-            assert [box[key] for box in before] == [box[key] for box in after]
+            assert [getattr(box, key) for box in before] == [getattr(box, key) for box in after]
 
 
 def test_what_is_written(tmp_path, capsys):

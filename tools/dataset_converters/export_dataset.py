@@ -9,15 +9,16 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from samrs_mm.annotate.exporter import COPY, LINK, NONE, Exported, Exporter
+from samrs_mm.annotate.exporter import COPY, LINK, NONE, ExportCounts, Exporter
 from samrs_mm.cli import progress, run_command, whole_number
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.datasets.segmentation.image_index import Entry, read_annotated, read_meta
+from samrs_mm.datasets.segmentation.image_index import read_annotated, read_meta
 from samrs_mm.formats.exports.base import INSTANCES, Export
 from samrs_mm.formats.exports.coco import COCOExport
 from samrs_mm.formats.exports.dota import DOTAExport
 from samrs_mm.formats.exports.samrs import SAMRSExport
 from samrs_mm.formats.exports.yolo import YOLOExport, data_yaml
+from samrs_mm.formats.labelled_image import LabelledImage
 
 EPILOG = """what is written (with --list once for each list, into OUT/LIST/; else into OUT itself)
   coco      annotations.json: RLE masks, nothing lost; with --polygons holes are filled
@@ -29,7 +30,7 @@ EPILOG = """what is written (with --list once for each list, into OUT/LIST/; els
   OUT/export.json  what was exported, and counts of what the format could not hold
 only boxes with a mask (status kept) are exported. 255, covered by no mask, is a value in samrs
 only: in the others it becomes background, though unlabelled objects may be there.
-The folder gets its name when all is written. Killed? The same command begins anew.
+The folder gets its name when all is written. Killed? The same command starts over.
 examples:
   tools/dataset_converters/export_dataset.py data/samrs/sota --to coco --out data/sota_coco
   tools/dataset_converters/export_dataset.py data/mine --to yolo-seg --out data/mine_yolo \\
@@ -73,7 +74,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run the tool and return its exit code."""
     args = parse_args(argv)
-    return run_command(lambda: run(args), 'the same command begins anew')
+    return run_command(lambda: run(args), 'the same command starts over')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -87,16 +88,16 @@ def run(args: argparse.Namespace) -> int:
         )
     parts = chosen(read_annotated(root, meta), args)
     exporter = Exporter(root, Path(args.out), args.images)
-    exporter.begin()
+    exporter.start()
     results = {}
-    for name, entries in parts.items():
-        bar = partial(progress(name or args.to), total=len(entries), unit='img')
-        export, results[name] = exporter.write(entries, name, maker(args, meta), args.workers, bar)
+    for name, images in parts.items():
+        bar = partial(progress(name or args.to), total=len(images), unit='img')
+        export, results[name] = exporter.write(images, name, maker(args, meta), args.workers, bar)
     if args.to == 'yolo-seg':
         text = data_yaml(parts, meta['classes'])
         (exporter.part / 'data.yaml').write_text(text, encoding='utf-8')
     exporter.finish(record(args, meta, export, results))
-    return tell(args, meta, export, results)
+    return report(args, meta, export, results)
 
 
 def maker(args: argparse.Namespace, meta: dict) -> Callable[[Path], Export]:
@@ -109,17 +110,17 @@ def maker(args: argparse.Namespace, meta: dict) -> Callable[[Path], Export]:
     return partial(EXPORTS[args.to], classes=meta['classes'], **options)
 
 
-def chosen(entries: list[Entry], args: argparse.Namespace) -> dict[str, list[Entry]]:
+def chosen(images: list[LabelledImage], args: argparse.Namespace) -> dict[str, list[LabelledImage]]:
     """Return the images of each list by its name; all of them under '' where there is no list.
 
     Raises:
         RefusedError: A list can't be read, is empty, or names something twice or unknown.
     """
     if not args.list:
-        if not entries:
+        if not images:
             raise RefusedError(f'{args.folder}: no image is annotated yet')
-        return {'': entries}
-    by_stem = {entry.stem: entry for entry in entries}
+        return {'': images}
+    by_stem = {image.stem: image for image in images}
     parts = {}
     for file in args.list:
         path = Path(args.folder, file)
@@ -140,7 +141,7 @@ def chosen(entries: list[Entry], args: argparse.Namespace) -> dict[str, list[Ent
 
 
 def record(
-    args: argparse.Namespace, meta: dict, export: Export, results: dict[str, Exported]
+    args: argparse.Namespace, meta: dict, export: Export, results: dict[str, ExportCounts]
 ) -> dict:
     """Return the content of ``export.json``."""
     return dict(
@@ -166,7 +167,9 @@ def record(
     )
 
 
-def tell(args: argparse.Namespace, meta: dict, export: Export, results: dict[str, Exported]) -> int:
+def report(
+    args: argparse.Namespace, meta: dict, export: Export, results: dict[str, ExportCounts]
+) -> int:
     """Print the closing lines; return the exit code."""
     failed = 0
     for name, result in results.items():
@@ -176,8 +179,8 @@ def tell(args: argparse.Namespace, meta: dict, export: Export, results: dict[str
         print(f'{name or "images":8} {result.images} images, {result.counts[INSTANCES]} instances'
               + (f'; {len(result.failures)} images failed' if result.failures else ''))  # fmt: skip
         if result.left_out:
-            told = ', '.join(f'{count} {status}' for status, count in result.left_out.items())
-            print(f'left out {told}: boxes without a mask to export')
+            left_out = ', '.join(f'{count} {name}' for name, count in result.left_out.items())
+            print(f'left out {left_out}: boxes without a mask to export')
         for key, what in export.losses.items():
             print(f'lost     {result.counts[key]} {what}')
     if not export.losses:

@@ -5,13 +5,13 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.core.tiling import scene_of_tile
 from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.labelled_image import LabelledImage as Entry
 
 IMAGE_FOLDERS = (
     'images',
@@ -43,27 +43,6 @@ DIOR_TRAINVAL = 11_725
 """DIOR's training and validation images are 00001 to 11725, its test images 11726 to 23463."""
 
 _RELEASED_TILE = re.compile(r'(P\d{4,}|(?:train|valid)_\d+)_\d{4,}')
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One image and its label.
-
-    Args:
-        stem: Name of the label without suffix; unique in the dataset.
-        image: Image file.
-        label: Label file.
-        scene: What the image was cut from; images of one scene may overlap.
-        split: Split of the detection dataset it comes from; empty where unknown.
-        labelled: Number of label pixels that aren't 255; None where unknown.
-    """
-
-    stem: str
-    image: str
-    label: str
-    scene: str
-    split: str = ''
-    labelled: int | None = None
 
 
 def scene_of(stem: str) -> str:

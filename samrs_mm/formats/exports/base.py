@@ -3,33 +3,14 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from samrs_mm.formats.annotated.record import Record
+from samrs_mm.formats.labelled_image import LabelledImage
+
 INSTANCES = 'instances'
 """The count of what was written; all other counts of an export are of what was lost or changed."""
-
-
-@dataclass(frozen=True)
-class ExportImage:
-    """One image of an annotated folder.
-
-    Args:
-        stem: Name of its files.
-        file: Name of the image file in the export.
-        width: Width in pixels.
-        height: Height in pixels.
-        semantic: Its label map in the annotated folder.
-        boxes: The kept boxes of its record.
-    """
-
-    stem: str
-    file: str
-    width: int
-    height: int
-    semantic: Path
-    boxes: list[dict]
 
 
 class Export(ABC):
@@ -45,7 +26,7 @@ class Export(ABC):
     Attributes:
         folders: Sub-folders that ``convert`` writes to.
         losses: What the format can't hold, in words, by the name of its count.
-        unlabelled: What becomes of pixels that no mask covers (255), in words.
+        unlabelled: What pixels that no mask covers (255) are in the format, in words.
     """
 
     folders: tuple[str, ...] = ()
@@ -58,10 +39,16 @@ class Export(ABC):
             (self.out / name).mkdir()
 
     @abstractmethod
-    def convert(self, image: ExportImage) -> tuple[Any, Counter]:
-        """Write an image's own files; return what ``collect`` wants, and the counts."""
+    def convert(self, image: LabelledImage, record: Record, file: str) -> tuple[Any, Counter]:
+        """Write an image's own files; return what ``collect`` wants, and the counts.
 
-    def collect(self, image: ExportImage, converted: Any) -> None:  # noqa: B027 (formats without such files)
+        Args:
+            image: The image; its label map is copied where the format has such.
+            record: Its record, whose kept boxes are exported.
+            file: Name of the image file in the export, relative to ``out``.
+        """
+
+    def collect(self, converted: Any) -> None:  # noqa: B027 (formats without such files)
         """Take the result of an image."""
 
     def finish(self) -> None:  # noqa: B027

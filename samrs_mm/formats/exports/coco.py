@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from samrs_mm.formats.annotated.record import BoxEntry, Record
 from samrs_mm.formats.coco import CocoWriter, coco_annotation
-from samrs_mm.formats.exports.base import INSTANCES, Export, ExportImage
+from samrs_mm.formats.exports.base import INSTANCES, Export
 from samrs_mm.formats.exports.outlines import outline
+from samrs_mm.formats.labelled_image import LabelledImage
 
 FILE = 'annotations.json'
 
@@ -36,29 +38,27 @@ class COCOExport(Export):
         self._file = open(self.out / FILE, 'wb')
         self._coco = CocoWriter(self._file, classes)
 
-    def convert(self, image: ExportImage) -> tuple[list[dict], Counter]:
-        """Return the annotations of an image, without ids."""
-        counts: Counter[str] = Counter({INSTANCES: len(image.boxes)})
-        return [self._annotation(box, counts) for box in image.boxes], counts
+    def convert(
+        self, image: LabelledImage, record: Record, file: str
+    ) -> tuple[tuple[dict, list[dict]], Counter]:
+        """Return an image and its annotations as they go into the file, but for their ids."""
+        counts: Counter[str] = Counter({INSTANCES: len(record.kept)})
+        entry = dict(file_name=file, width=record.image.width, height=record.image.height)
+        return (entry, [self._annotation(box, counts) for box in record.kept]), counts
 
-    def _annotation(self, box: dict, counts: Counter) -> dict:
+    def _annotation(self, box: BoxEntry, counts: Counter) -> dict:
         annotation = coco_annotation(box)
         if self.polygons:
-            shape = outline(box['segmentation'])
+            shape = outline(box.segmentation)
             rings = [ring.ravel().tolist() for ring in shape.parts]
             annotation.update(area=shape.area, segmentation=rings)
             counts.update(holes=shape.holes, hole_pixels=shape.hole_pixels)
         return annotation
 
-    def collect(self, image: ExportImage, converted: list[dict]) -> None:
+    def collect(self, converted: tuple[dict, list[dict]]) -> None:
         """Write an image's annotations; ids count from 1 over the whole file."""
-        entry = dict(
-            id=len(self._coco.images) + 1,
-            file_name=image.file,
-            width=image.width,
-            height=image.height,
-        )
-        self._coco.add(entry, converted)
+        image, annotations = converted
+        self._coco.add(dict(id=len(self._coco.images) + 1, **image), annotations)
 
     def finish(self) -> None:
         """Write categories and images, and close the file."""

@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 
 from samrs_mm.core import masks
-from samrs_mm.formats.exports.base import INSTANCES, Export, ExportImage
+from samrs_mm.formats.annotated.record import Record
+from samrs_mm.formats.exports.base import INSTANCES, Export
+from samrs_mm.formats.labelled_image import LabelledImage
 
 
 class DOTAExport(Export):
@@ -26,16 +28,16 @@ class DOTAExport(Export):
     }
     unlabelled = 'has no meaning; detectors take it as background'
 
-    def convert(self, image: ExportImage) -> tuple[None, Counter]:
+    def convert(self, image: LabelledImage, record: Record, file: str) -> tuple[None, Counter]:
         """Write the label file of an image."""
-        number = len(image.boxes)
+        number = len(record.kept)
         counts: Counter[str] = Counter({INSTANCES: number, 'masks': number})
         lines = []
-        for box in image.boxes:
-            corners = rotated_box(box['segmentation'])
-            counts['added_pixels'] += round(cv2.contourArea(corners)) - box['area']
+        for box in record.kept:
+            corners = rotated_box(box.segmentation)
+            counts['added_pixels'] += round(cv2.contourArea(corners)) - box.area
             values = ' '.join(f'{value:.2f}' for value in corners.ravel().tolist())
-            lines.append(f'{values} {"-".join(box["category"].split())} 0\n')
+            lines.append(f'{values} {"-".join(box.category.split())} 0\n')
         (self.out / 'labelTxt' / f'{image.stem}.txt').write_text(''.join(lines), encoding='utf-8')
         return None, counts
 

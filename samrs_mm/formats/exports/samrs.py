@@ -12,7 +12,9 @@ import numpy as np
 from samrs_mm.core.boxes import bounding_boxes
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.images import SceneImage, write_png
-from samrs_mm.formats.exports.base import INSTANCES, Export, ExportImage
+from samrs_mm.formats.annotated.record import BoxEntry, Record
+from samrs_mm.formats.exports.base import INSTANCES, Export
+from samrs_mm.formats.labelled_image import LabelledImage
 
 _WHITE = (255, 255, 255)
 _PICKLE_PROTOCOL = 4
@@ -43,21 +45,20 @@ class SAMRSExport(Export):
         self.colours = np.full((UNLABELLED + 1, 3), _WHITE, np.uint8)
         self.colours[: len(palette)] = palette
 
-    def convert(self, image: ExportImage) -> tuple[None, Counter]:
+    def convert(self, image: LabelledImage, record: Record, file: str) -> tuple[None, Counter]:
         """Write the three files of an image."""
-        labels = SceneImage(image.semantic).read()[..., 0]
-        shutil.copyfile(image.semantic, self.out / 'gray' / f'{image.stem}.png')
+        labels = SceneImage(image.label).read()[..., 0]
+        shutil.copyfile(image.label, self.out / 'gray' / f'{image.stem}.png')
         write_png(self.out / 'color' / f'{image.stem}.png', self.colours[labels])
-        instances = [self._instance(box) for box in image.boxes]
+        instances = [self._instance(box) for box in record.kept]
         data = pickle.dumps(instances, _PICKLE_PROTOCOL)
         (self.out / 'ins' / f'{image.stem}.pkl').write_bytes(data)
         return None, Counter({INSTANCES: len(instances)})
 
-    def _instance(self, box: dict) -> dict[str, Any]:
-        label = box['category_id'] - 1
-        polygon = np.array(box['polygon'], np.float64)
-        around = bounding_boxes(polygon[None])[0]
-        oriented = box['prompt'].removeprefix('cp+').startswith('r')
-        shape = dict(rbox=polygon, rhbox=around) if oriented else dict(bbox=around)
-        mask = dict(size=list(box['segmentation']['size']), counts=box['segmentation']['counts'])
-        return dict(mask=mask, **shape, category=self.classes[label], label=label, size=box['area'])
+    def _instance(self, box: BoxEntry) -> dict[str, Any]:
+        around = bounding_boxes(box.corners[None])[0]
+        oriented = box.prompt.removeprefix('cp+').startswith('r')
+        shape = dict(rbox=box.corners, rhbox=around) if oriented else dict(bbox=around)
+        mask = dict(size=list(box.segmentation['size']), counts=box.segmentation['counts'])
+        category = self.classes[box.label]
+        return dict(mask=mask, **shape, category=category, label=box.label, size=box.area)

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from samrs_mm.formats.exports.base import INSTANCES, Export, ExportImage
+from samrs_mm.formats.annotated.record import Record
+from samrs_mm.formats.exports.base import INSTANCES, Export
 from samrs_mm.formats.exports.outlines import joined, outline
+from samrs_mm.formats.labelled_image import LabelledImage
 
 
 class YOLOExport(Export):
     """``labels/STEM.txt``: a line ``class x1 y1 x2 y2 ...`` for each instance, and ``classes.txt``.
 
-    Coordinates are shares of width and height, to 7 decimals; polygons run along pixel edges. A
+    Coordinates are fractions of width and height, to 7 decimals; polygons run along pixel edges. A
     line is one polygon, so the parts of a mask are joined by lines of no width, and holes filled.
     An image without instances gets an empty file, which marks it as background.
     Source of the format: https://docs.ultralytics.com/datasets/segment/.
@@ -27,17 +29,17 @@ class YOLOExport(Export):
     }
     unlabelled = 'is background to the trainer'
 
-    def convert(self, image: ExportImage) -> tuple[None, Counter]:
+    def convert(self, image: LabelledImage, record: Record, file: str) -> tuple[None, Counter]:
         """Write the label file of an image."""
-        counts: Counter[str] = Counter({INSTANCES: len(image.boxes)})
+        counts: Counter[str] = Counter({INSTANCES: len(record.kept)})
         lines = []
-        for box in image.boxes:
-            shape = outline(box['segmentation'])
+        for box in record.kept:
+            shape = outline(box.segmentation)
             counts.update(
                 holes=shape.holes, hole_pixels=shape.hole_pixels, joined=len(shape.parts) > 1
             )
-            points = joined(shape.parts) / (image.width, image.height)
-            lines.append(f'{box["category_id"] - 1} {_text(points)}\n')
+            points = joined(shape.parts) / (record.image.width, record.image.height)
+            lines.append(f'{box.label} {_text(points)}\n')
         (self.out / 'labels' / f'{image.stem}.txt').write_text(''.join(lines))
         return None, counts
 

@@ -35,9 +35,9 @@ def test_pycocotools_reads_the_masks_back(folder, exported, capsys):
             found += 1
             mask, expected = (
                 coco.annToMask(annotation).astype(bool),
-                masks.decode(box['segmentation']),
+                masks.decode(box.segmentation),
             )
-            shape = outline(box['segmentation'])
+            shape = outline(box.segmentation)
             if polygons:
                 assert mask.sum() - expected.sum() == shape.hole_pixels
                 assert (mask | expected == mask).all()
@@ -45,8 +45,8 @@ def test_pycocotools_reads_the_masks_back(folder, exported, capsys):
                 np.testing.assert_array_equal(mask, expected)
             assert annotation['area'] == mask.sum()
             assert annotation['iscrowd'] == 0
-            assert annotation['bbox'] == box['bbox']
-            assert coco.cats[annotation['category_id']]['name'] == box['category']
+            assert annotation['bbox'] == box.bbox
+            assert coco.cats[annotation['category_id']]['name'] == box.category
     assert found == 10
     assert sorted(coco.anns) == list(range(1, 11))
 
@@ -75,12 +75,12 @@ def test_mmdet_reads_it(folder, exported):
     assert len(dataset) == 3
     sample = dataset[0]
     boxes = kept(folder, STEMS[0])
-    assert sample['gt_bboxes_labels'].tolist() == [box['category_id'] - 1 for box in boxes]
+    assert sample['gt_bboxes_labels'].tolist() == [box.label for box in boxes]
     assert sample['img'].shape[:2] == SIZE
     found = sample['gt_masks'].to_ndarray().astype(bool)
     for mask, box in zip(found, boxes, strict=True):
-        shape = outline(box['segmentation'])
-        assert mask.sum() == box['area'] + shape.hole_pixels * (exported.name == 'coco1')
+        shape = outline(box.segmentation)
+        assert mask.sum() == box.area + shape.hole_pixels * (exported.name == 'coco1')
 
 
 def test_fiftyone_reads_it(folder, exported):
@@ -91,5 +91,5 @@ def test_fiftyone_reads_it(folder, exported):
     assert [len(annotations[number]) for number in (1, 2)] == [8, 2]
     for found, box in zip(annotations[1], boxes, strict=True):
         detection = found.to_detection(SIZE[::-1], load_segmentation=True)
-        filled = outline(box['segmentation']).hole_pixels * polygons
-        assert detection.mask.sum() == box['area'] + filled
+        filled = outline(box.segmentation).hole_pixels * polygons
+        assert detection.mask.sum() == box.area + filled

@@ -56,10 +56,10 @@ def test_our_parser_reads_it_and_the_loss_is_told(exported):
         assert not labels.problems
         boxes = kept(folder, stem)
         assert [label.category.replace('-', ' ') for label in labels.boxes] == [
-            box['category'] for box in boxes
+            box.category for box in boxes
         ]
         for label, box in zip(labels.boxes, boxes, strict=True):
-            added += cv2.contourArea(label.polygon.astype(np.float32)) - box['area']
+            added += cv2.contourArea(label.polygon.astype(np.float32)) - box.area
     part = json.loads((target / 'export.json').read_bytes())['subsets']['']
     assert part['lost']['masks'] == part['instances'] == 10
     assert part['lost']['added_pixels'] == pytest.approx(added, abs=8)
@@ -84,10 +84,8 @@ def test_mmrotate_reads_it(exported):
     found = {info['img_id']: info['instances'] for info in map(dataset.get_data_info, range(3))}
     for stem in STEMS:
         boxes = kept(folder, stem)
-        assert [instance['bbox_label'] for instance in found[stem]] == [
-            box['category_id'] - 1 for box in boxes
-        ]
+        assert [instance['bbox_label'] for instance in found[stem]] == [box.label for box in boxes]
         for instance, box in zip(found[stem], boxes, strict=True):
-            expected = rotated_box(box['segmentation']).ravel()
+            expected = rotated_box(box.segmentation).ravel()
             np.testing.assert_allclose(instance['bbox'], expected, atol=0.006)
             assert instance['ignore_flag'] == 0

@@ -21,18 +21,18 @@ def test_instances_are_those_of_the_records(exported):
         boxes = kept(folder, stem)
         assert len(found) == len(boxes)
         for instance, box in zip(found, boxes, strict=True):
-            assert instance['mask'] == box['segmentation']
-            assert instance['label'] == box['category_id'] - 1
-            assert instance['category'] == box['category']
-            assert instance['size'] == box['area']
-            polygon = np.array(box['polygon'])
+            assert instance['mask'] == box.segmentation
+            assert instance['label'] == box.label
+            assert instance['category'] == box.category
+            assert instance['size'] == box.area
+            polygon = np.array(box.polygon)
             around = [*polygon.min(axis=0), *polygon.max(axis=0)]
             if prompt == 'hbox':
                 assert instance['bbox'].tolist() == around
                 assert 'rbox' not in instance
             else:
                 assert instance['rhbox'].tolist() == around
-                assert instance['rbox'].tolist() == box['polygon']
+                assert instance['rbox'].tolist() == box.polygon
 
 
 def test_label_maps_are_kept_and_coloured(exported):

@@ -72,10 +72,10 @@ def test_each_mask_is_one_polygon_that_gives_it_back(folder, capsys):
         boxes = kept(folder, stem)
         assert len(objects) == len(boxes)
         for (label, points), box in zip(objects, boxes, strict=True):
-            assert label == box['category_id'] - 1
-            mask, expected = rasterised(points), masks.decode(box['segmentation'])
+            assert label == box.label
+            mask, expected = rasterised(points), masks.decode(box.segmentation)
             assert (mask | expected == mask).all()
-            assert mask.sum() - expected.sum() == outline(box['segmentation']).hole_pixels
+            assert mask.sum() - expected.sum() == outline(box.segmentation).hole_pixels
     told = capsys.readouterr().out
     assert 'lost     4 holes filled' in told
     assert 'lost     102 pixels of holes filled' in told
