@@ -23,12 +23,20 @@ def run(title: str, tool: str, *args: object) -> None:
     subprocess.run([sys.executable, *command], check=True)
 
 
-def contact_sheet(pictures: list[Path], target: Path, columns: int) -> None:
-    """Write pictures of one size side by side, ``columns`` in a row."""
+def contact_sheet(pictures: list[Path], target: Path, columns: int, scale: float = 1) -> None:
+    """Write pictures of one size side by side.
+
+    Args:
+        pictures: Their files.
+        target: The file to write.
+        columns: Pictures in a row.
+        scale: Factor that they are reduced by.
+    """
     images = [cv2.imread(str(path)) for path in pictures]
+    images = [cv2.resize(i, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for i in images]
     images = images[: len(images) // columns * columns] or images[:1]
     rows = [cv2.hconcat(images[i : i + columns]) for i in range(0, len(images), columns)]
-    cv2.imwrite(str(target), cv2.vconcat(rows))
+    cv2.imwrite(str(target), cv2.vconcat(rows), [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
 def annotate(folder: Path) -> None:
@@ -44,7 +52,7 @@ def annotate(folder: Path) -> None:
     scores = 'analysis_tools/score_masks.py'
     run('score both against the known masks', scores, masks, fill, '--truth', truth)
     first = [path for path in sorted((masks / 'show').iterdir()) if path.stem.endswith('_000')]
-    contact_sheet(first, folder / 'demo.jpg', columns=3)
+    contact_sheet(first, folder / 'demo.jpg', columns=3, scale=0.78)  # docs/images/demo.jpg
 
 
 def pretrain(folder: Path, iterations: int) -> None:
@@ -95,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
     except subprocess.CalledProcessError as error:
         print(f'error: the step above ended with exit code {error.returncode}', file=sys.stderr)
         return 1
-    print(f'\npicture  {folder / "demo.jpg"}   boxes white, masks tinted')
+    print(f'\npicture  {folder / "demo.jpg"}   boxes by status, masks by class')
     print(f'picture  {folder / "sep.jpg"}   image, label, prediction of held-out scenes')
     print(f'done in {time.perf_counter() - start:.0f} s')
     return 0

@@ -26,7 +26,8 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.shards import choose_gpu, find_shard
 from samrs_mm.drawing.overlays import overlay
-from samrs_mm.formats.annotated import folder, ledger, records
+from samrs_mm.formats.annotated import folder, ledger
+from samrs_mm.formats.annotated.record import Record
 from samrs_mm.review.report import write_report
 
 EPILOG = """examples:
@@ -161,10 +162,10 @@ def draw(job: AnnotationJob, count: int) -> None:
     """Write overlays of the first ``count`` images that are done."""
     done = job.out.done()
     for unit in [unit for unit in job.plan.units if unit.stem in done][:count]:
-        record = records.load(job.out.path(folder.INSTANCES, unit.stem))
-        source = job.dataset.root / record['image']['path']
+        record = Record.load(job.out.path(folder.INSTANCES, unit.stem))
+        source = job.dataset.root / record.image.path
         path = job.out.path(folder.IMAGES, unit.stem) if unit.window else source
-        picture = overlay(SceneImage(path).read(), record['boxes'])
+        picture = overlay(SceneImage(path).read(), record.boxes)
         target = job.out.path(folder.SHOW, unit.stem)
         target.parent.mkdir(exist_ok=True)
         atomic_write(target, cv2.imencode('.jpg', picture[..., ::-1])[1].tobytes())

@@ -13,7 +13,7 @@ from samrs_mm.core import masks
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.compositing import OVERLAP_POLICIES, Instance, compose
 from samrs_mm.core.images import write_png
-from samrs_mm.drawing.overlays import class_colour
+from samrs_mm.drawing.colours import class_colour
 
 _HEIGHT, _WIDTH = 150, 220
 _GAP, _TITLE = 12, 26

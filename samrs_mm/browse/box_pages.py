@@ -1,76 +1,160 @@
-"""Pages of a detection dataset as an annotate config reads it: boxes, prompts, true masks."""
+"""Pages of images with boxes, and the detection dataset of an annotate config as such."""
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 from mmengine.config import Config
 
-from samrs_mm.annotate.plan import Plan, Unit
-from samrs_mm.annotate.samples import build_prompts, enclosing_boxes
-from samrs_mm.browse.browsing import Instance, MaskPart, class_swatches
-from samrs_mm.browse.crops import window_around
-from samrs_mm.browse.pages import Page
-from samrs_mm.browse.prompt_panels import draw_prompts, prompt_name, prompt_swatches
+from samrs_mm.annotate.plan import Plan
+from samrs_mm.annotate.samples import enclosing_boxes
+from samrs_mm.browse.pages import ImageObject, Page, class_swatches, window_around
+from samrs_mm.browse.prompt_panels import (
+    draw_prompts,
+    prompt_name,
+    prompt_swatches,
+    prompts_of_record,
+)
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core import masks, tiling
 from samrs_mm.core.abbreviations import abbreviations
-from samrs_mm.core.boxes import BoxGeometry, BoxLabel, geometry
+from samrs_mm.core.boxes import geometry
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage, image_size
-from samrs_mm.core.prompts import PromptBatch, PromptSetting
+from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.core.tiling import TileSpec, Window
-from samrs_mm.datasets.boxes.base import BoxDataset
-from samrs_mm.drawing.lettering import Swatch
-from samrs_mm.drawing.overlays import class_colour
-from samrs_mm.drawing.panels import Panel, open_panel
-from samrs_mm.drawing.strokes import STATUS_COLOURS, Colour
+from samrs_mm.drawing.colours import STATUS_COLOURS, Colour, class_colour
+from samrs_mm.drawing.layout import Swatch
+from samrs_mm.drawing.overlays import draw_boxes
+from samrs_mm.drawing.panels import MaskPart, Panel, open_panel
+from samrs_mm.formats.annotated.record import EMPTY, FILTERED, KEPT, BoxEntry
 from samrs_mm.registry import BOX_DATASETS, build
 
 Progress = Callable[[Iterable], Iterator]
+PROMPTED = (box_ops.OK, KEPT, EMPTY, FILTERED)
 
 
-@dataclass
-class UnitBoxes:
-    """The boxes of one unit, in pixels of the unit.
+class BoxSource(ABC):
+    """Images with boxes, and the pages that show them; it is its own only source.
 
     Args:
-        labels: N boxes as labelled.
-        shapes: Their geometry.
-        width: Width of the unit in pixels, without padding.
-        height: Its height.
+        name: Name of the dataset.
+        classes: Class names.
+        settings: Prompt settings to draw.
+        side: Longer side of a picture in pixels.
     """
 
-    labels: list[BoxLabel]
-    shapes: BoxGeometry
-    width: int
-    height: int
+    kinds: tuple[str, ...]
+    names: list[str]
 
-    def __len__(self) -> int:
-        return len(self.labels)
+    def __init__(
+        self, name: str, classes: Sequence[str], settings: Sequence[PromptSetting], side: int
+    ):
+        self.name, self.classes, self.settings, self.side = name, tuple(classes), settings, side
+        self.shorts = abbreviations(self.classes)
+        self.sources = [self]
 
-    def box_statuses(self, setting: PromptSetting) -> list[str]:
-        """Return what becomes of each box before it is prompted: ok, outside or degenerate."""
-        enclosing = enclosing_boxes(setting, self.shapes)
-        return box_ops.box_statuses(enclosing, self.shapes.polygons, self.width, self.height)[0]
+    @abstractmethod
+    def boxes(self, name: str, setting: PromptSetting) -> list[BoxEntry]:
+        """Return the boxes of an image as a record has them; the image itself is not read."""
 
-    def prompts(self, setting: PromptSetting, rows: np.ndarray | None = None) -> PromptBatch | None:
-        """Return the prompts of the boxes, or of some rows, that can be prompted."""
-        rows = np.arange(len(self)) if rows is None else rows
-        statuses = self.box_statuses(setting)
-        chosen = np.array([row for row in rows if statuses[row] == box_ops.OK], int)
-        if not len(chosen):
+    @abstractmethod
+    def crop(self, name: str, bounds: Sequence[float] | None, side: int) -> Panel:
+        """Return an image, or what of it lies around ``bounds``."""
+
+    @abstractmethod
+    def mask(self, name: str, box: BoxEntry) -> MaskPart | None:
+        """Return the mask of a box, or None."""
+
+    @abstractmethod
+    def note(self, boxes: list[BoxEntry]) -> str:
+        """Return a line on the boxes of an image."""
+
+    @abstractmethod
+    def draw_masks(
+        self, page: Page, plain: Panel, boxes: list[BoxEntry], what: Collection[str],
+        classes: Collection[str],
+    ) -> None:  # fmt: skip
+        """Add the panels with masks that are asked for.
+
+        Args:
+            page: Gets the panels.
+            plain: The image.
+            boxes: The boxes to show.
+            what: Kinds of panels.
+            classes: Only these; empty takes all.
+        """
+
+    def colour(self, label: int) -> Colour:
+        """Return the bright colour of a class; the palette's vanish on photos."""
+        return class_colour(label)
+
+    def objects(self, name: str) -> list[ImageObject]:
+        """Return the boxes that were kept, or can be prompted."""
+        found = []
+        for box in self.boxes(name, PromptSetting('hbox')):
+            if box.status in (box_ops.OK, KEPT):
+                x, y, width, height = box.bbox or (*box.prompt_box[:2], 0, 0)
+                bounds = (x, y, x + width, y + height) if box.bbox else box.prompt_box
+                mask = partial(self.mask, name, box)
+                found.append(ImageObject(name, box.label, bounds, mask))
+        return found
+
+    def overview(self, name: str, side: int) -> Panel:
+        """Return an image with its masks, or its boxes where it has none."""
+        panel, boxes = self.crop(name, None, side), self.boxes(name, PromptSetting('hbox'))
+        panel.fine = panel.crowded([box.corners for box in boxes])
+        for box in boxes:
+            part = self.mask(name, box)
+            if part is None:
+                panel.polygon(box.corners, self.colour(box.label))
+            else:
+                panel.mask(part, self.colour(box.label))
+        return panel
+
+    def page(self, name: str, what: Collection[str], classes: Collection[str]) -> Page | None:
+        """Return the page of an image; None if it has no box of the wanted classes."""
+
+        def wanted(setting: PromptSetting) -> list[BoxEntry]:
+            boxes = self.boxes(name, setting)
+            return [box for box in boxes if not classes or box.category in classes]
+
+        boxes = wanted(self.settings[0])
+        if classes and not boxes:
             return None
-        return build_prompts(setting, self.shapes, chosen, self.width, self.height)
+        plain = self.crop(name, None, self.side)
+        plain.fine = plain.crowded([box.corners for box in boxes])
+        page = Page(name, self.note(boxes))
+        if 'boxes' in what:
+            self._draw_boxes(page, plain, boxes)
+        for setting in self.settings if 'prompts' in what else ():
+            panel = plain.copy(f'prompts: {prompt_name(setting)}')
+            prompted = [box for box in wanted(setting) if box.status in PROMPTED]
+            size = (round(side / plain.scale) for side in plain.picture.shape[1::-1])
+            prompts = prompts_of_record(setting, prompted, *size)
+            if prompts is not None:
+                draw_prompts(panel, prompts)
+            page.add(panel, prompt_swatches(setting))
+        self.draw_masks(page, plain, boxes, what, classes)
+        return page
+
+    def _draw_boxes(self, page: Page, plain: Panel, boxes: list[BoxEntry]) -> None:
+        panel, statuses = plain.copy('boxes'), {box.status for box in boxes}
+        draw_boxes(panel, boxes, self.shorts)
+        by_class = [box.label for box in boxes if box.status not in STATUS_COLOURS]
+        page.add(panel, class_swatches(by_class, self.classes))
+        for status, colour in STATUS_COLOURS.items():
+            if status in statuses:
+                line = 'line' if status == KEPT else 'dashed'
+                page.swatches.append(Swatch(status, colour, line))
 
 
-class BoxBrowser:
+class BoxBrowser(BoxSource):
     """The detection dataset of an annotate config, cut as the config says; needs no segmentor.
 
     Args:
-        config: An annotate config (see ``engine.config.load_config``).
+        config: An annotate config (see ``cli.load_config``).
         prompts: Settings to draw; empty takes the config's.
         split: Take only this split of the detection dataset.
         side: Longer side of a picture in pixels.
@@ -88,185 +172,116 @@ class BoxBrowser:
         side: int = 800,
         progress: Progress = iter,
     ):
-        self.settings = [PromptSetting.parse(name) for name in prompts or [config.prompt]]
+        settings = [PromptSetting.parse(name) for name in prompts or [config.prompt]]
         entry = dict(config.dataset, data_root=config.data_root)
-        kind = BOX_DATASETS.get(entry['type'])
-        options = getattr(kind, 'truth_options', None)
-        self.dataset: BoxDataset = build(BOX_DATASETS, entry | dict(options or {}), 'dataset')
+        options = getattr(BOX_DATASETS.get(entry['type']), 'truth_options', None)
+        self.dataset = build(BOX_DATASETS, entry | dict(options or {}), 'dataset')
         self.has_truth = options is not None
         self.kinds = ('boxes', 'prompts', 'truth') if self.has_truth else ('boxes', 'prompts')
         self.dataset.collect_classes(progress)
         self.plan = Plan(self.dataset, TileSpec.from_config(config.tile), progress)
-        self.side, self.name = side, self.dataset.root.resolve().name
-        self.classes = self.dataset.classes
-        self.shorts = abbreviations(self.classes)
+        super().__init__(self.dataset.root.resolve().name, self.dataset.classes, settings, side)
         scenes = self.dataset.scenes
-        self._units = {
-            unit.stem: unit
-            for unit in self.plan.units
-            if split is None or scenes[unit.scene].split == split
+        self._tiles = {
+            tile.stem: tile
+            for tile in self.plan.units
+            if split is None or scenes[tile.scene].split == split
         }
-        if not self._units:
+        if not self._tiles:
             known = sorted({str(scene.split) for scene in scenes})
             raise RefusedError(f'--split {split}: no image; splits here: {", ".join(known)}')
-        self.names = list(self._units)
-        self.sources = [self]
+        self.names = list(self._tiles)
 
-    def colour(self, label: int) -> Colour:
-        """Return the bright colour of a class."""
-        return class_colour(label)
+    def _scene_size(self, name: str) -> tuple[int, int]:
+        """Return width and height of the scene of an image.
 
-    def label(self, box: BoxLabel) -> int:
-        """Return the class index of a box."""
-        return self.dataset.table.index(box.category)
+        Raises:
+            ImageReadError: Its header can't be read.
+        """
+        return image_size(self.dataset.root / self.dataset.scenes[self._tiles[name].scene].image)
 
-    def unit_boxes(self, unit: Unit) -> UnitBoxes:
-        """Return the boxes that fall to a unit.
+    def _inside(self, name: str) -> Window:
+        """Return the window of the scene that an image shows, without padding."""
+        width, height = self._scene_size(name)
+        tile = self._tiles[name].window or Window(0, 0, width, height)
+        return Window(
+            tile.x, tile.y, min(tile.width, width - tile.x), min(tile.height, height - tile.y)
+        )
+
+    def size(self, name: str) -> tuple[int, int]:
+        """Return width and height of an image in pixels, without padding."""
+        window = self._inside(name)
+        return window.width, window.height
+
+    def boxes(self, name: str, setting: PromptSetting) -> list[BoxEntry]:
+        """Return the boxes of an image, with what a setting prompts.
 
         Raises:
             ImageReadError: The image's header can't be read.
             LabelReadError: The label file can't be read.
         """
-        width, height = image_size(self.dataset.root / self.dataset.scenes[unit.scene].image)
-        labels = self.dataset.labels(unit.scene).boxes
+        tile, window = self._tiles[name], self._inside(name)
+        labels = self.dataset.labels(tile.scene).boxes
         shapes = geometry(labels)
-        window = unit.window or Window(0, 0, width, height)
-        if unit.window:
-            rows = tiling.assign(shapes.polygons, [window], self.plan.tile.iof)[0]
+        if tile.window:
+            rows = tiling.assign(shapes.polygons, [tile.window], self.plan.tile.iof)[0]
             labels, shapes = [labels[row] for row in rows], shapes[rows]
-        size = min(window.width, width - window.x), min(window.height, height - window.y)
-        return UnitBoxes(labels, shapes.shifted(-window.x, -window.y), *size)
-
-    def named_boxes(self, name: str) -> UnitBoxes:
-        """Return the boxes of an image, with their RH-Boxes."""
-        return self.unit_boxes(self._units[name])
-
-    def truth(
-        self, unit: Unit, boxes: Iterable[BoxLabel]
-    ) -> Iterator[tuple[BoxLabel, MaskPart | None]]:
-        """Yield boxes with the part of their true mask that lies in a unit, or None."""
-        width, height = image_size(self.dataset.root / self.dataset.scenes[unit.scene].image)
-        tile = unit.window or Window(0, 0, width, height)
-        segmentations = self.dataset.ground_truth_of(unit.scene) if self.has_truth else {}
-        for box in boxes:
-            coded = masks.from_coco(segmentations.get(box.box_id), height, width)
-            yield box, None if coded is None else _inside(coded, tile)
-
-    def unit_window(self, unit: Unit, bounds: Sequence[float] | None = None) -> Window:
-        """Return a window of the scene: a unit without its padding, or a part of it."""
-        width, height = image_size(self.dataset.root / self.dataset.scenes[unit.scene].image)
-        tile = unit.window or Window(0, 0, width, height)
-        inside = min(tile.width, width - tile.x), min(tile.height, height - tile.y)
-        part = window_around(bounds, *inside)
-        return Window(tile.x + part.x, tile.y + part.y, part.width, part.height)
+        shapes = shapes.shifted(-window.x, -window.y)
+        enclosing = enclosing_boxes(setting, shapes)
+        size = window.width, window.height
+        statuses, reasons = box_ops.box_statuses(enclosing, shapes.polygons, *size)
+        seen, table = box_ops.clip(enclosing, *size), self.dataset.table
+        return [
+            BoxEntry.new(
+                i + 1, label.box_id, table.index(label.category),
+                table.classes[table.index(label.category)], setting.name, shapes.polygons[i],
+                None, seen[i], statuses[i], reasons[i],
+            )
+            for i, label in enumerate(labels)
+        ]  # fmt: skip
 
     def crop(self, name: str, bounds: Sequence[float] | None, side: int) -> Panel:
-        """Return an image, or what of it lies in ``bounds``."""
-        unit = self._units[name]
-        path = self.dataset.root / self.dataset.scenes[unit.scene].image
-        window = self.unit_window(unit, bounds)
+        """Return an image, or what of it lies around ``bounds``."""
+        tile = self._inside(name)
+        part = window_around(bounds, tile.width, tile.height)
+        path = self.dataset.root / self.dataset.scenes[self._tiles[name].scene].image
+        window = Window(tile.x + part.x, tile.y + part.y, part.width, part.height)
         panel = open_panel(SceneImage(path, stream=True), side, window)
-        if unit.window:  # points are those of the tile, not of the scene
-            panel.origin = window.x - unit.window.x, window.y - unit.window.y
+        panel.origin = part.x, part.y  # points are those of the tile, not of the scene
         return panel
 
-    def instances(self, name: str) -> list[Instance]:
-        """Return the boxes that aren't degenerate or outside, with true masks where there are."""
-        unit = self._units[name]
-        found = self.unit_boxes(unit)
-        statuses = found.box_statuses(PromptSetting('hbox'))
-        return [
-            Instance(name, self.label(box), tuple(bounds), partial(self.mask, name, box))
-            for box, bounds, status in zip(found.labels, found.shapes.hboxes, statuses, strict=True)
-            if status == box_ops.OK
-        ]
-
-    def mask(self, name: str, box: BoxLabel) -> MaskPart | None:
+    def mask(self, name: str, box: BoxEntry) -> MaskPart | None:
         """Return the part of a box's true mask that lies in an image, or None."""
-        return next(self.truth(self._units[name], [box]))[1]
-
-    def overview(self, name: str, side: int) -> Panel:
-        """Return an image with its true masks, or its boxes where it has none."""
-        panel, unit = self.crop(name, None, side), self._units[name]
-        boxes = self.unit_boxes(unit)
-        panel.fine = panel.crowded(boxes.shapes.polygons)
-        found = self.truth(unit, boxes.labels)
-        for (box, part), polygon in zip(found, boxes.shapes.polygons, strict=True):
-            colour = class_colour(self.label(box))
-            if part is None:
-                panel.polygon(polygon, colour)
-            else:
-                panel.mask(part[0], colour, *part[1:])
-        return panel
-
-    def page(self, name: str, what: Collection[str], classes: Collection[str]) -> Page | None:
-        """Return the page of an image; None if it has no box of the wanted classes."""
-        unit = self._units[name]
-        boxes = self.unit_boxes(unit)
-        names = [self.classes[self.label(box)] for box in boxes.labels]
-        rows = np.array([i for i, each in enumerate(names) if not classes or each in classes], int)
-        if classes and not len(rows):
+        if not self.has_truth:
             return None
-        plain = self.crop(name, None, self.side)
-        plain.fine = plain.crowded(boxes.shapes.polygons[rows])
-        statuses = boxes.box_statuses(self.settings[0])
-        counts = Counter(statuses[row] for row in rows)
-        lost = ''.join(
-            f', {counts[status]} {status}' for status in sorted(counts) if status != box_ops.OK
-        )
-        page = Page(name, [], note=f'{len(rows)} boxes{lost}' if len(rows) else 'no boxes')
-        if 'boxes' in what:
-            self._draw_boxes(page, plain, boxes, rows)
-        for setting in self.settings if 'prompts' in what else ():
-            panel = plain.again(f'prompts: {prompt_name(setting)}')
-            prompts = boxes.prompts(setting, rows)
-            if prompts is not None:
-                draw_prompts(panel, prompts)
-            page.panels.append(panel)
-            _add(page, prompt_swatches(setting))
-        if 'truth' in what:
-            self._draw_truth(page, plain, unit, [boxes.labels[row] for row in rows])
-        return page
+        width, height = self._scene_size(name)
+        truth = self.dataset.ground_truth_of(self._tiles[name].scene).get(box.box_id)
+        coded = masks.from_coco(truth, height, width)
+        if coded is None:
+            return None
+        (x, y, mask), tile = masks.crop(coded), self._inside(name)
+        x0, y0 = max(x, tile.x), max(y, tile.y)
+        mask = mask[y0 - y : tile.y + tile.height - y, x0 - x : tile.x + tile.width - x]
+        return (x0 - tile.x, y0 - tile.y, mask) if mask.size else None
 
-    def _draw_boxes(self, page: Page, plain: Panel, boxes: UnitBoxes, rows: np.ndarray) -> None:
-        panel, statuses = plain.again('boxes as labelled'), boxes.box_statuses(self.settings[0])
-        polygons, tags = boxes.shapes.polygons, []
-        for row in rows:
-            label = self.label(boxes.labels[row])
-            lost = statuses[row] != box_ops.OK
-            colour = STATUS_COLOURS[statuses[row]] if lost else class_colour(label)
-            text = f'{self.shorts[label]}: {statuses[row]}' if lost else self.shorts[label]
-            panel.polygon(polygons[row], colour, dashed=lost)
-            if statuses[row] == box_ops.DEGENERATE:
-                panel.cross(polygons[row].mean(0), colour)
-            tags.append((polygons[row], text, colour))
-        panel.tags(tags)
-        page.panels.append(panel)
-        _add(page, class_swatches((self.label(boxes.labels[row]) for row in rows), self.classes))
-        lost = sorted({statuses[row] for row in rows} - {box_ops.OK})
-        _add(
-            page, [Swatch(f'box is {status}', STATUS_COLOURS[status], 'dashed') for status in lost]
-        )
+    def note(self, boxes: list[BoxEntry]) -> str:
+        """Return the number of boxes, and of those that can't be prompted."""
+        counts = Counter(box.status for box in boxes)
+        lost = [f', {counts[status]} {status}' for status in sorted(counts) if status != box_ops.OK]
+        return f'{len(boxes)} boxes{"".join(lost)}' if boxes else 'no boxes'
 
-    def _draw_truth(self, page: Page, plain: Panel, unit: Unit, boxes: list[BoxLabel]) -> None:
-        panel, count = plain.again(''), 0
-        for box, part in self.truth(unit, boxes):
+    def draw_masks(
+        self, page: Page, plain: Panel, boxes: list[BoxEntry], what: Collection[str],
+        classes: Collection[str],
+    ) -> None:  # fmt: skip
+        """Add a panel with the true masks."""
+        if 'truth' not in what:
+            return
+        panel, count = plain.copy(), 0
+        for box in boxes:
+            part = self.mask(page.name, box)
             if part is not None:
-                panel.mask(part[0], class_colour(self.label(box)), *part[1:])
+                panel.mask(part, class_colour(box.label))
                 count += 1
         panel.caption = f'true masks: {count} of {len(boxes)} boxes have one'
-        page.panels.append(panel)
-
-
-def _inside(coded: dict, tile: Window) -> MaskPart | None:
-    """Return what of a scene's RLE mask lies in a tile, in pixels of the tile."""
-    x, y, width, height = masks.bbox(coded)
-    x0, x1 = np.clip([x, x + width], tile.x, tile.x + tile.width).tolist()
-    y0, y1 = np.clip([y, y + height], tile.y, tile.y + tile.height).tolist()
-    if x0 == x1 or y0 == y1:
-        return None
-    return masks.decode(coded)[y0:y1, x0:x1], x0 - tile.x, y0 - tile.y
-
-
-def _add(page: Page, swatches: list[Swatch]) -> None:
-    page.swatches += [swatch for swatch in swatches if swatch not in page.swatches]
+        page.add(panel)

@@ -1,15 +1,59 @@
-"""Pages of panels under a title, and grids of pictures."""
+"""Pages of panels under a title, and what all kinds of browsed data have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import cv2
 import numpy as np
 
-from samrs_mm.drawing.lettering import Swatch, key, paste, shortened, text_picture
-from samrs_mm.drawing.panels import Panel
+from samrs_mm.core.abbreviations import abbreviations
+from samrs_mm.core.tiling import Window
+from samrs_mm.drawing.colours import Colour, class_colour
+from samrs_mm.drawing.layout import MARGIN, Swatch, captioned, grid, key
+from samrs_mm.drawing.lettering import line
+from samrs_mm.drawing.panels import MaskPart, Panel
 
-_MARGIN, _TITLE, _CAPTION = 10, 20, 15
+_TITLE, _NOTE, _THUMBNAIL = 20, 15, 240
+_ROOM, _LEAST = 1.5, 40
+
+
+@dataclass(frozen=True)
+class ImageObject:
+    """One object of an image.
+
+    Args:
+        image: Name of the image.
+        label: Class index.
+        bounds: x0, y0, x1, y1 in pixels of the image.
+        mask: Returns its mask, or None if it has none.
+    """
+
+    image: str
+    label: int
+    bounds: Sequence[float]
+    mask: Callable[[], MaskPart | None]
+
+
+class Source(Protocol):
+    """One dataset with classes of its own."""
+
+    name: str
+    classes: tuple[str, ...]
+    names: list[str]
+    """Names of all images, in an order that doesn't change."""
+
+    def colour(self, label: int) -> Colour:
+        """Return the RGB colour of a class."""
+
+    def objects(self, name: str) -> list[ImageObject]:
+        """Return the objects of an image."""
+
+    def crop(self, name: str, bounds: Sequence[float] | None, side: int) -> Panel:
+        """Return an image, or what of it lies around ``bounds``, with nothing drawn on it."""
+
+    def overview(self, name: str, side: int) -> Panel:
+        """Return an image with its masks, or its boxes if it has no masks."""
 
 
 @dataclass
@@ -18,84 +62,83 @@ class Page:
 
     Args:
         name: Name of the image; the page's file is called after it.
+        note: What else is to know, in a line.
         panels: Pictures of one size.
         swatches: What the colours mean.
-        note: What else is to know, in a line.
         cover: Which panel stands for the page in an index.
     """
 
     name: str
-    panels: list[Panel]
-    swatches: list[Swatch] = field(default_factory=list)
     note: str = ''
+    panels: list[Panel] = field(default_factory=list)
+    swatches: list[Swatch] = field(default_factory=list)
     cover: int = 0
+
+    def add(self, panel: Panel, swatches: Iterable[Swatch] = ()) -> None:
+        """Add a panel, and the swatches that are not yet there."""
+        self.panels.append(panel)
+        self.swatches += [swatch for swatch in swatches if swatch not in self.swatches]
 
     def draw(self) -> np.ndarray:
         """Return the page as ``(H, W, 3)`` uint8 RGB: title, note, panels, key."""
         columns = len(self.panels) if len(self.panels) < 4 else -(-len(self.panels) // 2)
-        cells = [captioned(panel.picture, panel.caption) for panel in self.panels]
-        body = grid(cells, columns)
-        width = body.shape[1] - 2 * _MARGIN
-        head = [line(self.name, width, _TITLE), line(self.note, width, _CAPTION)]
-        parts = [*head[: 2 if self.note else 1], body, key(self.swatches, width)]
-        return cv2.vconcat([_widened(part, body.shape[1]) for part in parts if len(part)])
+        body = grid([captioned(panel.picture, panel.caption) for panel in self.panels], columns)
+        width = body.shape[1] - 2 * MARGIN
+        head = [line(self.name, width, _TITLE)]
+        if self.note:
+            head.append(line(self.note, width, _NOTE))
+        narrow = [*head, key(self.swatches, width)]
+        *head, foot = [_widened(part) for part in narrow]
+        return cv2.vconcat([*head, body, foot])
+
+    def thumbnail(self, name: str) -> np.ndarray:
+        """Return the cover under a name, for an index."""
+        picture = self.panels[self.cover].picture
+        scale = min(_THUMBNAIL / max(picture.shape[:2]), 1)
+        size = [max(round(length * scale), 1) for length in picture.shape[1::-1]]
+        return captioned(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), name, 13)
 
 
-def line(text: str, width: int, size: int) -> np.ndarray:
-    """Return a line of text on white, exactly ``width`` pixels wide; long texts are cut."""
-    patch = text_picture(shortened(text, size, width - 6), size)
-    row = np.full((patch.shape[0], width, 3), 255, np.uint8)
-    paste(row, patch, 0, 0)
-    return row
+def _widened(part: np.ndarray) -> np.ndarray:
+    return np.pad(part, ((0, 0), (MARGIN, MARGIN), (0, 0)), constant_values=255)
 
 
-def captioned(picture: np.ndarray, caption: str, size: int = _CAPTION) -> np.ndarray:
-    """Return a picture with a caption above it."""
-    return cv2.vconcat([line(caption, picture.shape[1], size), picture]) if caption else picture
-
-
-def grid(cells: Sequence[np.ndarray], columns: int, margin: int = _MARGIN) -> np.ndarray:
-    """Return pictures in rows on white; each row is as high as its highest, columns likewise.
-
-    Args:
-        cells: ``(H, W, 3)`` uint8 RGB, at least one.
-        columns: Pictures in a row.
-        margin: Pixels around each picture.
-    """
-    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
-    widths = [max(row[k].shape[1] for row in rows if k < len(row)) for k in range(len(rows[0]))]
-    heights = [max(cell.shape[0] for cell in row) for row in rows]
-    size = sum(heights) + margin * (len(rows) + 1), sum(widths) + margin * (len(widths) + 1)
-    picture = np.full((*size, 3), 255, np.uint8)
-    y = margin
-    for row, height in zip(rows, heights, strict=True):
-        x = margin
-        for cell, width in zip(row, widths, strict=False):
-            paste(picture, cell, x, y)
-            x += width + margin
-        y += height + margin
-    return picture
-
-
-def contact_sheet(pages: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
-    """Return a grid of named thumbnails.
+def class_swatches(
+    labels: Iterable[int], classes: Sequence[str], colour: Callable[[int], Colour] = class_colour
+) -> list[Swatch]:
+    """Return an entry per class, with its abbreviation where it has one.
 
     Args:
-        pages: Name and thumbnail of each, at least one.
+        labels: Class indices.
+        classes: Names of all classes.
+        colour: Returns the colour of a class.
     """
-    cells = [captioned(picture, name, 13) for name, picture in pages]
-    return grid(cells, min(len(cells), 6))
+    names = full_names(classes)
+    return [Swatch(names[label], colour(label)) for label in sorted(set(labels))]
 
 
-def thumbnail(picture: np.ndarray, side: int = 240) -> np.ndarray:
-    """Return a picture reduced so that it fits a square of ``side`` pixels."""
-    scale = min(side / max(picture.shape[:2]), 1)
-    size = [max(round(length * scale), 1) for length in picture.shape[1::-1]]
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+def full_names(classes: Sequence[str]) -> list[str]:
+    """Return class names with their abbreviations, where they have one."""
+    pairs = zip(classes, abbreviations(classes), strict=True)
+    return [name if short == name else f'{short}  {name}' for name, short in pairs]
 
 
-def _widened(part: np.ndarray, width: int) -> np.ndarray:
-    left = _MARGIN if part.shape[1] < width else 0
-    return cv2.copyMakeBorder(
-        part, 0, 0, left, width - left - part.shape[1], cv2.BORDER_CONSTANT, value=(255,) * 3
-    )
+def window_around(bounds: Sequence[float] | None, width: int, height: int) -> Window:
+    """Return the square window that shows an object with some of what is around it.
+
+    Args:
+        bounds: x0, y0, x1, y1 of the object in pixels; None takes the whole image.
+        width: Image width in pixels.
+        height: Image height in pixels.
+
+    Returns:
+        A window inside the image, of at least 40 px where the image has them.
+    """
+    if bounds is None:
+        return Window(0, 0, width, height)
+    x0, y0, x1, y1 = np.clip(bounds, 0, [width, height, width, height]).tolist()
+    side = int(np.ceil(max((x1 - x0) * _ROOM, (y1 - y0) * _ROOM, _LEAST)))
+    size = min(side, width), min(side, height)
+    x = int(np.clip((x0 + x1 - size[0]) / 2, 0, width - size[0]))
+    y = int(np.clip((y0 + y1 - size[1]) / 2, 0, height - size[1]))
+    return Window(x, y, *size)

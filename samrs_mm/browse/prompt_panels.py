@@ -1,12 +1,15 @@
-"""Prompts drawn so that each kind is told apart (the paper's Figure 3)."""
+"""Prompts, each kind in a style of its own (the paper's Figure 3)."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from samrs_mm.core.boxes import bounding_boxes, clip, corners
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
-from samrs_mm.drawing.lettering import Swatch
+from samrs_mm.drawing.colours import ORANGE, SKY, YELLOW, Colour
+from samrs_mm.drawing.layout import Swatch
 from samrs_mm.drawing.panels import Panel
-from samrs_mm.drawing.strokes import ORANGE, SKY, YELLOW, Colour
+from samrs_mm.formats.annotated.record import BoxEntry
 
 POINT: Colour = (255, 0, 255)
 STYLES: dict[str, tuple[str, Colour, bool]] = {
@@ -30,8 +33,8 @@ def prompt_swatches(setting: PromptSetting) -> list[Swatch]:
     """Return what the strokes of a setting's prompts mean."""
     swatches = []
     if setting.mask:
-        name = f'{STYLES[setting.mask][0]}-M (mask prompt)'
-        swatches.append(Swatch(name, STYLES[setting.mask][1], 'hatch'))
+        name, colour, _ = STYLES[setting.mask]
+        swatches.append(Swatch(f'{name}-M (mask prompt)', colour, 'hatch'))
     if setting.box:
         name, colour, dashed = STYLES[setting.box]
         swatches.append(Swatch(f'{name} prompt', colour, 'dashed' if dashed else 'line'))
@@ -43,21 +46,18 @@ def prompt_swatches(setting: PromptSetting) -> list[Swatch]:
 def draw_prompts(panel: Panel, prompts: PromptBatch) -> None:
     """Draw the prompts of an image: mask prompts hatched, boxes over them, points on top."""
     setting = prompts.setting
-    if prompts.regions is not None:
-        for region in prompts.regions:
-            panel.hatch(region, STYLES[setting.mask][1])
+    for region in () if prompts.regions is None else prompts.regions:
+        panel.hatch(region, STYLES[setting.mask][1])
     boxes = prompts.polygons if prompts.boxes is None else corners(prompts.boxes)
-    if boxes is not None:
+    for box in () if boxes is None else boxes:
         _, colour, dashed = STYLES[setting.box]
-        for box in boxes:
-            panel.polygon(box, colour, dashed)
-    if prompts.points is not None:
-        for point in prompts.points:
-            panel.cross(point, POINT)
+        panel.polygon(box, colour, dashed)
+    for point in () if prompts.points is None else prompts.points:
+        panel.cross(point, POINT)
 
 
 def prompts_of_record(
-    setting: PromptSetting, boxes: list[dict], width: int, height: int
+    setting: PromptSetting, boxes: Sequence[BoxEntry], width: int, height: int
 ) -> PromptBatch | None:
     """Return the prompts that a record's boxes were given; None if there were none.
 
@@ -72,15 +72,15 @@ def prompts_of_record(
     """
     if not boxes:
         return None
-    polygons = np.array([box['polygon'] for box in boxes], float)
-    hulls = clip(bounding_boxes(polygons), width, height)
-    if all(box['prompt_box'] for box in boxes):
-        hulls = np.array([box['prompt_box'] for box in boxes], float)
-    centres = polygons.mean(1) if setting.oriented else (hulls[:, :2] + hulls[:, 2:]) / 2
-    regions = polygons if setting.mask == 'rbox' else corners(hulls)
+    polygons = np.array([box.corners for box in boxes])
+    bounds = clip(bounding_boxes(polygons), width, height)
+    if all(box.prompt_box for box in boxes):
+        bounds = np.array([box.prompt_box for box in boxes], float)
+    centres = polygons.mean(1) if setting.oriented else (bounds[:, :2] + bounds[:, 2:]) / 2
+    regions = polygons if setting.mask == 'rbox' else corners(bounds)
     return PromptBatch(
         setting,
-        boxes=hulls if setting.box in ('hbox', 'rhbox') else None,
+        boxes=bounds if setting.box in ('hbox', 'rhbox') else None,
         points=np.clip(centres, 0, [width, height]) if setting.point else None,
         regions=regions if setting.mask else None,
         polygons=polygons if setting.box == 'rbox' else None,

@@ -11,15 +11,13 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATA_SAMPLERS, DATASETS, init_default_scope
 
-from samrs_mm.browse.browsing import Instance, class_swatches
-from samrs_mm.browse.crops import window_around
-from samrs_mm.browse.pages import Page
+from samrs_mm.browse.pages import ImageObject, Page, class_swatches, window_around
 from samrs_mm.core.classes import palette_for
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.segmentation.seeded import seeded
 from samrs_mm.datasets.transforms.loading import LoadWindow
+from samrs_mm.drawing.colours import Colour
 from samrs_mm.drawing.panels import Panel, pixel_panel
-from samrs_mm.drawing.strokes import Colour
 from samrs_mm.registry import build
 
 _SMALLEST_OBJECT = 12
@@ -64,23 +62,21 @@ class LabelledSource:
         """Return the index of an image in the whole; None if it isn't here."""
         return None if name not in self._index else self.first + self._index[name]
 
-    def load(self, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+    def load(self, number: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Return an image ``(H, W, 3)`` RGB and its label ``(H, W)``, as they are on disk.
+
+        Args:
+            number: Index of the image in this dataset.
 
         Raises:
             SamrsError: One can't be read, or they don't fit.
         """
-        return self.load_number(self._index[name])
-
-    def load_number(self, number: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """As ``load``, of this dataset's image ``number``."""
-        info = self.dataset.get_data_info(number)
-        results = LoadWindow()(dict(info, seg_fields=[]))
+        results = LoadWindow()(dict(self.dataset.get_data_info(number), seg_fields=[]))
         return np.ascontiguousarray(results['img'][..., ::-1]), results.get('gt_seg_map')
 
-    def instances(self, name: str) -> list[Instance]:
+    def objects(self, name: str) -> list[ImageObject]:
         """Return the connected regions of each class, largest first."""
-        _, labels = self.load(name)
+        _, labels = self.load(self._index[name])
         found = []
         for label in np.unique(labels[labels < len(self.classes)]).tolist():
             _, regions, boxes, _ = cv2.connectedComponentsWithStats(np.uint8(labels == label))
@@ -88,23 +84,22 @@ class LabelledSource:
                 x, y, width, height, area = boxes[number].tolist()
                 if area >= _SMALLEST_OBJECT:
                     part = regions[y : y + height, x : x + width] == number
-                    mask = partial(tuple, (part, x, y))
-                    found.append(Instance(name, label, (x, y, x + width, y + height), mask))
+                    mask = partial(tuple, (x, y, part))
+                    found.append(ImageObject(name, label, (x, y, x + width, y + height), mask))
         return found
 
     def crop(self, name: str, bounds: Sequence[float] | None, side: int) -> Panel:
         """Return an image, or what of it lies in ``bounds``."""
-        image, _ = self.load(name)
+        image, _ = self.load(self._index[name])
         window = window_around(bounds, image.shape[1], image.shape[0])
-        rows, columns = (slice(window.y, window.y + window.height),
-                         slice(window.x, window.x + window.width))  # fmt: skip
-        panel = pixel_panel(image[rows, columns], side)
+        rows = slice(window.y, window.y + window.height)
+        panel = pixel_panel(image[rows, window.x : window.x + window.width], side)
         panel.origin = window.x, window.y
         return panel
 
     def overview(self, name: str, side: int) -> Panel:
         """Return an image with its label map."""
-        image, labels = self.load(name)
+        image, labels = self.load(self._index[name])
         panel = pixel_panel(image, side)
         if labels is not None:
             panel.labels(labels, self.palette)
@@ -145,11 +140,6 @@ class SampleBrowser:
         self.dataset.full_init()
         self.sources = self._sources()
         self._firsts = [source.first for source in self.sources]
-
-    @property
-    def batch_size(self) -> int:
-        """Samples of a batch of one rank."""
-        return self.loader.batch_size
 
     def _sources(self) -> list[LabelledSource]:
         parts = getattr(self.dataset, 'datasets', [self.dataset])
@@ -196,12 +186,14 @@ class SampleBrowser:
     def _source_of(self, index: int) -> LabelledSource:
         return self.sources[bisect.bisect_right(self._firsts, index) - 1]
 
-    def page(self, draw: tuple[int, int], classes: Collection[str]) -> Page | None:
+    def page(
+        self, draw: tuple[int, int], what: Collection[str], classes: Collection[str]
+    ) -> Page | None:
         """Return the page of a sample; None if none of the wanted classes is in it."""
         index, seed = draw
         source = self._source_of(index)
         if self.raw:
-            image, labels = source.load_number(index - source.first)
+            image, labels = source.load(index - source.first)
         else:
             image, labels = self._augmented(index, seed)
         if classes:
@@ -211,22 +203,16 @@ class SampleBrowser:
             labels = np.where(np.isin(labels, wanted), labels, 255)
         size = f'{image.shape[1]} x {image.shape[0]} px'
         state = 'before augmentation' if self.raw else 'as the network sees it'
-        plain = pixel_panel(image, self.side, state)
-        page = Page(self.name(index), [plain], note=f'source {source.name}, {size}')
+        page = Page(self.name(index), f'source {source.name}, {size}')
+        page.add(pixel_panel(image, self.side, state))
         if labels is not None:
-            self._add_labels(page, plain, source, labels)
+            panel = page.panels[0].copy('labels')
+            panel.labels(labels, source.palette)
+            present = np.unique(labels[labels < len(source.classes)]).tolist()
+            page.add(panel, class_swatches(present, source.classes, source.colour))
+            page.cover = 1
+            page.note += f', {100 * np.mean(labels < len(source.classes)):.0f} % labelled'
         return page
-
-    def _add_labels(
-        self, page: Page, plain: Panel, source: LabelledSource, labels: np.ndarray
-    ) -> None:
-        panel = plain.again('labels')
-        panel.labels(labels, source.palette)
-        page.panels.append(panel)
-        page.cover = 1
-        present = np.unique(labels[labels < len(source.classes)])
-        page.swatches = class_swatches(present.tolist(), source.classes, source.colour)
-        page.note += f', {100 * np.mean(labels < len(source.classes)):.0f} % labelled'
 
     def _augmented(self, index: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
         with seeded(seed):

@@ -11,19 +11,22 @@ import cv2
 import numpy as np
 
 from samrs_mm.browse.box_pages import BoxBrowser
-from samrs_mm.browse.browsing import Instance, Source, class_swatches, full_name
-from samrs_mm.browse.pages import captioned, grid, line
-from samrs_mm.browse.prompt_panels import BASIC_SETTINGS, draw_prompts, prompt_name
-from samrs_mm.core.abbreviations import abbreviations
-from samrs_mm.core.boxes import BoxLabel
+from samrs_mm.browse.pages import ImageObject, Source, class_swatches, full_names
+from samrs_mm.browse.prompt_panels import (
+    BASIC_SETTINGS,
+    draw_prompts,
+    prompt_name,
+    prompts_of_record,
+)
+from samrs_mm.core.boxes import OK, corners
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.prompts import PromptSetting
-from samrs_mm.drawing.lettering import key, paste
+from samrs_mm.drawing.layout import captioned, grid, key
+from samrs_mm.drawing.lettering import line, paste
 from samrs_mm.drawing.panels import Panel
 
-_CELL, _PROMPT_CELL, _IMAGE, _GAP, _NAME = 128, 220, 300, 6, 230
-_TELL = Callable[[SamrsError], None]
-Progress = Callable[[Iterable], Iterator]
+_CELL, _PROMPT_CELL, _IMAGE, _NAME = 128, 220, 300, 230
+Report = Callable[[SamrsError], None]
 
 
 def shuffled(names: list[str], seed: int) -> list[str]:
@@ -37,8 +40,8 @@ def class_sheet(
     count: int,
     seed: int,
     classes: Collection[str],
-    tell: _TELL,
-    progress: Progress = iter,
+    report: Report,
+    progress: Callable[[Iterable], Iterator] = iter,
 ) -> np.ndarray:
     """Return a row for each class: its name, and pairs of a crop and the crop with the mask.
 
@@ -50,37 +53,33 @@ def class_sheet(
         count: Objects of a class.
         seed: Of the order, and of which object of an image is taken.
         classes: Only these; empty takes all.
-        tell: Told of what can't be read.
+        report: Called with what can't be read.
         progress: Wraps the pass over the images.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.
     """
     wanted = [i for i, name in enumerate(source.classes) if not classes or name in classes]
-    found = _gather(source, wanted, count, seed, tell, progress)
-    shorts, width = abbreviations(source.classes), count * (2 * _CELL + _GAP + 2)
-    rows = [line(f'{source.name}: {len(wanted)} classes, image and mask', _NAME + width, 20)]
+    found = _gather(source, wanted, count, seed, report, progress)
+    names, cells = full_names(source.classes), []
     for label in wanted:
-        row = np.full((_CELL + _GAP, _NAME + width, 3), 255, np.uint8)
-        name = line(full_name(source.classes[label], shorts[label]), _NAME - 2 * _GAP, 15)
-        paste(row, name, _GAP, _CELL // 2 - 22)
-        paste(row, _swatch(source.colour(label)), _GAP + 3, _CELL // 2 + 2)
-        if not found[label]:
-            paste(row, line('none found', 120, 15), _NAME, _CELL // 2 - 22)
-        for place, instance in enumerate(found[label]):
-            pair = _pair(source, instance, tell)
-            paste(row, pair, _NAME + place * (2 * _CELL + _GAP + 2), _GAP // 2)
-        rows.append(row)
-    return cv2.vconcat(rows)
-
-
-def _swatch(colour: tuple[int, int, int]) -> np.ndarray:
-    return np.full((12, 60, 3), colour, np.uint8)
+        name = np.full((_CELL, _NAME, 3), 255, np.uint8)
+        paste(name, line(names[label], _NAME, 15), 0, _CELL // 2 - 24)
+        name[_CELL // 2 : _CELL // 2 + 12, 3:63] = source.colour(label)
+        pairs = [_pair(source, item, report) for item in found[label]]
+        blank = np.full((_CELL, 2 * _CELL + 2, 3), 255, np.uint8)
+        if not pairs:
+            pairs = [blank.copy()]
+            paste(pairs[0], line('none found', 120, 15), 0, _CELL // 2 - 24)
+        cells += [name, *pairs, *[blank] * (count - len(pairs))]
+    sheet = grid(cells, count + 1, margin=6)
+    title = f'{source.name}: {len(wanted)} classes, image and mask'
+    return cv2.vconcat([line(title, sheet.shape[1], 20), sheet])
 
 
 def _gather(
-    source: Source, labels: list[int], count: int, seed: int, tell: _TELL, progress: Progress
-) -> dict[int, list[Instance]]:
+    source: Source, labels: list[int], count: int, seed: int, report: Report, progress: Callable
+) -> dict[int, list[ImageObject]]:
     """Return up to ``count`` objects of each class, from as many images as it takes."""
     rng = np.random.default_rng(seed)
     chosen, spare = defaultdict(list), defaultdict(list)
@@ -88,38 +87,36 @@ def _gather(
         if all(len(chosen[label]) >= count for label in labels):
             break
         try:
-            instances = source.instances(name)
+            objects = source.objects(name)
         except SamrsError as error:
-            tell(error)
+            report(error)
             continue
         for label in labels:
-            mine = [instance for instance in instances if instance.label == label]
+            mine = [item for item in objects if item.label == label]
             if mine:
-                order = rng.permutation(len(mine))[:count]
-                chosen[label].append(mine[order[0]])
-                spare[label] += [mine[index] for index in order[1:]]
-                spare[label] = spare[label][:count]
+                first, *others = rng.permutation(len(mine))[:count]
+                chosen[label].append(mine[first])
+                spare[label] = (spare[label] + [mine[index] for index in others])[:count]
     return {label: (chosen[label] + spare[label])[:count] for label in labels}
 
 
-def _pair(source: Source, instance: Instance, tell: _TELL) -> np.ndarray:
+def _pair(source: Source, item: ImageObject, report: Report) -> np.ndarray:
     """Return a crop and, right of it, the crop with the object's mask, or with its box."""
     pair = np.full((_CELL, 2 * _CELL + 2, 3), 255, np.uint8)
     try:
-        plain = source.crop(instance.image, instance.bounds, _CELL)
-        part = instance.mask()
+        plain, part = source.crop(item.image, item.bounds, _CELL), item.mask()
     except SamrsError as error:
-        tell(error)
+        report(error)
         return pair
-    panel, colour = plain.again(''), source.colour(instance.label)
+    panel, colour = plain.copy(), source.colour(item.label)
     if part is not None:
+        x, y, mask = part
         panel.picture //= 2
-        shown = panel.sample(*part)
-        panel.picture[shown] = plain.picture[shown]
-        panel.mask(part[0], colour, *part[1:])
+        window, shown = panel.seen(mask, x, y)
+        panel.picture[window][shown] = plain.picture[window][shown]
+        panel.mask(part, colour)
     else:
-        x0, y0, x1, y1 = instance.bounds
-        panel.polygon(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]), colour)
+        panel.polygon(corners(np.array([item.bounds], float))[0], colour)
     paste(pair, _squared(plain.picture), 0, 0)
     paste(pair, _squared(panel.picture), _CELL + 2, 0)
     return pair
@@ -127,14 +124,12 @@ def _pair(source: Source, instance: Instance, tell: _TELL) -> np.ndarray:
 
 def _squared(picture: np.ndarray, side: int = _CELL) -> np.ndarray:
     """Return a picture enlarged to ``side`` if it is smaller."""
-    scale = side / max(picture.shape[:2])
-    if scale <= 1:
-        return picture
+    scale = max(side / max(picture.shape[:2]), 1)
     return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
 
 
 def image_sheet(
-    source: Source, count: int, seed: int, tell: _TELL, names: Iterable[str] = ()
+    source: Source, count: int, seed: int, report: Report, names: Iterable[str] = ()
 ) -> np.ndarray | None:
     """Return a grid of images, each beside itself with its masks, and a key of all classes.
 
@@ -142,7 +137,7 @@ def image_sheet(
         source: The dataset.
         count: Images; those that can't be read are replaced by others.
         seed: Of which images are taken.
-        tell: Told of what can't be read.
+        report: Called with what can't be read.
         names: Take these images instead.
 
     Returns:
@@ -155,7 +150,7 @@ def image_sheet(
         try:
             plain, masked = source.crop(name, None, _IMAGE), source.overview(name, _IMAGE)
         except SamrsError as error:
-            tell(error)
+            report(error)
             continue
         both = grid([plain.picture, masked.picture], 2, margin=1)
         cells.append(captioned(both, name, 12))
@@ -168,7 +163,7 @@ def image_sheet(
 
 
 def prompt_sheet(
-    browser: BoxBrowser, count: int, seed: int, classes: Collection[str], tell: _TELL
+    browser: BoxBrowser, count: int, seed: int, classes: Collection[str], report: Report
 ) -> np.ndarray | None:
     """Return a row for each of some objects: its true mask, and each basic prompt.
 
@@ -177,7 +172,7 @@ def prompt_sheet(
         count: Objects, each of another image if there are enough.
         seed: Of which objects are taken.
         classes: Only of these; empty takes all.
-        tell: Told of what can't be read.
+        report: Called with what can't be read.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB, or None if there is no box.
@@ -189,53 +184,41 @@ def prompt_sheet(
         try:
             row = _prompt_row(browser, name, classes, rng)
         except SamrsError as error:
-            tell(error)
+            report(error)
             continue
         rows += [row] if row else []
     if not rows:
         return None
-    title = line('the basic prompts', 600, 20)
     body = grid([cell for row in rows for cell in row], len(rows[0]))
-    sheet = np.full((title.shape[0] + body.shape[0], body.shape[1], 3), 255, np.uint8)
-    paste(sheet, title, 10, 0)
-    paste(sheet, body, 0, title.shape[0])
-    return sheet
+    return cv2.vconcat([line('the basic prompts', body.shape[1], 20), body])
 
 
 def _prompt_row(
     browser: BoxBrowser, name: str, classes: Collection[str], rng: np.random.Generator
 ) -> list[np.ndarray]:
-    boxes = browser.named_boxes(name)
-    settings = [PromptSetting(name) for name in BASIC_SETTINGS]
-    labels = [browser.label(box) for box in boxes.labels]
+    boxes = browser.boxes(name, PromptSetting('rhbox'))
     good = [
-        row
-        for row, fate in enumerate(boxes.box_statuses(PromptSetting('rhbox')))
-        if fate == 'ok' and (not classes or browser.classes[labels[row]] in classes)
+        i
+        for i, box in enumerate(boxes)
+        if box.status == OK and (not classes or box.category in classes)
     ]
     if not good:
         return []
-    row = int(rng.choice(good))
-    x0, y0, x1, y1 = boxes.shapes.rhboxes[row]
-    wide = (x1 - x0) / 4, (y1 - y0) / 4
-    bounds = (x0 - wide[0], y0 - wide[1], x1 + wide[0], y1 + wide[1])
-    plain = browser.crop(name, bounds, _PROMPT_CELL)
-    cells = [_truth_cell(browser, name, plain, boxes.labels[row], labels[row])]
-    for setting in settings:
-        panel = plain.again('')
-        draw_prompts(panel, boxes.prompts(setting, np.array([row])))
-        cells.append(_prompt_cell(panel, prompt_name(setting)))
-    return cells
-
-
-def _truth_cell(
-    browser: BoxBrowser, name: str, plain: Panel, box: BoxLabel, label: int
-) -> np.ndarray:
-    panel, part = plain.again(''), browser.mask(name, box)
+    chosen = int(rng.choice(good))
+    box = boxes[chosen]
+    x0, y0, x1, y1 = box.prompt_box
+    around = (x1 - x0) / 4, (y1 - y0) / 4
+    bounds = (x0 - around[0], y0 - around[1], x1 + around[0], y1 + around[1])
+    plain, part = browser.crop(name, bounds, _PROMPT_CELL), browser.mask(name, box)
+    panels = [plain.copy(box.category)]
     if part is not None:
-        panel.mask(part[0], browser.colour(label), *part[1:])
-    return _prompt_cell(panel, browser.classes[label])
+        panels[0].mask(part, browser.colour(box.label))
+    for setting in map(PromptSetting, BASIC_SETTINGS):
+        panels.append(plain.copy(prompt_name(setting)))
+        prompted = [browser.boxes(name, setting)[chosen]]
+        draw_prompts(panels[-1], prompts_of_record(setting, prompted, *browser.size(name)))
+    return [_prompt_cell(panel) for panel in panels]
 
 
-def _prompt_cell(panel: Panel, caption: str) -> np.ndarray:
-    return captioned(_squared(panel.picture, _PROMPT_CELL), caption, 13)
+def _prompt_cell(panel: Panel) -> np.ndarray:
+    return captioned(_squared(panel.picture, _PROMPT_CELL), panel.caption, 13)

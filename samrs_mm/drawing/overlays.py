@@ -1,49 +1,90 @@
-"""Masks and boxes drawn over the image they belong to."""
+"""Boxes, masks and label maps drawn over the image they belong to."""
+
+from collections.abc import Sequence
+from typing import Protocol
 
 import cv2
 import numpy as np
 
 from samrs_mm.core import masks
-from samrs_mm.formats.annotated import records
+from samrs_mm.core.classes import UNLABELLED
+from samrs_mm.drawing.colours import STATUS_COLOURS, Colour, class_colour, colour_labels
+from samrs_mm.drawing.panels import Panel, pixel_panel
+from samrs_mm.formats.annotated.record import DEGENERATE, KEPT, BoxEntry
 
 
-def overlay(image: np.ndarray, boxes: list[dict]) -> np.ndarray:
-    """Draw an annotated image: tinted masks with outlines, and the labelled boxes.
+class Box(Protocol):
+    """A box with its class and status, such as a record's."""
 
-    Boxes without a mask are drawn in red.
+    label: int
+    corners: np.ndarray
+    status: str
+
+
+def box_colour(box: Box) -> Colour:
+    """Return the colour of a box's status, or of its class before it has one."""
+    return STATUS_COLOURS.get(box.status) or class_colour(box.label)
+
+
+def is_lost(box: Box) -> bool:
+    """Whether a box has no kept mask; such boxes are dashed."""
+    return box.status in STATUS_COLOURS and box.status != KEPT
+
+
+def draw_boxes(panel: Panel, boxes: Sequence[Box], names: Sequence[str] = ()) -> None:
+    """Draw boxes, lost ones dashed and on top; degenerate ones get a cross.
+
+    Args:
+        panel: The image.
+        boxes: The boxes.
+        names: Short class names, written where there is room.
+    """
+    ordered = sorted(boxes, key=is_lost)
+    for box in ordered:
+        panel.polygon(box.corners, box_colour(box), dashed=is_lost(box))
+        if box.status == DEGENERATE:
+            panel.cross(box.corners.mean(0), box_colour(box))
+    if names:
+        texts = [f'{names[b.label]}: {b.status}' if is_lost(b) else names[b.label] for b in ordered]
+        tags = zip(ordered, texts, strict=True)
+        panel.tags([(box.corners, text, box_colour(box)) for box, text in tags])
+
+
+def overlay(image: np.ndarray, boxes: Sequence[BoxEntry]) -> np.ndarray:
+    """Draw an annotated image: kept masks tinted by class, and the boxes.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
-        boxes: The ``boxes`` of the image's record.
+        boxes: The boxes of the image's record.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.
     """
-    canvas = image.copy()
+    panel = pixel_panel(image, max(image.shape[:2]))
+    panel.fine = True
     for box in boxes:
-        colour = class_colour(box['category_id'] - 1)
-        if box['status'] == records.KEPT:
-            mask = masks.decode(box['segmentation'])
-            canvas[mask] = (0.55 * canvas[mask] + 0.45 * np.array(colour)).astype(np.uint8)
-            outline, _ = cv2.findContours(
-                mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-            )
-            cv2.drawContours(canvas, outline, -1, colour, 1)
-    for box in boxes:
-        polygon = np.array(box['polygon'], float)
-        if not np.isfinite(polygon).all():
-            continue
-        colour = (255, 255, 255) if box['status'] == records.KEPT else (255, 0, 0)
-        points = np.clip(np.rint(polygon), -(2**15), 2**15).astype(np.int32)
-        cv2.polylines(canvas, [points], True, colour, 1, cv2.LINE_AA)
-    return canvas
+        if box.status == KEPT:
+            panel.mask(masks.crop(box.segmentation), class_colour(box.label))
+    draw_boxes(panel, boxes)
+    return panel.picture
 
 
-def class_colour(index: int) -> tuple[int, int, int]:
-    """Return a bright RGB colour; neighbouring classes are far apart in hue.
+def beside(image: np.ndarray, labels: np.ndarray | None, prediction: np.ndarray) -> np.ndarray:
+    """Return image, label map and prediction side by side.
 
-    The SAMRS palette is made for label maps: most of its colours vanish on a photo.
+    Where the label map says nothing the prediction is dimmed: it is neither right nor wrong there.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 RGB.
+        labels: ``(H, W)`` class indices with 255 for unlabelled, or None without ground truth.
+        prediction: ``(H, W)`` class indices.
+
+    Returns:
+        ``(H, 3 W, 3)`` uint8 RGB, or ``(H, 2 W, 3)`` without labels.
     """
-    hue = round(180 * (index * 0.618034 + 0.5)) % 180
-    pixel = np.array([[[hue, 190, 255]]], np.uint8)
-    return tuple(int(value) for value in cv2.cvtColor(pixel, cv2.COLOR_HSV2RGB)[0, 0])
+    predicted = colour_labels(prediction)
+    if labels is None:
+        return cv2.hconcat([image, predicted])
+    unlabelled = labels == UNLABELLED
+    predicted[unlabelled] = predicted[unlabelled] // 4
+    return cv2.hconcat([image, colour_labels(labels), predicted])

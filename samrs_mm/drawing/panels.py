@@ -8,22 +8,18 @@ import numpy as np
 
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.tiling import Window
+from samrs_mm.drawing.colours import BLACK, Colour, ink_on, outline_colour
 from samrs_mm.drawing.lettering import paste, text_picture
-from samrs_mm.drawing.strokes import (
-    Colour,
-    brightness,
-    cross,
-    dashes,
-    hatch,
-    outline_colour,
-    tint,
-    whole,
-)
+
+MaskPart = tuple[int, int, np.ndarray]
+"""x, y of the first pixel of a part of an image, and the mask ``(h, w)`` bool in it."""
 
 LARGEST_SCALE = 4.0
-_MOST_TRIES, _TAG_SIZE, _DARK = 100, 12, 110
+_MOST_TAGS, _TAG_SIZE = 100, 12
 _SMALL, _MANY = 20, 1000
 _ROWS = 256
+_FAR = 2.0**14  # OpenCV counts in 16 bits when it draws sub-pixel lines
+_ON, _OFF = 8, 6
 
 
 @dataclass
@@ -44,11 +40,11 @@ class Panel:
     caption: str = ''
     fine: bool = False
 
-    def again(self, caption: str) -> 'Panel':
+    def copy(self, caption: str = '') -> 'Panel':
         """Return a copy of the picture as it is, under another caption."""
         return Panel(self.picture.copy(), self.scale, self.origin, caption, self.fine)
 
-    def place(self, points: np.ndarray) -> np.ndarray:
+    def place(self, points: Sequence | np.ndarray) -> np.ndarray:
         """Return points ``(..., 2)`` of the image in pixels of the picture."""
         return (np.asarray(points, float) - self.origin) * self.scale
 
@@ -58,54 +54,97 @@ class Panel:
         sides = [side for side in sides if np.isfinite(side)]
         return bool(sides) and (len(sides) > _MANY or float(np.median(sides)) < _SMALL)
 
+    def _drawable(self, points: np.ndarray) -> np.ndarray | None:
+        """Return points in pixels of the picture; None where a coordinate isn't finite."""
+        points = self.place(points)
+        return np.clip(points, -_FAR, _FAR) if np.isfinite(points).all() else None
+
     def polygon(self, corners: np.ndarray, colour: Colour, dashed: bool = False) -> None:
-        """Draw a polygon ``(K, 2)``; nothing where a coordinate isn't finite."""
-        dashes(self.picture, self.place(corners), colour, dashed, self.fine)
+        """Draw a polygon ``(K, 2)`` with a dark halo; nothing where a coordinate isn't finite."""
+        points = self._drawable(corners)
+        if points is None:
+            return
+        parts = _dashes(points) if dashed else [np.concatenate([points, points[:1]])]
+        lines = [np.rint(part).astype(np.int32) for part in parts]
+        if self.fine:  # anti-aliased, lines of one pixel would be faint
+            cv2.polylines(self.picture, lines, False, colour)
+            return
+        cv2.polylines(self.picture, lines, False, BLACK, 4, cv2.LINE_AA)
+        cv2.polylines(self.picture, lines, False, colour, 2, cv2.LINE_AA)
 
     def cross(self, point: np.ndarray, colour: Colour) -> None:
-        """Draw a cross at a point ``(2,)``."""
-        cross(self.picture, self.place(point), colour, 3 if self.fine else 6)
+        """Draw an upright cross at a point ``(2,)`` with a dark halo."""
+        points = self._drawable(point)
+        if points is None:
+            return
+        x, y = np.rint(points).astype(int).tolist()
+        reach = 3 if self.fine else 6
+        for ink, width, length in (BLACK, 4, reach + 1), (colour, 2, reach):
+            cv2.line(self.picture, (x - length, y), (x + length, y), ink, width)
+            cv2.line(self.picture, (x, y - length), (x, y + length), ink, width)
 
     def hatch(self, corners: np.ndarray, colour: Colour) -> None:
-        """Hatch the inside of a polygon ``(K, 2)``."""
-        hatch(self.picture, self.place(corners), colour)
+        """Hatch the inside of a polygon ``(K, 2)``: slanting lines on a light tint."""
+        points = self._drawable(corners)
+        if points is None:
+            return
+        inside = np.zeros(self.picture.shape[:2], np.uint8)
+        cv2.fillPoly(inside, [np.rint(points).astype(np.int32)], 1)
+        y, x = np.nonzero(inside)
+        self.picture[y, x] = _mix(self.picture[y, x], colour, 0.3)
+        lined = (x + y) % 8 < 2
+        self.picture[y[lined], x[lined]] = colour
 
-    def sample(self, values: np.ndarray, x: int = 0, y: int = 0, beyond: int = 0) -> np.ndarray:
-        """Return what an array of the image's pixels has at those of the picture.
+    def seen(self, values: np.ndarray, x: int, y: int) -> tuple[tuple[slice, slice], np.ndarray]:
+        """Return where a part of the image is in the picture, and its values there.
 
         Args:
             values: ``(h, w)``, the part of the image from ``x, y`` on.
             x: Left edge of that part in pixels of the image.
             y: Its top edge.
-            beyond: Value outside that part.
         """
-        height, width = self.picture.shape[:2]
-        column = np.floor((np.arange(width) + 0.5) / self.scale).astype(int) + self.origin[0] - x
-        row = np.floor((np.arange(height) + 0.5) / self.scale).astype(int) + self.origin[1] - y
-        columns = (column >= 0) & (column < values.shape[1])
-        rows = (row >= 0) & (row < values.shape[0])
-        sampled = np.full((height, width), beyond, values.dtype)
-        sampled[np.ix_(rows, columns)] = values[np.ix_(row[rows], column[columns])]
-        return sampled
+        window, picks = [], []
+        for axis, start in enumerate((y, x)):
+            pixels = np.arange(self.picture.shape[axis])
+            shown = np.floor((pixels + 0.5) / self.scale).astype(int)
+            shown += self.origin[1 - axis] - start
+            inside = (shown >= 0) & (shown < values.shape[axis])
+            first = int(inside.argmax())
+            window.append(slice(first, first + int(inside.sum())))
+            picks.append(shown[inside])
+        return (window[0], window[1]), values[np.ix_(*picks)]
 
-    def mask(self, mask: np.ndarray, colour: Colour, x: int = 0, y: int = 0) -> None:
-        """Tint and outline a mask ``(h, w)`` bool, the part of the image from ``x, y`` on."""
-        shown = self.sample(mask, x, y)
-        tint(self.picture, shown, colour)
-        outline, _ = cv2.findContours(
-            shown.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-        )
-        cv2.drawContours(self.picture, outline, -1, outline_colour(colour), 1)
+    def mask(self, part: MaskPart, colour: Colour) -> None:
+        """Tint and outline a mask."""
+        x, y, mask = part
+        values = np.where(mask, 0, 255).astype(np.uint8)
+        self._tint(*self.seen(values, x, y), [colour], 0.45, cv2.BORDER_CONSTANT)
 
-    def labels(self, labels: np.ndarray, colours: Sequence[Colour], share: float = 0.5) -> None:
+    def labels(self, labels: np.ndarray, colours: Sequence[Colour]) -> None:
         """Tint a label map ``(H, W)`` of the whole image; values without a colour stay clear."""
-        shown = self.sample(labels.astype(np.uint8), beyond=255)
-        table = np.array(colours, np.uint8).reshape(-1, 3)
-        labelled = shown < len(table)
-        edge = labelled & (cv2.morphologyEx(shown, cv2.MORPH_GRADIENT, np.ones((3, 3))) > 0)
-        tint(self.picture, labelled, table[shown[labelled]], share)
-        edges = np.array([outline_colour(colour) for colour in colours], np.uint8)
-        self.picture[edge] = edges.reshape(-1, 3)[shown[edge]]
+        values = self.seen(labels.astype(np.uint8), 0, 0)
+        self._tint(*values, colours, 0.5, cv2.BORDER_REPLICATE)
+
+    def _tint(
+        self,
+        window: tuple[slice, slice],
+        values: np.ndarray,
+        colours: Sequence[Colour],
+        opacity: float,
+        border: int,
+    ) -> None:
+        if not values.size:
+            return
+        part, table = self.picture[window], np.array(colours, np.uint8).reshape(-1, 3)
+        labelled = values < len(table)
+        around = np.ones((3, 3), np.uint8)
+        change = cv2.morphologyEx(
+            values, cv2.MORPH_GRADIENT, around, borderType=border, borderValue=255
+        )
+        part[labelled] = _mix(part[labelled], table[values[labelled]], opacity)
+        edge = labelled & (change > 0)
+        edges = np.array([outline_colour(colour) for colour in colours], np.uint8).reshape(-1, 3)
+        part[edge] = edges[values[edge]]
 
     def tags(self, places: Sequence[tuple[np.ndarray, str, Colour]]) -> None:
         """Name polygons where there is room: one of each name in any case, then the larger ones.
@@ -119,25 +158,24 @@ class Panel:
         firsts = {text: number for number, (_, text, _) in reversed([*enumerate(seen)])}
         objects = np.zeros(self.picture.shape[:2], np.uint8)
         for corners, _, _ in seen:
-            cv2.polylines(objects, [whole(corners)], True, 1, 2)
+            points = np.rint(np.clip(corners, -_FAR, _FAR)).astype(np.int32)
+            cv2.polylines(objects, [points], True, 1, 2)
         taken = np.zeros(self.picture.shape[:2], bool)
         order = [*firsts.values(), *sorted(set(range(len(seen))) - set(firsts.values()))]
-        for number in order[:_MOST_TRIES]:
+        for number in order[:_MOST_TAGS]:
             corners, text, colour = seen[number]
-            ink = (0,) * 3 if brightness(colour) > _DARK else (255,) * 3
-            patch = text_picture(text, _TAG_SIZE, ink, colour, pad=2)
+            patch = text_picture(text, _TAG_SIZE, ink_on(colour), colour, pad=2)
             blocked = taken if number == firsts[text] else taken | (objects > 0)
             spot = self._free_spot(blocked, corners, patch)
             if spot is not None:
-                paste(self.picture, patch, *spot)
                 x, y = spot
+                paste(self.picture, patch, x, y)
                 taken[y : y + patch.shape[0], x : x + patch.shape[1]] = True
 
     def _in_sight(self, corners: np.ndarray) -> bool:
         size = self.picture.shape[1::-1]
-        if not np.isfinite(corners).all():
-            return False
-        return bool((corners.max(0) > 0).all() and (corners.min(0) < size).all())
+        inside = (corners.max(0) > 0).all() and (corners.min(0) < size).all()
+        return bool(np.isfinite(corners).all() and inside)
 
     def _free_spot(
         self, blocked: np.ndarray, corners: np.ndarray, patch: np.ndarray
@@ -151,6 +189,20 @@ class Panel:
             if not blocked[y : y + height, x : x + width].any():
                 return x, y
         return None
+
+
+def _dashes(corners: np.ndarray) -> list[np.ndarray]:
+    """Return the dashes ``(2, 2)`` of a closed polygon."""
+    parts = []
+    for start, end in zip(corners, np.roll(corners, -1, 0), strict=True):
+        count = max(round(float(np.hypot(*(end - start))) / (_ON + _OFF)), 1)
+        step = (end - start) / count
+        parts += [start + step * [[k], [k + _ON / (_ON + _OFF)]] for k in range(count)]
+    return parts
+
+
+def _mix(pixels: np.ndarray, colour: Colour | np.ndarray, opacity: float) -> np.ndarray:
+    return ((1 - opacity) * pixels + opacity * np.asarray(colour, float)).astype(np.uint8)
 
 
 def open_panel(image: SceneImage, side: int, window: Window | None = None) -> Panel:

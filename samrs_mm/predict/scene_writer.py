@@ -18,7 +18,7 @@ from rasterio.windows import Window
 from samrs_mm.core.atomic import atomic_write, temporary
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import ImageReadError, SamrsError
-from samrs_mm.drawing.label_maps import colour_labels
+from samrs_mm.drawing.colours import colour_labels
 from samrs_mm.predict.scene_blends import STEPS
 
 OVERLAY_SIDE = 2048

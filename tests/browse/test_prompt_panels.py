@@ -17,6 +17,7 @@ from samrs_mm.browse.prompt_panels import (
 )
 from samrs_mm.core.prompts import SETTINGS, PromptSetting
 from samrs_mm.drawing.panels import pixel_panel
+from samrs_mm.formats.annotated.record import BoxEntry
 from samrs_mm.registry import BOX_DATASETS
 
 
@@ -41,7 +42,7 @@ def test_records_give_back_what_the_segmentor_was_given(dataset, name):
     compared = 0
     for sample in samples(dataset, setting):
         height, width = sample.image.shape[:2]
-        boxes = [sample.boxes[row] for row in sample.prompted]
+        boxes = [BoxEntry(**sample.boxes[row]) for row in sample.prompted]
         found = prompts_of_record(setting, boxes, width, height)
         if sample.prompts is None:
             assert found is None

@@ -52,7 +52,7 @@ def test_the_first_batch_is_the_one_that_training_draws(roots):
     assert drawn == sampler.batch(0)
     tinted = labelled = 0
     for draw in drawn:
-        page = browser.page(draw, ())
+        page = browser.page(draw, ('truth',), ())
         sample = dataset[draw]
         pixels = sample['inputs'].numpy().transpose(1, 2, 0)[..., ::-1]
         np.testing.assert_array_equal(page.panels[0].picture, pixels)
@@ -70,8 +70,8 @@ def test_the_first_batch_is_the_one_that_training_draws(roots):
 def test_labels_are_tinted_with_the_palette_of_the_source(roots):
     browser = SampleBrowser(config(roots), raw=True, side=72)
     source = browser.sources[0]
-    image, labels = source.load(source.names[0])
-    panel = browser.page((0, 0), ()).panels[1]
+    image, labels = source.load(0)
+    panel = browser.page((0, 0), (), ()).panels[1]
     for label, colour in enumerate(source.palette):
         inner = labels == label
         for shift, axis in (1, 0), (-1, 0), (1, 1), (-1, 1):
@@ -87,10 +87,12 @@ def test_labels_are_tinted_with_the_palette_of_the_source(roots):
 
 def test_raw_images_are_whole_and_seeds_decide_augmentation(roots):
     browser = SampleBrowser(config(roots), raw=True, side=72)
-    page = browser.page((0, 1), ())
+    page = browser.page((0, 1), (), ())
     assert page.panels[0].picture.shape == (64, 72, 3)
     augmented = SampleBrowser(config(roots), side=32)
-    first, again, other = (augmented.page((0, seed), ()).panels[0].picture for seed in (1, 1, 2))
+    first, again, other = (
+        augmented.page((0, seed), (), ()).panels[0].picture for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
     orders = [list(zip(range(6), SampleBrowser(config(roots), seed=seed).draws(), strict=False))
@@ -100,16 +102,16 @@ def test_raw_images_are_whole_and_seeds_decide_augmentation(roots):
 
 def test_wanted_classes_alone_are_shown(roots):
     browser = SampleBrowser(config(roots), raw=True, side=72)
-    page = browser.page((0, 0), {'ship'})
+    page = browser.page((0, 0), (), {'ship'})
     assert [swatch.text for swatch in page.swatches] == ['ship']
-    assert browser.page((0, 0), {'none such'}) is None
+    assert browser.page((0, 0), (), {'none such'}) is None
 
 
 def test_regions_of_a_label_map_are_objects(roots):
     source = SampleBrowser(config(roots)).sources[0]
-    _, labels = source.load(source.names[0])
-    for instance in source.instances(source.names[0]):
-        mask, x, y = instance.mask()
+    _, labels = source.load(0)
+    for instance in source.objects(source.names[0]):
+        x, y, mask = instance.mask()
         rows, columns = np.nonzero(mask)
         assert (labels[rows + y, columns + x] == instance.label).all()
         assert instance.bounds == (x, y, x + columns.max() + 1, y + rows.max() + 1)

@@ -6,8 +6,8 @@ from PIL import Image
 
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.tiling import Window
+from samrs_mm.drawing.colours import outline_colour
 from samrs_mm.drawing.panels import open_panel, pixel_panel
-from samrs_mm.drawing.strokes import outline_colour
 
 RED, NAVY = (230, 60, 60), (0, 0, 127)
 
@@ -40,9 +40,8 @@ def test_small_images_are_enlarged_at_most_four_times():
 @pytest.mark.parametrize('side', [20, 40, 80, 160, 320])
 def test_masks_are_tinted_where_they_lie(side):
     panel = pixel_panel(grey(), side)
-    mask = np.zeros((24, 32), bool)
-    mask[:, :] = True
-    panel.mask(mask, RED, x=16, y=20)
+    mask = np.ones((24, 32), bool)
+    panel.mask((16, 20, mask), RED)
     scale = side / 80
     inside = panel.picture[int(32 * scale), int(32 * scale)]
     np.testing.assert_array_equal(inside, (0.55 * 100 + 0.45 * np.array(RED)).astype(np.uint8))
@@ -56,7 +55,7 @@ def test_label_maps_take_the_palette_and_leave_255_clear():
     labels = np.full((60, 80), 255, np.uint8)
     labels[10:30, 10:40], labels[10:30, 40:70], labels[40:50, 40:50] = 0, 1, 7
     panel = pixel_panel(grey(), 80)
-    panel.labels(labels, [RED, NAVY], share=0.5)
+    panel.labels(labels, [RED, NAVY])
     np.testing.assert_array_equal(panel.picture[20, 20], (50 + np.array(RED) / 2).astype(np.uint8))
     np.testing.assert_array_equal(panel.picture[20, 55], [50, 50, 113])
     assert (panel.picture[labels == 255] == 100).all()

@@ -9,7 +9,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.transform import Affine
 
 from samrs_mm.core.errors import SamrsError
-from samrs_mm.drawing.overlays import class_colour
+from samrs_mm.drawing.colours import class_colour
 from samrs_mm.predict.scene_writer import OVERLAY_SIDE, OverlayWriter, SceneFile, SceneWriter
 
 RNG = np.random.default_rng(0)

@@ -10,8 +10,7 @@ from folders import CONFIG, ROOT, load_tool, tree, write_dota
 from tile_folders import write_tiles
 
 from samrs_mm.core import masks
-from samrs_mm.drawing.overlays import class_colour
-from samrs_mm.drawing.strokes import STATUS_COLOURS
+from samrs_mm.drawing.colours import STATUS_COLOURS, class_colour
 
 POTSDAM = ROOT / 'configs/potsdam/unet_resnet50_imp_potsdam.py'
 COCO = ROOT / 'configs/annotate/coco_grabcut_hbox.py'

@@ -2,20 +2,16 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from samrs_mm.browse import sample_sheets
 from samrs_mm.browse.box_pages import BoxBrowser
-from samrs_mm.browse.browsing import chosen_kinds
 from samrs_mm.browse.folder_pages import FolderBrowser
-from samrs_mm.browse.pages import Page, contact_sheet, thumbnail
+from samrs_mm.browse.pages import Page
+from samrs_mm.browse.picture_folder import PictureFolder
 from samrs_mm.browse.sample_pages import SampleBrowser
-from samrs_mm.browse.sample_sheets import shuffled
+from samrs_mm.browse.sample_sheets import class_sheet, image_sheet, prompt_sheet, shuffled
 from samrs_mm.cli import (
     OptionsAction,
     load_config,
@@ -26,15 +22,12 @@ from samrs_mm.cli import (
     run_command,
     whole_number,
 )
-from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.classes import ClassTable, UnknownClassError
 from samrs_mm.core.errors import RefusedError, SamrsError
+from samrs_mm.drawing.layout import grid
 from samrs_mm.engine.run_config import load_run_config
 
 Browser = BoxBrowser | FolderBrowser | SampleBrowser
-INDEX = 'index.txt'
-MARK = '# drawn by browse_dataset.py'
-"""Last line of ``INDEX``: what it lists may be deleted."""
 EPILOG = """SOURCE is one of
   an annotate config   boxes, the prompts made of them, true masks where the dataset has them
   an annotated folder  boxes by status, prompts, masks by instance and by class
@@ -97,112 +90,85 @@ class Browsing:
 
     def __init__(self, args: argparse.Namespace):
         self.args, self.problems = args, 0
-        self.written: list[str] = []
+        self.out = PictureFolder(args.out)
 
     def run(self) -> int:
         """Draw pages or sheets; return the exit code."""
         browser = open_source(self.args)
+        what = chosen_kinds(browser, self.args)
         classes = known_classes(browser, self.args.classes or ())
-        self._claim()
+        self.out.clear()
         if self.args.sheet:
             self._sheets(browser, classes)
         else:
-            self._pages(browser, classes)
-        print(f'{len(self.written)} pictures in {self.args.out}')
-        return 1 if self.problems or not self.written else 0
+            self._pages(browser, what, classes)
+        print(f'{len(self.out.written)} pictures in {self.args.out}')
+        return 1 if self.problems or not self.out.written else 0
 
-    def _claim(self) -> None:
-        out = self.args.out
-        out.mkdir(parents=True, exist_ok=True)
-        index = out / INDEX
-        lines = index.read_text(errors='replace').splitlines() if index.exists() else []
-        if lines[-1:] != [MARK]:
-            if any(out.iterdir()):
-                raise RefusedError(
-                    f'--out {out} holds files that are not of this tool; choose an empty folder'
-                )
-            return
-        for line in lines[:-1]:
-            (out / Path(line.split('\t')[0]).name).unlink(missing_ok=True)
-
-    def _save_index(self) -> None:
-        text = ''.join(f'{line}\n' for line in [*self.written, MARK])
-        atomic_write(self.args.out / INDEX, text.encode())
-
-    def _tell(self, error: SamrsError | OSError) -> None:
+    def _report(self, error: SamrsError | OSError) -> None:
         self.problems += 1
         print(f'failed: {one_line(error)}', file=sys.stderr)
 
-    def _write(self, name: str, picture: np.ndarray, note: str = '') -> None:
-        encoded = cv2.imencode('.jpg', picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
-        self.written.append(f'{name}.jpg\t{note}'.rstrip())
-        self._save_index()  # first: a picture that isn't listed would be taken for someone else's
-        atomic_write(self.args.out / f'{name}.jpg', encoded.tobytes())
-
-    def _pages(self, browser: Browser, classes: set[str]) -> None:
+    def _pages(self, browser: Browser, what: Sequence[str], classes: set[str]) -> None:
         thumbnails = []
-        for name, page in self._drawn(browser, classes):
-            self._write(name, page.draw(), page.note)
-            thumbnails.append((name, thumbnail(page.panels[page.cover].picture)))
+        for name, page in self._drawn(browser, what, classes):
+            self.out.write(name, page.draw(), page.note)
+            thumbnails.append(page.thumbnail(name))
         if thumbnails:
-            self._write('index', contact_sheet(thumbnails))
+            self.out.write('index', grid(thumbnails, min(len(thumbnails), 6)))
 
-    def _drawn(self, browser: Browser, classes: set[str]) -> Iterator[tuple[str, Page]]:
-        """Yield pages until there are enough; what can't be read is told and passed over."""
-        usual = browser.batch_size if isinstance(browser, SampleBrowser) else 12
-        number = len(self.args.stems) if self.args.stems else self.args.number or usual
+    def _drawn(
+        self, browser: Browser, what: Sequence[str], classes: set[str]
+    ) -> Iterator[tuple[str, Page]]:
+        """Yield pages until there are enough; what can't be read is reported and passed over."""
+        samples, stems = isinstance(browser, SampleBrowser), self.args.stems
+        usual = browser.loader.batch_size if samples else 12
+        number = len(stems) if stems else self.args.number or usual
         found = tried = 0
-        for place, what in enumerate(self._candidates(browser)):
+        for place, image in enumerate(self._candidates(browser, number)):
             tried += 1
             try:
-                page = draw_page(browser, what, self.args, classes)
+                page = browser.page(image, what, classes)
             except (SamrsError, OSError) as error:
-                self._tell(error)
+                self._report(error)
                 continue
             if page is not None:
                 found += 1
-                name = page.name
-                yield (f'{place:03}_{name}' if isinstance(browser, SampleBrowser) else name), page
+                yield (f'{place:03}_{page.name}' if samples else page.name), page
             if found == number:
                 return
         if found < number:
             print(f'only {found} of {number} wanted images, of {tried} looked at')
 
-    def _candidates(self, browser: Browser) -> Iterable:
+    def _candidates(self, browser: Browser, number: int) -> Iterable:
+        stems = self.args.stems
         if isinstance(browser, SampleBrowser):
-            stems = self.args.stems
-            return [browser.find(stem) for stem in stems] if stems else self._draws(browser)
-        if not self.args.stems:
-            return shuffled(browser.names, self.args.seed or 0)
-        unknown = set(self.args.stems) - set(browser.names)
+            # Samplers may have no end: no more samples are tried than there are images.
+            endless = islice(browser.draws(), max(len(browser.dataset), number))
+            return [browser.find(stem) for stem in stems] if stems else endless
+        unknown = set(stems or ()) - set(browser.names)
         if unknown:
             raise RefusedError(
                 f'--stems {min(unknown)}: no such image in {self.args.source}; there are '
                 f'{len(browser.names)}, such as {browser.names[0]}'
             )
-        return self.args.stems
-
-    def _draws(self, browser: SampleBrowser) -> Iterator[tuple[int, int]]:
-        """Yield samples up to as many as there are images: samplers may have no end."""
-        most = max(len(browser.dataset), self.args.number or browser.batch_size)
-        return islice(browser.draws(), most)
+        return stems or shuffled(browser.names, self.args.seed or 0)
 
     def _sheets(self, browser: Browser, classes: set[str]) -> None:
-        seed, number = self.args.seed or 0, self.args.number or 4
+        seed, number, stems = self.args.seed or 0, self.args.number or 4, self.args.stems or ()
         for source in browser.sources:
             bar = progress(f'looking for objects of {source.name}')
             if source.classes:
-                sheet = sample_sheets.class_sheet(source, number, seed, classes, self._tell, bar)
-                self._write(f'classes_{source.name}', sheet)
-            names = self.args.stems or ()
-            count = len(names) or 3 * number
-            sheet = sample_sheets.image_sheet(source, count, seed, self._tell, names)
+                sheet = class_sheet(source, number, seed, classes, self._report, bar)
+                self.out.write(f'classes_{source.name}', sheet)
+            count = len(stems) or 3 * number
+            sheet = image_sheet(source, count, seed, self._report, stems)
             if sheet is not None:
-                self._write(f'images_{source.name}', sheet)
+                self.out.write(f'images_{source.name}', sheet)
         if isinstance(browser, BoxBrowser):
-            sheet = sample_sheets.prompt_sheet(browser, number, seed, classes, self._tell)
+            sheet = prompt_sheet(browser, number, seed, classes, self._report)
             if sheet is not None:
-                self._write('prompts', sheet)
+                self.out.write('prompts', sheet)
 
 
 def open_source(args: argparse.Namespace) -> Browser:
@@ -214,27 +180,33 @@ def open_source(args: argparse.Namespace) -> Browser:
     path = args.source
     if path.is_dir():
         _refuse(args, 'an annotated folder', 'raw', 'prompt', 'data_root', 'cfg_options')
-        browser = FolderBrowser(path, args.split, args.side)
-    else:
-        config = read_config(str(path))
-        if 'train_dataloader' in config:
-            _refuse(args, 'a training config', 'prompt', 'data_root')
-            config = load_run_config(str(path), args.cfg_options, None, 'none')
-            split = args.split or 'train'
-            browser = SampleBrowser(config, split, args.seed, args.raw, args.side)
-        else:
-            _refuse(args, 'an annotate config', 'raw')
-            config = load_config(str(path), args.cfg_options, {'data_root': args.data_root})
-            bar = progress('reading labels')
-            browser = BoxBrowser(config, args.prompt, args.split, args.side, bar)
-    args.what = chosen_kinds(args.what, browser.kinds, str(path))
-    return browser
+        return FolderBrowser(path, args.split, args.side)
+    if 'train_dataloader' in read_config(str(path)):
+        _refuse(args, 'a training config', 'prompt', 'data_root')
+        config = load_run_config(str(path), args.cfg_options, None, 'none')
+        return SampleBrowser(config, args.split or 'train', args.seed, args.raw, args.side)
+    _refuse(args, 'an annotate config', 'raw')
+    config = load_config(str(path), args.cfg_options, {'data_root': args.data_root})
+    return BoxBrowser(config, args.prompt, args.split, args.side, progress('reading labels'))
 
 
 def _refuse(args: argparse.Namespace, kind: str, *flags: str) -> None:
     for flag in flags:
         if getattr(args, flag):
             raise RefusedError(f'--{flag.replace("_", "-")} means nothing for {kind}; leave it out')
+
+
+def chosen_kinds(browser: Browser, args: argparse.Namespace) -> Sequence[str]:
+    """Return what to draw: all there is, unless asked for something.
+
+    Raises:
+        RefusedError: Asked for what this kind of data doesn't have.
+    """
+    for kind in args.what or ():
+        if kind not in browser.kinds:
+            there = ', '.join(browser.kinds)
+            raise RefusedError(f'--what {kind}: {args.source} has none; it has {there}')
+    return args.what or browser.kinds
 
 
 def known_classes(browser: Browser, names: Iterable[str]) -> set[str]:
@@ -254,15 +226,6 @@ def known_classes(browser: Browser, names: Iterable[str]) -> set[str]:
         if len(errors) == len(browser.sources):
             raise RefusedError(f'--classes: {"; ".join(errors)}')
     return known
-
-
-def draw_page(
-    browser: Browser, what: object, args: argparse.Namespace, classes: set[str]
-) -> Page | None:
-    """Return the page of an image, or of a training sample."""
-    if isinstance(browser, SampleBrowser):
-        return browser.page(what, classes)
-    return browser.page(what, args.what, classes)
 
 
 if __name__ == '__main__':

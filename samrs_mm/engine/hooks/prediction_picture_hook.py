@@ -14,7 +14,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from samrs_mm.core.atomic import atomic_write
-from samrs_mm.drawing.label_maps import beside
+from samrs_mm.drawing.overlays import beside
 
 
 @HOOKS.register_module()

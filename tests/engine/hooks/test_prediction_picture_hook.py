@@ -6,7 +6,7 @@ import torch
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
-from samrs_mm.drawing.label_maps import beside
+from samrs_mm.drawing.overlays import beside
 from samrs_mm.engine.hooks import PredictionPictureHook
 
 
