@@ -8,7 +8,7 @@ from typing import Any
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import write_png
 from samrs_mm.core.resumable import ResumableFolder, differences
-from samrs_mm.drawing.legend import legend
+from samrs_mm.drawing.layout import legend
 
 LABELS, PROBABILITIES, OVERLAYS = KINDS = ('labels', 'probabilities', 'overlays')
 META = 'predictions.json'
