@@ -1,10 +1,10 @@
-"""Files that are whole or not there, whenever the process ends."""
+"""Files that are whole or not there, and lines likewise, whenever the process ends."""
 
 import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 
 def temporary(path: Path) -> Path:
@@ -42,3 +42,12 @@ def open_atomic(path: Path) -> Iterator[Any]:
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)  # a full disk is met in write(), which knows no name
         raise
+
+
+def whole_lines(file: TextIO) -> list[str]:
+    """Return the lines of a UTF-8 file opened to append; half a line of a killed run is cut off."""
+    file.seek(0)
+    *lines, half = file.read().split('\n')
+    if half:
+        file.truncate(sum(len(line.encode()) + 1 for line in lines))
+    return lines

@@ -105,9 +105,14 @@ class ResumableFolder:
         started = self.read()
         if started is None:
             self.refuse_foreign()
-        else:
-            self.refuse_other(started, record)
-        return started is not None
+            return False
+        changed = differences(self.settings_of(started), self.settings_of(record))
+        if changed:
+            raise RefusedError(
+                f'out {self.root} was started with other settings ({"; ".join(changed)}); '
+                f'{self.if_other}'
+            )
+        return True
 
     def refuse_foreign(self) -> None:
         """Refuse a folder that holds files of someone else.
@@ -120,23 +125,6 @@ class ResumableFolder:
             raise RefusedError(
                 f'out {self.root} holds files that are not of {self.owner}, such as {foreign[0]}; '
                 f'{self.if_foreign}'
-            )
-
-    def refuse_other(self, started: dict[str, Any], record: dict[str, Any]) -> None:
-        """Refuse to go on with other settings.
-
-        Args:
-            started: The record that is there.
-            record: The one that would be written.
-
-        Raises:
-            RefusedError: Their settings differ.
-        """
-        changed = differences(self.settings_of(started), self.settings_of(record))
-        if changed:
-            raise RefusedError(
-                f'out {self.root} was started with other settings ({"; ".join(changed)}); '
-                f'{self.if_other}'
             )
 
     def save(self, record: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Cut the scenes of a detection dataset into tiles, written in DOTA's format."""
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from samrs_mm.formats.scenes.tile_index import META
 from samrs_mm.prepare.tile_cutter import FORMAT, IMAGES, SceneTiles, TileCutter
 
 LABELS = 'labelTxt'
+_TILE_FILE = re.compile(r'(?:.*/)?\.?(?P<stem>[^/]+)\.(?:png|txt)(?:\.tmp)?')
 
 
 def label_text(labels: list[BoxLabel], polygons: np.ndarray) -> str:
@@ -91,17 +93,9 @@ class _TilesFolder(ResumableFolder):
         others = super().foreign()
         if not self.record.exists():
             return others
-        return [name for name in others if self._scene_of(name) not in self._scenes]
-
-    @staticmethod
-    def _scene_of(name: str) -> str | None:
-        """Return the scene of a tile's file, whole or half written; None of other files."""
-        path = Path(name)
-        if path.suffix == '.tmp':
-            path = Path(path.name.removeprefix('.')).with_suffix('')
-        if path.suffix not in ('.png', '.txt'):
-            return None
-        return tiling.scene_of_tile(path.stem)
+        files = {name: _TILE_FILE.fullmatch(name) for name in others}
+        return [name for name, file in files.items()
+                if not file or tiling.scene_of_tile(file['stem']) not in self._scenes]  # fmt: skip
 
 
 class BoxTileCutter(TileCutter):
@@ -138,22 +132,13 @@ class BoxTileCutter(TileCutter):
         record = dict(partial=True, settings=self.settings)
         self.folder.start(record, (IMAGES, LABELS) if labelled else (IMAGES,))
 
-    def count_tiles(self) -> list[int]:
-        """Return the number of tiles of each scene; 0 of one without an image."""
+    def _tile_counts(self) -> list[int]:
         return [len(self.plan.by_scene.get(scene, ())) for scene in range(len(self.scenes))]
 
-    def image_of(self, scene: int) -> str | None:
-        """Return the image of a scene, relative to the dataset."""
+    def _image_of(self, scene: int) -> str | None:
         return self.scenes[scene].image
 
-    def cut_scene(self, result: SceneTiles) -> None:
-        """Write the labels that changed and the images that are missing, and count boxes.
-
-        Raises:
-            ImageReadError: The image is missing or can't be read.
-            LabelReadError: The label file as a whole can't be read.
-            OSError: A file can't be written.
-        """
+    def _cut(self, result: SceneTiles) -> None:
         scene = self.scenes[result.scene]
         parsed = self.plan.dataset.labels(result.scene)
         result.boxes = len(parsed.boxes) + len(parsed.problems)
@@ -172,7 +157,7 @@ class BoxTileCutter(TileCutter):
                 offset = np.array([unit.window.x, unit.window.y])
                 self._write_labels(unit, label_text(labels, polygons[chosen] - offset))
             if unit.index in missing and image:
-                self.write_image(self._path(IMAGES, unit), image, unit.window)
+                self._write_image(self._path(IMAGES, unit), image, unit.window)
             result.tiles += 1
             result.written += unit.index in missing
             result.bare += not len(chosen)

@@ -68,28 +68,19 @@ class MapTileCutter(TileCutter):
         for split in self.splits:
             ResumableFolder(self.out / split, META).start(record, (IMAGES, LABELS, SCENES))
 
-    def count_tiles(self) -> list[int]:
-        """Return the number of tiles of each scene; 0 where its image's header can't be read."""
-        return [self._count(scene) for scene in self.scenes]
+    def _tile_counts(self) -> list[int]:
+        return [self._tile_count(scene) for scene in self.scenes]
 
-    def _count(self, scene: LabelledScene) -> int:
+    def _tile_count(self, scene: LabelledScene) -> int:
         try:
             return len(tiling.windows(*image_size(scene.image), self.tile))
         except SamrsError:
             return 0  # met again, and reported, when the scene is cut
 
-    def image_of(self, scene: int) -> Path:
-        """Return the image of a scene."""
+    def _image_of(self, scene: int) -> Path:
         return self.scenes[scene].image
 
-    def cut_scene(self, result: SceneTiles) -> None:
-        """Write the tiles of a scene that are missing.
-
-        Raises:
-            ImageReadError: The image or its label picture can't be read.
-            LabelReadError: They differ in size, or a colour is of no class.
-            OSError: A file can't be written.
-        """
+    def _cut(self, result: SceneTiles) -> None:
         scene = self.scenes[result.scene]
         size, label_size = image_size(scene.image), image_size(scene.label)
         if size != label_size:
@@ -104,7 +95,7 @@ class MapTileCutter(TileCutter):
             label, image = self.code.read(scene.label), SceneImage(scene.image)
             for window in missing:
                 write_png(self._path(scene, LABELS, window), _padded(label, window))
-                self.write_image(self._path(scene, IMAGES, window), image, window)
+                self._write_image(self._path(scene, IMAGES, window), image, window)
         result.tiles, result.written = len(windows), len(missing)
 
     def _done(self, scene: LabelledScene, window: Window) -> bool:
@@ -147,21 +138,13 @@ class MapTileCutter(TileCutter):
             OSError: It can't be written.
         """
         failed = {result.scene for result in results if result.error}
-        problems = {}
-        for split in self.splits:
-            scenes = {i: scene for i, scene in enumerate(self.scenes) if scene.split == split}
-            sizes = {
-                scene.name: image_size(scene.image)
-                for i, scene in scenes.items()
-                if i not in failed
-            }
-            incomplete = not failed.isdisjoint(scenes)
-            problems[split] = self._finish_split(self.out / split, sizes, incomplete)
-        return problems
+        return {split: self._finish_split(split, failed) for split in self.splits}
 
-    def _finish_split(
-        self, root: Path, sizes: dict[str, tuple[int, int]], failed: bool
-    ) -> list[str]:
+    def _finish_split(self, split: str, failed: set[int]) -> list[str]:
+        root = self.out / split
+        scenes = {i: scene for i, scene in enumerate(self.scenes) if scene.split == split}
+        sizes = {s.name: image_size(s.image) for i, s in scenes.items() if i not in failed}
+        complete = failed.isdisjoint(scenes)
         expected = {
             f'{tiling.tile_stem(name, window)}.png'
             for name, size in sizes.items()
@@ -170,7 +153,7 @@ class MapTileCutter(TileCutter):
         problems = []
         for kind in (IMAGES, LABELS):
             found = {name for name in os.listdir(root / kind) if not name.startswith('.')}
-            foreign = set() if failed else found - expected
+            foreign = found - expected if complete else set()
             for names, text in (
                 (expected - found, 'missing'),
                 (foreign, 'not of these scenes; remove them'),
@@ -179,7 +162,7 @@ class MapTileCutter(TileCutter):
                     example = min(names)
                     problems.append(f'{root / kind}: {len(names)} files are {text}: {example}, ...')
         record = dict(
-            partial=bool(failed or problems),
+            partial=bool(problems) or not complete,
             settings=self.settings,
             counts=dict(scenes=len(sizes), tiles=len(expected)),
             scenes={name: list(size) for name, size in sorted(sizes.items())},

@@ -54,6 +54,10 @@ class SceneTiles:
 class TileCutter(ABC):
     """Cuts scenes, each by itself; subclasses know the scenes and write the labels of tiles.
 
+    They give ``settings``, ``start`` and ``finish``, the number of tiles of each scene (0 where its
+    size can't be read), its image, to name it in messages, and ``_cut``, which writes the tiles of
+    scene ``result.scene`` that are missing and counts them in ``result``.
+
     Args:
         tile: Size, overlap and padding of tiles.
         out: Folder to write to.
@@ -63,39 +67,23 @@ class TileCutter(ABC):
         self.tile, self.out = tile, Path(out)
 
     @abstractmethod
-    def start(self) -> None:
-        """Make the output folder, or take up one that was started with the same settings.
-
-        Raises:
-            RefusedError: Not writable, holds files of someone else, or other settings.
-        """
+    def _tile_counts(self) -> list[int]: ...
 
     @abstractmethod
-    def count_tiles(self) -> list[int]:
-        """Return the number of tiles of each scene; 0 where its size can't be read."""
+    def _image_of(self, scene: int) -> str | Path | None: ...
 
     @abstractmethod
-    def image_of(self, scene: int) -> str | Path:
-        """Return the image of a scene, to name it in messages."""
-
-    @abstractmethod
-    def cut_scene(self, result: SceneTiles) -> None:
-        """Cut scene ``result.scene`` and count its tiles in ``result``.
-
-        Raises:
-            SamrsError: An image or its labels can't be read.
-            OSError: A file can't be written.
-        """
+    def _cut(self, result: SceneTiles) -> None: ...
 
     def cut(self, scene: int) -> SceneTiles:
         """Cut a scene; what goes wrong is in the result."""
         result = SceneTiles(scene)
         try:
-            self.cut_scene(result)
+            self._cut(result)
         except Exception as error:  # noqa: BLE001 (a scene must not end the run)
             result.error = describe(error)
             if not isinstance(error, SamrsError | OSError):
-                result.error = f'{self.image_of(scene)}: {result.error}'
+                result.error = f'{self._image_of(scene)}: {result.error}'
             result.full = getattr(error, 'errno', None) in _FULL
         return result
 
@@ -111,7 +99,7 @@ class TileCutter(ABC):
         Raises:
             SamrsError: The disk is full, or a process died.
         """
-        counts = self.count_tiles()
+        counts = self._tile_counts()
         # large scenes first: the run would wait for one that is started last
         order = sorted(range(len(counts)), key=lambda scene: -counts[scene])
         results = []
@@ -133,12 +121,6 @@ class TileCutter(ABC):
                 bar.update(counts[result.scene])
         return sorted(results, key=lambda result: result.scene)
 
-    def write_image(self, path: Path, image: SceneImage, window: Window) -> None:
-        """Write a tile of an image, padded where it reaches beyond the scene.
-
-        Raises:
-            SamrsError: The image is damaged there.
-            OSError: The file can't be written.
-        """
+    def _write_image(self, path: Path, image: SceneImage, window: Window) -> None:
         pixels = image.crop(window.x, window.y, window.width, window.height, self.tile.pad)
         write_png(path, pixels)

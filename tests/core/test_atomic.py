@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from samrs_mm.core.atomic import atomic_write, open_atomic, temporary
+from samrs_mm.core.atomic import atomic_write, open_atomic, temporary, whole_lines
 
 
 def full_disk(*_):
@@ -77,3 +77,13 @@ def test_a_folder_that_is_missing_is_named(tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         atomic_write(tmp_path / 'no' / 'a', b'x')
     assert str(tmp_path / 'no') in caught.value.filename
+
+
+def test_half_a_line_is_cut_off(tmp_path):
+    path = tmp_path / 'log.csv'
+    for text, expected in (('ä,1\nb,2\nc,', ['ä,1', 'b,2']), ('a\n', ['a']), ('', [])):
+        path.write_text(text)
+        with open(path, 'a+') as file:
+            assert whole_lines(file) == expected
+            file.write('d,4\n')
+        assert path.read_text().split('\n') == [*expected, 'd,4', '']

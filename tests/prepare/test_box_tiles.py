@@ -287,7 +287,7 @@ def test_largest_scenes_come_first(tmp_path, monkeypatch):
     for name, side in (('a', 10), ('b', 300), ('c', 90), ('d', 10)):
         Image.new('L', (side, side)).save(tmp_path / f'{name}.png')
     cutter = BoxTileCutter(Plan(ImageFolder(str(tmp_path)), TILE), tmp_path / 'out', dry=True)
-    assert cutter.count_tiles() == [1, 49, 4, 1]
+    assert cutter._tile_counts() == [1, 49, 4, 1]
     order, cut = [], cutter.cut
     monkeypatch.setattr(cutter, 'cut', lambda scene: (order.append(scene), cut(scene))[1])
     assert [result.scene for result in cutter.run(0)] == [0, 1, 2, 3]

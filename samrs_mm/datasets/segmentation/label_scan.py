@@ -7,9 +7,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
+from samrs_mm.core.atomic import whole_lines
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.datasets.transforms.pixels import read_label
 
@@ -63,7 +65,7 @@ def _count(path: str) -> int:
 
 
 @contextlib.contextmanager
-def _opened(cache: Path) -> Iterator[object]:
+def _opened(cache: Path) -> Iterator[TextIO | None]:
     try:
         file = open(cache, 'a+', newline='', encoding='utf-8')
     except OSError:
@@ -75,22 +77,16 @@ def _opened(cache: Path) -> Iterator[object]:
         yield file
 
 
-def _read(file: object) -> dict[str, tuple[int, int]]:
-    """Return ``{stem: (bytes, count)}``; what a killed run left half written is passed over."""
-    if file is None:
-        return {}
-    file.seek(0)
+def _read(file: TextIO | None) -> dict[str, tuple[int, int]]:
+    """Return ``{stem: (bytes, count)}``."""
     known = {}
-    text = file.read()
-    if text and not text.endswith('\n'):
-        file.write('\n')
-    for row in csv.reader(text.splitlines()):
+    for row in csv.reader(whole_lines(file) if file else ()):
         with contextlib.suppress(ValueError):
             stem, size, count = row
             known[stem] = int(size), int(count)
     return known
 
 
-def _note(file: object, stem: str, size: int, count: int) -> None:
+def _note(file: TextIO | None, stem: str, size: int, count: int) -> None:
     if file is not None:
         csv.writer(file, lineterminator='\n').writerow((stem, size, count))

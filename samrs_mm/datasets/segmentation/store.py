@@ -9,7 +9,6 @@ space. Blocks of 256 px save 5 % of the space and cost 40 % of the time.
 
 import csv
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 from rasterio.io import MemoryFile
 
-from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.atomic import atomic_write, whole_lines
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.images import file_sha256
@@ -157,7 +156,6 @@ class Packer:
     def __init__(self, store: Store, entries: list[Entry], num_classes: int | None, workers: int):
         self.store, self.entries, self.num_classes = store, entries, num_classes
         self.workers = workers
-        self._stop = threading.Event()
 
     def pending(self) -> list[Entry]:
         """Return the images that aren't packed, or changed since."""
@@ -182,7 +180,7 @@ class Packer:
         """
         failures = []
         with open(self.store.root / MANIFEST, 'a+', newline='', encoding='utf-8') as manifest:
-            _end_line(manifest)
+            whole_lines(manifest)
             rows = csv.writer(manifest, lineterminator='\n')
             for result in self._each(self._pack, entries, progress):
                 if isinstance(result, Packed):
@@ -233,14 +231,6 @@ class Packer:
         if found.shape != expected.shape or (found != expected).any():
             return f'{self.store.tile(entry.stem)}: not the pixels of {entry.image} and its label'
         return None
-
-
-def _end_line(file: object) -> None:
-    """Begin a new line where a killed run left half of one."""
-    file.seek(0)
-    text = file.read()
-    if text and not text.endswith('\n'):
-        file.write('\n')
 
 
 def _stamp(entry: Entry) -> str:

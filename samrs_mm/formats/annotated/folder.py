@@ -17,14 +17,8 @@ SHOW, REPORT, PACKED = 'show', 'report', 'packed'
 _SUFFIX = {IMAGES: '.png', SEMANTIC: '.png', INSTANCES: '.json', FAILED: '.json', SHOW: '.jpg'}
 ANNOTATIONS, LEDGER, META = 'annotations.json', 'ledger.csv', 'meta.json'
 INDEX = 'images.csv'
-OTHER_TOOLS = (
-    f'{REPORT}/*',
-    f'{PACKED}/*',
-    'train.txt',
-    'val.txt',
-    'splits.json',
-    'train_*pct.txt',
-)
+LISTS = ('train.txt', 'val.txt', 'splits.json', 'train_*pct.txt')
+OTHER_TOOLS = (*LISTS, f'{REPORT}/*', f'{PACKED}/*')
 """What other tools write there: reports, the packed store and lists of images."""
 REFILTERING = 'refiltering'
 """Key of ``meta.json`` while ``--refilter`` is at work: the signature that it leads to."""
@@ -83,14 +77,15 @@ class AnnotatedFolder(ResumableFolder):
         meta = dict(partial=True, settings=settings, signature=signature_of(settings))
         self.start(meta, self.kinds)
 
-    def refuse_other(self, started: dict[str, Any], record: dict[str, Any]) -> None:
-        """Refuse to go on with other settings, or where filters are half changed.
+    def check(self, record: dict[str, Any]) -> bool:
+        """Return whether the folder was started, by a run with the settings of this record.
 
         Raises:
-            RefusedError: Either is so.
+            RefusedError: It holds files of someone else, was started with other settings, or its
+                filters are half changed.
         """
-        self.refuse_half_filtered(started)
-        super().refuse_other(started, record)
+        self.refuse_half_filtered(self.read() or {})
+        return super().check(record)
 
     def refuse_half_filtered(self, meta: dict[str, Any]) -> None:
         """Refuse to work on a folder in which ``--refilter`` was interrupted.
