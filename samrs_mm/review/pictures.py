@@ -11,8 +11,9 @@ import numpy as np
 from samrs_mm.core import masks
 from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.images import SceneImage
-from samrs_mm.formats.annotated import folder, records
+from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.formats.annotated.record import BoxEntry, ImageEntry, Record, RecordError
 from samrs_mm.review.selection import LedgerMask
 
 SIDE = 320
@@ -45,7 +46,7 @@ class Picture:
 def pictures(
     root: Path,
     data_root: Path,
-    masks: Iterable[LedgerMask],
+    chosen: Iterable[LedgerMask],
     progress: Callable[[Iterable], Iterator] = iter,
 ) -> tuple[dict[LedgerMask, Picture], list[str]]:
     """Return the pictures of masks, every image opened once.
@@ -53,7 +54,7 @@ def pictures(
     Args:
         root: The annotated folder.
         data_root: Where its images are, but for tiles.
-        masks: Masks of its ledger.
+        chosen: Masks of its ledger.
         progress: Wraps the iterator over images, to show progress.
 
     Returns:
@@ -64,19 +65,19 @@ def pictures(
         RefusedError: The ledger lists a mask that its record does not hold.
     """
     wanted: dict[str, list[LedgerMask]] = {}
-    for mask in masks:
+    for mask in chosen:
         wanted.setdefault(mask.stem, []).append(mask)
     found, problems = {}, []
     for stem in progress(sorted(wanted)):
         path = AnnotatedFolder(root).path(folder.INSTANCES, stem)
         try:
-            record = records.load(path)
-        except records.RecordError as error:
+            record = Record.load(path)
+        except RecordError as error:
             problems.append(str(error))
             continue
-        boxes = {box['box_id']: box for box in record['boxes'] if box['segmentation']}
+        boxes = {box.box_id: box for box in record.boxes if box.segmentation}
         try:
-            image = _open(root, data_root, stem, record['image'])
+            image = _open(root, data_root, stem, record.image)
         except ImageReadError as error:
             image = None
             problems.append(str(error))
@@ -87,23 +88,23 @@ def pictures(
                     'anew with sam_annotate.py --finalise'
                 )
             try:
-                found[mask] = picture(boxes[mask.box_id], record['image'], image)
+                found[mask] = picture(boxes[mask.box_id], record.image, image)
             except masks.MaskError as error:
                 problems.append(f'{path}: {mask.box_id}: {error}')
     return found, problems
 
 
-def _open(root: Path, data_root: Path, stem: str, entry: dict) -> SceneImage:
+def _open(root: Path, data_root: Path, stem: str, entry: ImageEntry) -> SceneImage:
     tile = AnnotatedFolder(root).path(folder.IMAGES, stem)
-    path = tile if tile.exists() else data_root / entry['path']
+    path = tile if tile.exists() else data_root / entry.path
     image = SceneImage(path)
-    size, expected = (image.width, image.height), (entry['width'], entry['height'])
+    size, expected = (image.width, image.height), (entry.width, entry.height)
     if size != expected:
         raise ImageReadError(f'{path}: is {size} px, was {expected} px when it was annotated')
     return image
 
 
-def picture(box: dict, entry: dict, image: SceneImage | None) -> Picture:
+def picture(box: BoxEntry, entry: ImageEntry, image: SceneImage | None) -> Picture:
     """Return the picture of one mask: what it, its label and its prompt cover, and a margin.
 
     Args:
@@ -115,27 +116,28 @@ def picture(box: dict, entry: dict, image: SceneImage | None) -> Picture:
     scale = min(1.0, SIDE / max(width, height))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     step = np.array([size[0] / width, size[1] / height])
-    mask = masks.decode(box['segmentation'])[y : y + height, x : x + width].astype(np.uint8)
+    left, top, part = masks.crop(box.segmentation)
+    mask = np.zeros((height, width), np.uint8)
+    mask[top - y : top - y + part.shape[0], left - x : left - x + part.shape[1]] = part
     if scale < 1:
         mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
-    polygon = (np.array(box['polygon'], float) - [x, y]) * step
+    polygon = (box.corners - [x, y]) * step
     prompt = None
-    if box['prompt_box'] is not None:
-        corners = (np.array(box['prompt_box'], float).reshape(2, 2) - [x, y]) * step
+    if box.prompt_box is not None:
+        corners = (np.reshape(box.prompt_box, (2, 2)) - [x, y]) * step
         prompt = (*_short(corners[0]), *_short(corners[1] - corners[0]))
     points = ' '.join(f'{px},{py}' for px, py in map(_short, polygon))
     jpeg = _jpeg(image.crop(x, y, width, height), size) if image else ''
     return Picture(*size, jpeg, _outline(mask), points, prompt)
 
 
-def _region(box: dict, entry: dict) -> tuple[int, int, int, int]:
+def _region(box: BoxEntry, entry: ImageEntry) -> tuple[int, int, int, int]:
     """Return x, y, width, height of the crop, inside the image."""
-    x, y, width, height = box['bbox']
-    polygon = np.array(box['polygon'], float)
-    corners = [[x, y], [x + width, y + height], *polygon.tolist()]
-    if box['prompt_box'] is not None:
-        corners += np.reshape(box['prompt_box'], (2, 2)).tolist()
-    sides = [entry['width'], entry['height']]
+    x, y, width, height = box.bbox
+    corners = [[x, y], [x + width, y + height], *box.corners.tolist()]
+    if box.prompt_box is not None:
+        corners += np.reshape(box.prompt_box, (2, 2)).tolist()
+    sides = [entry.width, entry.height]
     corners = np.clip(corners, 0, sides)
     low, high = corners.min(axis=0), corners.max(axis=0)
     around = max(_MARGIN * (high - low).max(), 8)

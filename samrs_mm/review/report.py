@@ -13,7 +13,7 @@ from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.formats.annotated import folder
 from samrs_mm.review.pictures import Picture, pictures
-from samrs_mm.review.selection import BINS, JUDGED, LedgerMask, Selection, select
+from samrs_mm.review.selection import BINS, PROMPTED, LedgerMask, Selection, select
 
 PAGE = 'index.html'
 PICTURES, ROWS = 400, 20_000
@@ -122,7 +122,7 @@ def render(meta: dict[str, Any], found: Selection, images: dict[LedgerMask, Pict
         ],
     )
     return environment.get_template('review.html').render(
-        meta=meta, found=found, cards=cards, table=table, measures=MEASURES, statuses=JUDGED,
+        meta=meta, found=found, cards=cards, table=table, measures=MEASURES, statuses=PROMPTED,
         bins=BINS, most=max((counts.total() for counts in found.classes.values()), default=0),
     )  # fmt: skip
 

@@ -11,33 +11,34 @@ from pathlib import Path
 from typing import Any
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.formats.annotated import ledger, records
+from samrs_mm.formats.annotated import ledger
+from samrs_mm.formats.annotated.record import EMPTY, FILTERED, KEPT
 
-SHARES = ('score', 'stability', 'fill', 'coverage', 'leakage')
+FRACTIONS = ('score', 'stability', 'fill', 'coverage', 'leakage')
 """Measures that lie in [0, 1]; each gets a histogram."""
 
 BINS = 20
-JUDGED = (records.KEPT, records.FILTERED, records.EMPTY)
+PROMPTED = (KEPT, FILTERED, EMPTY)
 """Statuses of boxes that were prompted."""
 
-_WORST_SHARE = 2 / 3
+_WORST_PART = 2 / 3
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerMask:
-    """A prompted box, as the ledger tells it; measures are None where it does not.
+    """A prompted box, as the ledger has it; measures are None where it has none.
 
     Args:
         stem: Name of the image.
         box_id: Place of the box in the labels.
         category: Class name.
-        status: One of ``JUDGED``.
+        status: One of ``PROMPTED``.
         reason: Why it is not kept; empty for kept masks.
         score: Predicted IoU.
         stability: Stability score.
-        fill: Share of the prompt box that the mask covers.
-        coverage: Share of the R-Box that the mask covers.
-        leakage: Share of the mask outside the R-Box.
+        fill: Fraction of the prompt box that the mask covers.
+        coverage: Fraction of the R-Box that the mask covers.
+        leakage: Fraction of the mask outside the R-Box.
         components: 8-connected parts.
         at_border: Whether it touches the image's border.
         area: Pixels.
@@ -71,7 +72,7 @@ class LedgerMask:
             doubts.append(self.leakage)
         if self.components:
             doubts.append(1 - 1 / self.components)
-        if self.status == records.EMPTY or not doubts:
+        if self.status == EMPTY or not doubts:
             return 1.0
         return round(min(max(sum(doubts) / len(doubts), 0), 1), 4)
 
@@ -83,8 +84,8 @@ class Selection:
     Args:
         statuses: Ledger rows by status.
         classes: For each class name, prompted boxes by status.
-        histograms: For each of ``SHARES``, masks in ``BINS`` equal bins over [0, 1].
-        means: For each of ``SHARES``, the mean, or None without a value.
+        histograms: For each of ``FRACTIONS``, masks in ``BINS`` equal bins over [0, 1].
+        means: For each of ``FRACTIONS``, the mean, or None without a value.
         worst: Masks of each class that get a picture, most doubtful first.
         random: Further masks that get a picture, drawn evenly from each class.
         rows: The most doubtful prompted boxes of all classes, most doubtful first.
@@ -126,7 +127,7 @@ def select(
 ) -> Selection:
     """Read a ledger once and choose what to show; memory follows what is chosen, not the ledger.
 
-    Each class gets an equal share of the pictures, two thirds of it for its worst masks. The random
+    Each class gets equally many pictures, two thirds of them for its worst masks. The random
     ones are those with the smallest hash of their place, so the same ledger gives the same choice.
 
     Args:
@@ -140,16 +141,16 @@ def select(
         RefusedError: No ledger there, or not one of this format.
     """
     found = Selection(classes={name: Counter() for name in classes})
-    share = max(1, pictures // max(len(found.classes), 1))
-    worst = {name: _Largest(math.ceil(share * _WORST_SHARE)) for name in found.classes}
-    drawn = {name: _Largest(share) for name in found.classes}
-    listed, sums = _Largest(rows), {name: [0] * BINS for name in SHARES}
-    totals = dict.fromkeys(SHARES, 0.0)
+    most = max(1, pictures // max(len(found.classes), 1))
+    worst = {name: _Largest(math.ceil(most * _WORST_PART)) for name in found.classes}
+    drawn = {name: _Largest(most) for name in found.classes}
+    listed, sums = _Largest(rows), {name: [0] * BINS for name in FRACTIONS}
+    totals = dict.fromkeys(FRACTIONS, 0.0)
     for number, mask in enumerate(progress(_prompted(path, found.statuses))):
         found.masks += 1
         found.classes.setdefault(mask.category, Counter())[mask.status] += 1
         listed.add(mask.doubt, number, mask)
-        for name in SHARES:
+        for name in FRACTIONS:
             value = getattr(mask, name)
             if value is not None:
                 sums[name][min(max(int(value * BINS), 0), BINS - 1)] += 1
@@ -164,7 +165,7 @@ def select(
         first = worst[name].items()
         found.worst += first
         others = [mask for mask in drawn[name].items() if mask not in first]
-        found.random += others[: share - len(first)]
+        found.random += others[: most - len(first)]
     found.worst = sorted(found.worst, key=lambda mask: -mask.doubt)[:pictures]
     found.random = found.random[: pictures - len(found.worst)]
     return found
@@ -186,7 +187,7 @@ def _prompted(path: Path, statuses: Counter) -> Iterator[LedgerMask]:
                 )
             for row in table:
                 statuses[row['status']] += 1
-                if row['status'] in JUDGED:
+                if row['status'] in PROMPTED:
                     yield _read(row)
     except FileNotFoundError as error:
         raise RefusedError(
@@ -205,7 +206,7 @@ def _read(row: dict[str, str]) -> LedgerMask:
         category=row['category'],
         status=row['status'],
         reason=row['reason'],
-        **{name: number(name, float) for name in SHARES},
+        **{name: number(name, float) for name in FRACTIONS},
         components=number('components', int),
         at_border=row['at_border'] == 'True' if row['at_border'] else None,
         area=int(row['area']),

@@ -19,9 +19,10 @@ from samrs_mm.core import masks, quality
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.formats.annotated import ledger
 from samrs_mm.formats.annotated.ledger import LedgerRow
+from samrs_mm.formats.annotated.record import BoxEntry, ImageEntry
 from samrs_mm.review.pictures import SIDE, picture
 from samrs_mm.review.report import write_report
-from samrs_mm.review.selection import BINS, SHARES, select
+from samrs_mm.review.selection import BINS, FRACTIONS, select
 
 EVIL = '<img/src=x>"\'&{{7*7}}</script>'
 VOID = {'meta', 'input', 'br', 'img', 'link', 'hr'}
@@ -81,7 +82,7 @@ def test_counts_and_histograms(book):
     for name in 'abc':
         kept = [row for row in rows() if (row.category, row.status) == (name, 'kept')]
         assert found.classes[name]['kept'] == len(kept)
-    for name in SHARES:
+    for name in FRACTIONS:
         values = [getattr(row, name) for row in rows() if getattr(row, name) is not None]
         expected = np.histogram(values, BINS, (0, 1))[0].tolist()
         assert found.histograms[name] == expected
@@ -126,19 +127,20 @@ def drawn(found):
     return cv2.fillPoly(mask, outlines, 1).astype(bool)
 
 
-def boxed(mask, polygon, prompt_box):
-    segmentation = masks.encode(mask)
-    return dict(
-        segmentation=segmentation, bbox=masks.bbox(segmentation), polygon=polygon,
-        prompt_box=prompt_box,
-    )  # fmt: skip
+def boxed(mask, polygon, prompt_box=None):
+    """A kept box, and its image."""
+    height, width = mask.shape
+    seen = None if prompt_box is None else np.array(prompt_box, float)
+    box = BoxEntry.new(1, 'a.txt:1', 0, 'ship', 'hbox', np.array(polygon, float), None, seen, 'ok')
+    box.enter_mask(masks.encode(mask), None, None, '')
+    return box, ImageEntry('a.png', 'a', None, [0, 0], width, height, None, [])
 
 
 def test_a_picture_shows_mask_label_and_prompt_where_they_are():
     mask = np.zeros((200, 250), bool)
     mask[60:90, 100:120] = mask[80:100, 110:140] = True
     polygon = [[95, 70], [120, 55], [145, 95], [120, 110]]
-    found = picture(boxed(mask, polygon, [95, 55, 145, 110]), dict(width=250, height=200), Pixels())
+    found = picture(*boxed(mask, polygon, [95, 55, 145, 110]), Pixels())
     x, y = 95 - 14, 55 - 14  # a quarter of the longer side, 55 px, around
     assert (found.width, found.height) == (145 + 14 - x, 110 + 14 - y)
     np.testing.assert_array_equal(drawn(found), mask[y:124, x:159])
@@ -156,17 +158,15 @@ def test_a_large_mask_is_scaled_down_and_a_missing_image_left_out():
     mask = np.zeros((900, 2000), bool)
     mask[100:500, 200:1200] = True
     polygon = [[200, 100], [1200, 100], [1200, 500], [200, 500]]
-    found = picture(boxed(mask, polygon, None), dict(width=2000, height=900), None)
+    found = picture(*boxed(mask, polygon), None)
     assert max(found.width, found.height) == SIDE
     assert (found.jpeg, found.prompt) == ('', None)
-    share = drawn(found).mean()
-    assert share == pytest.approx(400_000 / (1450 * 750), abs=0.02)
+    assert drawn(found).mean() == pytest.approx(400_000 / (1450 * 750), abs=0.02)
 
 
 def test_noise_gives_no_endless_outline():
     mask = np.random.default_rng(0).random((400, 400)) < 0.4
-    found = picture(boxed(mask, [[0, 0], [400, 0], [400, 400], [0, 400]], None),
-                    dict(width=400, height=400), None)  # fmt: skip
+    found = picture(*boxed(mask, [[0, 0], [400, 0], [400, 400], [0, 400]]), None)
     assert 1000 < len(found.outline) < 30_000
 
 
@@ -224,7 +224,7 @@ def test_the_page_is_one_file_and_escapes_what_labels_say(annotated):
     assert str(annotated.parent) not in page
 
 
-def test_the_page_tells_what_the_folder_holds(annotated):
+def test_the_page_shows_what_the_folder_holds(annotated):
     page = write_report(annotated).path.read_text()
     data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL).group(1))
     listed = [dict(zip(data['keys'], row, strict=True)) for row in data['rows']]
@@ -255,7 +255,7 @@ def test_limits(annotated):
     assert 'The 7 most doubtful of 18' in ' '.join(page.split())
 
 
-def test_unreadable_images_are_told_and_shown_without_picture(annotated, tmp_path):
+def test_unreadable_images_are_reported_and_shown_without_picture(annotated, tmp_path):
     result = write_report(annotated, tmp_path)
     assert len(result.problems) == 4
     assert all('P000' in line for line in result.problems)
@@ -281,7 +281,7 @@ def test_a_ledger_of_other_records_is_refused(annotated, tmp_path):
         write_report(copy, Path(annotated.parent / 'dota'))
 
 
-def test_damaged_records_are_told_and_left_out(annotated, tmp_path):
+def test_damaged_records_are_reported_and_left_out(annotated, tmp_path):
     copy = tmp_path / 'out'
     shutil.copytree(annotated, copy)
     (copy / 'instances/P0000.json').write_text('{')

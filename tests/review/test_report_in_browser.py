@@ -159,8 +159,8 @@ def test_filters_by_choice(page, name, text, keeps):
     expected = [card['box_id'] for card in before if keeps(card)]
     assert 0 < len(expected) < len(before)
     assert [card['box_id'] for card in cards(page)] == expected
-    told = page.find_element('id', 'card-count').text
-    assert told == f'{len(expected)} of {len(before)}'
+    shown = page.find_element('id', 'card-count').text
+    assert shown == f'{len(expected)} of {len(before)}'
     page.find_element('css selector', 'button[type=reset]').click()
     assert cards(page) == before
 

@@ -88,7 +88,7 @@ def test_one_can_ask_for_images_kinds_and_classes(annotated, browse, tmp_path):
     assert not (tmp_path / 'sv/P0003.jpg').exists()
 
 
-def test_a_broken_image_is_told_and_passed_over(annotated, browse, tmp_path, capsys):
+def test_a_broken_image_is_reported_and_passed_over(annotated, browse, tmp_path, capsys):
     copy = tmp_path / 'data'
     shutil.copytree(annotated.parent, copy)
     (copy / 'scenes/images/P0002.png').write_bytes(b'no image')

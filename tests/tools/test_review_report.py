@@ -50,9 +50,9 @@ def test_images_that_moved(annotate, review, dota, tmp_path, capsys):
     dota.rename(tmp_path / 'moved')
     capsys.readouterr()
     assert review(tmp_path / 'out') == 1
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 4
-    assert all('no picture: ' in line for line in told)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 4
+    assert all('no picture: ' in line for line in lines)
     assert review(tmp_path / 'out', '--data-root', tmp_path / 'moved', '--pictures', 6) == 0
 
 
