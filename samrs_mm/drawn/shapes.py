@@ -246,7 +246,7 @@ def soccer_field(length: float, width: float) -> Shape:
 
 def running_track(length: float, width: float, lanes: Colour) -> Shape:
     """Draw an oval of lanes around the material ``turf``."""
-    bend = turned([(width / 2, 0)], np.linspace(-np.pi / 2, np.pi / 2, 24))
+    bend = turned([(width / 2, 0)], np.linspace(-np.pi / 2, np.pi / 2, 25))
 
     def ring(inset: float) -> np.ndarray:
         half = bend * (1 - inset) + ((length - width) / 2, 0)

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from samrs_mm.drawn.board import Board, coverage, noise
+from samrs_mm.drawn.scenes import DOMAINS
+from samrs_mm.drawn.shapes import Part, Shape, block, rectangle
+
+RED = (250.0, 0.0, 0.0)
+
+
+@pytest.fixture
+def board():
+    board = Board(80, 60, DOMAINS['a'], np.random.default_rng(0))
+    board.angle = 0.0
+    return board
+
+
+def box(length=20, width=10, height=3.0):
+    return Shape([Part(block(length, width), RED, True)], height)
+
+
+def test_coverage_is_the_part_of_a_pixel_that_a_union_covers():
+    squares = [Part(rectangle(1.0, 3.0, 0.75, 2.5), ''), Part(rectangle(2.0, 3.0, 1.0, 2.0), '')]
+    expected = np.zeros((4, 4))
+    expected[0, 1:3], expected[1, 1:3], expected[2, 1:3] = 0.25, 1, 0.5
+    found = coverage(squares, 0, 0, 4, 4)
+    np.testing.assert_allclose(found, expected, atol=0.26)  # OpenCV draws outlines a sample wide
+    np.testing.assert_array_equal(coverage(squares, 1, 1, 2, 3), found[1:, 1:3])
+
+
+def test_lines_are_as_wide_as_asked_for():
+    line = Part(np.array([(2.0, 5.0), (18.0, 5.0)]), '', line=3)
+    assert coverage([line], 0, 0, 20, 10)[:, 10].sum() == pytest.approx(3, abs=0.3)
+
+
+def test_noise_has_unit_deviation_and_bumps_of_its_size():
+    rng = np.random.default_rng(0)
+    fields = [noise(rng, (300, 300), 4), noise(rng, (300, 300), 4, stretch=5)]
+    for field in fields:
+        assert field.shape == (300, 300)
+        assert 0.7 < field.std() < 1.3
+    across = [np.abs(np.diff(field, axis=1)).mean() for field in fields]
+    assert across[1] < across[0] / 3
+
+
+def test_what_is_put_has_its_box_its_mask_and_its_colour(board):
+    assert board.put('ship', box(), -10, 5)
+    (ship,) = board.objects()
+    assert (ship.category, ship.truncated) == ('ship', False)
+    np.testing.assert_allclose(ship.polygon, [[40, 30], [40, 40], [20, 40], [20, 30]])
+    mask = ship.full_mask(60, 80)
+    assert mask[31:39, 21:39].all()
+    assert mask.sum() == pytest.approx(200, rel=0.1)
+    np.testing.assert_allclose(board.image[35, 30], RED)
+    assert board.photo()[35, 30, 0] > 150
+
+
+def test_things_keep_their_distance(board):
+    assert board.put('ship', box(), 0, 0)
+    assert not board.put('ship', box(), 4, 0)
+    assert board.put('car', box(), 0, 10.2), 'touching is fine'
+    assert not board.put('car', box(), 0, -12, gap=5)
+    assert board.put('car', box(), 0, -18, gap=5)
+    board.reserve(block(10, 10, 30, 0))
+    assert not board.put('car', box(6, 6), 30, 0)
+
+
+def test_objects_mostly_outside_and_roles_without_a_class_are_left_out(board):
+    assert not board.put('windmill', box(), 0, 0), 'not a class of domain a'
+    assert not board.put('ship', box(), 40, 0)
+    assert board.put(None, box(), 40, 0)
+    assert board.put('ship', box(), -34, 0)
+    (ship,) = board.objects()
+    assert ship.truncated
+    assert ship.polygon.min() < 0 == ship.offset[0]
+
+
+def test_what_stands_hides_what_is_below_and_what_is_painted_hides_nothing(board):
+    assert board.put('track', box(40, 30, height=0), 0, 0)
+    assert board.put('soccer', box(20, 20, height=0), 0, 0)
+    board._taken[:] = False
+    assert board.put('car', box(6, 6), 0, 0)
+    track, field, car = (item.full_mask(60, 80) for item in board.objects())
+    assert (track & field).sum() == field.sum()
+    assert not (field & car).any()
+    assert not (track & car).any()
