@@ -1,1 +1,1 @@
-"""What datasets hold: counts, sizes and shares of classes."""
+"""What datasets hold: counts, sizes and fractions of classes."""

@@ -11,20 +11,20 @@ from matplotlib.ticker import FuncFormatter
 from samrs_mm.core.abbreviations import abbreviations
 from samrs_mm.core.atomic import open_atomic
 from samrs_mm.drawing.figure_text import verbatim
-from samrs_mm.statistics.dataset_tally import SMALL, Tally, box_shares
+from samrs_mm.statistics.dataset_stats import SMALL, DatasetStats, box_fractions
 
 _BLUE, _LIGHT, _DARK, _RED = '#3572a5', '#a9c4de', '#1d3f5c', '#c0392b'
 _INCHES_PER_CLASS = 0.36
 _DPI = 150
-_MOST_SHARE = 1.5
+_CUT = 1.5
 
 
-def per_class(tally: Tally) -> Figure:
+def per_class(stats: DatasetStats) -> Figure:
     """Draw pixels and instances of each class as bars, on logarithmic axes (figure 5)."""
-    figure = _wide(tally, 6.5)
+    figure = _wide(stats, 6.5)
     for axes, counts, what in zip(
         figure.subplots(2, 1),
-        (tally.part.pixels, tally.count_instances()),
+        (stats.counts.pixels, stats.count_instances()),
         ('pixels', 'instances'),
         strict=True,
     ):
@@ -37,36 +37,36 @@ def per_class(tally: Tally) -> Figure:
             height = max(count, bottom) * (top / bottom) ** 0.02
             axes.text(place, height, short(count), rotation=90, fontsize=8, ha='center')
         axes.set_ylabel(what)
-        _name_classes(axes, tally)
-    name = verbatim(tally.name)
-    figure.suptitle(f'{name}: pixels of the {tally.pixels_of}, and instances', fontsize=11)
+        _name_classes(axes, stats)
+    name = verbatim(stats.name)
+    figure.suptitle(f'{name}: pixels of the {stats.pixels_of}, and instances', fontsize=11)
     return figure
 
 
-def mask_sizes(tally: Tally) -> Figure:
+def mask_sizes(stats: DatasetStats) -> Figure:
     """Draw how many instances have masks of which size (figure 6)."""
     figure = Figure((7, 4), layout='constrained')
     axes = figure.subplots()
-    edges, counts = tally.size_edges(), tally.size_histogram().sum(0)
+    edges, counts = stats.size_edges(), stats.size_histogram().sum(0)
     colours = [_RED if right <= SMALL * 1.001 else _BLUE for right in edges[1:]]
     axes.bar(edges[:-1], counts, np.diff(edges), align='edge', color=colours, edgecolor='white')
     axes.set_xscale('log')
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
-    small = np.count_nonzero(tally.instances['area'] < SMALL) / max(1, len(tally.instances))
+    small = np.count_nonzero(stats.instances['area'] < SMALL) / max(1, len(stats.instances))
     axes.set_xlabel(f'mask size in pixels (red: below {SMALL}, {small:.1%})')
     axes.set_ylabel('instances')
     _plain(axes, 'y')
-    axes.set_title(f'{verbatim(tally.name)}: {len(tally.instances):,} instances', fontsize=11)
+    axes.set_title(f'{verbatim(stats.name)}: {len(stats.instances):,} instances', fontsize=11)
     return figure
 
 
-def mask_sizes_by_class(tally: Tally) -> Figure:
+def mask_sizes_by_class(stats: DatasetStats) -> Figure:
     """Draw the sizes of each class as a violin of log bins, with quartiles and median."""
-    figure = _wide(tally, 4.5)
+    figure = _wide(stats, 4.5)
     axes = figure.subplots()
-    edges = tally.size_edges()
-    for label, counts in enumerate(tally.size_histogram()):
-        areas = tally.of_class(label)['area']
+    edges = stats.size_edges()
+    for label, counts in enumerate(stats.size_histogram()):
+        areas = stats.of_class(label)['area']
         if not len(areas):
             continue
         half = 0.42 * np.append(counts, counts[-1]) / counts.max()
@@ -79,17 +79,17 @@ def mask_sizes_by_class(tally: Tally) -> Figure:
     axes.set_yscale('log')
     axes.set_ylim(0.8, edges[-1] * 1.3)
     axes.set_ylabel('mask size in pixels')
-    _name_classes(axes, tally)
+    _name_classes(axes, stats)
     axes.set_xlabel('width: share of the class; bar: quartiles; dot: median', fontsize=9)
-    figure.suptitle(f'{verbatim(tally.name)}: mask sizes', fontsize=11)
+    figure.suptitle(f'{verbatim(stats.name)}: mask sizes', fontsize=11)
     return figure
 
 
-def per_image(tally: Tally) -> Figure:
+def per_image(stats: DatasetStats) -> Figure:
     """Draw instances per image, and mask size / box size."""
     figure = Figure((10, 4), layout='constrained')
     left, right = figure.subplots(1, 2)
-    masks = tally.part.images['masks']
+    masks = stats.counts.images['masks']
     # 0, 1, 2-3, 4-7, ...
     groups = np.frexp(masks)[1]
     counts = np.bincount(groups, minlength=2)
@@ -101,19 +101,19 @@ def per_image(tally: Tally) -> Figure:
     left.set_xlabel('instances in an image')
     left.set_ylabel('images')
     left.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
-    shares = box_shares(tally.instances)
-    right.hist(np.minimum(shares, _MOST_SHARE), 60, range=(0, _MOST_SHARE), color=_BLUE)
+    fractions = box_fractions(stats.instances)
+    right.hist(np.minimum(fractions, _CUT), 60, range=(0, _CUT), color=_BLUE)
     right.axvline(1, color=_RED, linewidth=1)
     right.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
-    right.set_xlabel(f'mask size / size of its upright box (last bin: {_MOST_SHARE} and more)')
+    right.set_xlabel(f'mask size / size of its upright box (last bin: {_CUT} and more)')
     right.set_ylabel('instances')
     for axes in (left, right):
         _plain(axes, 'y')
-    figure.suptitle(verbatim(tally.name), fontsize=11)
+    figure.suptitle(verbatim(stats.name), fontsize=11)
     return figure
 
 
-FIGURES: dict[str, Callable[[Tally], Figure]] = {
+FIGURES: dict[str, Callable[[DatasetStats], Figure]] = {
     'per_class': per_class,
     'mask_sizes': mask_sizes,
     'mask_sizes_by_class': mask_sizes_by_class,
@@ -122,13 +122,13 @@ FIGURES: dict[str, Callable[[Tally], Figure]] = {
 """What ``write_figures`` draws, by file name."""
 
 
-def write_figures(tally: Tally, out: Path, formats: Sequence[str]) -> list[Path]:
+def write_figures(stats: DatasetStats, out: Path, formats: Sequence[str]) -> list[Path]:
     """Write all figures.
 
     Equal numbers give equal files.
 
     Args:
-        tally: What to draw.
+        stats: What to draw.
         out: Folder they go to.
         formats: ``'png'``, ``'pdf'`` or both.
 
@@ -137,7 +137,7 @@ def write_figures(tally: Tally, out: Path, formats: Sequence[str]) -> list[Path]
     """
     written = []
     for name, draw in FIGURES.items() if formats else ():
-        figure = draw(tally)
+        figure = draw(stats)
         for form in formats:
             path = out / f'{name}.{form}'
             metadata = {'CreationDate': None} if form == 'pdf' else {}
@@ -161,13 +161,13 @@ def short(count: float) -> str:
     return f'{count:.0f}'
 
 
-def _wide(tally: Tally, height: float) -> Figure:
-    width = max(6.0, 1.2 + _INCHES_PER_CLASS * len(tally.classes))
+def _wide(stats: DatasetStats, height: float) -> Figure:
+    width = max(6.0, 1.2 + _INCHES_PER_CLASS * len(stats.classes))
     return Figure((width, height), layout='constrained')
 
 
-def _name_classes(axes: Axes, tally: Tally) -> None:
-    names = list(map(verbatim, abbreviations(tally.classes)))
+def _name_classes(axes: Axes, stats: DatasetStats) -> None:
+    names = list(map(verbatim, abbreviations(stats.classes)))
     upright = max(map(len, names), default=0) > 3
     axes.set_xticks(range(len(names)), names, rotation=90 if upright else 0, fontsize=9)
     axes.set_xlim(-0.7, len(names) - 0.3)

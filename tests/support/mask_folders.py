@@ -11,8 +11,7 @@ from pycocotools import mask as coco_mask
 
 from samrs_mm.core import masks
 from samrs_mm.core.classes import palette_for
-from samrs_mm.core.compositing import Instance, compose
-from samrs_mm.formats.annotated import records
+from samrs_mm.formats.annotated.record import BoxEntry, ImageEntry, Record
 
 CLASSES = ('plane', 'ship', 'small-vehicle')
 
@@ -32,28 +31,22 @@ def write_masks(root: Path) -> Path:
         if number == 1:
             boxes += [no_mask(5, 'outside'), no_mask(6, 'degenerate')]
         if number == 2:
-            boxes[4]['status'] = 'filtered'
-        kept = [box for box in boxes if box['status'] == 'kept']
-        instances = [
-            Instance(box['category_id'] - 1, box['segmentation'], box['area'], None) for box in kept
-        ]
-        semantic, visible = compose(instances, height, width, 'file_order')
-        for box, pixels in zip(kept, visible, strict=True):
-            box['visible_area'] = pixels
-        Image.fromarray(semantic).save(root / f'semantic/{stem}.png')
-        record = dict(image=dict(width=width, height=height), signature='', boxes=boxes)
-        (root / f'instances/{stem}.json').write_text(json.dumps(record))
+            boxes[4].status = 'filtered'
+        image = ImageEntry(f'{stem}.png', stem, None, [0, 0], width, height, None, [])
+        record = Record(image, '', boxes)
+        Image.fromarray(record.paint('file_order')).save(root / f'semantic/{stem}.png')
+        record.write(root / f'instances/{stem}.json')
         coco['images'].append(dict(id=number, width=width, height=height))
         coco['annotations'] += [
-            dict(image_id=number, category_id=box['category_id'], segmentation=box['segmentation'],
-                 bbox=box['bbox'], rbox=np.ravel(box['polygon']).tolist())
-            for box in kept
+            dict(image_id=number, category_id=box.category_id, segmentation=box.segmentation,
+                 bbox=box.bbox, rbox=np.ravel(box.polygon).tolist())
+            for box in record.kept
         ]  # fmt: skip
     (root / 'annotations.json').write_text(json.dumps(coco))
     return root
 
 
-def drawn_box(rng: np.random.Generator, number: int, height: int, width: int) -> dict:
+def drawn_box(rng: np.random.Generator, number: int, height: int, width: int) -> BoxEntry:
     """Return the entry of a slanted box that may leave the image, and of the ellipse in it."""
     label, angle = (number - 1) % 3, rng.uniform(0, np.pi)
     centre, half = rng.uniform((10, 10), (width - 10, height - 10)), rng.uniform(2, 30, 2)
@@ -61,17 +54,17 @@ def drawn_box(rng: np.random.Generator, number: int, height: int, width: int) ->
     polygon = centre + np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half @ axes
     pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1) + 0.5
     mask = (((pixels - centre) @ axes.T / half) ** 2).sum(-1) <= 1
-    box = records.new_box(
-        number, f'a.txt:{number}', label, CLASSES[label], 'hbox', polygon, polygon, None, 'kept', ''
+    box = BoxEntry.new(
+        number, f'a.txt:{number}', label, CLASSES[label], 'hbox', polygon, polygon, None, 'kept'
     )
-    segmentation = masks.encode(mask)
-    box.update(segmentation=segmentation, area=int(mask.sum()), bbox=masks.bbox(segmentation))
+    box.segmentation, box.area = masks.encode(mask), int(mask.sum())
+    box.bbox = masks.bbox(box.segmentation)
     return box
 
 
-def no_mask(number: int, status: str) -> dict:
+def no_mask(number: int, status: str) -> BoxEntry:
     polygon = np.array([[900, 900], [940, 900], [940, np.nan], [900, 940]])
-    return records.new_box(
+    return BoxEntry.new(
         number, f'a.txt:{number}', 0, CLASSES[0], 'hbox', polygon, polygon, None, status, 'far'
     )
 

@@ -14,10 +14,10 @@ from samrs_mm.cli import run_command, whole_number
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.classes import NAMED_CLASSES
 from samrs_mm.core.resumable import dump
-from samrs_mm.statistics.dataset_sources import tally
-from samrs_mm.statistics.dataset_tally import Tally
+from samrs_mm.statistics.dataset_stats import DatasetStats
 from samrs_mm.statistics.figures import write_figures
-from samrs_mm.statistics.statistics_tables import class_rows, report, summary
+from samrs_mm.statistics.readers import read_stats
+from samrs_mm.statistics.tables import class_rows, report, summary
 
 EPILOG = """\
 what can be read
@@ -77,14 +77,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Count, print and write."""
-    found = tally(args.dataset, args.subset, args.workers, progress)
-    found.name = args.name or found.name
+    stats = read_stats(args.dataset, args.subset, args.workers, progress)
+    stats.name = args.name or stats.name
     if args.out is not None:
-        write(found, args.out, args.format)
-    print(report(found))
+        write(stats, args.out, args.format)
+    print(report(stats))
     if args.out is not None:
         print(f'\nwritten     {args.out}')
-    problems = found.part.problems
+    problems = stats.counts.problems
     for line in problems[:MOST_PROBLEMS]:
         print(f'skipped: {line}', file=sys.stderr)
     if len(problems) > MOST_PROBLEMS:
@@ -106,18 +106,18 @@ def progress(unit: str, total: int) -> Callable[[int], object]:
     return step
 
 
-def write(found: Tally, out: Path, formats: list[str]) -> None:
+def write(stats: DatasetStats, out: Path, formats: list[str]) -> None:
     """Write the chosen files."""
     out.mkdir(parents=True, exist_ok=True)
     if 'csv' in formats:
-        text, rows = io.StringIO(), class_rows(found)
+        text, rows = io.StringIO(), class_rows(stats)
         table = csv.DictWriter(text, rows[0] if rows else (), lineterminator='\n')
         table.writeheader()
         table.writerows(rows)
         atomic_write(out / 'classes.csv', text.getvalue().encode())
     if 'json' in formats:
-        atomic_write(out / 'statistics.json', dump(summary(found)))
-    write_figures(found, out, [form for form in ('png', 'pdf') if form in formats])
+        atomic_write(out / 'statistics.json', dump(summary(stats)))
+    write_figures(stats, out, [form for form in ('png', 'pdf') if form in formats])
 
 
 if __name__ == '__main__':

@@ -23,8 +23,8 @@ BINS_PER_DECADE = 5
 
 
 @dataclass
-class Part:
-    """What was read of some images.
+class Counts:
+    """What some images hold.
 
     Args:
         boxes: ``(N,)`` of type ``BOX``.
@@ -41,26 +41,26 @@ class Part:
     problems: list[str] = field(default_factory=list)
 
     @classmethod
-    def merged(cls, parts: Iterable['Part'], num_classes: int) -> 'Part':
-        """Return several parts as one."""
-        parts = [cls.nothing(num_classes), *parts]
+    def merged(cls, counts: Iterable['Counts'], num_classes: int) -> 'Counts':
+        """Add up the counts of several groups of images."""
+        counts = [cls.empty(num_classes), *counts]
         return cls(
-            boxes=np.concatenate([part.boxes for part in parts]),
-            images=np.concatenate([part.images for part in parts]),
-            pixels=np.sum([part.pixels for part in parts], 0),
-            present=np.sum([part.present for part in parts], 0),
-            problems=[line for part in parts for line in part.problems],
+            boxes=np.concatenate([each.boxes for each in counts]),
+            images=np.concatenate([each.images for each in counts]),
+            pixels=np.sum([each.pixels for each in counts], 0),
+            present=np.sum([each.present for each in counts], 0),
+            problems=[line for each in counts for line in each.problems],
         )
 
     @classmethod
-    def nothing(cls, num_classes: int, *problems: str) -> 'Part':
-        """Return a part without images."""
+    def empty(cls, num_classes: int, *problems: str) -> 'Counts':
+        """Return the counts of no images."""
         counts = np.zeros(num_classes, np.int64)
         return cls(np.zeros(0, BOX), np.zeros(0, IMAGE), counts, counts, list(problems))
 
     @classmethod
-    def of_image(cls, boxes: np.ndarray, pixels: np.ndarray, width: int, height: int) -> 'Part':
-        """Return the part of a single image.
+    def of_image(cls, boxes: np.ndarray, pixels: np.ndarray, width: int, height: int) -> 'Counts':
+        """Return the counts of a single image.
 
         Args:
             boxes: ``(N,)`` of type ``BOX``.
@@ -75,7 +75,7 @@ class Part:
         return cls(boxes, images, pixels.astype(np.int64), present)
 
 
-def box_column(
+def box_table(
     labels: Sequence[int], statuses: Sequence[str], areas: Sequence[int], hboxes: np.ndarray,
     width: int | np.ndarray, height: int | np.ndarray,
 ) -> np.ndarray:  # fmt: skip
@@ -104,23 +104,23 @@ _STATUS = {status: place for place, status in enumerate(BOX_STATUSES)}
 
 
 @dataclass
-class Tally:
-    """All that was read of a dataset, and the numbers that follow from it.
+class DatasetStats:
+    """A dataset's counts, and the numbers that follow from them.
 
     Args:
         name: What to call it.
         classes: Class names.
-        part: All parts, merged.
-        pixels_of: What ``part.pixels`` counts, in words.
+        counts: Those of all its images.
+        pixels_of: What ``counts.pixels`` counts, in words.
     """
 
     name: str
     classes: tuple[str, ...]
-    part: Part
+    counts: Counts
     pixels_of: str
 
     def __post_init__(self):
-        boxes = self.part.boxes
+        boxes = self.counts.boxes
         self.instances = boxes[boxes['area'] > 0]
         """The boxes with a valid mask, ``(N,)`` of type ``BOX``."""
         order = np.argsort(self.instances['label'], kind='stable')
@@ -133,7 +133,7 @@ class Tally:
 
     def count(self, status: str | None = None) -> np.ndarray:
         """Return the number of boxes by class ``(K,)``, of a status or of all."""
-        boxes = self.part.boxes
+        boxes = self.counts.boxes
         if status is not None:
             boxes = boxes[boxes['status'] == _STATUS[status]]
         return np.bincount(boxes['label'], minlength=len(self.classes))
@@ -157,8 +157,8 @@ class Tally:
         )
 
 
-def size_numbers(instances: np.ndarray) -> dict[str, float | None]:
-    """Return mean, quantiles and share below ``SMALL`` of mask sizes, in pixels; None for none."""
+def size_stats(instances: np.ndarray) -> dict[str, float | None]:
+    """Return mean, quantiles and fraction below ``SMALL`` of mask sizes in pixels, or None."""
     names = ['mean', *(f'q{round(100 * q):02}' for q in QUANTILES), f'share_below_{SMALL}']
     if not len(instances):
         return dict.fromkeys(names)
@@ -167,7 +167,7 @@ def size_numbers(instances: np.ndarray) -> dict[str, float | None]:
     return {name: round(float(value), 4) for name, value in zip(names, values, strict=True)}
 
 
-def box_shares(instances: np.ndarray) -> np.ndarray:
+def box_fractions(instances: np.ndarray) -> np.ndarray:
     """Return mask pixels / pixels of the upright box inside the image, where the box has any.
 
     It exceeds 1 where a mask leaves its box.

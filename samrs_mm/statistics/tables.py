@@ -9,7 +9,7 @@ import numpy as np
 from samrs_mm.core.abbreviations import abbreviations
 from samrs_mm.core.classes import FAST_CLASSES
 from samrs_mm.formats.annotated.records import BOX_STATUSES, KEPT
-from samrs_mm.statistics.dataset_tally import SMALL, Tally, box_shares, size_numbers
+from samrs_mm.statistics.dataset_stats import SMALL, DatasetStats, box_fractions, size_stats
 
 TABLE_2 = (
     'Dataset', '#Images', '#Category', '#Channels', 'Resolution (m)', 'Image size', 'Instance',
@@ -17,32 +17,32 @@ TABLE_2 = (
 )  # fmt: skip
 """Columns of Table 2 of arXiv:2305.02034."""
 
-SHARES = (0.05, 0.5, 0.95)
+FRACTIONS = (0.05, 0.5, 0.95)
 """Quantiles of mask size / box size."""
 
 _LOST = tuple(status for status in BOX_STATUSES if status != KEPT)
 
 
-def class_rows(tally: Tally) -> list[dict[str, Any]]:
+def class_rows(stats: DatasetStats) -> list[dict[str, Any]]:
     """Return the numbers of each class, in the order of the classes.
 
-    ``boxes`` are all boxes, ``instances`` those with a valid mask; then the boxes by what became of
-    the others, the images with an instance, ``pixels`` of the label maps, ``mask_pixels`` of the
-    masks before overlap, sizes of the masks (see ``size_numbers``) and quantiles of mask size / box
+    ``boxes`` are all boxes, ``instances`` those with a valid mask; then the other boxes by
+    status, the images with an instance, ``pixels`` of the label maps, ``mask_pixels`` of the
+    masks before overlap, sizes of the masks (see ``size_stats``) and quantiles of mask size / box
     size.
     """
     columns = dict(
-        boxes=tally.count(),
-        instances=tally.count_instances(),
-        **{status: tally.count(status) for status in _LOST},
-        images=tally.part.present,
-        pixels=tally.part.pixels,
+        boxes=stats.count(),
+        instances=stats.count_instances(),
+        **{status: stats.count(status) for status in _LOST},
+        images=stats.counts.present,
+        pixels=stats.counts.pixels,
     )
-    total = max(1, int(tally.part.pixels.sum()))
-    short = abbreviations(tally.classes)
+    total = max(1, int(stats.counts.pixels.sum()))
+    short = abbreviations(stats.classes)
     rows = []
-    for label, name in enumerate(tally.classes):
-        instances = tally.of_class(label)
+    for label, name in enumerate(stats.classes):
+        instances = stats.of_class(label)
         numbers = {key: int(column[label]) for key, column in columns.items()}
         rows.append(
             dict(label=label, category=name, abbreviation=short[label], **numbers)
@@ -53,41 +53,41 @@ def class_rows(tally: Tally) -> list[dict[str, Any]]:
 
 
 def _instance_numbers(instances: np.ndarray) -> dict[str, Any]:
-    shares = box_shares(instances)
-    values = np.quantile(shares, SHARES).round(4).tolist() if len(shares) else [None] * len(SHARES)
-    names = [f'box_share_q{round(100 * q):02}' for q in SHARES]
+    fractions = box_fractions(instances)
+    values = np.quantile(fractions, FRACTIONS).round(4).tolist() if len(fractions) else [None] * 3
+    names = [f'box_share_q{round(100 * q):02}' for q in FRACTIONS]
     mask_pixels = int(instances['area'].sum(dtype=np.int64))
-    numbers = dict(mask_pixels=mask_pixels, **size_numbers(instances))
+    numbers = dict(mask_pixels=mask_pixels, **size_stats(instances))
     return numbers | dict(zip(names, values, strict=True))
 
 
-def summary(tally: Tally) -> dict[str, Any]:
+def summary(stats: DatasetStats) -> dict[str, Any]:
     """Return the numbers of the whole dataset, and all that the figures show."""
-    images, part = tally.part.images, tally.part
-    masks, sizes = images['masks'], tally.size_histogram()
+    images, counts = stats.counts.images, stats.counts
+    masks, sizes = images['masks'], stats.size_histogram()
     area = (images['width'].astype(np.int64) * images['height']).sum()
-    boxes = tally.count()
+    boxes = stats.count()
     return dict(
-        name=tally.name,
+        name=stats.name,
         images=len(images),
         images_with_instances=int(np.count_nonzero(masks)),
         images_with_labels=int(np.count_nonzero(images['labelled'])),
         boxes=int(boxes.sum()),
-        instances=len(tally.instances),
-        statuses={status: int(tally.count(status).sum()) for status in BOX_STATUSES},
+        instances=len(stats.instances),
+        statuses={status: int(stats.count(status).sum()) for status in BOX_STATUSES},
         classes_without_instances=[
-            tally.classes[label] for label in np.flatnonzero(tally.count_instances() == 0)
+            stats.classes[label] for label in np.flatnonzero(stats.count_instances() == 0)
         ],
-        pixels_of=tally.pixels_of,
-        pixels=int(part.pixels.sum()),
+        pixels_of=stats.pixels_of,
+        pixels=int(counts.pixels.sum()),
         image_pixels=int(area),
-        **_instance_numbers(tally.instances),
+        **_instance_numbers(stats.instances),
         masks_per_image=_per_image(masks),
-        size_edges=tally.size_edges().round(3).tolist(),
+        size_edges=stats.size_edges().round(3).tolist(),
         size_histogram=sizes.sum(0).tolist(),
-        size_histogram_by_class=dict(zip(tally.classes, sizes.tolist(), strict=True)),
-        table_2=[dict(zip(TABLE_2, row, strict=True)) for row in table_2(tally)],
-        skipped=part.problems,
+        size_histogram_by_class=dict(zip(stats.classes, sizes.tolist(), strict=True)),
+        table_2=[dict(zip(TABLE_2, row, strict=True)) for row in table_2(stats)],
+        skipped=counts.problems,
     )
 
 
@@ -99,22 +99,22 @@ def _per_image(masks: np.ndarray) -> dict[str, Any]:
     return dict(mean=mean, median=median, most=int(masks.max()), counts=counts)
 
 
-def table_2(tally: Tally) -> list[tuple[str, ...]]:
+def table_2(stats: DatasetStats) -> list[tuple[str, ...]]:
     """Return the row of Table 2 for all images, and for those with a label.
 
     The paper's own counts are the second: SAMRS has no images without boxes. Channels are those
     that images are read with; the ground sampling distance is in no label file.
     """
-    images = tally.part.images
-    instance = '✓' if len(tally.instances) else ''
-    fine = '✓' if tally.classes == FAST_CLASSES else ''
+    images = stats.counts.images
+    instance = '✓' if len(stats.instances) else ''
+    fine = '✓' if stats.classes == FAST_CLASSES else ''
     rows = []
     for name, chosen in (
-        (tally.name, images),
-        (f'{tally.name}, images with labels', images[images['labelled']]),
+        (stats.name, images),
+        (f'{stats.name}, images with labels', images[images['labelled']]),
     ):
         size = image_sizes(chosen)
-        count, classes = f'{len(chosen):,}', str(len(tally.classes))
+        count, classes = f'{len(chosen):,}', str(len(stats.classes))
         rows.append((name, count, classes, 'RGB', '-', size, instance, fine))
     return rows
 
@@ -143,9 +143,9 @@ def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return '\n'.join(f'| {" | ".join(line)} |' for line in zip(*padded, strict=True))
 
 
-def report(tally: Tally) -> str:
+def report(stats: DatasetStats) -> str:
     """Return the short table for the screen, and the rows of Table 2."""
-    facts = summary(tally)
+    facts = summary(stats)
     lost = ', '.join(f'{facts["statuses"][status]:,} {status}' for status in _LOST)
     per_image, labelled = facts['masks_per_image'], facts['pixels'] / max(1, facts['image_pixels'])
     classes = [
@@ -154,7 +154,7 @@ def report(tally: Tally) -> str:
             f'{row["pixels"]:,}', f'{row["pixel_share"]:.1%}', _cell(row['q50'], ',.0f'),
             _cell(row[f'share_below_{SMALL}'], '.1%'), _cell(row['box_share_q50'], '.2f'),
         )
-        for row in class_rows(tally)
+        for row in class_rows(stats)
     ]  # fmt: skip
     header = (
         '', 'class', 'boxes', 'instances', 'pixels', 'share', 'median px', f'< {SMALL} px',
@@ -170,11 +170,11 @@ def report(tally: Tally) -> str:
         f'mask size   median {_cell(facts["q50"], ",.0f")} px, 5 % below '
         f'{_cell(facts["q05"], ",.0f")}, 5 % above {_cell(facts["q95"], ",.0f")}; below {SMALL} px '
         f'{_cell(facts[f"share_below_{SMALL}"], ".1%")}',
-        f'pixels      {facts["pixels"]:,} of the {tally.pixels_of}; {labelled:.1%} of the images',
+        f'pixels      {facts["pixels"]:,} of the {stats.pixels_of}; {labelled:.1%} of the images',
         '',
         markdown(header, classes),
         '',
-        markdown(TABLE_2, table_2(tally)),
+        markdown(TABLE_2, table_2(stats)),
     ]
     return '\n'.join(lines)
 

@@ -1,0 +1,182 @@
+"""Counts a COCO file without holding it in memory."""
+
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samrs_mm.core import masks
+from samrs_mm.core.errors import LabelReadError, RefusedError
+from samrs_mm.formats.annotated.record import KEPT
+from samrs_mm.formats.coco import IdColumn, read_coco
+from samrs_mm.statistics.dataset_stats import IMAGE, Counts, box_table
+
+_LONGEST = (1 << 16) - 1
+_BAD_ENTRY = (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError)
+
+
+def count_coco(path: Path, step: Callable[[int], object] = int) -> tuple[tuple[str, ...], Counts]:
+    """Count the annotations of a COCO file.
+
+    Masks are RLE or polygons. The box of an annotation is the upright one around ``rbox`` (8
+    numbers) where there is one, else ``bbox``. Regions of crowds are no instances; they are left
+    out. Pixels are those of the masks, before overlap.
+
+    Args:
+        path: The file.
+        step: Called with numbers of bytes that add up to the file's size.
+
+    Returns:
+        The class names in the file's order, and the counts.
+
+    Raises:
+        RefusedError: It can't be read, is not JSON, or one of its three lists is missing or wrong.
+    """
+    columns, reported, size = _Columns(), 0, path.stat().st_size
+    problems = []
+    try:
+        with path.open('rb') as file:
+            for key, number, entry in read_coco(file, str(path)):
+                try:
+                    columns.add(key, entry)
+                except _BAD_ENTRY as error:
+                    reason = f'no {error}' if isinstance(error, KeyError) else str(error)
+                    problems.append(f'{path}: {key}[{number}]: {reason}')
+                if (place := file.tell()) > reported:
+                    step(place - reported)
+                    reported = place
+    except OSError as error:
+        raise RefusedError(f'{path}: cannot read it: {error.strerror}') from error
+    except LabelReadError as error:
+        raise RefusedError(str(error)) from error
+    finally:  # also after an error: a progress bar goes away when it is full
+        step(size - reported)
+    images, labels = columns.resolve()
+    known = (images >= 0) & (labels >= 0)
+    if not known.all():
+        image, label = columns.ids(int(np.argmin(known)))
+        problems.append(
+            f'{path}: {np.count_nonzero(~known)} annotations of an unknown image or category, such '
+            f'as image_id {image!r}, category_id {label!r}'
+        )
+    return tuple(columns.categories.values()), columns.count(images, labels, known, problems)
+
+
+class _Columns:
+    """Images and annotations as columns, in whatever order the file gives its lists."""
+
+    def __init__(self):
+        self.categories: dict[Any, str] = {}
+        self._sizes: dict[Any, tuple[int, int]] = {}
+        # of each annotation; what its ids mean is looked up at the end, each id once
+        self._images, self._labels = IdColumn(), IdColumn()
+        self._areas, self._hboxes = array('q'), array('d')
+        # polygons of images whose size comes later in the file
+        self._waiting: dict[int, list] = {}
+
+    def add(self, key: str, entry: dict) -> None:
+        """Take an entry of one of the file's lists; if it can't be used, raise ``_BAD_ENTRY``."""
+        if key == 'images':
+            width, height = entry['width'], entry['height']
+            self._sizes[_new_id(entry, self._sizes)] = _checked_size(height, width)
+        elif key == 'categories':
+            name = str(entry['name'])
+            self.categories[_new_id(entry, self.categories)] = name
+        elif not entry.get('iscrowd'):
+            self._add_annotation(entry)
+
+    def _add_annotation(self, entry: dict) -> None:
+        image, label = entry['image_id'], entry['category_id']
+        hash(label)  # one that can't be looked up is bad
+        segmentation, hbox = entry.get('segmentation'), _hbox(entry)
+        size, area = self._sizes.get(image), 0
+        if isinstance(segmentation, list):
+            masks.check_polygons(segmentation)
+            if size is None:
+                self._waiting[len(self._areas)] = segmentation
+        if size is not None or not isinstance(segmentation, list):
+            area = _area(segmentation, size)
+        self._images.append(image)
+        self._labels.append(label)
+        self._areas.append(area)
+        self._hboxes.extend(hbox)
+
+    def ids(self, row: int) -> tuple[Any, Any]:
+        """Return the image's and the category's id of an annotation."""
+        return self._images[row], self._labels[row]
+
+    def resolve(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the image and the class index of each annotation ``(N,)``, -1 if unknown."""
+        images = self._images.places({key: place for place, key in enumerate(self._sizes)})
+        labels = self._labels.places({key: place for place, key in enumerate(self.categories)})
+        for row, polygons in self._waiting.items():
+            if images[row] >= 0:
+                self._areas[row] = _area(polygons, self._sizes[self._images[row]])
+        return images, labels
+
+    def count(
+        self, images: np.ndarray, labels: np.ndarray, known: np.ndarray, problems: list[str]
+    ) -> Counts:
+        """Count the annotations at the rows ``known`` ``(N,)`` bool."""
+        images, labels = images[known], labels[known]
+        table = np.zeros(len(self._sizes), IMAGE)
+        table['height'], table['width'] = np.array(list(self._sizes.values())).reshape(-1, 2).T
+        hboxes = np.array(self._hboxes).reshape(-1, 4)[known]
+        sizes = table['width'][images], table['height'][images]
+        areas = np.array(self._areas)[known]
+        boxes = box_table(labels, [KEPT] * len(labels), areas, hboxes, *sizes)
+        valid = boxes['area'] > 0
+        table['masks'] = np.bincount(images[valid], minlength=len(table))
+        table['labelled'] = table['masks'] > 0
+        count = len(self.categories)
+        pixels = np.bincount(labels, boxes['area'], minlength=count).astype(np.int64)
+        pairs = np.unique(images[valid] * count + labels[valid]) % max(count, 1)
+        return Counts(boxes, table, pixels, np.bincount(pairs, minlength=count), problems)
+
+
+def _new_id(entry: dict, known: dict) -> Any:
+    if entry['id'] in known:
+        raise ValueError(f'id {entry["id"]!r} is there twice')
+    return entry['id']
+
+
+def _checked_size(height: Any, width: Any) -> tuple[int, int]:
+    if not all(type(side) is int and 0 < side <= _LONGEST for side in (height, width)):
+        raise ValueError(
+            f'size {height!r} x {width!r}; allowed: whole numbers from 1 to {_LONGEST}'
+        )
+    return height, width
+
+
+def _area(segmentation: Any, size: tuple[int, int] | None) -> int:
+    """Return the pixels of polygons in an image of a height and width, or of RLE."""
+    if not segmentation:
+        return 0
+    if isinstance(segmentation, dict):
+        size, counts = _checked_size(*segmentation['size']), segmentation['counts']
+        # pycocotools trusts what it is given
+        if isinstance(counts, list) and sum(counts) != size[0] * size[1]:
+            raise ValueError(f'runs of {sum(counts)} pixels for a mask of {size[0]} x {size[1]}')
+        if isinstance(counts, str):
+            area = masks.area(segmentation)  # unchecked: checking a million takes a minute
+        else:
+            area = masks.area(masks.from_coco(segmentation, *size))
+    else:
+        area = masks.area(masks.from_coco(segmentation, *size))
+    if area > size[0] * size[1]:
+        raise ValueError(f'a mask of {area} pixels in an image of {size[0]} x {size[1]}')
+    return area
+
+
+def _hbox(entry: dict) -> list[float]:
+    """Return x0, y0, x1, y1 of an annotation, NaN where it has no box."""
+    rbox, bbox = entry.get('rbox'), entry.get('bbox')
+    if rbox:
+        x1, y1, x2, y2, x3, y3, x4, y4 = map(float, rbox)
+        return [min(x1, x2, x3, x4), min(y1, y2, y3, y4), max(x1, x2, x3, x4), max(y1, y2, y3, y4)]
+    if bbox:
+        x, y, width, height = map(float, bbox)
+        return [x, y, x + width, y + height]
+    return [np.nan] * 4
