@@ -18,10 +18,12 @@ from PIL import Image
 
 from samrs_mm.annotate.driver import Annotator
 from samrs_mm.annotate.plan import Plan
-from samrs_mm.annotate.samples import build_prompts
+from samrs_mm.annotate.samples import BoxPrompter, SampleStream, build_prompts
+from samrs_mm.annotate.writer import LabelMapWriter, RecordWriter
 from samrs_mm.core import compositing, masks
 from samrs_mm.core.boxes import geometry
 from samrs_mm.core.prompts import PromptSetting
+from samrs_mm.core.quality import MaskFilters
 from samrs_mm.core.resumable import dump
 from samrs_mm.datasets.boxes import DOTABoxDataset
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
@@ -84,9 +86,10 @@ def driver(plan: Plan, segmentor: object, setting: PromptSetting, out: Path, wor
     """The same work by the product: read-ahead, background writes, fsync, full records."""
     folder = AnnotatedFolder(out)
     folder.open({})
-    annotator = Annotator(plan, segmentor, setting, 'small_on_top', folder, 'bench', workers)
-    result = annotator.run(plan.shard(0, 1))
-    assert result.images == len(plan.units), result.failures
+    stream = SampleStream(plan, plan.shard(0, 1), BoxPrompter(setting, plan.dataset.table))
+    maps = LabelMapWriter(folder, 'small_on_top', MaskFilters())
+    result = Annotator(stream, segmentor, RecordWriter(folder, 'bench', maps), workers).run()
+    assert result.images == len(plan.tiles), result.failures
 
 
 def compare_loops(scratch: Path, scenes: int) -> None:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from samrs_mm.annotate.ablation.job import AblationJob
+from samrs_mm.annotate.ablation.run import AblationJob
 from samrs_mm.cli import (
     OptionsAction,
     load_config,

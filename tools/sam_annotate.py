@@ -115,12 +115,12 @@ def annotate(job: AnnotationJob, args: argparse.Namespace, shard: tuple[int, int
     if args.restart:
         if shard[1] > 1:
             raise RefusedError('--restart can not be combined with shards; run it once by itself')
-        removed = job.out.restart({unit.stem for unit in job.plan.units})
+        removed = job.out.restart({tile.stem for tile in job.plan.tiles})
         print(f'restart: removed {removed} files of earlier runs from {job.out.root}')
     settings = job.settings()
     job.out.open(settings)
     groups = job.plan.shard(*shard, args.limit)
-    result = run_images(job.annotator(settings, args.workers).run, groups)
+    result = run_images(job.annotator(settings, groups, args.workers).run)
     if result is None:
         return 1
     if shard[1] > 1:
@@ -147,26 +147,28 @@ def finish(job: AnnotationJob, settings: dict, args: argparse.Namespace) -> int:
 
 
 def check(job: AnnotationJob, settings: dict, workers: int) -> int:
-    """Verify the folder and tell what is wrong."""
-    stream, finaliser = job.check_stream(), job.finaliser(settings)
-    problems, totals = verify(job.plan, stream, finaliser, workers, progress('verifying'))
+    """Verify the folder and print what is wrong."""
+    checker, finaliser = job.checker(), job.finaliser(settings)
+    problems, totals = verify(job.plan, checker, finaliser, workers, progress('verifying'))
     for line in problems:
         print(f'wrong: {line}', file=sys.stderr)
     print_totals(job, totals)
-    images = totals.images['done']
-    print(f'verify: {images} images, {len(problems)} problems' + ('' if problems else ': sound'))
+    line = f'verify: {totals.images["done"]} images, {len(problems)} problems'
+    if totals.unread:
+        line += f'; {totals.unread} ledger rows name what could not be read or written'
+    print(line if problems or totals.unread else f'{line}: sound')
     return 1 if problems or totals.unread else 0
 
 
 def draw(job: AnnotationJob, count: int) -> None:
     """Write overlays of the first ``count`` images that are done."""
     done = job.out.done()
-    for unit in [unit for unit in job.plan.units if unit.stem in done][:count]:
-        record = Record.load(job.out.path(folder.INSTANCES, unit.stem))
+    for tile in [tile for tile in job.plan.tiles if tile.stem in done][:count]:
+        record = Record.load(job.out.path(folder.INSTANCES, tile.stem))
         source = job.dataset.root / record.image.path
-        path = job.out.path(folder.IMAGES, unit.stem) if unit.window else source
+        path = job.out.path(folder.IMAGES, tile.stem) if tile.window else source
         picture = overlay(SceneImage(path).read(), record.boxes)
-        target = job.out.path(folder.SHOW, unit.stem)
+        target = job.out.path(folder.SHOW, tile.stem)
         target.parent.mkdir(exist_ok=True)
         atomic_write(target, cv2.imencode('.jpg', picture[..., ::-1])[1].tobytes())
         print(f'overlay: {target}')
@@ -177,7 +179,7 @@ def print_totals(job: AnnotationJob, totals: Totals) -> None:
     for line in totals.problems:
         print(f'does not reconcile: {line}', file=sys.stderr)
     images = ', '.join(f'{count} {state}' for state, count in totals.images.items() if count)
-    print(f'images   {len(job.plan.units)} ({images})')
+    print(f'images   {len(job.plan.tiles)} ({images})')
     print(f'boxes    {totals.boxes} in the labels, {totals.rows.total()} ledger rows')
     for status, count in totals.rows.most_common():
         mark = '  <- see ledger.csv' if status in ledger.ERRORS else ''
@@ -189,19 +191,19 @@ def print_plan(job: AnnotationJob) -> int:
     """Print what a run would do."""
     counts = dry_run.box_statuses(job, progress('looking at boxes'))
     prompted = counts.pop('ok', 0)
-    print(f'images   {len(job.plan.units)} from {job.label_counts.scenes} scenes, '
+    print(f'images   {len(job.plan.tiles)} from {job.label_counts.scenes} scenes, '
           f'{len(job.out.done())} done before')  # fmt: skip
     print(f'boxes    {job.label_counts.boxes} in the labels, {prompted} prompts')
     for status, count in counts.most_common():
         print(f'  {status:<10} {count} would be skipped')
-    sample = dry_run.trial(job)
-    if sample is None:
+    speed = dry_run.measure_speed(job)
+    if speed is None:
         print('trial    none of three images could be read')
         return 1
-    images = len(job.plan.units)
-    seconds = images * sample.seconds_per_image + prompted * sample.seconds_per_box
-    size = dry_run.disk_bytes(job, images, prompted, sample)
-    measured = f'{sample.images} images, {sample.boxes} boxes'
+    images = len(job.plan.tiles)
+    seconds = images * speed.seconds_per_image + prompted * speed.seconds_per_box
+    size = dry_run.disk_bytes(job, images, prompted, speed)
+    measured = f'{speed.images} images, {speed.boxes} boxes'
     print(f'time     about {_duration(seconds)} in one process (measured on {measured})')
     print(f'disk     about {size / 1e6:,.1f} MB')
     return 0

@@ -1,6 +1,6 @@
-"""The annotation driver: a plain loop over images that no single image can end."""
+"""The annotation driver: a plain loop over images that a bad image never ends."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from samrs_mm.annotate.plan import Plan, Unit
 from samrs_mm.annotate.samples import Sample, SampleStream
-from samrs_mm.annotate.writer import MaskResult, ResultWriter
-from samrs_mm.core import masks
+from samrs_mm.annotate.writer import Masks, RecordWriter
+from samrs_mm.core import masks as mask_ops
 from samrs_mm.core.errors import describe
-from samrs_mm.core.prompts import PromptBatch, PromptSetting
-from samrs_mm.core.quality import MaskFilters
-from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.core.masks import Mask
+from samrs_mm.core.prompts import PromptBatch
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
 
 
@@ -36,130 +34,118 @@ class RunResult:
     statuses: dict[str, int]
 
 
-class Annotator:
-    """Runs a prompt segmentor over the images of a plan and commits what it returns.
+@dataclass(frozen=True)
+class Segmented:
+    """A sample with what the segmentor made of it.
 
     Args:
-        plan: The images.
+        sample: The sample.
+        masks: Its masks; empty for a sample without prompts.
+        error: Why it has none, in one line; None if it was segmented.
+    """
+
+    sample: Sample
+    masks: Masks = ()
+    error: str | None = None
+
+
+class Annotator:
+    """Runs a prompt segmentor over a stream of samples and commits what it returns.
+
+    ::
+
+        stream ──► segment ──► writer.commit   masks into the record, label map, record last
+        (workers)     │   └──► writer.fail     a failure's record; the next run tries again
+                      ├─ segmentor.encode      once for each pass of images
+                      └─ segmentor.decode      for each image and prompt setting
+
+    Args:
+        stream: The samples.
         segmentor: A loaded segmentor.
-        setting: The prompt setting.
-        policy: Overlap policy of the label maps.
-        out: The annotated folder, opened with these settings.
-        signature: Signature of the settings.
-        workers: DataLoader workers that read ahead; 0 reads in this process.
-        filters: Limits that masks must keep.
+        writer: What becomes of the masks.
+        workers: Processes that read ahead; 0 reads in this process.
     """
 
     def __init__(
         self,
-        plan: Plan,
+        stream: SampleStream,
         segmentor: PromptSegmentor,
-        setting: PromptSetting,
-        policy: str,
-        out: AnnotatedFolder,
-        signature: str,
+        writer: RecordWriter,
         workers: int = 0,
-        filters: MaskFilters | None = None,
     ):
-        self.plan, self.segmentor, self.setting = plan, segmentor, setting
-        self.policy, self.out, self.signature = policy, out, signature
-        self.workers, self.filters = workers, filters
+        self.stream, self.segmentor, self.writer, self.workers = stream, segmentor, writer, workers
 
-    def run(self, groups: list[list[Unit]]) -> RunResult:
-        """Do the units that have no record yet.
-
-        Args:
-            groups: Units grouped by scene, as ``Plan.shard`` gives them.
+    def run(self) -> RunResult:
+        """Do all samples of the stream.
 
         Raises:
             SamrsError: The disk is full; what was committed is safe.
         """
-        done = self.out.done()
-        todo = [[unit for unit in group if unit.stem not in done] for group in groups]
-        todo = [group for group in todo if group]
-        count, total = sum(map(len, todo)), sum(map(len, groups))
-        prompts = 0
+        count, prompts = len(self.stream), 0
+        samples = self.stream.read(self.workers)
         with (
-            self._writer() as writer,
+            self.writer as writer,
             tqdm(total=count, unit='img', disable=not count, mininterval=0.5) as bar,
         ):
-            for batch in _batched(
-                self._stream(todo).read(self.workers), self.segmentor.images_per_pass
-            ):
-                self._do(batch, writer)
+            for batch in _batched(samples, self.segmentor.images_per_pass):
+                for result in segment(self.segmentor, batch):
+                    if result.error is None:
+                        writer.commit(result.sample, result.masks)
+                    else:
+                        writer.fail(result.sample, result.error)
                 prompts += sum(sample.prompt_count for sample in batch)
                 bar.set_postfix_str(f'{prompts} boxes', refresh=False)
                 bar.update(len(batch))
         return RunResult(
-            writer.images, total - count, tuple(writer.failures), dict(writer.statuses)
+            writer.images, self.stream.skipped, tuple(writer.failures), dict(writer.statuses)
         )
 
-    def _writer(self) -> ResultWriter:
-        return ResultWriter(self.out, self.signature, self.policy, filters=self.filters)
 
-    def _stream(self, groups: list[list[Unit]]) -> SampleStream:
-        return SampleStream(self.plan, groups, self.setting, self.out)
-
-    def _do(self, batch: list[Sample], writer: ResultWriter) -> None:
-        for sample, outcome in self._segment(batch):
-            if isinstance(outcome, str):
-                writer.fail(sample, outcome)
-            else:
-                writer.commit(sample, outcome)
-
-    def _segment(self, batch: list[Sample]) -> Iterator[tuple[Sample, Any]]:
-        return segment(self.segmentor, batch)
-
-
-def segment(
-    segmentor: PromptSegmentor, batch: list[Sample], decode: Callable | None = None
-) -> Iterator[tuple[Sample, list[MaskResult] | str]]:
+def segment(segmentor: PromptSegmentor, batch: list[Sample]) -> Iterator[Segmented]:
     """Yield each sample with its masks, or with the line that says why it has none.
 
     Args:
         segmentor: A loaded segmentor.
         batch: At most ``segmentor.images_per_pass`` samples.
-        decode: Called with segmentor, sample and encoded image; what it returns is yielded. None
-            decodes the sample's prompts.
     """
     prompted = [sample for sample in batch if sample.error is None and sample.prompt_count]
-    encoded = {}
+    encoded, failure = {}, None
     try:
         if prompted:
-            images = [sample.image for sample in prompted]
-            codes = segmentor.encode(images)
-            encoded = {s.unit.index: code for s, code in zip(prompted, codes, strict=True)}
-        error = None
-    except Exception as failure:  # noqa: BLE001 (told in the ledger; the loop goes on)
-        error = f'{prompted[0].entry["path"]}: the segmentor failed: {describe(failure)}'
+            codes = segmentor.encode([sample.image for sample in prompted])
+            encoded = {s.tile.index: code for s, code in zip(prompted, codes, strict=True)}
+    except Exception as error:  # noqa: BLE001 (stands in the ledger; the loop goes on)
+        failure = error
     for sample in batch:
         if sample.error is not None:
-            yield sample, sample.error
+            yield Segmented(sample, error=sample.error)
         elif not sample.prompt_count:
-            yield sample, []
-        elif error is not None:
-            yield sample, error
+            yield Segmented(sample, [()] * len(sample.prompted))
+        elif failure is not None:
+            yield Segmented(sample, error=_failed(sample, failure))
         else:
-            yield sample, _guarded(decode or _decode, segmentor, sample, encoded)
+            yield _decoded(segmentor, sample, encoded.pop(sample.tile.index))
 
 
-def _guarded(
-    decode: Callable, segmentor: PromptSegmentor, sample: Sample, encoded: dict[int, Any]
-) -> Any:
-    """Return what decoding gives, or the line that says why it gave nothing."""
+def _failed(sample: Sample, error: Exception) -> str:
+    return f'{sample.record.image.path}: the segmentor failed: {describe(error)}'
+
+
+def _decoded(segmentor: PromptSegmentor, sample: Sample, encoded: Any) -> Segmented:
+    notes = sample.record.image.notes
     try:
-        return decode(segmentor, sample, encoded.pop(sample.unit.index))
-    except Exception as failure:  # noqa: BLE001 (told in the ledger; the loop goes on)
-        return f'{sample.entry["path"]}: the segmentor failed: {describe(failure)}'
+        masks = [
+            decode(segmentor, encoded, boxes.prompts, notes) if boxes.prompts else []
+            for boxes in sample.prompted
+        ]
+    except Exception as error:  # noqa: BLE001 (stands in the ledger; the loop goes on)
+        return Segmented(sample, error=_failed(sample, error))
+    return Segmented(sample, masks)
 
 
-def _decode(segmentor: PromptSegmentor, sample: Sample, encoded: Any) -> list[MaskResult]:
-    return decode_prompts(segmentor, encoded, sample.prompts, sample.entry['notes'])
-
-
-def decode_prompts(
+def decode(
     segmentor: PromptSegmentor, encoded: Any, prompts: PromptBatch, notes: list[str]
-) -> list[MaskResult]:
+) -> list[Mask]:
     """Return the masks of all prompts, run-length coded, in order.
 
     Args:
@@ -168,14 +154,13 @@ def decode_prompts(
         prompts: At least one prompt.
         notes: Gets what the segmentor says of the chunks, each line once.
     """
-    results: list[MaskResult] = []
+    found: list[Mask] = []
     for chunk in segmentor.decode(encoded, prompts):
         notes += [note for note in chunk.notes if note not in notes]
         for i, mask in enumerate(chunk.masks):
-            results.append(
-                MaskResult(masks.encode(mask), _at(chunk.scores, i), _at(chunk.stability, i))
-            )
-    return results
+            coded = mask_ops.encode(mask)
+            found.append(Mask(coded, _at(chunk.scores, i), _at(chunk.stability, i)))
+    return found
 
 
 def _at(values: np.ndarray | None, index: int) -> float | None:

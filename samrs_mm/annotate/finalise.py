@@ -1,6 +1,6 @@
 """Set-level files, made from the labels and the records: COCO file, ledger, image list, meta.
 
-Idempotent: the same records give the same bytes, however often and by whomever it is run.
+Idempotent: the same records give the same bytes, however often it is run.
 """
 
 import importlib.metadata
@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from samrs_mm.annotate.plan import Plan, Unit
+from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.core.atomic import atomic_write, open_atomic
 from samrs_mm.core.classes import palette_for
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.core.resumable import dump, signature_of
-from samrs_mm.formats.annotated import folder, ledger, records
+from samrs_mm.formats.annotated import folder, ledger
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.ledger import LedgerRow
-from samrs_mm.formats.annotated.record import BoxEntry
+from samrs_mm.formats.annotated.record import CURE, FAILED, Record, RecordError
 from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.formats.coco import CocoWriter, coco_annotation
 
@@ -36,10 +36,10 @@ class Totals:
     """What the ledger adds up to.
 
     Args:
-        images: Units by state: done, failed, pending.
+        images: Tiles by state: done, failed, pending.
         rows: Ledger rows by status.
         kept: Kept masks by class name.
-        boxes: Distinct box ids met in the labels.
+        boxes: Distinct box ids in the labels.
         problems: What does not reconcile, one line each.
     """
 
@@ -116,105 +116,115 @@ class Finaliser:
     def _stream(self, totals: Totals, coco: CocoWriter, book: BinaryIO, index: BinaryIO) -> None:
         for scene in self.progress(range(len(self.plan.dataset.scenes))):
             done = {}
-            for unit in self.plan.by_scene.get(scene, ()):
-                record = self._record(unit, totals)
+            for tile in self.plan.by_scene.get(scene, ()):
+                record = self._record(tile, totals)
                 if record is None:
                     continue
-                done[unit.index] = record
-                image = self._coco_image(unit, record)
-                index.write(ledger.csv_line(self._image_row(image, record)))
-                kept = [box for box in record['boxes'] if box['status'] == records.KEPT]
-                totals.kept.update(box['category'] for box in kept)
-                coco.add(image, (coco_annotation(BoxEntry(**box)) for box in kept))
+                done[tile.index] = record
+                kept = record.kept
+                totals.kept.update(box.category for box in kept)
+                image = self._coco_image(tile, record)
+                coco.add(image, map(coco_annotation, kept))
+                index.write(ledger.csv_line(_index_row(image, record)))
             for row in self._rows(scene, done, totals):
                 totals.rows[row.status] += 1
                 book.write(ledger.line(row))
 
-    def _record(self, unit: Unit, totals: Totals) -> dict | None:
-        path = self.out.path(folder.INSTANCES, unit.stem)
+    def _record(self, tile: Tile, totals: Totals) -> Record | None:
+        path = self.out.path(folder.INSTANCES, tile.stem)
         if not path.exists():
-            failed = self.out.path(folder.FAILED, unit.stem).exists()
+            failed = self.out.path(folder.FAILED, tile.stem).exists()
             totals.images['failed' if failed else 'pending'] += 1
             return None
         try:
-            record = records.load(path)
-        except records.RecordError as error:
+            record = Record.load(path)
+        except RecordError as error:
             totals.images['failed'] += 1
-            totals.problems.append(f'{error}; delete it and run again')
+            totals.problems.append(str(error))
             return None
         totals.images['done'] += 1
-        if record['signature'] != self.signature:
-            totals.problems.append(f'{path}: made with other settings; delete it and run again')
+        if record.signature != self.signature:
+            totals.problems.append(f'{path}: made with other settings{CURE}')
         return record
 
-    def _rows(self, scene: int, done: dict[int, dict], totals: Totals) -> Iterator[LedgerRow]:
-        units = self.plan.by_scene.get(scene, [])
+    def _rows(self, scene: int, done: dict[int, Record], totals: Totals) -> Iterator[LedgerRow]:
+        tiles = self.plan.by_scene.get(scene, [])
+        failures = self._failures(tiles, done, totals)
         parsed, unreadable = self._labels(scene)
         if unreadable:
             yield unreadable
         self._check_boxes(scene, done, parsed, totals)
         totals.boxes += len(parsed.boxes) + len(parsed.problems)
-        seen = set()
-        for unit in units:
-            for row in self._unit_rows(unit, done.get(unit.index)):
-                seen.add(row.box_id)
-                yield row
-        status, reason, tile = self._rest(scene, units, done)
         about = self._about(scene)
+        seen = set()
+        for tile in tiles:
+            record = done.get(tile.index) or failures.get(tile.index)
+            if record is None:
+                continue
+            if record.error is not None:
+                yield LedgerRow('', FAILED, record.error, tile=tile.stem, **about)
+            for box in record.boxes:
+                seen.add(box.box_id)
+                yield LedgerRow.of(box, record.error or '', tile=tile.stem, **about)
+        status, reason, stem = self._rest(scene, tiles, done, failures)
         for box in parsed.boxes:
             if box.box_id not in seen:
-                yield LedgerRow(
-                    box.box_id, status, reason, self._category(box.category), tile=tile, **about
-                )
+                name = self._category(box.category)
+                yield LedgerRow(box.box_id, status, reason, name, tile=stem, **about)
         for problem in parsed.problems:
             yield LedgerRow(problem.box_id, ledger.MALFORMED, problem.message, **about)
         if self.plan.dataset.scenes[scene].label is None:
             yield LedgerRow('', ledger.NO_LABEL, 'the image has no label file', **about)
 
-    def _unit_rows(self, unit: Unit, record: dict | None) -> Iterator[LedgerRow]:
-        error = ''
-        if record is None:
-            path = self.out.path(folder.FAILED, unit.stem)
-            if not path.exists():
-                return
-            record = records.load(path)
-            error = record['error']
-            yield _row(self.plan, unit, dict(box_id='', status=records.FAILED, reason=error))
-        for box in record['boxes']:
-            yield _row(self.plan, unit, box | dict(reason=box['reason'] or error))
+    def _failures(
+        self, tiles: list[Tile], done: dict[int, Record], totals: Totals
+    ) -> dict[int, Record]:
+        """Return the records of failures by tile; damaged ones are problems."""
+        found = {}
+        for tile in tiles:
+            path = self.out.path(folder.FAILED, tile.stem)
+            if tile.index in done or not path.exists():
+                continue
+            try:
+                found[tile.index] = Record.load_failure(path)
+            except RecordError as error:
+                totals.problems.append(str(error))
+        return found
 
     def _labels(self, scene: int) -> tuple[ParsedLabels, LedgerRow | None]:
         try:
             return self.plan.dataset.labels(scene), None
         except LabelReadError as error:
             label = self.plan.dataset.scenes[scene].label
-            about = self._about(scene)
             reason = str(error).replace(f'{self.plan.dataset.root}/', '')
-            return ParsedLabels(), LedgerRow(label, ledger.UNREADABLE, reason, **about)
+            row = LedgerRow(label, ledger.UNREADABLE, reason, **self._about(scene))
+            return ParsedLabels(), row
 
-    def _rest(self, scene: int, units: list[Unit], done: dict[int, dict]) -> tuple[str, str, str]:
+    def _rest(
+        self,
+        scene: int,
+        tiles: list[Tile],
+        done: dict[int, Record],
+        failures: dict[int, Record],
+    ) -> tuple[str, str, str]:
         """Return status, reason and tile of the boxes that stand in no record of their scene."""
-        missing = [unit for unit in units if unit.index not in done]
         if self.plan.dataset.scenes[scene].image is None:
             return ledger.NO_IMAGE, 'the label file has no image', ''
-        if not missing:
-            return ledger.UNTILED, f'no tile holds {self._iof():g} of its area', ''
-        for unit in missing:
-            path = self.out.path(folder.FAILED, unit.stem)
-            if path.exists():
-                return records.FAILED, records.load(path).get('error', ''), unit.stem
+        if all(tile.index in done for tile in tiles):
+            least = self.plan.spec.iof if self.plan.spec else 1.0
+            return ledger.UNTILED, f'no tile holds {least:g} of its area', ''
+        for tile in tiles:
+            if tile.index in failures:
+                return FAILED, failures[tile.index].error, tile.stem
         return ledger.PENDING, 'its image is not done yet', ''
 
-    def _iof(self) -> float:
-        return self.plan.tile.iof if self.plan.tile else 1.0
-
     def _check_boxes(
-        self, scene: int, done: dict[int, dict], parsed: ParsedLabels, totals: Totals
+        self, scene: int, done: dict[int, Record], parsed: ParsedLabels, totals: Totals
     ) -> None:
         known = {box.box_id for box in parsed.boxes}
-        held = {box['box_id'] for record in done.values() for box in record['boxes']}
+        held = {box.box_id for record in done.values() for box in record.boxes}
         stem = self.plan.dataset.scenes[scene].stem
-        lost = known - held if done and self.plan.tile is None else set()
+        lost = known - held if done and self.plan.spec is None else set()
         if held - known or lost:
             example = sorted(held - known or lost)[0]
             totals.problems.append(
@@ -230,21 +240,13 @@ class Finaliser:
         table = self.plan.dataset.table
         return table.classes[table.index(name)]
 
-    def _coco_image(self, unit: Unit, record: dict) -> dict:
-        image = record['image']
-        tiled = unit.window is not None
-        name = f'{folder.IMAGES}/{unit.stem}.png' if tiled else image['path']
+    def _coco_image(self, tile: Tile, record: Record) -> dict:
+        image = record.image
+        name = image.path if tile.window is None else f'{folder.IMAGES}/{tile.stem}.png'
         return dict(
-            id=unit.index + 1, file_name=name, width=image['width'], height=image['height'],
-            stem=unit.stem, scene=image['scene'], offset=image['offset'],
+            id=tile.index + 1, file_name=name, width=image.width, height=image.height,
+            stem=tile.stem, scene=image.scene, offset=image.offset,
         )  # fmt: skip
-
-    def _image_row(self, image: dict, record: dict) -> list:
-        areas = [b['visible_area'] for b in record['boxes'] if b['status'] == records.KEPT]
-        sizes = image['width'], image['height']
-        split = record['image']['split'] or ''
-        about = image['stem'], image['file_name'], image['scene'], split
-        return [*about, *sizes, len(areas), sum(areas)]
 
     def meta(self, totals: Totals) -> dict:
         """Return the content of ``meta.json``."""
@@ -259,13 +261,19 @@ class Finaliser:
             data_root=os.path.relpath(self.plan.dataset.root, self.out.root),
             checkpoint_sha256=self.checkpoint_sha256,
             counts=dict(
-                images=dict(total=len(self.plan.units), **sorted_counts(totals.images)),
+                images=dict(total=len(self.plan.tiles), **sorted_counts(totals.images)),
                 boxes=totals.boxes,
                 ledger=sorted_counts(totals.rows),
                 kept={name: totals.kept[name] for name in classes},
             ),
             versions=_versions(),
         )
+
+
+def _index_row(image: dict, record: Record) -> list:
+    visible = [box.visible_area for box in record.kept]
+    names = image['stem'], image['file_name'], image['scene'], record.image.split or ''
+    return [*names, image['width'], image['height'], len(visible), sum(visible)]
 
 
 def sorted_counts(counts: Counter) -> dict[str, int]:
@@ -281,9 +289,3 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions
-
-
-def _row(plan: Plan, unit: Unit, box: dict) -> LedgerRow:
-    scene = plan.dataset.scenes[unit.scene]
-    facts = {key: box[key] for key in ledger.COLUMNS if key in box}
-    return LedgerRow(**facts, scene=scene.stem, tile=unit.stem, image=scene.image)

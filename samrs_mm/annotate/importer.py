@@ -1,18 +1,17 @@
-"""Turn a subset of the SAMRS release into an annotated folder, telling what is wrong in it."""
+"""Turn a subset of the SAMRS release into an annotated folder, and count what is wrong in it."""
 
 import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from samrs_mm.annotate.plan import Plan, Unit
+from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.core import boxes as box_ops
-from samrs_mm.core import compositing, masks, quality
+from samrs_mm.core import masks
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.core.classes import SIOR_CLASSES, UnknownClassError
@@ -23,8 +22,9 @@ from samrs_mm.core.resumable import dump, signature_of
 from samrs_mm.datasets.boxes.released import SAMRSBoxDataset
 from samrs_mm.datasets.segmentation.image_index import is_dior_trainval, scene_of
 from samrs_mm.datasets.transforms.pixels import check_values, read_label
-from samrs_mm.formats.annotated import folder, records
+from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.formats.annotated.record import FORMAT, KEPT, BoxEntry, ImageEntry, Record
 
 GRAY = 'label pixels are not what the masks give; the label map is kept as it is'
 NO_GRAY = 'label maps were missing and were made from the masks'
@@ -52,7 +52,7 @@ class ReleasedImporter:
     def settings(self) -> dict[str, Any]:
         """Return what decides the output, as plain data."""
         settings = dict(
-            format=records.FORMAT,
+            format=FORMAT,
             prompt=self._prompt(),
             tile=None,
             model=dict(type='SAMRSRelease'),
@@ -81,7 +81,7 @@ class ReleasedImporter:
         """
         self.signature = signature_of(self.settings())
         done = self.out.done()
-        todo = [unit for unit in self.plan.units if unit.stem not in done]
+        todo = [tile for tile in self.plan.tiles if tile.stem not in done]
         with closing(ordered_map(self._one, todo, min(workers, len(todo)))) as stream:
             yield from progress(stream, total=len(todo))
 
@@ -89,24 +89,25 @@ class ReleasedImporter:
         """Return what is wrong in the release, counted from the records of all images."""
         counts: Counter[str] = Counter()
         for stem in self.out.done():
-            for note in records.load(self.out.path(folder.INSTANCES, stem))['image']['notes']:
+            for note in Record.load(self.out.path(folder.INSTANCES, stem)).image.notes:
                 number, _, what = note.partition(' ')
                 counts[what] += int(number)
         return counts
 
-    def _one(self, unit: Unit) -> str | None:
+    def _one(self, tile: Tile) -> str | None:
         try:
-            self._import(unit)
+            self._import(tile)
         except SamrsError as error:
             line = str(error).replace(f'{self.dataset.root}/', '')
-            entry = self._entry(unit, (0, 0), None, [])
-            self._write(folder.FAILED, unit, entry, [], error=line)
+            record = self._record(tile, (0, 0), None, [])
+            record.fail(line)
+            record.write(self.out.path(folder.FAILED, tile.stem))
             return line
-        self.out.path(folder.FAILED, unit.stem).unlink(missing_ok=True)
+        self.out.path(folder.FAILED, tile.stem).unlink(missing_ok=True)
         return None
 
-    def _import(self, unit: Unit) -> None:
-        scene = self.dataset.scenes[unit.scene]
+    def _import(self, tile: Tile) -> None:
+        scene = self.dataset.scenes[tile.scene]
         labels, instances = self.dataset.instances(scene)
         image = self.dataset.root / scene.image
         size = image_size(image)
@@ -118,27 +119,26 @@ class ReleasedImporter:
                     f'{size[0]} x {size[1]} px'
                 )
         notes: Counter[str] = Counter()
-        boxes = [
-            self._record_box(number, box, instance, size, notes)
+        record = self._record(tile, size, file_sha256(image), [])
+        record.boxes = [
+            self._box(number, box, instance, size, notes)
             for number, (box, instance) in enumerate(zip(labels.boxes, instances, strict=True), 1)
         ]
-        if scene_of(unit.stem) != unit.stem:
-            for box in boxes:
-                box['scene_polygon'] = None
-        self._write_semantic(unit, self._compose(boxes, size), notes)
-        texts = [f'{count} {what}' for what, count in sorted(notes.items()) if count]
-        entry = self._entry(unit, size, file_sha256(image), texts)
-        self._write(folder.INSTANCES, unit, entry, boxes)
+        if scene_of(tile.stem) != tile.stem:
+            for box in record.boxes:
+                box.scene_polygon = None
+        self._write_semantic(tile, record.paint(self.policy), notes)
+        record.image.notes = [f'{count} {what}' for what, count in sorted(notes.items()) if count]
+        record.write(self.out.path(folder.INSTANCES, tile.stem))
 
-    def _record_box(
+    def _box(
         self, number: int, box: BoxLabel, instance: dict, size: tuple[int, int], notes: Counter
-    ) -> dict:
+    ) -> BoxEntry:
         label, mask, name = instance['label'], instance['mask'], instance['category']
-        area = masks.area(mask)
         notes[CATEGORY] += name is not None and not self._names(name, label)
-        notes[SIZE] += instance['size'] not in (None, area)
+        notes[SIZE] += instance['size'] not in (None, masks.area(mask))
         polygon = box_ops.corners(box.hbox[None])[0] if box.polygon is None else box.polygon
-        entry = records.new_box(
+        entry = BoxEntry.new(
             number=number,
             box_id=box.box_id,
             label=label,
@@ -147,12 +147,9 @@ class ReleasedImporter:
             polygon=polygon,
             scene_polygon=polygon,
             prompt_box=box_ops.clip(box_ops.bounding_boxes(polygon[None]), *size)[0],
-            status=records.KEPT if area else records.EMPTY,
-            reason='' if area else 'the released mask is empty',
+            status=KEPT,
         )
-        if area:
-            entry.update(area=area, bbox=masks.bbox(mask), segmentation=mask)
-            entry.update(quality.measure(mask, entry['polygon'], entry['prompt_box']))
+        entry.enter_mask(masks.Mask(mask), 'the released mask is empty')
         return entry
 
     def _names(self, name: str, label: int) -> bool:
@@ -161,26 +158,9 @@ class ReleasedImporter:
         except UnknownClassError:
             return False
 
-    def _compose(self, boxes: list[dict], size: tuple[int, int]) -> np.ndarray:
-        """Enter visible areas into the boxes; return the label map that the masks give."""
-        kept = [box for box in boxes if box['status'] == records.KEPT]
-        instances = [
-            SimpleNamespace(
-                label=box['category_id'] - 1,
-                segmentation=box['segmentation'],
-                area=box['area'],
-                score=None,
-            )
-            for box in kept
-        ]
-        composed, visible = compositing.compose(instances, size[1], size[0], self.policy)
-        for box, pixels in zip(kept, visible, strict=True):
-            box['visible_area'] = pixels
-        return composed
-
-    def _write_semantic(self, unit: Unit, composed: np.ndarray, notes: Counter) -> None:
-        target = self.out.path(folder.SEMANTIC, unit.stem)
-        source = self.dataset.gray_of(self.dataset.scenes[unit.scene])
+    def _write_semantic(self, tile: Tile, composed: np.ndarray, notes: Counter) -> None:
+        target = self.out.path(folder.SEMANTIC, tile.stem)
+        source = self.dataset.gray_of(self.dataset.scenes[tile.scene])
         if source is None:
             notes[NO_GRAY] = 1
             write_png(target, composed)
@@ -195,30 +175,27 @@ class ReleasedImporter:
         notes[GRAY] = int(np.count_nonzero(labels != composed))
         atomic_write(target, source.read_bytes())
 
-    def _entry(
-        self, unit: Unit, size: tuple[int, int], digest: str | None, notes: list[str]
-    ) -> dict:
-        scene = self.dataset.scenes[unit.scene]
-        name = scene_of(unit.stem)
-        return dict(
+    def _record(
+        self, tile: Tile, size: tuple[int, int], digest: str | None, notes: list[str]
+    ) -> Record:
+        scene = self.dataset.scenes[tile.scene]
+        name = scene_of(tile.stem)
+        image = ImageEntry(
             path=scene.image,
             scene=name,
-            split=self._split(unit.stem),
-            offset=[0, 0] if name == unit.stem else None,
+            split=self._split(tile.stem),
+            offset=[0, 0] if name == tile.stem else None,
             width=size[0],
             height=size[1],
             sha256=digest,
             notes=notes,
         )
+        return Record(image, self.signature, [])
 
     def _split(self, stem: str) -> str | None:
         if self.dataset.classes != SIOR_CLASSES:
             return None
         return 'trainval' if is_dior_trainval(stem) else 'test'
-
-    def _write(self, kind: str, unit: Unit, entry: dict, boxes: list[dict], **extra: str) -> None:
-        record = dict(image=entry, signature=self.signature, boxes=boxes, **extra)
-        atomic_write(self.out.path(kind, unit.stem), dump(record))
 
 
 def _prompt_of(box: BoxLabel) -> str:

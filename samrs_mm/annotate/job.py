@@ -1,7 +1,7 @@
 """An annotation job: everything a config names, built and checked in the cheapest order."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,10 @@ from mmengine.config import Config
 
 from samrs_mm.annotate.driver import Annotator
 from samrs_mm.annotate.finalise import Finaliser
-from samrs_mm.annotate.plan import Plan
-from samrs_mm.annotate.verify import CheckStream
+from samrs_mm.annotate.plan import Plan, Tile
+from samrs_mm.annotate.samples import BoxPrompter, SampleStream
+from samrs_mm.annotate.verify import Checker
+from samrs_mm.annotate.writer import LabelMapWriter, RecordWriter
 from samrs_mm.core.compositing import check_policy
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.prompts import PromptSetting
@@ -18,8 +20,8 @@ from samrs_mm.core.quality import MaskFilters
 from samrs_mm.core.resumable import differences, dump, signature_of
 from samrs_mm.core.tiling import TileSpec
 from samrs_mm.datasets.boxes.base import BoxDataset
-from samrs_mm.formats.annotated import records
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.formats.annotated.record import FORMAT
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
 from samrs_mm.registry import BOX_DATASETS, PROMPT_SEGMENTORS, build
 
@@ -32,7 +34,7 @@ class AnnotationJob:
     Building one reads no image and no label; ``collect_classes`` does, once.
 
     Args:
-        config: An annotate config (see ``engine.config.load_config``).
+        config: An annotate config (see ``cli.load_config``).
         name: Name of the config, for ``meta.json``.
 
     Raises:
@@ -70,7 +72,7 @@ class AnnotationJob:
     def settings(self) -> dict[str, Any]:
         """Return what decides the output, as plain data; after ``collect_classes`` and ``load``."""
         settings = dict(
-            format=records.FORMAT,
+            format=FORMAT,
             prompt=self.setting.name,
             tile=self.tile.as_dict() if self.tile else None,
             model=self.segmentor.settings,
@@ -82,7 +84,7 @@ class AnnotationJob:
         return json.loads(dump(settings))
 
     def settings_of_folder(self, refilter: bool = False) -> dict[str, Any]:
-        """Return the settings the folder was begun with, for looking at it without the weights.
+        """Return the settings the folder was started with, for looking at it without the weights.
 
         Args:
             refilter: Whether its filters are to be changed, so that they may differ.
@@ -107,12 +109,21 @@ class AnnotationJob:
             raise RefusedError(f'out {self.out.root} was made otherwise: {"; ".join(changed)}')
         return old
 
-    def annotator(self, settings: dict[str, Any], workers: int) -> Annotator:
-        """Return the driver."""
-        return Annotator(
-            self.plan, self.segmentor, self.setting, self.policy, self.out,
-            signature_of(settings), workers, self.filters,
-        )  # fmt: skip
+    def annotator(
+        self, settings: dict[str, Any], groups: Sequence[Sequence[Tile]], workers: int
+    ) -> Annotator:
+        """Return the driver of the tiles that have no record yet.
+
+        Args:
+            settings: The folder's settings.
+            groups: Tiles grouped by scene, see ``Plan.shard``.
+            workers: Processes that read ahead; 0 reads in this one.
+        """
+        prompter = BoxPrompter(self.setting, self.dataset.table)
+        stream = SampleStream(self.plan, groups, prompter, self.out, self.out.done())
+        maps = LabelMapWriter(self.out, self.policy, self.filters)
+        writer = RecordWriter(self.out, signature_of(settings), maps)
+        return Annotator(stream, self.segmentor, writer, workers)
 
     def finaliser(self, settings: dict[str, Any], progress: Progress = iter) -> Finaliser:
         """Return the maker of the set-level files."""
@@ -120,19 +131,18 @@ class AnnotationJob:
             self.plan, self.out, settings, self.name, settings['checkpoint_sha256'], progress
         )
 
-    def check_stream(self) -> CheckStream:
-        """Return the check of all images that are done."""
+    def checker(self) -> Checker:
+        """Return what checks all images that are done."""
         done = self.out.done()
-        groups = [
-            [unit for unit in group if unit.stem in done] for group in self.plan.by_scene.values()
-        ]
-        units = [group for group in groups if group]
-        return CheckStream(self.policy, self.filters, self.plan, units, self.setting, self.out)
+        groups = [[t for t in tiles if t.stem in done] for tiles in self.plan.by_scene.values()]
+        prompter = BoxPrompter(self.setting, self.dataset.table)
+        samples = SampleStream(self.plan, groups, prompter)
+        return Checker(samples, self.out, self.policy, self.filters)
 
     def finished(self, limit: int | None = None) -> bool:
         """Return whether all of the first ``limit`` images are done or have failed."""
         over = self.out.done() | self.out.failed()
-        return all(unit.stem in over for unit in self.plan.units[:limit])
+        return all(tile.stem in over for tile in self.plan.tiles[:limit])
 
 
 def _need_measures(filters: MaskFilters, segmentor: PromptSegmentor) -> None:
@@ -142,5 +152,5 @@ def _need_measures(filters: MaskFilters, segmentor: PromptSegmentor) -> None:
     ):
         raise RefusedError(
             f'filters.min_{measure}: {type(segmentor).__name__} gives its masks no {measure}, so '
-            'they cannot be judged by it; leave that filter out'
+            'they cannot be filtered by it; leave that filter out'
         )

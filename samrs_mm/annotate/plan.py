@@ -13,14 +13,14 @@ from samrs_mm.datasets.boxes.base import BoxDataset
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
-    """One output image: a whole scene, or a tile of it.
+class Tile:
+    """One output image: a window of a scene, or a whole scene.
 
     Args:
         index: Place in the plan, from 0.
         stem: Name of its files.
         scene: Index of its scene in the dataset.
-        window: The tile, or None for the whole scene.
+        window: The window, or None for the whole scene.
     """
 
     index: int
@@ -30,72 +30,72 @@ class Unit:
 
 
 class Plan:
-    """All units of a dataset, scene by scene.
+    """All tiles of a dataset, scene by scene.
 
-    A scene whose header can't be read stands as one unit without window, so that its failure is
-    met, told and recorded where all others are.
+    A scene whose header can't be read stands as one tile without window, so that its failure is
+    met and recorded where all others are.
 
     Args:
         dataset: The detection dataset.
-        tile: How scenes are cut; None takes them whole.
+        spec: How scenes are cut; None takes them whole.
         progress: Wraps the iterator over scenes, to show progress.
 
     Raises:
-        RefusedError: Two units of one name.
+        RefusedError: Two tiles of one name.
     """
 
     def __init__(
         self,
         dataset: BoxDataset,
-        tile: TileSpec | None,
+        spec: TileSpec | None,
         progress: Callable[[Iterable], Iterator] = iter,
     ):
-        self.dataset, self.tile = dataset, tile
-        self.units: list[Unit] = []
-        self.by_scene: dict[int, list[Unit]] = {}
+        self.dataset, self.spec = dataset, spec
+        self.tiles: list[Tile] = []
+        self.by_scene: dict[int, list[Tile]] = {}
         for index in progress(range(len(dataset.scenes))):
             scene = dataset.scenes[index]
             if scene.image is None:
                 continue
             self.by_scene[index] = [
-                Unit(len(self.units) + k, stem, index, window)
+                Tile(len(self.tiles) + k, stem, index, window)
                 for k, (stem, window) in enumerate(self._cut(index))
             ]
-            self.units += self.by_scene[index]
-        stems = [unit.stem for unit in self.units]
+            self.tiles += self.by_scene[index]
+        stems = [tile.stem for tile in self.tiles]
         if len(set(stems)) < len(stems):
             twice = next(stem for stem in stems if stems.count(stem) > 1)
             raise RefusedError(f'two images would both be called {twice!r}; rename one of them')
 
     def _cut(self, index: int) -> list[tuple[str, Window | None]]:
         scene = self.dataset.scenes[index]
-        if self.tile is None:
+        if self.spec is None:
             return [(scene.stem, None)]
         try:
             width, height = image_size(self.dataset.root / scene.image)
-            tiles = tiling.windows(width, height, self.tile)
-            if self.tile.drop_empty:
+            windows = tiling.windows(width, height, self.spec)
+            if self.spec.drop_empty:
                 polygons = geometry(self.dataset.labels(index).boxes).polygons
-                dealt = tiling.assign(polygons, tiles, self.tile.iof)
-                tiles = [tile for tile, boxes in zip(tiles, dealt, strict=True) if len(boxes)]
+                rows = tiling.assign(polygons, windows, self.spec.iof)
+                windows = [each for each, held in zip(windows, rows, strict=True) if len(held)]
         except (ImageReadError, LabelReadError):
             return [(scene.stem, None)]
-        return [(tiling.tile_stem(scene.stem, tile), tile) for tile in tiles]
+        return [(tiling.tile_stem(scene.stem, window), window) for window in windows]
 
-    def shard(self, number: int, count: int, limit: int | None = None) -> list[list[Unit]]:
-        """Return the units of a shard, grouped by scene.
+    def shard(self, number: int, count: int, limit: int | None = None) -> list[list[Tile]]:
+        """Return the tiles of a shard, grouped by scene.
 
-        A scene is never split, and shards get about equally many units: scenes go, largest first,
+        A scene is never split, and shards get about equally many tiles: scenes go, largest first,
         to the shard that has least. Where all scenes count the same that is ``scenes[i::n]``.
 
         Args:
             number: The shard, from 0.
             count: Number of shards.
-            limit: Only the first ``limit`` units of the dataset take part.
+            limit: Only the first ``limit`` tiles of the dataset take part.
         """
         groups = [
-            [unit for unit in units if limit is None or unit.index < limit]
-            for units in self.by_scene.values()
+            [tile for tile in tiles if limit is None or tile.index < limit]
+            for tiles in self.by_scene.values()
         ]
         loads = [(0, shard) for shard in range(count)]
         mine = []

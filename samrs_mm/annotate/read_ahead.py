@@ -1,7 +1,7 @@
 """Reading ahead of the segmentor in DataLoader workers; imported only where there are some."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cv2
@@ -14,30 +14,36 @@ from samrs_mm.annotate.samples import Sample, SampleStream
 class _Part(IterableDataset):
     """A worker's part of a stream; images travel as tensors, which processes share."""
 
-    def __init__(self, stream: SampleStream):
-        self.stream = stream
+    def __init__(self, stream: SampleStream, work: Callable[[Sample], Any] | None):
+        self.stream, self.work = stream, work
 
     def __iter__(self) -> Iterator[Any]:
         worker = get_worker_info()
         self.stream.groups = self.stream.groups[worker.id :: worker.num_workers]
-        for item in self.stream:
-            if isinstance(item, Sample) and item.image is not None:
-                item.image = torch.from_numpy(item.image)
-            yield item
+        for sample in self.stream:
+            if self.work is not None:
+                yield self.work(sample)
+                continue
+            if sample.image is not None:
+                sample.image = torch.from_numpy(sample.image)
+            yield sample
 
 
-def read_ahead(stream: SampleStream, workers: int) -> Iterator[Any]:
-    """Yield what a stream yields.
+def read_ahead(
+    stream: SampleStream, workers: int, work: Callable[[Sample], Any] | None = None
+) -> Iterator[Any]:
+    """Yield what a stream yields, or what ``work`` makes of it.
 
     Args:
         stream: The stream; each of its scenes is read by one worker.
         workers: Number of processes, at least 1.
+        work: Called with each sample, in the worker.
     """
     loader = DataLoader(
-        _Part(stream), batch_size=None, num_workers=workers, worker_init_fn=_start_worker
+        _Part(stream, work), batch_size=None, num_workers=workers, worker_init_fn=_start_worker
     )
     for item in loader:
-        if isinstance(item, Sample) and item.image is not None:
+        if work is None and item.image is not None:
             item.image = item.image.numpy()
         yield item
 

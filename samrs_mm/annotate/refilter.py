@@ -4,14 +4,14 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from samrs_mm.annotate.writer import paint
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import write_png
 from samrs_mm.core.quality import MaskFilters
 from samrs_mm.core.resumable import dump, signature_of
-from samrs_mm.formats.annotated import folder, records
+from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.formats.annotated.record import CURE, Record, RecordError
 
 
 def refilter(
@@ -21,7 +21,7 @@ def refilter(
     policy: str,
     progress: Callable[[Iterable], Iterator] = iter,
 ) -> dict[str, Any]:
-    """Judge all masks of a folder anew; its records and label maps become those of a new run.
+    """Filter all masks of a folder anew; its records and label maps become those of a new run.
 
     The records hold every mask, kept or filtered, with its measures. While this is at work
     ``meta.json`` says so, and all else is refused; the finaliser, which has to be run next, ends
@@ -30,7 +30,7 @@ def refilter(
 
     Args:
         out: The annotated folder.
-        old: Settings the folder was begun with.
+        old: Settings the folder was started with.
         filters: The new limits.
         policy: Overlap policy of the folder.
         progress: Wraps the iterator over images, to show progress.
@@ -52,16 +52,17 @@ def refilter(
         for stem in progress(sorted(out.done())):
             path = out.path(folder.INSTANCES, stem)
             try:
-                record = records.load_masks(path)
-            except records.RecordError as error:
+                record = Record.load_checked(path)
+            except RecordError as error:
                 raise RefusedError(
-                    f'{error}; delete it, repeat this command, then run without --refilter'
+                    f'{str(error).removesuffix(CURE)}; delete it, repeat this command, then run '
+                    'without --refilter'
                 ) from error
-            if record['signature'] not in (before, after):
-                raise RefusedError(f'{path}: made with other settings; delete it and run again')
-            if record['signature'] == before != after:
-                semantic = paint(record['image'], record['boxes'], filters, policy)
-                write_png(out.path(folder.SEMANTIC, stem), semantic)
-                record['signature'] = after
-                atomic_write(path, dump(record))
+            if record.signature not in (before, after):
+                raise RefusedError(f'{path}: made with other settings{CURE}')
+            if record.signature == before != after:
+                record.apply_filters(filters)
+                write_png(out.path(folder.SEMANTIC, stem), record.paint(policy))
+                record.signature = after
+                record.write(path)
     return new

@@ -1,50 +1,65 @@
 """What is done ahead of the segmentor: decode images, cut tiles, build prompts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from samrs_mm.annotate.plan import Plan, Unit
+from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core import tiling
 from samrs_mm.core.boxes import BoxGeometry, BoxLabel, geometry
+from samrs_mm.core.classes import ClassTable
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.images import SceneImage, file_sha256, write_png
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
-from samrs_mm.datasets.boxes.base import BoxDataset
-from samrs_mm.formats.annotated import folder, records
+from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.formats.annotated.record import BoxEntry, Record
+
+
+@dataclass(frozen=True)
+class PromptedBoxes:
+    """The boxes of an image under one prompt setting.
+
+    Args:
+        setting: The setting.
+        statuses: ``'ok'``, ``'outside'`` or ``'degenerate'`` for each box.
+        reasons: Why a box is not prompted; empty for ok.
+        chosen: Positions of the boxes that are prompted, ascending.
+        prompts: One prompt for each of ``chosen``; None if there are none.
+    """
+
+    setting: PromptSetting
+    statuses: list[str]
+    reasons: list[str]
+    chosen: list[int]
+    prompts: PromptBatch | None
 
 
 @dataclass
 class Sample:
-    """A unit on its way to the segmentor.
+    """A tile on its way to the segmentor, with its pixels, its prompts and its record.
 
     Args:
-        unit: The unit.
-        image: ``(H, W, 3)`` uint8 RGB, or None if it failed.
-        entry: The ``image`` part of the record.
-        boxes: The box entries of the record, in label order.
-        prompted: Positions in ``boxes`` of the prompts, in order.
-        prompts: One prompt for each of ``prompted``; None if there are none.
-        error: Why the unit failed, in one line; None if it did not.
+        tile: The tile.
+        record: Its record, still without masks.
+        image: ``(H, W, 3)`` uint8 RGB; None if it could not be read.
+        prompted: Its boxes, once for each prompt setting.
+        error: Why the tile failed, in one line; None if it did not.
     """
 
-    unit: Unit
+    tile: Tile
+    record: Record
     image: np.ndarray | None
-    entry: dict
-    boxes: list[dict] = field(default_factory=list)
-    prompted: list[int] = field(default_factory=list)
-    prompts: PromptBatch | None = None
+    prompted: list[PromptedBoxes] = field(default_factory=list)
     error: str | None = None
 
     @property
     def prompt_count(self) -> int:
         """How many prompts the segmentor will be given."""
-        return len(self.prompted)
+        return sum(len(boxes.chosen) for boxes in self.prompted)
 
 
 def enclosing_boxes(setting: PromptSetting, shapes: BoxGeometry) -> np.ndarray:
@@ -67,7 +82,7 @@ def build_prompts(
         width: Image width in pixels.
         height: Image height in pixels.
     """
-    hulls = {'hbox': shapes.hboxes, 'rhbox': shapes.rhboxes}
+    upright = {'hbox': shapes.hboxes, 'rhbox': shapes.rhboxes}
     points = regions = polygons = None
     if setting.point:
         hboxes = box_ops.clip(shapes.hboxes[chosen], width, height)
@@ -75,39 +90,129 @@ def build_prompts(
         points = np.clip(points, 0, [width, height])
     if setting.mask:
         region = shapes.polygons if setting.mask == 'rbox' else None
-        regions = (box_ops.corners(hulls[setting.mask]) if region is None else region)[chosen]
+        regions = (box_ops.corners(upright[setting.mask]) if region is None else region)[chosen]
     if setting.box == 'rbox':
         polygons = shapes.polygons[chosen]
-    boxes = hulls[setting.box][chosen] if setting.box in hulls else None
+    boxes = upright[setting.box][chosen] if setting.box in upright else None
     if boxes is not None:
         boxes = box_ops.clip(boxes, width, height)
     return PromptBatch(setting, boxes, points, regions, polygons)
 
 
+def prompt_boxes(
+    setting: PromptSetting, shapes: BoxGeometry, width: int, height: int
+) -> PromptedBoxes:
+    """Prompt the boxes of an image that can be prompted.
+
+    Args:
+        setting: The prompt setting.
+        shapes: Geometry of all boxes, in pixels of the image.
+        width: Image width in pixels.
+        height: Image height in pixels.
+    """
+    enclosing = enclosing_boxes(setting, shapes)
+    statuses, reasons = box_ops.box_statuses(enclosing, shapes.polygons, width, height)
+    chosen = [i for i, status in enumerate(statuses) if status == box_ops.OK]
+    prompts = None
+    if chosen:
+        prompts = build_prompts(setting, shapes, np.array(chosen), width, height)
+    return PromptedBoxes(setting, statuses, reasons, chosen, prompts)
+
+
+class Prompter(Protocol):
+    """Enters the boxes of a tile into its record and prompts them."""
+
+    record_type: type[Record]
+
+    def prompt(
+        self, sample: Sample, labels: Sequence[BoxLabel], shapes: BoxGeometry,
+        size: tuple[int, int],
+    ) -> None:  # fmt: skip
+        """Fill ``sample.record.boxes`` and ``sample.prompted``.
+
+        Args:
+            sample: The sample, without boxes.
+            labels: The tile's N boxes.
+            shapes: Their geometry in pixels of the tile.
+            size: Width and height of the tile in pixels, without padding.
+        """
+
+
+class BoxPrompter:
+    """Prompts the boxes with one setting.
+
+    Args:
+        setting: The prompt setting.
+        table: The classes.
+    """
+
+    record_type = Record
+
+    def __init__(self, setting: PromptSetting, table: ClassTable):
+        self.setting, self.table = setting, table
+
+    def prompt(
+        self, sample: Sample, labels: Sequence[BoxLabel], shapes: BoxGeometry,
+        size: tuple[int, int],
+    ) -> None:  # fmt: skip
+        """See ``Prompter``."""
+        setting = self.setting
+        found = prompt_boxes(setting, shapes, *size)
+        seen = box_ops.clip(enclosing_boxes(setting, shapes), *size)
+        offset = np.array(sample.record.image.offset, float)
+        for i, label in enumerate(labels):
+            index = self.table.index(label.category)
+            hidden = not (setting.box or setting.mask) or found.statuses[i] == box_ops.DEGENERATE
+            box = BoxEntry.new(
+                number=i + 1,
+                box_id=label.box_id,
+                label=index,
+                category=self.table.classes[index],
+                prompt=setting.name,
+                polygon=shapes.polygons[i],
+                scene_polygon=shapes.polygons[i] + offset,
+                prompt_box=None if hidden else seen[i],
+                status=found.statuses[i],
+                reason=found.reasons[i],
+            )
+            sample.record.boxes.append(box)
+        sample.prompted = [found]
+
+
 class SampleStream:
-    """Yields a ``Sample`` for each unit; every scene is decoded once.
+    """Yields a ``Sample`` for each tile; every scene is decoded once.
 
     Nothing that happens to one scene ends the stream: the error travels in the sample.
 
     Args:
         plan: The plan of the dataset.
-        groups: Units to do, grouped by scene.
-        setting: The prompt setting.
-        out: Where tiles are written; None writes none.
-    """
+        groups: Tiles grouped by scene, as ``Plan.shard`` gives them.
+        prompter: Enters and prompts the boxes.
+        out: Where the images of tiles are written; None writes none.
+        done: Stems of tiles that are left out.
 
-    sample_type = Sample
+    Attributes:
+        groups: The tiles that are left, grouped by scene.
+        skipped: Number of tiles that are left out.
+    """
 
     def __init__(
         self,
         plan: Plan,
-        groups: list[list[Unit]],
-        setting: PromptSetting,
-        out: AnnotatedFolder | None,
+        groups: Sequence[Sequence[Tile]],
+        prompter: Prompter,
+        out: AnnotatedFolder | None = None,
+        done: Collection[str] = (),
     ):
-        self.dataset: BoxDataset = plan.dataset
-        self.tile = plan.tile
-        self.groups, self.setting, self.out = groups, setting, out
+        self.dataset, self.spec = plan.dataset, plan.spec
+        self.prompter, self.out = prompter, out
+        left = [[tile for tile in group if tile.stem not in done] for group in groups]
+        self.groups = [group for group in left if group]
+        self.skipped = sum(map(len, groups)) - len(self)
+
+    def __len__(self) -> int:
+        """Return the number of tiles."""
+        return sum(map(len, self.groups))
 
     def __iter__(self) -> Iterator[Sample]:
         for group in self.groups:
@@ -116,25 +221,27 @@ class SampleStream:
                 for sample in self._scene(group):
                     yield sample
                     done += 1
-            except Exception as error:  # noqa: BLE001 (a scene must not end the run, whatever befell it)
-                line = self._tell(error, group)
-                for unit in group[done:]:
-                    yield self._failed(unit, line)
+            except Exception as error:  # noqa: BLE001 (no scene may end the run, whatever it is)
+                line = self._one_line(error, group)
+                for tile in group[done:]:
+                    window = tile.window or tiling.Window(0, 0, 0, 0)
+                    yield Sample(tile, self._record(tile, window), None, error=line)
 
-    def read(self, workers: int) -> Iterable[Any]:
-        """Return what the stream yields, read ahead by worker processes.
+    def read(self, workers: int, work: Callable[[Sample], Any] | None = None) -> Iterable[Any]:
+        """Return what the stream yields, or what ``work`` makes of it, read ahead by processes.
 
         Args:
             workers: How many at most; 0 reads in this process, as a single image is read anyway.
+            work: Called with each sample, in the process that read it.
         """
         workers = min(workers, len(self.groups))
-        if not workers or sum(map(len, self.groups)) == 1:
-            return self
+        if not workers or len(self) == 1:
+            return self if work is None else map(work, self)
         from samrs_mm.annotate.read_ahead import read_ahead
 
-        return read_ahead(self, workers)
+        return read_ahead(self, workers, work)
 
-    def _tell(self, error: Exception, group: list[Unit]) -> str:
+    def _one_line(self, error: Exception, group: list[Tile]) -> str:
         """Return an error as one line that names files from the data root on."""
         path = self.dataset.scenes[group[0].scene].image
         if isinstance(error, SamrsError):
@@ -145,78 +252,52 @@ class SampleStream:
             text = f'{path}: {type(error).__name__}: {error}'
         return ' '.join(text.split()).replace(f'{self.dataset.root}/', '')
 
-    def _image_path(self, group: list[Unit]) -> Path:
-        return self.dataset.root / self.dataset.scenes[group[0].scene].image
-
-    def _scene(self, group: list[Unit]) -> Iterator[Sample]:
-        labels = self.dataset.labels(group[0].scene).boxes
-        path = self._image_path(group)
+    def _scene(self, group: list[Tile]) -> Iterator[Sample]:
+        scene = group[0].scene
+        labels = self.dataset.labels(scene).boxes
+        path = self.dataset.root / self.dataset.scenes[scene].image
         image = SceneImage(path)
         digest = file_sha256(path)
         shapes = geometry(labels)
-        for unit, chosen in zip(group, self._deal(group, shapes), strict=True):
-            yield self._sample(unit, image, digest, [labels[i] for i in chosen], shapes[chosen])
-
-    def _deal(self, group: list[Unit], shapes: BoxGeometry) -> list[np.ndarray]:
-        if group[0].window is None:
-            return [np.arange(len(shapes))]
-        return tiling.assign(shapes.polygons, [unit.window for unit in group], self.tile.iof)
+        rows = [np.arange(len(shapes))]
+        if group[0].window is not None:
+            windows = [tile.window for tile in group]
+            rows = tiling.assign(shapes.polygons, windows, self.spec.iof)
+        for tile, chosen in zip(group, rows, strict=True):
+            yield self._sample(tile, image, digest, [labels[i] for i in chosen], shapes[chosen])
 
     def _sample(
         self,
-        unit: Unit,
+        tile: Tile,
         image: SceneImage,
         digest: str,
         labels: list[BoxLabel],
         shapes: BoxGeometry,
     ) -> Sample:
-        window = unit.window or tiling.Window(0, 0, image.width, image.height)
-        pad = self.tile.pad if unit.window else (0, 0, 0)
+        window = tile.window or tiling.Window(0, 0, image.width, image.height)
+        pad = self.spec.pad if tile.window else (0, 0, 0)
         pixels = image.crop(window.x, window.y, window.width, window.height, pad)
-        if unit.window and self.out:
-            self._write_tile(unit, pixels)
-        entry = self._entry(unit, window, digest, image.notes)
+        if tile.window and self.out:
+            path = self.out.path(folder.IMAGES, tile.stem)
+            path.parent.mkdir(exist_ok=True)
+            write_png(path, pixels)
+        record = self._record(tile, window, digest, image.notes)
+        sample = Sample(tile, record, pixels)
         width = min(window.width, image.width - window.x)
         height = min(window.height, image.height - window.y)
-        sample = self.sample_type(unit, pixels, entry)
-        self._add_boxes(sample, labels, shapes.shifted(-window.x, -window.y), width, height)
+        shapes = shapes.shifted(-window.x, -window.y)
+        self.prompter.prompt(sample, labels, shapes, (width, height))
         return sample
 
-    def _add_boxes(
-        self, sample: Sample, labels: list[BoxLabel], shapes: BoxGeometry, width: int, height: int
-    ) -> None:
-        setting, table = self.setting, self.dataset.table
-        enclosing = enclosing_boxes(setting, shapes)
-        statuses, reasons = box_ops.box_statuses(enclosing, shapes.polygons, width, height)
-        seen = box_ops.clip(enclosing, width, height)
-        offset = np.array(sample.entry['offset'], float)
-        for i, label in enumerate(labels):
-            index = table.index(label.category)
-            hidden = not (setting.box or setting.mask) or statuses[i] == box_ops.DEGENERATE
-            box = records.new_box(
-                number=i + 1,
-                box_id=label.box_id,
-                label=index,
-                category=table.classes[index],
-                prompt=setting.name,
-                polygon=shapes.polygons[i],
-                scene_polygon=shapes.polygons[i] + offset,
-                prompt_box=None if hidden else seen[i],
-                status=statuses[i],
-                reason=reasons[i],
-            )
-            sample.boxes.append(box)
-        sample.prompted = [i for i, status in enumerate(statuses) if status == box_ops.OK]
-        if sample.prompted:
-            sample.prompts = build_prompts(
-                setting, shapes, np.array(sample.prompted), width, height
-            )
-
-    def _entry(
-        self, unit: Unit, window: tiling.Window, digest: str | None, notes: tuple[str, ...]
-    ) -> dict:
-        scene = self.dataset.scenes[unit.scene]
-        return dict(
+    def _record(
+        self,
+        tile: Tile,
+        window: tiling.Window,
+        digest: str | None = None,
+        notes: Sequence[str] = (),
+    ) -> Record:
+        scene = self.dataset.scenes[tile.scene]
+        return self.prompter.record_type.of_image(
             path=scene.image,
             scene=scene.stem,
             split=scene.split,
@@ -226,12 +307,3 @@ class SampleStream:
             sha256=digest,
             notes=list(notes),
         )
-
-    def _failed(self, unit: Unit, error: str) -> Sample:
-        window = unit.window or tiling.Window(0, 0, 0, 0)
-        return self.sample_type(unit, None, self._entry(unit, window, None, ()), error=error)
-
-    def _write_tile(self, unit: Unit, pixels: np.ndarray) -> None:
-        path = self.out.path(folder.IMAGES, unit.stem)
-        path.parent.mkdir(exist_ok=True)
-        write_png(path, pixels)

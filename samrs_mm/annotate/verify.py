@@ -8,104 +8,103 @@ from io import StringIO
 
 import numpy as np
 from PIL import Image
+from pycocotools.coco import COCO
 
 from samrs_mm.annotate.finalise import Finaliser, Totals
-from samrs_mm.annotate.plan import Plan, Unit
+from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.samples import Sample, SampleStream
-from samrs_mm.annotate.writer import paint
 from samrs_mm.core import masks, quality
 from samrs_mm.core.boxes import OK
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.quality import MaskFilters
 from samrs_mm.core.resumable import differences, dump
-from samrs_mm.formats.annotated import folder, records
+from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.formats.annotated.record import EMPTY, FILTERED, KEPT, Record, RecordError
 
 _MASK_KEYS = ('status', 'reason', 'score', 'stability', 'bbox', 'area', 'visible_area',
               'segmentation', *quality.MEASURES)  # fmt: skip
 
 
-class CheckStream(SampleStream):
-    """Yields, for each unit, what is wrong with its files (an empty list for a sound one).
+class Checker:
+    """Compares the files of tiles with what is read anew.
 
     Args:
+        samples: The tiles as they are read anew; nothing is written.
+        out: The annotated folder.
         policy: Overlap policy the label maps were made with.
         filters: Limits that the kept masks keep.
-        args: As for ``SampleStream``.
     """
 
-    def __init__(self, policy: str, filters: MaskFilters, *args: object):
-        super().__init__(*args)
-        self.policy, self.filters = policy, filters
+    def __init__(
+        self, samples: SampleStream, out: AnnotatedFolder, policy: str, filters: MaskFilters
+    ):
+        self.samples, self.out, self.policy, self.filters = samples, out, policy, filters
 
-    def __iter__(self) -> Iterator[tuple[Unit, list[str]]]:
-        for sample in super().__iter__():
-            yield sample.unit, self._check(sample)
+    def read(self, workers: int) -> Iterable[list[str]]:
+        """Return what is wrong with each tile, checked by so many processes."""
+        return self.samples.read(workers, self.check)
 
-    def _write_tile(self, unit: Unit, pixels: np.ndarray) -> None:
-        """Nothing is written here; ``_check`` compares instead."""
-
-    def _check(self, sample: Sample) -> list[str]:
+    def check(self, sample: Sample) -> list[str]:
+        """Return what is wrong with the files of a tile; nothing if they are sound."""
         if sample.error:
             return [sample.error]
-        path = self.out.path(folder.INSTANCES, sample.unit.stem)
+        path = self.out.path(folder.INSTANCES, sample.tile.stem)
         try:
-            record = records.load(path)
-            problems = self._check_record(sample, record)
-            problems += self._check_masks(sample.unit, record)
+            record = Record.load_checked(path)
+            problems = _check_record(sample.record, record)
+            problems += self._check_masks(sample.tile, record)
             problems += self._check_tile(sample)
+        except RecordError as error:
+            return [str(error)]
         except Exception as error:  # noqa: BLE001 (a damaged file may fail in any way)
             problems = [f'{type(error).__name__}: {error}']
         return [f'{path}: {problem}' for problem in problems]
 
-    def _check_record(self, sample: Sample, record: dict) -> list[str]:
-        fresh = json.loads(dump(dict(image=sample.entry, boxes=sample.boxes)))
-        image, boxes = dict(record['image']), record['boxes']
-        notes = image.pop('notes')[: len(fresh['image']['notes'])]
-        problems = [
-            f'image.{line}' for line in differences(image | {'notes': notes}, fresh['image'])
-        ]
-        if len(boxes) != len(fresh['boxes']):
-            return [*problems, f'{len(boxes)} boxes, the labels give {len(fresh["boxes"])}']
-        for box, expected in zip(boxes, fresh['boxes'], strict=True):
-            allowed = (records.KEPT, records.EMPTY, records.FILTERED)
-            allowed = allowed if expected['status'] == OK else (expected['status'],)
-            if box['status'] not in allowed:
-                problems.append(f'{box["box_id"]}: status {box["status"]}, not {allowed[0]}')
-            same = {key: box.get(key) for key in expected if key not in _MASK_KEYS}
-            lines = differences(same, {key: expected[key] for key in same})
-            problems += [f'{box["box_id"]}: {line}' for line in lines]
-        return problems
-
-    def _check_masks(self, unit: Unit, record: dict) -> list[str]:
-        height, width = record['image']['height'], record['image']['width']
-        judged, problems = [dict(box) for box in record['boxes']], []
-        for box in judged:
-            mask = box['segmentation']
-            if mask is None:
-                if box['status'] in (records.KEPT, records.FILTERED):
-                    problems.append(f'{box["box_id"]}: status {box["status"]}, but no mask')
-                continue
-            stated = {key: box.get(key) for key in ('area', 'bbox', *quality.MEASURES)}
-            facts = dict(area=masks.area(mask), bbox=masks.bbox(mask))
-            facts |= quality.measure(mask, box['polygon'], box['prompt_box'])
-            lines = differences(stated | {'size': [height, width]}, facts | {'size': mask['size']})
-            problems += [f'{box["box_id"]}: {line}' for line in lines]
-        semantic = paint(record['image'], judged, self.filters, self.policy)
-        for box, expected in zip(record['boxes'], judged, strict=True):
-            lines = differences(box, expected)
-            problems += [f'{box["box_id"]}: {line}' for line in lines]
-        with Image.open(self.out.path(folder.SEMANTIC, unit.stem)) as png:
+    def _check_masks(self, tile: Tile, record: Record) -> list[str]:
+        problems = []
+        stated = [box.as_dict() for box in record.boxes]
+        for box in record.boxes:
+            if box.segmentation is not None:
+                box.area = masks.area(box.segmentation)
+                box.bbox = masks.bbox(box.segmentation)
+                box.measure()
+            elif box.status in (KEPT, FILTERED):
+                problems.append(f'{box.box_id}: status {box.status}, but no mask')
+        record.apply_filters(self.filters)
+        semantic = record.paint(self.policy)
+        for before, box in zip(stated, record.boxes, strict=True):
+            problems += [f'{box.box_id}: {line}' for line in differences(before, box.as_dict())]
+        with Image.open(self.out.path(folder.SEMANTIC, tile.stem)) as png:
             stored, mode = np.asarray(png), png.mode
         if mode != 'L' or not np.array_equal(stored, semantic):
             problems.append('the label map is not what the masks of the record give')
         return problems
 
     def _check_tile(self, sample: Sample) -> list[str]:
-        if sample.unit.window is None:
+        if sample.tile.window is None:
             return []
-        tile = SceneImage(self.out.path(folder.IMAGES, sample.unit.stem)).read()
+        tile = SceneImage(self.out.path(folder.IMAGES, sample.tile.stem)).read()
         same = np.array_equal(tile, sample.image)
         return [] if same else ['the tile image is not what the scene gives']
+
+
+def _check_record(fresh: Record, record: Record) -> list[str]:
+    """Compare a record with one that was made anew, but for the masks."""
+    image = record.image.as_dict()
+    image['notes'] = image['notes'][: len(fresh.image.notes)]  # the segmentor's follow
+    problems = [f'image.{line}' for line in differences(image, fresh.image.as_dict())]
+    if len(record.boxes) != len(fresh.boxes):
+        return [*problems, f'{len(record.boxes)} boxes, the labels give {len(fresh.boxes)}']
+    for box, expected in zip(record.boxes, fresh.boxes, strict=True):
+        allowed = (KEPT, EMPTY, FILTERED) if expected.status == OK else (expected.status,)
+        if box.status not in allowed:
+            problems.append(f'{box.box_id}: status {box.status}, not {allowed[0]}')
+        found, wanted = box.as_dict(), expected.as_dict()
+        for name in _MASK_KEYS:
+            del found[name], wanted[name]
+        problems += [f'{box.box_id}: {line}' for line in differences(found, wanted)]
+    return problems
 
 
 class _HashSink:
@@ -123,7 +122,7 @@ class _HashSink:
 
 def verify(
     plan: Plan,
-    stream: CheckStream,
+    checker: Checker,
     finaliser: Finaliser,
     workers: int = 0,
     progress: Callable[[Iterable], Iterator] = iter,
@@ -132,7 +131,7 @@ def verify(
 
     Args:
         plan: All images of the dataset.
-        stream: Checks of the images that are done.
+        checker: Checks the images that are done.
         finaliser: Makes the set-level files again, for comparison.
         workers: Processes that check in parallel.
         progress: Wraps the iterator over images, to show progress.
@@ -140,7 +139,7 @@ def verify(
     Returns:
         What is wrong, one line each, and the totals of the ledger.
     """
-    problems = [line for _, found in progress(stream.read(workers)) for line in found]
+    problems = [line for found in progress(checker.read(workers)) for line in found]
     out = finaliser.out
     sinks = {name: _HashSink() for name in (folder.ANNOTATIONS, folder.LEDGER, folder.INDEX)}
     totals = finaliser.render(*sinks.values())
@@ -156,7 +155,7 @@ def verify(
         meta.pop(ignored, None), expected.pop(ignored, None)
     expected = json.loads(dump(expected))
     problems += [f'{out.meta}: {line}' for line in differences(meta, expected)]
-    foreign = out.foreign({unit.stem for unit in plan.units})
+    foreign = out.foreign({tile.stem for tile in plan.tiles})
     problems += [f'{out.root / name}: not a file of this dataset' for name in foreign]
     if (out.root / folder.ANNOTATIONS).exists():
         problems += _check_coco(finaliser, totals)
@@ -165,8 +164,6 @@ def verify(
 
 def _check_coco(finaliser: Finaliser, totals: Totals) -> list[str]:
     """Load the COCO file with COCO's own reader, as its users will."""
-    from pycocotools.coco import COCO  # brings matplotlib along
-
     path = finaliser.out.root / folder.ANNOTATIONS
     try:
         with redirect_stdout(StringIO()):
@@ -177,8 +174,6 @@ def _check_coco(finaliser: Finaliser, totals: Totals) -> list[str]:
     problems = []
     if len(coco.anns) != len(annotations):
         problems.append(f'{path}: annotation ids are not unique')
-    if len(annotations) != totals.rows[records.KEPT]:
-        problems.append(
-            f'{path}: {len(annotations)} annotations, {totals.rows[records.KEPT]} kept boxes'
-        )
+    if len(annotations) != totals.rows[KEPT]:
+        problems.append(f'{path}: {len(annotations)} annotations, {totals.rows[KEPT]} kept boxes')
     return problems

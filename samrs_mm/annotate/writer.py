@@ -5,45 +5,33 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
 from samrs_mm.annotate.samples import Sample
-from samrs_mm.core import compositing, masks, quality
-from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import SamrsError, describe
 from samrs_mm.core.images import write_png
+from samrs_mm.core.masks import Mask
 from samrs_mm.core.quality import MaskFilters
-from samrs_mm.core.resumable import dump
-from samrs_mm.formats.annotated import folder, records
+from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_IN_A_ROW = 8
 
 
-@dataclass(frozen=True)
-class MaskResult:
-    """One prompt's mask, already run-length coded, with its score and stability (or None)."""
-
-    segmentation: dict
-    score: float | None
-    stability: float | None
+Masks = Sequence[Sequence[Mask]]
+"""For each of ``sample.prompted`` the masks of its prompts, in order."""
 
 
-class ResultWriter:
+class RecordWriter:
     """Commits images from a few threads, never more than ``pending`` ahead of the disk.
 
     Args:
         out: The annotated folder.
         signature: Signature that goes into every record.
-        policy: Overlap policy of the label map.
+        complete: Enters the masks into a sample's record, and writes all files but the record.
         threads: Writing threads.
         pending: Images that may wait; ``commit`` blocks beyond.
-        filters: Limits that masks must keep.
 
     Attributes:
         statuses: Count of boxes by status, of the images committed so far.
@@ -55,13 +43,11 @@ class ResultWriter:
         self,
         out: AnnotatedFolder,
         signature: str,
-        policy: str,
+        complete: Callable[[Sample, Masks], None],
         threads: int = 2,
         pending: int = 8,
-        filters: MaskFilters | None = None,
     ):
-        self.out, self.signature = out, signature
-        self.policy, self.filters = policy, filters or MaskFilters()
+        self.out, self.signature, self.complete = out, signature, complete
         self.statuses: Counter[str] = Counter()
         self.images = 0
         self.failures: list[str] = []
@@ -70,18 +56,18 @@ class ResultWriter:
         self._slots = threading.BoundedSemaphore(pending)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix='writer')
 
-    def __enter__(self) -> 'ResultWriter':
+    def __enter__(self) -> 'RecordWriter':
         return self
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=True)
 
-    def commit(self, sample: Sample, masks: Sequence[MaskResult]) -> None:
+    def commit(self, sample: Sample, masks: Masks) -> None:
         """Queue a finished image.
 
         Args:
             sample: The image; its pixels are no longer needed.
-            masks: One result for each of ``sample.prompted``.
+            masks: Its masks.
 
         Raises:
             SamrsError: The disk has been full for many images in a row; going on is no use.
@@ -89,7 +75,7 @@ class ResultWriter:
         self._submit(self._commit, sample, masks)
 
     def fail(self, sample: Sample, error: str) -> None:
-        """Queue the record of a failure; the image is tried again by the next run."""
+        """Queue the record of a failure; the next run tries the image again."""
         self._submit(self._fail, sample, error)
 
     def _submit(self, work: Callable, sample: Sample, payload: Any) -> None:
@@ -99,6 +85,7 @@ class ResultWriter:
                 'row could not be written; free some and run the same command to go on'
             )
         sample.image = None
+        sample.record.signature = self.signature
         self._slots.acquire()
         self._pool.submit(self._guarded, work, sample, payload)
 
@@ -108,11 +95,11 @@ class ResultWriter:
         finally:
             self._slots.release()
 
-    def _commit(self, sample: Sample, masks: Sequence[MaskResult]) -> None:
+    def _commit(self, sample: Sample, masks: Masks) -> None:
         try:
-            self._store(sample, masks)
-            self._write_record(folder.INSTANCES, sample)
-            self.out.path(folder.FAILED, sample.unit.stem).unlink(missing_ok=True)
+            self.complete(sample, masks)
+            sample.record.write(self.out.path(folder.INSTANCES, sample.tile.stem))
+            self.out.path(folder.FAILED, sample.tile.stem).unlink(missing_ok=True)
         except Exception as error:  # noqa: BLE001 (whatever it was, only this image is lost)
             self._fail(sample, describe(error))
             self._count_full(error)
@@ -120,86 +107,49 @@ class ResultWriter:
         with self._lock:
             self._full_in_a_row = 0
             self.images += 1
-            self.statuses.update(box['status'] for box in sample.boxes)
-
-    def _store(self, sample: Sample, masks: Sequence[MaskResult]) -> None:
-        """Enter the masks into the sample, and write all its files but the record."""
-        _enter(sample, masks)
-        semantic = paint(sample.entry, sample.boxes, self.filters, self.policy)
-        write_png(self.out.path(folder.SEMANTIC, sample.unit.stem), semantic)
+            self.statuses.update(box.status for box in sample.record.boxes)
 
     def _fail(self, sample: Sample, error: str) -> None:
         error = error.replace(f'{self.out.root}/', '')
-        with self._lock:
-            self.failures.append(error)
-        for box in sample.boxes:
-            box.update(status=records.FAILED, reason='', segmentation=None, bbox=None, score=None)
-            box.update(stability=None, area=0, visible_area=0)
-            box.update(dict.fromkeys(quality.MEASURES))
+        path = self.out.path(folder.FAILED, sample.tile.stem)
+        lines = [error]
         try:
-            self._write_record(folder.FAILED, sample, error=error)
-        except OSError as second:
+            sample.record.fail(error)
+            sample.record.write(path)
+        except Exception as second:  # noqa: BLE001 (a thread's exception would go unseen)
             self._count_full(second)
+            if not _is_full(second):
+                lines.append(f'{path}: cannot record the failure: {describe(second)}')
+        with self._lock:
+            self.failures += lines
 
     def _count_full(self, error: BaseException) -> None:
-        if getattr(error, 'errno', None) in _FULL:
+        if _is_full(error):
             with self._lock:
                 self._full_in_a_row += 1
 
-    def _write_record(self, kind: str, sample: Sample, **extra: str) -> None:
-        record = dict(image=sample.entry, signature=self.signature, boxes=sample.boxes, **extra)
-        atomic_write(self.out.path(kind, sample.unit.stem), dump(record))
+
+def _is_full(error: BaseException) -> bool:
+    return getattr(error, 'errno', None) in _FULL
 
 
-def _enter(sample: Sample, results: Sequence[MaskResult]) -> None:
-    """Enter the masks and their measures into the sample's boxes."""
-    for position, result in zip(sample.prompted, results, strict=True):
-        box = sample.boxes[position]
-        box.update(score=result.score, stability=result.stability)
-        area = masks.area(result.segmentation)
-        if not area:
-            box.update(status=records.EMPTY, reason='the segmentor returned no pixel')
-            continue
-        box.update(
-            status=records.KEPT,
-            area=area,
-            bbox=masks.bbox(result.segmentation),
-            segmentation=result.segmentation,
-        )
-        box.update(quality.measure(result.segmentation, box['polygon'], box['prompt_box']))
-
-
-def paint(entry: dict, boxes: list[dict], filters: MaskFilters, policy: str) -> np.ndarray:
-    """Judge the masks of an image by the filters and paint those that pass.
+class LabelMapWriter:
+    """Enters masks into records, decides which are kept, and writes the label maps.
 
     Args:
-        entry: The ``image`` part of the record.
-        boxes: Its boxes, with masks and measures; status, reason and visible area are set.
+        out: The annotated folder.
+        policy: Overlap policy of the label maps.
         filters: Limits that masks must keep.
-        policy: Overlap policy.
-
-    Returns:
-        The label map ``(H, W)`` uint8.
     """
-    kept = []
-    for box in boxes:
-        if box['segmentation'] is None:
-            continue
-        reason = filters.reason(SimpleNamespace(**box))
-        status = records.FILTERED if reason else records.KEPT
-        box.update(status=status, reason=reason, visible_area=0)
-        if not reason:
-            kept.append(box)
-    instances = [
-        SimpleNamespace(
-            label=box['category_id'] - 1,
-            segmentation=box['segmentation'],
-            area=box['area'],
-            score=box['score'],
-        )
-        for box in kept
-    ]
-    semantic, visible = compositing.compose(instances, entry['height'], entry['width'], policy)
-    for box, pixels in zip(kept, visible, strict=True):
-        box['visible_area'] = pixels
-    return semantic
+
+    def __init__(self, out: AnnotatedFolder, policy: str, filters: MaskFilters):
+        self.out, self.policy, self.filters = out, policy, filters
+
+    def __call__(self, sample: Sample, masks: Masks) -> None:
+        """Complete a sample's record, but for its signature; write its label map."""
+        record = sample.record
+        for boxes, found in zip(sample.prompted, masks, strict=True):
+            for position, mask in zip(boxes.chosen, found, strict=True):
+                record.boxes[position].enter_mask(mask, 'the segmentor returned no pixel')
+        record.apply_filters(self.filters)
+        write_png(self.out.path(folder.SEMANTIC, sample.tile.stem), record.paint(self.policy))

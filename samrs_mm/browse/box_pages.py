@@ -184,7 +184,7 @@ class BoxBrowser(BoxSource):
         scenes = self.dataset.scenes
         self._tiles = {
             tile.stem: tile
-            for tile in self.plan.units
+            for tile in self.plan.tiles
             if split is None or scenes[tile.scene].split == split
         }
         if not self._tiles:
@@ -224,7 +224,7 @@ class BoxBrowser(BoxSource):
         labels = self.dataset.labels(tile.scene).boxes
         shapes = geometry(labels)
         if tile.window:
-            rows = tiling.assign(shapes.polygons, [tile.window], self.plan.tile.iof)[0]
+            rows = tiling.assign(shapes.polygons, [tile.window], self.plan.spec.iof)[0]
             labels, shapes = [labels[row] for row in rows], shapes[rows]
         shapes = shapes.shifted(-window.x, -window.y)
         enclosing = enclosing_boxes(setting, shapes)

@@ -4,6 +4,7 @@ Masks from files are looked at where they are read (``checked``, ``from_coco``):
 what it is given. What is encoded here is sound.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,15 @@ _MARGIN = 1024
 
 class MaskError(SamrsError, ValueError):
     """A mask whose runs don't fill its size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """What a segmentor made of one prompt: COCO RLE, with score and stability (or None)."""
+
+    segmentation: dict
+    score: float | None = None
+    stability: float | None = None
 
 
 def encode(mask: np.ndarray) -> dict:

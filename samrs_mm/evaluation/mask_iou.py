@@ -12,7 +12,8 @@ import numpy as np
 
 from samrs_mm.core import masks
 from samrs_mm.core.errors import LabelReadError, RefusedError
-from samrs_mm.formats.annotated import folder, records
+from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.record import KEPT, Record
 from samrs_mm.formats.coco import read_coco
 
 
@@ -55,7 +56,16 @@ class MaskIoU:
         Raises:
             ValueError: The masks differ in size, or both are empty.
         """
-        self.add(*overlap(predicted, truth))
+        true = masks.encode(truth) if isinstance(truth, np.ndarray) else truth
+        found = masks.encode(predicted) if isinstance(predicted, np.ndarray) else predicted
+        if found is None:
+            self.add(0, masks.area(true))
+            return
+        if list(found['size']) != list(true['size']):
+            raise ValueError(
+                f'a mask of {found["size"]} against a true one of {true["size"]} (height, width)'
+            )
+        self.add(*masks.overlap(found, true))
 
     def update(self, other: 'MaskIoU') -> None:
         """Add all instances of another accumulator."""
@@ -69,39 +79,34 @@ class MaskIoU:
     @property
     def miou_i(self) -> float:
         """Mean IoU of the instances in [0, 1]; NaN without any."""
-        if not self.unions:
-            return float('nan')
-        return float(np.mean(np.array(self.intersections) / np.array(self.unions)))
+        return self._ratio(0)
 
     @property
     def miou_p(self) -> float:
         """Sum of intersections / sum of unions in [0, 1]; NaN without any instance."""
-        return sum(self.intersections) / sum(self.unions) if self.unions else float('nan')
+        return self._ratio(1)
+
+    def _ratio(self, which: int) -> float:
+        if not self.unions:
+            return float('nan')
+        ratios = iou_ratios(np.array(self.intersections), np.array(self.unions))
+        above, below = ratios[which]
+        return float(above.sum() / below.sum())
 
 
-def overlap(predicted: np.ndarray | dict | None, truth: np.ndarray | dict) -> tuple[int, int]:
-    """Return the pixels of the intersection and of the union of two masks.
+def iou_ratios(
+    intersections: np.ndarray, unions: np.ndarray
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Return mIOU_I and mIOU_P as ratios of sums over instances.
 
     Args:
-        predicted: ``(H, W)`` bool, or COCO RLE with text counts; None is an empty mask.
-        truth: ``(H, W)`` bool, or COCO RLE with text counts.
+        intersections: Pixels in both masks, ``(N,)``.
+        unions: Pixels in either, ``(N,)``, >= 1.
 
-    Raises:
-        ValueError: The masks differ in size.
+    Returns:
+        For mIOU_I, then for mIOU_P: what is summed above the line and what below, ``(N,)`` each.
     """
-    second = _coded(truth)
-    if predicted is None:
-        return 0, masks.area(second)
-    first = _coded(predicted)
-    if list(first['size']) != list(second['size']):
-        raise ValueError(
-            f'a mask of {first["size"]} against a true one of {second["size"]} (height, width)'
-        )
-    return masks.overlap(first, second)
-
-
-def _coded(mask: np.ndarray | dict) -> dict:
-    return masks.encode(mask) if isinstance(mask, np.ndarray) else mask
+    return (intersections / unions, np.ones(len(unions))), (intersections, unions)
 
 
 @dataclass
@@ -142,17 +147,17 @@ def score_folder(annotated_dir: str | Path, ground_truth_json: str | Path) -> Fo
     classes: dict[str, MaskIoU] = {}
     box_id = None
     for stem in sorted(folder.AnnotatedFolder(root).done()):
-        record = records.load(root / folder.INSTANCES / f'{stem}.json')
-        for box in record['boxes']:
-            box_id = box['box_id']
+        record = Record.load_checked(root / folder.INSTANCES / f'{stem}.json')
+        for box in record.boxes:
+            box_id = box.box_id
             key = Path(box_id).name if ':annotations[' in box_id else box_id
             if key not in truth:
                 score.unscored += 1
                 continue
             seen.add(truth[key]['id'])
-            measured = classes.setdefault(box['category'], MaskIoU())
+            measured = classes.setdefault(box.category, MaskIoU())
             try:
-                kept = box['segmentation'] if box['status'] == records.KEPT else None
+                kept = box.segmentation if box.status == KEPT else None
                 measured.add_masks(kept, truth[key]['mask'])
             except ValueError as error:
                 raise RefusedError(f'{truth_file}: {box_id}: {error}') from error

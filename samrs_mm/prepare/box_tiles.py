@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from samrs_mm.annotate.plan import Plan, Unit
+from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.core import tiling
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.boxes import BoxLabel, geometry
@@ -111,7 +111,7 @@ class BoxTileCutter(TileCutter):
     """
 
     def __init__(self, plan: Plan, out: str | os.PathLike, dry: bool = False):
-        super().__init__(plan.tile, out)
+        super().__init__(plan.spec, out)
         self.plan, self.dry = plan, dry
         self.scenes = plan.dataset.scenes
         self.folder = _TilesFolder(self.out, (scene.stem for scene in self.scenes))
@@ -165,17 +165,17 @@ class BoxTileCutter(TileCutter):
         tiled = set().union(*(chosen.tolist() for chosen in assigned))
         result.untiled = [box.box_id for i, box in enumerate(parsed.boxes) if i not in tiled]
 
-    def _units(self, scene: int, path: Path) -> list[Unit]:
+    def _units(self, scene: int, path: Path) -> list[Tile]:
         units = self.plan.by_scene[scene]
         if units and units[0].window is None:
             image_size(path)
             raise ImageReadError(f'{path}: could not be read when the tool started; run it again')
         return units
 
-    def _path(self, kind: str, unit: Unit) -> Path:
+    def _path(self, kind: str, unit: Tile) -> Path:
         return self.out / kind / (unit.stem + ('.png' if kind == IMAGES else '.txt'))
 
-    def _write_labels(self, unit: Unit, text: str) -> None:
+    def _write_labels(self, unit: Tile, text: str) -> None:
         path, data = self._path(LABELS, unit), text.encode()
         if not path.exists() or path.read_bytes() != data:
             atomic_write(path, data)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from samrs_mm.annotate.plan import Plan, Unit
+from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.tiling import TileSpec, Window
 from samrs_mm.datasets.boxes import DOTABoxDataset, Scene
@@ -19,36 +19,36 @@ def dota(tmp_path):
 def planned(sizes: list[int]) -> Plan:
     """A plan with that many units in each scene, without files."""
     plan = Plan.__new__(Plan)
-    plan.units, plan.by_scene = [], {}
+    plan.tiles, plan.by_scene = [], {}
     for scene, size in enumerate(sizes):
-        first = len(plan.units)
-        plan.by_scene[scene] = [Unit(first + k, f'{scene}_{k}', scene) for k in range(size)]
-        plan.units += plan.by_scene[scene]
+        first = len(plan.tiles)
+        plan.by_scene[scene] = [Tile(first + k, f'{scene}_{k}', scene) for k in range(size)]
+        plan.tiles += plan.by_scene[scene]
     return plan
 
 
 def test_whole_images(dota):
     plan = Plan(DOTABoxDataset(str(dota)), None)
-    assert [unit.stem for unit in plan.units] == ['P0000', 'P0001', 'P0002', 'P0003', 'P0004']
-    assert [unit.index for unit in plan.units] == list(range(5))
-    assert {unit.window for unit in plan.units} == {None}
+    assert [unit.stem for unit in plan.tiles] == ['P0000', 'P0001', 'P0002', 'P0003', 'P0004']
+    assert [unit.index for unit in plan.tiles] == list(range(5))
+    assert {unit.window for unit in plan.tiles} == {None}
 
 
 def test_tiles_scene_by_scene(dota):
     plan = Plan(DOTABoxDataset(str(dota)), TileSpec(size=80, overlap=20))
-    assert [unit.index for unit in plan.units] == list(range(len(plan.units)))
+    assert [unit.index for unit in plan.tiles] == list(range(len(plan.tiles)))
     first = plan.by_scene[0]
     assert [unit.window for unit in first] == [
         Window(0, 0, 80, 80), Window(48, 0, 80, 80), Window(0, 16, 80, 80), Window(48, 16, 80, 80)
     ]  # fmt: skip
     assert first[1].stem == 'P0000__80__48___0'
-    assert [unit for units in plan.by_scene.values() for unit in units] == plan.units
+    assert [unit for units in plan.by_scene.values() for unit in units] == plan.tiles
 
 
 def test_scenes_without_image_have_no_units(dota):
     (dota / 'images/P0001.png').unlink()
     plan = Plan(DOTABoxDataset(str(dota)), None)
-    assert [unit.stem for unit in plan.units] == ['P0000', 'P0002', 'P0003', 'P0004']
+    assert [unit.stem for unit in plan.tiles] == ['P0000', 'P0002', 'P0003', 'P0004']
     assert list(plan.by_scene) == [0, 2, 3, 4]
 
 
@@ -75,7 +75,7 @@ def test_tiles_of_two_scenes_never_share_a_name(tmp_path):
     name = 'P0000__80__48___0'
     Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(root / f'images/{name}.png')
     dataset = DOTABoxDataset(str(root))
-    assert len(Plan(dataset, TileSpec(size=80, overlap=20)).units) == 5
+    assert len(Plan(dataset, TileSpec(size=80, overlap=20)).tiles) == 5
     dataset.scenes = [*dataset.scenes, Scene('P0000', 'images/P0000.png', None)]
     with pytest.raises(RefusedError, match=r"would both be called 'P0000__80__0___0'; rename"):
         Plan(dataset, TileSpec(size=80, overlap=20))
@@ -90,7 +90,7 @@ def test_shards_are_a_partition(sizes, count, limit):
     plan = planned(sizes)
     shards = [plan.shard(number, count, limit) for number in range(count)]
     units = [unit.index for groups in shards for group in groups for unit in group]
-    wanted = len(plan.units) if limit is None else min(limit, len(plan.units))
+    wanted = len(plan.tiles) if limit is None else min(limit, len(plan.tiles))
     assert sorted(units) == list(range(wanted))
     for groups in shards:
         assert [group[0].index for group in groups] == sorted(group[0].index for group in groups)

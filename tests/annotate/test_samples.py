@@ -3,7 +3,7 @@ import pytest
 from folders import write_dota
 
 from samrs_mm.annotate.plan import Plan
-from samrs_mm.annotate.samples import SampleStream, build_prompts, enclosing_boxes
+from samrs_mm.annotate.samples import BoxPrompter, SampleStream, build_prompts, enclosing_boxes
 from samrs_mm.core.boxes import BoxLabel, geometry
 from samrs_mm.core.prompts import SETTINGS, PromptSetting
 from samrs_mm.core.tiling import TileSpec
@@ -49,16 +49,17 @@ def stream(tmp_path, tile=None, prompt='rbox'):
     dataset = DOTABoxDataset(str(write_dota(tmp_path / 'data')))
     dataset.collect_classes()
     plan = Plan(dataset, tile)
-    return SampleStream(plan, list(plan.by_scene.values()), PromptSetting.parse(prompt), None)
+    prompter = BoxPrompter(PromptSetting.parse(prompt), dataset.table)
+    return SampleStream(plan, list(plan.by_scene.values()), prompter)
 
 
 def test_whole_scenes(tmp_path):
     samples = list(stream(tmp_path))
-    assert [sample.unit.stem for sample in samples] == [f'P{i:04}' for i in range(5)]
-    assert [len(sample.boxes) for sample in samples] == [3, 4, 5, 6, 0]
-    assert samples[-1].prompts is None
+    assert [sample.tile.stem for sample in samples] == [f'P{i:04}' for i in range(5)]
+    assert [len(sample.record.boxes) for sample in samples] == [3, 4, 5, 6, 0]
+    assert samples[-1].prompt_count == 0
     assert samples[0].image.shape == (96, 128, 3)
-    assert samples[0].entry['offset'] == [0, 0]
+    assert samples[0].record.image.offset == [0, 0]
 
 
 def test_an_unreadable_scene_does_not_end_the_stream(tmp_path):
@@ -67,7 +68,7 @@ def test_an_unreadable_scene_does_not_end_the_stream(tmp_path):
     path.write_bytes(path.read_bytes()[:500])
     result = list(samples)
     failed = [sample for sample in result if sample.error]
-    assert {sample.unit.stem.split('__')[0] for sample in failed} == {'P0001'}
+    assert {sample.tile.stem.split('__')[0] for sample in failed} == {'P0001'}
     assert len(failed) == 4
     assert len(result) == 20
     assert 'P0001.png: cannot read the image' in failed[0].error
@@ -75,11 +76,30 @@ def test_an_unreadable_scene_does_not_end_the_stream(tmp_path):
 
 
 def test_a_label_that_appears_between_two_tiles_keeps_its_geometry(tmp_path):
-    whole = {box['box_id']: box for sample in stream(tmp_path / 'a') for box in sample.boxes}
+    whole = {b.box_id: b for sample in stream(tmp_path / 'a') for b in sample.record.boxes}
     tiles = stream(tmp_path / 'b', TileSpec(size=64, overlap=32, iof=0.3))
     seen = set()
     for sample in tiles:
-        for box in sample.boxes:
-            seen.add(box['box_id'])
-            assert box['scene_polygon'] == whole[box['box_id']]['polygon']
+        for box in sample.record.boxes:
+            seen.add(box.box_id)
+            assert box.scene_polygon == whole[box.box_id].polygon
     assert seen == set(whole)
+
+
+def test_what_is_done_is_left_out(tmp_path):
+    whole = stream(tmp_path)
+    groups = whole.groups
+    part = SampleStream(Plan(whole.dataset, None), groups, whole.prompter, done={'P0001', 'P0004'})
+    assert (len(part), part.skipped) == (3, 2)
+    assert [sample.tile.stem for sample in part] == ['P0000', 'P0002', 'P0003']
+
+
+def test_workers_read_the_same(tmp_path):
+    samples = stream(tmp_path)
+    alone = list(samples.read(0))
+    ahead = sorted(samples.read(2), key=lambda sample: sample.tile.index)
+    assert [sample.record for sample in ahead] == [sample.record for sample in alone]
+    for one, other in zip(alone, ahead, strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+    counts = samples.read(2, work=lambda sample: sample.prompt_count)
+    assert sorted(counts) == [0, 3, 4, 5, 6]

@@ -6,7 +6,7 @@ from folders import write_dota
 
 import samrs_mm.datasets.boxes  # noqa: F401 (registers)
 from samrs_mm.annotate.plan import Plan
-from samrs_mm.annotate.samples import SampleStream
+from samrs_mm.annotate.samples import BoxPrompter, SampleStream
 from samrs_mm.browse.prompt_panels import (
     POINT,
     STYLES,
@@ -17,7 +17,6 @@ from samrs_mm.browse.prompt_panels import (
 )
 from samrs_mm.core.prompts import SETTINGS, PromptSetting
 from samrs_mm.drawing.panels import pixel_panel
-from samrs_mm.formats.annotated.record import BoxEntry
 from samrs_mm.registry import BOX_DATASETS
 
 
@@ -33,7 +32,8 @@ def dataset(tmp_path_factory):
 
 def samples(dataset, setting):
     plan = Plan(dataset, None)
-    return list(SampleStream(plan, list(plan.by_scene.values()), setting, None))
+    prompter = BoxPrompter(setting, dataset.table)
+    return list(SampleStream(plan, list(plan.by_scene.values()), prompter))
 
 
 @pytest.mark.parametrize('name', SETTINGS)
@@ -42,23 +42,24 @@ def test_records_give_back_what_the_segmentor_was_given(dataset, name):
     compared = 0
     for sample in samples(dataset, setting):
         height, width = sample.image.shape[:2]
-        boxes = [BoxEntry(**sample.boxes[row]) for row in sample.prompted]
+        (prompted,) = sample.prompted
+        boxes = [sample.record.boxes[row] for row in prompted.chosen]
         found = prompts_of_record(setting, boxes, width, height)
-        if sample.prompts is None:
+        if prompted.prompts is None:
             assert found is None
             continue
         for part in ('boxes', 'points', 'polygons'):
-            expected = getattr(sample.prompts, part)
+            expected = getattr(prompted.prompts, part)
             if expected is None:
                 assert getattr(found, part) is None
             else:
                 np.testing.assert_allclose(getattr(found, part), expected, atol=1e-3)
-        if sample.prompts.regions is not None:
-            regions = [found.regions, sample.prompts.regions]
+        if prompted.prompts.regions is not None:
+            regions = [found.regions, prompted.prompts.regions]
             if setting.mask != 'rbox':  # a record's box is clipped to the image
                 regions = [np.clip(region, 0, [width, height]) for region in regions]
             np.testing.assert_allclose(*regions, atol=1e-3)
-        compared += len(sample.prompts)
+        compared += len(prompted.prompts)
     assert compared == 8
 
 
@@ -67,7 +68,7 @@ def test_each_prompt_of_a_setting_is_seen_and_in_the_key(dataset, name):
     setting = PromptSetting(name)
     sample = samples(dataset, setting)[0]
     panel = pixel_panel(np.full(sample.image.shape, 100, np.uint8), 512)
-    draw_prompts(panel, sample.prompts)
+    draw_prompts(panel, sample.prompted[0].prompts)
 
     def seen(colour):
         return (panel.picture == colour).all(2).any()

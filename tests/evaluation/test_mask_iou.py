@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from samrs_mm.core import masks
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.evaluation import MaskIoU, score_folder
+from samrs_mm.formats.annotated.record import BoxEntry, Record
 
 ROOT = Path(__file__).resolve().parents[2]
 SHAPE = (10, 12)
@@ -82,17 +83,16 @@ def test_run_lengths_and_pixels_agree(pair):
 def write_folder(root, boxes, tile=None):
     """Write an annotated folder of one image; boxes are (box_id, category, mask or None)."""
     (root / 'instances').mkdir(parents=True)
-    entries = [
-        dict(
-            box_id=box_id,
-            category=category,
-            status='kept' if mask is not None else 'empty',
-            segmentation=None if mask is None else masks.encode(mask),
-        )
-        for box_id, category, mask in boxes
-    ]
-    record = dict(image={}, signature='', boxes=entries)
-    (root / 'instances/P1.json').write_text(json.dumps(record))
+    height, width = SHAPE
+    record = Record.of_image(path='P1.png', scene='P1', split=None, offset=[0, 0], width=width,
+                             height=height, sha256='', notes=[])  # fmt: skip
+    corners = np.array([[0, 0], [5, 0], [5, 5], [0, 5]])
+    for number, (box_id, category, mask) in enumerate(boxes, 1):
+        box = BoxEntry.new(number, box_id, 0, category, 'hbox', corners, corners, None, 'empty')
+        if mask is not None:
+            box.enter_mask(masks.Mask(masks.encode(mask)), '')
+        record.boxes.append(box)
+    record.write(root / 'instances/P1.json')
     (root / 'meta.json').write_text(json.dumps(dict(settings=dict(tile=tile))))
     return root
 

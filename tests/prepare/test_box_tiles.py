@@ -43,7 +43,7 @@ def run(cutter, workers=0):
 def test_tiles_are_windows_of_their_scene(dota, tmp_path):
     cutter = make(dota, tmp_path / 'out', TileSpec(size=100, overlap=30, pad=(9, 8, 7)))
     run(cutter)
-    for unit in cutter.plan.units:
+    for unit in cutter.plan.tiles:
         scene = np.asarray(
             Image.open(dota / f'images/{cutter.plan.dataset.scenes[unit.scene].stem}.png')
         )
@@ -53,7 +53,7 @@ def test_tiles_are_windows_of_their_scene(dota, tmp_path):
         assert tile.shape == (100, 100, 3)
         np.testing.assert_array_equal(tile[: inside.shape[0], : inside.shape[1]], inside)
         assert (tile[inside.shape[0] :] == (9, 8, 7)).all()
-    assert len(list((tmp_path / 'out/images').iterdir())) == len(cutter.plan.units)
+    assert len(list((tmp_path / 'out/images').iterdir())) == len(cutter.plan.tiles)
 
 
 def test_labels_are_the_boxes_of_their_tile(dota, tmp_path):
@@ -61,7 +61,7 @@ def test_labels_are_the_boxes_of_their_tile(dota, tmp_path):
     results = run(cutter)
     again = DOTABoxDataset(str(tmp_path / 'out'))
     boxes = {scene.stem: again.labels(i).boxes for i, scene in enumerate(again.scenes)}
-    assert len(boxes) == len(cutter.plan.units)
+    assert len(boxes) == len(cutter.plan.tiles)
     for scene, units in cutter.plan.by_scene.items():
         labels = cutter.plan.dataset.labels(scene).boxes
         polygons = geometry(labels).polygons

@@ -194,7 +194,7 @@ def test_a_damaged_mask_is_told_and_can_be_made_anew(annotate, tmp_path, capsys)
     path.write_text(json.dumps(record))
     assert annotate('--verify', *BOX_FILL) == 1
     said = capsys.readouterr()
-    assert f'{path}: MaskError: a mask whose runs do not' in said.err
+    assert f'{path}: damaged record: boxes[0].segmentation: a mask whose runs do not' in said.err
     assert annotate('--refilter', *FILTERED) == 2
     assert f'{path}: damaged record' in capsys.readouterr().err
     path.unlink()

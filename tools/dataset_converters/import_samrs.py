@@ -119,7 +119,7 @@ def tell(importer: ReleasedImporter, totals: Totals, out: AnnotatedFolder) -> No
     for line in totals.problems:
         print(f'does not reconcile: {line}', file=sys.stderr)
     images = ', '.join(f'{count} {state}' for state, count in totals.images.items() if count)
-    print(f'images   {len(importer.plan.units)} ({images})')
+    print(f'images   {len(importer.plan.tiles)} ({images})')
     print(f'boxes    {totals.boxes} in the release, {totals.rows.total()} ledger rows')
     for status, count in sorted(totals.rows.items()):
         print(f'  {status:10} {count}')

@@ -178,7 +178,7 @@ def print_counts(cutter: BoxTileCutter, results: list[SceneTiles]) -> None:
     print(f'  malformed {malformed}')
     print(f'  failed    {lost}')
     if cutter.dry:
-        print(disk_line(written, cutter.plan.tile))
+        print(disk_line(written, cutter.plan.spec))
     else:
         print(f'written  {cutter.out}')
 

@@ -3,130 +3,84 @@
 Records, resume and failures are those of the annotation driver.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
+from mmengine.config import Config
 
-from samrs_mm.annotate.driver import Annotator, decode_prompts, segment
-from samrs_mm.annotate.plan import Plan, Unit
-from samrs_mm.annotate.samples import Sample, SampleStream, build_prompts, enclosing_boxes
-from samrs_mm.annotate.writer import MaskResult, ResultWriter
-from samrs_mm.core import boxes as box_ops
-from samrs_mm.core import masks
+from samrs_mm.annotate.ablation.report import FILES, RUNS, AblationFinaliser
+from samrs_mm.annotate.ablation.scores import (
+    FORMAT,
+    SCORED,
+    UNSCORED,
+    AblationFolder,
+    AblationRecord,
+    ScoredBox,
+    SegmentorRun,
+    SettingResult,
+)
+from samrs_mm.annotate.driver import Annotator, RunResult
+from samrs_mm.annotate.job import Progress
+from samrs_mm.annotate.plan import Plan, Tile
+from samrs_mm.annotate.samples import Sample, SampleStream, prompt_boxes
+from samrs_mm.annotate.writer import Masks, RecordWriter
+from samrs_mm.cli import read_config
+from samrs_mm.core import masks as mask_ops
+from samrs_mm.core.atomic import temporary
 from samrs_mm.core.boxes import BoxGeometry, BoxLabel
-from samrs_mm.core.errors import LabelReadError
-from samrs_mm.core.prompts import PromptBatch, PromptSetting
-from samrs_mm.evaluation.mask_overlap import MaskRegion, boundary_width, measure
-from samrs_mm.formats.annotated import folder, records
-from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.core.errors import LabelReadError, RefusedError
+from samrs_mm.core.prompts import SETTINGS, PromptSetting
+from samrs_mm.core.resumable import dump
+from samrs_mm.datasets.boxes.base import BoxDataset
+from samrs_mm.evaluation.mask_overlap import MaskRegion, boundary_width
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
-
-FORMAT = 1
-"""Version of the records; part of the signature."""
-
-SCORED, UNSCORED = 'scored', 'unscored'
+from samrs_mm.registry import BOX_DATASETS, PROMPT_SEGMENTORS, build
 
 
-class AblationFolder(AnnotatedFolder):
-    """Where one segmentor's records lie: ``instances/STEM.json``, ``failed/`` and ``meta.json``."""
+class TruthPrompter:
+    """Enters boxes with their true masks, and prompts them with all settings.
 
-    kinds = (folder.INSTANCES, folder.FAILED)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A prompt setting on one image.
+    An image without a true mask is not prompted, so it isn't encoded.
 
     Args:
-        setting: The setting.
-        statuses: What became of each box: ``'ok'``, ``'outside'`` or ``'degenerate'``.
-        prompted: Positions of the boxes that are prompted, in order.
-        prompts: One prompt for each of them; None without any.
-    """
-
-    setting: PromptSetting
-    statuses: list[str]
-    prompted: list[int]
-    prompts: PromptBatch | None
-
-    @classmethod
-    def of(cls, setting: PromptSetting, shapes: BoxGeometry, width: int, height: int) -> 'Trial':
-        """Prompt the boxes of an image, as ``sam_annotate.py`` would with this setting alone."""
-        statuses, _ = box_ops.box_statuses(
-            enclosing_boxes(setting, shapes), shapes.polygons, width, height
-        )
-        prompted = [i for i, status in enumerate(statuses) if status == box_ops.OK]
-        prompts = None
-        if prompted:
-            prompts = build_prompts(setting, shapes, np.array(prompted), width, height)
-        return cls(setting, statuses, prompted, prompts)
-
-
-@dataclass
-class AblationSample(Sample):
-    """An image with all its trials; without a true mask it has none, and isn't encoded."""
-
-    trials: list[Trial] = field(default_factory=list)
-
-    @property
-    def prompt_count(self) -> int:
-        """How many prompts the segmentor will be given, over all settings."""
-        return sum(len(trial.prompted) for trial in self.trials)
-
-
-class AblationStream(SampleStream):
-    """Yields an ``AblationSample`` for each image.
-
-    Args:
-        plan: The plan of a dataset with true masks, without tiles.
-        groups: Units to do, grouped by scene.
         settings: The prompt settings.
+        dataset: A dataset with true masks.
     """
 
-    sample_type = AblationSample
+    record_type = AblationRecord
 
-    def __init__(self, plan: Plan, groups: list[list[Unit]], settings: Sequence[PromptSetting]):
-        super().__init__(plan, groups, settings[0], None)
-        self.settings = settings
+    def __init__(self, settings: Sequence[PromptSetting], dataset: BoxDataset):
+        self.settings, self.dataset = settings, dataset
 
-    def _add_boxes(
-        self,
-        sample: AblationSample,
-        labels: list[BoxLabel],
-        shapes: BoxGeometry,
-        width: int,
-        height: int,
-    ) -> None:
-        truth = self._truth(sample.unit.scene, width, height)
+    def prompt(
+        self, sample: Sample, labels: Sequence[BoxLabel], shapes: BoxGeometry,
+        size: tuple[int, int],
+    ) -> None:  # fmt: skip
+        """See ``samples.Prompter``."""
+        width, height = size
+        truth = self._truth(sample.tile.scene, width, height)
         table = self.dataset.table
-        sample.entry['encodes'] = 0
         for number, label in enumerate(labels, 1):
             index = table.index(label.category)
             mask = truth.get(label.box_id)
-            sample.boxes.append(
-                dict(
-                    id=number,
-                    box_id=label.box_id,
-                    category_id=index + 1,
-                    category=table.classes[index],
-                    status=SCORED if mask else UNSCORED,
-                    area=masks.area(mask) if mask else None,
-                    truth=mask,
-                    results={},
-                )
-            )
-        if any(box['truth'] for box in sample.boxes):
-            sample.trials = [Trial.of(each, shapes, width, height) for each in self.settings]
+            box = ScoredBox(
+                number, label.box_id, index + 1, table.classes[index],
+                status=SCORED if mask else UNSCORED,
+                area=mask_ops.area(mask) if mask else None, truth=mask, results={},
+            )  # fmt: skip
+            sample.record.boxes.append(box)
+        if any(box.truth for box in sample.record.boxes):
+            sample.prompted = [prompt_boxes(each, shapes, width, height) for each in self.settings]
 
     def _truth(self, scene: int, width: int, height: int) -> dict[str, dict]:
         """Return the true masks that have a pixel, as RLE by box id."""
         found = {}
         for box_id, segmentation in self.dataset.ground_truth_of(scene).items():
             try:
-                mask = masks.from_coco(segmentation, height, width)
-                empty = mask is None or masks.area(mask) == 0
+                mask = mask_ops.from_coco(segmentation, height, width)
+                empty = mask is None or mask_ops.area(mask) == 0
             except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
                 raise LabelReadError(
                     f'{box_id}: the true mask is neither polygons nor COCO RLE'
@@ -142,90 +96,192 @@ class AblationStream(SampleStream):
         return found
 
 
-class AblationWriter(ResultWriter):
-    """Measures the masks of each setting against the true ones, and commits the image."""
-
-    def _store(self, sample: AblationSample, results: Sequence[Sequence[MaskResult]]) -> None:
-        width = boundary_width(sample.entry['height'], sample.entry['width'])
-        truth = {
-            position: MaskRegion.of(box['truth'], width)
-            for position, box in enumerate(sample.boxes)
-            if box['truth']
-        }
-        for trial, found in zip(sample.trials, results or [()] * len(sample.trials), strict=True):
-            by_box = dict(zip(trial.prompted, found, strict=True))
-            for position, region in truth.items():
-                result = by_box.get(position)
-                entry = _judge(trial.statuses[position], result, region, width)
-                sample.boxes[position]['results'][trial.setting.name] = entry
-
-    def _fail(self, sample: AblationSample, error: str) -> None:
-        sample.boxes.clear()
-        super()._fail(sample, error)
-
-
-def _judge(status: str, result: MaskResult | None, truth: MaskRegion, width: int) -> dict:
-    """Return a setting's entry of one box; without a mask all counts but the unions are 0."""
-    region = None
-    status = status
-    if result is not None:
-        region = MaskRegion.of(result.segmentation, width)
-        status = records.KEPT if region.mask.size else records.EMPTY
-    overlap = measure(region, truth)
-    kept = status == records.KEPT
-    return dict(
-        status=status,
-        score=result.score if kept else None,
-        area=overlap.area,
-        intersection=overlap.intersection,
-        union=overlap.union,
-        boundary_intersection=overlap.boundary_intersection,
-        boundary_union=overlap.boundary_union,
-        segmentation=result.segmentation if kept else None,
-    )
-
-
-class Ablator(Annotator):
-    """Runs one segmentor with all settings over the images of a plan.
+def enter_results(sample: Sample, masks: Masks) -> None:
+    """Measure each setting's masks against the true ones and enter the results.
 
     Args:
-        plan: The images, without tiles.
-        segmentor: A loaded segmentor.
-        settings: Prompt settings that it takes.
-        out: The segmentor's folder, opened with these settings.
-        signature: Signature of the settings.
-        workers: DataLoader workers that read ahead; 0 reads in this process.
+        sample: A sample of a ``TruthPrompter``.
+        masks: For each of ``sample.prompted`` the masks of its prompts.
+    """
+    image = sample.record.image
+    image.encodes = int(sample.prompt_count > 0)
+    width = boundary_width(image.height, image.width)
+    scored = [
+        (position, box, MaskRegion.of(box.truth, width))
+        for position, box in enumerate(sample.record.boxes)
+        if box.truth
+    ]
+    for boxes, found in zip(sample.prompted, masks, strict=True):
+        by_box = dict(zip(boxes.chosen, found, strict=True))
+        for position, box, truth in scored:
+            status, mask = boxes.statuses[position], by_box.get(position)
+            box.results[boxes.setting.name] = SettingResult.of(status, mask, truth, width)
+
+
+class AblationJob:
+    """What ``tools/prompt_ablation.py`` runs.
+
+    Building one reads no image and no label; ``collect_classes`` does, once.
+
+    Args:
+        config: An annotate config (see ``cli.load_config``); its prompt, overlap
+            policy and filters don't matter here.
+        name: Name of its segmentor in the tables.
+        others: More configs whose ``model`` takes part, under their files' names.
+
+    Raises:
+        RefusedError: A value of a config is impossible, the data are not where it says, or the
+            dataset has no true masks.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        segmentor: PromptSegmentor,
-        settings: Sequence[PromptSetting],
-        out: AblationFolder,
-        signature: str,
-        workers: int = 0,
-    ):
-        super().__init__(plan, segmentor, settings[0], '', out, signature, workers)
-        self.settings = settings
+    def __init__(self, config: Config, name: str, others: Sequence[str] = ()):
+        if config.tile is not None:
+            raise RefusedError(
+                'tile: an ablation needs whole scenes, since tiles would cut the true masks; set '
+                'tile=None'
+            )
+        self.out = Path(config.out)
+        models = {name: config.model}
+        for path in others:
+            stem = Path(path).stem
+            if stem in models:
+                raise RefusedError(f'--segmentor {path}: there is one called {stem!r} already')
+            models[stem] = _model_of(path)
+        self.segmentors: dict[str, PromptSegmentor] = {
+            name: build(PROMPT_SEGMENTORS, model, 'model') for name, model in models.items()
+        }
+        self.reasons = {name: _reasons(each) for name, each in self.segmentors.items()}
+        root = Path(config.data_root).resolve()
+        if root == self.out.resolve():
+            raise RefusedError(f'out {config.out} is the data root itself; choose another --out')
+        self.dataset: BoxDataset = build(BOX_DATASETS, self._dataset_entry(config), 'dataset')
+        self.dataset_settings = {k: v for k, v in config.dataset.items() if k != 'classes'}
 
-    def _writer(self) -> AblationWriter:
-        return AblationWriter(self.out, self.signature, self.policy)
+    def _dataset_entry(self, config: Config) -> dict[str, Any]:
+        name = str(config.dataset.get('type'))
+        kind = BOX_DATASETS.get(name)
+        options = getattr(kind, 'truth_options', None)
+        if kind is not None and options is None:
+            able = sorted(
+                other
+                for other, each in BOX_DATASETS.load_all().items()
+                if getattr(each, 'truth_options', None) is not None
+            )
+            raise RefusedError(
+                f'dataset {name} has no true masks to compare with; datasets '
+                f'that have: {", ".join(able)}'
+            )
+        return dict(config.dataset, data_root=config.data_root, **(options or {}))
 
-    def _stream(self, groups: list[list[Unit]]) -> AblationStream:
-        return AblationStream(self.plan, groups, self.settings)
+    def load(self) -> None:
+        """Load all weights.
 
-    def _segment(self, batch: list[AblationSample]) -> Iterator[tuple[Sample, Any]]:
-        return segment(self.segmentor, batch, _decode_all)
+        Raises:
+            RefusedError: Weights are missing, corrupt, or of another architecture.
+        """
+        for segmentor in self.segmentors.values():
+            segmentor.load()
+
+    def collect_classes(self, progress: Progress = iter) -> None:
+        """Read all labels once: classes are known and checked, images planned.
+
+        Raises:
+            RefusedError: An unknown class, or two images of one name.
+        """
+        self.dataset.collect_classes(progress)
+        self.plan = Plan(self.dataset, None, progress)
+        self.runs = [
+            SegmentorRun(
+                name, AblationFolder(self.out / RUNS / name), self._settings(name), reasons
+            )
+            for name, reasons in self.reasons.items()
+        ]
+
+    def _settings(self, name: str) -> dict[str, Any]:
+        """Return what decides a segmentor's records, as plain data."""
+        segmentor = self.segmentors[name]
+        settings = dict(
+            ablation_format=FORMAT,
+            prompts=[prompt for prompt in SETTINGS if prompt not in self.reasons[name]],
+            model=segmentor.settings,
+            checkpoint_sha256=segmentor.checkpoint_sha256,
+            dataset=dict(**self.dataset_settings, classes=list(self.dataset.classes)),
+        )
+        return json.loads(dump(settings))
+
+    def open(self) -> None:
+        """Make the folders, or check that they were started with the same settings.
+
+        Raises:
+            RefusedError: Not writable, holds files of someone else, or other settings.
+        """
+        ours = {*FILES, *(temporary(Path(name)).name for name in FILES)}
+        there = sorted(path.name for path in self.out.iterdir()) if self.out.is_dir() else []
+        for name in there:
+            if name not in ours:
+                raise RefusedError(
+                    f'out {self.out} holds files that are not of this tool, such as {name}; choose '
+                    'an empty folder'
+                )
+        for run in self.runs:
+            run.out.open(run.settings)
+
+    def restart(self) -> int:
+        """Delete the records of earlier runs; return the number of files.
+
+        Raises:
+            RefusedError: A folder holds files that are not of this tool.
+        """
+        stems = {tile.stem for tile in self.plan.tiles}
+        return sum(run.out.restart(stems) for run in self.runs)
+
+    def run(self, run: SegmentorRun, groups: Sequence[Sequence[Tile]], workers: int) -> RunResult:
+        """Do a segmentor's images that have no record yet.
+
+        Args:
+            run: Its part.
+            groups: Tiles grouped by scene, see ``Plan.shard``.
+            workers: Processes that read ahead; 0 reads in this one.
+
+        Raises:
+            SamrsError: The disk is full; what was committed is safe.
+        """
+        prompter = TruthPrompter(
+            [PromptSetting(name) for name in run.settings['prompts']], self.dataset
+        )
+        stream = SampleStream(self.plan, groups, prompter, done=run.out.done())
+        writer = RecordWriter(run.out, run.signature, enter_results)
+        return Annotator(stream, self.segmentors[run.name], writer, workers).run()
+
+    def finished(self, limit: int | None = None) -> bool:
+        """Return whether all of the first ``limit`` images are done or have failed everywhere."""
+        stems = {tile.stem for tile in self.plan.tiles[:limit]}
+        return all(stems <= run.out.done() | run.out.failed() for run in self.runs)
+
+    def finaliser(self, progress: Progress = iter) -> AblationFinaliser:
+        """Return the maker of the tables."""
+        dataset = dict(**self.dataset_settings, classes=list(self.dataset.classes))
+        return AblationFinaliser(self.plan, self.out, self.runs, dataset, progress)
 
 
-def _decode_all(
-    segmentor: PromptSegmentor, sample: AblationSample, encoded: Any
-) -> list[list[MaskResult]]:
-    """Return the masks of each trial, all from one encoding."""
-    sample.entry['encodes'] = 1
-    notes = sample.entry['notes']
-    return [
-        decode_prompts(segmentor, encoded, trial.prompts, notes) if trial.prompts else []
-        for trial in sample.trials
-    ]
+def _model_of(path: str) -> dict[str, Any]:
+    config = read_config(path)
+    if 'model' not in config:
+        raise RefusedError(f"--segmentor {path}: has no 'model'; give an annotate config")
+    return config.model
+
+
+def _reasons(segmentor: PromptSegmentor) -> dict[str, str]:
+    """Return why a segmentor can't take a setting, by name, for those that it can't.
+
+    Raises:
+        RefusedError: It can take none.
+    """
+    reasons = {}
+    for name in SETTINGS:
+        reason = segmentor.unsupported(PromptSetting(name))
+        if reason is not None:
+            reasons[name] = reason
+    if len(reasons) == len(SETTINGS):
+        raise RefusedError(f'model {type(segmentor).__name__} takes no prompt: {reasons["hbox"]}')
+    return reasons

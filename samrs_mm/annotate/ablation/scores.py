@@ -1,13 +1,42 @@
-"""What a prompt setting's masks are worth: the paper's two means, boundary IoU, by object size."""
+"""The records of an ablation, and what each setting's masks are worth.
+
+The paper's two means, boundary IoU and COCO's AP, by object size.
+"""
 
 import math
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 
+from samrs_mm.annotate.plan import Plan
+from samrs_mm.core import masks
+from samrs_mm.core.masks import Mask
+from samrs_mm.core.prompts import SETTINGS
+from samrs_mm.core.resumable import signature_of
 from samrs_mm.evaluation.bootstrap import interval
 from samrs_mm.evaluation.mask_ap import SIZES
+from samrs_mm.evaluation.mask_iou import iou_ratios
+from samrs_mm.evaluation.mask_overlap import MaskRegion, measure
+from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.formats.annotated.record import (
+    CURE,
+    EMPTY,
+    KEPT,
+    Entry,
+    ImageEntry,
+    Record,
+    RecordError,
+    check_mask,
+)
+
+FORMAT = 1
+"""Version of the records; part of the signature."""
+
+SCORED, UNSCORED = 'scored', 'unscored'
 
 MEASURES = ('mIOU_I', 'mIOU_P', 'boundary_IoU')
 """Measures that are ratios of sums over objects, so they have confidence intervals."""
@@ -21,6 +50,155 @@ COLUMNS = (
 _COUNTS = ('intersection', 'union', 'boundary_intersection', 'boundary_union')
 
 
+class AblationFolder(AnnotatedFolder):
+    """Where one segmentor's records lie: ``instances/STEM.json``, ``failed/`` and ``meta.json``."""
+
+    kinds = (folder.INSTANCES, folder.FAILED)
+
+
+@dataclass(slots=True)
+class SettingResult(Entry):
+    """A prompt setting's mask of one box against the true one, in pixels.
+
+    Args:
+        status: ``kept``, or why there is no mask: then all counts but the unions are 0.
+        score: Predicted IoU, or None.
+        area: Pixels of the mask.
+        intersection: Pixels in both masks.
+        union: Pixels in either.
+        boundary_intersection: Pixels in both boundaries.
+        boundary_union: Pixels in either boundary.
+        segmentation: The mask, or None.
+    """
+
+    status: str
+    score: float | None
+    area: int
+    intersection: int
+    union: int
+    boundary_intersection: int
+    boundary_union: int
+    segmentation: dict | None
+
+    @classmethod
+    def of(cls, status: str, mask: Mask | None, truth: MaskRegion, width: int) -> 'SettingResult':
+        """Compare a mask with the true one.
+
+        Args:
+            status: Status of the box where it has no mask.
+            mask: The mask; None if the box was not prompted.
+            truth: The true mask.
+            width: Width of boundaries in pixels.
+        """
+        region = None
+        if mask is not None:
+            region = MaskRegion.of(mask.segmentation, width)
+            status = KEPT if region.mask.size else EMPTY
+        found = measure(region, truth)
+        counts = (
+            found.area, found.intersection, found.union,
+            found.boundary_intersection, found.boundary_union,
+        )  # fmt: skip
+        if status != KEPT:
+            return cls(status, None, *counts, None)
+        return cls(status, mask.score, *counts, mask.segmentation)
+
+
+@dataclass(slots=True)
+class AblationImage(ImageEntry):
+    """The image of an ablation's record.
+
+    Args:
+        encodes: How often it was encoded: 0 for an image without true masks, else 1.
+    """
+
+    encodes: int = 0
+
+
+@dataclass(slots=True)
+class ScoredBox(Entry):
+    """A box with its true mask and each setting's result.
+
+    Args:
+        id: Position in the image's label order, from 1.
+        box_id: Place of the box in the labels.
+        category_id: Class index + 1.
+        category: Class name.
+        status: ``scored``, or ``unscored`` without a true mask.
+        area: Pixels of the true mask.
+        truth: The true mask as COCO RLE.
+        results: ``SettingResult`` by the setting's name.
+    """
+
+    id: int
+    box_id: str
+    category_id: int
+    category: str
+    status: str
+    area: int | None
+    truth: dict | None
+    results: dict
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the entry as it stands in the file."""
+        results = {name: result.as_dict() for name, result in self.results.items()}
+        return {name: getattr(self, name) for name in self.__dataclass_fields__} | dict(
+            results=results
+        )
+
+    def check(self, place: str) -> None:
+        """Read the results; see ``Entry.check``."""
+        if self.status == SCORED and self.truth is None:
+            raise ValueError(f'{place}.truth is None; expected a mask')
+        self.results = {
+            name: SettingResult.from_json(result, f'{place}.results.{name}')
+            for name, result in self.results.items()
+        }
+
+    def check_masks(self, size: list[int], place: str) -> None:
+        """Check the true mask and those of all settings; see ``BoxEntry.check_masks``."""
+        check_mask(self.truth, size, f'{place}.truth')
+        for name, result in self.results.items():
+            check_mask(result.segmentation, size, f'{place}.results.{name}.segmentation')
+
+
+@dataclass(slots=True)
+class AblationRecord(Record):
+    """The record of an image under all settings."""
+
+    image: AblationImage
+    boxes: list[ScoredBox]
+
+    image_type: ClassVar[type[Entry]] = AblationImage
+    box_type: ClassVar[type[Entry]] = ScoredBox
+
+    def fail(self, error: str) -> None:
+        """Make this the record of a failure; it has no boxes."""
+        self.error, self.boxes = error, []
+
+
+@dataclass(frozen=True)
+class SegmentorRun:
+    """One segmentor's part of an ablation.
+
+    Args:
+        name: Name in the tables.
+        out: Its records.
+        settings: What its signature is made from.
+        reasons: Why it can't take a setting, by the setting's name; the others were run.
+    """
+
+    name: str
+    out: AblationFolder
+    settings: dict[str, Any]
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def signature(self) -> str:
+        """Signature of the settings."""
+        return signature_of(self.settings)
+
+
 @dataclass
 class SettingCounts:
     """Pixel counts of one setting's masks, object by object.
@@ -29,7 +207,7 @@ class SettingCounts:
         images: Position of the object's image among the scored ones.
         truth_areas: Pixels of the true masks.
         counts: ``(intersection, union, boundary intersection, boundary union)`` of each.
-        statuses: Objects by what became of their prompts; without a mask they count as IoU 0.
+        statuses: Objects by status of their prompts; without a mask they count as IoU 0.
     """
 
     images: list[int] = field(default_factory=list)
@@ -37,12 +215,12 @@ class SettingCounts:
     counts: list[tuple[int, ...]] = field(default_factory=list)
     statuses: Counter = field(default_factory=Counter)
 
-    def add(self, image: int, truth_area: int, result: dict) -> None:
+    def add(self, image: int, truth_area: int, result: SettingResult) -> None:
         """Add an object: its image, and the setting's entry in its record."""
         self.images.append(image)
         self.truth_areas.append(truth_area)
-        self.counts.append(tuple(result[name] for name in _COUNTS))
-        self.statuses[result['status']] += 1
+        self.counts.append(tuple(getattr(result, name) for name in _COUNTS))
+        self.statuses[result.status] += 1
 
     def __len__(self) -> int:
         return len(self.images)
@@ -89,11 +267,8 @@ def score(
 def _ratios(counts: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return what is summed above and below the line of each measure, ``(N,)`` each."""
     both, either, both_edges, either_edges = counts.T
-    one = np.ones(len(counts))
-    return dict(
-        zip(MEASURES, ((both / either, one), (both, either), (both_edges / either_edges, one)),
-            strict=True)
-    )  # fmt: skip
+    boundary, _ = iou_ratios(both_edges, either_edges)
+    return dict(zip(MEASURES, (*iou_ratios(both, either), boundary), strict=True))
 
 
 def _interval(
@@ -110,3 +285,96 @@ def _ratio(top: float, bottom: float) -> float | None:
 
 def _number(value: float) -> float | None:
     return None if math.isnan(value) else round(float(value), 6)
+
+
+@dataclass
+class Gathered:
+    """What a segmentor's records hold.
+
+    Args:
+        images: Images by state: done, failed, pending.
+        encodes: Images that were encoded.
+        scored: Images with at least one true mask.
+        unscored: Boxes without a true mask.
+        counts: Pixel counts by setting.
+        truth: Images and annotations of a COCO file.
+        detections: COCO results by setting.
+        rows: Rows of the table.
+        problems: Records that can't be used, one line each.
+    """
+
+    images: Counter = field(default_factory=Counter)
+    encodes: int = 0
+    scored: int = 0
+    unscored: int = 0
+    counts: dict[str, SettingCounts] = field(default_factory=dict)
+    truth: dict[str, list] = field(default_factory=lambda: dict(images=[], annotations=[]))
+    detections: dict[str, list] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def gather(run: SegmentorRun, plan: Plan, progress: Callable[[Iterable], Iterator]) -> Gathered:
+    """Read a segmentor's records.
+
+    Args:
+        run: Its part of the ablation.
+        plan: All images of the dataset.
+        progress: Wraps the iterator over images, to show progress.
+    """
+    run.out.clean()
+    found = Gathered()
+    names = [name for name in SETTINGS if name not in run.reasons]
+    found.counts = {name: SettingCounts() for name in names}
+    found.detections = {name: [] for name in names}
+    done, failed = run.out.done(), run.out.failed()
+    for tile in progress(plan.tiles):
+        if tile.stem not in done:
+            found.images['failed' if tile.stem in failed else 'pending'] += 1
+            continue
+        path = run.out.path(folder.INSTANCES, tile.stem)
+        try:
+            record = AblationRecord.load_checked(path)
+            if record.signature != run.signature:
+                raise RecordError(f'{path}: made with other settings{CURE}')
+        except RecordError as error:
+            found.images['failed'] += 1
+            found.problems.append(str(error))
+            continue
+        found.images['done'] += 1
+        _add(found, tile.index + 1, record)
+    return found
+
+
+def _add(found: Gathered, image_id: int, record: AblationRecord) -> None:
+    """Add the scored boxes of an image."""
+    image = record.image
+    found.encodes += image.encodes
+    scored = [box for box in record.boxes if box.status == SCORED]
+    found.unscored += len(record.boxes) - len(scored)
+    if not scored:
+        return
+    found.truth['images'].append(
+        dict(id=image_id, file_name=image.path, width=image.width, height=image.height)
+    )
+    for box in scored:
+        about = dict(image_id=image_id, category_id=box.category_id)
+        found.truth['annotations'].append(
+            dict(
+                id=len(found.truth['annotations']) + 1,
+                **about,
+                area=box.area,
+                iscrowd=0,
+                bbox=masks.bbox(box.truth),
+                segmentation=box.truth,
+                box_id=box.box_id,
+            )
+        )
+        for name, result in box.results.items():
+            found.counts[name].add(found.scored, box.area, result)
+            if result.segmentation is not None:
+                confidence = 1.0 if result.score is None else result.score
+                found.detections[name].append(
+                    dict(about, segmentation=result.segmentation, score=confidence)
+                )
+    found.scored += 1

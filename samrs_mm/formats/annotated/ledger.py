@@ -4,6 +4,10 @@ import csv
 import io
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
+from typing import Self
+
+from samrs_mm.core.quality import MEASURES
+from samrs_mm.formats.annotated.record import BoxEntry
 
 UNTILED, PENDING, MALFORMED = 'untiled', 'pending', 'malformed'
 NO_IMAGE, NO_LABEL, UNREADABLE = 'no_image', 'no_label', 'unreadable'
@@ -33,9 +37,9 @@ class LedgerRow:
         stability: Stability score, or empty.
         area: Mask area in pixels.
         visible_area: Area after overlap in pixels.
-        fill: Share of the prompt box that the mask covers, or empty (see ``quality.measure``).
-        coverage: Share of the R-Box that the mask covers, or empty.
-        leakage: Share of the mask outside the R-Box, or empty.
+        fill: Fraction of the prompt box that the mask covers, or empty (see ``quality.measure``).
+        coverage: Fraction of the R-Box that the mask covers, or empty.
+        leakage: Fraction of the mask outside the R-Box, or empty.
         components: 8-connected parts of the mask, or empty.
         at_border: Whether the mask touches the image's border, or empty.
     """
@@ -56,6 +60,23 @@ class LedgerRow:
     leakage: float | None = None
     components: int | None = None
     at_border: bool | None = None
+
+    @classmethod
+    def of(cls, box: BoxEntry, reason: str, scene: str, tile: str, image: str) -> Self:
+        """Return the row of a box of a record.
+
+        Args:
+            box: The box.
+            reason: Of a box that has none itself: why its image failed, or empty.
+            scene: Scene name.
+            tile: Name of the output image.
+            image: Image path relative to the data root.
+        """
+        return cls(
+            box.box_id, box.status, box.reason or reason, box.category, scene, tile, image,
+            box.score, box.stability, box.area, box.visible_area,
+            *(getattr(box, name) for name in MEASURES),
+        )  # fmt: skip
 
 
 COLUMNS = tuple(field.name for field in fields(LedgerRow))

@@ -220,26 +220,37 @@ class BoxEntry(Entry):
                 if not isinstance(point, list) or len(point) != 2:
                     raise ValueError(f'{place}.{name} holds {point!r:.40}; expected x, y')
 
-    def enter_mask(
-        self, segmentation: dict, score: float | None, stability: float | None, empty: str
-    ) -> None:
+    def check_masks(self, size: list[int], place: str) -> None:
+        """Check what is going to be decoded.
+
+        Args:
+            size: Height and width of the image in pixels.
+            place: Where the entry stands in the record, for messages.
+
+        Raises:
+            ValueError: A mask whose runs don't fill that size.
+        """
+        check_mask(self.segmentation, size, f'{place}.segmentation')
+
+    def enter_mask(self, mask: masks.Mask, empty: str) -> None:
         """Give the box its mask with all measures: the box is kept, or empty without a pixel.
 
         Args:
-            segmentation: COCO RLE with text counts, of the image's size.
-            score: Predicted IoU, or None.
-            stability: Stability score, or None.
+            mask: The mask, of the image's size.
             empty: The reason if the mask has no pixel.
         """
-        self.score, self.stability = score, stability
-        area = masks.area(segmentation)
-        if not area:
+        self.score, self.stability = mask.score, mask.stability
+        self.area = masks.area(mask.segmentation)
+        if not self.area:
             self.status, self.reason = EMPTY, empty
             return
         self.status, self.reason = KEPT, ''
-        self.area, self.bbox = area, masks.bbox(segmentation)
-        self.segmentation = segmentation
-        for name, value in measure(segmentation, self.polygon, self.prompt_box).items():
+        self.segmentation, self.bbox = mask.segmentation, masks.bbox(mask.segmentation)
+        self.measure()
+
+    def measure(self) -> None:
+        """Measure the mask against the boxes; see ``quality.measure``."""
+        for name, value in measure(self.segmentation, self.polygon, self.prompt_box).items():
             setattr(self, name, value)
 
     def failed(self) -> Self:
@@ -248,6 +259,19 @@ class BoxEntry(Entry):
             self.id, self.box_id, self.category_id, self.category, self.polygon,
             self.scene_polygon, self.prompt, self.prompt_box, FAILED, reason='',
         )  # fmt: skip
+
+
+def check_mask(segmentation: dict | None, size: list[int], place: str) -> None:
+    """Check a mask of a record; see ``BoxEntry.check_masks``."""
+    if segmentation is None:
+        return
+    try:
+        found = masks.checked(segmentation)['size']
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = f'no {error}' if isinstance(error, KeyError) else error
+        raise ValueError(f'{place}: {reason}') from error
+    if found != size:
+        raise ValueError(f'{place}: a mask of {found} in an image of {size}')
 
 
 def _numbers(array: np.ndarray) -> list:
@@ -275,6 +299,11 @@ class Record:
 
     image_type: ClassVar[type[Entry]] = ImageEntry
     box_type: ClassVar[type[Entry]] = BoxEntry
+
+    @classmethod
+    def of_image(cls, **facts: Any) -> Self:
+        """Make the record of an image without boxes or signature; see ``ImageEntry``."""
+        return cls(cls.image_type(**facts), '', [])
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -324,18 +353,11 @@ class Record:
         """
         record = cls.load(path)
         size = [record.image.height, record.image.width]
-        for i, box in enumerate(record.boxes):
-            if box.segmentation is None:
-                continue
-            try:
-                found = masks.checked(box.segmentation)['size']
-                if found != size:
-                    raise masks.MaskError(f'a mask of {found} in an image of {size}')
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
-                reason = f'no {error}' if isinstance(error, KeyError) else error
-                raise RecordError(
-                    f'{path}: damaged record: boxes[{i}].segmentation: {reason}{CURE}'
-                ) from error
+        try:
+            for i, box in enumerate(record.boxes):
+                box.check_masks(size, f'boxes[{i}]')
+        except ValueError as error:
+            raise RecordError(f'{path}: damaged record: {error}{CURE}') from error
         return record
 
     @classmethod

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from samrs_mm.annotate.ablation.scores import COLUMNS, SettingCounts, score, size_of
+from samrs_mm.annotate.ablation.scores import COLUMNS, SettingCounts, SettingResult, score, size_of
 from samrs_mm.evaluation.bootstrap import resamples
 from samrs_mm.evaluation.mask_ap import SIZES
 
@@ -12,7 +12,8 @@ AP = dict.fromkeys(('AP', 'AP50', 'AP75', *SIZES), 0.5)
 
 def entry(intersection, union, status='kept'):
     edges = dict(boundary_intersection=intersection // 2, boundary_union=union // 2)
-    return dict(status=status, intersection=intersection, union=union, **edges)
+    counts = dict(area=intersection, intersection=intersection, union=union, **edges)
+    return SettingResult(status=status, score=None, segmentation=None, **counts)
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def mask(rows=slice(2, 4), columns=slice(1, 5)) -> dict:
 def with_masks(*segmentations, scores=(0.5, 0.5, 0.5)) -> Record:
     boxes = [new_box(label=label) for label in range(len(segmentations))]
     for box, segmentation, score in zip(boxes, segmentations, scores, strict=False):
-        box.enter_mask(segmentation, score, None, 'no pixel')
+        box.enter_mask(masks.Mask(segmentation, score), 'no pixel')
     return Record(image(), 'sig', boxes)
 
 
@@ -82,12 +82,12 @@ def test_what_is_written_is_read(tmp_path):
 
 def test_a_mask_with_its_measures():
     box = new_box()
-    box.enter_mask(mask(), 0.9, 0.8, 'no pixel')
+    box.enter_mask(masks.Mask(mask(), 0.9, 0.8), 'no pixel')
     assert (box.status, box.reason, box.score, box.stability) == ('kept', '', 0.9, 0.8)
     assert (box.area, box.bbox, box.segmentation) == (8, [1, 2, 4, 2], mask())
     assert (box.coverage, box.leakage, box.components, box.at_border) == (1, 0, 1, False)
     empty = new_box()
-    empty.enter_mask(mask(slice(0, 0)), 0.1, None, 'no pixel')
+    empty.enter_mask(masks.Mask(mask(slice(0, 0)), 0.1), 'no pixel')
     assert (empty.status, empty.reason, empty.score) == ('empty', 'no pixel', 0.1)
     assert (empty.area, empty.bbox, empty.segmentation, empty.fill) == (0, None, None, None)
 

@@ -1,0 +1,371 @@
+"""The ablation's tables and its plot, made from the records of all segmentors.
+
+Idempotent: the same records give the same bytes, however often it is run.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from samrs_mm.annotate.ablation.scores import (
+    COLUMNS,
+    MEASURES,
+    AblationFolder,
+    Gathered,
+    SegmentorRun,
+    gather,
+    score,
+)
+from samrs_mm.annotate.plan import Plan
+from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.prompts import SETTINGS, PromptSetting
+from samrs_mm.core.resumable import dump
+from samrs_mm.drawing.figure_text import verbatim
+from samrs_mm.evaluation import bootstrap
+from samrs_mm.evaluation.mask_ap import SIZES, average_precision
+from samrs_mm.evaluation.mask_overlap import BOUNDARY_RATIO
+from samrs_mm.evaluation.paper.tables import paper_tables
+from samrs_mm.formats.annotated.record import BOX_STATUSES, FILTERED
+
+FILES = JSON, CSV, MARKDOWN, PLOT, COCO, RUNS = (
+    'ablation.json', 'ablation.csv', 'ablation.md', 'ablation.png', 'coco', 'runs'
+)  # fmt: skip
+"""What an ablation's folder holds."""
+
+_PROMPTS = {
+    'CP': 'cp', 'H-Box': 'hbox', 'H-Box-M': 'hbox-m', 'R-Box': 'rbox', 'R-Box-M': 'rbox-m',
+    'RH-Box': 'rhbox', 'RH-Box-M': 'rhbox-m',
+}  # fmt: skip
+_STATUSES = [status for status in BOX_STATUSES if status != FILTERED]
+_TITLES = {'mIOU_I': 'mIOU_I (mean over objects)', 'mIOU_P': 'mIOU_P (over pixels)'}
+
+
+class AblationFinaliser:
+    """Writes ``ablation.{json,csv,md,png}`` and ``coco/``.
+
+    Args:
+        plan: All images of the dataset.
+        out: Output folder.
+        runs: One for each segmentor, in the tables' order.
+        dataset: What the tables state of the dataset, as plain data.
+        progress: Wraps the iterator over images, to show progress.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        out: Path,
+        runs: list[SegmentorRun],
+        dataset: dict[str, Any],
+        progress: Callable[[Iterable], Iterator] = iter,
+    ):
+        self.plan, self.out, self.runs = plan, out, runs
+        self.dataset, self.progress = dataset, progress
+
+    def write(self) -> dict[str, Any]:
+        """Write all files and return the content of ``ablation.json``.
+
+        Raises:
+            OSError: A file can't be written; the old one is untouched.
+        """
+        with AblationFolder(self.out).lock():
+            gathered = [self._finish(run) for run in self.runs]
+            most = max(gathered, key=lambda found: found.images['done'])
+            truth = dump(self._coco_file(most))
+            atomic_write(self.out / COCO / 'ground_truth.json', truth)
+            table = self._table(gathered)
+            atomic_write(self.out / JSON, dump(table))
+            atomic_write(self.out / CSV, as_csv(table).encode())
+            atomic_write(self.out / MARKDOWN, as_markdown(table).encode())
+            atomic_write(self.out / PLOT, draw_ablation(table))
+        self.problems = [line for each in gathered for line in each.problems]
+        return table
+
+    def _finish(self, run: SegmentorRun) -> Gathered:
+        """Score a segmentor and write its masks as COCO results, which are not held any longer."""
+        found = gather(run, self.plan, self.progress)
+        place = self.out / COCO / run.name
+        place.mkdir(parents=True, exist_ok=True)
+        for name, detections in found.detections.items():
+            atomic_write(place / f'{name}.json', dump(detections))
+        found.rows = list(self._rows(run, found))
+        found.detections.clear()
+        meta = dict(
+            partial=found.images['done'] < len(self.plan.tiles),
+            settings=run.settings,
+            signature=run.signature,
+        )
+        atomic_write(run.out.meta, dump(meta))
+        return found
+
+    def _coco_file(self, found: Gathered) -> dict:
+        classes = enumerate(self.plan.dataset.classes, 1)
+        return dict(found.truth, categories=[dict(id=i, name=name) for i, name in classes])
+
+    def _table(self, gathered: list[Gathered]) -> dict[str, Any]:
+        tiles = len(self.plan.tiles)
+        segmentors = [
+            dict(
+                name=run.name,
+                encodes=found.encodes,
+                done=found.images['done'],
+                failed=found.images['failed'],
+                pending=found.images['pending'],
+                signature=run.signature,
+                settings=run.settings,
+                rows=found.rows,
+            )
+            for run, found in zip(self.runs, gathered, strict=True)
+        ]
+        return dict(
+            ground_truth=dict(
+                self.dataset,
+                images=tiles,
+                boxes_without_mask=max(found.unscored for found in gathered),
+            ),
+            images=max(found.scored for found in gathered),
+            instances=max(len(found.truth['annotations']) for found in gathered),
+            partial=any(found.images['done'] < tiles for found in gathered),
+            boundary_ratio=BOUNDARY_RATIO,
+            bootstrap=dict(over='images', resamples=bootstrap.RESAMPLES, level=bootstrap.LEVEL),
+            segmentors=segmentors,
+        )
+
+    def _rows(self, run: SegmentorRun, found: Gathered) -> Iterator[dict[str, Any]]:
+        truth = self._coco_file(found)
+        draws = bootstrap.resamples(found.scored) if found.scored else None
+        for name in SETTINGS:
+            reason = run.reasons.get(name)
+            if reason is None:
+                ap = average_precision(truth, found.detections[name])
+                row = score(found.counts[name], draws, ap)
+            else:
+                row = dict.fromkeys(COLUMNS)
+            yield dict(setting=name, reason=reason, **row, paper=_paper(name))
+
+
+def _paper(setting: str) -> dict[str, float] | None:
+    """Return the paper's means, in [0, 1] as all others here."""
+    table = paper_tables()[1]
+    if setting not in table.rows:
+        return None
+    return {column: round(value / 100, 4) for column, value in table.values(setting).items()}
+
+
+def as_csv(table: dict[str, Any]) -> str:
+    """Return a line for each segmentor and setting; empty cells where nothing was measured.
+
+    Args:
+        table: Content of ``ablation.json``.
+    """
+    lines = [
+        dict(segmentor=segmentor['name'], **_flat(row))
+        for segmentor in table['segmentors']
+        for row in segmentor['rows']
+    ]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(lines[0]), lineterminator='\n')
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    flat = {name: row[name] for name in ('setting', 'reason', 'n')}
+    for name in MEASURES:
+        flat[name] = row[name]
+        flat[f'{name}_low'], flat[f'{name}_high'] = row[f'{name}_ci'] or (None, None)
+    flat |= {name: row[name] for name in ('AP', 'AP50', 'AP75')}
+    for status in _STATUSES:
+        flat[status] = None if row['statuses'] is None else row['statuses'].get(status, 0)
+    for size in SIZES:
+        part = (row['sizes'] or {}).get(size, {})
+        flat |= {f'{name}_{size}': part.get(name) for name in ('n', *MEASURES, 'AP')}
+    paper = row['paper'] or {}
+    return flat | {f'paper_{name}': paper.get(name) for name in ('mIOU_I', 'mIOU_P')}
+
+
+def as_markdown(table: dict[str, Any]) -> str:
+    """Return the paper's table 1 with this run beside it, then the details of each segmentor.
+
+    Args:
+        table: Content of ``ablation.json``.
+    """
+    return '\n'.join([*_head(table), *_paper_layout(table), *_details(table)]) + '\n'
+
+
+def _head(table: dict[str, Any]) -> Iterator[str]:
+    truth = table['ground_truth']
+    yield '# Prompt ablation'
+    yield ''
+    yield (
+        f'{truth["type"]}: {table["instances"]} objects with a true mask, in '
+        f'{table["images"]} of {truth["images"]} images'
+        + (
+            f'; {truth["boxes_without_mask"]} boxes have none'
+            if truth['boxes_without_mask']
+            else ''
+        )
+        + ('. **Partial: images are missing.**' if table['partial'] else '.')
+    )
+    yield (
+        'In percent. mIOU_I is the mean over objects, mIOU_P the sum of intersections over the '
+        'sum of unions (arXiv:2305.02034, equation 1); an object without a mask counts as 0.'
+    )
+    yield 'The paper: its table 1, SAM ViT-H on 124 test images of HRSC2016. Bold: best of a part.'
+    yield ''
+
+
+def _paper_layout(table: dict[str, Any]) -> Iterator[str]:
+    names = [segmentor['name'] for segmentor in table['segmentors']]
+    columns = [f'{name} {mean}' for name in [*names, 'paper'] for mean in ('mIOU_I', 'mIOU_P')]
+    yield _line([*_PROMPTS, *columns])
+    yield _line([':-:'] * len(_PROMPTS) + ['--:'] * len(columns))
+    by_key = {
+        (segmentor['name'], row['setting']): row
+        for segmentor in table['segmentors']
+        for row in segmentor['rows']
+    }
+    for title, settings in _parts().items():
+        yield _line([f'**{title}**', *[''] * (len(_PROMPTS) + len(columns) - 1)])
+        cells = []
+        for setting in settings:
+            rows = [by_key[name, setting] for name in names]
+            means = [*rows, rows[0]['paper'] or {}]
+            cells.append([mean.get(name) for mean in means for name in ('mIOU_I', 'mIOU_P')])
+        best = [_best(column) for column in zip(*cells, strict=True)]
+        for setting, values in zip(settings, cells, strict=True):
+            marks = ['✓' if part in setting.split('+') else '' for part in _PROMPTS.values()]
+            yield _line([*marks, *(_bold(v, b) for v, b in zip(values, best, strict=True))])
+    yield ''
+
+
+def _parts() -> dict[str, list[str]]:
+    """Return the settings under the paper's headings."""
+    parts: dict[str, list[str]] = {'Point': [], 'H-Box': [], 'R-Box': [], 'RH-Box': []}
+    for name in SETTINGS:
+        setting = PromptSetting(name)
+        kind = setting.box or setting.mask
+        title = {'hbox': 'H-Box', 'rbox': 'R-Box', 'rhbox': 'RH-Box', None: 'Point'}[kind]
+        parts[title].append(name)
+    return parts
+
+
+def _details(table: dict[str, Any]) -> Iterator[str]:
+    level = f'{table["bootstrap"]["level"]:.0%}'.replace('%', ' %')
+    for segmentor in table['segmentors']:
+        rows = segmentor['rows']
+        taken = [row for row in rows if row['reason'] is None]
+        yield f'## {segmentor["name"]}'
+        yield ''
+        yield (
+            f'{segmentor["done"]} images done, {segmentor["failed"]} failed, '
+            f'{segmentor["pending"]} pending; {segmentor["encodes"]} encoded, each once.'
+        )
+        yield ''
+        intervals = [f'{name} [{level}]' for name in MEASURES]
+        yield _line(['setting', 'objects', 'without mask', *intervals, 'AP', 'AP50', 'AP75'])
+        yield _line(['---', *['--:'] * 8])
+        for row in taken:
+            lost = row['n'] - row['statuses'].get('kept', 0)
+            measures = [f'{_percent(row[name])}{_ends(row[f"{name}_ci"])}' for name in MEASURES]
+            aps = [_percent(row[name]) for name in ('AP', 'AP50', 'AP75')]
+            yield _line([row['setting'], row['n'], lost, *measures, *aps])
+        yield ''
+        yield from _by_size(taken)
+        for reason in dict.fromkeys(row['reason'] for row in rows if row['reason'] is not None):
+            settings = ', '.join(row['setting'] for row in rows if row['reason'] == reason)
+            yield f'- not run: {settings}: {reason}'
+        yield ''
+
+
+def _by_size(rows: list[dict[str, Any]]) -> Iterator[str]:
+    if not rows or not rows[0]['sizes']:
+        return
+    sizes = {size: part['n'] for size, part in rows[0]['sizes'].items()}
+    yield _line(['mIOU_I / mIOU_P by size', *(f'{s} ({n} objects)' for s, n in sizes.items())])
+    yield _line(['---', *['--:'] * len(sizes)])
+    for row in rows:
+        parts = [row['sizes'][size] for size in sizes]
+        yield _line(
+            [row['setting'], *(f'{_percent(p["mIOU_I"])} / {_percent(p["mIOU_P"])}' for p in parts)]
+        )
+    yield ''
+
+
+def _best(values: tuple[float | None, ...]) -> float | None:
+    there = [value for value in values if value is not None]
+    return max(there) if len(there) > 1 else None
+
+
+def _line(cells: list[Any]) -> str:
+    return '| ' + ' | '.join(str(cell) for cell in cells) + ' |'
+
+
+def _percent(value: float | None) -> str:
+    return '–' if value is None else f'{100 * value:.2f}'
+
+
+def _bold(value: float | None, best: float | None) -> str:
+    return f'**{_percent(value)}**' if value is not None and value == best else _percent(value)
+
+
+def _ends(ends: list[float] | None) -> str:
+    return '' if ends is None else f' [{_percent(ends[0])}, {_percent(ends[1])}]'
+
+
+def draw_ablation(table: dict[str, Any]) -> bytes:
+    """Return a PNG: a bar for each setting and segmentor, with its interval, the paper's as dots.
+
+    Args:
+        table: Content of ``ablation.json``.
+    """
+    names = [segmentor['name'] for segmentor in table['segmentors']]
+    rows = {
+        (segmentor['name'], row['setting']): row
+        for segmentor in table['segmentors']
+        for row in segmentor['rows']
+    }
+    height = 1.5 + 0.28 * len(SETTINGS) * max(1, 0.6 * len(names))
+    figure = Figure(figsize=(10, height), layout='constrained')
+    axes = figure.subplots(1, 2, sharey=True)
+    places = np.arange(len(SETTINGS))
+    thick = 0.8 / len(names)
+    for axis, (measure, title) in zip(axes, _TITLES.items(), strict=True):
+        for number, name in enumerate(names):
+            shift = (number - (len(names) - 1) / 2) * thick
+            part = [rows[name, setting] for setting in SETTINGS]
+            values = [_value(row[measure]) for row in part]
+            ends = [row[f'{measure}_ci'] or (None, None) for row in part]
+            ends = np.array([[_value(low), _value(high)] for low, high in ends]).T
+            # The interval of a skewed statistic need not hold the estimate itself.
+            errors = np.clip([values - ends[0], ends[1] - values], 0, None)
+            axis.barh(
+                places + shift, values, 0.9 * thick, xerr=errors, label=verbatim(name), capsize=2,
+                alpha=0.75, error_kw=dict(linewidth=0.8),
+            )  # fmt: skip
+            for place, row in zip(places + shift, part, strict=True):
+                if row['reason'] is not None:
+                    axis.text(1, place, 'not run', color='0.5', fontsize=6, va='center')
+        paper = [(row['paper'] or {}).get(measure) for row in (rows[names[0], s] for s in SETTINGS)]
+        label = "the paper's (SAM ViT-H, HRSC2016)"
+        axis.plot([_value(v) for v in paper], places, 'k.', markersize=5, label=label)
+        axis.set(title=title, xlim=(0, 100), xlabel='%', yticks=places)
+        axis.grid(axis='x', alpha=0.3)
+    axes[0].set_yticklabels(SETTINGS)
+    axes[0].set_ylim(len(SETTINGS) - 0.4, -0.6)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc='outside lower center', ncols=2, frameon=False)
+    picture = io.BytesIO()
+    # Without metadata the same numbers give the same bytes.
+    figure.savefig(picture, format='png', dpi=110, metadata=dict(Software=None))
+    return picture.getvalue()
+
+
+def _value(value: float | None) -> float:
+    return np.nan if value is None else 100 * value
