@@ -197,7 +197,7 @@ def pretrain(place: Place, plan: Plan, seed: int) -> str:
     """Pre-train on domain A; return what was done."""
     work = Path(f'runs/seed{seed}/sep')
     if not (place.folder / work / 'sep.pth').exists():
-        export = f'custom_hooks.2.path={work}/sep.pth'
+        export = f'default_hooks.export.path={work}/sep.pth'
         train(place, 'study_sep.py', work, seed, plan.sep_iterations, export)
     return f'pre-trained {work}'
 

@@ -11,6 +11,7 @@ import importlib
 import os
 import pickle
 import re
+import sys
 import types
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -196,3 +197,14 @@ def _restricted_load(torch_load: Callable, allowed: dict, *args: Any, **kwargs: 
     restricted.Unpickler = Unpickler
     restricted.load = lambda file, **options: Unpickler(file, **options).load()
     return torch_load(*args, **{**kwargs, 'pickle_module': restricted, 'weights_only': False})
+
+
+def mend_get_flops() -> None:
+    """Mend mmsegmentation 1.2's ``get_flops.py``, if it is the script that runs.
+
+    It gives mmengine both ``input_shape`` and ``inputs``, which mmengine 0.10 refuses.
+    """
+    script = sys.modules['__main__']
+    measure = getattr(script, 'get_model_complexity_info', None)
+    if measure and os.path.basename(getattr(script, '__file__', '')) == 'get_flops.py':
+        script.get_model_complexity_info = lambda model, _, **options: measure(model, **options)

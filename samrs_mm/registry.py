@@ -149,7 +149,7 @@ _TRAINING = (
     'datasets.transforms',
     'engine.hooks',
     'engine.loops',
-    'engine.optimizers',
+    'engine.visualizers',
     'evaluation.metrics',
     'models.backbones',
     'models.decode_heads',

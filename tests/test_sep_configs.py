@@ -35,6 +35,20 @@ def test_what_is_named_is_registered():
             assert all(TRANSFORMS.get(step.type) for step in dataset.pipeline)
 
 
+def test_hooks_of_a_user_add_to_ours(tmp_path):
+    base = FOLDER / 'upernet_resnet50.py'
+    path = tmp_path / 'ema.py'
+    path.write_text(f"_base_ = '{base}'\ncustom_hooks = [dict(type='EMAHook', momentum=0.2)]\n")
+    cfg = load(path)
+    assert [hook.type for hook in cfg.custom_hooks] == ['EMAHook']
+    assert {hook.type for hook in cfg.default_hooks.values()} >= {
+        'SourceClassCheckHook', 'PlainCheckpointHook', 'PredictionPictureHook',
+        'ExportWeightsHook', 'CheckpointHook',
+    }  # fmt: skip
+    cfg.merge_from_dict({'default_hooks.export.path': 'x.pth'})
+    assert cfg.default_hooks.export == dict(type='ExportWeightsHook', path='x.pth')
+
+
 def test_decoder_begins_as_the_authors_did():
     head = build('unet_resnet50').decode_head
     head.init_weights()

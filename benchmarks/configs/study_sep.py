@@ -19,11 +19,11 @@ val_dataloader = val_cfg = val_evaluator = None
 test_dataloader = test_cfg = test_evaluator = None
 train_cfg = dict(max_iters=600)
 param_scheduler = [dict(type='CosineAnnealingLR', T_max=600, end=600, eta_min=1e-4, by_epoch=False)]
-custom_hooks = [
-    dict(type='SourceClassCheckHook'),
-    dict(type='PlainCheckpointHook'),
-    dict(type='ExportWeightsHook', path='sep.pth'),
-]
-default_hooks = dict(checkpoint=dict(_delete_=True, type='CheckpointHook', by_epoch=False,
-                                     interval=600, save_optimizer=False))  # fmt: skip
+custom_hooks = []
+default_hooks = dict(
+    checkpoint=dict(
+        _delete_=True, type='CheckpointHook', by_epoch=False, interval=600, save_optimizer=False
+    ),
+    export=dict(path='sep.pth'),
+)
 visualizer = dict(vis_backends=[dict(type='LocalVisBackend')])

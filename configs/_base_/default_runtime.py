@@ -14,27 +14,13 @@ custom_imports = dict(
         'samrs_mm.evaluation.metrics',
         'samrs_mm.engine.hooks',
         'samrs_mm.engine.loops',
-        'samrs_mm.engine.optimizers',
+        'samrs_mm.engine.visualizers',
     ]
-)
-default_hooks = dict(
-    timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
-    param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(
-        type='CheckpointHook',
-        by_epoch=False,
-        interval=5000,
-        max_keep_ckpts=2,
-        save_best='mIoU',
-        rule='greater',
-    ),
-    sampler_seed=dict(type='DistSamplerSeedHook'),
 )
 log_processor = dict(by_epoch=False)
 # Curves: tensorboard --logdir work_dirs
 visualizer = dict(
-    type='Visualizer',
+    type='SourceVisualizer',
     vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')],
 )
 log_level = 'INFO'

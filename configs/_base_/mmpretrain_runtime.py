@@ -1,11 +1,12 @@
 # Runs of mmpretrain's models: counted in epochs, without validation
-_base_ = './default_runtime.py'
+_base_ = ['./default_runtime.py', './hooks.py']
 default_scope = 'mmpretrain'
 default_hooks = dict(
     logger=dict(log_metric_by_epoch=True),
     checkpoint=dict(
         _delete_=True, type='CheckpointHook', by_epoch=True, interval=20, max_keep_ckpts=2
     ),
+    plain_checkpoint=dict(type='mmseg.PlainCheckpointHook'),
 )
-custom_hooks = [dict(type='mmseg.PlainCheckpointHook')]
+visualizer = dict(type='Visualizer')
 log_processor = dict(by_epoch=True)

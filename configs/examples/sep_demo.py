@@ -19,5 +19,5 @@ model = dict(
 )
 train_cfg = dict(max_iters=80, val_interval=80)
 param_scheduler = [dict(type='CosineAnnealingLR', T_max=80, end=80, by_epoch=False)]
-custom_hooks = [*_base_.custom_hooks, dict(type='ValidateFirstHook')]
+custom_hooks = [dict(type='ValidateFirstHook')]
 default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=80))

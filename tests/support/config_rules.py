@@ -80,6 +80,7 @@ def check_any(leaf, tmp_path):
     assert METRICS.build(cfg.val_evaluator)
     assert METRICS.build(cfg.test_evaluator)
     assert 'batch_size' not in cfg.train_dataloader.sampler, "it is the loader's"
+    assert cfg.custom_hooks == [], 'left to users; ours stand in default_hooks'
     assert cfg.train_cfg.max_iters % cfg.train_cfg.val_interval == 0
     assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_iters
     entry = read_entry(leaf)

@@ -64,7 +64,7 @@ def batch_of(sources, seed=0, size=(64, 64), valid=0.5):
     images = torch.from_numpy(rng.normal(size=(len(sources), 3, *size)))
     samples = []
     for source in sources:
-        label = rng.integers(0, CLASSES[source], size)
+        label = rng.integers(0, CLASSES.get(source, 2), size)
         label[rng.random(size) > valid] = 255
         samples.append(sample_of(source, label, size))
     return images, samples

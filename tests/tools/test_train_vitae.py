@@ -30,7 +30,7 @@ def test_without_its_weights_it_says_where_to_get_them(tmp_path, monkeypatch, ca
 def options(root, batch):
     """Small folders and crops; everything else is the config's."""
     yield from (
-        f'custom_hooks.3.path={root}/sep.pth',
+        f'default_hooks.export.path={root}/sep.pth',
         'default_hooks.checkpoint.save_best=None',
         'default_hooks.checkpoint.save_last=False',
         'default_hooks.logger.interval=1',

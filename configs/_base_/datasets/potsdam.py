@@ -14,7 +14,9 @@ train_pipeline = [
     dict(type='RandomRotate90', prob=0.5),
     dict(type='PackSegInputs'),
 ]
-test_pipeline = [dict(type='LoadWindow'), dict(type='PackSegInputs')]
+# LoadWindow by the name under which mmsegmentation's inferencers look for the reader of images
+load = dict(type='LoadImageFromFile', _scope_='samrs_mm')
+test_pipeline = [load, dict(type='PackSegInputs')]
 # 8 images in all, on one GPU; on N GPUs set the batch size to 8 / N
 train_dataloader = dict(
     batch_size=8,

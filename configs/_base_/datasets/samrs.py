@@ -22,6 +22,11 @@ val_pipeline = [
     dict(type='LoadWindow', crop=dict(type='CenterCropPad', crop_size=512)),
     dict(type='PackSegInputs', meta_keys=sep_meta_keys),
 ]
+# Of single images, for mmsegmentation's inferencers: LoadWindow by the name that they look for
+test_pipeline = [
+    dict(type='LoadImageFromFile', _scope_='samrs_mm'),
+    dict(type='PackSegInputs', meta_keys=sep_meta_keys),
+]
 train_sources = [
     dict(
         type='SOTADataset', data_root='data/samrs/sota', ann_file='train.txt',
@@ -53,6 +58,6 @@ val_dataloader = dict(
     persistent_workers=True,
     # no image twice: it would count twice in the metric
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
-    dataset=dict(type='MultiSourceDataset', datasets=val_sources),
+    dataset=dict(type='MultiSourceDataset', pipeline=test_pipeline, datasets=val_sources),
 )
 test_dataloader = val_dataloader

@@ -1,4 +1,5 @@
 # Fine-tuning on one dataset: a plain mmsegmentation network
+_base_ = '../hooks.py'
 segmentor = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
@@ -12,11 +13,11 @@ segmentor = dict(
         test_cfg=dict(size_divisor=32),
     ),
 )
-custom_hooks = [
-    dict(type='ClassCheckHook'),
-    dict(type='PlainCheckpointHook'),
-    dict(type='PredictionPictureHook', per_source=8),
-]
+default_hooks = dict(
+    class_check=dict(type='ClassCheckHook'),
+    pictures=dict(type='PredictionPictureHook', per_source=8),
+)
+custom_hooks = []
 # tools/test.py --tta: each image and its mirror image, as in the authors' "single-scale" tests
 tta_model = dict(type='SegTTAModel')
 flip_views = [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)]

@@ -1,4 +1,5 @@
 # Pre-training on SOTA, SIOR and FAST: a head each
+_base_ = '../hooks.py'
 segmentor = dict(
     type='MultiHeadEncoderDecoder',
     data_preprocessor=dict(
@@ -18,9 +19,9 @@ segmentor = dict(
 # Classes that the validation images lack count as 0, as in the paper's code
 val_evaluator = dict(type='PerSourceIoUMetric', iou_metrics=['mIoU'], nan_to_num=0)
 test_evaluator = val_evaluator
-custom_hooks = [
-    dict(type='SourceClassCheckHook'),
-    dict(type='PlainCheckpointHook'),
-    dict(type='PredictionPictureHook', per_source=4),
-    dict(type='ExportWeightsHook', path='pretrain/sep/{config}.pth'),
-]
+default_hooks = dict(
+    class_check=dict(type='SourceClassCheckHook'),
+    pictures=dict(type='PredictionPictureHook', per_source=4),
+    export=dict(type='ExportWeightsHook', path='pretrain/sep/{config}.pth'),
+)
+custom_hooks = []

@@ -2,6 +2,7 @@
 
 import numpy as np
 from mmcv.transforms import BaseTransform
+from mmengine.registry import Registry
 from mmseg.registry import TRANSFORMS
 
 from samrs_mm.datasets.transforms.cropping import Crop
@@ -23,6 +24,10 @@ class LoadWindow(BaseTransform):
     Args:
         crop: Config of a ``Crop``, such as ``dict(type='RandomScaleCrop', crop_size=224)``; None
             loads all of the image.
+
+    mmseg's inferencers look for a transform that is called ``LoadImageFromFile``, and put another
+    in its place that builds it: in a test pipeline write ``dict(type='LoadImageFromFile',
+    _scope_='samrs_mm')`` for this one.
 
     Raises:
         TypeError: ``crop`` isn't a ``Crop``.
@@ -69,6 +74,11 @@ class LoadWindow(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(crop={self.crop!r})'
+
+
+Registry(
+    'transform', parent=TRANSFORMS, scope='samrs_mm', locations=['samrs_mm.datasets.transforms']
+).register_module(name='LoadImageFromFile', module=LoadWindow)
 
 
 def _map_values(results: dict) -> None:

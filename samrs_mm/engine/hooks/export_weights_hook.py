@@ -23,8 +23,8 @@ class ExportWeightsHook(Hook):
     The file is a plain ``dict(state_dict=..., meta=dict(config, iter, weights, classes))``.
     It appears under its name only when it is whole.
 
-    In a config: ``custom_hooks = [dict(type='ExportWeightsHook',
-    path='pretrain/sep/{config}.pth'), ...]``, with ``custom_imports`` of ``samrs_mm.engine.hooks``.
+    In a config: ``default_hooks = dict(export=dict(type='ExportWeightsHook',
+    path='pretrain/sep/{config}.pth'), ...)``.
 
     Args:
         path: Where to; ``{config}`` stands for the config's name.

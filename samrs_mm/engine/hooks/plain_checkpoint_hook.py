@@ -16,8 +16,7 @@ class PlainCheckpointHook(Hook):
     unless each class is allowed. Numpy values become plain ones; the histories are dropped, so the
     smoothed values of the log start anew after a resume.
 
-    In a config: ``custom_hooks = [dict(type='PlainCheckpointHook'), ...]``, with
-    ``custom_imports`` of ``samrs_mm.engine.hooks``.
+    In a config: ``default_hooks = dict(plain_checkpoint=dict(type='PlainCheckpointHook'), ...)``.
     """
 
     priority = 'LOWEST'  # after every hook that puts something into the checkpoint

@@ -1,6 +1,9 @@
 """Segmentors: networks that label every pixel of an image."""
 
+from samrs_mm.compat import mend_get_flops
 from samrs_mm.models.segmentors.multi_head_encoder_decoder import MultiHeadEncoderDecoder
 from samrs_mm.models.segmentors.multi_head_mask2former import MultiHeadMask2Former
 
 __all__ = ['MultiHeadEncoderDecoder', 'MultiHeadMask2Former']
+
+mend_get_flops()  # that script imports this when it reads a config

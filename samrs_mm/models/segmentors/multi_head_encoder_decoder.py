@@ -13,6 +13,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from samrs_mm.core.classes import PALETTE
 from samrs_mm.core.errors import RefusedError
 
 FORWARD_MODES = ('joint', 'sequential')
@@ -28,11 +29,13 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
     ``backbone.*``, ``decode_head.*`` and ``heads.SOURCE.{weight,bias}``, so backbone and trunk load
     into a plain ``EncoderDecoder``, and ``heads.SOURCE`` is what ``decode_head.conv_seg`` is there.
 
-    A sample's source is its ``metainfo['source']``. The loss is the sum over sources of the mean
-    cross entropy of the labelled pixels. Under DDP that mean is over the labelled pixels of all
-    ranks: loss and gradients are those of one process with the whole batch. A source absent on a
-    rank adds a zero that touches its head, so DDP needs no ``find_unused_parameters``; one without
-    any labelled pixel in the whole batch is logged as loss 0 and accuracy 0.
+    A sample's source is its ``metainfo['source']``; to predict samples without one, such as those
+    of mmseg's ``MMSegInferencer`` and ``inference_model``, name it as ``test_cfg.source``. The loss
+    is the sum over sources of the mean cross entropy of the labelled pixels. Under DDP that mean is
+    over the labelled pixels of all ranks: loss and gradients are those of one process with the
+    whole batch. A source absent on a rank adds a zero that touches its head, so DDP needs no
+    ``find_unused_parameters``; one without any labelled pixel in the whole batch is logged as loss
+    0 and accuracy 0.
 
     Source: Wang et al. 2023, arXiv:2305.02034, section 4.1 and figure 7.
 
@@ -44,8 +47,8 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
             ``'sequential'``, a forward per source, as in the authors' code: then batch norm sees
             one source at a time and updates its running statistics once per source.
         init_cfg: How the classifiers (or more) begin.
-        **kwargs: As for ``EncoderDecoder``, save ``auxiliary_head``. With ``input_size=(h, w)`` in
-            ``test_cfg`` images, or windows of them, are resized to so many pixels before the
+        **kwargs: As for ``EncoderDecoder``, except ``auxiliary_head``. With ``input_size=(h, w)``
+            in ``test_cfg`` images, or windows of them, are resized to so many pixels before the
             network predicts; logits have the size they came in.
 
     Raises:
@@ -80,7 +83,13 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
             **kwargs,
         )
         self.forward_mode = forward_mode
-        self.source_classes = num_classes
+        self.source_classes, self._dataset_meta = num_classes, None
+        self.default_source = (self.test_cfg or {}).get('source')
+        if self.default_source is not None and self.default_source not in num_classes:
+            raise RefusedError(
+                f'model.test_cfg.source={self.default_source!r}: no head; choose from '
+                f'{", ".join(num_classes)}'
+            )
         build = self._take_classifier()
         self.heads = nn.ModuleDict(
             {source: build(classes) for source, classes in num_classes.items()}
@@ -103,7 +112,7 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
     def loss(self, inputs: Tensor, data_samples: Sequence[SegDataSample]) -> dict[str, Tensor]:
         """Return ``loss_SOURCE`` and ``acc_SOURCE`` (percent) for every source.
 
-        On each of W ranks the values are W times the rank's share of the global mean, so their
+        On each of W ranks the values are W times the rank's part of the global mean, so their
         mean over ranks, which DDP takes of gradients and ``parse_losses`` of logs, is global.
 
         Args:
@@ -154,9 +163,9 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
             [(labels.get(source, some[:0]) != ignore).sum() for source in self.heads]
         )
         all_reduce(counts)
-        shares = counts.clamp(min=1).double() / get_world_size()
+        pixels = counts.clamp(min=1).double() / get_world_size()
         losses = {}
-        for (source, head), share in zip(self.heads.items(), shares, strict=True):
+        for (source, head), count in zip(self.heads.items(), pixels, strict=True):
             if source in features:
                 label = labels[source]  # (n, H, W)
                 logits = resize(
@@ -165,12 +174,12 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
                     mode='bilinear',
                     align_corners=self.align_corners,
                 )
-                losses[f'loss_{source}'] = self._pixel_loss(logits, label, share)
+                losses[f'loss_{source}'] = self._pixel_loss(logits, label, count)
                 hits = ((logits.argmax(1) == label) & (label != ignore)).sum()
-                losses[f'acc_{source}'] = 100 * hits / share
+                losses[f'acc_{source}'] = 100 * hits / count
             else:
                 losses[f'loss_{source}'] = 0 * sum(weight.sum() for weight in head.parameters())
-                losses[f'acc_{source}'] = share.new_zeros(())
+                losses[f'acc_{source}'] = count.new_zeros(())
         return losses
 
     def _pixel_loss(self, logits: Tensor, label: Tensor, avg_factor: Tensor) -> Tensor:
@@ -210,10 +219,12 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
     ) -> Tensor | dict[str, Tensor]:
         """Return logits before upsampling.
 
-        With samples ``(N, K, h, w)`` as in ``encode_decode``; without, ``{source: (N, k, h, w)}``:
-        all images by all heads.
+        With samples ``(N, K, h, w)`` as in ``encode_decode``; without, ``(N, k, h, w)`` by the head
+        of ``test_cfg.source``, or ``{source: (N, k, h, w)}``, all images by all heads.
         """
         features = self.decode_head(self.extract_feat(inputs))
+        if data_samples is None and self.default_source is not None:
+            return self._classify(self.default_source, features)
         if data_samples is None:
             return {source: self._classify(source, features) for source in self.heads}
         return self._route(features, [sample.metainfo for sample in data_samples])
@@ -222,7 +233,7 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
         self, features: Tensor, metas: Sequence[Mapping], sizes: Sequence[Mapping] | None = None
     ) -> Tensor:
         """Send each sample to its source's head; pad the classes with -inf."""
-        rows = self._rows_by_source(metas)
+        rows = self._rows_by_source(metas, self.default_source)
         parts = []
         for source, part in _split(features, rows).items():
             logits = self._classify(source, part, sizes)
@@ -245,22 +256,48 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
 
         Args:
             seg_logits: ``(N, K, H, W)`` of ``encode_decode``.
-            data_samples: N samples with ``source``.
+            data_samples: N samples; those without a ``source`` get that of ``test_cfg``.
         """
         results = []
         for row, sample in enumerate(data_samples):
-            classes = self.source_classes[sample.metainfo['source']]
-            results += super().postprocess_result(seg_logits[row : row + 1, :classes], [sample])
+            source = sample.get('source', self.default_source)
+            sample.set_metainfo(dict(source=source))
+            logits = seg_logits[row : row + 1, : self.source_classes[source]]
+            results += super().postprocess_result(logits, [sample])
         return results
 
-    def _rows_by_source(self, metas: Iterable[Mapping]) -> dict[str, list[int]]:
+    @property
+    def dataset_meta(self) -> Mapping[str, Any] | None:
+        """Classes and palette as given; where they are of several sources, of ``test_cfg.source``.
+
+        mmseg's inferencers set it, from the checkpoint, and draw by it.
+        """
+        source, given = self.default_source, self._dataset_meta
+        if source is None or not given:
+            return given
+        if source in given.get('sources', {}):
+            return given['sources'][source]
+        count = self.source_classes[source]
+        if source == next(iter(self.heads)) and len(given.get('classes') or ()) == count:
+            return given  # ``MMSegInferencer`` passes on the first source's only
+        palette = [PALETTE[number % len(PALETTE)] for number in range(count)]
+        return dict(classes=[f'{source} {number}' for number in range(count)], palette=palette)
+
+    @dataset_meta.setter
+    def dataset_meta(self, given: Mapping[str, Any] | None) -> None:
+        self._dataset_meta = given
+
+    def _rows_by_source(
+        self, metas: Iterable[Mapping], default: str | None = None
+    ) -> dict[str, list[int]]:
         """Return the rows of each source that is in the batch, in the order of the heads."""
-        sources = [meta.get('source') for meta in metas]
+        sources = [meta.get('source', default) for meta in metas]
         for source in sources:
             if source not in self.heads:
                 known = f'the model has heads for {", ".join(self.heads)}'
                 raise RefusedError(
-                    f'an image without a source; {known}: name one in its metainfo'
+                    f'an image without a source; {known}: name one in its metainfo, or to predict '
+                    'as model.test_cfg.source'
                     if source is None
                     else f'source {source!r} is unknown; {known}'
                 )

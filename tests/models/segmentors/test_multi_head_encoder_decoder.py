@@ -275,6 +275,39 @@ def test_tensor_mode():
     assert routed[1, 2:].isneginf().all()
 
 
+def test_the_source_of_samples_that_have_none():
+    model = small_model(test_cfg=dict(mode='whole', source='sior')).eval()
+    images, _ = batch_of(['sota', 'sior'])
+    one, other = model.predict(images, [sample_of('sota'), sample_of(None)])
+    assert [one.source, other.source] == ['sota', 'sior']
+    assert [len(one.seg_logits.data), len(other.seg_logits.data)] == [3, 5]
+    [named] = model.predict(images[1:], [sample_of('sior')])
+    torch.testing.assert_close(other.seg_logits.data, named.seg_logits.data)
+    torch.testing.assert_close(model(images), small_model().eval()(images)['sior'])
+    with pytest.raises(RefusedError, match='an image without a source'):
+        model.loss(*batch_of([None]))
+    with pytest.raises(RefusedError, match=r"test_cfg.source='x': no head; choose from sota, sior"):
+        small_model(test_cfg=dict(mode='whole', source='x'))
+
+
+def test_the_classes_that_viewers_see():
+    sources = {name: dict(classes=[f'{name} {i}' for i in range(count)], palette=[[0, 0, count]])
+               for name, count in CLASSES.items()}  # fmt: skip
+    whole = sources['sota'] | dict(sources=sources)
+    models = {name: small_model(test_cfg=dict(mode='whole', source=name)) for name in CLASSES}
+    for name, model in models.items():
+        model.dataset_meta = whole
+        assert model.dataset_meta == sources[name]
+        model.dataset_meta = sources['sota']  # MMSegInferencer knows no other
+        found = model.dataset_meta
+        assert list(found['classes']) == sources[name]['classes'], 'names or numbers'
+        assert len(found['palette']) == len(found['classes']) or name == 'sota'
+    plain = small_model()
+    assert plain.dataset_meta is None
+    plain.dataset_meta = whole
+    assert plain.dataset_meta is whole
+
+
 @pytest.mark.parametrize(
     ('source', 'message'),
     [
