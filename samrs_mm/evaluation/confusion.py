@@ -51,7 +51,7 @@ def confusion_matrix(
 
 @dataclass(frozen=True)
 class SegScores:
-    """Scores of a segmentation, as shares of 1; NaN where there is nothing to score.
+    """Scores of a segmentation, from 0 to 1; NaN where there is nothing to score.
 
     Args:
         iou: ``(K,)`` true positives over the union of truth and prediction.
@@ -101,15 +101,15 @@ def scores_of(
     present = (truth + predicted) > 0
     missed = np.nan if absent == 'nan' else 0.0
 
-    def share(parts: np.ndarray, whole: np.ndarray) -> np.ndarray:
-        """Parts of a whole; 0 where a class that is present has no whole."""
+    def fraction(parts: np.ndarray, whole: np.ndarray) -> np.ndarray:
+        """Return parts of a whole; 0 where a class that is present has no whole."""
         return np.where(present, parts / np.maximum(whole, 1), missed)
 
-    f1 = share(2 * hits, truth + predicted)
+    f1 = fraction(2 * hits, truth + predicted)
     return SegScores(
-        iou=share(hits, truth + predicted - hits),
-        accuracy=share(hits, truth),
-        precision=share(hits, predicted),
+        iou=fraction(hits, truth + predicted - hits),
+        accuracy=fraction(hits, truth),
+        precision=fraction(hits, predicted),
         f1=np.where(hits > 0, f1, np.nan) if absent == 'authors' else f1,
         overall_accuracy=float(hits[chosen].sum() / truth[chosen].sum())
         if truth[chosen].any()

@@ -11,7 +11,7 @@ from samrs_mm.core.errors import RefusedError, SamrsError
 
 METRICS_FILE = 'metrics.json'
 RUN_KEY = 'run'
-"""Entry of ``metrics.json`` that tells of what its scores are; see ``run_entry``."""
+"""Entry of ``metrics.json`` with what its scores are of; see ``run_entry``."""
 
 
 class ResultError(SamrsError):
@@ -58,7 +58,7 @@ class Result:
 def run_entry(
     config: str, checkpoint: str, tta: str | bool | None, options: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """Return what ``metrics.json`` tells beside scores: of which model, and how it was tested.
+    """Return what ``metrics.json`` has beside scores: of which model, and how it was tested.
 
     Args:
         config: Path of the config.
@@ -111,7 +111,7 @@ def read_test(path: Path) -> Result:
     """Read a ``metrics.json``.
 
     Raises:
-        ResultError: It can't be read, or doesn't tell of which model it is.
+        ResultError: It can't be read, or doesn't say of which model it is.
     """
     try:
         found = json.loads(path.read_bytes())
@@ -124,7 +124,7 @@ def read_test(path: Path) -> Result:
         raise ResultError(f'{path}: not JSON ({error}); run tools/test.py again') from error
     except (AttributeError, KeyError, TypeError) as error:
         raise ResultError(
-            f'{path}: does not tell of which model it is ({RUN_KEY!r}); run tools/test.py again'
+            f'{path}: does not say of which model it is ({RUN_KEY!r}); run tools/test.py again'
         ) from error
 
 
@@ -135,7 +135,7 @@ def read_training(work_dir: Path) -> Result | None:
         work_dir: Folder with a dump of the config, and one with ``vis_data`` for each start.
 
     Raises:
-        ResultError: A log is broken, or it can't be told of which config it is.
+        ResultError: A log is broken, or its config is not known.
     """
     for log in reversed(sorted(work_dir.glob('*/vis_data/scalars.json'))):
         validations = [line for line in _lines(log) if 'lr' not in line and 'mIoU' in line]
@@ -184,7 +184,7 @@ def _dumped_config(work_dir: Path) -> str:
     names = sorted(path.stem for path in work_dir.glob('*.py'))
     if len(names) != 1:
         raise ResultError(
-            f'{work_dir}: holds {len(names)} configs ({", ".join(names) or "none"}), one tells '
+            f'{work_dir}: holds {len(names)} configs ({", ".join(names) or "none"}), one says '
             'which was trained; keep one work dir for each'
         )
     return names[0]

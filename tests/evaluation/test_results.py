@@ -78,9 +78,9 @@ def test_everything_below_a_folder_is_found(tmp_path):
     ('text', 'message'),
     [
         ('{', 'not JSON'),
-        ('[]', "does not tell of which model it is ('run')"),
-        ('{"mIoU": 3}', "does not tell of which model it is ('run')"),
-        ('{"mIoU": 3, "run": {"config": "a"}}', 'does not tell of which model it is'),
+        ('[]', "does not say of which model it is ('run')"),
+        ('{"mIoU": 3}', "does not say of which model it is ('run')"),
+        ('{"mIoU": 3, "run": {"config": "a"}}', 'does not say of which model it is'),
         (
             '{"mIoU": "3", "run": {"config": "a", "checkpoint": "b", "tta": null, "options": {}}}',
             "'mIoU' is '3', not a number",

@@ -19,7 +19,7 @@ where the numbers come from
   vis_data/scalars.json  the last validation of a training
 Of several results of a config the table shows the test with flip (the paper's "single scale"),
 else the plain test, else other augmentation, else the validation; the others are listed below the
-tables, as are results of configs that have no row. The column "from" tells checkpoint or iteration,
+tables, as are results of configs that have no row. The column "from" has checkpoint or iteration,
 augmentation, changed options and file. A cell is empty where nothing was run.
 
 what is written

@@ -135,7 +135,14 @@ def check(conversion: Conversion, source: Path) -> None:
 
 
 def write(out: Path, conversion: Conversion, route: Route, source: Path) -> None:
-    """Write the weights and where they come from."""
+    """Write the weights and where they come from.
+
+    Args:
+        out: The file to write.
+        conversion: Has the weights.
+        route: How they were converted.
+        source: The file that they were read from.
+    """
     meta = dict(
         converted_from=source.name,
         layout=route.layout,

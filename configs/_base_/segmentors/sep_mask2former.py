@@ -1,3 +1,3 @@
-# As sep.py; a head tells the classes of Mask2Former's queries
+# As sep.py; a head classifies Mask2Former's queries
 _base_ = './sep.py'
 segmentor = dict(type='MultiHeadMask2Former')

@@ -87,11 +87,11 @@ class InternImage(FrozenParts, BaseModule):
         Returns:
             Four maps ``(B, out_channels[i], ceil(H/s), ceil(W/s))`` with strides s of 4, 8, 16, 32.
         """
-        maps = self.patch_embed(images)
+        maps = self.patch_embed(images)  # (B, H/4, W/4, C): channels last within
         levels = []
         for level in self.levels:
             output, maps = level(maps)
-            levels.append(output.permute(0, 3, 1, 2).contiguous())
+            levels.append(output.permute(0, 3, 1, 2).contiguous())  # (B, C, h, w)
         return tuple(levels)
 
     def init_weights(self) -> None:

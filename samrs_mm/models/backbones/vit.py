@@ -141,8 +141,8 @@ class ViT(FrozenParts, FeaturePyramid, BaseModule):
         Returns:
             Four maps ``(B, embed_dims, ceil(H / s), ceil(W / s))`` for s of 4, 8, 16, 32.
         """
-        tokens, grid = self.patch_embed(pad_to_multiple(images, _SIZE_DIVISOR))
-        if self.is_beit:
+        tokens, grid = self.patch_embed(pad_to_multiple(images, _SIZE_DIVISOR))  # (B, h * w, C)
+        if self.is_beit:  # (B, 1 + h * w, C)
             tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)
             arguments = (grid, relative_index(grid, tokens.device))
         else:
@@ -152,7 +152,7 @@ class ViT(FrozenParts, FeaturePyramid, BaseModule):
             tokens = run_block(block, tokens, *arguments, recompute=self.with_cp and self.training)
         if self.is_beit:
             tokens = tokens[:, 1:]
-        maps = tokens_to_maps(self.norm(tokens), grid)
+        maps = tokens_to_maps(self.norm(tokens), grid)  # (B, C, h, w), stride 16
         return crop_levels(self.pyramid([maps] * 4), *images.shape[-2:])
 
     def frozen_parts(self) -> list[nn.Module | nn.Parameter]:

@@ -151,15 +151,15 @@ class ViTAdapter(FrozenParts, BaseModule):
         """
         height, width = images.shape[-2:]
         images = pad_to_multiple(images, 32)
-        finest, *maps = self.spm(images)
-        pyramid = torch.cat(
+        finest, *maps = self.spm(images)  # (B, C, h, w) of strides 4; 8, 16, 32
+        pyramid = torch.cat(  # (B, N, C)
             [
                 level.flatten(2).transpose(1, 2) + embed
                 for level, embed in zip(maps, self.level_embed, strict=True)
             ],
             dim=1,
         )
-        tokens, grid = self.patch_embed(images)
+        tokens, grid = self.patch_embed(images)  # (B, h * w, C)
         tokens = tokens + resize_pos_embed(self.pos_embed[:, 1:], grid)
         grids = Grids.of(grid, images.device)
         stages = []

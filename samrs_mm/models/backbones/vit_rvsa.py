@@ -119,13 +119,13 @@ class ViTRVSA(FrozenParts, FeaturePyramid, BaseModule):
             Four maps ``(B, embed_dims, ceil(H / s), ceil(W / s))`` for s = 4, 8, 16, 32.
         """
         height, width = images.shape[-2:]
-        tokens, grid = self.patch_embed(pad_to_multiple(images, _SIZE_DIVISOR))
+        tokens, grid = self.patch_embed(pad_to_multiple(images, _SIZE_DIVISOR))  # (B, h * w, C)
         maps = []
         for index, block in enumerate(self.blocks):
             inputs = (tokens, grid) if isinstance(block.attn, RVSA) else (tokens,)
             tokens = run_block(block, *inputs, recompute=self.with_cp and self.training)
             if index in self.level_blocks:
-                maps.append(tokens_to_maps(tokens, grid))
+                maps.append(tokens_to_maps(tokens, grid))  # (B, C, h, w), stride 16
         return crop_levels(self.pyramid(maps), height, width)
 
     def frozen_parts(self) -> list[nn.Module]:

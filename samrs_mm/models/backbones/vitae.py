@@ -118,7 +118,7 @@ class ViTAEv2(FrozenParts, BaseModule):
         for stage in self.layers:
             for cell in (stage['RC'], *stage['NC']):
                 maps = run_block(cell, maps, recompute=self.with_cp and self.training)
-            maps = maps.permute(0, 3, 1, 2)
+            maps = maps.permute(0, 3, 1, 2)  # cells return (B, h, w, C)
             levels.append(maps)
         return crop_levels(levels, *images.shape[-2:])
 
@@ -126,7 +126,14 @@ class ViTAEv2(FrozenParts, BaseModule):
 def _build_stage(
     in_channels: int, ratio: int, rates: Sequence[float], sizes: dict[str, Any]
 ) -> nn.ModuleDict:
-    """Build a reduction cell and the normal cells behind it."""
+    """Build a reduction cell and the normal cells behind it.
+
+    Args:
+        in_channels: Channels of the maps that come in.
+        ratio: How many times smaller the maps get.
+        rates: Drop-path rates, the stage's first.
+        sizes: The stage's value of each entry of ``arch``.
+    """
     channels, window_size = sizes['token_channels'], sizes['window_sizes']
     reduction = ReductionCell(
         in_channels,

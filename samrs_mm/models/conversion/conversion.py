@@ -98,6 +98,12 @@ def _convert_one(
     stages: Sequence[Sequence[Rule]],
     wanted: Shapes | None,
 ) -> tuple[Row, Tensor | None]:
+    """Convert one weight, whose name has no ``module.``; arguments as for ``convert``.
+
+    Returns:
+        Its row, and the new tensor unless there is none.
+    """
+
     def row(status: str, reason: str = '', target: str = '') -> Row:
         return Row(status, name, target, tuple(tensor.shape), reason, status != LEFT_OVER)
 
@@ -136,6 +142,7 @@ def first_match(name: str, rules: Iterable[Rule]) -> tuple[Rule | None, re.Match
 
 
 def _missing_rows(wanted: Shapes, found: State, fresh: Mapping[str, str]) -> Iterator[Row]:
+    """Return rows for what is wanted and not found; arguments as for ``convert``."""
     absent = {
         pattern: reason
         for pattern, reason in fresh.items()

@@ -185,6 +185,17 @@ def _whole_route(
 def _find_network(
     names: State, target: str, model: Mapping[str, Any] | None, usual: str = ''
 ) -> tuple[str, Network]:
+    """Return what backbone weights are of.
+
+    Args:
+        names: Weights by plain names.
+        target: As for ``convert_state``.
+        model: As for ``convert_state``.
+        usual: Key of what they are by default; empty: what the names say.
+
+    Returns:
+        Its key in `NETWORKS`, or its type; and its names.
+    """
     if target in NETWORKS:
         return target, NETWORKS[target]
     if model:

@@ -121,7 +121,7 @@ class PartialLabelMask2FormerHead(Mask2FormerHead):
         Args:
             cls_scores: ``(N, Q, K + 1)`` logits, "no object" last.
             mask_preds: ``(N, Q, h, w)`` logits.
-            batch_img_metas: N metainfos that tell the size of the input.
+            batch_img_metas: N metainfos, which have the size of the input.
 
         Returns:
             Scores ``(N, K, H, W)`` from 0, at the size of the input; without metainfos of the
@@ -156,7 +156,7 @@ class PartialLabelMask2FormerHead(Mask2FormerHead):
     ) -> dict[str, Tensor]:
         """Return the losses of every prediction.
 
-        On each of W ranks they are W times the rank's share of the loss of all ranks' images. A
+        On each of W ranks they are W times the rank's part of the loss of all ranks' images. A
         rank without any image has to call this too, with tensors of 0 images.
 
         Args:
@@ -208,7 +208,18 @@ class PartialLabelMask2FormerHead(Mask2FormerHead):
         batch_img_metas: Sequence[dict],
         avg_factors: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the losses of classes, of masks by cross entropy, and by dice."""
+        """Return the losses of a prediction.
+
+        Args:
+            cls_scores: ``(N, Q, K + 1)`` logits.
+            mask_preds: ``(N, Q, h, w)`` logits.
+            batch_gt_instances: As for ``loss_by_feat``.
+            batch_img_metas: As for ``loss_by_feat``.
+            avg_factors: ``(2,)``: weight of all queries and number of masks.
+
+        Returns:
+            The losses of classes, of masks by cross entropy, and by dice.
+        """
         if len(batch_gt_instances) == 0:
             return cls_scores.sum(), mask_preds.sum(), mask_preds.sum()
         labels, label_weights, targets, matched, _ = self.get_targets(
@@ -226,7 +237,7 @@ class PartialLabelMask2FormerHead(Mask2FormerHead):
         if len(targets) == 0:
             return loss_cls, mask_preds.sum(), mask_preds.sum()
         points, targets = self._draw_points(mask_preds.detach(), targets)
-        logits = _sample(mask_preds, points)
+        logits = _sample(mask_preds, points)  # (M, P), as targets
         unlabelled = targets < 0  # (M, P)
         logits = logits.masked_fill(unlabelled, CERTAINLY_OUT)
         targets = targets.clamp(min=0)
@@ -246,6 +257,10 @@ class PartialLabelMask2FormerHead(Mask2FormerHead):
 
         Unlike mmdet's ``get_uncertain_point_coords_with_randomness``, whose random numbers these
         are, an unlabelled point counts as certain: its logit decides nothing.
+
+        Args:
+            mask_preds: ``(M, 1, h, w)`` logits.
+            targets: ``(M, 1, H, W)``: 1 in the mask, 0 outside, below 0 unlabelled.
 
         Returns:
             Points ``(M, P, 2)`` as (x, y) from 0 to 1, and the targets there ``(M, P)``.
@@ -281,7 +296,17 @@ class _LabelledPointAssigner:
         img_meta: dict | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Match queries with ``scores`` and ``masks`` ``(Q, P)`` and masks ``(G, P)``."""
+        """Match queries with masks.
+
+        Args:
+            pred_instances: ``scores`` ``(Q, K + 1)`` and ``masks`` ``(Q, P)``, logits.
+            gt_instances: ``labels`` ``(G,)`` and ``masks`` ``(G, P)``, below 0 unlabelled.
+            img_meta: As for the assigner, as all else.
+            **kwargs: Likewise.
+
+        Returns:
+            What the assigner returns.
+        """
         labelled = (gt_instances.masks >= 0).all(0)
         if labelled.any():
             predicted, true = pred_instances.masks[:, labelled], gt_instances.masks[:, labelled]

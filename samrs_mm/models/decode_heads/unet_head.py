@@ -71,7 +71,7 @@ class UNetHead(BaseDecodeHead):
 
     With levels at strides 4 to 32 the blocks end at stride 2, and the features are doubled
     bilinearly to the image's size. Then ``conv_seg``, 3x3, classifies, as in the released weights;
-    the paper tells of a 1x1 convolution before the doubling.
+    the paper describes a 1x1 convolution before the doubling.
 
     Args:
         in_channels: Channels of the levels, finest first.
@@ -125,9 +125,9 @@ class UNetHead(BaseDecodeHead):
         Returns:
             Logits ``(N, out_channels, 4 H_0, 4 W_0)`` for levels at strides 4, 8, 16, 32.
         """
-        *skips, features = self._transform_inputs(inputs)
+        *skips, features = self._transform_inputs(inputs)  # coarsest last: (N, C, H_3, W_3)
         for block, skip in zip(self.blocks, [*skips[::-1], None], strict=True):
-            features = block(features, skip)
+            features = block(features, skip)  # twice as high and wide, at last (N, C, 2 H_0, 2 W_0)
         features = resize(
             features, scale_factor=2, mode='bilinear', align_corners=self.align_corners
         )

@@ -236,7 +236,16 @@ class Injector(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(dims))
 
     def forward(self, tokens: Tensor, pyramid: Tensor, grids: Grids) -> Tensor:
-        """Return the tokens with what they found in the pyramid."""
+        """Add to the tokens what they find in the pyramid.
+
+        Args:
+            tokens: ``(B, h * w, dims)``.
+            pyramid: ``(B, N, dims)``.
+            grids: Sizes and centres.
+
+        Returns:
+            ``(B, h * w, dims)``.
+        """
         query, value = self.query_norm(tokens), self.feat_norm(pyramid)
         return tokens + self.gamma * self.attn(query, grids.patch_centres, value, grids.levels)
 
@@ -261,7 +270,16 @@ class Extractor(nn.Module):
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
 
     def forward(self, pyramid: Tensor, tokens: Tensor, grids: Grids) -> Tensor:
-        """Return the pyramid with what it found in the tokens."""
+        """Add to the pyramid what it finds in the tokens.
+
+        Args:
+            pyramid: ``(B, N, dims)``.
+            tokens: ``(B, h * w, dims)``.
+            grids: Sizes and centres.
+
+        Returns:
+            ``(B, N, dims)``.
+        """
         query, value = self.query_norm(pyramid), self.feat_norm(tokens)
         pyramid = pyramid + self.attn(query, grids.level_centres, value, grids.patches)
         return pyramid + self.drop_path(self.ffn(self.ffn_norm(pyramid), grids.levels))

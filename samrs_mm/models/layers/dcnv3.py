@@ -20,7 +20,7 @@ POINTS = 9
 class DCNv3(nn.Module):
     """Weighted sum of nine samples around each pixel, at learnt offsets, per group of channels.
 
-    A depthwise convolution of the input tells offsets and weights; the weights of a pixel's nine
+    A depthwise convolution of the input gives offsets and weights; the weights of a pixel's nine
     samples sum to 1. Without offsets the samples lie as those of a 3x3 convolution; beyond the map
     is 0.
 
@@ -70,9 +70,9 @@ class DCNv3(nn.Module):
         batch, height, width, channels = maps.shape
         guide = self.dw_conv(maps.permute(0, 3, 1, 2))  # (B, H, W, channels)
         offsets = self.offset(guide).view(batch, height, width, self.groups, POINTS, 2)
-        points = _regular_points(height, width, maps.device) + offsets
+        points = _regular_points(height, width, maps.device) + offsets  # (B, H, W, groups, 9, 2)
         locations = points / points.new_tensor((width, height))
-        weights = self.mask(guide).view(batch, -1, self.groups, 1, POINTS).softmax(-1)
+        weights = self.mask(guide).view(batch, -1, self.groups, 1, POINTS).softmax(-1)  # one level
         samples = sample_deformably(
             self.input_proj(maps).view(batch, -1, self.groups, channels // self.groups),
             [(height, width)],
@@ -88,9 +88,17 @@ def channels_last_norm(channels: int) -> nn.Sequential:
 
 
 def _regular_points(height: int, width: int, device: torch.device) -> Tensor:
-    """Where a 3x3 convolution samples: ``(H, W, 1, 9, 2)`` as (x, y) in pixels, columns first.
+    """Return where a 3x3 convolution samples.
 
     In float32, so that adding offsets under autocast is exact to a small part of a pixel.
+
+    Args:
+        height: H.
+        width: W.
+        device: Device of the result.
+
+    Returns:
+        ``(H, W, 1, 9, 2)`` as (x, y) in pixels, columns first.
     """
     y = torch.arange(height, dtype=torch.float32, device=device)
     x = torch.arange(width, dtype=torch.float32, device=device)

@@ -83,6 +83,7 @@ def has_compiled_op(device: torch.device) -> bool:
 def _sample_compiled(
     value: Tensor, shapes: Sequence[tuple[int, int]], locations: Tensor, weights: Tensor
 ) -> Tensor:
+    """Do the same by the compiled op; arguments as for ``sample_deformably``."""
     from mmcv.ops.multi_scale_deform_attn import MultiScaleDeformableAttnFunction
 
     sizes = torch.tensor(shapes, device=value.device)

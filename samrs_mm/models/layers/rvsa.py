@@ -91,6 +91,7 @@ class RVSA(nn.Module):
         qkv = F.pad(self.qkv(tokens).unflatten(1, grid), (0, 0, *border))
         query, key_value = qkv.split((dims, 2 * dims), dim=-1)
         query = to_windows(query, size).unflatten(2, (heads, -1)).transpose(1, 2)
+        # (B * windows, heads, size ** 2, dims / heads), as query
         key, value = self._sample(key_value, points)
         bias = self.position_bias(query).to(query.dtype)
         windows = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
@@ -149,7 +150,7 @@ class RVSA(nn.Module):
         """
         batch, heads = len(key_value), self.num_heads
         maps = key_value.unflatten(3, (2, heads, -1)).permute(0, 4, 3, 5, 1, 2)
-        maps = maps.flatten(2, 3).flatten(0, 1).float()
+        maps = maps.flatten(2, 3).flatten(0, 1).float()  # (B * heads, 2 * width, H, W)
         sampled = F.grid_sample(maps, points, padding_mode='zeros', align_corners=True)
         sampled = sampled.to(key_value.dtype).view(batch, heads, 2, -1, *points.shape[1:3])
         key, value = sampled.permute(2, 0, 4, 1, 5, 3).flatten(1, 2)

@@ -69,7 +69,7 @@ class Attention(nn.Module):
         """
         batch, count, dims = tokens.shape
         qkv = self.qkv(tokens).view(batch, count, 3, self.num_heads, dims // self.num_heads)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, N, C / heads)
         mask = None if bias is None else bias.to(query.dtype)
         heads = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         return self.proj(heads.transpose(1, 2).reshape(batch, count, dims))

@@ -95,7 +95,7 @@ def test_scores_are_those_of_the_stitched_scenes(root):
     theirs = SegScoreMetric()
     theirs.dataset_meta = META
     theirs.process(None, tiles)
-    assert theirs.evaluate(len(tiles))['OA'] != scores['OA'], 'the test data tell the two apart'
+    assert theirs.evaluate(len(tiles))['OA'] != scores['OA'], 'the two differ on the test data'
     assert all(map(torch.equal, labels, (sample['gt_sem_seg']['data'] for sample in tiles)))
 
 
@@ -140,14 +140,14 @@ def test_a_tile_that_comes_twice_counts_once(root):
     assert metric_of([*tiles, *tiles[:3]]).evaluate(len(tiles) + 3) == once
 
 
-def test_missing_tiles_are_told(root, monkeypatch):
-    told = []
-    monkeypatch.setattr(module, 'print_log', lambda text, **_: told.append(text))
+def test_missing_tiles_are_lines(root, monkeypatch):
+    lines = []
+    monkeypatch.setattr(module, 'print_log', lambda text, **_: lines.append(text))
     tiles = list(samples(root, 'P1'))
     metric_of(tiles).evaluate(len(tiles))
-    assert not told
+    assert not lines
     metric_of(tiles[2:]).evaluate(len(tiles) - 2)
-    [line] = told
+    [line] = lines
     assert line.startswith(f'2 of the {len(tiles)} tiles of scene P1 were not scored')
 
 

@@ -229,15 +229,15 @@ def test_norm_cfg():
 
 
 @pytest.mark.parametrize(
-    ('arch', 'told'),
+    ('arch', 'message'),
     [
         ('z', "arch='z'; choose from b, or give a mapping"),
         (dict(SMALL, depth=6), r'arch\.depth=6; give a multiple of 4'),
         (dict(embed_dims=24), 'give embed_dims, depth, .*, ffn_ratio'),
     ],
 )
-def test_refuses_unknown_sizes(arch, told):
-    with pytest.raises(RefusedError, match=told):
+def test_refuses_unknown_sizes(arch, message):
+    with pytest.raises(RefusedError, match=message):
         ViTAdapter(arch)
 
 

@@ -91,7 +91,7 @@ def test_attention_starts_as_mmcvs():
 
 
 def test_locations_keep_their_precision_under_autocast(attention):
-    """On a wide map half a pixel is less than bfloat16 can tell near the right border."""
+    """On a wide map half a pixel is less than bfloat16 resolves near the right border."""
     shapes = [(1, 400)] * 3
     query, _, _ = draw(1)
     with torch.no_grad():

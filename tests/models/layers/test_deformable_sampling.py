@@ -41,9 +41,9 @@ def slow_sample(value, locations, weights):
         x, y = x * width - 0.5, y * height - 0.5
         for row in range(height):
             for column in range(width):
-                share = max(0, 1 - abs(x - column)) * max(0, 1 - abs(y - row))
+                weight = max(0, 1 - abs(x - column)) * max(0, 1 - abs(y - row))
                 result[b, q, h] += (
-                    share * weights[b, q, h, level, p] * value[b, start + row * width + column, h]
+                    weight * weights[b, q, h, level, p] * value[b, start + row * width + column, h]
                 )
     return result.flatten(2)
 
@@ -107,13 +107,13 @@ def fresh():
 
 @pytest.fixture
 def warnings(monkeypatch):
-    told = []
+    warnings = []
     monkeypatch.setattr(
         deformable_sampling,
         'print_log',
-        lambda text, logger, level: told.append((level, text)),
+        lambda text, logger, level: warnings.append((level, text)),
     )
-    return told
+    return warnings
 
 
 def test_compiled_op_gets_what_it_asks_for(monkeypatch):
@@ -127,7 +127,7 @@ def test_compiled_op_gets_what_it_asks_for(monkeypatch):
 
 
 @pytest.mark.usefixtures('fresh')
-def test_device_without_the_op_is_told_once(warnings):
+def test_device_without_the_op_is_warnings_once(warnings):
     """A CPU has none in any build of mmcv, just as a GPU under mmcv built without CUDA."""
     assert [has_compiled_op(torch.device('cpu')) for _ in range(3)] == [False] * 3
     [(level, text)] = warnings

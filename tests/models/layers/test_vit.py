@@ -68,8 +68,8 @@ def test_attention_is_the_softmax_formula(biased, qkv_bias):
         scores = query @ key.transpose(1, 2) / math.sqrt(4)
         if biased:
             scores = scores + bias[head]
-        shares = scores.exp() / scores.exp().sum(-1, keepdim=True)
-        joined[..., 4 * head : 4 * head + 4] = shares @ value
+        fractions = scores.exp() / scores.exp().sum(-1, keepdim=True)
+        joined[..., 4 * head : 4 * head + 4] = fractions @ value
     expected = joined @ attention.proj.weight.T + attention.proj.bias
     torch.testing.assert_close(attention(tokens, bias if biased else None), expected)
 
@@ -121,8 +121,8 @@ def test_both_branches_are_dropped_independently():
     nn.init.zeros_(block.mlp.fc2.weight)
     nn.init.constant_(block.mlp.fc2.bias, 10)
     added = block.train()(torch.zeros(4000, 1, 2))[:, 0, 0] * 0.75
-    shares = {value: (added.round() == value).float().mean().item() for value in (0, 1, 10, 11)}
-    assert shares == pytest.approx({0: 1 / 16, 1: 3 / 16, 10: 3 / 16, 11: 9 / 16}, abs=0.03)
+    fractions = {value: (added.round() == value).float().mean().item() for value in (0, 1, 10, 11)}
+    assert fractions == pytest.approx({0: 1 / 16, 1: 3 / 16, 10: 3 / 16, 11: 9 / 16}, abs=0.03)
     assert (block.eval()(torch.zeros(8, 1, 2)) == 11).all()
 
 
