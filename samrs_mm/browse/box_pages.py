@@ -18,8 +18,8 @@ from samrs_mm.browse.prompt_panels import (
 )
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core import masks, tiling
-from samrs_mm.core.abbreviations import abbreviations
 from samrs_mm.core.boxes import geometry
+from samrs_mm.core.classes import abbreviations
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage, image_size
 from samrs_mm.core.prompts import PromptSetting

@@ -7,7 +7,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from samrs_mm.core.abbreviations import abbreviations
+from samrs_mm.core.classes import abbreviations
 from samrs_mm.core.tiling import Window
 from samrs_mm.drawing.colours import Colour, class_colour
 from samrs_mm.drawing.layout import MARGIN, Swatch, captioned, grid, key

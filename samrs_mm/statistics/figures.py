@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from samrs_mm.core.abbreviations import abbreviations
 from samrs_mm.core.atomic import open_atomic
+from samrs_mm.core.classes import abbreviations
 from samrs_mm.drawing.figure_text import verbatim
 from samrs_mm.statistics.dataset_stats import SMALL, DatasetStats, box_fractions
 

@@ -3,8 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from samrs_mm.core.abbreviations import abbreviations
-from samrs_mm.core.classes import FAST_CLASSES, NAMED_CLASSES
+from samrs_mm.core.classes import FAST_CLASSES, NAMED_CLASSES, abbreviations
 from samrs_mm.statistics.dataset_stats import Counts, DatasetStats, box_table
 from samrs_mm.statistics.figures import (
     mask_sizes,

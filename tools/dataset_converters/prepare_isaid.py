@@ -5,7 +5,7 @@ import sys
 
 from samrs_mm.cli import run_command
 from samrs_mm.core.tiling import TileSpec
-from samrs_mm.formats.scenes.isaid import colour_code, find_scenes
+from samrs_mm.formats.scenes.isaid import colour_code, find_isaid_scenes
 from samrs_mm.prepare.map_tiles import MapTileCutter
 from samrs_mm.prepare.preparation import EXIT_CODES, preparation_parser, prepare
 
@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the flags say."""
-    scenes = find_scenes(args.root, args.partial)
+    scenes = find_isaid_scenes(args.root, args.partial)
     tile = TileSpec(size=SIZE, overlap=OVERLAP, pad=(0, 0, 0))
     cutter = MapTileCutter(scenes, colour_code(), tile, args.out)
     return prepare(cutter, args.workers, PAPER)

@@ -5,7 +5,7 @@ import sys
 
 from samrs_mm.cli import run_command
 from samrs_mm.core.tiling import TileSpec
-from samrs_mm.formats.scenes.potsdam import LABEL_KINDS, colour_code, find_scenes
+from samrs_mm.formats.scenes.potsdam import LABEL_KINDS, colour_code, find_potsdam_scenes
 from samrs_mm.prepare.map_tiles import MapTileCutter
 from samrs_mm.prepare.preparation import EXIT_CODES, preparation_parser, prepare
 
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the flags say."""
-    scenes = find_scenes(args.root, args.labels, args.partial)
+    scenes = find_potsdam_scenes(args.root, args.labels, args.partial)
     tile = TileSpec(size=SIZE, overlap=SIZE - STRIDE, pad=(0, 0, 0))
     cutter = MapTileCutter(scenes, colour_code(), tile, args.out, args.labels)
     return prepare(cutter, args.workers, PAPER)

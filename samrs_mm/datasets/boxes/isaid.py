@@ -9,10 +9,8 @@ from samrs_mm.core.found_files import files_by_name, first_copy
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene
 from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.formats.scenes import isaid
-from samrs_mm.formats.scenes.isaid_instances import Instance, read_instances
+from samrs_mm.formats.scenes.isaid import CLASS_MAP, ID_MAP, ISAIDInstance, read_instances
 from samrs_mm.registry import BOX_DATASETS
-
-_COLOUR, _ID = '_instance_color_RGB.png', '_instance_id_RGB.png'
 
 
 @BOX_DATASETS.register_module()
@@ -48,7 +46,7 @@ class ISAIDInstanceDataset(BoxDataset):
                 f'dataset.split={split!r}; allowed: {", ".join(isaid.SCENES)}, or None for all'
             )
         self.split = split
-        self._last: tuple[str, list[Instance]] | None = None
+        self._last: tuple[str, list[ISAIDInstance]] | None = None
         super().__init__(data_root, isaid.CLASSES[1:] if classes is None else classes)
 
     def index(self) -> list[Scene]:
@@ -57,20 +55,22 @@ class ISAIDInstanceDataset(BoxDataset):
         self._files = {
             name: first_copy(paths) for name, paths in files.items() if name.endswith('.png')
         }
-        labels = {name.removesuffix(_ID) for name in self._files if name.endswith(_ID)}
+        labels = {name.removesuffix(ID_MAP) for name in self._files if name.endswith(ID_MAP)}
         images = {
-            name.removesuffix('.png') for name in self._files if not name.endswith((_COLOUR, _ID))
+            name.removesuffix('.png')
+            for name in self._files
+            if not name.endswith((CLASS_MAP, ID_MAP))
         }
         for stem in sorted(labels):
-            if stem + _COLOUR not in self._files:
+            if stem + CLASS_MAP not in self._files:
                 raise RefusedError(
-                    f'{self._files[stem + _ID]}: no {stem + _COLOUR} with its classes; unpack '
+                    f'{self._files[stem + ID_MAP]}: no {stem + CLASS_MAP} with its classes; unpack '
                     'Semantic_masks below the root'
                 )
         return [self._scene(stem) for stem in sorted(labels | images)]
 
     def _scene(self, stem: str) -> Scene:
-        image, label = (self._files.get(stem + suffix) for suffix in ('.png', _ID))
+        image, label = (self._files.get(stem + suffix) for suffix in ('.png', ID_MAP))
         split = self._relative(image or label).parts[0]
         return Scene(
             stem,
@@ -101,9 +101,9 @@ class ISAIDInstanceDataset(BoxDataset):
             return {}
         return {f'{scene.label}:{each.number}': each.mask() for each in self._instances(scene)}
 
-    def _instances(self, scene: Scene) -> list[Instance]:
+    def _instances(self, scene: Scene) -> list[ISAIDInstance]:
         """Return the scene's instances; the last scene's are kept, for boxes and then masks."""
         if self._last is None or self._last[0] != scene.stem:
-            colours = self._files[scene.stem + _COLOUR]
+            colours = self._files[scene.stem + CLASS_MAP]
             self._last = scene.stem, read_instances(self.root / scene.label, colours)
         return self._last[1]

@@ -1,14 +1,21 @@
-"""iSAID as downloaded: DOTA-v1.0's images, 15 classes as colours.
+"""iSAID as downloaded: DOTA-v1.0's images, 15 classes as colours, and their objects.
 
 Source: Waqas Zamir et al. 2019, iSAID; the order of classes and colours is its devkit's, which
-mmsegmentation's ``iSAIDDataset`` uses as well.
+mmsegmentation's ``iSAIDDataset`` uses as well. ``*_instance_id_RGB.png`` numbers the objects as
+R + 256 G + 65536 B, 0 is background.
 """
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
-from samrs_mm.core.errors import RefusedError
+import cv2
+import numpy as np
+
+from samrs_mm.core import masks
+from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.found_files import files_by_name, first_copy, refuse_incomplete
+from samrs_mm.core.images import SceneImage
 from samrs_mm.formats.scenes.scene_labels import ColourCode, LabelledScene
 
 CLASSES = (
@@ -24,7 +31,10 @@ PALETTE = (
 SCENES = {'train': 1411, 'val': 458}
 """Images by split; the labels of the 937 test images aren't public."""
 
-_COLOUR, _INSTANCE = '_instance_color_RGB.png', '_instance_id_RGB.png'
+CLASS_MAP, ID_MAP = '_instance_color_RGB.png', '_instance_id_RGB.png'
+"""What the names of the label pictures of an image end in."""
+
+_STRIP = 256
 
 
 def colour_code() -> ColourCode:
@@ -32,7 +42,7 @@ def colour_code() -> ColourCode:
     return ColourCode({colour: index for index, colour in enumerate(PALETTE)})
 
 
-def find_scenes(root: str | os.PathLike, partial: bool = False) -> list[LabelledScene]:
+def find_isaid_scenes(root: str | os.PathLike, partial: bool = False) -> list[LabelledScene]:
     """Return the scenes of ``train`` and ``val``, by split and name.
 
     Images and ``*_instance_color_RGB.png`` are looked for anywhere in ``train/`` and ``val/``: the
@@ -50,7 +60,7 @@ def find_scenes(root: str | os.PathLike, partial: bool = False) -> list[Labelled
         scenes += _find_split(Path(root), split, count, partial)
     if not scenes:
         raise RefusedError(
-            f'{root}: no image P0000.png with its P0000{_COLOUR} in train/ or val/; see '
+            f'{root}: no image P0000.png with its P0000{CLASS_MAP} in train/ or val/; see '
             'docs/dataset_prepare.md for the layout'
         )
     return scenes
@@ -60,11 +70,11 @@ def _find_split(root: Path, split: str, count: int, partial: bool) -> list[Label
     if partial and not (root / split).is_dir() and root.is_dir():
         return []
     files = files_by_name(root / split)
-    pictures = {name.removesuffix(_COLOUR): name for name in files if name.endswith(_COLOUR)}
+    pictures = {name.removesuffix(CLASS_MAP): name for name in files if name.endswith(CLASS_MAP)}
     images = {
         name.removesuffix('.png'): name
         for name in files
-        if name.endswith('.png') and not name.endswith((_COLOUR, _INSTANCE))
+        if name.endswith('.png') and not name.endswith((CLASS_MAP, ID_MAP))
     }
     both = sorted(images.keys() & pictures.keys())
     if not partial:
@@ -79,7 +89,7 @@ def _find_split(root: Path, split: str, count: int, partial: bool) -> list[Label
 
 def _check_complete(root: Path, images: dict, pictures: dict, count: int, both: int) -> None:
     missing = [f'{name}.png' for name in sorted(pictures.keys() - images.keys())]
-    missing += [f'{name}{_COLOUR}' for name in sorted(images.keys() - pictures.keys())]
+    missing += [f'{name}{CLASS_MAP}' for name in sorted(images.keys() - pictures.keys())]
     otherwise = f'or give --partial to take the {both} scenes that are complete'
     refuse_incomplete(
         str(root), missing, 2 * count,
@@ -90,3 +100,83 @@ def _check_complete(root: Path, images: dict, pictures: dict, count: int, both: 
             f'{root}: {both} scenes, iSAID has {count} there; unpack all parts of the images '
             f'(DOTA-v1.0) and Semantic_masks below it, {otherwise}'
         )
+
+
+@dataclass(frozen=True)
+class ISAIDInstance:
+    """One object.
+
+    Args:
+        number: Its number in the picture of instances; unique in the image.
+        label: Index in ``CLASSES`` of most of its pixels; 0 is background.
+        places: Positions ``x * height + y`` of its pixels, ascending, int64.
+        height: Image height in pixels.
+        width: Image width in pixels.
+    """
+
+    number: int
+    label: int
+    places: np.ndarray
+    height: int
+    width: int
+
+    def mask(self) -> dict:
+        """Return the mask as COCO RLE."""
+        return masks.encode_pixels(self.places, self.height, self.width)
+
+    def hbox(self) -> np.ndarray:
+        """Return the H-Box ``(4,)`` x0, y0, x1, y1 around the pixels, their far edges included."""
+        x, y = np.divmod(self.places, self.height)
+        return np.array([x.min(), y.min(), x.max() + 1, y.max() + 1], np.float64)
+
+    def rbox(self) -> np.ndarray:
+        """Return the corners ``(4, 2)`` of the smallest rectangle around the pixels' corners."""
+        x, y = np.divmod(self.places, self.height)
+        columns, first = np.unique(x, return_index=True)
+        top, bottom = y[first], y[np.append(first[1:], len(y)) - 1] + 1
+        x0, x1 = columns, columns + 1
+        corners = [np.stack(pair, 1) for pair in ((x0, top), (x1, top), (x0, bottom), (x1, bottom))]
+        rectangle = cv2.minAreaRect(np.concatenate(corners).astype(np.float32))
+        return cv2.boxPoints(rectangle).astype(np.float64)
+
+
+def read_instances(ids: Path, colours: Path) -> list[ISAIDInstance]:
+    """Return the objects of an image, by number.
+
+    Args:
+        ids: ``*_instance_id_RGB.png``.
+        colours: ``*_instance_color_RGB.png``.
+
+    Raises:
+        ImageReadError: A file can't be read.
+        LabelReadError: A colour that is of no class, or pictures of different size.
+    """
+    numbers, labels = _numbers(ids), colour_code().read(colours)
+    if numbers.shape != labels.shape:
+        raise LabelReadError(
+            f'{ids}: {numbers.shape[1]} x {numbers.shape[0]} px, but {colours.name} has '
+            f'{labels.shape[1]} x {labels.shape[0]} px; are they of one download?'
+        )
+    height, width = numbers.shape
+    numbers, labels = numbers.ravel('F'), labels.ravel('F')
+    places = np.flatnonzero(numbers)
+    found, which = np.unique(numbers[places], return_inverse=True)
+    order = np.argsort(which, kind='stable')
+    parts = np.split(places[order], np.cumsum(np.bincount(which, minlength=len(found)))[:-1])
+    return [
+        ISAIDInstance(int(number), int(np.bincount(labels[part]).argmax()), part, height, width)
+        for number, part in zip(found, parts[: len(found)], strict=True)
+    ]
+
+
+def _numbers(path: Path) -> np.ndarray:
+    """Return the objects' numbers ``(H, W)`` int32; read in strips, to take 4 bytes a pixel."""
+    picture = SceneImage(path)
+    numbers = np.empty((picture.height, picture.width), np.int32)
+    for top in range(0, picture.height, _STRIP):
+        rows = min(_STRIP, picture.height - top)
+        red, green, blue = np.moveaxis(
+            picture.crop(0, top, picture.width, rows).astype(np.int32), 2, 0
+        )
+        numbers[top : top + rows] = red + 256 * green + 65536 * blue
+    return numbers

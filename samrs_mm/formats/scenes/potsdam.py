@@ -49,7 +49,7 @@ def colour_code() -> ColourCode:
     return ColourCode(values | {CLUTTER: UNLABELLED, BOUNDARY: UNLABELLED}, binary=True)
 
 
-def find_scenes(
+def find_potsdam_scenes(
     root: str | os.PathLike, labels: str = 'noBoundary', partial: bool = False
 ) -> list[LabelledScene]:
     """Return the 38 scenes of a download, train before test.

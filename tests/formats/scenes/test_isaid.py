@@ -5,7 +5,7 @@ from PIL import Image
 
 from samrs_mm.core import masks
 from samrs_mm.core.errors import LabelReadError
-from samrs_mm.formats.scenes.isaid_instances import read_instances
+from samrs_mm.formats.scenes.isaid import read_instances
 
 SHIP, PLANE = (0, 0, 63), (0, 127, 255)
 
