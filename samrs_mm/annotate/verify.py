@@ -15,7 +15,7 @@ from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.samples import Sample, SampleStream
 from samrs_mm.core import masks, quality
 from samrs_mm.core.boxes import OK
-from samrs_mm.core.images import SceneImage
+from samrs_mm.core.images import SceneImage, file_sha256
 from samrs_mm.core.quality import MaskFilters
 from samrs_mm.core.resumable import differences, dump
 from samrs_mm.formats.annotated import folder
@@ -148,7 +148,7 @@ def verify(
         path = out.root / name
         if not path.exists():
             problems.append(f'{path}: missing; --finalise writes it')
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != sink.hexdigest():
+        elif file_sha256(path) != sink.hexdigest():
             problems.append(f'{path}: not what labels and records give; --finalise writes it anew')
     meta, expected = json.loads(out.meta.read_bytes()), finaliser.meta(totals)
     for ignored in ('versions', 'config', 'data_root'):

@@ -10,7 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from samrs_mm.annotate.ablation.report import FILES, RUNS, AblationFinaliser
+from samrs_mm.annotate.ablation.report import FILES, JSON, RUNS, AblationFinaliser
 from samrs_mm.annotate.ablation.scores import (
     FORMAT,
     SCORED,
@@ -32,11 +32,20 @@ from samrs_mm.core.atomic import temporary
 from samrs_mm.core.boxes import BoxGeometry, BoxLabel
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.prompts import SETTINGS, PromptSetting
-from samrs_mm.core.resumable import dump
+from samrs_mm.core.resumable import ResumableFolder, dump
 from samrs_mm.datasets.boxes.base import BoxDataset
 from samrs_mm.evaluation.mask_overlap import MaskRegion, boundary_width
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
 from samrs_mm.registry import BOX_DATASETS, PROMPT_SEGMENTORS, build
+
+
+class TablesFolder(ResumableFolder):
+    """Tables, true masks and ``runs``, in which each segmentor has its ``AblationFolder``."""
+
+    def foreign(self) -> list[str]:
+        """Return the files that are none of these."""
+        ours = {*FILES, *(temporary(Path(name)).name for name in FILES)}
+        return sorted(name for name in self.files() if name.split('/')[0] not in ours)
 
 
 class TruthPrompter:
@@ -215,14 +224,7 @@ class AblationJob:
         Raises:
             RefusedError: Not writable, holds files of someone else, or other settings.
         """
-        ours = {*FILES, *(temporary(Path(name)).name for name in FILES)}
-        there = sorted(path.name for path in self.out.iterdir()) if self.out.is_dir() else []
-        for name in there:
-            if name not in ours:
-                raise RefusedError(
-                    f'out {self.out} holds files that are not of this tool, such as {name}; choose '
-                    'an empty folder'
-                )
+        TablesFolder(self.out, JSON).refuse_foreign()
         for run in self.runs:
             run.out.open(run.settings)
 

@@ -1,6 +1,5 @@
 """Building a SAM and filling it with weights, safely."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +12,7 @@ from torch import nn
 
 from samrs_mm.compat import safe_load
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.images import file_sha256
 
 _PATCH = 16
 _PROMPT_DIM = 256
@@ -240,8 +240,7 @@ def _name(sizes: dict[str, int]) -> str:
 
 
 def _sha256(path: str, arch: str | dict[str, Any]) -> str:
-    with open(path, 'rb') as file:
-        digest = hashlib.file_digest(file, 'sha256').hexdigest()
+    digest = file_sha256(path)
     if isinstance(arch, str) and digest != PUBLISHED[arch].sha256:
         print_log(
             f'checkpoint {path} is not the published {PUBLISHED[arch].file} (its sha256 is '
