@@ -2,9 +2,12 @@
 
 import argparse
 import difflib
+import importlib
 import os
+import re
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -65,12 +68,15 @@ def run_images(work: Callable[..., Any], *args: Any) -> Any | None:
     try:
         result = work(*args)
     except SamrsError as error:
-        print(f'error: {error}', file=sys.stderr)
+        print(f'error: {one_line(error)}', file=sys.stderr)
         return None
     except RuntimeError as error:
         if 'DataLoader worker' not in str(error):
             raise
-        print(f'error: a reading process died: {error}; use fewer --workers', file=sys.stderr)
+        print(
+            f'error: a reading process died: {one_line(error)} use fewer --workers',
+            file=sys.stderr,
+        )
         return None
     for line in result.failures:
         print(f'failed: {line}', file=sys.stderr)
@@ -99,8 +105,11 @@ def whole_number(text: str) -> int:
 
 
 def one_line(error: Exception) -> str:
-    """Return the message of an error; a reading process puts its whole traceback before it."""
-    return str(error).strip().splitlines()[-1].rpartition(f'{type(error).__name__}: ')[2]
+    """Return an error's message as one line, without the traceback of a reading process."""
+    text = str(error)
+    if text.startswith('Caught ') and 'Traceback' in text:
+        text = re.split(rf'^[\w.]*{type(error).__name__}: ', text, flags=re.MULTILINE)[-1]
+    return ' '.join(text.split()) or type(error).__name__
 
 
 ANNOTATE_KEYS = (
@@ -135,18 +144,63 @@ class OptionsAction(DictAction):
 
 
 def read_config(path: str) -> Config:
-    """Return a config as it is written.
+    """Return a config as it is written, the modules of its ``custom_imports`` imported.
+
+    They are found as Python finds them, and beside the config. Modules of this package need no
+    import: ``samrs_mm.registry`` knows them.
 
     Raises:
-        RefusedError: No such file, or not a config.
+        RefusedError: No such file, not a config, or a module that can't be imported.
     """
     if not os.path.isfile(path):
         raise RefusedError(f'config {path}: no such file')
     try:
-        return Config.fromfile(path)
+        config = Config.fromfile(path, import_custom_modules=False)
     except Exception as error:
-        text = ' '.join(str(error).split())
-        raise RefusedError(f'config {path}: {type(error).__name__}: {text}') from error
+        raise RefusedError(f'config {path}: {type(error).__name__}: {one_line(error)}') from error
+    _drop_scope(config)
+    wanted = config.get('custom_imports') or {}
+    names = wanted.get('imports') or []
+    names = [names] if isinstance(names, str) else names
+    plugins = [name for name in names if not f'{name}.'.startswith('samrs_mm.')]
+    folder = os.path.dirname(os.path.abspath(path))
+    if plugins and folder not in sys.path:
+        sys.path.append(folder)
+    for name in plugins:
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            if not (isinstance(error, ImportError) and wanted.get('allow_failed_imports')):
+                reason = _why_not_imported(name, error)
+                raise RefusedError(f'config {path}: custom_imports: {name}: {reason}') from error
+    return config
+
+
+def _drop_scope(part: Any) -> None:
+    """Drop the mark that mmengine puts on what comes of a base such as ``samrs_mm::sep/...``.
+
+    The tools register all of samrs_mm anyway, and settings must not depend on how a base is named.
+    """
+    if isinstance(part, dict | Config):
+        if part.get('_scope_') == 'samrs_mm':
+            part.pop('_scope_')
+        for item in part.values():
+            _drop_scope(item)
+    elif isinstance(part, list | tuple):
+        for item in part:
+            _drop_scope(item)
+
+
+def _why_not_imported(name: str, error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and f'{name}.'.startswith(f'{error.name}.'):
+        return "no such module beside the config or on Python's path; PYTHONPATH=DIR adds a folder"
+    if isinstance(error, SyntaxError):
+        place = f'{error.filename}:{error.lineno}'
+    else:
+        stack = traceback.extract_tb(error.__traceback__)
+        frame = [frame for frame in stack if 'importlib' not in frame.filename][-1]
+        place = f'{frame.filename}:{frame.lineno}'
+    return f'{place}: {type(error).__name__}: {one_line(error)}'
 
 
 def check_option(key: str, known: Collection[str], listed: Iterable[str]) -> None:

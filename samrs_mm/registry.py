@@ -84,6 +84,7 @@ class PartRegistry(Registry):
                 refuses.
         """
         args = dict(entry)
+        args.pop('_scope_', None)
         kind = args.pop('type', None)
         made = self.get(kind) if isinstance(kind, str) else kind
         if not callable(made):
@@ -157,6 +158,14 @@ _TRAINING = (
 )
 
 
+class _Namesake(Registry):
+    """Finds what mmseg's registry has, for configs whose base is named ``samrs_mm::...``."""
+
+    def get(self, key: str) -> type | None:
+        """Return a type by its name; None if unknown."""
+        return self.parent.get(key.removeprefix(f'{SCOPE}.'))
+
+
 def register_all() -> None:
     """Register everything of ours with mmseg, so that configs find it by name.
 
@@ -168,6 +177,11 @@ def register_all() -> None:
             importlib.import_module(module.name)
     for registry in (PROMPT_SEGMENTORS, BOX_DATASETS):
         registry.link()
+    registries = importlib.import_module('mmseg.registry')
+    for name in registries.__all__:
+        parent = getattr(registries, name)
+        if SCOPE not in parent.children:
+            _Namesake(parent.name, parent=parent, scope=SCOPE)
 
 
 def build(registry: Registry, entry: dict, key: str) -> Any:

@@ -1,11 +1,20 @@
 import argparse
 import re
+import sys
 
 import pytest
 from folders import ROOT
 
-from samrs_mm.cli import REQUIRED_KEYS, OptionsAction, load_config, one_line, run_command
-from samrs_mm.core.errors import ImageReadError, RefusedError
+from samrs_mm.cli import (
+    REQUIRED_KEYS,
+    OptionsAction,
+    load_config,
+    one_line,
+    read_config,
+    run_command,
+    run_images,
+)
+from samrs_mm.core.errors import ImageReadError, RefusedError, SamrsError
 
 CONFIG = """
 model = dict(type='GrabCutSegmentor', checkpoint=None)
@@ -152,7 +161,74 @@ def test_a_mistake_of_ours_keeps_its_traceback():
         run_command(lambda: fail(RuntimeError('shapes do not fit')))
 
 
-def test_an_error_of_a_reading_process_is_its_last_line():
-    text = 'Caught RefusedError in worker 0.\nTraceback\nsamrs_mm.errors.RefusedError: a.png: bad\n'
-    assert one_line(RefusedError(text)) == 'a.png: bad'
-    assert one_line(RefusedError('a.png: bad')) == 'a.png: bad'
+@pytest.mark.parametrize(
+    ('text', 'line'),
+    [
+        ('a.png: bad', 'a.png: bad'),
+        (
+            'Caught RefusedError in DataLoader worker process 0.\nOriginal Traceback (most recent '
+            'call last):\n  File "x.py", line 3\nsamrs_mm.core.errors.RefusedError: a.png: bad\n',
+            'a.png: bad',
+        ),
+        ('config a.py: RefusedError: tile 3', 'config a.py: RefusedError: tile 3'),
+        ('a.py, line 3\n    x = (\nnever closed', 'a.py, line 3 x = ( never closed'),
+        ('', 'RefusedError'),
+    ],
+)
+def test_a_message_is_one_line_and_whole(text, line):
+    assert one_line(RefusedError(text)) == line
+
+
+def test_what_stops_a_pass_over_images_is_one_line(capsys):
+    text = 'Caught SamrsError in DataLoader worker process 0.\nTraceback\nSamrsError: disk full'
+    assert run_images(lambda: fail(SamrsError(text))) is None
+    assert capsys.readouterr().err == 'error: disk full\n'
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """Write a config and, beside it, the module that it imports; the module is forgotten."""
+    monkeypatch.setattr(sys, 'path', sys.path[:])
+
+    def write(code: str, imports="'samrs_test_plugin'", **more) -> str:
+        (tmp_path / 'samrs_test_plugin.py').write_text(code)
+        options = ''.join(f', {key}={value}' for key, value in more.items())
+        (tmp_path / 'a.py').write_text(f'custom_imports = dict(imports=[{imports}]{options})\n')
+        return str(tmp_path / 'a.py')
+
+    yield write
+    sys.modules.pop('samrs_test_plugin', None)
+
+
+def test_a_plugin_beside_its_config_is_imported(plugin):
+    read_config(plugin('value = 7'))
+    assert sys.modules['samrs_test_plugin'].value == 7
+
+
+@pytest.mark.parametrize(
+    ('code', 'imports', 'says'),
+    [
+        ('\nimport scipi', "'samrs_test_plugin'", r"plugin\.py:2: ModuleNotFoundError: .*'scipi'$"),
+        ('1 / 0', "'samrs_test_plugin'", r'plugin\.py:1: ZeroDivisionError: division by zero$'),
+        ('\n\na = (', "'samrs_test_plugin'", r'plugin\.py:3: SyntaxError: '),
+        ('', "'no_such_plugin'", r'no_such_plugin: no such module beside the config or on Python'),
+        ('', "'json.no_such'", r'json\.no_such: no such module beside the config'),
+    ],
+)
+def test_a_plugin_that_fails_is_reported_with_its_own_error(plugin, code, imports, says):
+    with pytest.raises(
+        RefusedError, match=rf'^config \S+a\.py: custom_imports: .*{says}'
+    ) as caught:
+        read_config(plugin(code, imports))
+    assert '\n' not in str(caught.value)
+
+
+def test_a_plugin_may_be_allowed_to_fail(plugin):
+    read_config(plugin('import scipi', allow_failed_imports=True))
+    with pytest.raises(RefusedError, match='ZeroDivisionError'):
+        read_config(plugin('1 / 0', allow_failed_imports=True))
+
+
+def test_modules_of_ours_by_names_of_an_older_version_are_no_error(plugin):
+    """As configs that earlier versions dumped name them; the tools register all anyway."""
+    read_config(plugin('', "'samrs_mm.engine.gone', 'samrs_mm.datasets.old'"))

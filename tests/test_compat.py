@@ -1,8 +1,5 @@
-import copy
 import os
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -10,6 +7,7 @@ import torch
 from mmengine.logging import HistoryBuffer, MessageHub
 
 from samrs_mm import compat
+from samrs_mm.core.errors import RefusedError
 
 
 class Evil:
@@ -22,14 +20,6 @@ class Getattr:
 
     def __reduce__(self):
         return getattr, (HistoryBuffer, '__init__')
-
-
-@pytest.fixture(params=['own loader of torch', 'classic stack'])
-def loader(request, monkeypatch):
-    """Both ways of loading: what torch >= 2.7 offers, and the restricted pickle for older ones."""
-    if request.param == 'classic stack':
-        monkeypatch.setattr(torch, '__version__', '2.1.0+cu121')
-    return request.param
 
 
 @pytest.fixture
@@ -47,7 +37,7 @@ def mmengine_checkpoint(tmp_path):
     return path
 
 
-def test_an_mmengine_checkpoint_loads(loader, mmengine_checkpoint):
+def test_an_mmengine_checkpoint_loads(mmengine_checkpoint):
     before = torch.load
     loaded = compat.safe_load(mmengine_checkpoint)
     assert loaded['state_dict']['w'].tolist() == [0, 1, 2, 3]
@@ -58,7 +48,7 @@ def test_an_mmengine_checkpoint_loads(loader, mmengine_checkpoint):
     assert not left, 'the list is open only within the context'
 
 
-def test_mmengine_itself_loads_within_the_context(loader, mmengine_checkpoint):
+def test_mmengine_itself_loads_within_the_context(mmengine_checkpoint):
     from mmengine.runner import load_checkpoint
 
     model = torch.nn.Module()
@@ -70,7 +60,7 @@ def test_mmengine_itself_loads_within_the_context(loader, mmengine_checkpoint):
 
 @pytest.mark.parametrize('zip_format', [True, False])
 @pytest.mark.parametrize('payload', [Evil(), Getattr()])
-def test_code_in_a_checkpoint_is_refused(loader, tmp_path, monkeypatch, payload, zip_format):
+def test_code_in_a_checkpoint_is_refused(tmp_path, monkeypatch, payload, zip_format):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / 'evil.pth'
     content = {'w': torch.zeros(1), 'x': payload}
@@ -81,13 +71,13 @@ def test_code_in_a_checkpoint_is_refused(loader, tmp_path, monkeypatch, payload,
     assert not (tmp_path / 'never').exists()
 
 
-def test_old_formats_load(loader, tmp_path):
+def test_old_formats_load(tmp_path):
     path = tmp_path / 'old.pth'
     torch.save({'w': torch.ones(2)}, path, _use_new_zipfile_serialization=False)
     assert compat.safe_load(path)['w'].tolist() == [1, 1]
 
 
-def test_a_file_written_under_numpy_1_loads(loader, tmp_path):
+def test_a_file_written_under_numpy_1_loads(tmp_path):
     path = tmp_path / 'numpy1.pth'
     content = pickle.dumps({'eta': np.float64(2)}, protocol=2)
     assert b'numpy._core.multiarray' in content
@@ -107,7 +97,7 @@ def test_a_file_written_under_numpy_1_loads(loader, tmp_path):
 
 
 @pytest.mark.parametrize('content', [b'', b'PK\x03\x04', b'not a checkpoint', b'\x80\x02'])
-def test_a_corrupt_file_gets_one_line(loader, tmp_path, content):
+def test_a_corrupt_file_gets_one_line(tmp_path, content):
     path = tmp_path / 'corrupt.pth'
     path.write_bytes(content)
     with pytest.raises(ValueError, match='truncated, corrupt or no torch checkpoint') as error:
@@ -115,7 +105,7 @@ def test_a_corrupt_file_gets_one_line(loader, tmp_path, content):
     assert '\n' not in str(error.value)
 
 
-def test_a_truncated_file_gets_one_line(loader, tmp_path, mmengine_checkpoint):
+def test_a_truncated_file_gets_one_line(tmp_path, mmengine_checkpoint):
     path = tmp_path / 'half.pth'
     content = mmengine_checkpoint.read_bytes()
     path.write_bytes(content[: len(content) // 2])
@@ -123,7 +113,7 @@ def test_a_truncated_file_gets_one_line(loader, tmp_path, mmengine_checkpoint):
         compat.safe_load(path)
 
 
-def test_a_seek_within_a_truncated_file_gets_one_line(loader, tmp_path, monkeypatch):
+def test_a_seek_within_a_truncated_file_gets_one_line(tmp_path, monkeypatch):
     def seek(*_, **__):
         raise OSError(22, 'Invalid argument')
 
@@ -132,58 +122,18 @@ def test_a_seek_within_a_truncated_file_gets_one_line(loader, tmp_path, monkeypa
         compat.safe_load(tmp_path / 'cut.pth')
 
 
-def test_arrays_of_losses_load(loader, tmp_path):
+def test_arrays_of_losses_load(tmp_path):
     for dtype in ('float32', 'float64'):
         torch.save(dict(loss_pretrain=np.ones((2, 4), dtype)), tmp_path / 'one.pth')
         assert compat.safe_load(tmp_path / 'one.pth')['loss_pretrain'].dtype == dtype
 
 
-def test_a_missing_file_stays_a_missing_file(loader, tmp_path):
+def test_a_missing_file_stays_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         compat.safe_load(tmp_path / 'nowhere.pth')
 
 
-def test_mmrotate_boxes_leave_mmdet_as_it_was():
-    import mmdet
-
-    before = copy.copy(mmdet.__version__)
-    boxes = compat.mmrotate_boxes()
-    assert mmdet.__version__ == before
-    polygon = torch.tensor([[1.0, 2.0, 9.0, 3.0, 8.0, 7.0, 2.0, 6.0]])
-    assert boxes.QuadriBoxes(polygon).convert_to('hbox').tensor.tolist() == [[1, 2, 9, 7]]
-
-
-@pytest.mark.parametrize('missing', ['mmrotate', 'mmdet', 'mmcv._ext'])
-def test_missing_parts_of_mmrotate_are_named(missing):
-    code = f"""
-import sys
-sys.modules[{missing!r}] = None
-from samrs_mm import compat
-try:
-    compat.mmrotate_boxes()
-except ImportError as error:
-    print(error)
-"""
-    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
-    lines = [line for line in result.stdout.splitlines() if 'rotated boxes need' in line]
-    assert len(lines) == 1, result.stderr
-    assert missing in lines[0]
-    assert 'make env' in lines[0]
-
-
-def test_this_environment_is_a_tried_one():
-    assert compat.check_versions() == []
-
-
-def test_versions_outside_the_window_are_named(monkeypatch):
-    installed = {'torch': '1.13.1', 'mmcv-lite': '2.1.0', 'mmengine': '0.11.0rc3'}
-    monkeypatch.setattr(compat, '_installed', installed.get)
-    lines = compat.check_versions()
-    assert lines[0] == 'torch 1.13.1 is not in [2.1, 2.12) (tried: 2.11.0)'
-    assert [line.split()[0] for line in lines] == [
-        'torch',
-        'mmengine',
-        'mmsegmentation',
-        'mmdet',
-        'segment-anything',
-    ]
+def test_a_torch_that_is_too_old_is_refused(monkeypatch, mmengine_checkpoint):
+    monkeypatch.setattr(torch, '__version__', '2.6.0+cu121')
+    with pytest.raises(RefusedError, match=r'torch 2\.6\.0\+cu121 cannot .*; torch 2\.7 or newer'):
+        compat.safe_load(mmengine_checkpoint)

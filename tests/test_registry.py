@@ -1,9 +1,11 @@
 """Registries of prompt segmentors and box datasets: light, linked to mmseg's, clear about typos."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+from folders import link_package
 from mmengine.config import ConfigDict
 
 from samrs_mm.core.errors import RefusedError
@@ -73,6 +75,37 @@ def test_all_that_configs_name_is_registered():
         "assert HOOKS.get('ExportWeightsHook') and METRICS.get('SegScoreMetric')"
     )
     assert run(code) == ''
+
+
+@pytest.mark.slow
+def test_configs_are_found_by_package_from_any_folder(tmp_path):
+    """As after an installation: from a folder that knows nothing of the checkout."""
+    link_package(tmp_path / 'site')
+    (tmp_path / 'mine.py').write_text("_base_ = 'samrs_mm::sep/upernet_vitae.py'\nmine = 1\n")
+    code = (
+        'import mmengine.hub, samrs_mm\n'
+        'from mmengine.config import Config\n'
+        'from mmengine.registry import MODELS, TRANSFORMS\n'
+        "leaf = mmengine.hub.get_config('samrs_mm::sep/upernet_vitae.py')\n"
+        "print(leaf.model.backbone.type, mmengine.hub.get_config('samrs_mm::annotate/'\n"
+        "      'dota_grabcut_rbox.py').model.type)\n"
+        "mine = Config.fromfile('mine.py')\n"
+        'mine.model.backbone.init_cfg = None\n'
+        'print(type(MODELS.build(mine.model)).__name__, mine.model._scope_)\n'
+        'print(*(type(TRANSFORMS.build(step)).__name__ for step in mine.train_pipeline))\n'
+        'from samrs_mm.cli import read_config\n'
+        "print('_scope_' in read_config('mine.py').pretty_text)\n"
+    )
+    env = os.environ | dict(PYTHONPATH=str(tmp_path / 'site'))
+    argv = [sys.executable, '-W', 'ignore', '-c', code]
+    done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    first, second, third, last = done.stdout.splitlines()[-4:]
+    assert first == 'ViTAEv2 GrabCutSegmentor'
+    assert second == 'MultiHeadEncoderDecoder samrs_mm'
+    assert 'LoadWindow' in third
+    assert 'PackSegInputs' in third
+    assert last == 'False'
 
 
 def test_one_name_is_one_type():

@@ -10,7 +10,6 @@ from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from mmseg.registry import MODELS
-from mmseg.utils import register_all_modules
 from torch import nn
 from tqdm import tqdm
 
@@ -95,7 +94,6 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Check everything that can be known beforehand, then predict."""
-    register_all_modules(init_default_scope=False)
     config = load_run_config(args.config, args.cfg_options, None, 'none')
     need(config, args.config, 'model')
     images = find_images(args.images)

@@ -1,22 +1,6 @@
 default_scope = 'mmseg'
-custom_imports = dict(
-    imports=[
-        'samrs_mm.datasets.segmentation.isaid',
-        'samrs_mm.datasets.segmentation.multi_source',
-        'samrs_mm.datasets.segmentation.potsdam',
-        'samrs_mm.datasets.samplers',
-        'samrs_mm.datasets.segmentation.samrs',
-        'samrs_mm.datasets.segmentation.tile_folder',
-        'samrs_mm.datasets.transforms',
-        'samrs_mm.models.backbones',
-        'samrs_mm.models.decode_heads',
-        'samrs_mm.models.segmentors',
-        'samrs_mm.evaluation.metrics',
-        'samrs_mm.engine.hooks',
-        'samrs_mm.engine.loops',
-        'samrs_mm.engine.visualizers',
-    ]
-)
+# For mmengine's and mmseg's own tools and functions; those of samrs_mm need no import.
+custom_imports = dict(imports=['samrs_mm.registered'])
 log_processor = dict(by_epoch=False)
 # Curves: tensorboard --logdir work_dirs
 visualizer = dict(

@@ -17,7 +17,7 @@ from mmseg.registry import RUNNERS
 from samrs_mm.cli import OptionsAction, check_option, read_config, set_option
 from samrs_mm.compat import safe_load
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.registry import PROMPT_SEGMENTORS
+from samrs_mm.registry import PROMPT_SEGMENTORS, register_all
 
 # top-level keys that the Runner and the tools read beside the Runner's arguments
 _OPTIONAL_KEYS = (
@@ -43,6 +43,8 @@ def load_run_config(
 ) -> Config:
     """Return the config of a run with the flags of ``tools/train.py`` and ``test.py`` applied.
 
+    All of samrs_mm is registered, then what the config imports.
+
     Args:
         path: Config file.
         options: Parsed ``--cfg-options``, or None.
@@ -54,6 +56,7 @@ def load_run_config(
         RefusedError: No such file, not a config, an option that fits nothing in it or would be
             without effect, or a ``default_scope`` that isn't installed.
     """
+    register_all()
     config = read_config(path)
     views = [key for key in config if key.endswith('tta_pipeline')]
     read = {*views, *_OPTIONAL_KEYS, *inspect.signature(Runner).parameters}

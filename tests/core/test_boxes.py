@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from mmrotate_boxes import mmrotate_boxes
 
-from samrs_mm.compat import mmrotate_boxes
 from samrs_mm.core import boxes
 
 NAN, INF = float('nan'), float('inf')

@@ -60,6 +60,16 @@ def tree(root: Path) -> dict[str, str]:
     }
 
 
+def link_package(site: Path) -> None:
+    """Make the package importable from a folder, with its configs, as an installation does."""
+    (site / 'samrs_mm/.mim').mkdir(parents=True)
+    for path in (ROOT / 'samrs_mm').iterdir():
+        if path.name != '.mim':
+            (site / 'samrs_mm' / path.name).symlink_to(path)
+    for name in ('configs', 'tools', 'model-index.yml'):
+        (site / 'samrs_mm/.mim' / name).symlink_to(ROOT / name)
+
+
 def load_tool(name: str) -> ModuleType:
     """Import a tool, such as ``sam_annotate`` or ``dataset_converters/prepare_tiles``."""
     path = ROOT / 'tools' / f'{name}.py'

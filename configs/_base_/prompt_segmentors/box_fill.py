@@ -1,1 +1,1 @@
-model = dict(type='BoxFillSegmentor', arch=None, checkpoint=None)
+model = dict(type='BoxFillSegmentor')

@@ -1,1 +1,1 @@
-model = dict(type='GrabCutSegmentor', arch=None, checkpoint=None)
+model = dict(type='GrabCutSegmentor')

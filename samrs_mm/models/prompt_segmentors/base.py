@@ -1,4 +1,4 @@
-"""The interface between the annotation driver and whatever makes masks from prompts."""
+"""What a prompt segmentor is: the interface between the annotation driver and a model."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from samrs_mm.core.boxes import corners
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
 
 
@@ -29,10 +30,41 @@ class MaskChunk:
 
 
 class PromptSegmentor(ABC):
-    """Makes one mask per prompt.
+    """Makes one mask for each prompt of an image.
 
-    ``load`` is called once before any image. ``encode`` takes ``images_per_pass`` images at a
-    time; ``decode`` may be called any number of times for an image encoded before.
+    A minimal segmentor, which a config names by ``model = dict(type='CoreSegmentor', scale=0.8)``::
+
+        @PROMPT_SEGMENTORS.register_module()
+        class CoreSegmentor(PromptSegmentor):
+            def __init__(self, scale=0.7):
+                self.scale = scale
+
+            @property
+            def settings(self):
+                return dict(type='CoreSegmentor', scale=self.scale)
+
+            def unsupported(self, setting):
+                return why_no_point(setting)
+
+            def encode(self, images):
+                return [image.shape[:2] for image in images]
+
+            def decode(self, encoded, prompts):
+                for outline in prompt_outlines(prompts):
+                    centre = outline.mean(axis=0)
+                    core = centre + (outline - centre) * self.scale
+                    yield MaskChunk(fill_polygon(core, *encoded)[None])
+
+    ``docs/extending.md`` shows the whole file and how a config finds it.
+
+    Every entry of ``model`` beside ``type`` is an argument of the constructor; one that the
+    constructor does not take is refused by name, so ``checkpoint`` and ``arch`` are arguments of
+    segmentors with weights only. Unusable values raise ``RefusedError``: it is shown in one line.
+
+    The driver calls ``load`` once before any image; then ``encode`` with up to
+    ``images_per_pass`` images, and ``decode`` for each image that has prompts, once or, in an
+    ablation, once for each setting. All in one process and one thread. An exception of ``encode``
+    or ``decode`` fails the image, not the run.
 
     Attributes:
         images_per_pass: How many images ``encode`` takes at once.
@@ -47,7 +79,10 @@ class PromptSegmentor(ABC):
     @property
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """Everything about the segmentor that may change a mask, as plain data."""
+        """All that may change a mask, as plain data: type, options, device, but not the weights.
+
+        A folder is continued only with equal settings and an equal ``checkpoint_sha256``.
+        """
 
     @abstractmethod
     def unsupported(self, setting: PromptSetting) -> str | None:
@@ -76,3 +111,26 @@ class PromptSegmentor(ABC):
             encoded: What ``encode`` returned for the image.
             prompts: At least one prompt, of a setting that is supported.
         """
+
+
+def prompt_outlines(prompts: PromptBatch) -> np.ndarray:
+    """Return the corners ``(N, 4, 2)`` of what a segmentor without point prompts looks at.
+
+    The oriented box of ``rbox``, else the mask prompt's region, else the box. A region and a box
+    of one setting are the same box; the region is unclipped.
+
+    Args:
+        prompts: Prompts with a box or a region.
+    """
+    if prompts.polygons is not None:
+        return prompts.polygons
+    return prompts.regions if prompts.regions is not None else corners(prompts.boxes)
+
+
+def why_no_point(setting: PromptSetting) -> str | None:
+    """Return why a segmentor without point prompts can't take a setting, or None if it can."""
+    if setting.name == 'cp':
+        return 'a centre point alone has no extent; use a setting with a box or a mask prompt'
+    if setting.point:
+        return 'takes no centre point; leave out cp'
+    return None

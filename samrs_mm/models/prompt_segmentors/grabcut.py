@@ -15,11 +15,11 @@ import numpy as np
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.masks import fill_polygon
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
-from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor
-from samrs_mm.models.prompt_segmentors.box_fill import (
+from samrs_mm.models.prompt_segmentors.base import (
+    MaskChunk,
+    PromptSegmentor,
     prompt_outlines,
-    refuse_weights,
-    without_region,
+    why_no_point,
 )
 from samrs_mm.registry import PROMPT_SEGMENTORS
 
@@ -29,7 +29,7 @@ CORE_HBOX, CORE_RBOX = 0.55, 0.75
 
 @dataclass(frozen=True)
 class _Cut:
-    """The mask ``(h, w)`` bool of a crop, where the crop lies, and what to tell of it."""
+    """The mask ``(h, w)`` bool of a crop, where the crop lies, and a note for the record."""
 
     mask: np.ndarray
     x: int
@@ -54,11 +54,9 @@ class GrabCutSegmentor(PromptSegmentor):
             mask scaled up (nearest).
         seed: Seed of OpenCV's generator, set anew for every box.
         threads: Boxes cut at the same time. Changes no mask.
-        arch: Must be None, as ``checkpoint``: there are no weights, but configs name both.
-        checkpoint: Must be None.
 
     Raises:
-        RefusedError: Weights are asked for, or a value that can't be.
+        RefusedError: A value that can't be.
     """
 
     def __init__(
@@ -69,10 +67,7 @@ class GrabCutSegmentor(PromptSegmentor):
         max_side: int = 1024,
         seed: int = 0,
         threads: int = 4,
-        arch: None = None,
-        checkpoint: None = None,
     ):
-        refuse_weights(self, arch, checkpoint)
         for name, value, low in (
             ('iterations', iterations, 1),
             ('max_side', max_side, 16),
@@ -100,8 +95,8 @@ class GrabCutSegmentor(PromptSegmentor):
         )
 
     def unsupported(self, setting: PromptSetting) -> str | None:
-        """A mask prompt is taken as the box that it shows; a point is not taken."""
-        return without_region(setting)
+        """Return why a setting can't be taken; a mask prompt is taken as the box that it shows."""
+        return why_no_point(setting)
 
     def encode(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the images ``(H, W, 3)`` uint8 RGB as they are."""

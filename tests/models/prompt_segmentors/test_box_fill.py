@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.prompts import SETTINGS, PromptBatch, PromptSetting
 from samrs_mm.models.prompt_segmentors.box_fill import BoxFillSegmentor
 
@@ -57,9 +56,3 @@ def test_settings_with_a_point_are_not_taken():
     }
     assert 'no extent' in reasons['cp']
     assert 'leave out cp' in reasons['cp+hbox']
-
-
-def test_weights_are_refused():
-    assert BoxFillSegmentor(arch=None, checkpoint=None).settings == dict(type='BoxFillSegmentor')
-    with pytest.raises(RefusedError, match=r"'a.pth': BoxFillSegmentor has no weights"):
-        BoxFillSegmentor(checkpoint='a.pth')

@@ -216,8 +216,6 @@ def test_settings_hold_all_but_threads():
 @pytest.mark.parametrize(
     ('options', 'expected'),
     [
-        (dict(checkpoint='a.pth'), "'a.pth': GrabCutSegmentor has no weights"),
-        (dict(arch='vit_b'), "model.arch='vit_b': GrabCutSegmentor has no weights"),
         (dict(iterations=0), 'model.iterations=0'),
         (dict(threads=0), 'model.threads=0'),
         (dict(max_side=8), 'model.max_side=8'),

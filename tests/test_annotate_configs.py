@@ -1,0 +1,48 @@
+"""Every leaf of configs/annotate by the same rules: it loads, it is described, its parts exist."""
+
+import re
+
+import pytest
+import yaml
+from folders import ROOT
+
+from samrs_mm.cli import REQUIRED_KEYS, load_config
+from samrs_mm.core.compositing import check_policy
+from samrs_mm.core.prompts import PromptSetting
+from samrs_mm.core.tiling import TileSpec
+from samrs_mm.registry import BOX_DATASETS, PROMPT_SEGMENTORS
+
+FOLDER = ROOT / 'configs/annotate'
+LEAVES = sorted(path.stem for path in FOLDER.glob('*.py'))
+
+
+@pytest.mark.parametrize('name', LEAVES)
+def test_a_leaf_names_what_there_is(name):
+    config = load_config(str(FOLDER / f'{name}.py'), None, {})
+    assert all(key in config for key in REQUIRED_KEYS)
+    segmentor = PROMPT_SEGMENTORS.build(config.model)
+    assert BOX_DATASETS.get(config.dataset.type)
+    assert segmentor.unsupported(PromptSetting.parse(config.prompt)) is None
+    TileSpec.from_config(config.tile)
+    check_policy(config.overlap_policy)
+    assert name.endswith(f'_{config.prompt}')
+
+
+def test_the_readme_has_a_row_for_each():
+    rows = re.findall(
+        r'^\| \[(\S+)\]\((\S+)\.py\)', (FOLDER / 'README.md').read_text(), re.MULTILINE
+    )
+    assert sorted(name for name, _ in rows) == LEAVES
+    assert all(name == file for name, file in rows)
+
+
+def test_what_mim_reads_is_there():
+    """``mim search`` lists these; entries of a leaf are optional, what they name is not."""
+    index = yaml.safe_load((FOLDER / 'metafile.yml').read_text())
+    collections = {entry['Name']: entry for entry in index['Collections']}
+    assert all((ROOT / entry['README']).is_file() for entry in collections.values())
+    assert index['Models']
+    for entry in index['Models']:
+        assert entry['In Collection'] in collections
+        assert entry['Config'] == f'configs/annotate/{entry["Name"]}.py'
+        assert (ROOT / entry['Config']).is_file()

@@ -1,0 +1,58 @@
+"""Annotating needs little: no training library, no compiled ops, no torch without SAM."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from folders import CONFIG, ROOT, write_dota
+
+TOOL = ROOT / 'tools/sam_annotate.py'
+# mmcv-lite has no mmcv._ext.
+LITE = ('mmcv._ext', 'mmdet', 'mmpretrain', 'mmrotate')
+TRAINING = ('torch', 'mmcv', 'mmseg', *LITE)
+SMALL_SAM = """_base_ = {base!r}
+model = dict(_delete_=True, type='SAMSegmentor', threads=1, device='cpu', arch=dict(
+    embed_dim=96, depth=2, num_heads=3, global_attn_indexes=(1,), img_size=128, seed=3))
+"""
+
+
+def start(without: tuple[str, ...], *argv: str) -> subprocess.CompletedProcess:
+    """Run the tool in a Python that cannot import some modules."""
+    code = (
+        'import runpy, sys\n'
+        f'sys.modules.update(dict.fromkeys({without!r}))\n'
+        f'sys.argv = [{str(TOOL)!r}, *{argv!r}]\n'
+        f"runpy.run_path({str(TOOL)!r}, run_name='__main__')"
+    )
+    env = os.environ | dict(PYTHONPATH=str(ROOT))
+    return subprocess.run([sys.executable, '-c', code], env=env, capture_output=True, text=True)
+
+
+def test_help_needs_no_torch():
+    done = start(TRAINING, '--help')
+    assert done.returncode == 0, done.stderr
+    assert '--data-root' in done.stdout
+
+
+@pytest.mark.parametrize('model', ['GrabCutSegmentor', 'BoxFillSegmentor'])
+def test_masks_without_weights_need_no_torch(tmp_path, model):
+    """One image; several are read ahead by torch's DataLoader, unless with --workers 0."""
+    write_dota(tmp_path / 'data', scenes=2)
+    flags = '--data-root', str(tmp_path / 'data'), '--out', str(tmp_path / 'out')
+    flags += '--workers', '0', '--cfg-options', f'model.type={model}', 'prompt=rhbox'
+    done = start(TRAINING, CONFIG, *flags)
+    assert done.returncode == 0, done.stderr
+    (record,) = (tmp_path / 'out/instances').glob('*0.json')
+    assert {box['status'] for box in json.loads(record.read_bytes())['boxes']} == {'kept'}
+    assert start(TRAINING, CONFIG, *flags, '--verify').returncode == 0
+
+
+def test_sam_needs_no_compiled_ops(tmp_path):
+    write_dota(tmp_path / 'data', scenes=2)
+    (tmp_path / 'sam.py').write_text(SMALL_SAM.format(base=CONFIG))
+    done = start(LITE, str(tmp_path / 'sam.py'), '--data-root', str(tmp_path / 'data'), '--out',
+        str(tmp_path / 'out'), '--prompt', 'rhbox', '--workers', '1')  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / 'out/semantic').iterdir())) == 2
