@@ -15,11 +15,14 @@ from samrs_mm.registry import BOX_DATASETS
 
 @BOX_DATASETS.register_module()
 class COCOBoxDataset(BoxDataset):
-    """COCO: ``annotations.json``, and ``images/`` or the images beside the json file.
+    """Any dataset in COCO's format, with H-Boxes and, where the file has them, R-Boxes.
 
-    H-Boxes from ``bbox``, R-Boxes from ``rbox`` (8 numbers) or from a 4-point ``segmentation``.
-    Images may lie in sub-folders: ``a/b.png`` gets the stem ``a__b``. Annotations whose image is
-    not in the file stand under a scene of their own that has no image.
+    Layout: ``annotations.json``, and ``images/`` or the images beside the json file; they may lie
+    in sub-folders: ``a/b.png`` gets the stem ``a__b``.
+    Classes: those of the file, unless the config fixes them.
+    Labels: H-Boxes from ``bbox``, R-Boxes from ``rbox`` (8 numbers) or from a 4-point
+    ``segmentation``. Annotations whose image is not in the file stand under a scene of their own
+    that has no image.
     Source of the format: https://cocodataset.org/#format-data.
 
     Args:

@@ -9,8 +9,8 @@ from samrs_mm.datasets.boxes.base import (
     read_bytes,
     read_names,
 )
-from samrs_mm.formats.boxes.dior import parse_dior
 from samrs_mm.formats.boxes.labels import ParsedLabels
+from samrs_mm.formats.boxes.voc import parse_voc
 from samrs_mm.registry import BOX_DATASETS
 
 _FOLDERS = {
@@ -23,11 +23,13 @@ _FOLDERS = {
 
 @BOX_DATASETS.register_module()
 class DIORBoxDataset(BoxDataset):
-    """DIOR: ``JPEGImages-trainval``, ``JPEGImages-test``, ``Annotations/KIND/*.xml``.
+    """DIOR and DIOR-R: 23,463 images of 800 x 800 px with 192,472 H-Boxes or R-Boxes.
 
-    23,463 images of 800 x 800 px, 192,472 H-Boxes, 20 classes; train 5,862, val 5,863 and test
-    11,738 images. All are taken; the split of each comes from ``ImageSets/Main/*.txt``, else
-    (trainval or test) from its folder. ``trainval_images`` and ``test_images`` are read as well.
+    Layout: ``JPEGImages-trainval`` and ``JPEGImages-test`` (or ``trainval_images`` and
+    ``test_images``), ``Annotations/KIND/*.xml``, ``ImageSets/Main/*.txt``. All images are taken:
+    5,862 of train, 5,863 of val, 11,738 of test, by these lists, else (trainval or test) by folder.
+    Classes: 20.
+    Labels: VOC's XML, see ``parse_voc``.
     Source: Li et al. 2020, arXiv:1909.00133; DIOR-R: Cheng et al. 2022, arXiv:2110.01931.
 
     Args:
@@ -81,4 +83,4 @@ class DIORBoxDataset(BoxDataset):
 
     def parse(self, scene: Scene) -> ParsedLabels:
         """Read the scene's label file."""
-        return parse_dior(read_bytes(self.root / scene.label), scene.label)
+        return parse_voc(read_bytes(self.root / scene.label), scene.label)

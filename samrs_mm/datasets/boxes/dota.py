@@ -1,18 +1,26 @@
 """DOTA v1.0, v1.5 and v2.0, and any folder in DOTA's format."""
 
+import numpy as np
+
+from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene, pair_scenes, read_text
-from samrs_mm.formats.boxes.dota import parse_dota
 from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.registry import BOX_DATASETS
+
+_HEADERS = ('imagesource', 'gsd')
 
 
 @BOX_DATASETS.register_module()
 class DOTABoxDataset(BoxDataset):
-    """DOTA: ``images/*.png`` and ``labelTxt/*.txt``, or the same inside ``train/`` and ``val/``.
+    """DOTA: aerial images of 800 to 20,000 px a side, RGB or grey, with R-Boxes.
 
-    Sizes 800 to 20,000 px a side, RGB or grey; polygons clockwise, coordinates up to one pixel
-    beyond the border. v2.0's own files come without header, v1.x's with two lines.
-    Source: https://captain-whu.github.io/DOTA.
+    Layout: ``images/*.png`` and ``labelTxt/*.txt``, or the same inside ``train/`` and ``val/``.
+    Classes: 15 (v1.0), 16 (v1.5) or 18 (v2.0).
+    Labels: a line is ``x1 y1 x2 y2 x3 y3 x4 y4 category [difficult]``, in OBB and HBB files;
+    corners run clockwise, up to one pixel beyond the border. Files of v1.x begin with the two lines
+    ``imagesource:`` and ``gsd:``, those of v2.0 have no header.
+    Source: https://captain-whu.github.io/DOTA; Xia et al. 2018, arXiv:1711.10398; v2.0: Ding et al.
+    2021, arXiv:2102.12219.
 
     Args:
         data_root: Folder of the dataset.
@@ -53,3 +61,47 @@ class DOTABoxDataset(BoxDataset):
     def parse(self, scene: Scene) -> ParsedLabels:
         """Read the scene's label file."""
         return parse_dota(read_text(self.root / scene.label), scene.label)
+
+
+def parse_dota(text: str, file: str) -> ParsedLabels:
+    """Read the text of one DOTA label file.
+
+    Coordinates are kept as written (also outside the image, also NaN); the status of such
+    a box is decided where the image size is known.
+
+    Args:
+        text: The file's content; LF or CRLF, with or without header, 9 or 10 columns.
+        file: Name for box ids, relative to the data root.
+
+    Returns:
+        Boxes with ``polygon`` set, and one problem for each line that is not a box.
+    """
+    labels = ParsedLabels()
+    for number, line in enumerate(text.lstrip('\ufeff').splitlines(), start=1):
+        fields = line.split()
+        if not fields or fields[0].lower().split(':')[0] in _HEADERS:
+            continue
+        place = f'{file}:{number}'
+        if len(fields) not in (9, 10):
+            labels.add_problem(
+                place,
+                f'{len(fields)} columns in {line.strip()[:80]!r}; a DOTA line has 9 or 10: '
+                'x1 y1 x2 y2 x3 y3 x4 y4 category [difficult]',
+            )
+            continue
+        try:
+            polygon = np.array([float(value) for value in fields[:8]]).reshape(4, 2)
+        except ValueError:
+            bad = next(value for value in fields[:8] if not _is_number(value))
+            labels.add_problem(place, f'coordinate {bad!r} is not a number')
+            continue
+        labels.boxes.append(BoxLabel(place, fields[8], polygon=polygon))
+    return labels
+
+
+def _is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True

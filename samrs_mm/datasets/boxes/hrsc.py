@@ -1,11 +1,13 @@
 """HRSC2016."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from samrs_mm.core import masks
-from samrs_mm.core.errors import ImageReadError, RefusedError
+from samrs_mm.core.boxes import BoxLabel
+from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage
 from samrs_mm.datasets.boxes.base import (
     BoxDataset,
@@ -14,20 +16,26 @@ from samrs_mm.datasets.boxes.base import (
     read_bytes,
     read_names,
 )
-from samrs_mm.formats.boxes.hrsc import mask_colours, parse_hrsc
-from samrs_mm.formats.boxes.labels import ParsedLabels
+from samrs_mm.formats.boxes.labels import ParsedLabels, PlaceNamer
+from samrs_mm.formats.boxes.xml_tree import BadElementError, Element, read_boxes, read_xml
 from samrs_mm.registry import BOX_DATASETS
+
+CATEGORY = 'ship'
 
 _SPLITS = ('train', 'val', 'test')
 _MASKS = ('LandMask', 'Segmentations')
+_HBOX = ('box_xmin', 'box_ymin', 'box_xmax', 'box_ymax')
+_RBOX = ('mbox_cx', 'mbox_cy', 'mbox_w', 'mbox_h', 'mbox_ang')
 
 
 @BOX_DATASETS.register_module()
 class HRSC2016BoxDataset(BoxDataset):
-    """HRSC2016: ``FullDataSet/{AllImages,Annotations}`` and ``ImageSets``, or ``Test/`` alone.
+    """HRSC2016: harbour images of 300 to 1,500 px a side, with H-Boxes and R-Boxes of ships.
 
-    Ships with H-Boxes and R-Boxes, 300 to 1,500 px a side; ``ImageSets`` lists 436 train, 181 val
-    and 453 test images, ``FullDataSet`` holds 1,680. One class, ship.
+    Layout: ``FullDataSet/{AllImages,Annotations}`` with 1,680 images and ``ImageSets``, which lists
+    436 train, 181 val and 453 test images; or ``Test/`` alone with the same two folders.
+    Classes: one, ship.
+    Labels: XML with ``box_xmin`` ... and ``mbox_cx`` ... for each ship; some have a true mask.
     Source: Liu et al. 2017, doi:10.5220/0006120603240331.
 
     Args:
@@ -133,3 +141,65 @@ class HRSC2016BoxDataset(BoxDataset):
                 f'{paths[0]}: no such picture of masks, though {scene.label} names colours in it'
             )
         return found
+
+
+def parse_hrsc(data: bytes, file: str) -> ParsedLabels:
+    """Read one HRSC2016 label file.
+
+    H-Box and R-Box were annotated separately, so neither is made from the other. ``mbox_ang`` is
+    taken as it stands: radians, along the long side, x right and y down (the ``header_x, header_y``
+    of the files agree with that; negated, as BboxToolkit has it, they do not).
+
+    Args:
+        data: The file's bytes; often GB2312.
+        file: Name for box ids, relative to the data root.
+
+    Returns:
+        Boxes with ``hbox`` or ``rotated`` or both set, all called 'ship', and one problem for each
+        object that can't be read.
+
+    Raises:
+        LabelReadError: The file as a whole can't be read.
+    """
+    return read_boxes(_objects(data, file), file, _box)
+
+
+def mask_colours(data: bytes, file: str) -> dict[str, tuple[int, int, int]]:
+    """Return the colours under which a file's objects are drawn in its picture of masks.
+
+    Args:
+        data: The file's bytes; often GB2312.
+        file: Name for box ids, relative to the data root.
+
+    Returns:
+        ``<seg_color>`` as RGB by box id, of the objects where it isn't missing or blank (most
+        files of the release have none).
+
+    Raises:
+        LabelReadError: The file as a whole can't be read, or a colour is none.
+    """
+    colours, name_place = {}, PlaceNamer(file)
+    for element in _objects(data, file):
+        place = name_place(element.line)
+        found = element.first('seg_color')
+        if found is None or not found.text:
+            continue
+        parts = [part.strip() for part in found.text.split(',')]
+        if len(parts) != 3 or not all(p.isdecimal() and int(p) < 256 for p in parts):
+            raise LabelReadError(
+                f'{place}: <seg_color> is {found.text[:60]!r}; allowed: three numbers r,g,b to 255'
+            )
+        colours[place] = tuple(map(int, parts))
+    return colours
+
+
+def _objects(data: bytes, file: str) -> Iterator[Element]:
+    root = read_xml(data, file, 'HRSC_Image')
+    return (obj for group in root.all('HRSC_Objects') for obj in group.all('HRSC_Object'))
+
+
+def _box(element: Element, box_id: str) -> BoxLabel:
+    hbox, rotated = element.numbers(_HBOX), element.numbers(_RBOX)
+    if hbox is None and rotated is None:
+        raise BadElementError('<HRSC_Object> has neither box_xmin ... nor mbox_cx ...')
+    return BoxLabel(box_id, CATEGORY, hbox=hbox, rotated=rotated)

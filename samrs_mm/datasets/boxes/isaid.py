@@ -17,11 +17,13 @@ from samrs_mm.registry import BOX_DATASETS
 class ISAIDInstanceDataset(BoxDataset):
     """iSAID's images, with boxes made from the instance masks, which are the ground truth.
 
-    ``P0003.png``, ``P0003_instance_id_RGB.png`` and ``P0003_instance_color_RGB.png`` are looked for
-    anywhere below the root: beside each other, or as the archives unpack. The H-Box is the mask's
-    own, the R-Box the smallest rectangle around the mask. Box ids are the instance's picture and
-    number. Without the JSON files, whose category ids differ between train and val.
-    Source: Waqas Zamir et al. 2019, iSAID.
+    Layout: ``P0003.png``, ``P0003_instance_id_RGB.png`` and ``P0003_instance_color_RGB.png``
+    anywhere below the root: beside each other, or as the archives unpack.
+    Classes: 15.
+    Labels: the pictures of instances. The H-Box is the mask's own, the R-Box the smallest rectangle
+    around the mask; box ids are the instance's picture and number. The JSON files aren't read:
+    their category ids differ between train and val.
+    Source: Waqas Zamir et al. 2019, arXiv:1905.12886.
 
     Args:
         data_root: Folder of the download.

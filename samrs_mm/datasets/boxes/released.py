@@ -33,12 +33,14 @@ INSTANCE_FOLDERS = tuple(
 
 @BOX_DATASETS.register_module()
 class SAMRSBoxDataset(BoxDataset):
-    """A subset of the SAMRS release: ``images/*``, ``ins/*.pkl``, ``gray/*.png``.
+    """A subset of the SAMRS release, with the boxes that the authors prompted SAM with.
 
-    The boxes are those that the authors prompted SAM with: H-Boxes (SOTA, SIOR), or R-Boxes (FAST,
-    SOTA-RBB). A class is told by ``label``, because ``category`` is wrong in SOTA-RBB. Folder
-    names of the release differ from download to download; those seen are tried.
-    Source of the format: Wang et al. 2023, arXiv:2305.02034.
+    Layout: ``images/*``, ``ins/*.pkl`` and, where there are any, ``gray/*.png``. Folder names of
+    the release differ from download to download; those seen are tried.
+    Classes: 18 (SOTA), 20 (SIOR) or 37 (FAST).
+    Labels: pickles, see ``load_released``: H-Boxes (SOTA, SIOR), or R-Boxes (FAST, SOTA-RBB). The
+    class is ``label``, because ``category`` is wrong in SOTA-RBB.
+    Source: Wang et al. 2023, arXiv:2305.02034.
 
     Args:
         data_root: Folder of the subset.

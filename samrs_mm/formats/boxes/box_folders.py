@@ -9,8 +9,8 @@ import yaml
 from samrs_mm.core.boxes import BoxLabel, bounding_boxes
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES, image_size
-from samrs_mm.formats.boxes.dior import parse_dior
 from samrs_mm.formats.boxes.labels import ParsedLabels
+from samrs_mm.formats.boxes.voc import parse_voc
 from samrs_mm.formats.boxes.yolo import parse_yolo
 
 LABELS = {'yolo': ('labels', '.txt'), 'voc': ('Annotations', '.xml')}
@@ -106,7 +106,7 @@ def parser_of(
         return parse_yolo(path.read_text(encoding='utf-8', errors='replace'), name, names, *size)
 
     def voc(path: Path, name: str, size: tuple[int, int]) -> ParsedLabels:
-        labels = parse_dior(path.read_bytes(), name)
+        labels = parse_voc(path.read_bytes(), name)
         for box in labels.boxes if one_based else ():
             if box.hbox is not None:
                 box.hbox[:2] -= 1

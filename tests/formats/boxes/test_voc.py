@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samrs_mm.core.errors import LabelReadError
-from samrs_mm.formats.boxes.dior import parse_dior
+from samrs_mm.formats.boxes.voc import parse_voc
 
 SIDES = '<xmin>3</xmin><ymin>4</ymin><xmax>20</xmax><ymax>30</ymax>'
 CORNERS = (
@@ -19,7 +19,7 @@ POLYGON = [[1, 2], [9, 3], [8, 12], [0, 11]]
 def parse(*objects):
     lines = [f'<object>{text}</object>' for text in objects]
     text = '\n'.join(['<annotation>', *lines, '</annotation>'])
-    return parse_dior(text.encode(), 'Annotations/1.xml')
+    return parse_voc(text.encode(), 'Annotations/1.xml')
 
 
 @pytest.mark.parametrize('tag', ['bndbox', 'robndbox'])
@@ -76,7 +76,7 @@ def test_bad_object_is_a_problem_and_the_rest_is_kept(text, message):
 
 def test_objects_on_one_line_get_distinct_ids():
     text = f'<object><name>ship</name><bndbox>{SIDES}</bndbox></object>'
-    labels = parse_dior(f'<annotation>{text}{text}<object/></annotation>'.encode(), 'a.xml')
+    labels = parse_voc(f'<annotation>{text}{text}<object/></annotation>'.encode(), 'a.xml')
     assert [box.box_id for box in labels.boxes] == ['a.xml:1', 'a.xml:1.2']
     assert [problem.box_id for problem in labels.problems] == ['a.xml:1.3']
 
@@ -87,7 +87,7 @@ def test_no_objects():
 
 def test_other_xml_is_refused():
     with pytest.raises(LabelReadError, match='root element'):
-        parse_dior(b'<HRSC_Image/>', 'a.xml')
+        parse_voc(b'<HRSC_Image/>', 'a.xml')
 
 
 @given(st.lists(st.floats(width=64), min_size=4, max_size=4))

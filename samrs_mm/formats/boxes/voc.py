@@ -1,4 +1,4 @@
-"""DIOR and DIOR-R label files: VOC-like XML with H-Boxes, R-Boxes, or both."""
+"""Pascal VOC's label files, and those of DIOR and DIOR-R: XML with H-Boxes, R-Boxes, or both."""
 
 from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.formats.boxes.labels import ParsedLabels
@@ -13,8 +13,8 @@ _CORNERS = tuple(
 _BOX_TAGS = ('bndbox', 'robndbox')
 
 
-def parse_dior(data: bytes, file: str) -> ParsedLabels:
-    """Read one DIOR or DIOR-R label file.
+def parse_voc(data: bytes, file: str) -> ParsedLabels:
+    """Read one label file of Pascal VOC, DIOR or DIOR-R.
 
     Some HBB files hold ``robndbox`` with ``xmin`` to ``ymax``, some objects of DIOR-R only
     ``bndbox``: so either tag and either set of children is taken in either kind of file.
