@@ -7,11 +7,11 @@ from mmengine.dataset import ConcatDataset
 from mmseg.registry import DATASETS
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.datasets.segmentation.seeded import draw
+from samrs_mm.datasets.segmentation.seeded import TakesSeeds
 
 
 @DATASETS.register_module()
-class MultiSourceDataset(ConcatDataset):
+class MultiSourceDataset(TakesSeeds, ConcatDataset):
     """Datasets one after the other; samples know their source, and sources their classes.
 
     A source is any dataset with classes: one of ours, of mmseg, or several in a ``ConcatDataset``
@@ -30,8 +30,6 @@ class MultiSourceDataset(ConcatDataset):
     Raises:
         RefusedError: No dataset, one without a source or without classes, or two of one source.
     """
-
-    takes_seeds = True
 
     def __init__(
         self, datasets: Sequence[Any], lazy_init: bool = False, pipeline: Sequence[Any] = ()
@@ -75,11 +73,9 @@ class MultiSourceDataset(ConcatDataset):
         Args:
             index: Global index, or ``(index, seed)``.
         """
-        return draw(self._sample, index)
-
-    def _sample(self, index: int) -> dict:
         sample = super().__getitem__(index)
-        source = self.source_names[self._get_ori_dataset_idx(index)[0]]
+        number = index[0] if isinstance(index, tuple | list) else index
+        source = self.source_names[self._get_ori_dataset_idx(number)[0]]
         packed = sample.get('data_samples')
         if packed is None:
             sample['source'] = source

@@ -48,6 +48,14 @@ def draw(get: Callable[[int], Any], index: int | tuple[int, int]) -> Any:
     return get(index)
 
 
+class TakesSeeds:
+    """Mixin, first of the bases of a dataset: an index may come with a seed."""
+
+    def __getitem__(self, index: int | tuple[int, int]) -> Any:
+        """Return a sample; ``index`` or ``(index, seed of its augmentation)``."""
+        return draw(super().__getitem__, index)
+
+
 @DATASETS.register_module()
 class SeededDataset:
     """Any dataset, of which an index may come with a seed, ``dataset[index, seed]``.

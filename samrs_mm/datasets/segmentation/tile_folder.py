@@ -21,13 +21,13 @@ from samrs_mm.datasets.segmentation.image_index import (
     read_released,
 )
 from samrs_mm.datasets.segmentation.label_scan import CACHE, count_labelled
-from samrs_mm.datasets.segmentation.seeded import draw
+from samrs_mm.datasets.segmentation.seeded import TakesSeeds
 from samrs_mm.datasets.segmentation.store import Store, index_sha256
 from samrs_mm.formats.annotated.folder import INDEX
 
 
 @DATASETS.register_module()
-class TileFolderDataset(BaseSegDataset):
+class TileFolderDataset(TakesSeeds, BaseSegDataset):
     """Images in one folder, labels of the same stems in another: for training on any data.
 
     Labels are 8-bit PNGs or TIFFs, grey or with a palette, whose values are class indices; 255 is
@@ -71,7 +71,6 @@ class TileFolderDataset(BaseSegDataset):
     """Default of ``data_prefix``."""
     ALL_LABELLED = True
     """Refuse images without a label, unless a list names those to use."""
-    takes_seeds = True
 
     def __init__(
         self,
@@ -150,10 +149,6 @@ class TileFolderDataset(BaseSegDataset):
     def metainfo(self) -> dict:
         """Classes, palette, label map and ``source``, as plain data."""
         return super().metainfo | dict(source=self.source)
-
-    def __getitem__(self, index: int | tuple[int, int]) -> dict:
-        """Return a sample; ``index`` or ``(index, seed of its augmentation)``."""
-        return draw(super().__getitem__, index)
 
     def load_data_list(self) -> list[dict]:
         """Return one dict per image; nothing is opened but lists and indexes.

@@ -14,7 +14,7 @@ from samrs_mm.datasets.transforms.pixels import ArrayPixels, Pixels
 
 
 @dataclass(frozen=True)
-class Axis:
+class CropSpan:
     """Rows or columns of a crop, placed in an image that is thought of as resized.
 
     Args:
@@ -30,7 +30,7 @@ class Axis:
     length: int
 
     @classmethod
-    def place(cls, side: int, scale: float, length: int, position: float) -> 'Axis':
+    def place(cls, side: int, scale: float, length: int, position: float) -> 'CropSpan':
         """Resize, pad to ``length`` (centred), crop at ``position``.
 
         Args:
@@ -83,7 +83,7 @@ class Axis:
         return max(begin, 0), min(end, self.side)
 
 
-def cut(pixels: Pixels, rows: Axis, columns: Axis) -> tuple[np.ndarray, np.ndarray | None]:
+def cut(pixels: Pixels, rows: CropSpan, columns: CropSpan) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the crop of an image and its label.
 
     Equals resizing all of it (image linear, label nearest), padding with 0 and 255, and cropping:
@@ -110,7 +110,7 @@ def cut(pixels: Pixels, rows: Axis, columns: Axis) -> tuple[np.ndarray, np.ndarr
     return canvas, label_canvas
 
 
-def _resized(image: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
+def _resized(image: np.ndarray, rows: CropSpan, columns: CropSpan) -> np.ndarray:
     if rows.scaled == rows.side and columns.scaled == columns.side:
         return image
     matrix = np.array(
@@ -150,7 +150,7 @@ class Crop(BaseTransform):
         self.crop_size = tuple(crop_size)
 
     @abstractmethod
-    def draw(self, height: int, width: int) -> tuple[Axis, Axis]:
+    def draw(self, height: int, width: int) -> tuple[CropSpan, CropSpan]:
         """Choose the rows and columns of the crop in an image of this size."""
 
     def transform(self, results: dict) -> dict:
@@ -199,14 +199,14 @@ class RandomScaleCrop(Crop):
             raise ValueError(f'scale_prob={scale_prob!r} is not in [0, 1]')
         self.scale_range, self.scale_prob = tuple(scale_range), scale_prob
 
-    def draw(self, height: int, width: int) -> tuple[Axis, Axis]:
+    def draw(self, height: int, width: int) -> tuple[CropSpan, CropSpan]:
         """As ``Crop.draw``."""
         scaling, factor, y, x = np.random.random(4)
         low, high = self.scale_range
         scale = low + (high - low) * factor if scaling < self.scale_prob else 1.0
         return (
-            Axis.place(height, scale, self.crop_size[0], y),
-            Axis.place(width, scale, self.crop_size[1], x),
+            CropSpan.place(height, scale, self.crop_size[0], y),
+            CropSpan.place(width, scale, self.crop_size[1], x),
         )
 
 
@@ -223,10 +223,12 @@ class CenterCropPad(Crop):
         crop_size: Height and width, or one number for both.
     """
 
-    def draw(self, height: int, width: int) -> tuple[Axis, Axis]:
+    def draw(self, height: int, width: int) -> tuple[CropSpan, CropSpan]:
         """As ``Crop.draw``."""
         sides = zip((height, width), self.crop_size, strict=True)
-        return tuple(Axis(side, side, int((side - length) / 2), length) for side, length in sides)
+        return tuple(
+            CropSpan(side, side, int((side - length) / 2), length) for side, length in sides
+        )
 
     def apply(self, pixels: Pixels, results: dict) -> dict:
         """As ``Crop.apply``."""

@@ -8,7 +8,7 @@ from mmseg.registry import DATASETS, LOOPS
 from torch.utils.data import DataLoader
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.datasets.segmentation.seeded import SeededDataset
+from samrs_mm.datasets.segmentation.seeded import SeededDataset, TakesSeeds
 
 SETTINGS = 'sampler'  # key in the message hub, which every checkpoint holds
 
@@ -75,7 +75,7 @@ def _seedable(loader: DataLoader | dict) -> DataLoader | dict:
     entry = loader['dataset']
     kind = entry.get('type') if isinstance(entry, dict) else type(entry)
     kind = DATASETS.get(kind) if isinstance(kind, str) else kind
-    if getattr(kind, 'takes_seeds', False):
+    if isinstance(kind, type) and issubclass(kind, TakesSeeds):
         return loader
     return dict(loader, dataset=dict(type=SeededDataset, dataset=entry))
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from samrs_mm.datasets.transforms import CenterCropPad, RandomScaleCrop
-from samrs_mm.datasets.transforms.cropping import Axis, cut
+from samrs_mm.datasets.transforms.cropping import CropSpan, cut
 from samrs_mm.datasets.transforms.pixels import ArrayPixels
 
 
@@ -29,7 +29,7 @@ def test_equals_resizing_all_then_padding_then_cropping(seed):
     label = rng.integers(0, 256, (height, width), np.uint8)
     scale = 1.0 if seed % 4 == 0 else rng.uniform(0.5, 2)
     y, x = rng.choice([0.0, 0.999999, rng.random()], 2)
-    rows, columns = (Axis.place(s, scale, 96, at) for s, at in ((height, y), (width, x)))
+    rows, columns = (CropSpan.place(s, scale, 96, at) for s, at in ((height, y), (width, x)))
     found, found_label = cut(ArrayPixels(image, label), rows, columns)
     expected, expected_label = reference(image, label, scale, 96, y, x)
     np.testing.assert_array_equal(found_label, expected_label)
@@ -48,7 +48,7 @@ class Spy(ArrayPixels):
 def test_reads_no_more_than_the_crop_needs():
     pixels = Spy(np.zeros((1024, 900, 3), np.uint8), np.zeros((1024, 900), np.uint8))
     for scale in (0.5, 0.73, 1.0, 1.6, 2.0):
-        cut(pixels, Axis.place(1024, scale, 224, 0.4), Axis.place(900, scale, 224, 0.6))
+        cut(pixels, CropSpan.place(1024, scale, 224, 0.4), CropSpan.place(900, scale, 224, 0.6))
         y0, y1, x0, x1 = pixels.window
         for length in (y1 - y0, x1 - x0):
             assert 224 / scale - 1 <= length <= 224 / scale + 3

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from samrs_mm.datasets.transforms import OneOfColour, colour
+from samrs_mm.datasets.transforms import OneOfColour, RandomRotate90, augmentation
 
 
 @pytest.fixture
@@ -20,9 +20,9 @@ def uniform(monkeypatch):
 def test_changes_by_the_recipe_s_formulas(image):
     value = image.astype(float)
     for change, expected in [
-        (colour.change_contrast, value * 1.2),
-        (colour.change_brightness, value + 51),
-        (colour.change_gamma, (value / 255) ** 1.2 * 255),
+        (augmentation.change_contrast, value * 1.2),
+        (augmentation.change_brightness, value + 51),
+        (augmentation.change_gamma, (value / 255) ** 1.2 * 255),
     ]:
         np.testing.assert_array_equal(change(image), np.minimum(expected, 255).astype(np.uint8))
 
@@ -32,17 +32,17 @@ def test_parts_of_the_jitter(image):
     value = image.astype(float)
     stretched = value * 1.07 - grey.mean() * 0.07
     saturated = value * 1.1 - grey[..., None] * 0.1
-    assert np.abs(colour._stretch(image, 1.07) - np.clip(stretched, 0, 255)).max() <= 1
-    assert np.abs(colour._saturate(image, 1.1) - np.clip(saturated, 0, 255)).max() <= 1
+    assert np.abs(augmentation._stretch(image, 1.07) - np.clip(stretched, 0, 255)).max() <= 1
+    assert np.abs(augmentation._saturate(image, 1.1) - np.clip(saturated, 0, 255)).max() <= 1
     # a third of a turn brings BGR to another place; hue is held in 2 degrees
-    turned = colour._turn_hue(np.array([[[0, 0, 200]]], np.uint8), 1 / 3)
+    turned = augmentation._turn_hue(np.array([[[0, 0, 200]]], np.uint8), 1 / 3)
     np.testing.assert_array_equal(turned, [[[0, 200, 0]]])
-    np.testing.assert_array_equal(colour._turn_hue(turned, -1 / 3), [[[0, 0, 200]]])
+    np.testing.assert_array_equal(augmentation._turn_hue(turned, -1 / 3), [[[0, 0, 200]]])
 
 
 def test_jitter_stays_near_and_keeps_type(image):
     np.random.seed(0)
-    results = [colour.jitter_colours(image) for _ in range(20)]
+    results = [augmentation.jitter_colours(image) for _ in range(20)]
     assert all(r.dtype == np.uint8 and r.shape == image.shape for r in results)
     assert len({r.tobytes() for r in results}) == 20
 
@@ -50,7 +50,9 @@ def test_jitter_stays_near_and_keeps_type(image):
 def test_chooses_as_often_as_the_recipe_says(image, monkeypatch):
     seen = []
     for name in ('contrast', 'gamma', 'brightness', 'jitter'):
-        monkeypatch.setitem(colour._CHANGES, name, lambda x, name=name: seen.append(name) or x)
+        monkeypatch.setitem(
+            augmentation._CHANGES, name, lambda x, name=name: seen.append(name) or x
+        )
     transform = OneOfColour()
     np.random.seed(0)
     for _ in range(6000):
@@ -75,3 +77,25 @@ def test_leaves_the_input_alone(image):
 def test_refuses_impossible_settings(kwargs, match):
     with pytest.raises(ValueError, match=match):
         OneOfColour(**kwargs)
+
+
+def test_turns_image_and_label_together_as_often_as_the_recipe_says():
+    rng = np.random.default_rng(0)
+    image, label = rng.integers(0, 256, (4, 6, 3), np.uint8), rng.integers(0, 9, (4, 6), np.uint8)
+    transform = RandomRotate90(prob=0.5)
+    np.random.seed(0)
+    counts = np.zeros(4)
+    for _ in range(2000):
+        results = transform(dict(img=image, gt_seg_map=label, seg_fields=['gt_seg_map']))
+        turns = [np.array_equal(results['img'], np.rot90(image, k)) for k in range(4)]
+        assert np.array_equal(results['gt_seg_map'], np.rot90(label, turns.index(True)))
+        counts[turns.index(True)] += 1
+    assert np.abs(counts / 2000 - (0.625, 0.125, 0.125, 0.125)).max() < 0.03
+
+
+def test_says_the_new_shape():
+    np.random.seed(0)
+    shapes = {RandomRotate90(1.0)(dict(img=np.zeros((4, 6, 3))))['img_shape'] for _ in range(20)}
+    assert shapes == {(4, 6), (6, 4)}
+    with pytest.raises(ValueError, match='prob=2'):
+        RandomRotate90(2)
