@@ -6,17 +6,20 @@ from samrs_folders import write_annotated, write_released
 
 from samrs_mm.core.classes import SIOR_CLASSES
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.datasets.segmentation.image_index import Entry
 from samrs_mm.datasets.segmentation.splits import TRAIN, VAL, split_by_image, split_by_scene
 from samrs_mm.datasets.segmentation.subsets import nested_subsets
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.formats.labelled_image import LabelledImage
 
 TOOL = load_tool('dataset_converters/make_splits')
 
 
 def entries(count, per_scene=4):
-    return [Entry(f'P{i // per_scene:05}_{i % per_scene:04}', '', '', f'P{i // per_scene:05}')
-            for i in range(count)]  # fmt: skip
+    scenes = [f'P{i // per_scene:05}' for i in range(count)]
+    return [
+        LabelledImage(f'{scene}_{i % per_scene:04}', '', '', scene)
+        for i, scene in enumerate(scenes)
+    ]
 
 
 def sizes(sides):

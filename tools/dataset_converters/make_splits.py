@@ -11,12 +11,7 @@ from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.classes import SIOR_CLASSES
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import read_stems
-from samrs_mm.datasets.segmentation.image_index import (
-    Entry,
-    is_dior_trainval,
-    read_entries,
-    read_meta,
-)
+from samrs_mm.datasets.segmentation.image_index import is_dior_trainval, read_entries, read_meta
 from samrs_mm.datasets.segmentation.splits import (
     TRAIN,
     VAL,
@@ -26,6 +21,7 @@ from samrs_mm.datasets.segmentation.splits import (
     split_by_scene,
 )
 from samrs_mm.datasets.segmentation.subsets import nested_subsets, subset_name
+from samrs_mm.formats.labelled_image import LabelledImage
 
 EPILOG = """how images are split
   --by scene  all images of a scene go to one side, so that no training tile overlaps a validation
@@ -118,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def write_subsets(entries: list[Entry], args: argparse.Namespace) -> int:
+def write_subsets(entries: list[LabelledImage], args: argparse.Namespace) -> int:
     """Write the lists that ``--fraction`` asks for.
 
     Raises:
@@ -146,7 +142,7 @@ def write_subsets(entries: list[Entry], args: argparse.Namespace) -> int:
     return 0
 
 
-def choose(everything: list[Entry], args: argparse.Namespace) -> list[Entry]:
+def choose(everything: list[LabelledImage], args: argparse.Namespace) -> list[LabelledImage]:
     """Return the images to split."""
     meta = read_meta(Path(args.folder))
     if args.sior or (meta and tuple(meta['classes']) == SIOR_CLASSES):
@@ -167,7 +163,10 @@ def choose(everything: list[Entry], args: argparse.Namespace) -> list[Entry]:
 
 
 def print_counts(
-    everything: list[Entry], entries: list[Entry], sides: dict[str, str], counts: dict[str, int]
+    everything: list[LabelledImage],
+    entries: list[LabelledImage],
+    sides: dict[str, str],
+    counts: dict[str, int],
 ) -> None:
     """Print the closing lines.
 

@@ -11,7 +11,7 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.core.tiling import scene_of_tile
 from samrs_mm.formats.annotated import folder
-from samrs_mm.formats.labelled_image import LabelledImage as Entry
+from samrs_mm.formats.labelled_image import LabelledImage
 
 IMAGE_FOLDERS = (
     'images',
@@ -98,7 +98,7 @@ def read_meta(root: Path) -> dict | None:
     return meta
 
 
-def read_annotated(root: Path, meta: dict) -> list[Entry]:
+def read_annotated(root: Path, meta: dict) -> list[LabelledImage]:
     """Return the images of a folder that ``sam_annotate.py`` wrote.
 
     Args:
@@ -114,7 +114,7 @@ def read_annotated(root: Path, meta: dict) -> list[Entry]:
     try:
         with open(path, newline='', encoding='utf-8') as file:
             return [
-                Entry(
+                LabelledImage(
                     stem=row['stem'],
                     image=str(base / row['file']),
                     label=str(root / folder.SEMANTIC / f'{row["stem"]}.png'),
@@ -140,7 +140,7 @@ def read_released(
     img_suffix: str | None = None,
     seg_map_suffix: str | None = None,
     all_labelled: bool = False,
-) -> list[Entry]:
+) -> list[LabelledImage]:
     """Return the images that have a label, in the layout of the SAMRS release.
 
     Args:
@@ -175,7 +175,7 @@ def read_released(
 
 def pair_files(
     images: Path, labels: Path, img_suffix: str | None = None, seg_map_suffix: str | None = None
-) -> tuple[list[Entry], list[str]]:
+) -> tuple[list[LabelledImage], list[str]]:
     """Return the images in a folder and its subfolders: those with a label, and those without.
 
     An image ``AREA/STEM.tif`` has its label in the folder of the same name, ``AREA/STEM.png``.
@@ -209,7 +209,7 @@ def pair_files(
     ):
         label_of.setdefault(stem, name)
     entries = [
-        Entry(stem, str(images / name), str(labels / label_of[stem]), scene_of(stem))
+        LabelledImage(stem, str(images / name), str(labels / label_of[stem]), scene_of(stem))
         for stem, name in sorted(found.items())
         if stem in label_of
     ]
@@ -243,7 +243,9 @@ def _stems(
                 yield whole[: -len(end)], whole
 
 
-def read_entries(root: str | os.PathLike, prefixes: Mapping[str, str] | None = None) -> list[Entry]:
+def read_entries(
+    root: str | os.PathLike, prefixes: Mapping[str, str] | None = None
+) -> list[LabelledImage]:
     """Return the images of a segmentation dataset of either layout, as they stand in it.
 
     Args:

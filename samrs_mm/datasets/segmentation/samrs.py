@@ -6,8 +6,9 @@ from mmseg.registry import DATASETS
 
 from samrs_mm.core.classes import FAST_CLASSES, PALETTE, SIOR_CLASSES, SOTA_CLASSES
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.datasets.segmentation.image_index import DIOR_TRAINVAL, Entry, is_dior_trainval
+from samrs_mm.datasets.segmentation.image_index import DIOR_TRAINVAL, is_dior_trainval
 from samrs_mm.datasets.segmentation.tile_folder import TileFolderDataset
+from samrs_mm.formats.labelled_image import LabelledImage
 
 
 def _metainfo(classes: Sequence[str]) -> dict:
@@ -99,7 +100,7 @@ class SIORDataset(SAMRSDataset):
     def __init__(self, data_root: str = 'data/samrs/sior', source: str = 'sior', **kwargs):
         super().__init__(source=source, data_root=data_root, **kwargs)
 
-    def select(self, entries: list[Entry]) -> list[Entry]:
+    def select(self, entries: list[LabelledImage]) -> list[LabelledImage]:
         """As ``SAMRSDataset.select``, from the trainval images only."""
         return super().select([entry for entry in entries if is_dior_trainval(entry.scene)])
 

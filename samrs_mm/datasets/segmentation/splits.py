@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.resumable import ResumableFolder
-from samrs_mm.datasets.segmentation.image_index import Entry
+from samrs_mm.formats.labelled_image import LabelledImage
 
 TRAIN, VAL = 'train', 'val'
 RECORD = 'splits.json'
@@ -71,7 +71,7 @@ def rank(name: str, seed: int, salt: str = '') -> float:
     return int.from_bytes(digest[:7], 'big') / 2**56
 
 
-def split_by_scene(entries: Sequence[Entry], val: float, seed: int) -> dict[str, str]:
+def split_by_scene(entries: Sequence[LabelledImage], val: float, seed: int) -> dict[str, str]:
     """Return the side of each image by stem; a scene is on one side as a whole.
 
     A scene's side follows from its name and the seed alone.
@@ -97,7 +97,7 @@ def split_by_scene(entries: Sequence[Entry], val: float, seed: int) -> dict[str,
 
 
 def split_by_image(
-    entries: Sequence[Entry], val: float, seed: int, known: Mapping[str, str]
+    entries: Sequence[LabelledImage], val: float, seed: int, known: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the side of each image by stem, with exactly ``round((1 - val) * n)`` for training.
 
@@ -118,7 +118,7 @@ def split_by_image(
     return {stem: known.get(stem) or sides[stem] for stem in stems}
 
 
-def shared_scenes(entries: Sequence[Entry], sides: Mapping[str, str]) -> int:
+def shared_scenes(entries: Sequence[LabelledImage], sides: Mapping[str, str]) -> int:
     """Return the number of scenes that have images on both sides."""
     by_side = {
         side: {entry.scene for entry in entries if sides[entry.stem] == side}

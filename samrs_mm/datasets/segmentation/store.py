@@ -23,8 +23,9 @@ from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.images import file_sha256
 from samrs_mm.core.resumable import ResumableFolder
-from samrs_mm.datasets.segmentation.image_index import Entry, missing_files
+from samrs_mm.datasets.segmentation.image_index import missing_files
 from samrs_mm.datasets.transforms.pixels import FilePixels, StorePixels
+from samrs_mm.formats.labelled_image import LabelledImage
 
 ABOUT, MANIFEST, TILES = 'pack.json', 'pack.csv', 'tiles'
 _INDEX_HASH = 'index_sha256'
@@ -40,8 +41,8 @@ class Packed:
 
     Args:
         stem: Name of the tile, ``tiles/STEM.tif``.
-        scene: As in ``Entry``.
-        split: As in ``Entry``.
+        scene: As in ``LabelledImage``.
+        split: As in ``LabelledImage``.
         labelled: Number of label pixels that aren't 255.
         stamp: Sizes and times of the image and label files it was made from.
     """
@@ -107,10 +108,10 @@ class Store(ResumableFolder):
                         lines[row[0]] = Packed(*row[:3], int(row[3]), row[4])
         return lines
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[LabelledImage]:
         """Return the packed images, by stem."""
         return [
-            Entry(line.stem, image='', label='', scene=line.scene, split=line.split,
+            LabelledImage(line.stem, image='', label='', scene=line.scene, split=line.split,
                   labelled=line.labelled)
             for _, line in sorted(self.packed().items())
         ]  # fmt: skip
@@ -153,11 +154,13 @@ class Packer:
         workers: Threads; decoding and compressing run outside the interpreter's lock.
     """
 
-    def __init__(self, store: Store, entries: list[Entry], num_classes: int | None, workers: int):
+    def __init__(
+        self, store: Store, entries: list[LabelledImage], num_classes: int | None, workers: int
+    ):
         self.store, self.entries, self.num_classes = store, entries, num_classes
         self.workers = workers
 
-    def pending(self) -> list[Entry]:
+    def pending(self) -> list[LabelledImage]:
         """Return the images that aren't packed, or changed since."""
         done = self.store.packed()
         gone = set(missing_files(str(self.store.tile(entry.stem)) for entry in self.entries))
@@ -169,7 +172,9 @@ class Packer:
             or done[entry.stem].stamp != _stamp(entry)
         ]
 
-    def pack(self, entries: list[Entry], progress: Callable[[Iterable], Iterator]) -> list[str]:
+    def pack(
+        self, entries: list[LabelledImage], progress: Callable[[Iterable], Iterator]
+    ) -> list[str]:
         """Pack images, noting each as it is done.
 
         Returns:
@@ -195,7 +200,7 @@ class Packer:
         return list(filter(None, self._each(self._verify, self.entries, progress)))
 
     def _each(
-        self, work: Callable, entries: list[Entry], progress: Callable[[Iterable], Iterator]
+        self, work: Callable, entries: list[LabelledImage], progress: Callable[[Iterable], Iterator]
     ) -> Iterator:
         with ThreadPoolExecutor(self.workers) as pool:
             try:
@@ -203,7 +208,7 @@ class Packer:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _pack(self, entry: Entry) -> Packed | str:
+    def _pack(self, entry: LabelledImage) -> Packed | str:
         try:
             stamp, bands = _stamp(entry), self._read(entry)
         except SamrsError as error:
@@ -215,12 +220,12 @@ class Packer:
         labelled = int(np.count_nonzero(bands[3] != UNLABELLED))
         return Packed(entry.stem, entry.scene, entry.split, labelled, stamp)
 
-    def _read(self, entry: Entry) -> np.ndarray:
+    def _read(self, entry: LabelledImage) -> np.ndarray:
         with FilePixels(entry.image, entry.label, self.num_classes) as pixels:
             image, label = pixels.read(0, pixels.height, 0, pixels.width)
         return np.stack([image[..., 2], image[..., 1], image[..., 0], label])
 
-    def _verify(self, entry: Entry) -> str | None:
+    def _verify(self, entry: LabelledImage) -> str | None:
         try:
             with StorePixels(self.store.tile(entry.stem)) as tile:
                 image, label = tile.read(0, tile.height, 0, tile.width)
@@ -233,7 +238,7 @@ class Packer:
         return None
 
 
-def _stamp(entry: Entry) -> str:
+def _stamp(entry: LabelledImage) -> str:
     stats = []
     for path in (entry.image, entry.label):
         try:

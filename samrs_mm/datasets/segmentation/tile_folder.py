@@ -14,7 +14,6 @@ from tqdm import tqdm
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.segmentation.image_index import (
-    Entry,
     missing_files,
     read_annotated,
     read_meta,
@@ -24,6 +23,7 @@ from samrs_mm.datasets.segmentation.label_scan import CACHE, count_labelled
 from samrs_mm.datasets.segmentation.seeded import TakesSeeds
 from samrs_mm.datasets.segmentation.store import Store, index_sha256
 from samrs_mm.formats.annotated.folder import INDEX
+from samrs_mm.formats.labelled_image import LabelledImage
 
 
 @DATASETS.register_module()
@@ -168,7 +168,7 @@ class TileFolderDataset(TakesSeeds, BaseSegDataset):
         self._check_files(data_list)
         return data_list
 
-    def _entries(self) -> list[Entry]:
+    def _entries(self) -> list[LabelledImage]:
         root = Path(self.data_root)
         if self._meta and self._meta.get('partial'):
             self._warn(f'{root} is partial: only images that are annotated so far are used')
@@ -184,7 +184,7 @@ class TileFolderDataset(TakesSeeds, BaseSegDataset):
             all_labelled=self.ALL_LABELLED and not self.ann_file,
         )
 
-    def select(self, entries: list[Entry]) -> list[Entry]:
+    def select(self, entries: list[LabelledImage]) -> list[LabelledImage]:
         """Return the images that ``ann_file`` and ``splits`` ask for."""
         if self.splits is not None:
             entries = [entry for entry in entries if entry.split in self.splits]
@@ -227,7 +227,7 @@ class TileFolderDataset(TakesSeeds, BaseSegDataset):
                 raise RefusedError(f'{self.ann_file}: {name!r} is listed {times} times')
         return names
 
-    def _without_empty(self, entries: list[Entry]) -> list[Entry]:
+    def _without_empty(self, entries: list[LabelledImage]) -> list[LabelledImage]:
         unknown = {entry.stem: entry.label for entry in entries if entry.labelled is None}
         counts = {entry.stem: entry.labelled for entry in entries}
         if unknown:
@@ -244,7 +244,7 @@ class TileFolderDataset(TakesSeeds, BaseSegDataset):
             )
         return kept
 
-    def _data_info(self, entry: Entry) -> dict:
+    def _data_info(self, entry: LabelledImage) -> dict:
         files = dict(img_path=entry.image, seg_map_path=entry.label)
         if self.store:
             files = dict.fromkeys((*files, 'pack_path'), str(self.store.tile(entry.stem)))
