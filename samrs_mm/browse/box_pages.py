@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 
 from mmengine.config import Config
 
@@ -38,6 +39,8 @@ PROMPTED = (box_ops.OK, KEPT, EMPTY, FILTERED)
 class BoxSource(ABC):
     """Images with boxes, and the pages that show them; it is its own only source.
 
+    Subclasses have a ``draw_KIND(page, plain, boxes, classes)`` for each of ``kinds``.
+
     Args:
         name: Name of the dataset.
         classes: Class names.
@@ -52,7 +55,6 @@ class BoxSource(ABC):
         self, name: str, classes: Sequence[str], settings: Sequence[PromptSetting], side: int
     ):
         self.name, self.classes, self.settings, self.side = name, tuple(classes), settings, side
-        self.shorts = abbreviations(self.classes)
         self.sources = [self]
 
     @abstractmethod
@@ -61,7 +63,7 @@ class BoxSource(ABC):
 
     @abstractmethod
     def crop(self, name: str, bounds: Sequence[float] | None, side: int) -> Panel:
-        """Return an image, or what of it lies around ``bounds``."""
+        """Return an image, or what of it lies around ``bounds``, with nothing drawn on it."""
 
     @abstractmethod
     def mask(self, name: str, box: BoxEntry) -> MaskPart | None:
@@ -70,21 +72,6 @@ class BoxSource(ABC):
     @abstractmethod
     def note(self, boxes: list[BoxEntry]) -> str:
         """Return a line on the boxes of an image."""
-
-    @abstractmethod
-    def draw_masks(
-        self, page: Page, plain: Panel, boxes: list[BoxEntry], what: Collection[str],
-        classes: Collection[str],
-    ) -> None:  # fmt: skip
-        """Add the panels with masks that are asked for.
-
-        Args:
-            page: Gets the panels.
-            plain: The image.
-            boxes: The boxes to show.
-            what: Kinds of panels.
-            classes: Only these; empty takes all.
-        """
 
     def colour(self, label: int) -> Colour:
         """Return the bright colour of a class; the palette's vanish on photos."""
@@ -95,10 +82,9 @@ class BoxSource(ABC):
         found = []
         for box in self.boxes(name, PromptSetting('hbox')):
             if box.status in (box_ops.OK, KEPT):
-                x, y, width, height = box.bbox or (*box.prompt_box[:2], 0, 0)
+                x, y, width, height = box.bbox or (0, 0, 0, 0)
                 bounds = (x, y, x + width, y + height) if box.bbox else box.prompt_box
-                mask = partial(self.mask, name, box)
-                found.append(ImageObject(name, box.label, bounds, mask))
+                found.append(ImageObject(name, box.label, bounds, partial(self.mask, name, box)))
         return found
 
     def overview(self, name: str, side: int) -> Panel:
@@ -113,41 +99,56 @@ class BoxSource(ABC):
                 panel.mask(part, self.colour(box.label))
         return panel
 
+    def _wanted(
+        self, name: str, setting: PromptSetting, classes: Collection[str]
+    ) -> list[BoxEntry]:
+        boxes = self.boxes(name, setting)
+        return [box for box in boxes if not classes or box.category in classes]
+
     def page(self, name: str, what: Collection[str], classes: Collection[str]) -> Page | None:
-        """Return the page of an image; None if it has no box of the wanted classes."""
+        """Return the page of an image; None if it has no box of the wanted classes.
 
-        def wanted(setting: PromptSetting) -> list[BoxEntry]:
-            boxes = self.boxes(name, setting)
-            return [box for box in boxes if not classes or box.category in classes]
-
-        boxes = wanted(self.settings[0])
+        Args:
+            name: The image.
+            what: Those of ``kinds`` to draw.
+            classes: Only these; empty takes all.
+        """
+        boxes = self._wanted(name, self.settings[0], classes)
         if classes and not boxes:
             return None
-        plain = self.crop(name, None, self.side)
+        plain, page = self.crop(name, None, self.side), Page(name, self.note(boxes))
         plain.fine = plain.crowded([box.corners for box in boxes])
-        page = Page(name, self.note(boxes))
-        if 'boxes' in what:
-            self._draw_boxes(page, plain, boxes)
-        for setting in self.settings if 'prompts' in what else ():
+        for kind in self.kinds:
+            if kind in what:
+                getattr(self, f'draw_{kind}')(page, plain, boxes, classes)
+        return page
+
+    def draw_boxes(self, page: Page, plain: Panel, boxes: list[BoxEntry], _: object) -> None:
+        """Add a panel with the boxes by status or class."""
+        panel, statuses = plain.copy('boxes'), {box.status for box in boxes}
+        draw_boxes(panel, boxes, abbreviations(self.classes))
+        by_class = [box.label for box in boxes if box.status not in STATUS_COLOURS]
+        by_status = [
+            Swatch(status, colour, 'line' if status == KEPT else 'dashed')
+            for status, colour in STATUS_COLOURS.items()
+            if status in statuses
+        ]
+        page.add(panel, [*class_swatches(by_class, self.classes), *by_status])
+
+    def draw_prompts(
+        self, page: Page, plain: Panel, boxes: list[BoxEntry], classes: Collection[str]
+    ) -> None:
+        """Add a panel with the prompts of each setting."""
+        for setting in self.settings:
             panel = plain.copy(f'prompts: {prompt_name(setting)}')
-            prompted = [box for box in wanted(setting) if box.status in PROMPTED]
+            prompted = [
+                box for box in self._wanted(page.name, setting, classes) if box.status in PROMPTED
+            ]
             size = (round(side / plain.scale) for side in plain.picture.shape[1::-1])
             prompts = prompts_of_record(setting, prompted, *size)
             if prompts is not None:
                 draw_prompts(panel, prompts)
             page.add(panel, prompt_swatches(setting))
-        self.draw_masks(page, plain, boxes, what, classes)
-        return page
-
-    def _draw_boxes(self, page: Page, plain: Panel, boxes: list[BoxEntry]) -> None:
-        panel, statuses = plain.copy('boxes'), {box.status for box in boxes}
-        draw_boxes(panel, boxes, self.shorts)
-        by_class = [box.label for box in boxes if box.status not in STATUS_COLOURS]
-        page.add(panel, class_swatches(by_class, self.classes))
-        for status, colour in STATUS_COLOURS.items():
-            if status in statuses:
-                line = 'line' if status == KEPT else 'dashed'
-                page.swatches.append(Swatch(status, colour, line))
 
 
 class BoxBrowser(BoxSource):
@@ -192,21 +193,15 @@ class BoxBrowser(BoxSource):
             raise RefusedError(f'--split {split}: no image; splits here: {", ".join(known)}')
         self.names = list(self._tiles)
 
-    def _scene_size(self, name: str) -> tuple[int, int]:
-        """Return width and height of the scene of an image.
-
-        Raises:
-            ImageReadError: Its header can't be read.
-        """
-        return image_size(self.dataset.root / self.dataset.scenes[self._tiles[name].scene].image)
+    def _path(self, name: str) -> Path:
+        return self.dataset.root / self.dataset.scenes[self._tiles[name].scene].image
 
     def _inside(self, name: str) -> Window:
         """Return the window of the scene that an image shows, without padding."""
-        width, height = self._scene_size(name)
+        width, height = image_size(self._path(name))
         tile = self._tiles[name].window or Window(0, 0, width, height)
-        return Window(
-            tile.x, tile.y, min(tile.width, width - tile.x), min(tile.height, height - tile.y)
-        )
+        inside = min(tile.width, width - tile.x), min(tile.height, height - tile.y)
+        return Window(tile.x, tile.y, *inside)
 
     def size(self, name: str) -> tuple[int, int]:
         """Return width and height of an image in pixels, without padding."""
@@ -244,9 +239,8 @@ class BoxBrowser(BoxSource):
         """Return an image, or what of it lies around ``bounds``."""
         tile = self._inside(name)
         part = window_around(bounds, tile.width, tile.height)
-        path = self.dataset.root / self.dataset.scenes[self._tiles[name].scene].image
         window = Window(tile.x + part.x, tile.y + part.y, part.width, part.height)
-        panel = open_panel(SceneImage(path, stream=True), side, window)
+        panel = open_panel(SceneImage(self._path(name), stream=True), side, window)
         panel.origin = part.x, part.y  # points are those of the tile, not of the scene
         return panel
 
@@ -254,7 +248,7 @@ class BoxBrowser(BoxSource):
         """Return the part of a box's true mask that lies in an image, or None."""
         if not self.has_truth:
             return None
-        width, height = self._scene_size(name)
+        width, height = image_size(self._path(name))
         truth = self.dataset.ground_truth_of(self._tiles[name].scene).get(box.box_id)
         coded = masks.from_coco(truth, height, width)
         if coded is None:
@@ -270,18 +264,11 @@ class BoxBrowser(BoxSource):
         lost = [f', {counts[status]} {status}' for status in sorted(counts) if status != box_ops.OK]
         return f'{len(boxes)} boxes{"".join(lost)}' if boxes else 'no boxes'
 
-    def draw_masks(
-        self, page: Page, plain: Panel, boxes: list[BoxEntry], what: Collection[str],
-        classes: Collection[str],
-    ) -> None:  # fmt: skip
+    def draw_truth(self, page: Page, plain: Panel, boxes: list[BoxEntry], _: object) -> None:
         """Add a panel with the true masks."""
-        if 'truth' not in what:
-            return
-        panel, count = plain.copy(), 0
-        for box in boxes:
-            part = self.mask(page.name, box)
-            if part is not None:
-                panel.mask(part, class_colour(box.label))
-                count += 1
-        panel.caption = f'true masks: {count} of {len(boxes)} boxes have one'
+        parts = [(box, self.mask(page.name, box)) for box in boxes]
+        found = [(box, part) for box, part in parts if part is not None]
+        panel = plain.copy(f'true masks: {len(found)} of {len(boxes)} boxes have one')
+        for box, part in found:
+            panel.mask(part, class_colour(box.label))
         page.add(panel)

@@ -17,6 +17,7 @@ from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.datasets.segmentation.image_index import read_annotated, read_meta
 from samrs_mm.datasets.transforms.pixels import read_label
 from samrs_mm.drawing.colours import STATUS_COLOURS, class_colour
+from samrs_mm.drawing.overlays import draw_boxes
 from samrs_mm.drawing.panels import MaskPart, Panel, open_panel
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
@@ -110,25 +111,22 @@ class FolderBrowser(BoxSource):
         return f'{len(boxes)} boxes: {", ".join(texts)}'
 
     def draw_masks(
-        self, page: Page, plain: Panel, boxes: list[BoxEntry], what: Collection[str],
-        classes: Collection[str],
-    ) -> None:  # fmt: skip
+        self, page: Page, plain: Panel, boxes: list[BoxEntry], classes: Collection[str]
+    ) -> None:
         """Add a panel with the masks by instance, and one with the label map."""
-        if 'masks' in what:
-            panel = plain.copy('masks by instance, before overlap')
-            for number, box in enumerate(boxes):
-                lost = STATUS_COLOURS[box.status]
-                if box.segmentation:
-                    colour = lost if box.status == FILTERED else class_colour(number)
-                    panel.mask(masks.crop(box.segmentation), colour)
-                if box.status in (FILTERED, EMPTY):
-                    panel.polygon(box.corners, lost, dashed=True)
-            page.add(panel)
-            panel = plain.copy('label map by class')
-            labels = read_label(self.out.path(folder.SEMANTIC, page.name))
-            present = np.unique(labels[labels < len(self.classes)]).tolist()
-            shown = [label for label in present if not classes or self.classes[label] in classes]
-            labels[~np.isin(labels, shown)] = UNLABELLED
-            panel.labels(labels, self._colours())
-            page.add(panel, class_swatches(shown, self.classes))
+        panel = plain.copy('masks by instance, before overlap')
+        for number, box in enumerate(boxes):
+            if box.segmentation:
+                filtered = box.status == FILTERED
+                colour = STATUS_COLOURS[FILTERED] if filtered else class_colour(number)
+                panel.mask(masks.crop(box.segmentation), colour)
+        draw_boxes(panel, [box for box in boxes if box.status in (FILTERED, EMPTY)])
+        page.add(panel)
+        panel = plain.copy('label map by class')
+        labels = read_label(self.out.path(folder.SEMANTIC, page.name))
+        present = np.unique(labels[labels < len(self.classes)]).tolist()
+        shown = [label for label in present if not classes or self.classes[label] in classes]
+        labels[~np.isin(labels, shown)] = UNLABELLED
+        panel.labels(labels, self._colours())
+        page.add(panel, class_swatches(shown, self.classes))
         page.cover = len(page.panels) - 1

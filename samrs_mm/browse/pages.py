@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -33,27 +32,6 @@ class ImageObject:
     label: int
     bounds: Sequence[float]
     mask: Callable[[], MaskPart | None]
-
-
-class Source(Protocol):
-    """One dataset with classes of its own."""
-
-    name: str
-    classes: tuple[str, ...]
-    names: list[str]
-    """Names of all images, in an order that doesn't change."""
-
-    def colour(self, label: int) -> Colour:
-        """Return the RGB colour of a class."""
-
-    def objects(self, name: str) -> list[ImageObject]:
-        """Return the objects of an image."""
-
-    def crop(self, name: str, bounds: Sequence[float] | None, side: int) -> Panel:
-        """Return an image, or what of it lies around ``bounds``, with nothing drawn on it."""
-
-    def overview(self, name: str, side: int) -> Panel:
-        """Return an image with its masks, or its boxes if it has no masks."""
 
 
 @dataclass

@@ -10,22 +10,24 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 import cv2
 import numpy as np
 
-from samrs_mm.browse.box_pages import BoxBrowser
-from samrs_mm.browse.pages import ImageObject, Source, class_swatches, full_names
+from samrs_mm.browse.box_pages import BoxBrowser, BoxSource
+from samrs_mm.browse.pages import ImageObject, class_swatches, full_names
 from samrs_mm.browse.prompt_panels import (
     BASIC_SETTINGS,
     draw_prompts,
     prompt_name,
     prompts_of_record,
 )
+from samrs_mm.browse.sample_pages import LabelledSource
 from samrs_mm.core.boxes import OK, corners
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.drawing.layout import captioned, grid, key
 from samrs_mm.drawing.lettering import line, paste
-from samrs_mm.drawing.panels import Panel
+from samrs_mm.formats.annotated.record import BoxEntry
 
 _CELL, _PROMPT_CELL, _IMAGE, _NAME = 128, 220, 300, 230
+Source = BoxSource | LabelledSource
 Report = Callable[[SamrsError], None]
 
 
@@ -182,11 +184,13 @@ def prompt_sheet(
         if len(rows) == count:
             break
         try:
-            row = _prompt_row(browser, name, classes, rng)
+            boxes = browser.boxes(name, PromptSetting('rhbox'))
+            wanted = [not classes or box.category in classes for box in boxes]
+            good = [i for i, box in enumerate(boxes) if box.status == OK and wanted[i]]
+            if good:
+                rows.append(_prompt_row(browser, name, boxes, int(rng.choice(good))))
         except SamrsError as error:
             report(error)
-            continue
-        rows += [row] if row else []
     if not rows:
         return None
     body = grid([cell for row in rows for cell in row], len(rows[0]))
@@ -194,31 +198,18 @@ def prompt_sheet(
 
 
 def _prompt_row(
-    browser: BoxBrowser, name: str, classes: Collection[str], rng: np.random.Generator
+    browser: BoxBrowser, name: str, boxes: list[BoxEntry], chosen: int
 ) -> list[np.ndarray]:
-    boxes = browser.boxes(name, PromptSetting('rhbox'))
-    good = [
-        i
-        for i, box in enumerate(boxes)
-        if box.status == OK and (not classes or box.category in classes)
-    ]
-    if not good:
-        return []
-    chosen = int(rng.choice(good))
     box = boxes[chosen]
-    x0, y0, x1, y1 = box.prompt_box
-    around = (x1 - x0) / 4, (y1 - y0) / 4
-    bounds = (x0 - around[0], y0 - around[1], x1 + around[0], y1 + around[1])
-    plain, part = browser.crop(name, bounds, _PROMPT_CELL), browser.mask(name, box)
-    panels = [plain.copy(box.category)]
+    corner, opposite = np.reshape(box.prompt_box, (2, 2))
+    around = (opposite - corner) / 4
+    plain = browser.crop(name, [*corner - around, *opposite + around], _PROMPT_CELL)
+    panels, part = [plain.copy(box.category)], browser.mask(name, box)
     if part is not None:
         panels[0].mask(part, browser.colour(box.label))
     for setting in map(PromptSetting, BASIC_SETTINGS):
         panels.append(plain.copy(prompt_name(setting)))
         prompted = [browser.boxes(name, setting)[chosen]]
         draw_prompts(panels[-1], prompts_of_record(setting, prompted, *browser.size(name)))
-    return [_prompt_cell(panel) for panel in panels]
-
-
-def _prompt_cell(panel: Panel) -> np.ndarray:
-    return captioned(_squared(panel.picture, _PROMPT_CELL), panel.caption, 13)
+    cells = [(_squared(panel.picture, _PROMPT_CELL), panel.caption) for panel in panels]
+    return [captioned(picture, caption, 13) for picture, caption in cells]
