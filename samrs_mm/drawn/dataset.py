@@ -15,12 +15,9 @@ from samrs_mm.drawn.scenes import DOMAINS, draw_scene
 
 ANNOTATIONS, DESCRIPTION = 'annotations.json', 'samrs_mm demo data'
 HEADER = ('imagesource:demo', 'gsd:0.3')
-_KINDS = '|'.join(sorted({kind for domain in DOMAINS.values() for kind in domain.kinds}))
-_STARTS = {
-    re.compile(ANNOTATIONS): f'{{"info": {{"description": "{DESCRIPTION}"',
-    re.compile(rf'labelTxt/(?:{_KINDS})_\d{{3,}}\.txt'): HEADER[0],
-}
-_PICTURE = re.compile(rf'images/((?:{_KINDS})_\d{{3,}})\.png')
+_MARKS = (f'{{"info": {{"description": "{DESCRIPTION}"'.encode(), HEADER[0].encode())
+_KINDS = {kind for domain in DOMAINS.values() for kind in domain.kinds}
+_PICTURE = re.compile(rf'images/((?:{"|".join(sorted(_KINDS))})_\d{{3,}})\.png')
 
 
 class DrawnFolder(ResumableFolder):
@@ -37,18 +34,13 @@ class DrawnFolder(ResumableFolder):
         """Return the files that were not drawn: neither marked labels nor their pictures."""
         names = self.files()
         labels = {name for name in names if self._marked(name)}
-        pictures = {name: _PICTURE.fullmatch(name) for name in names - labels}
-        ours = {
-            name
-            for name, match in pictures.items()
-            if match and labels & {ANNOTATIONS, f'labelTxt/{match[1]}.txt'}
-        }
+        pictures = [match for match in map(_PICTURE.fullmatch, names) if match]
+        ours = {m[0] for m in pictures if labels & {ANNOTATIONS, f'labelTxt/{m[1]}.txt'}}
         return sorted(names - labels - ours)
 
     def _marked(self, name: str) -> bool:
-        starts = [start for pattern, start in _STARTS.items() if pattern.fullmatch(name)]
         with open(self.root / name, 'rb') as file:
-            return any(file.read(len(start)) == start.encode() for start in starts)
+            return file.read(100).startswith(_MARKS)
 
     def clear(self) -> None:
         """Make the folder, and delete what an earlier run drew.
@@ -69,27 +61,13 @@ def scene_names(scenes: int, domain: str = 'a') -> list[tuple[str, str]]:
     return [(f'{kind}_{turn:03d}', kind) for turn, kind in turns]
 
 
-def label_lines(objects: Collection[DrawnObject]) -> list[str]:
-    """Return the lines of a DOTA label file: two header lines, then one per object.
-
-    Coordinates have one decimal and may lie outside the picture, where its border cuts an object;
-    such objects are marked difficult.
-    """
-    lines = list(HEADER)
-    for item in objects:
-        numbers = ' '.join(f'{value:.1f}' for value in item.polygon.reshape(-1))
-        lines.append(f'{numbers} {item.category} {int(item.truncated)}')
-    return lines
+def _label_line(item: DrawnObject) -> str:
+    numbers = ' '.join(f'{value:.1f}' for value in item.polygon.reshape(-1))
+    return f'{numbers} {item.category} {int(item.truncated)}'
 
 
-def coco_annotation(item: DrawnObject, size: int) -> dict:
-    """Return an object's COCO annotation, without ids.
-
-    Returns:
-        ``bbox`` [x, y, w, h] of the visible mask (not of the oriented box), ``area`` in pixels,
-        ``rbox`` (the eight numbers of the label line) and ``segmentation``, compressed RLE of the
-        visible mask.
-    """
+def _annotation(item: DrawnObject, size: int) -> dict:
+    """Return a COCO annotation without ids; ``bbox`` is that of the visible mask."""
     segmentation = masks.encode(item.full_mask(size, size))
     return dict(
         bbox=[float(value) for value in masks.bbox(segmentation)],
@@ -110,8 +88,9 @@ def write_demo_dataset(
 ) -> Iterator[tuple[str, int]]:
     """Draw scenes and write them; the same arguments give the same bytes.
 
-    Files of an earlier call in the same folder are replaced, and removed where this call has none
-    of that name. COCO category ids follow the sorted class names that occur in the labels.
+    Files of an earlier call are deleted. Labels have one decimal and may lie outside the picture,
+    where its border cuts an object; such objects are marked difficult. COCO category ids follow the
+    sorted class names that occur.
 
     Args:
         out: Folder, made if needed.
@@ -136,15 +115,15 @@ def write_demo_dataset(
         scene = draw_scene(kind, size, rng, domain)
         # Labels first: they mark the picture as ours, should this run be cut off in between.
         if 'dota' in formats:
-            lines = ''.join(f'{line}\n' for line in label_lines(scene.objects))
-            (out / 'labelTxt' / f'{name}.txt').write_text(lines)
+            lines = [*HEADER, *map(_label_line, scene.objects)]
+            (out / 'labelTxt' / f'{name}.txt').write_text('\n'.join(lines) + '\n')
         pixels = cv2.imencode('.png', scene.image[..., ::-1])[1]
         (out / 'images' / f'{name}.png').write_bytes(pixels.tobytes())
         images.append(dict(id=index + 1, file_name=f'images/{name}.png', width=size, height=size))
         for line, item in enumerate(scene.objects, len(HEADER) + 1):
             ids = dict(id=len(annotations) + 1, image_id=index + 1, category=item.category)
-            ids['box_id'] = f'labelTxt/{name}.txt:{line}'
-            annotations.append(ids | coco_annotation(item, size))
+            box_id = f'labelTxt/{name}.txt:{line}'
+            annotations.append(dict(ids, box_id=box_id, **_annotation(item, size)))
         yield name, len(scene.objects)
     if 'coco' in formats:
         info = dict(description=DESCRIPTION, seed=seed, domain=domain)
