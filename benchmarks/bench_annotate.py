@@ -16,15 +16,14 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from samrs_mm.annotate.driver import Annotator
+from samrs_mm.annotate.driver import Annotator, LabelMapWriter, RecordWriter
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.annotate.samples import BoxPrompter, SampleStream, build_prompts
-from samrs_mm.annotate.writer import LabelMapWriter, RecordWriter
-from samrs_mm.core import compositing, masks
+from samrs_mm.core import masks
+from samrs_mm.core.atomic import dump
 from samrs_mm.core.boxes import geometry
 from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.core.quality import MaskFilters
-from samrs_mm.core.resumable import dump
 from samrs_mm.datasets.boxes import DOTABoxDataset
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.models.prompt_segmentors.box_fill import BoxFillSegmentor
@@ -76,8 +75,8 @@ def naive(plan: Plan, segmentor: object, setting: PromptSetting, out: Path) -> N
         prompts = build_prompts(setting, shapes, np.arange(len(shapes)), width, height)
         chunks = segmentor.decode(segmentor.encode([image])[0], prompts)
         coded = [masks.encode(mask) for chunk in chunks for mask in chunk.masks]
-        instances = [compositing.Instance(0, mask, masks.area(mask), None) for mask in coded]
-        semantic, _ = compositing.compose(instances, height, width, 'small_on_top')
+        instances = [masks.Instance(0, mask, masks.area(mask), None) for mask in coded]
+        semantic, _ = masks.compose(instances, height, width, 'small_on_top')
         cv2.imwrite(str(out / f'{scene.stem}.png'), semantic)
         (out / f'{scene.stem}.json').write_bytes(dump(dict(masks=coded)))
 

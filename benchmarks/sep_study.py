@@ -30,11 +30,10 @@ from matplotlib.ticker import NullFormatter
 from mmengine.config import Config
 
 from samrs_mm.cli import run_command
-from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.classes import UNLABELLED
-from samrs_mm.core.compositing import Instance, compose
 from samrs_mm.core.errors import RefusedError, SamrsError
-from samrs_mm.core.resumable import dump
+from samrs_mm.core.masks import Instance, compose
 from samrs_mm.datasets.segmentation.subsets import subset_name
 from samrs_mm.drawn.scenes import DOMAINS
 

@@ -7,7 +7,7 @@ import yaml
 from folders import ROOT
 
 from samrs_mm.cli import REQUIRED_KEYS, load_config
-from samrs_mm.core.compositing import check_policy
+from samrs_mm.core.masks import check_policy
 from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.core.tiling import TileSpec
 from samrs_mm.registry import BOX_DATASETS, PROMPT_SEGMENTORS

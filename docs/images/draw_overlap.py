@@ -11,8 +11,8 @@ import numpy as np
 
 from samrs_mm.core import masks
 from samrs_mm.core.classes import UNLABELLED
-from samrs_mm.core.compositing import OVERLAP_POLICIES, Instance, compose
 from samrs_mm.core.images import write_png
+from samrs_mm.core.masks import OVERLAP_POLICIES, Instance, compose
 from samrs_mm.drawing.colours import class_colour
 
 _HEIGHT, _WIDTH = 150, 220

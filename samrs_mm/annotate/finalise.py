@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from samrs_mm.annotate.plan import Plan, Tile
-from samrs_mm.core.atomic import atomic_write, open_atomic
+from samrs_mm.core.atomic import atomic_write, dump, open_atomic
 from samrs_mm.core.classes import palette_for
 from samrs_mm.core.errors import LabelReadError
-from samrs_mm.core.resumable import dump, signature_of
+from samrs_mm.core.resumable import signature_of
 from samrs_mm.formats.annotated import folder, ledger
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.ledger import LedgerRow

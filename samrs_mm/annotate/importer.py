@@ -12,13 +12,13 @@ import numpy as np
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core import masks
-from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.core.classes import SIOR_CLASSES, UnknownClassError
 from samrs_mm.core.errors import LabelReadError, SamrsError
 from samrs_mm.core.images import file_sha256, image_size, write_png
 from samrs_mm.core.parallel import ordered_map
-from samrs_mm.core.resumable import dump, signature_of
+from samrs_mm.core.resumable import signature_of
 from samrs_mm.datasets.boxes.released import SAMRSBoxDataset
 from samrs_mm.datasets.segmentation.image_index import is_dior_trainval, scene_of
 from samrs_mm.datasets.transforms.pixels import check_values, read_label

@@ -7,17 +7,17 @@ from typing import Any
 
 from mmengine.config import Config
 
-from samrs_mm.annotate.driver import Annotator
+from samrs_mm.annotate.driver import Annotator, LabelMapWriter, RecordWriter
 from samrs_mm.annotate.finalise import Finaliser
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.samples import BoxPrompter, SampleStream
 from samrs_mm.annotate.verify import Checker
-from samrs_mm.annotate.writer import LabelMapWriter, RecordWriter
-from samrs_mm.core.compositing import check_policy
+from samrs_mm.core.atomic import dump
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.masks import check_policy
 from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.core.quality import MaskFilters
-from samrs_mm.core.resumable import differences, dump, signature_of
+from samrs_mm.core.resumable import differences, signature_of
 from samrs_mm.core.tiling import TileSpec
 from samrs_mm.datasets.boxes.base import BoxDataset
 from samrs_mm.formats.annotated.folder import AnnotatedFolder

@@ -14,10 +14,11 @@ from samrs_mm.annotate.finalise import Finaliser, Totals
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.samples import Sample, SampleStream
 from samrs_mm.core import masks, quality
+from samrs_mm.core.atomic import dump
 from samrs_mm.core.boxes import OK
 from samrs_mm.core.images import SceneImage, file_sha256
 from samrs_mm.core.quality import MaskFilters
-from samrs_mm.core.resumable import differences, dump
+from samrs_mm.core.resumable import differences
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import EMPTY, FILTERED, KEPT, Record, RecordError

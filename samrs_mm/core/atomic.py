@@ -1,6 +1,7 @@
 """Files that are whole or not there, and lines likewise, whenever the process ends."""
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,3 +52,13 @@ def whole_lines(file: TextIO) -> list[str]:
     if half:
         file.truncate(sum(len(line.encode()) + 1 for line in lines))
     return lines
+
+
+def dump(data: Any) -> bytes:
+    """Return plain data as a line of JSON; equal input, equal bytes.
+
+    Raises:
+        ValueError: NaN or infinity, which JSON has not.
+    """
+    text = json.dumps(data, ensure_ascii=False, separators=(',', ':'), allow_nan=False)
+    return text.encode() + b'\n'

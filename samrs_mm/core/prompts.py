@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from samrs_mm.core.boxes import corners
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.masks import fill_polygon
 
@@ -94,6 +95,17 @@ class PromptBatch:
     def __len__(self) -> int:
         arrays = (self.boxes, self.points, self.regions, self.polygons)
         return next(len(array) for array in arrays if array is not None)
+
+    @property
+    def outlines(self) -> np.ndarray:
+        """Corners ``(N, 4, 2)`` of what a segmentor without point prompts looks at.
+
+        The oriented box of ``rbox``, else the mask prompt's region, else the box. A region and a
+        box of one setting are the same box; the region is unclipped.
+        """
+        if self.polygons is not None:
+            return self.polygons
+        return self.regions if self.regions is not None else corners(self.boxes)
 
     def __getitem__(self, part: slice) -> 'PromptBatch':
         """Return a run of the prompts, as numpy slices do."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from samrs_mm.core.atomic import atomic_write, temporary
+from samrs_mm.core.atomic import atomic_write, dump, temporary
 from samrs_mm.core.errors import RefusedError
 
 
@@ -172,16 +172,6 @@ class ResumableFolder:
             yield
         finally:
             os.close(handle)
-
-
-def dump(record: Any) -> bytes:
-    """Return plain data as a line of JSON; equal input, equal bytes.
-
-    Raises:
-        ValueError: NaN or infinity, which JSON has not.
-    """
-    text = json.dumps(record, ensure_ascii=False, separators=(',', ':'), allow_nan=False)
-    return text.encode() + b'\n'
 
 
 def signature_of(settings: dict[str, Any]) -> str:

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from samrs_mm.core.atomic import dump
 from samrs_mm.core.errors import LabelReadError
-from samrs_mm.core.resumable import dump
 from samrs_mm.formats.annotated.record import BoxEntry
 from samrs_mm.formats.json_stream import JsonStream
 

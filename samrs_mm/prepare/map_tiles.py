@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from samrs_mm.core import tiling
-from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import LabelReadError, SamrsError
 from samrs_mm.core.images import SceneImage, image_size, write_png
-from samrs_mm.core.resumable import ResumableFolder, dump
+from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.core.tiling import TileSpec, Window
 from samrs_mm.formats.scenes.scene_labels import ColourCode, LabelledScene
 from samrs_mm.formats.scenes.tile_index import META

@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 from folders import tree, write_dota
 
-from samrs_mm.annotate.driver import Annotator
+from samrs_mm.annotate.driver import Annotator, LabelMapWriter, RecordWriter
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.annotate.samples import BoxPrompter, SampleStream
-from samrs_mm.annotate.writer import LabelMapWriter, RecordWriter
 from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.core.quality import MaskFilters
 from samrs_mm.datasets.boxes import DOTABoxDataset

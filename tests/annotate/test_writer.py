@@ -4,9 +4,9 @@ import os
 import numpy as np
 import pytest
 
+from samrs_mm.annotate.driver import LabelMapWriter, RecordWriter
 from samrs_mm.annotate.plan import Tile
 from samrs_mm.annotate.samples import PromptedBoxes, Sample
-from samrs_mm.annotate.writer import LabelMapWriter, RecordWriter
 from samrs_mm.core import masks
 from samrs_mm.core.errors import SamrsError, describe
 from samrs_mm.core.masks import Mask

@@ -9,6 +9,8 @@ from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
 
 from samrs_mm.core import masks
+from samrs_mm.core.classes import UNLABELLED
+from samrs_mm.core.errors import RefusedError
 
 drawn = arrays(bool, st.tuples(st.integers(1, 24), st.integers(1, 24)))
 
@@ -196,3 +198,81 @@ def test_whole_pixels():
     expected = np.zeros((HEIGHT, WIDTH), bool)
     expected[5:8, 3:9] = True
     np.testing.assert_array_equal(mask, expected)
+
+
+ROWS, COLUMNS = 6, 8
+scores = st.none() | st.sampled_from([0.0, 0.25, 0.5, 1.0, 1.2])
+parts_drawn = st.lists(
+    st.tuples(st.integers(0, 254), arrays(bool, (ROWS, COLUMNS)), scores), max_size=6
+)
+
+
+def instance(label, mask, score=None):
+    return masks.Instance(label, masks.encode(mask), int(mask.sum()), score)
+
+
+def slowly_composed(parts, policy):
+    """Ask every pixel which of its masks wins: the later box where two are equal."""
+    labels = np.full((ROWS, COLUMNS), UNLABELLED)
+    visible = [0] * len(parts)
+    for y in range(ROWS):
+        for x in range(COLUMNS):
+            here = [k for k, (_, mask, _) in enumerate(parts) if mask[y, x]]
+            rank = {
+                'small_on_top': lambda k: (-parts[k][1].sum(), k),
+                'file_order': lambda k: (0, k),
+                'score': lambda k: (-1 if parts[k][2] is None else parts[k][2], k),
+            }[policy]
+            if here:
+                winner = max(here, key=rank)
+                labels[y, x] = parts[winner][0]
+                visible[winner] += 1
+    return labels, visible
+
+
+@pytest.mark.parametrize('policy', masks.OVERLAP_POLICIES)
+@given(parts=parts_drawn)
+def test_against_a_loop_over_pixels(policy, parts):
+    labels, visible = masks.compose([instance(*part) for part in parts], ROWS, COLUMNS, policy)
+    expected, seen = slowly_composed(parts, policy)
+    assert labels.dtype == np.uint8
+    np.testing.assert_array_equal(labels, expected)
+    assert visible == seen
+    assert all(type(area) is int for area in visible)
+
+
+def test_ties_go_to_the_later_box():
+    mask = np.ones((ROWS, COLUMNS), bool)
+    for policy in masks.OVERLAP_POLICIES:
+        equal = [instance(label, mask, 0.5) for label in (3, 1, 2)]
+        assert masks.paint_order(equal, policy) == [0, 1, 2]
+        labels, visible = masks.compose(equal, ROWS, COLUMNS, policy)
+        assert (labels == 2).all()
+        assert visible == [0, 0, ROWS * COLUMNS]
+
+
+def test_policies_differ_where_they_should():
+    big, small = np.ones((ROWS, COLUMNS), bool), np.zeros((ROWS, COLUMNS), bool)
+    small[2, 3] = True
+    parts = [instance(0, small, 0.9), instance(1, big, 0.1)]
+    winners = {p: masks.compose(parts, ROWS, COLUMNS, p)[0][2, 3] for p in masks.OVERLAP_POLICIES}
+    assert winners == dict(small_on_top=0, file_order=1, score=0)
+
+
+def test_nothing_is_unlabelled():
+    labels, visible = masks.compose([], ROWS, COLUMNS, 'score')
+    assert (labels == UNLABELLED).all()
+    assert visible == []
+
+
+def test_many_instances():
+    instances = [instance(k % 255, np.eye(40, dtype=bool)) for k in range(300)]
+    labels, visible = masks.compose(instances, 40, 40, 'file_order')
+    assert labels[0, 0] == 299 % 255
+    assert sum(visible) == visible[-1] == 40
+
+
+def test_unknown_policy():
+    assert masks.check_policy('score') == 'score'
+    with pytest.raises(RefusedError, match="overlap_policy 'big' is unknown; allowed: small_on_to"):
+        masks.check_policy('big')

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from samrs_mm.core.atomic import dump
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.resumable import ResumableFolder, differences, dump, signature_of
+from samrs_mm.core.resumable import ResumableFolder, differences, signature_of
 
 RECORD = dict(partial=True, settings=dict(size=64, pad=[0, 0, 0]))
 values = st.none() | st.booleans() | st.integers() | st.text(max_size=5)

@@ -9,7 +9,7 @@ import numpy as np
 from folders import load_tool
 from PIL import Image
 
-from samrs_mm.core import compositing, masks
+from samrs_mm.core import masks
 from samrs_mm.core.classes import palette_for
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import KEPT, BoxEntry, ImageEntry, Record
@@ -57,7 +57,7 @@ def write_folder(root: Path, prompt: str = 'hbox', policy: str = 'file_order') -
             boxes = [_box(i, name, drawn[name], prompt) for i, name in enumerate(names)]
             if len(names) == 2:
                 boxes += [_lost(3, 'empty'), _lost(4, 'filtered')]
-            semantic, _ = compositing.compose([b for b in boxes if b.segmentation], *SIZE, policy)
+            semantic, _ = masks.compose([b for b in boxes if b.segmentation], *SIZE, policy)
             Image.fromarray(semantic).save(out.path('semantic', stem))
             scene = stem.split('__')[0]
             about = dict(path=f'images/{scene}.png', scene=scene, split=None, offset=[0, 0])

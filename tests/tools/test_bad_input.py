@@ -1,6 +1,7 @@
 """Bad input gets one clear line, is named in the ledger or refused, and harms nothing else."""
 
 import csv
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -146,6 +147,34 @@ def test_a_mended_image_is_done_by_the_next_run(annotate, dota, tmp_path):
     image.write_bytes(good)
     assert annotate(*BOX_FILL) == 0
     assert tree(tmp_path / 'out') == tree(tmp_path / 'whole')
+
+
+def test_verify_says_sound_only_where_it_returns_0(annotate, dota, capsys):
+    (dota / 'labelTxt/P0001.txt').write_text('10 10 40 10 40 30 10 thirty ship 0\n')
+    assert annotate(*BOX_FILL) == 1
+    capsys.readouterr()
+    assert annotate(*BOX_FILL, '--verify') == 1
+    said = capsys.readouterr().out
+    assert 'sound' not in said
+    assert 'verify: 5 images, 0 problems; 1 ledger rows name what could not be read' in said
+
+
+@pytest.mark.parametrize('damage', ['no error', 'half'])
+def test_a_damaged_failure_record_is_named_with_its_cure(annotate, dota, tmp_path, capsys, damage):
+    image = dota / 'images/P0001.png'
+    image.write_bytes(image.read_bytes()[:900])
+    assert annotate(*BOX_FILL) == 1
+    path = tmp_path / 'out/failed/P0001.json'
+    record = json.loads(path.read_text())
+    del record['error']
+    path.write_text(json.dumps(record) if damage == 'no error' else path.read_text()[:40])
+    capsys.readouterr()
+    assert annotate(*BOX_FILL, '--finalise') == 1
+    said = capsys.readouterr().err
+    (line,) = [line for line in said.splitlines() if str(path) in line]
+    assert line.startswith(f'does not reconcile: {path}: ')
+    assert line.endswith('; delete it and run again')
+    assert {row['status'] for row in ledger(tmp_path / 'out')} == {'kept', 'pending'}
 
 
 def test_out_is_not_writable(annotate, tmp_path, capsys):

@@ -18,8 +18,8 @@ from samrs_mm.annotate import importer
 from samrs_mm.core import masks
 from samrs_mm.core.classes import SIOR_CLASSES, SOTA_CLASSES
 from samrs_mm.datasets.segmentation.samrs import SAMRSDataset, SIORDataset
-from samrs_mm.formats.annotated import records
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.formats.annotated.record import Record
 
 TOOL = load_tool('dataset_converters/import_samrs')
 
@@ -89,19 +89,19 @@ def test_what_is_written(tmp_path, capsys):
     root = write_release(tmp_path / 'sota', entries)
     assert run(root, '--out', tmp_path / 'out') == 0
     out = AnnotatedFolder(tmp_path / 'out')
-    record = records.load(out.path('instances', 'P0001_0000'))
-    assert record['image']['path'] == 'images/P0001_0000.png'
-    assert record['image']['scene'] == 'P0001'
-    assert record['image']['offset'] is None
-    assert record['image']['notes'] == []
-    first, second = record['boxes']
-    assert first['box_id'] == 'hbox_segs_init/ins/P0001_0000.pkl:0'
-    assert first['category'] == 'small-vehicle'
-    assert first['polygon'] == [[-3, 4], [70, 4], [70, 20], [-3, 20]]
-    assert first['prompt_box'] == [0, 4, 64, 20]
-    assert first['scene_polygon'] is None
-    assert 0 < first['visible_area'] <= first['area'] == shapes()['box'].sum()
-    assert second['components'] == 1
+    record = Record.load(out.path('instances', 'P0001_0000'))
+    assert record.image.path == 'images/P0001_0000.png'
+    assert record.image.scene == 'P0001'
+    assert record.image.offset is None
+    assert record.image.notes == []
+    first, second = record.boxes
+    assert first.box_id == 'hbox_segs_init/ins/P0001_0000.pkl:0'
+    assert first.category == 'small-vehicle'
+    assert first.polygon == [[-3, 4], [70, 4], [70, 20], [-3, 20]]
+    assert first.prompt_box == [0, 4, 64, 20]
+    assert first.scene_polygon is None
+    assert 0 < first.visible_area <= first.area == shapes()['box'].sum()
+    assert second.components == 1
     meta = json.loads(out.meta.read_bytes())
     assert meta['classes'] == list(SOTA_CLASSES)
     assert meta['partial'] is False
@@ -140,12 +140,12 @@ def test_defects_of_the_release(tmp_path, capsys):
     assert f'defect   2 {importer.GRAY}' in told
     out = AnnotatedFolder(tmp_path / 'out')
     assert out.path('semantic', 'P0001_0000').read_bytes() == gray.read_bytes()
-    boxes = records.load(out.path('instances', 'P0001_0000'))['boxes']
-    assert [box['status'] for box in boxes] == ['kept', 'empty', 'kept', 'kept', 'kept']
-    assert [box['category_id'] - 1 for box in boxes] == [0, 5, 4, 7, 2]
-    assert boxes[0]['category'] == 'large-vehicle'
-    assert boxes[3]['area'] == shapes()['ring'].sum()
-    assert boxes[1]['reason'] == 'the released mask is empty'
+    boxes = Record.load(out.path('instances', 'P0001_0000')).boxes
+    assert [box.status for box in boxes] == ['kept', 'empty', 'kept', 'kept', 'kept']
+    assert [box.label for box in boxes] == [0, 5, 4, 7, 2]
+    assert boxes[0].category == 'large-vehicle'
+    assert boxes[3].area == shapes()['ring'].sum()
+    assert boxes[1].reason == 'the released mask is empty'
     # a second run takes the counts from the records
     assert run(root, '--out', tmp_path / 'out', '--subset', 'sota') == 0
     assert f'defect   2 {importer.GRAY}' in capsys.readouterr().out
@@ -160,9 +160,9 @@ def test_without_label_maps_they_are_made(tmp_path, capsys):
     labels = np.array(Image.open(tmp_path / 'out/semantic/00001.png'))
     expected = np.where(shapes()['blob'], 4, np.where(shapes()['box'], 3, 255))
     np.testing.assert_array_equal(labels, expected)
-    record = records.load(AnnotatedFolder(tmp_path / 'out').path('instances', '00001'))
-    assert record['image']['split'] == 'trainval'
-    assert record['boxes'][0]['scene_polygon'] == record['boxes'][0]['polygon']
+    record = Record.load(AnnotatedFolder(tmp_path / 'out').path('instances', '00001'))
+    assert record.image.split == 'trainval'
+    assert record.boxes[0].scene_polygon == record.boxes[0].polygon
     assert len(SIORDataset(str(tmp_path / 'out'), pipeline=[])) == 1
     assert json.loads((tmp_path / 'out/meta.json').read_bytes())['classes'] == list(SIOR_CLASSES)
 

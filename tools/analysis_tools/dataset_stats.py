@@ -11,9 +11,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from samrs_mm.cli import run_command, whole_number
-from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.classes import NAMED_CLASSES
-from samrs_mm.core.resumable import dump
 from samrs_mm.statistics.dataset_stats import DatasetStats
 from samrs_mm.statistics.figures import write_figures
 from samrs_mm.statistics.readers import read_stats

@@ -5,9 +5,8 @@ import sys
 from pathlib import Path
 
 from samrs_mm.cli import progress, run_command
-from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.resumable import dump
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.boxes.box_folders import LABELS, class_names, collect, find, parser_of
 

@@ -14,8 +14,8 @@ from samrs_mm.annotate.finalise import Finaliser, Totals
 from samrs_mm.annotate.importer import ReleasedImporter
 from samrs_mm.cli import progress, run_command, whole_number
 from samrs_mm.core.classes import NAMED_CLASSES
-from samrs_mm.core.compositing import check_policy
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.masks import check_policy
 from samrs_mm.datasets.boxes.released import SAMRSBoxDataset
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 

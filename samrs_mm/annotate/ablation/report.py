@@ -22,9 +22,8 @@ from samrs_mm.annotate.ablation.scores import (
     score,
 )
 from samrs_mm.annotate.plan import Plan
-from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.prompts import SETTINGS, PromptSetting
-from samrs_mm.core.resumable import dump
 from samrs_mm.drawing.figure_text import verbatim
 from samrs_mm.evaluation import bootstrap
 from samrs_mm.evaluation.mask_ap import SIZES, average_precision

@@ -21,18 +21,17 @@ from samrs_mm.annotate.ablation.scores import (
     SegmentorRun,
     SettingResult,
 )
-from samrs_mm.annotate.driver import Annotator, RunResult
+from samrs_mm.annotate.driver import Annotator, Masks, RecordWriter, RunResult
 from samrs_mm.annotate.job import Progress
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.samples import Sample, SampleStream, prompt_boxes
-from samrs_mm.annotate.writer import Masks, RecordWriter
 from samrs_mm.cli import read_config
 from samrs_mm.core import masks as mask_ops
-from samrs_mm.core.atomic import temporary
+from samrs_mm.core.atomic import dump, temporary
 from samrs_mm.core.boxes import BoxGeometry, BoxLabel
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.prompts import SETTINGS, PromptSetting
-from samrs_mm.core.resumable import ResumableFolder, dump
+from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.datasets.boxes.base import BoxDataset
 from samrs_mm.evaluation.mask_overlap import MaskRegion, boundary_width
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor

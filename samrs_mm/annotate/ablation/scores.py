@@ -50,12 +50,6 @@ COLUMNS = (
 _COUNTS = ('intersection', 'union', 'boundary_intersection', 'boundary_union')
 
 
-class AblationFolder(AnnotatedFolder):
-    """Where one segmentor's records lie: ``instances/STEM.json``, ``failed/`` and ``meta.json``."""
-
-    kinds = (folder.INSTANCES, folder.FAILED)
-
-
 @dataclass(slots=True)
 class SettingResult(Entry):
     """A prompt setting's mask of one box against the true one, in pixels.
@@ -175,6 +169,13 @@ class AblationRecord(Record):
     def fail(self, error: str) -> None:
         """Make this the record of a failure; it has no boxes."""
         self.error, self.boxes = error, []
+
+
+class AblationFolder(AnnotatedFolder):
+    """Where one segmentor's records lie: ``instances/STEM.json``, ``failed/`` and ``meta.json``."""
+
+    kinds = (folder.INSTANCES, folder.FAILED)
+    record_type = AblationRecord
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 from samrs_mm.core.atomic import temporary
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.resumable import ResumableFolder, signature_of
-from samrs_mm.formats.annotated import records
+from samrs_mm.formats.annotated.record import Record, RecordError
 
 IMAGES, SEMANTIC, INSTANCES, FAILED = 'images', 'semantic', 'instances', 'failed'
 SHOW, REPORT, PACKED = 'show', 'report', 'packed'
@@ -33,6 +33,8 @@ class AnnotatedFolder(ResumableFolder):
 
     kinds = (SEMANTIC, INSTANCES, FAILED)
     """Sub-folders that are made at once."""
+    record_type = Record
+    """What ``instances`` and ``failed`` hold."""
 
     if_other = 'use the same, another --out, or --restart to start over'
 
@@ -140,8 +142,8 @@ class AnnotatedFolder(ResumableFolder):
         stems = set()
         for kind in (INSTANCES, FAILED):
             for stem in self._stems(kind):
-                with contextlib.suppress(records.RecordError):
-                    records.load(self.path(kind, stem))
+                with contextlib.suppress(RecordError):
+                    self.record_type.load(self.path(kind, stem))
                     stems.add(stem)
         return stems
 

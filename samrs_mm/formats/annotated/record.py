@@ -13,11 +13,10 @@ from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from samrs_mm.core import compositing, masks
-from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core import masks
+from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.quality import MaskFilters, measure
-from samrs_mm.core.resumable import dump
 
 FORMAT = 2
 """Version of the folder's format; part of the signature."""
@@ -45,11 +44,7 @@ class Entry:
 
     @classmethod
     def from_json(cls, value: Any, place: str) -> Self:
-        """Make an entry of what JSON holds.
-
-        Args:
-            value: The parsed JSON.
-            place: Where it stands in the record, for messages.
+        """Make an entry of parsed JSON; ``place`` says in messages where it stands.
 
         Raises:
             ValueError: Not an object with exactly the entry's keys, or a value of another type.
@@ -70,11 +65,7 @@ class Entry:
         return entry
 
     def check(self, place: str) -> None:
-        """Check what the types don't say.
-
-        Raises:
-            ValueError: A value that can't be.
-        """
+        """Raise a ValueError where a value can't be, though its type is right."""
 
 
 @cache
@@ -211,33 +202,23 @@ class BoxEntry(Entry):
             raise ValueError(f'{place}.category_id is {self.category_id}; expected 1 or more')
         if self.status not in (*BOX_STATUSES, FAILED):
             raise ValueError(f'{place}.status is {self.status!r:.40}; not a status of a box')
-        for name, length in (('prompt_box', 4), ('bbox', 4)):
+        for name in ('prompt_box', 'bbox'):
             value = getattr(self, name)
-            if value is not None and len(value) != length:
-                raise ValueError(f'{place}.{name} is {value!r:.40}; expected {length} numbers')
+            if value is not None and len(value) != 4:
+                raise ValueError(f'{place}.{name} is {value!r:.40}; expected 4 numbers')
         for name in ('polygon', 'scene_polygon'):
             for point in getattr(self, name) or ():
                 if not isinstance(point, list) or len(point) != 2:
                     raise ValueError(f'{place}.{name} holds {point!r:.40}; expected x, y')
 
     def check_masks(self, size: list[int], place: str) -> None:
-        """Check what is going to be decoded.
-
-        Args:
-            size: Height and width of the image in pixels.
-            place: Where the entry stands in the record, for messages.
-
-        Raises:
-            ValueError: A mask whose runs don't fill that size.
-        """
+        """Check what is going to be decoded; see ``check_mask``."""
         check_mask(self.segmentation, size, f'{place}.segmentation')
 
     def enter_mask(self, mask: masks.Mask, empty: str) -> None:
-        """Give the box its mask with all measures: the box is kept, or empty without a pixel.
+        """Give the box its mask, of the image's size, with all measures: the box is kept.
 
-        Args:
-            mask: The mask, of the image's size.
-            empty: The reason if the mask has no pixel.
+        Without a pixel it is empty, with ``empty`` as the reason.
         """
         self.score, self.stability = mask.score, mask.stability
         self.area = masks.area(mask.segmentation)
@@ -262,7 +243,16 @@ class BoxEntry(Entry):
 
 
 def check_mask(segmentation: dict | None, size: list[int], place: str) -> None:
-    """Check a mask of a record; see ``BoxEntry.check_masks``."""
+    """Check a mask of a record.
+
+    Args:
+        segmentation: The mask; None is sound.
+        size: Height and width of the image in pixels.
+        place: Where the mask stands in the record, for messages.
+
+    Raises:
+        ValueError: Its runs don't fill that size.
+    """
     if segmentation is None:
         return
     try:
@@ -318,8 +308,7 @@ class Record:
             raise RecordError(f'{path}: cannot read the record: {error.strerror}') from error
         except ValueError as error:
             raise RecordError(f'{path}: not a JSON record: {error}{CURE}') from error
-        keys = {'image', 'signature', 'boxes'}
-        if not isinstance(data, dict) or not keys <= data.keys():
+        if not isinstance(data, dict) or not {'image', 'signature', 'boxes'} <= data.keys():
             raise RecordError(f'{path}: not a record of this tool (image, signature, boxes){CURE}')
         try:
             return cls._from_json(data)
@@ -331,18 +320,12 @@ class Record:
         unknown = data.keys() - {'image', 'signature', 'boxes', 'error'}
         if unknown:
             raise ValueError(f'unknown key {min(unknown)!r}')
-        signature, boxes, error = data['signature'], data['boxes'], data.get('error')
-        for name, value, kind in (
-            ('signature', signature, str), ('boxes', boxes, list), ('error', error, str | NoneType)
-        ):  # fmt: skip
-            if not isinstance(value, kind):
-                raise ValueError(f'{name} is {value!r:.40}')
-        return cls(
-            cls.image_type.from_json(data['image'], 'image'),
-            signature,
-            [cls.box_type.from_json(box, f'boxes[{i}]') for i, box in enumerate(boxes)],
-            error,
-        )
+        for name, kind in dict(signature=str, boxes=list, error=str | NoneType).items():
+            if not isinstance(data.get(name), kind):
+                raise ValueError(f'{name} is {data.get(name)!r:.40}')
+        image = cls.image_type.from_json(data['image'], 'image')
+        boxes = [cls.box_type.from_json(box, f'boxes[{i}]') for i, box in enumerate(data['boxes'])]
+        return cls(image, data['signature'], boxes, data.get('error'))
 
     @classmethod
     def load_checked(cls, path: Path) -> Self:
@@ -374,11 +357,8 @@ class Record:
 
     def dump(self) -> bytes:
         """Return the record as JSON; equal records, equal bytes."""
-        data = dict(
-            image=self.image.as_dict(),
-            signature=self.signature,
-            boxes=[box.as_dict() for box in self.boxes],
-        )
+        boxes = [box.as_dict() for box in self.boxes]
+        data = dict(image=self.image.as_dict(), signature=self.signature, boxes=boxes)
         return dump(data if self.error is None else data | dict(error=self.error))
 
     def write(self, path: Path) -> None:
@@ -403,16 +383,13 @@ class Record:
                 box.visible_area = 0
 
     def paint(self, policy: str) -> np.ndarray:
-        """Paint the kept masks and set their visible areas.
-
-        Args:
-            policy: One of ``compositing.OVERLAP_POLICIES``.
+        """Paint the kept masks by an overlap policy and set their visible areas.
 
         Returns:
             The label map ``(H, W)`` uint8, 255 where no mask is.
         """
         kept = [box for box in self.kept if box.segmentation is not None]
-        labels, visible = compositing.compose(kept, self.image.height, self.image.width, policy)
+        labels, visible = masks.compose(kept, self.image.height, self.image.width, policy)
         for box, pixels in zip(kept, visible, strict=True):
             box.visible_area = pixels
         return labels

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from samrs_mm.core.boxes import corners
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
 
 
@@ -50,7 +49,7 @@ class PromptSegmentor(ABC):
                 return [image.shape[:2] for image in images]
 
             def decode(self, encoded, prompts):
-                for outline in prompt_outlines(prompts):
+                for outline in prompts.outlines:
                     centre = outline.mean(axis=0)
                     core = centre + (outline - centre) * self.scale
                     yield MaskChunk(fill_polygon(core, *encoded)[None])
@@ -111,20 +110,6 @@ class PromptSegmentor(ABC):
             encoded: What ``encode`` returned for the image.
             prompts: At least one prompt, of a setting that is supported.
         """
-
-
-def prompt_outlines(prompts: PromptBatch) -> np.ndarray:
-    """Return the corners ``(N, 4, 2)`` of what a segmentor without point prompts looks at.
-
-    The oriented box of ``rbox``, else the mask prompt's region, else the box. A region and a box
-    of one setting are the same box; the region is unclipped.
-
-    Args:
-        prompts: Prompts with a box or a region.
-    """
-    if prompts.polygons is not None:
-        return prompts.polygons
-    return prompts.regions if prompts.regions is not None else corners(prompts.boxes)
 
 
 def why_no_point(setting: PromptSetting) -> str | None:

@@ -10,7 +10,6 @@ from samrs_mm.core.prompts import PromptBatch, PromptSetting
 from samrs_mm.models.prompt_segmentors.base import (
     MaskChunk,
     PromptSegmentor,
-    prompt_outlines,
     why_no_point,
 )
 from samrs_mm.registry import PROMPT_SEGMENTORS
@@ -35,5 +34,5 @@ class BoxFillSegmentor(PromptSegmentor):
 
     def decode(self, encoded: tuple[int, int], prompts: PromptBatch) -> Iterator[MaskChunk]:
         """Yield one mask at a time, rasterised by COCO's rule; no scores."""
-        for outline in prompt_outlines(prompts):
+        for outline in prompts.outlines:
             yield MaskChunk(fill_polygon(outline, *encoded)[None])

@@ -18,7 +18,6 @@ from samrs_mm.core.prompts import PromptBatch, PromptSetting
 from samrs_mm.models.prompt_segmentors.base import (
     MaskChunk,
     PromptSegmentor,
-    prompt_outlines,
     why_no_point,
 )
 from samrs_mm.registry import PROMPT_SEGMENTORS
@@ -105,7 +104,7 @@ class GrabCutSegmentor(PromptSegmentor):
     def decode(self, encoded: np.ndarray, prompts: PromptBatch) -> Iterator[MaskChunk]:
         """Yield one mask at a time; no scores."""
         height, width = encoded.shape[:2]
-        outlines = prompt_outlines(prompts)
+        outlines = prompts.outlines
         core = self.core
         if core is None:
             oriented = 'rbox' in (prompts.setting.box, prompts.setting.mask)

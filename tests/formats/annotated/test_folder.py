@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.resumable import dump, signature_of
+from samrs_mm.core.resumable import signature_of
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.formats.annotated.record import Record
 
 SETTINGS = dict(format=1, prompt='hbox', tile=None)
 
@@ -22,7 +23,9 @@ def out(tmp_path) -> AnnotatedFolder:
 def put(out: AnnotatedFolder, kind: str, stem: str, data: bytes | None = None) -> Path:
     path = out.path(kind, stem)
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(data or dump(dict(image={}, signature='s', boxes=[])))
+    image = dict(path='a.png', scene='a', split=None, offset=None)
+    record = Record.of_image(**image, width=1, height=1, sha256=None, notes=[])
+    path.write_bytes(data or record.dump())
     return path
 
 

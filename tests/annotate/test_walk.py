@@ -1,0 +1,74 @@
+"""The way of one box from its label line to the ledger: how many files it visits."""
+
+import csv
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from folders import CONFIG, ROOT, load_tool, write_dota
+
+MOST = 18
+"""Files that a reader opens to follow one box; it should get less, and must not get more."""
+
+
+class Walk:
+    """Notes the files whose functions are called for the image and its box.
+
+    What runs once before, between and after (flags, config, classes, plan) is left out: the walk
+    goes from the reading of the scene's labels to the end of the driver's loop, and through the
+    writing of the set-level files.
+    """
+
+    def __init__(self):
+        self.visits: list[str] = []
+        self.all: set[str] = set()
+        self.walking = False
+
+    def __call__(self, frame, event, _) -> None:
+        code = frame.f_code
+        if not code.co_filename.startswith((f'{ROOT}/samrs_mm/', f'{ROOT}/tools/')):
+            return
+        name = str(Path(code.co_filename).relative_to(ROOT))
+        if event == 'call' and code.co_qualname in ('SampleStream._scene', 'Finaliser._stream'):
+            self.walking = True
+        if event == 'return' and code.co_qualname in ('Annotator.run', 'Finaliser._stream'):
+            self.walking = False
+        self.all.add(name)
+        if event == 'call' and self.walking and self.visits[-1:] != [name]:
+            self.visits.append(name)
+
+    @property
+    def files(self) -> list[str]:
+        """In order of the first visit."""
+        return list(dict.fromkeys(self.visits))
+
+
+@pytest.fixture
+def walk(tmp_path):
+    """Annotate one image with one box by GrabCut."""
+    data = write_dota(tmp_path / 'data', scenes=2)
+    for path in data.glob('*/P0001.*'):
+        path.unlink()
+    label = data / 'labelTxt/P0000.txt'
+    label.write_text(label.read_text().splitlines()[0])
+    main = load_tool('sam_annotate').main
+    argv = [CONFIG, '--data-root', str(data), '--out', str(tmp_path / 'out'), '--workers', '0']
+    found = Walk()
+    threading.setprofile(found)
+    sys.setprofile(found)
+    try:
+        assert main(argv) == 0
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    (row,) = csv.DictReader((tmp_path / 'out/ledger.csv').open())
+    assert row['status'] == 'kept'
+    return found
+
+
+def test_one_box_visits_few_files(walk):
+    print(f'\none box: {len(walk.files)} files, {len(walk.visits)} changes of file')
+    print(*walk.files, sep='\n')
+    print('the whole run:', len(walk.all), 'files;', *sorted(walk.all - set(walk.files)))
+    assert len(walk.files) <= MOST, walk.files
