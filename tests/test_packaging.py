@@ -73,8 +73,8 @@ def test_wheel_holds_the_package_and_its_mim_folder_only(wheel, checkout):
     }
     expected = {
         str(path.relative_to(checkout))
-        for path in checkout.joinpath('samrs_mm').rglob('*.py')
-        if '.mim' not in path.parts
+        for path in checkout.joinpath('samrs_mm').rglob('*')
+        if path.suffix in ('.py', '.yml') and '.mim' not in path.parts
     }
     for part in ('configs', 'tools'):
         expected |= {
@@ -83,6 +83,7 @@ def test_wheel_holds_the_package_and_its_mim_folder_only(wheel, checkout):
             if path.is_file()
         }
     assert 'samrs_mm/.mim/tools/sam_annotate.py' in expected
+    assert 'samrs_mm/evaluation/paper/paper.yml' in expected
     assert {name for name in names if name.endswith(('.py', '.yml', '.md', '.sh'))} == {
         *expected,
         'samrs_mm/.mim/model-index.yml',

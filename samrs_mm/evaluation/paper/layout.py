@@ -127,7 +127,7 @@ def _few_samples_rows(printed: PaperTable, results: Mapping[str, Result]) -> lis
             ]
         for who, (before, after) in values.items():
             both = zip(before, after, strict=True)
-            gains = [None if None in pair else pair[1] - pair[0] for pair in both]
+            gains = [None if old is None or new is None else new - old for old, new in both]
             rows.append(('', '', 'Δ', who, *_texts(gains, '+'), ''))
     return rows
 

@@ -36,7 +36,7 @@ def with_tables(readme: str, models: Sequence[Model]) -> str:
         few = _tiles in columns.values()
         chosen = [model for model in models if ('Training Tiles' in model['Metadata']) == few]
         header = [*columns, *printed.values(), 'here']
-        rows = [_cells(number, model) for model in chosen]
+        rows = [[*_cells(number, model)] for model in chosen]
         return f'{match[1]}{markdown([header, *rows])}{match[3]}'
 
     return BLOCK.sub(filled, readme)

@@ -109,18 +109,19 @@ def _convert_one(
 
     new, result, reasons, ruled = name, tensor, [], False
     for rules in stages:
-        rule, match = first_match(new, rules)
-        if rule is None:
+        found = first_match(new, rules)
+        if found is None:
             continue
-        ruled = True
+        ruled, (rule, match) = True, found
         if rule.target is None:
             return row(DROPPED, rule.reason), None
+        before, new = new, match.expand(rule.target)
         if rule.change:
-            result = rule.change(result, new, state)
+            changed = rule.change(result, before, state)
+            if changed is None:
+                return row(RENAMED, rule.reason, new), None
+            result = changed
             reasons.append(rule.reason)
-        new = match.expand(rule.target)
-        if result is None:
-            return row(RENAMED, rule.reason, new), None
     if new not in wanted if wanted is not None else not ruled:
         return row(LEFT_OVER, 'not of this model'), None
     size = tuple(result.shape) if wanted is None else wanted[new]
@@ -133,12 +134,12 @@ def _convert_one(
     return row(RESIZED, ', '.join(reasons), new), resized
 
 
-def first_match(name: str, rules: Iterable[Rule]) -> tuple[Rule | None, re.Match[str] | None]:
-    """Return the first rule for a name, and its match; None and None without one."""
+def first_match(name: str, rules: Iterable[Rule]) -> tuple[Rule, re.Match[str]] | None:
+    """Return the first rule for a name, and its match; None without one."""
     for rule in rules:
         if match := re.fullmatch(rule.pattern, name):
             return rule, match
-    return None, None
+    return None
 
 
 def _missing_rows(wanted: Shapes, found: State, fresh: Mapping[str, str]) -> Iterator[Row]:
@@ -192,10 +193,13 @@ def fit_pos_embed(pos_embed: Tensor, shape: Sequence[int]) -> Tensor | None:
         grids that are not square, or a class token that is not in ``pos_embed``.
     """
     given, needed = position_grid(pos_embed.shape), position_grid(shape)
-    if None in (given, needed) or pos_embed.shape[2] != shape[2] or given[0] < needed[0]:
+    if given is None or needed is None or pos_embed.shape[2] != shape[2]:
         return None
-    token, grid = pos_embed[:, : needed[0]], pos_embed[:, given[0] :]
-    return torch.cat([token, resize_pos_embed(grid, (needed[1], needed[1]))], dim=1)
+    (given_tokens, _), (tokens, side) = given, needed
+    if given_tokens < tokens:
+        return None
+    token, grid = pos_embed[:, :tokens], pos_embed[:, given_tokens:]
+    return torch.cat([token, resize_pos_embed(grid, (side, side))], dim=1)
 
 
 def position_grid(shape: Sequence[int]) -> tuple[int, int] | None:

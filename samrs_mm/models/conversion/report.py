@@ -68,7 +68,7 @@ def collapse(names: Iterable[str]) -> list[str]:
         Patterns that together stand for exactly these names, in the order of their first ones.
     """
     order = {name: number for number, name in enumerate(names)}
-    patterns = {tuple((part,) for part in name.split('.')) for name in order}
+    patterns: set[Pattern] = {tuple((part,) for part in name.split('.')) for name in order}
     before = None
     while before != len(patterns):
         before = len(patterns)
@@ -83,7 +83,8 @@ def collapse(names: Iterable[str]) -> list[str]:
 
 def _merge(patterns: set[Pattern], position: int) -> set[Pattern]:
     """Join the patterns that are equal but for one part."""
-    merged, shorter = {}, set()
+    merged: dict[tuple[Pattern, Pattern], set[str]] = {}
+    shorter = set()
     for pattern in patterns:
         if len(pattern) <= position:
             shorter.add(pattern)
@@ -102,7 +103,7 @@ def _by_number(part: str) -> tuple[int, str]:
 
 def _braces(parts: tuple[str, ...]) -> str:
     """Write alternatives, runs of numbers as ``0-3``."""
-    runs = []
+    runs: list[list[str]] = []
     for part in parts:
         if runs and part.isdecimal() and runs[-1][-1] == str(int(part) - 1):
             runs[-1].append(part)

@@ -205,9 +205,8 @@ def _find_network(
 
 
 def _renamed(name: str, rules: Iterable[Rule]) -> str:
-    kept = (rule for rule in rules if rule.target)
-    rule, match = first_match(name, kept)
-    return match.expand(rule.target) if match else name
+    found = first_match(name, (rule for rule in rules if rule.target))
+    return found[1].expand(found[0].target or '') if found else name
 
 
 def _dead_rows(converted: Iterable[str], network: str) -> Iterator[Row]:

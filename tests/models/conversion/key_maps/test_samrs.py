@@ -4,8 +4,8 @@ from samrs_mm.models.conversion.rules import Rule
 
 
 def renamed(name, rules):
-    rule, match = first_match(name, rules)
-    return match.expand(rule.target) if rule and rule.target else None
+    found = first_match(name, rules)
+    return found[1].expand(found[0].target) if found and found[0].target else None
 
 
 def test_names_of_whole_models_go_there_and_back():
