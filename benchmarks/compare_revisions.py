@@ -89,11 +89,15 @@ def content(path: Path) -> object:
         state = state.get('state_dict', state)
         return {name: value.numpy().tobytes() for name, value in state.items()}
     data = path.read_bytes()
-    if path.name == 'scalars.json':
+    if path.name == 'scalars.json' or re.fullmatch(r'\d{8}_\d{6}\.json', path.name):
         rows = [json.loads(line) for line in data.splitlines()]
         return [{k: v for k, v in row.items() if k not in TIMES} for row in rows]
     if path.name == 'meta.json':
         return {k: v for k, v in json.loads(data).items() if k != 'versions'}
+    if path.name == 'predictions.json':  # a checkpoint's bytes hold the time it was written
+        return re.sub(rb'"checkpoint":"\w+"', b'', data)
+    if path.name == 'pack.csv':  # the last column holds times of files
+        return [line.rpartition(b',')[0] for line in data.splitlines()]
     if path.parent.name == 'said':
         return re.sub(r'\d+([.:]\d+)* (s|ms|MB|min)\b|\d{8}_\d{6}|^.* - mmengine - .*$', '_',
                       data.decode(), flags=re.MULTILINE)  # fmt: skip
@@ -146,6 +150,7 @@ def main() -> int:
             ['git', 'archive', args.base], cwd=ROOT, capture_output=True, check=True
         )
         subprocess.run(['tar', '-x', '-C', base], input=archive.stdout, check=True)
+    shutil.rmtree(top / 'after', ignore_errors=True)
     commands = {name: COMMANDS[name] for name in args.only or COMMANDS}
     if args.scenes:
         data.mkdir(exist_ok=True)
