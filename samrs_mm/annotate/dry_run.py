@@ -12,6 +12,7 @@ from samrs_mm.core import masks, tiling
 from samrs_mm.core.boxes import geometry
 from samrs_mm.core.errors import ImageReadError, LabelReadError
 from samrs_mm.core.images import image_size
+from samrs_mm.datasets.boxes.circumscribed import circumscribed_geometry
 from samrs_mm.formats.annotated import ledger
 
 _LABEL_FRACTION = 0.02
@@ -40,6 +41,7 @@ class Speed:
 
 def box_statuses(job: AnnotationJob, progress: Progress = iter) -> Counter:
     """Return how many (box, image) pairs would be prompted (``ok``) or not, and why not."""
+    measure = circumscribed_geometry if job.setting.circumscribed else geometry
     counts: Counter = Counter()
     for index in progress(range(len(job.dataset))):
         scene = job.dataset.scenes[index]
@@ -54,7 +56,7 @@ def box_statuses(job: AnnotationJob, progress: Progress = iter) -> Counter:
             counts[ledger.UNREADABLE] += 1
             continue
         counts[ledger.NO_LABEL] += scene.label is None
-        shapes = geometry(labels.boxes)
+        shapes = measure(labels.boxes)
         windows = [tiling.Window(0, 0, width, height)]
         rows = [np.arange(len(shapes))]
         if job.tile is not None:

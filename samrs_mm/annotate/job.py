@@ -20,6 +20,7 @@ from samrs_mm.core.quality import MaskFilters
 from samrs_mm.core.resumable import differences, signature_of
 from samrs_mm.core.tiling import TileSpec
 from samrs_mm.datasets.boxes.base import BoxDataset
+from samrs_mm.datasets.boxes.circumscribed import need_mmrotate
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import FORMAT
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
@@ -51,6 +52,7 @@ class AnnotationJob:
         reason = self.segmentor.unsupported(self.setting)
         if reason:
             raise RefusedError(f'prompt {self.setting.name!r}: {reason}')
+        need_mmrotate(self.setting)
         self.filters = MaskFilters.from_config(config.get('filters'))
         _need_measures(self.filters, self.segmentor)
         root = Path(config.data_root).resolve()

@@ -14,6 +14,7 @@ from samrs_mm.core.classes import ClassTable
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.images import SceneImage, file_sha256, write_png
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
+from samrs_mm.datasets.boxes.circumscribed import circumscribed_geometry
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import BoxEntry, Record
@@ -123,6 +124,8 @@ class Prompter(Protocol):
     """Enters the boxes of a tile into its record and prompts them."""
 
     record_type: type[Record]
+    circumscribed: bool
+    """Whether it needs RH-Boxes."""
 
     def prompt(
         self, sample: Sample, labels: Sequence[BoxLabel], shapes: BoxGeometry,
@@ -150,6 +153,7 @@ class BoxPrompter:
 
     def __init__(self, setting: PromptSetting, table: ClassTable):
         self.setting, self.table = setting, table
+        self.circumscribed = setting.circumscribed
 
     def prompt(
         self, sample: Sample, labels: Sequence[BoxLabel], shapes: BoxGeometry,
@@ -258,7 +262,7 @@ class SampleStream:
         path = self.dataset.root / self.dataset.scenes[scene].image
         image = SceneImage(path)
         digest = file_sha256(path)
-        shapes = geometry(labels)
+        shapes = (circumscribed_geometry if self.prompter.circumscribed else geometry)(labels)
         rows = [np.arange(len(shapes))]
         if group[0].window is not None:
             windows = [tile.window for tile in group]

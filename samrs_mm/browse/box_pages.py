@@ -25,6 +25,7 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage, image_size
 from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.core.tiling import TileSpec, Window
+from samrs_mm.datasets.boxes.circumscribed import circumscribed_geometry, need_mmrotate
 from samrs_mm.drawing.colours import STATUS_COLOURS, Colour, class_colour
 from samrs_mm.drawing.layout import Swatch
 from samrs_mm.drawing.overlays import draw_boxes
@@ -174,6 +175,8 @@ class BoxBrowser(BoxSource):
         progress: Progress = iter,
     ):
         settings = [PromptSetting.parse(name) for name in prompts or [config.prompt]]
+        for setting in settings:
+            need_mmrotate(setting)
         entry = dict(config.dataset, data_root=config.data_root)
         options = getattr(BOX_DATASETS.get(entry['type']), 'truth_options', None)
         self.dataset = build(BOX_DATASETS, entry | dict(options or {}), 'dataset')
@@ -217,7 +220,7 @@ class BoxBrowser(BoxSource):
         """
         tile, window = self._tiles[name], self._inside(name)
         labels = self.dataset.labels(tile.scene).boxes
-        shapes = geometry(labels)
+        shapes = (circumscribed_geometry if setting.circumscribed else geometry)(labels)
         if tile.window:
             rows = tiling.assign(shapes.polygons, [tile.window], self.plan.spec.iof)[0]
             labels, shapes = [labels[row] for row in rows], shapes[rows]

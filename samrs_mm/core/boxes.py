@@ -47,67 +47,60 @@ class BoxGeometry:
         hboxes: H-Boxes ``(N, 4)`` x0, y0, x1, y1: annotated, else around the R-Box.
         polygons: Corners of the R-Boxes ``(N, 4, 2)``: annotated, else those of the H-Box.
         centres: Centres of the R-Boxes ``(N, 2)``.
-        rhboxes: RH-Boxes ``(N, 4)``: around the R-Box, else the H-Box.
+        rhboxes: RH-Boxes ``(N, 4)``: around the R-Box, else the H-Box; None if not asked for.
     """
 
     hboxes: np.ndarray
     polygons: np.ndarray
     centres: np.ndarray
-    rhboxes: np.ndarray
+    rhboxes: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.hboxes)
 
     def __getitem__(self, rows: np.ndarray) -> 'BoxGeometry':
         """Return the boxes at some rows, as numpy indexing does."""
-        return BoxGeometry(
-            self.hboxes[rows], self.polygons[rows], self.centres[rows], self.rhboxes[rows]
-        )
+        rhboxes = None if self.rhboxes is None else self.rhboxes[rows]
+        return BoxGeometry(self.hboxes[rows], self.polygons[rows], self.centres[rows], rhboxes)
 
     def shifted(self, dx: float, dy: float) -> 'BoxGeometry':
         """Return the boxes moved by ``dx, dy`` pixels, as into a tile."""
         step = np.array([dx, dy], float)
         twice = np.tile(step, 2)
-        return BoxGeometry(
-            self.hboxes + twice, self.polygons + step, self.centres + step, self.rhboxes + twice
-        )
+        rhboxes = None if self.rhboxes is None else self.rhboxes + twice
+        return BoxGeometry(self.hboxes + twice, self.polygons + step, self.centres + step, rhboxes)
 
 
 def geometry(labels: Sequence[BoxLabel]) -> BoxGeometry:
-    """Return N labels of one image as arrays.
-
-    RH-Boxes are those of mmrotate's ``QuadriBoxes`` and ``RotatedBoxes``. Polygons give them
-    straight: through centre, size and angle they would move by up to 15 px.
-    """
+    """Return N labels of one image as arrays, without RH-Boxes."""
     hboxes, polygons = np.full((len(labels), 4), np.nan), np.full((len(labels), 4, 2), np.nan)
-    rhboxes, centres = np.full((len(labels), 4), np.nan), np.full((len(labels), 2), np.nan)
+    centres = np.full((len(labels), 2), np.nan)
 
-    rows, values = _select(labels, lambda label: label.polygon)
+    rows, values = select(labels, lambda label: label.polygon)
     if rows:
         polygons[rows], centres[rows] = values, values.mean(axis=1)
-        hboxes[rows] = rhboxes[rows] = bounding_boxes(values)
+        hboxes[rows] = bounding_boxes(values)
 
-    rows, values = _select(labels, lambda label: label.rotated if label.polygon is None else None)
+    rows, values = select(labels, lambda label: label.rotated if label.polygon is None else None)
     if rows:
         polygons[rows], centres[rows] = rotated_corners(values), values[:, :2]
-        hboxes[rows], rhboxes[rows] = bounding_boxes(polygons[rows]), rotated_bounds(values)
+        hboxes[rows] = bounding_boxes(polygons[rows])
 
-    rows, values = _select(labels, lambda label: label.hbox)
+    rows, values = select(labels, lambda label: label.hbox)
     if rows:
         hboxes[rows] = values
 
-    rows, values = _select(labels, lambda label: label.hbox if _is_horizontal(label) else None)
+    rows, values = select(labels, lambda label: label.hbox if _is_horizontal(label) else None)
     if rows:
-        polygons[rows], rhboxes[rows] = corners(values), values
-        centres[rows] = (values[:, :2] + values[:, 2:]) / 2
-    return BoxGeometry(hboxes, polygons, centres, rhboxes)
+        polygons[rows], centres[rows] = corners(values), (values[:, :2] + values[:, 2:]) / 2
+    return BoxGeometry(hboxes, polygons, centres)
 
 
 def _is_horizontal(label: BoxLabel) -> bool:
     return label.polygon is None and label.rotated is None
 
 
-def _select(
+def select(
     labels: Sequence[BoxLabel], form: Callable[[BoxLabel], np.ndarray | None]
 ) -> tuple[list[int], np.ndarray]:
     """Return the rows of the labels that have a form, and its values, stacked."""
@@ -130,26 +123,13 @@ def rotated_corners(rotated: np.ndarray) -> np.ndarray:
 
     In the order of mmrotate's ``rbox2qbox``.
     """
-    centres, (across, along) = rotated[:, :2], _half_axes(rotated)
-    signs = ((1, 1), (1, -1), (-1, -1), (-1, 1))
-    return np.stack([centres + i * across + j * along for i, j in signs], axis=1)
-
-
-def rotated_bounds(rotated: np.ndarray) -> np.ndarray:
-    """Return the H-Boxes ``(N, 4)`` around boxes ``(N, 5)``, as mmrotate's ``rbox2hbox`` does."""
-    across, along = _half_axes(rotated)
-    reach = np.abs(across) + np.abs(along)
-    return np.concatenate([rotated[:, :2] - reach, rotated[:, :2] + reach], axis=1)
-
-
-def _half_axes(rotated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the vectors ``(N, 2)`` from the centre to the middle of a side of length h, of w."""
-    width, height, angle = rotated[:, 2:].T
+    centres, (width, height, angle) = rotated[:, :2], rotated[:, 2:].T
     with np.errstate(invalid='ignore'):  # an infinite angle gives NaN
         cos, sin = np.cos(angle), np.sin(angle)
         across = np.stack([width / 2 * cos, width / 2 * sin], axis=1)
         along = np.stack([-height / 2 * sin, height / 2 * cos], axis=1)
-    return across, along
+    signs = ((1, 1), (1, -1), (-1, -1), (-1, 1))
+    return np.stack([centres + i * across + j * along for i, j in signs], axis=1)
 
 
 def clip(hboxes: np.ndarray, width: int, height: int) -> np.ndarray:

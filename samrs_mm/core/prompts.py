@@ -67,6 +67,11 @@ class PromptSetting:
         return 'cp' in self.parts
 
     @property
+    def circumscribed(self) -> bool:
+        """Whether the setting looks at the RH-Box, the upright box around the R-Box."""
+        return 'rhbox' in (self.box, self.mask)
+
+    @property
     def oriented(self) -> bool:
         """Whether the setting looks at the R-Box; then the centre point is the R-Box's."""
         return any(p.startswith('r') for p in self.parts)

@@ -24,6 +24,8 @@ from samrs_mm.cli import (
 )
 from samrs_mm.core.classes import ClassTable, UnknownClassError
 from samrs_mm.core.errors import RefusedError, SamrsError
+from samrs_mm.core.prompts import PromptSetting
+from samrs_mm.datasets.boxes.circumscribed import no_mmrotate
 from samrs_mm.drawing.layout import grid
 from samrs_mm.engine.run_config import load_run_config
 
@@ -166,6 +168,10 @@ class Browsing:
             if sheet is not None:
                 self.out.write(f'images_{source.name}', sheet)
         if isinstance(browser, BoxBrowser):
+            reason = no_mmrotate(PromptSetting('rhbox'))
+            if reason:
+                print(f'prompts.jpg is left out: {reason}')
+                return
             sheet = prompt_sheet(browser, number, seed, classes, self._report)
             if sheet is not None:
                 self.out.write('prompts', sheet)

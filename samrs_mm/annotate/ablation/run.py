@@ -33,6 +33,7 @@ from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.prompts import SETTINGS, PromptSetting
 from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.datasets.boxes.base import BoxDataset
+from samrs_mm.datasets.boxes.circumscribed import no_mmrotate
 from samrs_mm.evaluation.mask_overlap import MaskRegion, boundary_width
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
 from samrs_mm.registry import BOX_DATASETS, PROMPT_SEGMENTORS, build
@@ -61,6 +62,7 @@ class TruthPrompter:
 
     def __init__(self, settings: Sequence[PromptSetting], dataset: BoxDataset):
         self.settings, self.dataset = settings, dataset
+        self.circumscribed = any(setting.circumscribed for setting in settings)
 
     def prompt(
         self, sample: Sample, labels: Sequence[BoxLabel], shapes: BoxGeometry,
@@ -280,7 +282,8 @@ def _reasons(segmentor: PromptSegmentor) -> dict[str, str]:
     """
     reasons = {}
     for name in SETTINGS:
-        reason = segmentor.unsupported(PromptSetting(name))
+        setting = PromptSetting(name)
+        reason = segmentor.unsupported(setting) or no_mmrotate(setting)
         if reason is not None:
             reasons[name] = reason
     if len(reasons) == len(SETTINGS):
