@@ -4,13 +4,16 @@ from folders import write_dota
 
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.annotate.samples import BoxPrompter, SampleStream, build_prompts, enclosing_boxes
-from samrs_mm.core.boxes import BoxLabel, geometry
+from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.core.prompts import SETTINGS, PromptSetting
 from samrs_mm.core.tiling import TileSpec
 from samrs_mm.datasets.boxes import DOTABoxDataset
+from samrs_mm.datasets.boxes.circumscribed import circumscribed_geometry
 
 DIAMOND = np.array([[20.0, -10], [50, 20], [20, 50], [-10, 20]])
-SHAPES = geometry([BoxLabel('a:1', 'ship', hbox=np.array([5.0, 6, 31, 80]), polygon=DIAMOND)])
+SHAPES = circumscribed_geometry(
+    [BoxLabel('a:1', 'ship', hbox=np.array([5.0, 6, 31, 80]), polygon=DIAMOND)]
+)
 
 
 @pytest.mark.parametrize('name', SETTINGS)

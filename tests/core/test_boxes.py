@@ -2,7 +2,6 @@ import warnings
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -68,7 +67,7 @@ def test_clip():
         ([INF, INF, INF, INF], boxes.DEGENERATE, 'infinite'),
     ],
 )
-def test_fates(box, expected, words):
+def test_box_statuses(box, expected, words):
     result, reason = status_of(box)
     assert result == expected
     assert words in reason
@@ -96,7 +95,6 @@ def label(hbox=None, polygon=None, rotated=None):
 def test_horizontal_label():
     shapes = boxes.geometry([label(hbox=[1, 2, 9, 12])])
     np.testing.assert_array_equal(shapes.hboxes, [[1, 2, 9, 12]])
-    np.testing.assert_array_equal(shapes.rhboxes, [[1, 2, 9, 12]])
     np.testing.assert_array_equal(shapes.polygons, [[[1, 2], [9, 2], [9, 12], [1, 12]]])
     np.testing.assert_array_equal(shapes.centres, [[5, 7]])
 
@@ -104,7 +102,6 @@ def test_horizontal_label():
 def test_polygon_label():
     shapes = boxes.geometry([label(polygon=QUAD)])
     np.testing.assert_array_equal(shapes.hboxes, [[2, 0, 30, 20]])
-    np.testing.assert_array_equal(shapes.rhboxes, [[2, 0, 30, 20]])
     np.testing.assert_array_equal(shapes.polygons, [QUAD])
     np.testing.assert_array_equal(shapes.centres, [[17.5, 11.25]])
 
@@ -116,7 +113,6 @@ def test_rotated_label():
     expected = {(55, 50), (61, 42), (45, 30), (39, 38)}
     assert {tuple(np.round(corner, 9)) for corner in shapes.polygons[0]} == expected
     np.testing.assert_allclose(shapes.hboxes, [[39, 30, 61, 50]])
-    np.testing.assert_allclose(shapes.rhboxes, [[39, 30, 61, 50]])
     np.testing.assert_array_equal(shapes.centres, [[50, 40]])
 
 
@@ -126,14 +122,13 @@ def test_positive_angles_turn_the_long_side_down_on_the_right():
     assert (right[:, 1] > 0).all()
 
 
-def test_annotated_hbox_wins_over_the_bounds_but_not_over_the_rhbox():
+def test_annotated_hbox_wins_over_the_bounds():
     both = [
         label(hbox=[0, 0, 40, 40], polygon=QUAD),
         label(hbox=[0, 0, 40, 40], rotated=[20, 20, 10, 4, 0]),
     ]
     shapes = boxes.geometry(both)
     np.testing.assert_array_equal(shapes.hboxes, [[0, 0, 40, 40]] * 2)
-    np.testing.assert_allclose(shapes.rhboxes, [[2, 0, 30, 20], [15, 18, 25, 22]])
     np.testing.assert_allclose(shapes.centres, [[17.5, 11.25], [20, 20]])
 
 
@@ -148,7 +143,7 @@ def test_mixed_labels_keep_their_order():
     assert len(shapes) == 4
     for row, one in enumerate(labels):
         alone = boxes.geometry([one])
-        for name in ('hboxes', 'polygons', 'centres', 'rhboxes'):
+        for name in ('hboxes', 'polygons', 'centres'):
             np.testing.assert_array_equal(getattr(shapes, name)[row], getattr(alone, name)[0])
 
 
@@ -158,7 +153,7 @@ def test_no_labels():
     assert shapes.hboxes.shape == (0, 4)
     assert shapes.polygons.shape == (0, 4, 2)
     assert shapes.centres.shape == (0, 2)
-    assert shapes.rhboxes.shape == (0, 4)
+    assert shapes.rhboxes is None
 
 
 def test_nan_stays_nan_without_a_warning():
@@ -171,7 +166,7 @@ def test_nan_stays_nan_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         shapes = boxes.geometry(labels)
-    for values in (shapes.hboxes, shapes.rhboxes, shapes.polygons):
+    for values in (shapes.hboxes, shapes.polygons):
         np.testing.assert_array_equal(
             np.isnan(values.reshape(4, -1)).any(axis=1), [True, True, True, False]
         )
@@ -183,55 +178,10 @@ def test_cutting_and_shifting():
     np.testing.assert_array_equal(shapes.hboxes, [[-7, 9, -5, 11], [-8, 5, 20, 25]])
     np.testing.assert_array_equal(shapes.polygons[1], np.add(QUAD, [-10, 5]))
     np.testing.assert_array_equal(shapes.centres[0], [-6, 10])
-    np.testing.assert_array_equal(shapes.rhboxes, shapes.hboxes)
 
 
 def test_infinite_sides_and_angles_give_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         shapes = boxes.geometry([label(rotated=[5, 5, 2, 1, np.inf])])
-    assert np.isnan(shapes.rhboxes).all()
-
-
-def test_conversions_are_those_of_mmrotate():
-    """But for the last bit of a sine."""
-    try:
-        structures = mmrotate_boxes()
-    except ImportError as error:
-        pytest.skip(f'no mmrotate: {error}')
-    rng = np.random.default_rng(0)
-    centres, sides = rng.uniform(-50, 20_000, (500, 2)), rng.uniform(0, 900, (500, 2))
-    rotated = np.concatenate([centres, sides, rng.uniform(-1.6, 1.6, (500, 1))], 1)
-    theirs = structures.RotatedBoxes(torch.from_numpy(rotated))
-    expected = theirs.convert_to('qbox').tensor.numpy().reshape(-1, 4, 2)
-    np.testing.assert_allclose(boxes.rotated_corners(rotated), expected, rtol=0, atol=1e-11)
-    expected = theirs.convert_to('hbox').tensor.numpy()
-    np.testing.assert_allclose(boxes.rotated_bounds(rotated), expected, rtol=0, atol=1e-11)
-    quads = rng.uniform(-50, 20_000, (500, 8))
-    theirs = structures.QuadriBoxes(torch.from_numpy(quads))
-    np.testing.assert_array_equal(
-        boxes.bounding_boxes(quads.reshape(-1, 4, 2)), theirs.convert_to('hbox').tensor.numpy()
-    )
-
-
-@given(
-    arrays(np.float64, st.tuples(st.integers(1, 4), st.just(4), st.just(2)), elements=coordinates)
-)
-def test_rh_box_of_a_polygon_is_exactly_its_bounding_box(polygons):
-    shapes = boxes.geometry([label(polygon=polygon) for polygon in polygons])
-    np.testing.assert_array_equal(shapes.rhboxes[:, :2], polygons.min(axis=1))
-    np.testing.assert_array_equal(shapes.rhboxes[:, 2:], polygons.max(axis=1))
-    np.testing.assert_array_equal(shapes.rhboxes, shapes.hboxes)
-
-
-@given(
-    centre=st.tuples(coordinates, coordinates),
-    size=st.tuples(st.floats(0, 1e4), st.floats(0, 1e4)),
-    angle=st.floats(-np.pi / 2, np.pi / 2),
-)
-def test_rh_box_of_a_rotated_box_encloses_its_corners(centre, size, angle):
-    shapes = boxes.geometry([label(rotated=[*centre, *size, angle])])
-    np.testing.assert_allclose(shapes.rhboxes, shapes.hboxes, atol=1e-6)
-    np.testing.assert_allclose(shapes.polygons.mean(axis=1), [centre], atol=1e-6)
-    sides = np.linalg.norm(np.diff(shapes.polygons[0], axis=0), axis=1)
-    np.testing.assert_allclose(sides[:2], size[::-1], atol=1e-6)
+    assert np.isnan(shapes.hboxes).all()
