@@ -136,6 +136,8 @@ install_mmcv() { # FLAVOUR
 check_result() {
     "$python" -m pip check && "$python" - <<'EOF'
 import mmcv.ops, mmdet, mmseg, segment_anything, torch, torchvision
+from samrs_mm.compat import mmrotate_boxes
+mmrotate_boxes()
 print(f'torch {torch.__version__}, GPU: {torch.cuda.is_available()}, mmcv {mmcv.__version__}, mmseg {mmseg.__version__}, mmdet {mmdet.__version__}')
 EOF
 }

@@ -86,7 +86,7 @@ def test_rooms_import_only_what_lies_below_them(module):
 def test_quirky_and_heavy_imports_stay_where_they_belong(module):
     tree = ast.parse(module.read_text(encoding='utf-8'))
     roots = {name.split('.')[0] for name in imported(tree)}
-    assert 'mmrotate' not in roots
+    assert 'mmrotate' not in roots, 'use samrs_mm.compat.mmrotate_boxes()'
     if room_of(name_of(module)) in WITHOUT_TORCH:
         assert not roots & HEAVY
     early = [

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from mmrotate_boxes import mmrotate_boxes
 
 from samrs_mm.core import boxes
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 from export_cases import CLASSES, STEMS, kept, shapes, tool, write_folder
-from mmrotate_boxes import mmrotate_boxes
 
+from samrs_mm.compat import mmrotate_boxes
 from samrs_mm.core import masks
 from samrs_mm.datasets.boxes.dota import parse_dota
 from samrs_mm.formats.exports.dota import rotated_box
