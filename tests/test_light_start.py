@@ -53,6 +53,6 @@ def test_sam_needs_no_compiled_ops(tmp_path):
     write_dota(tmp_path / 'data', scenes=2)
     (tmp_path / 'sam.py').write_text(SMALL_SAM.format(base=CONFIG))
     done = start(LITE, str(tmp_path / 'sam.py'), '--data-root', str(tmp_path / 'data'), '--out',
-        str(tmp_path / 'out'), '--prompt', 'rhbox', '--workers', '1')  # fmt: skip
+        str(tmp_path / 'out'), '--prompt', 'hbox', '--workers', '1')  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / 'out/semantic').iterdir())) == 2

@@ -18,7 +18,7 @@ from samrs_mm.datasets.segmentation.seeded import seeded
 from samrs_mm.datasets.transforms.loading import LoadWindow
 from samrs_mm.drawing.colours import Colour
 from samrs_mm.drawing.panels import Panel, pixel_panel
-from samrs_mm.registry import build
+from samrs_mm.registry import build, register_all
 
 _SMALLEST_OBJECT = 12
 
@@ -134,6 +134,7 @@ class SampleBrowser:
         self.loader = config.get(f'{split}_dataloader')
         if not self.loader:
             raise RefusedError(f'--split {split}: the config has no {split}_dataloader')
+        register_all()
         init_default_scope(config.get('default_scope', 'mmengine'))
         self.split, self.seed, self.raw, self.side = split, seed, raw, side
         self.dataset = build(DATASETS, self.loader.dataset, f'{split}_dataloader.dataset')
