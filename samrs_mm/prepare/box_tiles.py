@@ -119,7 +119,7 @@ class BoxTileCutter(TileCutter):
     @property
     def settings(self) -> dict:
         """What decides the tiles, as plain data."""
-        return dict(format=FORMAT, tile=self.tile.as_dict())
+        return dict(format=FORMAT, tile=self.spec.as_dict())
 
     def start(self) -> None:
         """Make the folder, or check that it was started with these scenes and settings.
@@ -146,37 +146,37 @@ class BoxTileCutter(TileCutter):
         if scene.image is None:
             raise ImageReadError(f'{scene.label}: no image for its {result.boxes} boxes')
         path = self.plan.dataset.root / scene.image
-        units = self._units(result.scene, path)
+        tiles = self._tiles(result.scene, path)
         polygons = geometry(parsed.boxes).polygons
-        assigned = tiling.assign(polygons, [unit.window for unit in units], self.tile.iof)
-        missing = {unit.index for unit in units if not self._path(IMAGES, unit).exists()}
+        assigned = tiling.assign(polygons, [tile.window for tile in tiles], self.spec.iof)
+        missing = {tile.index for tile in tiles if not self._path(IMAGES, tile).exists()}
         image = SceneImage(path) if missing and not self.dry else None
-        for unit, chosen in zip(units, assigned, strict=True):
+        for tile, chosen in zip(tiles, assigned, strict=True):
             if scene.label and not self.dry:
                 labels = [parsed.boxes[i] for i in chosen]
-                offset = np.array([unit.window.x, unit.window.y])
-                self._write_labels(unit, label_text(labels, polygons[chosen] - offset))
-            if unit.index in missing and image:
-                self._write_image(self._path(IMAGES, unit), image, unit.window)
+                offset = np.array([tile.window.x, tile.window.y])
+                self._write_labels(tile, label_text(labels, polygons[chosen] - offset))
+            if tile.index in missing and image:
+                self._write_image(self._path(IMAGES, tile), image, tile.window)
             result.tiles += 1
-            result.written += unit.index in missing
+            result.written += tile.index in missing
             result.bare += not len(chosen)
             result.places += len(chosen)
         tiled = set().union(*(chosen.tolist() for chosen in assigned))
         result.untiled = [box.box_id for i, box in enumerate(parsed.boxes) if i not in tiled]
 
-    def _units(self, scene: int, path: Path) -> list[Tile]:
-        units = self.plan.by_scene[scene]
-        if units and units[0].window is None:
+    def _tiles(self, scene: int, path: Path) -> list[Tile]:
+        tiles = self.plan.by_scene[scene]
+        if tiles and tiles[0].window is None:
             image_size(path)
             raise ImageReadError(f'{path}: could not be read when the tool started; run it again')
-        return units
+        return tiles
 
-    def _path(self, kind: str, unit: Tile) -> Path:
-        return self.out / kind / (unit.stem + ('.png' if kind == IMAGES else '.txt'))
+    def _path(self, kind: str, tile: Tile) -> Path:
+        return self.out / kind / (tile.stem + ('.png' if kind == IMAGES else '.txt'))
 
-    def _write_labels(self, unit: Tile, text: str) -> None:
-        path, data = self._path(LABELS, unit), text.encode()
+    def _write_labels(self, tile: Tile, text: str) -> None:
+        path, data = self._path(LABELS, tile), text.encode()
         if not path.exists() or path.read_bytes() != data:
             atomic_write(path, data)
 
