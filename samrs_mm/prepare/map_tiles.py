@@ -118,7 +118,8 @@ class MapTileCutter(TileCutter):
 
     def _windows_before(self, record: bytes | None) -> set[Window]:
         try:
-            return set(tiling.windows(*json.loads(record or b'')['size'], self.spec))
+            width, height = json.loads(record or b'')['size']
+            return set(tiling.windows(width, height, self.spec))
         except (ValueError, KeyError, TypeError):
             return set()
 
