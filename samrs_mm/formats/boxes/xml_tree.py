@@ -91,7 +91,7 @@ class Element:
 
 
 def number(text: str, tag: str) -> float:
-    """Return a number; NaN and infinite ones pass, what becomes of them is decided later.
+    """Return a number; NaN and infinite ones pass: their boxes get a status later.
 
     Raises:
         BadElementError: Not a number.

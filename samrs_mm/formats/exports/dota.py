@@ -15,7 +15,7 @@ class DOTAExport(Export):
     """``labelTxt/STEM.txt``: a line ``x1 y1 ... x4 y4 category difficult`` for each instance.
 
     The box is the smallest rotated rectangle around the mask's pixels (``cv2.minAreaRect``), its
-    corners clockwise, to 2 decimals; they may lie outside the image. A mask doesn't tell the head,
+    corners clockwise, to 2 decimals; they may lie outside the image. A mask doesn't show the head,
     so the first corner is the one nearest to the image's. ``difficult`` is 0. No header lines, as
     in v2.0; blanks in class names become ``-``.
     Source of the format: https://captain-whu.github.io/DOTA/dataset.html.
