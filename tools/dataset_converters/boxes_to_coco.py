@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         raise RefusedError(f'{target} is there already; use --overwrite to replace it')
     images, labels, orphans = find(root, args.source)
     names = class_names(root, args.names) if args.source == 'yolo' else None
-    parse = parser_of(args.source, names, args.one_based)
+    parse = parser_of(args.source, names or (), args.one_based)
     bar = progress('reading labels')
     coco, problems = collect(root, images, labels, parse, names, bar)
     problems += [f'{name}: there is no image of this label file' for name in orphans]
