@@ -16,6 +16,7 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import register_all_modules
+from sep_runs import train_two_iterations, write_sources
 
 from samrs_mm.registry import register_all
 
@@ -28,28 +29,23 @@ JUNK = shutil.ignore_patterns('__pycache__', '.mim', 'data')
 
 
 def files(section):
-    """Return the code of each file in a section by path, those with an added line apart."""
-    blocks = re.findall(r'```python\n# (\S+\.py)(, added)?\n(.*?)```', section, re.DOTALL)
-    new = {path: code for path, added, code in blocks if not added}
-    return new, {path: code for path, added, code in blocks if added}
+    """Return the code of each new file in a section by path."""
+    return dict(re.findall(r'```python\n# (\S+\.py)\n(.*?)```', section, re.DOTALL))
 
 
 def write(folder, section):
-    new, added = files(section)
-    for path, code in new.items():
+    for path, code in files(section).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         assert not (folder / path).exists(), path
         (folder / path).write_text(code)
-    for path, code in added.items():
-        (folder / path).write_text((folder / path).read_text() + code)
-    return len(new), len(added)
+    return len(files(section))
 
 
 @pytest.fixture
 def toynet(tmp_path, monkeypatch):
     """The class, in a file of its own that can be imported; forgotten afterwards."""
     (tmp_path / 'lab').mkdir()
-    code = files(INSIDE)[0]['samrs_mm/models/backbones/toynet.py']
+    code = files(INSIDE)['samrs_mm/models/backbones/toynet.py']
     (tmp_path / 'lab/toynet.py').write_text(code)
     monkeypatch.syspath_prepend(tmp_path / 'lab')
     register_all_modules(init_default_scope=True)
@@ -62,20 +58,20 @@ def toynet(tmp_path, monkeypatch):
 def test_inside_the_leaf_keeps_the_rules(tmp_path, toynet):
     importlib.import_module('toynet')
     shutil.copytree(ROOT / 'configs', tmp_path / 'configs')
-    for path, code in files(INSIDE)[0].items():
+    for path, code in files(INSIDE).items():
         if path.startswith('configs/'):
             (tmp_path / path).write_text(code)
     check_sep_leaf(tmp_path / 'configs/sep/upernet_toynet_scratch.py', tmp_path)
 
 
 @pytest.mark.slow
-def test_inside_it_takes_four_files_and_a_line_and_no_test_objects(tmp_path):
+def test_inside_it_takes_four_files_and_no_test_objects(tmp_path):
     for part in PARTS:
         if (ROOT / part).is_dir():
             shutil.copytree(ROOT / part, tmp_path / part, ignore=JUNK)
         else:
             shutil.copy(ROOT / part, tmp_path / part)
-    assert write(tmp_path, INSIDE) == (4, 1)
+    assert write(tmp_path, INSIDE) == 4
     command = [
         sys.executable, '-m', 'pytest', '-v', '-p', 'no:cacheprovider', 'tests/test_sep_configs.py',
         'tests/test_paper_configs.py', 'tests/models/backbones/test_toynet.py',
@@ -88,9 +84,8 @@ def test_inside_it_takes_four_files_and_a_line_and_no_test_objects(tmp_path):
     assert 'test_toynet.py::test_training PASSED' in done.stdout
 
 
-def test_outside_it_takes_two_files_and_trains(tmp_path, toynet):
-    (tmp_path / 'samrs_mm').symlink_to(ROOT)
-    assert write(tmp_path, OUTSIDE) == (1, 0)
+def test_outside_it_takes_two_files_and_learns(tmp_path, toynet):
+    assert write(tmp_path, OUTSIDE) == 1, 'and lab/toynet.py'
     cfg = Config.fromfile(tmp_path / 'lab/upernet_toynet.py')
     model = MODELS.build(cfg.model)
     assert type(model.backbone).__module__ == 'toynet'
@@ -102,6 +97,15 @@ def test_outside_it_takes_two_files_and_trains(tmp_path, toynet):
     losses = model.loss(**batch)
     sum(value for name, value in losses.items() if 'loss' in name).backward()
     assert all(weight.grad.abs().sum() > 0 for weight in model.backbone.parameters())
+
+
+@pytest.mark.slow
+def test_outside_the_tool_trains_it(tmp_path, toynet):
+    write(tmp_path, OUTSIDE)
+    write_sources(tmp_path)
+    losses, weights = train_two_iterations(tmp_path / 'lab/upernet_toynet.py', tmp_path)
+    assert len(losses) == 2
+    assert weights['backbone.levels.0.0.weight'].shape == (16, 3, 3, 3)
 
 
 def test_a_leaf_of_unknown_parts_is_for_the_readme_to_describe(tmp_path, toynet):

@@ -136,11 +136,10 @@ def whole_shapes(key: str, backbone: State, decoder: str, found: Shapes) -> Shap
         RefusedError: Something can't be built.
     """
     channels, classifier = backbone_channels(key), DECODERS[decoder].ours
-    head = _base_config('decoders', decoder)['decode_head']
-    head |= dict(in_channels=channels, in_index=[0, 1, 2, 3], num_classes=2)
+    sizes = dict(in_channels=channels, in_index=[0, 1, 2, 3], num_classes=2)
     if decoder == 'upernet':
-        head['channels'] = channels[1]
-    trunk = dict(shapes_of(head))
+        sizes['channels'] = channels[1]
+    trunk = dict(shapes_of(_base_config('decoders', decoder)['decode_head'] | sizes))
     one = {part: trunk.pop(f'{classifier}.{part}') for part in ('weight', 'bias')}
     network = shapes_of(backbone_config(key, backbone))
     wanted = {f'backbone.{name}': size for name, size in network.items()}
