@@ -56,7 +56,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--workers', type=whole_number, metavar='N', default=min(4, os.cpu_count() or 1),
         help='processes that read ahead (default %(default)s); changes no byte')  # fmt: skip
     add('--shard', metavar='I/N', help='do part I (from 0) of N; torchrun and srun set it')
-    add('--restart', action='store_true', help='delete what earlier runs made, then begin anew')
+    add('--restart', action='store_true', help='delete what earlier runs made, then start over')
     add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
         help='change config keys, such as model.arch=vit_b dataset.split=all')  # fmt: skip
     return parser.parse_args(argv)
@@ -112,12 +112,12 @@ def finish(job: AblationJob) -> int:
             file=sys.stderr,
         )
         return 1
-    tell(table)
+    print_table(table)
     print(f'written  {job.out}' + (' (partial: images are missing)' if table['partial'] else ''))
     return 1 if finaliser.problems else 0
 
 
-def tell(table: dict[str, Any]) -> None:
+def print_table(table: dict[str, Any]) -> None:
     """Print a line for each segmentor and setting."""
     print(f'{"setting":<20}{"mIOU_I":>8}{"mIOU_P":>8}{"AP":>8}{"boundary":>10}')
     for segmentor in table['segmentors']:

@@ -64,8 +64,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--finalise', action='store_true', help='only write annotations.json, ledger.csv, meta.json'
     )
     add('--refilter', action='store_true',
-        help="apply the config's filters to OUT anew, without segmenting again")  # fmt: skip
-    add('--restart', action='store_true', help='delete what earlier runs made, then begin anew')
+        help="apply the config's filters to OUT again, without segmenting")  # fmt: skip
+    add('--restart', action='store_true', help='delete what earlier runs made, then start over')
     add('--show', type=positive, metavar='N', default=0,
         help='draw the first N images with their masks into OUT/show')  # fmt: skip
     add('--report', action='store_true', help='write OUT/report/index.html, to look at the masks')
@@ -198,7 +198,7 @@ def print_plan(job: AnnotationJob) -> int:
         print(f'  {status:<10} {count} would be skipped')
     speed = dry_run.measure_speed(job)
     if speed is None:
-        print('trial    none of three images could be read')
+        print('speed    none of three images could be read')
         return 1
     images = len(job.plan.tiles)
     seconds = images * speed.seconds_per_image + prompted * speed.seconds_per_box

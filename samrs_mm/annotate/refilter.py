@@ -21,7 +21,7 @@ def refilter(
     policy: str,
     progress: Callable[[Iterable], Iterator] = iter,
 ) -> dict[str, Any]:
-    """Filter all masks of a folder anew; its records and label maps become those of a new run.
+    """Filter all masks of a folder again; its records and label maps become those of a new run.
 
     The records hold every mask, kept or filtered, with its measures. While this is at work
     ``meta.json`` says so, and all else is refused; the finaliser, which has to be run next, ends

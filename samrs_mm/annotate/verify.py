@@ -28,10 +28,10 @@ _MASK_KEYS = ('status', 'reason', 'score', 'stability', 'bbox', 'area', 'visible
 
 
 class Checker:
-    """Compares the files of tiles with what is read anew.
+    """Compares the files of tiles with what is read again.
 
     Args:
-        samples: The tiles as they are read anew; nothing is written.
+        samples: The tiles as they are read again; nothing is written.
         out: The annotated folder.
         policy: Overlap policy the label maps were made with.
         filters: Limits that the kept masks keep.
@@ -91,7 +91,7 @@ class Checker:
 
 
 def _check_record(fresh: Record, record: Record) -> list[str]:
-    """Compare a record with one that was made anew, but for the masks."""
+    """Compare a record with one that was made again, but for the masks."""
     image = record.image.as_dict()
     image['notes'] = image['notes'][: len(fresh.image.notes)]  # the segmentor's follow
     problems = [f'image.{line}' for line in differences(image, fresh.image.as_dict())]
@@ -150,7 +150,7 @@ def verify(
         if not path.exists():
             problems.append(f'{path}: missing; --finalise writes it')
         elif file_sha256(path) != sink.hexdigest():
-            problems.append(f'{path}: not what labels and records give; --finalise writes it anew')
+            problems.append(f'{path}: not what labels and records give; --finalise writes it again')
     meta, expected = json.loads(out.meta.read_bytes()), finaliser.meta(totals)
     for ignored in ('versions', 'config', 'data_root'):
         meta.pop(ignored, None), expected.pop(ignored, None)

@@ -26,7 +26,7 @@ def interval(
         draws: What ``resamples`` returned, ``(R, N)``.
         numerators: ``(N,)`` per image, such as the sum of its objects' IoUs.
         denominators: ``(N,)`` per image, such as its number of objects.
-        level: Share of the resamples inside.
+        level: Fraction of the resamples inside.
 
     Returns:
         Lower and upper end; None where fewer than two images have anything in them, since their

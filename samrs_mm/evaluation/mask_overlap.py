@@ -11,7 +11,7 @@ import numpy as np
 from samrs_mm.core import masks
 
 BOUNDARY_RATIO = 0.02
-"""Width of a boundary as a share of the image's diagonal; the paper's value."""
+"""Width of a boundary as a fraction of the image's diagonal; the paper's value."""
 
 
 def boundary_width(height: int, width: int, ratio: float = BOUNDARY_RATIO) -> int:

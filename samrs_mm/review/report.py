@@ -3,8 +3,7 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from operator import attrgetter
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,8 @@ import jinja2
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.formats.annotated import folder
-from samrs_mm.formats.annotated.ledger import LedgerRow
 from samrs_mm.review.pictures import Picture, pictures
-from samrs_mm.review.selection import BINS, FRACTIONS, PROMPTED, Selection, doubt, select
+from samrs_mm.review.selection import BINS, PROMPTED, LedgerMask, Selection, select
 
 PAGE = 'index.html'
 PICTURES, ROWS = 400, 20_000
@@ -30,9 +28,6 @@ MEASURES = {
     'area': 'area (px)',
 }
 """What the page sorts and filters by, and what it calls them."""
-
-KEYS = ('box_id', 'status', 'reason', *FRACTIONS, 'components', 'at_border', 'area')
-"""What the page knows of a mask, beside its class, its doubt and the name of its image."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +90,7 @@ def _meta(root: Path) -> dict[str, Any]:
     return meta
 
 
-def render(meta: dict[str, Any], found: Selection, images: dict[LedgerRow, Picture]) -> str:
+def render(meta: dict[str, Any], found: Selection, images: dict[LedgerMask, Picture]) -> str:
     """Return the page.
 
     Args:
@@ -111,19 +106,18 @@ def render(meta: dict[str, Any], found: Selection, images: dict[LedgerRow, Pictu
         undefined=jinja2.StrictUndefined,
     )
     numbers = {name: index for index, name in enumerate(found.classes)}
+    keys = [entry.name for entry in fields(LedgerMask) if entry.name != 'category']
     cards = [
-        dict(
-            mask=mask, picture=images[mask], pick=pick, facts=_facts(mask, pick), doubt=doubt(mask)
-        )
+        dict(mask=mask, picture=images[mask], pick=pick, facts=_facts(mask) | dict(pick=pick))
         for pick, masks in (('worst', found.worst), ('random', found.random))
         for mask in masks
         if mask in images
     ]
     table = dict(
         classes=list(found.classes),
-        keys=['class', 'doubt', 'stem', *KEYS],
+        keys=['class', 'doubt', *keys],
         rows=[
-            [numbers[mask.category], doubt(mask), mask.tile, *attrgetter(*KEYS)(mask)]
+            [numbers[mask.category], mask.doubt, *(getattr(mask, key) for key in keys)]
             for mask in found.rows
         ],
     )
@@ -133,6 +127,5 @@ def render(meta: dict[str, Any], found: Selection, images: dict[LedgerRow, Pictu
     )  # fmt: skip
 
 
-def _facts(mask: LedgerRow, pick: str) -> dict[str, Any]:
-    known = {key: getattr(mask, key) for key in ('category', *KEYS)}
-    return dict(known, stem=mask.tile, doubt=doubt(mask), pick=pick)
+def _facts(mask: LedgerMask) -> dict[str, Any]:
+    return asdict(mask) | dict(doubt=mask.doubt)

@@ -124,7 +124,7 @@ def test_filters_that_cannot_be_are_refused(annotate, tmp_path, capsys, options,
         ('segmentation', None, 'status filtered, but no mask'),
     ],
 )
-def test_verify_checks_measures_and_judgement(annotate, tmp_path, capsys, key, value, says):
+def test_verify_checks_measures_and_status(annotate, tmp_path, capsys, key, value, says):
     assert annotate(*FILTERED) == 0
     assert annotate('--verify', *FILTERED) == 0
     path = tmp_path / 'out/instances/P0003.json'
@@ -136,10 +136,10 @@ def test_verify_checks_measures_and_judgement(annotate, tmp_path, capsys, key, v
     assert f'labelTxt/P0003.txt:1: {says}' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(('begun', 'then'), [(BOX_FILL, FILTERED), (FILTERED, BOX_FILL)])
-def test_refilter_gives_the_folder_of_a_new_run(annotate, tmp_path, begun, then):
+@pytest.mark.parametrize(('started', 'then'), [(BOX_FILL, FILTERED), (FILTERED, BOX_FILL)])
+def test_refilter_gives_the_folder_of_a_new_run(annotate, tmp_path, started, then):
     assert annotate(*then, out='whole') == 0
-    assert annotate('--limit', 3, *begun) == 0
+    assert annotate('--limit', 3, *started) == 0
     assert annotate('--refilter', *then) == 0
     assert annotate('--verify', *then) == 0
     assert annotate(*then) == 0
@@ -168,7 +168,7 @@ def test_refilter_killed_at_every_write(annotate, dota, tmp_path, capsys):
     assert tree(tmp_path / 'out') == tree(tmp_path / 'whole')
 
 
-def test_refilter_killed_in_its_first_image_and_begun_anew(annotate, dota, tmp_path):
+def test_refilter_killed_in_its_first_image_and_started_again(annotate, dota, tmp_path):
     assert annotate(*BOX_FILL, out='whole') == 0
     assert annotate(*BOX_FILL) == 0
     argv = [CONFIG, '--data-root', str(dota), '--out', str(tmp_path / 'out'), '--workers', '0']
@@ -185,7 +185,7 @@ def test_refilter_refuses_what_filters_do_not_change(annotate, tmp_path, capsys)
     assert 'prompt: "rbox" -> "hbox"' in capsys.readouterr().err
 
 
-def test_a_damaged_mask_is_told_and_can_be_made_anew(annotate, tmp_path, capsys):
+def test_a_damaged_mask_is_named_and_can_be_made_again(annotate, tmp_path, capsys):
     assert annotate(*FILTERED, out='whole') == 0
     assert annotate(*BOX_FILL) == 0
     path = tmp_path / 'out/instances/P0001.json'

@@ -249,7 +249,7 @@ def test_workers_do_not_change_a_byte(tmp_path):
 def test_refusals(tmp_path, capsys):
     root = write_release(tmp_path / 'download', {'P0001_0000': [instance('box', 0)]})
     assert run(root, '--out', tmp_path / 'out') == 2
-    assert 'does not tell the subset; give --subset sota, sior, fast' in capsys.readouterr().err
+    assert 'does not say the subset; give --subset sota, sior, fast' in capsys.readouterr().err
     assert run(root, '--out', tmp_path / 'out', '--subset', 'sota', '--instances', 'x') == 2
     assert 'no folder of instance files (x)' in capsys.readouterr().err
     assert run(root, '--out', root, '--subset', 'sota') == 2

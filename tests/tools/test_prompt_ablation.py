@@ -326,7 +326,7 @@ def test_a_bad_image_is_recorded_and_can_be_mended(ablate, filled, data, tmp_pat
     assert tree(out) == tree(filled)
 
 
-def test_a_segmentor_that_fails_is_told(ablate, monkeypatch, capsys):
+def test_a_segmentor_that_fails_is_named(ablate, monkeypatch, capsys):
     decode = BoxFillSegmentor.decode
 
     def moody(self, encoded, prompts):
@@ -341,7 +341,7 @@ def test_a_segmentor_that_fails_is_told(ablate, monkeypatch, capsys):
     assert table_of(out)['segmentors'][0]['failed'] == 1
 
 
-def test_restart_begins_anew(ablate, filled, data, tmp_path, capsys):
+def test_restart_starts_over(ablate, filled, data, tmp_path, capsys):
     code, out = ablate('again', *BOX_FILL, '--limit', 1)
     assert code == 0
     assert ablate('again', *BOX_FILL, '--restart')[0] == 0
@@ -379,7 +379,7 @@ def test_what_is_refused(ablate, filled, data, tmp_path, capsys):
     assert 'thesis.tex' in line
 
 
-def test_labels_without_masks_are_told(ablate, data, tmp_path, capsys):
+def test_labels_without_masks_are_named(ablate, data, tmp_path, capsys):
     root = tmp_path / 'data'
     shutil.copytree(data, root)
     labels = json.loads((root / 'annotations.json').read_text())

@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         importer.plan, out, settings, 'import_samrs', None, progress('writing annotations.json')
     )
     totals = finaliser.write()
-    tell(importer, totals, out)
+    print_totals(importer, totals, out)
     return 1 if failed or totals.problems or totals.unread else 0
 
 
@@ -87,7 +87,7 @@ def known(args: argparse.Namespace) -> tuple[tuple[str, ...] | str, str]:
     """Return the classes, or the name of their list, and the overlap policy of the label maps.
 
     Raises:
-        RefusedError: Neither a flag, nor the folder, nor its name tells the classes.
+        RefusedError: Neither a flag, nor the folder, nor its name gives the classes.
     """
     path = Path(args.folder, RECORD)
     if args.subset or not path.exists():
@@ -110,11 +110,11 @@ def by_name(folder: str) -> str:
             if part.lower().startswith(name):
                 return name
     raise RefusedError(
-        f'{folder}: its name does not tell the subset; give --subset {", ".join(NAMED_CLASSES)}'
+        f'{folder}: its name does not say the subset; give --subset {", ".join(NAMED_CLASSES)}'
     )
 
 
-def tell(importer: ReleasedImporter, totals: Totals, out: AnnotatedFolder) -> None:
+def print_totals(importer: ReleasedImporter, totals: Totals, out: AnnotatedFolder) -> None:
     """Print the closing table."""
     for line in totals.problems:
         print(f'does not reconcile: {line}', file=sys.stderr)

@@ -34,7 +34,7 @@ class YOLOExport(Export):
         counts: Counter[str] = Counter({INSTANCES: len(record.kept)})
         lines = []
         for box in record.kept:
-            shape = outline(box.mask)
+            shape = outline(box.segmentation)
             counts.update(
                 holes=shape.holes, hole_pixels=shape.hole_pixels, joined=len(shape.parts) > 1
             )
