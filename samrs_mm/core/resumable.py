@@ -22,11 +22,7 @@ class ResumableFolder:
 
     Args:
         root: The folder.
-        record: Name of the record, such as ``'tiles.json'``.
-
-    Attributes:
-        root: The folder.
-        record: Path of the record.
+        record: Name of the record, such as ``'tiles.json'``; as an attribute, its path.
     """
 
     owner = 'this tool'
@@ -59,7 +55,8 @@ class ResumableFolder:
         """Return all files, as names relative to the root with forward slashes."""
         found = set()
         for folder, _, names in os.walk(self.root):
-            found |= {Path(folder, name).relative_to(self.root).as_posix() for name in names}
+            below = Path(folder).relative_to(self.root)
+            found |= {(below / name).as_posix() for name in names}
         return found
 
     def read(self) -> dict[str, Any] | None:
