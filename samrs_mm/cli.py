@@ -158,7 +158,6 @@ def read_config(path: str) -> Config:
         config = Config.fromfile(path, import_custom_modules=False)
     except Exception as error:
         raise RefusedError(f'config {path}: {type(error).__name__}: {one_line(error)}') from error
-    _drop_scope(config)
     wanted = config.get('custom_imports') or {}
     names = wanted.get('imports') or []
     names = [names] if isinstance(names, str) else names
@@ -177,9 +176,9 @@ def read_config(path: str) -> Config:
 
 
 def _drop_scope(part: Any) -> None:
-    """Drop the mark that mmengine puts on what comes of a base such as ``samrs_mm::sep/...``.
+    """Drop the mark that mmengine puts on what comes of a base such as ``samrs_mm::annotate/...``.
 
-    The tools register all of samrs_mm anyway, and settings must not depend on how a base is named.
+    A folder's settings must not depend on how the base of its config was named.
     """
     if isinstance(part, dict | Config):
         if part.get('_scope_') == 'samrs_mm':
@@ -250,6 +249,7 @@ def load_config(path: str, options: dict[str, Any] | None, flags: dict[str, Any]
         RefusedError: No such file, not a config, an unknown or a missing key.
     """
     config = read_config(path)
+    _drop_scope(config)
     for key in options or {}:
         check_option(key, ANNOTATE_KEYS, REQUIRED_KEYS)
     given = {key: value for key, value in flags.items() if value is not None}

@@ -2,6 +2,7 @@
 
 import ast
 import email
+import os
 import re
 import shutil
 import subprocess
@@ -88,6 +89,23 @@ def test_wheel_holds_the_package_and_its_mim_folder_only(wheel, checkout):
         *expected,
         'samrs_mm/.mim/model-index.yml',
     }
+
+
+def test_configs_of_an_installed_package_are_found_from_any_folder(wheel, tmp_path):
+    wheel.extractall(tmp_path / 'site')
+    (tmp_path / 'mine.py').write_text("_base_ = 'samrs_mm::annotate/dota_grabcut_rbox.py'")
+    code = (
+        'import mmengine.hub, samrs_mm\n'
+        'from mmengine.config import Config\n'
+        "print(mmengine.hub.get_config('samrs_mm::annotate/coco_sam-vit-h_hbox.py').model.type)\n"
+        "print(Config.fromfile('mine.py').model.type, samrs_mm.__file__)"
+    )
+    env = os.environ | dict(PYTHONPATH=str(tmp_path / 'site'))
+    argv = [sys.executable, '-c', code]
+    done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    here = tmp_path / 'site/samrs_mm/__init__.py'
+    assert done.stdout == f'SAMSegmentor\nGrabCutSegmentor {here}\n'
 
 
 def test_metadata(wheel):

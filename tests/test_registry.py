@@ -82,6 +82,7 @@ def test_configs_are_found_by_package_from_any_folder(tmp_path):
     """As after an installation: from a folder that knows nothing of the checkout."""
     link_package(tmp_path / 'site')
     (tmp_path / 'mine.py').write_text("_base_ = 'samrs_mm::sep/upernet_vitae.py'\nmine = 1\n")
+    (tmp_path / 'boxes.py').write_text("_base_ = 'samrs_mm::annotate/dota_grabcut_rbox.py'\n")
     code = (
         'import mmengine.hub, samrs_mm\n'
         'from mmengine.config import Config\n'
@@ -93,8 +94,8 @@ def test_configs_are_found_by_package_from_any_folder(tmp_path):
         'mine.model.backbone.init_cfg = None\n'
         'print(type(MODELS.build(mine.model)).__name__, mine.model._scope_)\n'
         'print(*(type(TRANSFORMS.build(step)).__name__ for step in mine.train_pipeline))\n'
-        'from samrs_mm.cli import read_config\n'
-        "print('_scope_' in read_config('mine.py').pretty_text)\n"
+        'from samrs_mm.cli import load_config\n'
+        "print('_scope_' in load_config('boxes.py', None, {}).pretty_text)\n"
     )
     env = os.environ | dict(PYTHONPATH=str(tmp_path / 'site'))
     argv = [sys.executable, '-W', 'ignore', '-c', code]

@@ -13,11 +13,14 @@ import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import rasterio
 from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
@@ -62,7 +65,7 @@ class _Relaxed:
             self._inside -= 1
             if not self._inside:
                 Image.MAX_IMAGE_PIXELS = self._limit
-                self._warnings.__exit__()
+                self._warnings.__exit__(None, None, None)
 
 
 _relaxed = _Relaxed()
@@ -154,7 +157,8 @@ class _EightBitPixels:
 
     def __init__(self, image: Image.Image):
         image.load()
-        self._image, self.size = image, image.size
+        self._image = image
+        self.size: tuple[int, int] = image.size
         self.notes = _eight_bit_notes(image.mode)
 
     def window(self, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
@@ -168,15 +172,17 @@ class _DeepPixels:
 
     def __init__(self, path: Path, stream: bool):
         with _rasterio_file(path) as file:
-            self.size, count = (file.width, file.height), file.count
+            count: int = file.count
+            self.size: tuple[int, int] = (file.width, file.height)
             self._indexes = list(range(1, (3 if count >= 3 else 1) + 1))
             dtype = _dtype(file, self._indexes)
             stream = stream and _streamable(file, dtype)
             self._bands = None if stream else _read_bands(file, self._indexes, dtype)
-            strips = _strips(file, self._indexes) if stream else _cut(self._bands)
+            bands = self._bands
+            strips = _strips(file, self._indexes) if bands is None else _cut(bands)
             self._top = None if dtype == np.uint8 else _percentile(strips, dtype)
-        self._file = rasterio.open(path) if stream else None
-        self.notes = ()
+        self._file: Any = rasterio.open(path) if stream else None
+        self.notes: tuple[str, ...] = ()
         if count != 3:
             what = 'extra bands dropped' if count > 3 else 'grey replicated to 3 channels'
             self.notes = (f'{count} band{"s" * (count > 1)}: {what}',)
@@ -185,7 +191,7 @@ class _DeepPixels:
             self.notes += (f'{dtype} scaled: {scale}',)
 
     def _part(self, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
-        if self._file is None:
+        if self._bands is not None:
             return self._bands[:, y0:y1, x0:x1]
         with rasterio.Env(**_GDAL_OPTIONS):
             return self._file.read(self._indexes, window=Window(x0, y0, x1 - x0, y1 - y0))
@@ -214,16 +220,16 @@ def _for_rasterio(image: Image.Image) -> bool:
     """Whether Pillow would cut the file down to 8 bits silently, or turn it."""
     if image.mode not in _EIGHT_BIT_MODES:
         return True
-    if image.format == 'TIFF':
+    if isinstance(image, TiffImageFile):
         bits = image.tag_v2.get(_BITS_PER_SAMPLE, (8,))
         turned = image.tag_v2.get(_ORIENTATION, _UPRIGHT) != _UPRIGHT
         return turned or max(bits if isinstance(bits, tuple) else (bits,)) > 8
-    return image.format == 'PNG' and any('16' in str(tile[3]) for tile in image.tile)
+    return isinstance(image, PngImageFile) and any('16' in str(tile[3]) for tile in image.tile)
 
 
 def _same_in_rasterio(image: Image.Image) -> bool:
     """Whether a file of 8 bits is a TIFF that rasterio reads as Pillow does."""
-    if image.format != 'TIFF' or image.mode not in ('L', 'LA', 'RGB', 'RGBA', 'RGBX'):
+    if not isinstance(image, TiffImageFile) or image.mode not in ('L', 'LA', 'RGB', 'RGBA', 'RGBX'):
         return False
     bits = image.tag_v2.get(_BITS_PER_SAMPLE, (1,))
     plain = set(bits if isinstance(bits, tuple) else (bits,)) == {8}

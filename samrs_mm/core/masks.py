@@ -4,7 +4,7 @@ Masks from files are looked at where they are read (``checked``, ``from_coco``):
 what it is given. What is encoded here is sound.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -52,11 +52,13 @@ def encode_pixels(places: np.ndarray, height: int, width: int) -> dict:
     """
     ends = np.flatnonzero(np.diff(places, append=height * width + 1) > 1)
     starts = np.concatenate([[0], ends[:-1] + 1])[: len(ends)]
-    edges = np.stack([places[starts], places[ends] + 1], 1).ravel() if len(places) else []
+    edges = np.stack([places[starts], places[ends] + 1], 1).ravel() if len(places) else places
     counts = np.diff(np.concatenate([[0], edges, [height * width]])).astype(int).tolist()
     if counts[-1] == 0:  # the encoder writes no empty run at the end
         counts.pop()
-    return from_coco(dict(size=[height, width], counts=counts), height, width)
+    segmentation = from_coco(dict(size=[height, width], counts=counts), height, width)
+    assert segmentation is not None
+    return segmentation
 
 
 def from_coco(segmentation: Any, height: int, width: int) -> dict | None:
@@ -292,10 +294,10 @@ def paint_order(instances: Sequence[Painted], policy: str) -> list[int]:
         policy: ``small_on_top`` (large masks first), ``file_order`` (the authors': the last box
             wins) or ``score`` (low scores first).
     """
-    keys = {
+    keys: dict[str, Callable[[int], float]] = {
         'small_on_top': lambda i: -instances[i].area,
         'file_order': lambda i: 0,
-        'score': lambda i: -1.0 if instances[i].score is None else instances[i].score,
+        'score': lambda i: -1.0 if (score := instances[i].score) is None else score,
     }
     return sorted(range(len(instances)), key=keys[policy])
 

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -18,7 +18,7 @@ from samrs_mm.core.errors import SamrsError
 _BATCH = 64
 
 
-def ordered_map(work: Callable, items: Sequence, workers: int) -> Iterator[Any]:
+def ordered_map(work: Callable, items: Sequence, workers: int) -> Generator:
     """Yield ``work(item)`` for each item, in order, holding results of a few items only.
 
     Args:
@@ -38,7 +38,7 @@ def ordered_map(work: Callable, items: Sequence, workers: int) -> Iterator[Any]:
             yield from pool.map(_call, batch, chunksize=4)
 
 
-def unordered_map(work: Callable, items: Sequence, workers: int) -> Iterator[Any]:
+def unordered_map(work: Callable, items: Sequence, workers: int) -> Generator:
     """Yield ``work(item)`` for each item as it is done; items are started in their order.
 
     Args:
@@ -92,7 +92,8 @@ def _start(work: Callable) -> None:
 
 
 def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
+    if parent := multiprocessing.parent_process():
+        parent.join()
     os._exit(1)
 
 

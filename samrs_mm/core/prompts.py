@@ -110,7 +110,10 @@ class PromptBatch:
         """
         if self.polygons is not None:
             return self.polygons
-        return self.regions if self.regions is not None else corners(self.boxes)
+        if self.regions is not None:
+            return self.regions
+        assert self.boxes is not None, 'points alone have no outline'
+        return corners(self.boxes)
 
     def __getitem__(self, part: slice) -> 'PromptBatch':
         """Return a run of the prompts, as numpy slices do."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-_SPACE = re.compile(r'[ \t\n\r]*')
+_NO_SPACE = re.compile(r'[^ \t\n\r]')
 _LARGEST = 1 << 28
 _MAY_CONTINUE = ('', '.', 'e', 'E', '+', '-')
 
@@ -46,8 +46,9 @@ class JsonStream:
     def peek(self) -> str:
         """Return the next character that is not space, without taking it; '' at the end."""
         while True:
-            self._at = _SPACE.match(self._text, self._at).end()
-            if self._at < len(self._text) or not self._refill():
+            found = _NO_SPACE.search(self._text, self._at)
+            self._at = found.start() if found else len(self._text)
+            if found or not self._refill():
                 return self._text[self._at : self._at + 1]
 
     def value(self) -> Any:
@@ -68,7 +69,9 @@ class JsonStream:
     def members(self) -> Iterator[str]:
         """Take the next value, an object; yield each key, whose value the caller must take."""
         for _ in self._parts('{', '}'):
-            key = self.value() if self.peek() == '"' else self._fail('a key in double quotes')
+            if self.peek() != '"':
+                self._fail('a key in double quotes')
+            key = self.value()
             self._take(':')
             yield key
 

@@ -10,7 +10,7 @@ import os
 import pickle
 import pickletools
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -64,6 +64,7 @@ def load_released(path: str | os.PathLike) -> list[dict[str, Any]]:
 
 
 def _load(data: bytes) -> Any:
+    argument: Any
     for opcode, argument, _ in pickletools.genops(data):
         # pickle makes room for all places up to the one that is named, 16 bytes each
         if 'PUT' in opcode.name and argument > len(data):
@@ -151,7 +152,7 @@ class _Array:
         self.array = _from_bytes(data, kind, shape, 'F' if fortran else 'C')
 
 
-def _from_bytes(data: bytes, kind: _Dtype, shape: tuple, order: str) -> np.ndarray:
+def _from_bytes(data: bytes, kind: _Dtype, shape: tuple, order: Literal['C', 'F']) -> np.ndarray:
     if not isinstance(kind, _Dtype) or math.prod(shape) * kind.dtype.itemsize != len(data):
         raise pickle.UnpicklingError(f'has an array whose bytes do not fill its shape {shape}')
     return np.frombuffer(data, kind.dtype).reshape(shape, order=order)
@@ -161,7 +162,7 @@ def _reconstruct(*_: Any) -> _Array:
     return _Array()
 
 
-def _frombuffer(data: bytes, kind: _Dtype, shape: tuple, order: str) -> _Array:
+def _frombuffer(data: bytes, kind: _Dtype, shape: tuple, order: Literal['C', 'F']) -> _Array:
     array = _Array()
     array.array = _from_bytes(bytes(data), kind, shape, order)
     return array

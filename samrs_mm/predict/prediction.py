@@ -104,7 +104,7 @@ def predict_image(
     with SceneWriter(targets, file, size, names) as writer:
         for strip in predictor.strips(
             image,
-            (lambda *window: file.valid(*window).any()) if file.masked else None,
+            (lambda *window: bool(file.valid(*window).any())) if file.masked else None,
             PROBABILITIES in targets,
             tick,
         ):

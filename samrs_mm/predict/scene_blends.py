@@ -72,7 +72,7 @@ class Blend:
     def _fill(self, strip: Strip, columns: slice, scores: Tensor) -> None:
         """Write scores ``(K, rows, columns)`` as labels and probabilities."""
         strip.labels[:, columns] = scores.argmax(0).to(torch.uint8).cpu().numpy()
-        if strip.probabilities is not None:
+        if strip.probabilities is not None and self._probabilities:
             steps = self._probabilities(scores).mul(STEPS).round().to(torch.uint8)
             strip.probabilities[:, :, columns] = steps.cpu().numpy()
 

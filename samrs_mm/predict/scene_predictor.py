@@ -1,6 +1,7 @@
 """Predict a scene of any size window by window, holding no more than a strip of it."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,20 +36,22 @@ class WindowModel:
     """
 
     def __init__(self, model: nn.Module, source: str | None = None, flip: bool = False):
-        self.model, self.flip = model.eval(), flip
-        self.source, self.num_classes = _head(model, source)
-        self.preprocessor = model.data_preprocessor
+        self.model: Any = model.eval()
+        self.flip = flip
+        self.source, self.num_classes = _head(self.model, source)
+        self.preprocessor: Any = self.model.data_preprocessor
         self._padding = dict(getattr(self.preprocessor, 'test_cfg', None) or {})
         self.divisor = self._padding.get('size_divisor') or 1
         # Mask2Former sums masks by their classes: parts of what was found, not logits
-        self._sums_masks = hasattr(model.decode_head, 'cls_embed')
+        self._sums_masks = hasattr(self.model.decode_head, 'cls_embed')
 
     def padded(self, height: int, width: int) -> tuple[int, int]:
         """Return the size to which the data preprocessor pads an image of this size."""
         if self._padding.get('size'):
             least = self._padding['size']
             return max(height, least[-2]), max(width, least[-1])
-        return tuple(-(-side // self.divisor) * self.divisor for side in (height, width))
+        height, width = (-(-side // self.divisor) * self.divisor for side in (height, width))
+        return height, width
 
     @torch.inference_mode()
     def scores(self, windows: Sequence[np.ndarray], size: tuple[int, int]) -> Tensor:
@@ -99,7 +102,7 @@ class WindowModel:
         return scores.softmax(1)
 
 
-def _head(model: nn.Module, source: str | None) -> tuple[str | None, int]:
+def _head(model: Any, source: str | None) -> tuple[str | None, int]:
     """Return the source whose head is used, if the model has several, and its classes."""
     classes = getattr(model, 'source_classes', None)
     if classes is None:
@@ -163,7 +166,8 @@ class ScenePredictor:
     def axes(self, height: int, width: int) -> tuple[Axis, Axis]:
         """Return the windows of a scene, down and across."""
         sides = self.model.padded(height, width)
-        return tuple(map(Axis, sides, self.window, self.stride))
+        down, across = map(Axis, sides, self.window, self.stride)
+        return down, across
 
     def count(self, height: int, width: int) -> int:
         """Return the number of windows of a scene."""
@@ -181,8 +185,8 @@ class ScenePredictor:
 
         Args:
             scene: The scene.
-            is_valid: Tells of a window ``(x, y, width, height)`` whether any of its pixels counts;
-                the network doesn't see the others, whose labels are of no meaning.
+            is_valid: Whether any pixel of a window ``(x, y, width, height)`` counts; the network
+                doesn't see other windows, whose labels are of no meaning.
             probabilities: Yield these, too.
             tick: Called with the number of windows that are done.
 

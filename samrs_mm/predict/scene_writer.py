@@ -245,9 +245,9 @@ class SceneWriter:
         """Add rows of labels ``(rows, W)``, probabilities ``(K, rows, W)`` and the RGB image."""
         if 'labels' in self._rasters:
             self._rasters['labels'].push(labels[None])
-        if 'probabilities' in self._rasters:
+        if probabilities is not None and 'probabilities' in self._rasters:
             self._rasters['probabilities'].push(probabilities)
-        if self._overlay:
+        if self._overlay and image is not None:
             self._overlay.push(image, labels)
 
     def __exit__(self, kind: type | None, *_: object) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from samrs_mm.annotate.plan import Plan, Tile
+from samrs_mm.annotate.plan import Plan
 from samrs_mm.core import tiling
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.boxes import BoxLabel, geometry
@@ -15,6 +15,7 @@ from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.found_files import files_by_stem, read_stems
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage, image_size
 from samrs_mm.core.resumable import ResumableFolder
+from samrs_mm.core.tiling import Window
 from samrs_mm.datasets.boxes.base import Scene
 from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.formats.scenes.tile_index import META
@@ -111,6 +112,7 @@ class BoxTileCutter(TileCutter):
     """
 
     def __init__(self, plan: Plan, out: str | os.PathLike, dry: bool = False):
+        assert plan.spec is not None, 'whole scenes are no tiles'
         super().__init__(plan.spec, out)
         self.plan, self.dry = plan, dry
         self.scenes = plan.dataset.scenes
@@ -119,7 +121,7 @@ class BoxTileCutter(TileCutter):
     @property
     def settings(self) -> dict:
         """What decides the tiles, as plain data."""
-        return dict(format=FORMAT, tile=self.tile.as_dict())
+        return dict(format=FORMAT, tile=self.spec.as_dict())
 
     def start(self) -> None:
         """Make the folder, or check that it was started with these scenes and settings.
@@ -146,37 +148,39 @@ class BoxTileCutter(TileCutter):
         if scene.image is None:
             raise ImageReadError(f'{scene.label}: no image for its {result.boxes} boxes')
         path = self.plan.dataset.root / scene.image
-        units = self._units(result.scene, path)
+        windows = self._windows(result.scene, path)
         polygons = geometry(parsed.boxes).polygons
-        assigned = tiling.assign(polygons, [unit.window for unit in units], self.tile.iof)
-        missing = {unit.index for unit in units if not self._path(IMAGES, unit).exists()}
+        assigned = tiling.assign(polygons, list(windows.values()), self.spec.iof)
+        missing = {stem for stem in windows if not self._path(IMAGES, stem).exists()}
         image = SceneImage(path) if missing and not self.dry else None
-        for unit, chosen in zip(units, assigned, strict=True):
+        for (stem, window), chosen in zip(windows.items(), assigned, strict=True):
             if scene.label and not self.dry:
                 labels = [parsed.boxes[i] for i in chosen]
-                offset = np.array([unit.window.x, unit.window.y])
-                self._write_labels(unit, label_text(labels, polygons[chosen] - offset))
-            if unit.index in missing and image:
-                self._write_image(self._path(IMAGES, unit), image, unit.window)
+                offset = np.array([window.x, window.y])
+                self._write_labels(stem, label_text(labels, polygons[chosen] - offset))
+            if stem in missing and image:
+                self._write_image(self._path(IMAGES, stem), image, window)
             result.tiles += 1
-            result.written += unit.index in missing
+            result.written += stem in missing
             result.bare += not len(chosen)
             result.places += len(chosen)
         tiled = set().union(*(chosen.tolist() for chosen in assigned))
         result.untiled = [box.box_id for i, box in enumerate(parsed.boxes) if i not in tiled]
 
-    def _units(self, scene: int, path: Path) -> list[Tile]:
-        units = self.plan.by_scene[scene]
-        if units and units[0].window is None:
+    def _windows(self, scene: int, path: Path) -> dict[str, Window]:
+        """Return the windows of a scene by the stems of their tiles."""
+        tiles = self.plan.by_scene[scene]
+        windows = {tile.stem: tile.window for tile in tiles if tile.window}
+        if len(windows) < len(tiles):
             image_size(path)
             raise ImageReadError(f'{path}: could not be read when the tool started; run it again')
-        return units
+        return windows
 
-    def _path(self, kind: str, unit: Tile) -> Path:
-        return self.out / kind / (unit.stem + ('.png' if kind == IMAGES else '.txt'))
+    def _path(self, kind: str, stem: str) -> Path:
+        return self.out / kind / (stem + ('.png' if kind == IMAGES else '.txt'))
 
-    def _write_labels(self, unit: Tile, text: str) -> None:
-        path, data = self._path(LABELS, unit), text.encode()
+    def _write_labels(self, stem: str, text: str) -> None:
+        path, data = self._path(LABELS, stem), text.encode()
         if not path.exists() or path.read_bytes() != data:
             atomic_write(path, data)
 

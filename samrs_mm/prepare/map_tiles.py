@@ -31,7 +31,7 @@ class MapTileCutter(TileCutter):
     Args:
         scenes: What to cut.
         code: Which classes the label pictures' colours are.
-        tile: Size and overlap; images are padded with ``tile.pad``, labels with 255.
+        spec: Size and overlap; images are padded with ``spec.pad``, labels with 255.
         out: Folder to write to.
         source: More that decides the labels, such as the kind of label files, as plain data.
     """
@@ -40,17 +40,17 @@ class MapTileCutter(TileCutter):
         self,
         scenes: Sequence[LabelledScene],
         code: ColourCode,
-        tile: TileSpec,
+        spec: TileSpec,
         out: str | os.PathLike,
         source: str = '',
     ):
-        super().__init__(tile, out)
+        super().__init__(spec, out)
         self.scenes, self.code, self.source = list(scenes), code, source
 
     @property
     def settings(self) -> dict:
         """What decides the tiles, as plain data."""
-        tile = {key: self.tile.as_dict()[key] for key in ('size', 'overlap', 'pad')}
+        tile = {key: self.spec.as_dict()[key] for key in ('size', 'overlap', 'pad')}
         return dict(format=FORMAT, tile=tile, colours=self.code.as_dict(), source=self.source)
 
     @property
@@ -73,7 +73,7 @@ class MapTileCutter(TileCutter):
 
     def _tile_count(self, scene: LabelledScene) -> int:
         try:
-            return len(tiling.windows(*image_size(scene.image), self.tile))
+            return len(tiling.windows(*image_size(scene.image), self.spec))
         except SamrsError:
             return 0  # met again, and reported, when the scene is cut
 
@@ -88,7 +88,7 @@ class MapTileCutter(TileCutter):
                 f'{scene.label}: {label_size[0]} x {label_size[1]} px, but its image '
                 f'{scene.image} has {size[0]} x {size[1]}; they must be of one size'
             )
-        windows = tiling.windows(*size, self.tile)
+        windows = tiling.windows(*size, self.spec)
         self._take_up(scene, size)
         missing = [window for window in windows if not self._done(scene, window)]
         if missing:
@@ -110,7 +110,7 @@ class MapTileCutter(TileCutter):
         old = path.read_bytes() if path.exists() else None
         if old == record:
             return
-        stale = set(tiling.windows(*size, self.tile)) | self._windows_before(old)
+        stale = set(tiling.windows(*size, self.spec)) | self._windows_before(old)
         for kind in (IMAGES, LABELS):
             for window in stale:
                 self._path(scene, kind, window).unlink(missing_ok=True)
@@ -118,7 +118,8 @@ class MapTileCutter(TileCutter):
 
     def _windows_before(self, record: bytes | None) -> set[Window]:
         try:
-            return set(tiling.windows(*json.loads(record or b'')['size'], self.tile))
+            width, height = json.loads(record or b'')['size']
+            return set(tiling.windows(width, height, self.spec))
         except (ValueError, KeyError, TypeError):
             return set()
 
@@ -148,7 +149,7 @@ class MapTileCutter(TileCutter):
         expected = {
             f'{tiling.tile_stem(name, window)}.png'
             for name, size in sizes.items()
-            for window in tiling.windows(*size, self.tile)
+            for window in tiling.windows(*size, self.spec)
         }
         problems = []
         for kind in (IMAGES, LABELS):

@@ -59,12 +59,12 @@ class TileCutter(ABC):
     scene ``result.scene`` that are missing and counts them in ``result``.
 
     Args:
-        tile: Size, overlap and padding of tiles.
+        spec: Size, overlap and padding of tiles.
         out: Folder to write to.
     """
 
-    def __init__(self, tile: TileSpec, out: str | PathLike):
-        self.tile, self.out = tile, Path(out)
+    def __init__(self, spec: TileSpec, out: str | PathLike):
+        self.spec, self.out = spec, Path(out)
 
     @abstractmethod
     def _tile_counts(self) -> list[int]: ...
@@ -122,5 +122,5 @@ class TileCutter(ABC):
         return sorted(results, key=lambda result: result.scene)
 
     def _write_image(self, path: Path, image: SceneImage, window: Window) -> None:
-        pixels = image.crop(window.x, window.y, window.width, window.height, self.tile.pad)
+        pixels = image.crop(window.x, window.y, window.width, window.height, self.spec.pad)
         write_png(path, pixels)

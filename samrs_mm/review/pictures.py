@@ -13,8 +13,8 @@ from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.images import SceneImage
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.formats.annotated.ledger import LedgerRow
 from samrs_mm.formats.annotated.record import BoxEntry, ImageEntry, Record, RecordError
-from samrs_mm.review.selection import LedgerMask
 
 SIDE = 320
 """Longest side of a crop in pixels; larger ones are scaled down."""
@@ -46,9 +46,9 @@ class Picture:
 def pictures(
     root: Path,
     data_root: Path,
-    chosen: Iterable[LedgerMask],
+    chosen: Iterable[LedgerRow],
     progress: Callable[[Iterable], Iterator] = iter,
-) -> tuple[dict[LedgerMask, Picture], list[str]]:
+) -> tuple[dict[LedgerRow, Picture], list[str]]:
     """Return the pictures of masks, every image opened once.
 
     Args:
@@ -64,9 +64,9 @@ def pictures(
     Raises:
         RefusedError: The ledger lists a mask that its record does not hold.
     """
-    wanted: dict[str, list[LedgerMask]] = {}
+    wanted: dict[str, list[LedgerRow]] = {}
     for mask in chosen:
-        wanted.setdefault(mask.stem, []).append(mask)
+        wanted.setdefault(mask.tile, []).append(mask)
     found, problems = {}, []
     for stem in progress(sorted(wanted)):
         path = AnnotatedFolder(root).path(folder.INSTANCES, stem)

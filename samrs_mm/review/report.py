@@ -3,7 +3,8 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import jinja2
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.ledger import LedgerRow
 from samrs_mm.review.pictures import Picture, pictures
-from samrs_mm.review.selection import BINS, PROMPTED, LedgerMask, Selection, select
+from samrs_mm.review.selection import BINS, FRACTIONS, PROMPTED, Selection, doubt, select
 
 PAGE = 'index.html'
 PICTURES, ROWS = 400, 20_000
@@ -28,6 +30,9 @@ MEASURES = {
     'area': 'area (px)',
 }
 """What the page sorts and filters by, and what it calls them."""
+
+KEYS = ('box_id', 'status', 'reason', *FRACTIONS, 'components', 'at_border', 'area')
+"""What the page knows of a mask, beside its class, its doubt and the name of its image."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ def _meta(root: Path) -> dict[str, Any]:
     return meta
 
 
-def render(meta: dict[str, Any], found: Selection, images: dict[LedgerMask, Picture]) -> str:
+def render(meta: dict[str, Any], found: Selection, images: dict[LedgerRow, Picture]) -> str:
     """Return the page.
 
     Args:
@@ -106,18 +111,19 @@ def render(meta: dict[str, Any], found: Selection, images: dict[LedgerMask, Pict
         undefined=jinja2.StrictUndefined,
     )
     numbers = {name: index for index, name in enumerate(found.classes)}
-    keys = [entry.name for entry in fields(LedgerMask) if entry.name != 'category']
     cards = [
-        dict(mask=mask, picture=images[mask], pick=pick, facts=_facts(mask) | dict(pick=pick))
+        dict(
+            mask=mask, picture=images[mask], pick=pick, facts=_facts(mask, pick), doubt=doubt(mask)
+        )
         for pick, masks in (('worst', found.worst), ('random', found.random))
         for mask in masks
         if mask in images
     ]
     table = dict(
         classes=list(found.classes),
-        keys=['class', 'doubt', *keys],
+        keys=['class', 'doubt', 'stem', *KEYS],
         rows=[
-            [numbers[mask.category], mask.doubt, *(getattr(mask, key) for key in keys)]
+            [numbers[mask.category], doubt(mask), mask.tile, *attrgetter(*KEYS)(mask)]
             for mask in found.rows
         ],
     )
@@ -127,5 +133,6 @@ def render(meta: dict[str, Any], found: Selection, images: dict[LedgerMask, Pict
     )  # fmt: skip
 
 
-def _facts(mask: LedgerMask) -> dict[str, Any]:
-    return asdict(mask) | dict(doubt=mask.doubt)
+def _facts(mask: LedgerRow, pick: str) -> dict[str, Any]:
+    known = {key: getattr(mask, key) for key in ('category', *KEYS)}
+    return dict(known, stem=mask.tile, doubt=doubt(mask), pick=pick)

@@ -13,7 +13,7 @@ def box(status, polygon, mask=None, label=1):
         1, 'a.txt:1', label, 'ship', 'hbox', np.array(polygon, float), None, None, status
     )
     if mask is not None:
-        entry.enter_mask(masks.encode(mask), None, None, '')
+        entry.enter_mask(masks.Mask(masks.encode(mask)), '')
     return entry
 
 

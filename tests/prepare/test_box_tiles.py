@@ -43,16 +43,16 @@ def run(cutter, workers=0):
 def test_tiles_are_windows_of_their_scene(dota, tmp_path):
     cutter = make(dota, tmp_path / 'out', TileSpec(size=100, overlap=30, pad=(9, 8, 7)))
     run(cutter)
-    for unit in cutter.plan.tiles:
+    for tile in cutter.plan.tiles:
         scene = np.asarray(
-            Image.open(dota / f'images/{cutter.plan.dataset.scenes[unit.scene].stem}.png')
+            Image.open(dota / f'images/{cutter.plan.dataset.scenes[tile.scene].stem}.png')
         )
-        tile = np.asarray(Image.open(tmp_path / f'out/images/{unit.stem}.png'))
-        x, y = unit.window.x, unit.window.y
+        pixels = np.asarray(Image.open(tmp_path / f'out/images/{tile.stem}.png'))
+        x, y = tile.window.x, tile.window.y
         inside = scene[y : y + 100, x : x + 100]
-        assert tile.shape == (100, 100, 3)
-        np.testing.assert_array_equal(tile[: inside.shape[0], : inside.shape[1]], inside)
-        assert (tile[inside.shape[0] :] == (9, 8, 7)).all()
+        assert pixels.shape == (100, 100, 3)
+        np.testing.assert_array_equal(pixels[: inside.shape[0], : inside.shape[1]], inside)
+        assert (pixels[inside.shape[0] :] == (9, 8, 7)).all()
     assert len(list((tmp_path / 'out/images').iterdir())) == len(cutter.plan.tiles)
 
 
@@ -62,14 +62,14 @@ def test_labels_are_the_boxes_of_their_tile(dota, tmp_path):
     again = DOTABoxDataset(str(tmp_path / 'out'))
     boxes = {scene.stem: again.labels(i).boxes for i, scene in enumerate(again.scenes)}
     assert len(boxes) == len(cutter.plan.tiles)
-    for scene, units in cutter.plan.by_scene.items():
+    for scene, tiles in cutter.plan.by_scene.items():
         labels = cutter.plan.dataset.labels(scene).boxes
         polygons = geometry(labels).polygons
-        assigned = tiling.assign(polygons, [unit.window for unit in units], TILE.iof)
-        for unit, chosen in zip(units, assigned, strict=True):
-            written = boxes[unit.stem]
+        assigned = tiling.assign(polygons, [tile.window for tile in tiles], TILE.iof)
+        for tile, chosen in zip(tiles, assigned, strict=True):
+            written = boxes[tile.stem]
             assert [box.category for box in written] == [labels[i].category for i in chosen]
-            offset = unit.window.x, unit.window.y
+            offset = tile.window.x, tile.window.y
             for box, i in zip(written, chosen, strict=True):
                 np.testing.assert_allclose(box.polygon + offset, polygons[i], atol=5e-5)
         taken = set(np.concatenate(assigned).tolist())

@@ -22,7 +22,7 @@ from samrs_mm.formats.annotated.ledger import LedgerRow
 from samrs_mm.formats.annotated.record import BoxEntry, ImageEntry
 from samrs_mm.review.pictures import SIDE, picture
 from samrs_mm.review.report import write_report
-from samrs_mm.review.selection import BINS, FRACTIONS, select
+from samrs_mm.review.selection import BINS, FRACTIONS, doubt, select
 
 EVIL = '<img/src=x>"\'&{{7*7}}</script>'
 VOID = {'meta', 'input', 'br', 'img', 'link', 'hr'}
@@ -50,7 +50,7 @@ def book(tmp_path):
     return path
 
 
-def doubt(row):
+def expected_doubt(row):
     if row.status == 'empty':
         return 1
     parts = [1 - row.score, 1 - row.coverage, row.leakage, 1 - 1 / row.components]
@@ -63,16 +63,16 @@ def test_the_worst_of_each_class_and_of_all(book):
     assert found.masks == len(prompted)
     for name in 'abc':
         ranked = [r for r in prompted if r.category == name and r.area]
-        ranked.sort(key=lambda row: -doubt(row))
+        ranked.sort(key=lambda row: -expected_doubt(row))
         chosen = [mask.box_id for mask in found.worst if mask.category == name]
         assert chosen == [row.box_id for row in ranked[:7]]
         others = {mask.box_id for mask in found.random if mask.category == name}
         assert len(others) == 3
         assert others <= {row.box_id for row in ranked[7:]}
-    doubts = [mask.doubt for mask in found.worst]
+    doubts = [doubt(mask) for mask in found.worst]
     assert doubts == sorted(doubts, reverse=True)
-    listed = sorted(map(doubt, prompted), reverse=True)[:50]
-    assert [mask.doubt for mask in found.rows] == listed
+    listed = sorted(map(expected_doubt, prompted), reverse=True)[:50]
+    assert [doubt(mask) for mask in found.rows] == listed
 
 
 def test_counts_and_histograms(book):
@@ -132,7 +132,7 @@ def boxed(mask, polygon, prompt_box=None):
     height, width = mask.shape
     seen = None if prompt_box is None else np.array(prompt_box, float)
     box = BoxEntry.new(1, 'a.txt:1', 0, 'ship', 'hbox', np.array(polygon, float), None, seen, 'ok')
-    box.enter_mask(masks.encode(mask), None, None, '')
+    box.enter_mask(masks.Mask(masks.encode(mask)), '')
     return box, ImageEntry('a.png', 'a', None, [0, 0], width, height, None, [])
 
 

@@ -12,7 +12,7 @@ from samrs_mm.formats.boxes.box_folders import LABELS, class_names, collect, fin
 
 EPILOG = """what is read, at any depth below FOLDER
   yolo  images/**/NAME.jpg and labels/**/NAME.txt with the same folders between (or side by side):
-          class cx cy w h         H-Box, shares of width and height
+          class cx cy w h         H-Box, fractions of width and height
           class x1 y1 ... x4 y4   R-Box (OBB); of other polygons the box around them is taken
         names: --names FILE, else data.yaml, classes.txt or obj.names in FOLDER
   voc   JPEGImages/NAME.jpg (or images/) and Annotations/NAME.xml (or side by side); <bndbox>, and
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         raise RefusedError(f'{target} is there already; use --overwrite to replace it')
     images, labels, orphans = find(root, args.source)
     names = class_names(root, args.names) if args.source == 'yolo' else None
-    parse = parser_of(args.source, names, args.one_based)
+    parse = parser_of(args.source, names or (), args.one_based)
     bar = progress('reading labels')
     coco, problems = collect(root, images, labels, parse, names, bar)
     problems += [f'{name}: there is no image of this label file' for name in orphans]

@@ -58,7 +58,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--list', nargs='+', metavar='FILE', default=[],
         help='lists of stems, inside FOLDER, such as train.txt val.txt')  # fmt: skip
     add('--images', choices=(COPY, LINK, NONE), default=LINK,
-        help='what becomes of the image files (default %(default)s, symbolic)')  # fmt: skip
+        help='what to do with the image files (default %(default)s, symbolic)')  # fmt: skip
     add('--polygons', action='store_true', help='coco: polygons instead of RLE')
     add('--workers', type=whole_number, metavar='N', default=min(4, os.cpu_count() or 1),
         help='processes (default %(default)s); 0 works in this one')  # fmt: skip

@@ -2,10 +2,12 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, fields
+from pathlib import Path
 from typing import Self
 
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.quality import MEASURES
 from samrs_mm.formats.annotated.record import BoxEntry
 
@@ -94,3 +96,35 @@ def csv_line(values: Iterable) -> bytes:
 def line(row: LedgerRow) -> bytes:
     """Return a row as a line of CSV."""
     return csv_line(astuple(row))
+
+
+_NUMBERS = dict(
+    score=float, stability=float, area=int, visible_area=int, fill=float, coverage=float,
+    leakage=float, components=int, at_border='True'.__eq__,
+)  # fmt: skip
+
+
+def read_ledger(path: Path) -> Iterator[LedgerRow]:
+    """Yield the rows of a ledger.
+
+    Raises:
+        RefusedError: No ledger there, or not one of this format.
+    """
+    try:
+        with open(path, newline='', encoding='utf-8') as file:
+            table = csv.DictReader(file)
+            if not set(COLUMNS) <= set(table.fieldnames or ()):
+                raise RefusedError(
+                    f'{path}: not a ledger with {", ".join(COLUMNS[-5:])}; annotate anew '
+                    'with this version'
+                )
+            for row in table:
+                values = {name: row[name] for name in COLUMNS}
+                for name, kind in _NUMBERS.items():
+                    values[name] = kind(row[name]) if row[name] else None
+                yield LedgerRow(**values)
+    except FileNotFoundError as error:
+        raise RefusedError(
+            f'{path}: no such file; give an annotated folder, or write it with '
+            'sam_annotate.py --finalise'
+        ) from error

@@ -196,6 +196,12 @@ class BoxEntry(Entry):
         """``polygon`` as ``(4, 2)`` float64, NaN where it has None."""
         return np.array(self.polygon, float)
 
+    @property
+    def mask(self) -> dict:
+        """``segmentation`` of a box that has one, as kept boxes do."""
+        assert self.segmentation is not None
+        return self.segmentation
+
     def check(self, place: str) -> None:
         """Check numbers, lengths and status; see ``Entry.check``."""
         if self.category_id < 1:

@@ -1,17 +1,18 @@
 """Detection datasets in YOLO's or Pascal VOC's layout, collected as one COCO file."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import yaml
 
-from samrs_mm.core.boxes import BoxLabel, bounding_boxes
+from samrs_mm.core.boxes import BoxLabel, geometry
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES, image_size
 from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.formats.boxes.voc import parse_voc
 from samrs_mm.formats.boxes.yolo import parse_yolo
+from samrs_mm.formats.coco import coco_categories
 
 LABELS = {'yolo': ('labels', '.txt'), 'voc': ('Annotations', '.xml')}
 """Folder and suffix of label files, by format."""
@@ -98,7 +99,7 @@ def class_names(root: Path, given: str | None) -> list[str]:
 
 
 def parser_of(
-    source: str, names: list[str] | None, one_based: bool
+    source: str, names: Sequence[str], one_based: bool
 ) -> Callable[[Path, str, tuple[int, int]], ParsedLabels]:
     """Return the reader of a label file: of its path, its name in box ids, and the image's size."""
 
@@ -136,7 +137,9 @@ def collect(
     Returns:
         The content of a COCO file, and what could not be read, one line each.
     """
-    coco, problems, boxes = dict(images=[], annotations=[], categories=[]), [], []
+    coco: dict[str, list] = dict(images=[], annotations=[], categories=[])
+    problems: list[str] = []
+    boxes: list[tuple[int, BoxLabel]] = []
     for image in progress(images):
         try:
             width, height = image_size(root / image)
@@ -151,7 +154,7 @@ def collect(
         except OSError as error:
             problems.append(f'{error.filename}: {error.strerror}')
     names = sorted({box.category for _, box in boxes}) if names is None else names
-    coco['categories'] = [dict(id=i, name=name) for i, name in enumerate(names, 1)]
+    coco['categories'] = coco_categories(names)
     ids = {name: i for i, name in enumerate(names, 1)}
     coco['annotations'] = [
         _annotation(number, image, ids[box.category], box)
@@ -162,7 +165,7 @@ def collect(
 
 def _annotation(number: int, image: int, category: int, box: BoxLabel) -> dict:
     """Return a box as an annotation of COCO's format."""
-    hbox = bounding_boxes(box.polygon[None])[0] if box.hbox is None else box.hbox
+    hbox = geometry([box]).hboxes[0]
     x0, y0, x1, y1 = (round(value, 4) for value in hbox.tolist())
     width, height = round(x1 - x0, 4), round(y1 - y0, 4)
     entry = dict(

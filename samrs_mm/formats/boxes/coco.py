@@ -98,7 +98,8 @@ def parse_coco(file: BinaryIO, name: str, with_segmentations: bool = False) -> C
         LabelReadError: As in ``read_coco``; or images or categories are not what they should be,
             or two images share an id or a file name.
     """
-    columns, lists = _Columns(), dict(images=[], categories=[])
+    columns = _Columns()
+    lists: dict[str, list] = dict(images=[], categories=[])
     for key, _, entry in read_coco(file, name):
         if key == 'annotations':
             columns.append(entry, with_segmentations)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from xml.sax import SAXParseException
 from xml.sax.handler import ContentHandler
-from xml.sax.xmlreader import InputSource
+from xml.sax.xmlreader import InputSource, Locator
 
 import numpy as np
 from defusedxml.common import DefusedXmlException
@@ -50,12 +50,10 @@ class Element:
 
     def first(self, *path: str) -> 'Element | None':
         """Return the first element at a path of tags below this one, or None."""
-        found = self
-        for tag in path:
-            found = next((child for child in found.children if child.tag == tag), None)
-            if found is None:
-                return None
-        return found
+        for child in self.children:
+            if child.tag == path[0]:
+                return child.first(*path[1:]) if path[1:] else child
+        return None
 
     def require_text(self, *path: str) -> str:
         """Return the text at a path of tags.
@@ -91,7 +89,7 @@ class Element:
 
 
 def number(text: str, tag: str) -> float:
-    """Return a number; NaN and infinite ones pass, what becomes of them is decided later.
+    """Return a number; NaN and infinite ones pass: their boxes get a status later.
 
     Raises:
         BadElementError: Not a number.
@@ -150,7 +148,7 @@ def read_xml(data: bytes, file: str, root: str) -> Element:
     try:
         parser.parse(source)
     except SAXParseException as error:
-        place = f'{file}:{error.getLineNumber()}:{error.getColumnNumber() + 1}'
+        place = f'{file}:{error.getLineNumber()}:{(error.getColumnNumber() or 0) + 1}'
         raise LabelReadError(f'{place}: malformed XML: {error.getMessage()}') from error
     except DefusedXmlException as error:
         raise LabelReadError(
@@ -167,6 +165,8 @@ def read_xml(data: bytes, file: str, root: str) -> Element:
 class _TreeBuilder(ContentHandler):
     """Builds ``root`` from SAX events; the locator is the public way to line numbers."""
 
+    _locator: Locator
+
     def __init__(self):
         super().__init__()
         self._open: list[Element] = []
@@ -174,7 +174,7 @@ class _TreeBuilder(ContentHandler):
 
     @property
     def line(self) -> int:
-        return self._locator.getLineNumber()
+        return self._locator.getLineNumber() or 0
 
     def startElement(self, name, attrs):  # noqa: N802 (SAX's name)
         element = Element(name, self.line)

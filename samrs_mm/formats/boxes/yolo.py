@@ -1,4 +1,4 @@
-"""YOLO label files: H-Boxes, R-Boxes (OBB) and polygons, in shares of the image's size."""
+"""YOLO label files: H-Boxes, R-Boxes (OBB) and polygons, in fractions of the image's size."""
 
 from collections.abc import Sequence
 
@@ -51,7 +51,7 @@ def _box(place: str, fields: list[str], names: Sequence[str], size: np.ndarray) 
     category = _category(fields[0], names)
     values = [_number(value) for value in fields[1:]]
     if len(values) in (4, 5):
-        centre, sides = _shares(values[:4], _SLACK['box']) * size
+        centre, sides = _fractions(values[:4], _SLACK['box']) * size
         return BoxLabel(
             place, category, hbox=np.concatenate([centre - sides / 2, centre + sides / 2])
         )
@@ -60,7 +60,7 @@ def _box(place: str, fields: list[str], names: Sequence[str], size: np.ndarray) 
             f'{len(fields)} columns; a YOLO line has 5 (class cx cy w h), 9 (class x1 y1 ... x4 y4)'
             ' or the class and three points or more'
         )
-    points = _shares(values, _SLACK['corner']) * size
+    points = _fractions(values, _SLACK['corner']) * size
     if len(points) == 4:
         return BoxLabel(place, category, polygon=points)
     return BoxLabel(place, category, hbox=bounding_boxes(points[None])[0])
@@ -83,12 +83,12 @@ def _number(text: str) -> float:
     return value
 
 
-def _shares(values: list[float], slack: float) -> np.ndarray:
-    """Return pairs ``(K, 2)`` of shares of width and height."""
+def _fractions(values: list[float], slack: float) -> np.ndarray:
+    """Return pairs ``(K, 2)`` of fractions of width and height."""
     wrong = [value for value in values if not -slack <= value <= 1 + slack]
     if wrong:
         raise _BadLineError(
-            f'coordinate {wrong[0]:g} is not in 0..1; YOLO has shares of width and height, not '
+            f'coordinate {wrong[0]:g} is not in 0..1; YOLO has fractions of width and height, not '
             'pixels'
         )
     return np.array(values).reshape(-1, 2)

@@ -49,7 +49,7 @@ class COCOExport(Export):
     def _annotation(self, box: BoxEntry, counts: Counter) -> dict:
         annotation = coco_annotation(box)
         if self.polygons:
-            shape = outline(box.segmentation)
+            shape = outline(box.mask)
             rings = [ring.ravel().tolist() for ring in shape.parts]
             annotation.update(area=shape.area, segmentation=rings)
             counts.update(holes=shape.holes, hole_pixels=shape.hole_pixels)

@@ -15,7 +15,7 @@ class DOTAExport(Export):
     """``labelTxt/STEM.txt``: a line ``x1 y1 ... x4 y4 category difficult`` for each instance.
 
     The box is the smallest rotated rectangle around the mask's pixels (``cv2.minAreaRect``), its
-    corners clockwise, to 2 decimals; they may lie outside the image. A mask doesn't tell the head,
+    corners clockwise, to 2 decimals; they may lie outside the image. A mask doesn't show the head,
     so the first corner is the one nearest to the image's. ``difficult`` is 0. No header lines, as
     in v2.0; blanks in class names become ``-``.
     Source of the format: https://captain-whu.github.io/DOTA/dataset.html.
@@ -34,7 +34,7 @@ class DOTAExport(Export):
         counts: Counter[str] = Counter({INSTANCES: number, 'masks': number})
         lines = []
         for box in record.kept:
-            corners = rotated_box(box.segmentation)
+            corners = rotated_box(box.mask)
             counts['added_pixels'] += round(cv2.contourArea(corners)) - box.area
             values = ' '.join(f'{value:.2f}' for value in corners.ravel().tolist())
             lines.append(f'{values} {"-".join(box.category.split())} 0\n')
@@ -52,15 +52,14 @@ def rotated_box(segmentation: dict) -> np.ndarray:
         Corners ``(4, 2)`` float32 of x, y in pixels; clockwise on the screen, the one nearest to
         the image's top left corner first.
     """
-    x, y, width, height = masks.bbox(segmentation)
-    pixels = masks.decode(segmentation)[y : y + height, x : x + width]
+    x, y, pixels = masks.crop(segmentation)
     rows = np.flatnonzero(pixels.any(axis=1))
     left = pixels[rows].argmax(axis=1)
-    right = width - pixels[rows, ::-1].argmax(axis=1)
+    right = pixels.shape[1] - pixels[rows, ::-1].argmax(axis=1)
     # corners of the first and the last pixel of each row: the rest lies between them
     points = [np.stack([side, rows + dy], axis=1) for side in (left, right) for dy in (0, 1)]
     corners = cv2.boxPoints(cv2.minAreaRect(np.concatenate(points).astype(np.float32)))
     if cv2.contourArea(corners, oriented=True) < 0:
         corners = corners[::-1]
     first = int(corners.sum(axis=1).argmin())
-    return np.roll(corners, -first, axis=0) + np.float32([x, y])
+    return np.roll(corners, -first, axis=0) + np.array([x, y], np.float32)

@@ -38,15 +38,14 @@ class Outline:
 
 def outline(segmentation: dict) -> Outline:
     """Return the outline of a run-length mask; without parts for an empty one."""
-    x, y, width, height = masks.bbox(segmentation)
-    if not width:
+    x, y, pixels = masks.crop(segmentation)
+    if not pixels.size:
         return Outline([], 0, 0)
-    pixels = masks.decode(segmentation)[y : y + height, x : x + width]
     parts, holes = _rings(pixels)
     added = 0
     if holes:  # what lies within them becomes part of what surrounds them
         flat = [ring.ravel().tolist() for ring in holes]
-        inside = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(flat, height, width)))
+        inside = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(flat, *pixels.shape)))
         added = int(np.count_nonzero(inside > pixels))
         parts, _ = _rings(pixels | inside.view(bool))
     parts.sort(key=lambda ring: (-_area(ring), *ring.min(axis=0).tolist()))

@@ -59,6 +59,6 @@ class SAMRSExport(Export):
         around = bounding_boxes(box.corners[None])[0]
         oriented = box.prompt.removeprefix('cp+').startswith('r')
         shape = dict(rbox=box.corners, rhbox=around) if oriented else dict(bbox=around)
-        mask = dict(size=list(box.segmentation['size']), counts=box.segmentation['counts'])
+        mask = dict(size=list(box.mask['size']), counts=box.mask['counts'])
         category = self.classes[box.label]
         return dict(mask=mask, **shape, category=category, label=box.label, size=box.area)

@@ -34,7 +34,7 @@ class YOLOExport(Export):
         counts: Counter[str] = Counter({INSTANCES: len(record.kept)})
         lines = []
         for box in record.kept:
-            shape = outline(box.segmentation)
+            shape = outline(box.mask)
             counts.update(
                 holes=shape.holes, hole_pixels=shape.hole_pixels, joined=len(shape.parts) > 1
             )

@@ -25,7 +25,7 @@ def read_scene_sizes(root: str | os.PathLike) -> dict[str, tuple[int, int]]:
             return {name: tuple(size) for name, size in meta['scenes'].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RefusedError(
-            f'{path}: does not tell the scenes of the tiles ({error}); cut them with '
+            f'{path}: does not list the scenes of the tiles ({error}); cut them with '
             'prepare_potsdam.py or prepare_isaid.py'
         ) from error
     raise RefusedError(f'{path}: not all scenes are cut yet; run the tool that made it again')

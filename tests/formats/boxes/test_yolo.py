@@ -42,7 +42,7 @@ def test_boxes_corners_and_polygons():
         ('0 0.5 0.5 nan 0.1', "'nan' is not a number"),
         ('0 0.5 0.5 0.1', '4 columns; a YOLO line has 5'),
         ('0 0.1 0.1 0.2 0.2 0.3 0.3 0.4', '8 columns; a YOLO line has 5'),
-        ('0 120 40 30 20', 'coordinate 120 is not in 0..1; YOLO has shares'),
+        ('0 120 40 30 20', 'coordinate 120 is not in 0..1; YOLO has fractions'),
         ('0 0.1 0.1 0.2 0.2 0.3 1.8', 'coordinate 1.8 is not in 0..1'),
     ],
 )
