@@ -151,22 +151,21 @@ def _checked_size(height: Any, width: Any) -> tuple[int, int]:
 
 
 def _area(segmentation: Any, size: tuple[int, int] | None) -> int:
-    """Return the pixels of polygons in an image of a height and width, or of RLE."""
+    """Return the pixels of RLE, or of polygons in an image of a height and width."""
     if not segmentation:
         return 0
-    if isinstance(segmentation, dict):
-        size, counts = _checked_size(*segmentation['size']), segmentation['counts']
+    height, width = size or (0, 0)
+    counts = None
+    if not isinstance(segmentation, list):
+        (height, width), counts = _checked_size(*segmentation['size']), segmentation['counts']
         # pycocotools trusts what it is given
-        if isinstance(counts, list) and sum(counts) != size[0] * size[1]:
-            raise ValueError(f'runs of {sum(counts)} pixels for a mask of {size[0]} x {size[1]}')
-        if isinstance(counts, str):
-            area = masks.area(segmentation)  # unchecked: checking a million takes a minute
-        else:
-            area = masks.area(masks.from_coco(segmentation, *size))
-    else:
-        area = masks.area(masks.from_coco(segmentation, *size))
-    if area > size[0] * size[1]:
-        raise ValueError(f'a mask of {area} pixels in an image of {size[0]} x {size[1]}')
+        if isinstance(counts, list) and sum(counts) != height * width:
+            raise ValueError(f'runs of {sum(counts)} pixels for a mask of {height} x {width}')
+    if not isinstance(counts, str):  # text stays unchecked: checking a million takes a minute
+        segmentation = masks.from_coco(segmentation, height, width)
+    area = masks.area(segmentation)
+    if area > height * width:
+        raise ValueError(f'a mask of {area} pixels in an image of {height} x {width}')
     return area
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from samrs_mm.formats.annotated.record import BOX_STATUSES, EMPTY, KEPT
 
@@ -76,7 +77,7 @@ class Counts:
 
 
 def box_table(
-    labels: Sequence[int], statuses: Sequence[str], areas: Sequence[int], hboxes: np.ndarray,
+    labels: ArrayLike, statuses: Sequence[str], areas: ArrayLike, hboxes: np.ndarray,
     width: int | np.ndarray, height: int | np.ndarray,
 ) -> np.ndarray:  # fmt: skip
     """Return boxes as ``(N,)`` of type ``BOX``.
@@ -89,7 +90,7 @@ def box_table(
         width: Width of their image or images in pixels.
         height: Height likewise.
     """
-    boxes = np.zeros(len(labels), BOX)
+    boxes = np.zeros(len(statuses), BOX)
     boxes['label'] = labels
     boxes['status'] = [_STATUS[status] for status in statuses]
     boxes['area'] = np.where(boxes['status'] == _STATUS[KEPT], areas, 0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -174,7 +175,7 @@ def _name_classes(axes: Axes, stats: DatasetStats) -> None:
     _plain(axes, 'y')
 
 
-def _plain(axes: Axes, grid: str) -> None:
+def _plain(axes: Axes, grid: Literal['x', 'y']) -> None:
     axes.spines[['top', 'right']].set_visible(False)
     axes.grid(axis=grid, color='0.9')
     axes.set_axisbelow(True)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,8 +36,8 @@ LABEL_MAPS, MASKS = 'label maps', 'masks, overlaps counted in each'
 Progress = Callable[[str, int], Callable[[int], object]]
 """Called with a unit and a total, returns what is called with each step."""
 
-Files = tuple[Path | None, Path | None]
-"""Of one image: its record or its pickle, and its label map; not every image has both."""
+Files = tuple[Any, Any]
+"""Of one image: path of its record or its pickle, and of its label map, or None."""
 
 _CHUNK = 32
 
@@ -175,7 +176,8 @@ def _count_chunk(chunk: Iterable[Files], count: Callable, classes: Sequence[str]
 
 
 def _count_record(files: Files, classes: Sequence[str]) -> Counts:
-    record = Record.load(files[0])
+    path, _ = files
+    record = Record.load(path)
     image, boxes = record.image, record.boxes
     try:
         labels = np.array([box.label for box in boxes], np.int64)
@@ -190,7 +192,7 @@ def _count_record(files: Files, classes: Sequence[str]) -> Counts:
         pixels = np.bincount(labels, visible, minlength=len(classes))
         return Counts.of_image(table, pixels, image.width, image.height)
     except (KeyError, ValueError, OverflowError) as error:
-        raise LabelReadError(f'{files[0]}: damaged record: {error}') from error
+        raise LabelReadError(f'{path}: damaged record: {error}') from error
 
 
 def _count_released(files: Files, classes: Sequence[str]) -> Counts:

@@ -107,7 +107,7 @@ def table_2(stats: DatasetStats) -> list[tuple[str, ...]]:
     images = stats.counts.images
     instance = '✓' if len(stats.instances) else ''
     fine = '✓' if stats.classes == FAST_CLASSES else ''
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, chosen in (
         (stats.name, images),
         (f'{stats.name}, images with labels', images[images['labelled']]),

@@ -2,10 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.quality import MEASURES
@@ -98,7 +98,7 @@ def line(row: LedgerRow) -> bytes:
     return csv_line(astuple(row))
 
 
-_NUMBERS = dict(
+_NUMBERS: dict[str, Callable[[str], Any]] = dict(
     score=float, stability=float, area=int, visible_area=int, fill=float, coverage=float,
     leakage=float, components=int, at_border='True'.__eq__,
 )  # fmt: skip
@@ -119,7 +119,7 @@ def read_ledger(path: Path) -> Iterator[LedgerRow]:
                     'with this version'
                 )
             for row in table:
-                values = {name: row[name] for name in COLUMNS}
+                values: dict[str, Any] = {name: row[name] for name in COLUMNS}
                 for name, kind in _NUMBERS.items():
                     values[name] = kind(row[name]) if row[name] else None
                 yield LedgerRow(**values)

@@ -37,6 +37,7 @@ class Entry:
     """Base of the parts of a record: dataclasses whose fields are the keys in the file."""
 
     __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry as it stands in the file."""
@@ -51,7 +52,7 @@ class Entry:
         """
         if not isinstance(value, dict):
             raise ValueError(f'{place} is {value!r:.40}; expected an object')
-        types = _types(cls)
+        types = _types(cls)  # type: ignore[arg-type]  # classes are hashable
         if value.keys() != types.keys():
             lacking, unknown = types.keys() - value.keys(), value.keys() - types.keys()
             problem = f'no {min(lacking)!r}' if lacking else f'unknown key {min(unknown)!r}'
@@ -69,7 +70,7 @@ class Entry:
 
 
 @cache
-def _types(kind: type) -> dict[str, tuple[type, ...]]:
+def _types(kind: type[Entry]) -> dict[str, tuple[type, ...]]:
     """Return the classes that a value of each field may have."""
     hints = get_type_hints(kind)
     types = {}
@@ -237,7 +238,7 @@ class BoxEntry(Entry):
 
     def measure(self) -> None:
         """Measure the mask against the boxes; see ``quality.measure``."""
-        for name, value in measure(self.segmentation, self.polygon, self.prompt_box).items():
+        for name, value in measure(self.mask, self.polygon, self.prompt_box).items():
             setattr(self, name, value)
 
     def failed(self) -> Self:
@@ -293,8 +294,8 @@ class Record:
     boxes: list[BoxEntry]
     error: str | None = None
 
-    image_type: ClassVar[type[Entry]] = ImageEntry
-    box_type: ClassVar[type[Entry]] = BoxEntry
+    image_type: ClassVar[type[Any]] = ImageEntry
+    box_type: ClassVar[type[Any]] = BoxEntry
 
     @classmethod
     def of_image(cls, **facts: Any) -> Self:
@@ -326,7 +327,8 @@ class Record:
         unknown = data.keys() - {'image', 'signature', 'boxes', 'error'}
         if unknown:
             raise ValueError(f'unknown key {min(unknown)!r}')
-        for name, kind in dict(signature=str, boxes=list, error=str | NoneType).items():
+        kinds: dict[str, Any] = dict(signature=str, boxes=list, error=str | NoneType)
+        for name, kind in kinds.items():
             if not isinstance(data.get(name), kind):
                 raise ValueError(f'{name} is {data.get(name)!r:.40}')
         image = cls.image_type.from_json(data['image'], 'image')
@@ -394,7 +396,7 @@ class Record:
         Returns:
             The label map ``(H, W)`` uint8, 255 where no mask is.
         """
-        kept = [box for box in self.kept if box.segmentation is not None]
+        kept: list[Any] = [box for box in self.kept if box.segmentation is not None]
         labels, visible = masks.compose(kept, self.image.height, self.image.width, policy)
         for box, pixels in zip(kept, visible, strict=True):
             box.visible_area = pixels
