@@ -77,9 +77,13 @@ class LabelledSource:
     def objects(self, name: str) -> list[ImageObject]:
         """Return the connected regions of each class, largest first."""
         _, labels = self.load(self._index[name])
-        found = []
+        found: list[ImageObject] = []
+        if labels is None:
+            return found
         for label in np.unique(labels[labels < len(self.classes)]).tolist():
-            _, regions, boxes, _ = cv2.connectedComponentsWithStats(np.uint8(labels == label))
+            _, regions, boxes, _ = cv2.connectedComponentsWithStats(
+                (labels == label).astype(np.uint8)
+            )
             for number in np.argsort(-boxes[1:, cv2.CC_STAT_AREA], kind='stable') + 1:
                 x, y, width, height, area = boxes[number].tolist()
                 if area >= _SMALLEST_OBJECT:
@@ -162,7 +166,7 @@ class SampleBrowser:
         entry = dict(self.loader.sampler, dataset=self.dataset, seed=seed)
         sampler = build(DATA_SAMPLERS, entry, 'train_dataloader.sampler')
         if getattr(sampler, 'batch_size', 0) is None:
-            sampler.set_batch_size(self.batch_size)
+            sampler.set_batch_size(self.loader.batch_size)
         for position, drawn in enumerate(sampler):
             own = int(np.random.SeedSequence((seed, position)).generate_state(1)[0])
             yield drawn if isinstance(drawn, tuple) else (int(drawn), own)

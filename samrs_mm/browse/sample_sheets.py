@@ -84,7 +84,8 @@ def _gather(
 ) -> dict[int, list[ImageObject]]:
     """Return up to ``count`` objects of each class, from as many images as it takes."""
     rng = np.random.default_rng(seed)
-    chosen, spare = defaultdict(list), defaultdict(list)
+    chosen: dict[int, list[ImageObject]] = defaultdict(list)
+    spare: dict[int, list[ImageObject]] = defaultdict(list)
     for name in progress(shuffled(source.names, seed)):
         if all(len(chosen[label]) >= count for label in labels):
             break
@@ -145,7 +146,7 @@ def image_sheet(
     Returns:
         ``(H, W, 3)`` uint8 RGB, or None if no image could be read.
     """
-    cells = []
+    cells: list[np.ndarray] = []
     for name in names or shuffled(source.names, seed):
         if len(cells) == count:
             break
@@ -179,7 +180,8 @@ def prompt_sheet(
     Returns:
         ``(H, W, 3)`` uint8 RGB, or None if there is no box.
     """
-    rng, rows = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    rows: list[list[np.ndarray]] = []
     for name in shuffled(browser.names, seed):
         if len(rows) == count:
             break

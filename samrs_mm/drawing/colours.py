@@ -40,7 +40,8 @@ def class_colour(index: int) -> Colour:
     """
     hue = round(180 * (index * 0.618034 + 0.5)) % 180
     pixel = np.array([[[hue, 190, 255]]], np.uint8)
-    return tuple(int(value) for value in cv2.cvtColor(pixel, cv2.COLOR_HSV2RGB)[0, 0])
+    red, green, blue = cv2.cvtColor(pixel, cv2.COLOR_HSV2RGB)[0, 0].tolist()
+    return red, green, blue
 
 
 def colour_labels(labels: np.ndarray) -> np.ndarray:

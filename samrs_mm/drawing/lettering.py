@@ -1,6 +1,7 @@
 """Text as pictures: legible at any size, in any script that the font has."""
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -9,7 +10,7 @@ from samrs_mm.drawing.colours import BLACK, WHITE, Colour
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def _font(size: int) -> Any:
     return ImageFont.load_default(size)
 
 

@@ -1,7 +1,6 @@
 """Boxes, masks and label maps drawn over the image they belong to."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -13,25 +12,17 @@ from samrs_mm.drawing.panels import Panel, pixel_panel
 from samrs_mm.formats.annotated.record import DEGENERATE, KEPT, BoxEntry
 
 
-class Box(Protocol):
-    """A box with its class and status, such as a record's."""
-
-    label: int
-    corners: np.ndarray
-    status: str
-
-
-def box_colour(box: Box) -> Colour:
+def box_colour(box: BoxEntry) -> Colour:
     """Return the colour of a box's status, or of its class before it has one."""
     return STATUS_COLOURS.get(box.status) or class_colour(box.label)
 
 
-def is_lost(box: Box) -> bool:
+def is_lost(box: BoxEntry) -> bool:
     """Whether a box has no kept mask; such boxes are dashed."""
     return box.status in STATUS_COLOURS and box.status != KEPT
 
 
-def draw_boxes(panel: Panel, boxes: Sequence[Box], names: Sequence[str] = ()) -> None:
+def draw_boxes(panel: Panel, boxes: Sequence[BoxEntry], names: Sequence[str] = ()) -> None:
     """Draw boxes, lost ones dashed and on top; degenerate ones get a cross.
 
     Args:
@@ -63,7 +54,7 @@ def overlay(image: np.ndarray, boxes: Sequence[BoxEntry]) -> np.ndarray:
     panel = pixel_panel(image, max(image.shape[:2]))
     panel.fine = True
     for box in boxes:
-        if box.status == KEPT:
+        if box.status == KEPT and box.segmentation:
             panel.mask(masks.crop(box.segmentation), class_colour(box.label))
     draw_boxes(panel, boxes)
     return panel.picture

@@ -69,7 +69,8 @@ class _Largest:
     """Keeps the items of the largest keys, the earlier of equals."""
 
     def __init__(self, size: int):
-        self.size, self._heap = size, []
+        self.size = size
+        self._heap: list[tuple[Any, int, LedgerRow]] = []
 
     def add(self, key: Any, number: int, item: LedgerRow) -> None:
         if len(self._heap) < self.size:

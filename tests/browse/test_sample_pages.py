@@ -118,6 +118,20 @@ def test_regions_of_a_label_map_are_objects(roots):
         assert rows.min() == columns.min() == 0
 
 
+def test_a_sampler_without_a_batch_size_gets_the_loaders(roots):
+    plain, given = config(roots), config(roots)
+    given.train_dataloader.sampler.batch_size = None
+    first = [next(draws) for draws in [SampleBrowser(plain).draws()] for _ in range(6)]
+    again = [next(draws) for draws in [SampleBrowser(given).draws()] for _ in range(6)]
+    assert first == again
+
+
+def test_images_without_labels_have_no_objects(roots, monkeypatch):
+    source = SampleBrowser(config(roots)).sources[0]
+    monkeypatch.setattr(source, 'load', lambda number: (np.zeros((8, 8, 3), np.uint8), None))
+    assert source.objects(source.names[0]) == []
+
+
 def test_validation_is_shuffled_and_plain_datasets_are_one_source(tmp_path):
     write_tiles(tmp_path / 'train', 'potsdam', ['a', 'b'])
     dataset = dict(type='Potsdam5Dataset', data_root=str(tmp_path / 'train'),
