@@ -23,7 +23,7 @@ GO_ON = 'the same command goes on from here'
 def run_command(work: Callable[[], int | None], after_interrupt: str = GO_ON) -> int:
     """Run a tool's work and return its exit code.
 
-    Errors that a user can cause are told in one line; any other keeps its traceback.
+    Errors that a user can cause are printed in one line; any other keeps its traceback.
 
     Args:
         work: Returns an exit code, or None for 0.
@@ -208,7 +208,7 @@ def check_option(key: str, known: Collection[str], listed: Iterable[str]) -> Non
     Args:
         key: Dotted key.
         known: Top-level keys that mean something.
-        listed: Those to tell where none is near.
+        listed: Those to list where none is near.
 
     Raises:
         RefusedError: Names the key that may be meant.

@@ -30,12 +30,20 @@ class PartRegistry(Registry):
         name: What its types are, for messages.
         key: The config's key whose ``type`` is looked up here.
         parent: Name of the parent in ``mmseg.registry``.
+        methods: What its types have, unlike others that mmseg's registry holds.
         modules: Module of each type of ours.
     """
 
-    def __init__(self, name: str, key: str, parent: str, modules: Mapping[str, str]):
+    def __init__(
+        self,
+        name: str,
+        key: str,
+        parent: str,
+        methods: tuple[str, ...],
+        modules: Mapping[str, str],
+    ):
         super().__init__(name, scope=SCOPE)
-        self._key, self._parent, self._modules = key, parent, modules
+        self._key, self._parent, self._methods, self._modules = key, parent, methods, modules
         self._imported = True  # there are no locations; `get` imports
         if 'mmseg.registry' in sys.modules:
             self.link()
@@ -93,6 +101,12 @@ class PartRegistry(Registry):
                 f'config: {self._key}.type={kind!r}: no such {self.name}; {_hint(kind, known)}'
                 f'there are {", ".join(known)}, and what custom_imports of the config register'
             )
+        lacking = [method for method in self._methods if not hasattr(made, method)]
+        if isinstance(made, type) and lacking:
+            raise RefusedError(
+                f'config: {self._key}.type={kind!r}: {made.__module__}.{made.__name__} is no '
+                f'{self.name}, it has no method {lacking[0]!r}'
+            )
         return made(**self._taken(made, args))
 
     def _taken(self, made: Any, args: dict[str, Any]) -> dict[str, Any]:
@@ -122,6 +136,7 @@ PROMPT_SEGMENTORS = PartRegistry(
     'prompt segmentor',
     key='model',
     parent='MODELS',
+    methods=('unsupported', 'load', 'encode', 'decode'),
     modules={
         'BoxFillSegmentor': f'{_SEGMENTORS}.box_fill',
         'GrabCutSegmentor': f'{_SEGMENTORS}.grabcut',
@@ -133,6 +148,7 @@ BOX_DATASETS = PartRegistry(
     'box dataset',
     key='dataset',
     parent='DATASETS',
+    methods=('index', 'parse', 'labels', 'collect_classes'),
     modules={
         'COCOBoxDataset': f'{_BOXES}.coco',
         'DIORBoxDataset': f'{_BOXES}.dior',

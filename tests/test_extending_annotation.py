@@ -1,4 +1,4 @@
-"""The box dataset and the prompt segmentor of docs/extending.md, from outside and from inside."""
+"""What docs/extending.md adds to annotation: a box dataset, a prompt segmentor, an export."""
 
 import json
 import os
@@ -145,3 +145,32 @@ def test_inside_takes_the_class_a_line_and_configs(lab, title, count, config, op
     done = run(command, copy, copy, copy / 'tools')
     assert (lab / 'out/meta.json').exists(), done.stderr
     assert {box['status'] for box in boxes(lab / 'out')} == {'kept'}
+
+
+def test_an_export_takes_a_file_and_two_lines(lab):
+    part = PAGE.partition('## How do I add an export?')[2].partition('\n## ')[0]
+    blocks = re.findall(r'```python\n# (\S+\.py)(, added)?\n(.*?)```', part, re.DOTALL)
+    (path, _, code), (tool, _, lines) = blocks
+    first, second = lines.splitlines()
+    copy = lab / 'checkout'
+    for folder in ('samrs_mm', 'configs', 'tools'):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=JUNK)
+    (copy / path).write_text(code)
+    text = (
+        (copy / tool)
+        .read_text()
+        .replace('from samrs_mm.formats', f'{first}\nfrom samrs_mm.formats', 1)
+    )
+    (copy / tool).write_text(text.replace('EXPORTS = {\n', f'EXPORTS = {{\n{second}\n', 1))
+    config = 'configs/annotate/coco_grabcut_hbox.py'
+    command = f'python tools/sam_annotate.py {config} --data-root {lab}/data/scenes --out data/mine'
+    (export,) = re.findall(r'^python tools/dataset.*$', part, re.MULTILINE)
+    for each in (command, export):
+        done = run(each, copy, copy, copy / 'tools')
+        assert done.returncode == 0, done.stderr
+    rows = (copy / 'data/mine_points/points.csv').read_text().splitlines()
+    assert rows[0] == 'image,class,x,y'
+    image, name, x, y = rows[1].split(',')
+    assert (image, name) == ('images/001.png', 'tank')
+    assert (float(x), float(y)) == pytest.approx((45, 30), abs=1)
+    assert 'masks reduced to a point' in done.stdout

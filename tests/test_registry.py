@@ -49,7 +49,7 @@ def test_types_of_the_parents_and_by_path_are_found(where):
         "MODELS.register_module('Theirs', module=Mine)\n"
         "PROMPT_SEGMENTORS.register_module('Ours', module=Mine)\n"
         "for name in ('Theirs', 'Ours', 'samrs_mm.Ours', 'collections.Counter'):\n"
-        '    print(type(PROMPT_SEGMENTORS.build(dict(type=name))).__name__)'
+        '    print(PROMPT_SEGMENTORS.get(name).__name__)'
     )
     assert run(code).split() == ['Mine', 'Mine', 'Mine', 'Counter']
 
@@ -138,6 +138,12 @@ def test_one_name_is_one_type():
         ),
         (
             PROMPT_SEGMENTORS,
+            dict(type='collections.Counter'),
+            "model.type='collections.Counter': collections.Counter is no prompt segmentor, it has "
+            "no method 'unsupported'",
+        ),
+        (
+            PROMPT_SEGMENTORS,
             dict(type='GrabCutSegmentor', iteration=3),
             'config: model.iteration=3: GrabCutSegmentor takes no iteration; did you mean '
             "'iterations'? it takes iterations, margin, ",
@@ -152,7 +158,7 @@ def test_a_typo_gets_what_is_allowed(registry, entry, says):
 
 
 def test_none_is_not_given():
-    registry = PartRegistry('toy', 'model', 'MODELS', {})
+    registry = PartRegistry('toy', 'model', 'MODELS', (), {})
 
     @registry.register_module()
     class Toy:

@@ -50,7 +50,7 @@ class SAMSegmentor(PromptSegmentor):
         arch: ``'vit_h'``, ``'vit_l'``, ``'vit_b'``, or a dict of sizes (see
             ``sam_weights.check_arch``).
         checkpoint: Path of the weights; may be None only for a dict of sizes with a ``seed``.
-        chunk: Prompts decoded at once; halved when memory runs out, which the record tells.
+        chunk: Prompts decoded at once; halved when memory runs out, as the record then notes.
         images_per_pass: Images encoded at once; an incomplete pass is filled up.
         amp: Encode under bfloat16 autocast: faster on recent GPUs, not SAM's exact output.
         threads: CPU threads of torch, set for the process in ``load``.
