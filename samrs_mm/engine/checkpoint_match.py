@@ -52,7 +52,7 @@ def check_match(
 ) -> str:
     """Compare a checkpoint with a model by the names and shapes of weights.
 
-    A module that interpolates weights when they are loaded tells so by a method
+    A module that interpolates weights when they are loaded says so by a method
     ``resizes_on_load(name, shape)``, such as ``ViT``'s; these count as matching.
 
     Args:
@@ -93,15 +93,15 @@ def check_match(
             'than the config'
             + ('' if whole else '; for its backbone alone see docs/finetune.md, "What is loaded"')
         )
-    told = [f'{path}: {matched}' + ('' if whole else f' ({_by_part(wanted)})')]
+    parts = [f'{path}: {matched}' + ('' if whole else f' ({_by_part(wanted)})')]
     if resized:
-        told.append(f'{len(resized)} resized ({_some(resized, found, wanted)})')
-    told += [
+        parts.append(f'{len(resized)} resized ({_some(resized, found, wanted)})')
+    parts += [
         f'{what}: {", ".join(sorted({name.rpartition(".")[0] for name in names}))}'
         for what, names in (('new', new), ('not used', unused))
         if names
     ]
-    return '; '.join(told)
+    return '; '.join(parts)
 
 
 def _resizes(model: nn.Module, name: str, shape: tuple[int, ...]) -> bool:

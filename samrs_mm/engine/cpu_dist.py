@@ -98,7 +98,7 @@ def _first_host(nodes: str) -> str:
 
 
 def _unsynchronise(part: object) -> bool:
-    """Turn SyncBN into BN wherever a model config names it, and tell whether it did."""
+    """Turn SyncBN into BN wherever a model config names it; return whether it did."""
     if isinstance(part, dict):
         found = part.get('type') == 'SyncBN'
         if found:

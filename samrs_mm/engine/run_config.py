@@ -93,7 +93,7 @@ def _check_scope(config: Config, path: str) -> None:
 
 @contextmanager
 def building(path: str) -> Iterator[None]:
-    """Tell in a line which name of a config no registry has.
+    """Report in one line which name of a config no registry has.
 
     Args:
         path: The config.
@@ -182,11 +182,11 @@ def set_start(config: Config, resume: str | None) -> str | None:
 
 
 def batch_note(config: Config, ranks: int) -> str | None:
-    """Return what to tell of a batch that isn't the one that the learning rate is for.
+    """Return a warning if the batch isn't the one that the learning rate is for, else None.
 
     Args:
         config: The run's config.
-        ranks: Number of processes that share the batch.
+        ranks: Number of processes that the batch is divided among.
     """
     scale = config.get('auto_scale_lr') or {}
     each = config.train_dataloader.get('batch_size')
@@ -206,7 +206,7 @@ def check_batch(config: Config, ranks: int) -> None:
 
     Args:
         config: The run's config.
-        ranks: Number of processes that share the batch; those on CPUs have batch norms of their
+        ranks: Number of processes that the batch is divided among; those on CPUs have batch norms of their
             own.
 
     Raises:
@@ -226,7 +226,7 @@ def check_batch(config: Config, ranks: int) -> None:
 def check_pretrained(config: Config) -> None:
     """Refuse pretrained weights that are missing or not what the config expects.
 
-    A config tells in ``pretrain_source`` where a file comes from: ``dict(path=..., url=...,
+    A config says in ``pretrain_source`` where a file comes from: ``dict(path=..., url=...,
     keys=[some names of weights that are in it])``. Without that only its presence is checked. Where
     the released file has to be converted, ``file`` is its name and ``options`` holds the
     converter's flags, if it needs any.

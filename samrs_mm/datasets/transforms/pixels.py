@@ -68,7 +68,7 @@ class _Raster:
             with rasterio.Env(**_GDAL):
                 self.file = rasterio.open(path)
         except (RasterioError, OSError) as cause:
-            raise self._told(cause) from cause
+            raise self._error(cause) from cause
         self.height, self.width = self.file.shape
 
     def read(self, bands: int | tuple[int, ...], y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
@@ -77,9 +77,9 @@ class _Raster:
             with rasterio.Env(**_GDAL):
                 return self.file.read(bands, window=Window(x0, y0, x1 - x0, y1 - y0))
         except (RasterioError, OSError) as cause:
-            raise self._told(cause) from cause
+            raise self._error(cause) from cause
 
-    def _told(self, cause: Exception) -> SamrsError:
+    def _error(self, cause: Exception) -> SamrsError:
         path = Path(self.path)
         if not path.exists():
             return self.error(f'{path}: no such file')

@@ -38,7 +38,7 @@ class PerSourceIoUMetric(IoUMetric):
                 ``gt_sem_seg`` unless ``format_only``.
 
         Raises:
-            RefusedError: A sample of a source that the dataset doesn't tell of.
+            RefusedError: A sample of a source that the dataset doesn't have.
         """
         for sample in data_samples:
             source = sample.get('source')
@@ -86,7 +86,7 @@ class PerSourceIoUMetric(IoUMetric):
         sources, whole = self._sources(), (self.dataset_meta, self.output_dir)
         if source not in sources:
             raise RefusedError(
-                f'source {source!r} cannot be scored; the dataset tells the classes of '
+                f'source {source!r} cannot be scored; the dataset has the classes of '
                 f'{", ".join(sources)}'
             )
         self.dataset_meta = sources[source]

@@ -15,7 +15,7 @@ from samrs_mm.models.segmentors.multi_head_encoder_decoder import MultiHeadEncod
 class MultiHeadMask2Former(MultiHeadEncoderDecoder):
     """``MultiHeadEncoderDecoder`` whose trunk is a ``PartialLabelMask2FormerHead``.
 
-    Sources share the queries and their masks; only the class of a query is told by its source's
+    Sources share the queries and their masks; only the class of a query comes from its source's
     head: the trunk's ``cls_embed`` is taken out and built once per source, with the source's
     classes and "no object", as ``heads.SOURCE.{weight,bias}``. All predictions of a sample,
     those of the layers before the last too, are classified by that head.

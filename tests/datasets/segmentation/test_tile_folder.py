@@ -139,7 +139,7 @@ def test_augmentation_follows_from_the_seed(tmp_path):
     assert (first != other).any()
 
 
-def test_what_is_wrong_is_told_before_training(tmp_path):
+def test_what_is_wrong_is_refused_before_training(tmp_path):
     root = write(tmp_path)
     (root / 'labels/a.png').unlink()
     with pytest.raises(RefusedError, match=r'1 of 4 images have no label, such as a\.png'):

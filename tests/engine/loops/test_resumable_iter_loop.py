@@ -94,7 +94,7 @@ def test_nothing_is_read_before_the_start_or_twice(tmp_path):
     assert list(second) != [], 'the loader can be read again'
 
 
-def test_a_change_of_the_batch_is_told(tmp_path):
+def test_a_change_of_the_batch_is_logged(tmp_path):
     runner_of(tmp_path, loader_of(), 4, 'small').train()
     runner_of(tmp_path, loader_of(6), 6, 'large', resume=True).train()
     log = ''.join(path.read_text() for path in tmp_path.glob('*/*.log'))
