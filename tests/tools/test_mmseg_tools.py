@@ -100,9 +100,7 @@ def test_inferencers(made, image, source, tmp_path):
     assert tuple(model.dataset_meta['classes']) == classes
     assert show_result_pyplot(model, bgr, one, show=False).shape == (70, 90, 3)
 
-    changed = Config.fromfile(config)
-    changed.merge_from_dict(options)
-    inferencer = MMSegInferencer(changed, weights, device='cpu')
+    inferencer = MMSegInferencer(model.cfg, weights, device='cpu')
     found = inferencer([path, bgr], out_dir=str(tmp_path / 'out'))['predictions']
     for labels in found:
         assert_best_class(labels, one.seg_logits.data)
