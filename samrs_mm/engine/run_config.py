@@ -206,8 +206,8 @@ def check_batch(config: Config, ranks: int) -> None:
 
     Args:
         config: The run's config.
-        ranks: Number of processes that the batch is divided among; those on CPUs have batch norms of their
-            own.
+        ranks: Number of processes that the batch is divided among; those on CPUs have batch norms
+            of their own.
 
     Raises:
         RefusedError: As above.
