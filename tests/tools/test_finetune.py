@@ -194,6 +194,8 @@ def test_scenes_score_the_same_on_two_ranks(root, tuned, tmp_path):
             *options(batch=3), 'test_evaluator.type=SceneScoreMetric', ranks=ranks,
         )  # fmt: skip
         scores.append(json.loads((out / 'metrics.json').read_text()))
+    first, second = (score.pop('run') for score in scores)
+    assert first == second
     # per cent; a batch of three rounds other than one of one, which may decide a tie
     assert scores[0] == pytest.approx(scores[1], abs=0.05)
 
