@@ -24,7 +24,7 @@ from samrs_mm.core.atomic import dump
 from samrs_mm.core.boxes import geometry
 from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.core.quality import MaskFilters
-from samrs_mm.datasets.boxes import DOTABoxDataset
+from samrs_mm.datasets.boxes.dota import DOTABoxDataset
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.models.prompt_segmentors.box_fill import BoxFillSegmentor
 from samrs_mm.models.prompt_segmentors.grabcut import GrabCutSegmentor

@@ -13,7 +13,7 @@ from samrs_mm.core.errors import SamrsError, describe
 from samrs_mm.core.masks import Mask
 from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.core.quality import MaskFilters
-from samrs_mm.datasets.boxes import DOTABoxDataset
+from samrs_mm.datasets.boxes.dota import DOTABoxDataset
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import BoxEntry, Record

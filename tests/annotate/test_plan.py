@@ -8,7 +8,8 @@ from PIL import Image
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.tiling import TileSpec, Window
-from samrs_mm.datasets.boxes import DOTABoxDataset, Scene
+from samrs_mm.datasets.boxes.base import Scene
+from samrs_mm.datasets.boxes.dota import DOTABoxDataset
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from samrs_mm.annotate.samples import BoxPrompter, SampleStream, build_prompts, 
 from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.core.prompts import SETTINGS, PromptSetting
 from samrs_mm.core.tiling import TileSpec
-from samrs_mm.datasets.boxes import DOTABoxDataset
 from samrs_mm.datasets.boxes.circumscribed import circumscribed_geometry
+from samrs_mm.datasets.boxes.dota import DOTABoxDataset
 
 DIAMOND = np.array([[20.0, -10], [50, 20], [20, 50], [-10, 20]])
 SHAPES = circumscribed_geometry(

@@ -16,8 +16,7 @@ from samrs_mm.core.boxes import BoxLabel, geometry
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.tiling import TileSpec
-from samrs_mm.datasets.boxes import DOTABoxDataset
-from samrs_mm.datasets.boxes.dota import parse_dota
+from samrs_mm.datasets.boxes.dota import DOTABoxDataset, parse_dota
 from samrs_mm.prepare import box_tiles
 from samrs_mm.prepare.box_tiles import BoxTileCutter, ImageFolder, label_text
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.datasets.boxes import COCOBoxDataset, Scene
+from samrs_mm.datasets.boxes.base import Scene
+from samrs_mm.datasets.boxes.coco import COCOBoxDataset
 from samrs_mm.registry import BOX_DATASETS
 
 ANN = 'annotations.json'

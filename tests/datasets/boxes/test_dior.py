@@ -5,7 +5,8 @@ import pytest
 
 from samrs_mm.core.classes import SIOR_CLASSES
 from samrs_mm.core.errors import LabelReadError, RefusedError
-from samrs_mm.datasets.boxes import DIORBoxDataset, Scene
+from samrs_mm.datasets.boxes.base import Scene
+from samrs_mm.datasets.boxes.dior import DIORBoxDataset
 from samrs_mm.registry import BOX_DATASETS
 
 HORIZONTAL = 'Annotations/Horizontal Bounding Boxes'

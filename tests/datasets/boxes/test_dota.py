@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.datasets.boxes import DOTABoxDataset, Scene
-from samrs_mm.datasets.boxes.dota import parse_dota
+from samrs_mm.datasets.boxes.base import Scene
+from samrs_mm.datasets.boxes.dota import DOTABoxDataset, parse_dota
 from samrs_mm.registry import BOX_DATASETS
 
 HEADER = 'imagesource:GoogleEarth\ngsd:0.25\n'

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.datasets.boxes import FAIR1MBoxDataset, Scene
-from samrs_mm.datasets.boxes.fair1m import parse_fair1m
+from samrs_mm.datasets.boxes.base import Scene
+from samrs_mm.datasets.boxes.fair1m import FAIR1MBoxDataset, parse_fair1m
 from samrs_mm.registry import BOX_DATASETS
 
 RING = [(1, 2), (9.5, 3), (8, 12), (0, 11), (1, 2)]

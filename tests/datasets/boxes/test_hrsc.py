@@ -6,8 +6,8 @@ from PIL import Image
 
 from samrs_mm.core import masks
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
-from samrs_mm.datasets.boxes import HRSC2016BoxDataset, Scene
-from samrs_mm.datasets.boxes.hrsc import parse_hrsc
+from samrs_mm.datasets.boxes.base import Scene
+from samrs_mm.datasets.boxes.hrsc import HRSC2016BoxDataset, parse_hrsc
 from samrs_mm.registry import BOX_DATASETS
 
 H_BOX = '<box_xmin>4</box_xmin><box_ymin>6</box_ymin><box_xmax>40</box_xmax><box_ymax>50</box_ymax>'

@@ -8,7 +8,8 @@ from PIL import Image
 from samrs_mm.core import masks
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.masks import fill_polygon
-from samrs_mm.datasets.boxes import ISAIDInstanceDataset, Scene
+from samrs_mm.datasets.boxes.base import Scene
+from samrs_mm.datasets.boxes.isaid import ISAIDInstanceDataset
 from samrs_mm.formats.scenes import isaid
 from samrs_mm.registry import BOX_DATASETS
 
