@@ -133,6 +133,7 @@ def check_named(leaf, decoder, backbone, pretrain):
 def check_sep_leaf(leaf, tmp_path):
     """A config of pre-training: a head for each source, of as many classes as the source has."""
     check_any(leaf, tmp_path)
+    assert '_' in leaf.stem, f'{leaf.name}: name it {{decoder}}_{{backbone}}[_{{pretrain}}].py'
     decoder, backbone, *rest = leaf.stem.split('_')
     check_named(leaf, decoder, backbone, '_'.join(rest) or 'imp')
     cfg = load(leaf)
@@ -148,9 +149,12 @@ def check_sep_leaf(leaf, tmp_path):
 def check_finetune_leaf(leaf, tmp_path):
     """A config of fine-tuning: its dataset, and where its weights come from."""
     check_any(leaf, tmp_path)
-    decoder, backbone, pretrain, data = leaf.stem.split('_')
+    folder, parts = leaf.parent.name, leaf.stem.split('_')
+    form = f'{leaf.name}: name it {{decoder}}_{{backbone}}_{{pretrain}}_{folder}[-{{n}}pct].py'
+    assert len(parts) == 4, form
+    decoder, backbone, pretrain, data = parts
     data, _, percent = data.partition('-')
-    assert data == leaf.parent.name
+    assert data == folder, form
     cfg = load(leaf)
     dataset = cfg.train_dataloader.dataset
     assert dataset.ann_file == (subset_name(int(percent[:-3]) / 100) if percent else '')

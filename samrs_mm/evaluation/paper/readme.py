@@ -50,11 +50,14 @@ def read_models(metafile: Path) -> list[Model]:
 def sep_config(name: str) -> str:
     """Return the config of pre-training that a fine-tuning config starts from; empty if none.
 
+    Args:
+        name: ``{decoder}_{backbone}_{pretrain}_{dataset}``; of another name none is known.
+
     Example:
         >>> sep_config('unet_resnet50_rsp-sep_isaid-3pct'), sep_config('unet_resnet50_sep_potsdam')
         ('unet_resnet50_rsp', 'unet_resnet50_scratch')
     """
-    decoder, backbone, pretrain, _ = name.split('_')
+    decoder, backbone, pretrain, *_ = [*name.split('_'), '', '']
     before, _, last = pretrain.rpartition('-')
     if last != 'sep':
         return ''
@@ -94,7 +97,12 @@ def _tiles(model: Model) -> str:
 
 
 def _start(model: Model) -> str:
-    return model['Metadata']['Initial Weights']
+    return model['Metadata'].get('Initial Weights', '-')
+
+
+def _parameters(model: Model) -> str:
+    count = model['Metadata'].get('Parameters')
+    return '-' if count is None else f'{count:,}'
 
 
 _Columns = Mapping[str, Callable[[Model], str]]
@@ -106,7 +114,7 @@ _MODEL: _Columns = {
 }
 _WHOLE: _Columns = {**_MODEL, 'SEP weights': _sep_link}
 _FEW: _Columns = {'config': _link, 'tiles': _tiles, 'starts from': _start}
-_SEP: _Columns = {**_MODEL, 'parameters': lambda model: f'{model["Metadata"]["Parameters"]:,}'}
+_SEP: _Columns = {**_MODEL, 'parameters': _parameters}
 _TABLES: dict[int, tuple[_Columns, Mapping[str, str]]] = {
     # number: (what the metafile says, printed columns and what they are called)
     3: (_WHOLE, {'OA': 'OA (paper)', 'mF1': 'mF1 (paper)'}),

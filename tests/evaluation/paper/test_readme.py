@@ -28,6 +28,14 @@ def test_a_row_has_the_papers_numbers_and_a_foreign_model_dashes():
     ]  # fmt: skip
 
 
+def test_what_a_metafile_leaves_out_is_a_dash():
+    entry = dict(Name='mine', Metadata=dict(Architecture=['UNet', 'ToyNet']))
+    assert (
+        table(9, entry)[2]
+        == '| [mine](mine.py) | UNet | ToyNet | - | - | - | - | - | - | not run |'
+    )
+
+
 def test_results_of_the_metafile_are_ours():
     results = [dict(Task='Semantic Segmentation', Dataset='SOTA', Metrics=dict(mIoU=41.5))]
     assert table(9, model('upernet_vitae', Results=results))[2].endswith('| 77.70 | mIoU 41.50 |')
@@ -64,6 +72,7 @@ def test_text_around_tables_stays_and_an_unknown_table_is_refused():
         ('upernet_vit-rvsa_samrs-mae-sep_potsdam', 'upernet_vit-rvsa_samrs-mae'),
         ('upernet_vit-rvsa_samrs-mae_potsdam', ''),
         ('unet_resnet50_sep_potsdam', 'unet_resnet50_scratch'),
+        ('mine_potsdam', ''),
     ],
 )
 def test_what_a_config_starts_from(name, start):
