@@ -2,8 +2,11 @@ import pytest
 import torch
 from folders import ROOT
 from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import init_default_scope
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.datasets.transforms import LoadWindow
 from samrs_mm.engine import run_config
 from samrs_mm.engine.run_config import (
     batch_note,
@@ -188,3 +191,12 @@ def test_one_image_in_all_is_too_few_for_upernet(monkeypatch):
     check_batch(upernet(1), 4)
     with pytest.raises(RefusedError, match='on 1 ranks'):
         check_batch(upernet(1), 1)
+
+
+@pytest.mark.parametrize('leaf', ['sep/upernet_resnet50', 'potsdam/unet_resnet50_imp_potsdam'])
+def test_the_reader_of_test_images_is_ours(leaf):
+    """By its scope; mmcv's reader of that name reads no labels."""
+    config = load_run_config(str(ROOT / f'configs/{leaf}.py'), {}, None, 'none')
+    init_default_scope('mmseg')
+    for pipeline in (config.test_pipeline, config.test_dataloader.dataset.pipeline):
+        assert type(Compose(pipeline).transforms[0]) is LoadWindow
