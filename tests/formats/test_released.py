@@ -136,7 +136,7 @@ def test_a_few_bytes_can_not_claim_gigabytes(load):
 
 
 @pytest.mark.parametrize(
-    ('entry', 'told'),
+    ('entry', 'message'),
     [
         ({'mask': MASK}, 'instance 0: label None is not in 0..254'),
         (H_BOX | {'label': 255}, 'label 255'),
@@ -153,8 +153,8 @@ def test_a_few_bytes_can_not_claim_gigabytes(load):
         (7, 'instance 0 is a int, not a dict'),
     ],
 )
-def test_what_is_not_an_instance_is_told(load, entry, told):
-    with pytest.raises(ReleasedError, match=told) as caught:
+def test_what_is_not_an_instance_is_named(load, entry, message):
+    with pytest.raises(ReleasedError, match=message) as caught:
         load([entry])
     assert '\n' not in str(caught.value)
 

@@ -182,9 +182,9 @@ def test_damaged_records_are_named_and_skipped(copied, annotated, stats, capsys)
     assert code == 1
     assert facts['images'] == 2
     assert facts['instances'] == sum(int(row['instances']) for row in rows) == 4 + 6
-    told = capsys.readouterr().err
-    assert [f'{stem}.json: ' in told for stem in texts] == [True] * 3
-    assert told.count('skipped: ') == 3
+    message = capsys.readouterr().err
+    assert [f'{stem}.json: ' in message for stem in texts] == [True] * 3
+    assert message.count('skipped: ') == 3
 
 
 def test_a_class_that_is_not_there(copied, stats):
@@ -213,7 +213,7 @@ def test_damaged_files_of_the_release(released, stats):
     assert facts['images'] == 1
 
 
-def test_the_subset_is_told_or_asked_for(released, stats, tmp_path, capsys):
+def test_the_subset_is_known_or_asked_for(released, stats, tmp_path, capsys):
     (released / 'export.json').unlink()
     assert stats(released)[0] == 2
     assert 'with --subset sota, sior, fast' in capsys.readouterr().err
@@ -225,7 +225,7 @@ def test_the_subset_is_told_or_asked_for(released, stats, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ('name', 'text', 'told'),
+    ('name', 'text', 'message'),
     [
         ('a.json', '{"images": [', 'malformed JSON'),
         ('a.json', '[]', 'a COCO file is an object'),
@@ -239,7 +239,7 @@ def test_the_subset_is_told_or_asked_for(released, stats, tmp_path, capsys):
          'neither instances/*.json nor annotations.json'),
     ],
 )  # fmt: skip
-def test_what_is_no_dataset_is_refused_in_one_line(stats, tmp_path, capsys, name, text, told):
+def test_what_is_no_dataset_is_refused_in_one_line(stats, tmp_path, capsys, name, text, message):
     path = tmp_path / name
     if text is not None:
         path.parent.mkdir(exist_ok=True)
@@ -248,7 +248,7 @@ def test_what_is_no_dataset_is_refused_in_one_line(stats, tmp_path, capsys, name
     assert stats(target)[0] == 2
     error = capsys.readouterr().err.split('\r')[-1].strip()
     assert error.startswith('error: ')
-    assert told in error
+    assert message in error
     assert '\n' not in error
     assert not (tmp_path / 'out').exists()
 

@@ -197,7 +197,7 @@ def test_encodings(encoding):
         (document(categories=['ship']), 'categories[0] is "ship"'),
     ],
 )
-def test_unusable_file_is_told_in_one_line(data, message):
+def test_unusable_file_is_refused_in_one_line(data, message):
     assert message in error_of(data)
 
 

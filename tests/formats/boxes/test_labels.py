@@ -1,7 +1,7 @@
 from samrs_mm.formats.boxes.labels import LabelProblem, ParsedLabels, PlaceNamer
 
 
-def test_place_namer_tells_boxes_of_one_line_apart():
+def test_place_namer_numbers_boxes_of_one_line():
     place = PlaceNamer('a.xml')
     assert [place(line) for line in (3, 5, 5, 3, 5)] == [
         'a.xml:3', 'a.xml:5', 'a.xml:5.2', 'a.xml:3.2', 'a.xml:5.3',

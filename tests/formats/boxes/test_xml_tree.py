@@ -95,7 +95,7 @@ def test_oversized_file(monkeypatch):
     assert 'MiB' in error_of(b'<annotation>' + b' ' * 100 + b'</annotation>')
 
 
-def test_malformed_file_tells_line_and_column():
+def test_malformed_file_is_named_with_line_and_column():
     assert error_of(b'<annotation>\n<a></b></annotation>').startswith('a/1.xml:2:6: malformed XML')
 
 

@@ -47,7 +47,7 @@ def test_an_upright_box_begins_top_left():
     assert box.tolist() == [[8, 5], [30, 5], [30, 15], [8, 15]]
 
 
-def test_our_parser_reads_it_and_the_loss_is_told(exported):
+def test_our_parser_reads_it_and_the_loss_is_counted(exported):
     folder, target = exported
     added = 0
     for stem in STEMS:

@@ -76,11 +76,11 @@ def test_each_mask_is_one_polygon_that_gives_it_back(folder, capsys):
             mask, expected = rasterised(points), masks.decode(box.segmentation)
             assert (mask | expected == mask).all()
             assert mask.sum() - expected.sum() == outline(box.segmentation).hole_pixels
-    told = capsys.readouterr().out
-    assert 'lost     4 holes filled' in told
-    assert 'lost     102 pixels of holes filled' in told
-    assert 'lost     2 masks of several parts' in told
-    assert '255      is background to the trainer' in told
+    printed = capsys.readouterr().out
+    assert 'lost     4 holes filled' in printed
+    assert 'lost     102 pixels of holes filled' in printed
+    assert 'lost     2 masks of several parts' in printed
+    assert '255      is background to the trainer' in printed
     lost = json.loads((target / 'export.json').read_bytes())['subsets']['']['lost']
     assert lost == dict(holes=4, hole_pixels=102, joined=2)
 

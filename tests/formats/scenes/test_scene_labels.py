@@ -28,7 +28,7 @@ def test_binary_codes_take_the_nearest_corner(rgb):
     np.testing.assert_array_equal(potsdam.colour_code().decode(rgb), values[distance.argmin(-1)])
 
 
-def test_settings_tell_codes_apart():
+def test_settings_of_codes_differ():
     code = ColourCode({(0, 63, 191): 5})
     assert code.as_dict() == dict(values={'#003fbf': 5}, binary=False)
     assert code != ColourCode({(0, 63, 191): 6})

@@ -7,7 +7,7 @@ from samrs_mm.formats.scenes.tile_index import read_scene_sizes
 
 
 @pytest.mark.parametrize('text', [None, '', '[]', '{"partial":false}', '{"scenes":{"a":[1,2]}}'])
-def test_a_folder_that_tells_no_scenes_is_refused(tmp_path, text):
+def test_a_folder_that_lists_no_scenes_is_refused(tmp_path, text):
     if text is not None:
         (tmp_path / 'tiles.json').write_text(text)
     with pytest.raises(RefusedError, match=r'tiles\.json: does not list the scenes of the tiles'):
