@@ -99,6 +99,20 @@ def checked(rle: dict) -> dict:
     return rle
 
 
+def check_size(rle: Any, size: list[int]) -> None:
+    """Refuse what was read from a file and is no mask of an image of ``[height, width]``.
+
+    Raises:
+        MaskError: Not run lengths with text counts, of another size, or they don't fill it.
+    """
+    try:
+        found = checked(rle)['size']
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise MaskError(f'no {error}' if isinstance(error, KeyError) else str(error)) from error
+    if found != size:
+        raise MaskError(f'a mask of {found} in an image of {size}')
+
+
 def _checked_runs(rle: dict) -> np.ndarray:
     height, width = rle['size']
     runs = _runs(rle['counts'])

@@ -67,6 +67,22 @@ def test_text_that_is_no_mask(counts):
         masks.decode(dict(size=[90, 120], counts=counts))
 
 
+@pytest.mark.parametrize(
+    ('code', 'message'),
+    [
+        ({'size': [8, 8]}, "no 'counts'"),
+        ({'size': [8, 8], 'counts': [64]}, "'list' object"),
+        ({'size': [8, 8], 'counts': '0'}, 'do not add up'),
+        ({'size': [4, 4], 'counts': '`0'}, r'a mask of \[4, 4\] in an image of \[8, 8\]'),
+        (None, 'NoneType'),
+    ],
+)
+def test_what_is_no_mask_of_an_image(code, message):
+    masks.check_size(masks.encode(np.eye(8, dtype=bool)), [8, 8])
+    with pytest.raises(masks.MaskError, match=message):
+        masks.check_size(code, [8, 8])
+
+
 @given(drawn)
 def test_sound_masks_pass(mask):
     code = masks.encode(mask)

@@ -163,8 +163,8 @@ class AblationRecord(Record):
     image: AblationImage
     boxes: list[ScoredBox]
 
-    image_type: ClassVar[type[Entry]] = AblationImage
-    box_type: ClassVar[type[Entry]] = ScoredBox
+    image_type: ClassVar[type[ImageEntry]] = AblationImage
+    box_type: ClassVar[type[Any]] = ScoredBox
 
     def fail(self, error: str) -> None:
         """Make this the record of a failure; it has no boxes."""

@@ -250,25 +250,12 @@ class BoxEntry(Entry):
 
 
 def check_mask(segmentation: dict | None, size: list[int], place: str) -> None:
-    """Check a mask of a record.
-
-    Args:
-        segmentation: The mask; None is sound.
-        size: Height and width of the image in pixels.
-        place: Where the mask stands in the record, for messages.
-
-    Raises:
-        ValueError: Its runs don't fill that size.
-    """
-    if segmentation is None:
-        return
+    """Raise a ValueError where a mask of a record does not fill an image of height, width."""
     try:
-        found = masks.checked(segmentation)['size']
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        reason = f'no {error}' if isinstance(error, KeyError) else error
-        raise ValueError(f'{place}: {reason}') from error
-    if found != size:
-        raise ValueError(f'{place}: a mask of {found} in an image of {size}')
+        if segmentation is not None:
+            masks.check_size(segmentation, size)
+    except ValueError as error:
+        raise ValueError(f'{place}: {error}') from error
 
 
 def _numbers(array: np.ndarray) -> list:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from samrs_mm.core.boxes import BoxLabel, geometry
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
