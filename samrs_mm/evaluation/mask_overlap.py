@@ -47,8 +47,8 @@ class MaskRegion:
             segmentation: COCO RLE with text counts.
             width: Width of the boundary in pixels, >= 1.
         """
-        x, y, w, h = masks.bbox(segmentation)
-        mask = np.ascontiguousarray(masks.decode(segmentation)[y : y + h, x : x + w])
+        x, y, mask = masks.crop(segmentation)
+        mask = np.ascontiguousarray(mask)
         if not mask.size:
             return cls(x, y, mask, mask)
         padded = cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
