@@ -74,7 +74,7 @@ def checkpoint_safe_globals() -> Iterator[None]:
             f'torch {torch.__version__} cannot load checkpoints as data alone; torch '
             f'{_OLDEST_TORCH} or newer is needed'
         )
-    allowed = [(value, name) for name, value in _checkpoint_globals().items()]
+    allowed: list[Any] = [(value, name) for name, value in _checkpoint_globals().items()]
     with torch.serialization.safe_globals(allowed):
         yield
 
@@ -136,7 +136,7 @@ def mmrotate_boxes() -> types.ModuleType:
 
 
 @contextlib.contextmanager
-def _reading_at_most(module: types.ModuleType, newest: str) -> Iterator[None]:
+def _reading_at_most(module: Any, newest: str) -> Iterator[None]:
     real = module.__version__
     if Version(real) > Version(newest):
         module.__version__ = newest
@@ -151,7 +151,7 @@ def mend_get_flops() -> None:
 
     It gives mmengine both ``input_shape`` and ``inputs``, which mmengine 0.10 refuses.
     """
-    script = sys.modules['__main__']
+    script: Any = sys.modules['__main__']
     measure = getattr(script, 'get_model_complexity_info', None)
     if measure and os.path.basename(getattr(script, '__file__', '')) == 'get_flops.py':
         script.get_model_complexity_info = lambda model, _, **options: measure(model, **options)

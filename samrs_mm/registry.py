@@ -34,6 +34,8 @@ class PartRegistry(Registry):
         modules: Module of each type of ours.
     """
 
+    parent: Registry | None
+
     def __init__(
         self,
         name: str,
