@@ -1,6 +1,7 @@
 """What all detection datasets share: an index of scenes, and their boxes on demand."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -9,7 +10,7 @@ from typing import Any
 from samrs_mm.core.classes import NAMED_CLASSES, ClassTable, UnknownClassError
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.found_files import files_by_stem
-from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage
+from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.formats.boxes.labels import ParsedLabels
 
 
@@ -62,25 +63,22 @@ class BoxDataset(ABC):
         self.root = Path(data_root)
         if not self.root.is_dir():
             raise RefusedError(f'data_root {data_root}: no such folder; expected {self.layout}')
-        self.scenes: list[Scene] = self.index()
-        if not any(scene.image for scene in self.scenes):
-            raise RefusedError(f'data_root {data_root}: no images found; expected {self.layout}')
-        if not any(scene.label for scene in self.scenes):
-            raise RefusedError(f'data_root {data_root}: no labels found; expected {self.layout}')
+        self.scenes = sorted(self.index(), key=lambda scene: scene.stem)
+        for what in ('image', 'label'):
+            if not any(getattr(scene, what) for scene in self.scenes):
+                raise RefusedError(
+                    f'data_root {data_root}: no {what}s found; expected {self.layout}'
+                )
         self._check_names()
-        self.table: ClassTable | None = None if classes is None else _fixed_table(classes)
+        self.table: ClassTable | None = None if classes is None else _table_of(classes)
 
     @abstractmethod
     def index(self) -> list[Scene]:
-        """Return all scenes, sorted by stem; no file is opened but lists of names."""
+        """Return all scenes, in any order; no file is opened but lists of names."""
 
     @abstractmethod
     def parse(self, scene: Scene) -> ParsedLabels:
-        """Return the boxes of a scene.
-
-        Raises:
-            LabelReadError: The label file as a whole can't be read.
-        """
+        """Return the boxes of a scene; see ``labels``."""
 
     def labels(self, index: int) -> ParsedLabels:
         """Return the boxes of scene ``index``; none for a scene without a label file.
@@ -119,7 +117,8 @@ class BoxDataset(ABC):
             RefusedError: Labels name classes that the config does not have.
         """
         label_counts = LabelCounts(scenes=len(self.scenes))
-        places: dict[str, tuple[str, int]] = {}
+        first: dict[str, str] = {}
+        counts: Counter[str] = Counter()
         for index in progress(range(len(self.scenes))):
             try:
                 parsed = self.labels(index)
@@ -129,24 +128,21 @@ class BoxDataset(ABC):
             label_counts.boxes += len(parsed.boxes)
             label_counts.problems += len(parsed.problems)
             for box in parsed.boxes:
-                first, count = places.get(box.category, (box.box_id, 0))
-                places[box.category] = (first, count + 1)
+                first.setdefault(box.category, box.box_id)
+                counts[box.category] += 1
         if self.table is None:
-            self.table = _refusing(ClassTable.from_names, places)
-        self._check_classes(places)
-        return label_counts
-
-    def _check_classes(self, places: dict[str, tuple[str, int]]) -> None:
+            self.table = _table_of(first, ClassTable.from_names)
         errors = []
-        for name, (place, count) in sorted(places.items()):
+        for name in sorted(first):
             try:
                 self.table.index(name)
             except UnknownClassError as error:
-                errors.append(f'{place}: {error} ({count} boxes)')
+                errors.append(f'{first[name]}: {error} ({counts[name]} boxes)')
         if errors:
             raise RefusedError(
                 '; '.join(errors) + '; to take all names from the labels set dataset.classes=None'
             )
+        return label_counts
 
     def _check_names(self) -> None:
         first: dict[str, Scene] = {}
@@ -163,19 +159,8 @@ class BoxDataset(ABC):
     def __len__(self) -> int:
         return len(self.scenes)
 
-    def __getitem__(self, index: int) -> dict:
-        """Return ``dict(scene, image (H, W, 3) uint8 RGB, labels)``; for browsing and tests.
 
-        Raises:
-            ImageReadError: The image can't be read.
-            LabelReadError: The label file can't be read.
-        """
-        scene = self.scenes[index]
-        image = SceneImage(self.root / scene.image).read() if scene.image else None
-        return dict(scene=scene, image=image, labels=self.labels(index))
-
-
-def _fixed_table(classes: Sequence[str] | str) -> ClassTable:
+def _table_of(classes: Iterable[str] | str, make: Callable = ClassTable) -> ClassTable:
     if isinstance(classes, str):
         if classes not in NAMED_CLASSES:
             raise RefusedError(
@@ -183,21 +168,14 @@ def _fixed_table(classes: Sequence[str] | str) -> ClassTable:
                 'a list of class names, or None to collect them from the labels'
             )
         classes = NAMED_CLASSES[classes]
-    return _refusing(ClassTable, classes)
-
-
-def _refusing(make: Callable[[Iterable[str]], ClassTable], names: Iterable[str]) -> ClassTable:
     try:
-        return make(names)
+        return make(classes)
     except ValueError as error:
         raise RefusedError(f'dataset.classes: {error}') from error
 
 
 def check_path(path: str) -> None:
-    """Refuse a file name that leads out of the data root, or that no tool could show.
-
-    Args:
-        path: Posix path relative to the data root, as a label file or a folder listing has it.
+    """Refuse a posix path that leads out of the data root, or that no tool could show.
 
     Raises:
         RefusedError: Absolute path, ``..``, backslash, control character, or no name at all.
@@ -237,11 +215,7 @@ def read_text(path: Path) -> str:
 
 
 def read_names(path: Path) -> list[str]:
-    """Return the image names of a list file, one a line; [] where there is no such file.
-
-    Raises:
-        LabelReadError: Unreadable file.
-    """
+    """Return the image names of a list file, one a line; [] where there is no such file."""
     return read_text(path).lstrip('\ufeff').split() if path.is_file() else []
 
 
@@ -255,17 +229,15 @@ def pair_scenes(
 ) -> list[Scene]:
     """Pair a folder of images with a folder of label files by stem.
 
+    Two images of one stem give two scenes; a label file without an image gives one, too.
+
     Args:
-        root: Data root.
-        images: Image folder relative to the root.
-        labels: Label folder relative to the root.
+        root: Data root, to which both folders are relative.
+        images: Image folder.
+        labels: Label folder.
         label_suffix: ``'.txt'`` or ``'.xml'``.
         prefix: Put before each stem.
         split: Split of all scenes.
-
-    Returns:
-        A scene for every image (two for two images of one stem) and for every label file that has
-        no image.
 
     Raises:
         RefusedError: There are images but no label folder.
@@ -276,12 +248,8 @@ def pair_scenes(
         raise RefusedError(f'{root / images} holds images, but there is no folder {root / labels}')
     scenes = []
     for stem in sorted(image_names.keys() | label_names.keys()):
-        label = _join(labels, label_names[stem][0]) if stem in label_names else None
+        label = str(PurePosixPath(labels, label_names[stem][0])) if stem in label_names else None
         for name in image_names.get(stem, [None]):
-            image = _join(images, name) if name else None
+            image = str(PurePosixPath(images, name)) if name else None
             scenes.append(Scene(prefix + stem, image, label, split))
     return scenes
-
-
-def _join(folder: str, name: str) -> str:
-    return str(PurePosixPath(folder) / name)

@@ -41,7 +41,7 @@ def _upright(kind: str, values: np.ndarray) -> np.ndarray:
 
 
 def no_mmrotate(setting: PromptSetting) -> str | None:
-    """Return why a setting's boxes can't be converted; None where they can."""
+    """Return why a setting's boxes can't be converted, or None."""
     if setting.circumscribed:
         try:
             mmrotate_boxes()

@@ -70,24 +70,22 @@ class COCOBoxDataset(BoxDataset):
             raise RefusedError(f'{path}: cannot read the label file: {error.strerror}') from error
         self._rows: dict[str, int] = {}
         there = set(self._walk())
-        scenes, folders = [], {'.'}
+        scenes, folders = [], {PurePosixPath()}
         for row, file_name in enumerate(self.coco.file_names):
             name = self._inside(file_name, there)
-            stem = _stem(name)
-            image = self._path(name) if name in there else None
-            scenes.append(Scene(stem, image, self.ann_file))
-            self._rows[stem] = row
+            scenes.append(self._scene(name, name in there, self.ann_file))
+            self._rows[scenes[-1].stem] = row
             there.discard(name)
-            folders.add(_folder(name))
+            folders.add(PurePosixPath(name).parent)
         if self.unlisted:
             scenes += [
-                Scene(_stem(name), self._path(name), None)
+                self._scene(name, True)
                 for name in there
-                if name.lower().endswith(IMAGE_SUFFIXES) and _folder(name) in folders
+                if name.lower().endswith(IMAGE_SUFFIXES) and PurePosixPath(name).parent in folders
             ]
         if self.coco.unplaced.problems:
             scenes.append(Scene(f'{_stem(self.ann_file)}__without_image', None, self.ann_file))
-        return sorted(scenes, key=lambda scene: scene.stem)
+        return scenes
 
     def parse(self, scene: Scene) -> ParsedLabels:
         """Return the scene's part of the json file."""
@@ -103,8 +101,9 @@ class COCOBoxDataset(BoxDataset):
         row = self._rows.get(self.scenes[index].stem)
         return {} if row is None else self.coco.segmentations(row)
 
-    def _path(self, name: str) -> str:
-        return (PurePosixPath(self.images) / name).as_posix()
+    def _scene(self, name: str, there: bool, label: str | None = None) -> Scene:
+        image = PurePosixPath(self.images, name).as_posix() if there else None
+        return Scene(_stem(name), image, label)
 
     def _inside(self, file_name: str, there: set[str]) -> str:
         """Return a file name relative to the image folder (some files name the folder too)."""
@@ -121,10 +120,6 @@ class COCOBoxDataset(BoxDataset):
             for name in files:
                 if not name.startswith('.'):
                     yield os.path.relpath(os.path.join(folder, name), base).replace(os.sep, '/')
-
-
-def _folder(name: str) -> str:
-    return PurePosixPath(name).parent.as_posix()
 
 
 def _stem(name: str) -> str:

@@ -3,12 +3,7 @@
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES
-from samrs_mm.datasets.boxes.base import (
-    BoxDataset,
-    Scene,
-    read_bytes,
-    read_names,
-)
+from samrs_mm.datasets.boxes.base import BoxDataset, Scene, read_bytes, read_names
 from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.formats.boxes.voc import parse_voc
 from samrs_mm.registry import BOX_DATASETS
@@ -63,23 +58,21 @@ class DIORBoxDataset(BoxDataset):
                 f'{self.root}: no folder {self.label_folder!r}; expected {self.layout}, or set '
                 'dataset.labels to the name of a folder in Annotations'
             )
-        labels = files_by_stem(self.root / self.label_folder, ('.xml',))
+        files = files_by_stem(self.root / self.label_folder, ('.xml',))
+        labels = {stem: f'{self.label_folder}/{names[0]}' for stem, names in files.items()}
         splits = {
             stem: split
             for split in ('train', 'val', 'test')
             for stem in read_names(self.root / f'ImageSets/Main/{split}.txt')
         }
-        scenes, seen = [], set()
-        for folder, split in _FOLDERS.items():
-            for stem, names in files_by_stem(self.root / folder, IMAGE_SUFFIXES).items():
-                seen.add(stem)
-                label = f'{self.label_folder}/{labels[stem][0]}' if stem in labels else None
-                split_of = splits.get(stem, split)
-                scenes += [Scene(stem, f'{folder}/{name}', label, split_of) for name in names]
-        for stem in labels.keys() - seen:
-            label = f'{self.label_folder}/{labels[stem][0]}'
-            scenes.append(Scene(stem, None, label, splits.get(stem)))
-        return sorted(scenes, key=lambda scene: scene.stem)
+        scenes = [
+            Scene(stem, f'{folder}/{name}', labels.get(stem), splits.get(stem, split))
+            for folder, split in _FOLDERS.items()
+            for stem, names in files_by_stem(self.root / folder, IMAGE_SUFFIXES).items()
+            for name in names
+        ]
+        bare = labels.keys() - {scene.stem for scene in scenes}
+        return scenes + [Scene(stem, None, labels[stem], splits.get(stem)) for stem in bare]
 
     def parse(self, scene: Scene) -> ParsedLabels:
         """Read the scene's label file."""

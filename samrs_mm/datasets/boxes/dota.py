@@ -1,13 +1,21 @@
 """DOTA v1.0, v1.5 and v2.0, and any folder in DOTA's format."""
 
+import re
+
 import numpy as np
 
 from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene, pair_scenes, read_text
-from samrs_mm.formats.boxes.labels import ParsedLabels
+from samrs_mm.formats.boxes.labels import (
+    BadBoxError,
+    ParsedLabels,
+    lines_of,
+    read_boxes,
+    to_float,
+)
 from samrs_mm.registry import BOX_DATASETS
 
-_HEADERS = ('imagesource', 'gsd')
+_HEADER = re.compile(r'(imagesource|gsd)(:|\s|$)', re.IGNORECASE)
 
 
 @BOX_DATASETS.register_module()
@@ -56,7 +64,7 @@ class DOTABoxDataset(BoxDataset):
         for split in self.splits:
             folders = f'{split}/{self.images}', f'{split}/{self.label_folder}'
             scenes += pair_scenes(self.root, *folders, '.txt', split=split)
-        return sorted(scenes, key=lambda scene: scene.stem)
+        return scenes
 
     def parse(self, scene: Scene) -> ParsedLabels:
         """Read the scene's label file."""
@@ -64,44 +72,21 @@ class DOTABoxDataset(BoxDataset):
 
 
 def parse_dota(text: str, file: str) -> ParsedLabels:
-    """Read the text of one DOTA label file.
+    """Read the text of one DOTA label file, called ``file`` in box ids.
 
-    Coordinates are kept as written (also outside the image, also NaN); the status of such
-    a box is decided where the image size is known.
-
-    Args:
-        text: The file's content; LF or CRLF, with or without header, 9 or 10 columns.
-        file: Name for box ids, relative to the data root.
-
-    Returns:
-        Boxes with ``polygon`` set, and one problem for each line that is not a box.
+    LF or CRLF, with or without header, 9 or 10 columns. Coordinates are kept as written (also
+    outside the image, also NaN): the status of such a box is decided where the image size is known.
     """
-    labels = ParsedLabels()
-    for number, line in enumerate(text.lstrip('\ufeff').splitlines(), start=1):
-        fields = line.split()
-        if not fields or fields[0].lower().split(':')[0] in _HEADERS:
-            continue
-        place = f'{file}:{number}'
-        if len(fields) not in (9, 10):
-            labels.add_problem(
-                place,
-                f'{len(fields)} columns in {line.strip()[:80]!r}; a DOTA line has 9 or 10: '
-                'x1 y1 x2 y2 x3 y3 x4 y4 category [difficult]',
-            )
-            continue
-        try:
-            polygon = np.array([float(value) for value in fields[:8]]).reshape(4, 2)
-        except ValueError:
-            bad = next(value for value in fields[:8] if not _is_number(value))
-            labels.add_problem(place, f'coordinate {bad!r} is not a number')
-            continue
-        labels.boxes.append(BoxLabel(place, fields[8], polygon=polygon))
-    return labels
+    lines = lines_of(text, file)
+    return read_boxes((line for line in lines if not _HEADER.match(line[1])), _box)
 
 
-def _is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
+def _box(box_id: str, line: str) -> BoxLabel:
+    columns = line.split()
+    if len(columns) not in (9, 10):
+        raise BadBoxError(
+            f'{len(columns)} columns in {line[:80]!r}; a DOTA line has 9 or 10: '
+            'x1 y1 x2 y2 x3 y3 x4 y4 category [difficult]'
+        )
+    values = [to_float(text, f'coordinate {text!r} is not a number') for text in columns[:8]]
+    return BoxLabel(box_id, columns[8], polygon=np.array(values).reshape(4, 2))

@@ -4,14 +4,8 @@ import numpy as np
 
 from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene, pair_scenes, read_bytes
-from samrs_mm.formats.boxes.labels import ParsedLabels
-from samrs_mm.formats.boxes.xml_tree import (
-    BadElementError,
-    Element,
-    number,
-    read_boxes,
-    read_xml,
-)
+from samrs_mm.formats.boxes.labels import BadBoxError, ParsedLabels, read_boxes
+from samrs_mm.formats.boxes.xml_tree import Element, read_objects, to_number
 from samrs_mm.registry import BOX_DATASETS
 
 # folder: (prefix of the stems, split)
@@ -54,7 +48,7 @@ class FAIR1MBoxDataset(BoxDataset):
             found = [name for name in _LABEL_FOLDERS if (self.root / part / name).is_dir()]
             labels = f'{part}/{(found or _LABEL_FOLDERS)[0]}'
             scenes += pair_scenes(self.root, f'{part}/images', labels, '.xml', prefix, split)
-        return sorted(scenes, key=lambda scene: scene.stem)
+        return scenes
 
     def parse(self, scene: Scene) -> ParsedLabels:
         """Read the scene's label file."""
@@ -62,37 +56,30 @@ class FAIR1MBoxDataset(BoxDataset):
 
 
 def parse_fair1m(data: bytes, file: str) -> ParsedLabels:
-    """Read one FAIR1M label file.
+    """Read one FAIR1M label file, called ``file`` in box ids.
 
-    Args:
-        data: The file's bytes.
-        file: Name for box ids, relative to the data root.
-
-    Returns:
-        Boxes with ``polygon`` set (the start corner is arbitrary; zero-area ones are kept), and
-        one problem for each object that can't be read.
+    The start corner of a polygon is arbitrary; those without area are kept.
 
     Raises:
         LabelReadError: The file as a whole can't be read.
     """
-    root = read_xml(data, file, 'annotation')
-    groups = [root, *root.all('objects')]
-    return read_boxes((obj for group in groups for obj in group.all('object')), file, _box)
+    objects = read_objects(data, file, 'annotation', 'object', 'objects/object')
+    return read_boxes(objects, _box)
 
 
-def _box(element: Element, box_id: str) -> BoxLabel:
-    category = element.require_text('possibleresult', 'name')
-    points = element.first('points')
-    ring = np.array([_point(point.text) for point in points.all('point')] if points else [])
+def _box(box_id: str, element: Element) -> BoxLabel:
+    category = element.require_text('possibleresult/name')
+    points = element.find('points')
+    ring = np.array([] if points is None else [_point(p.content) for p in points.iterfind('point')])
     if len(ring) not in (4, 5):
-        raise BadElementError(f'{len(ring)} points; allowed: 4 corners, or 5 with the first again')
+        raise BadBoxError(f'{len(ring)} points; allowed: 4 corners, or 5 with the first again')
     if len(ring) == 5 and np.abs(ring[4] - ring[0]).max() > _CLOSED_WITHIN:
-        raise BadElementError('5 points, but the last does not repeat the first')
+        raise BadBoxError('5 points, but the last does not repeat the first')
     return BoxLabel(box_id, category, polygon=ring[:4])
 
 
 def _point(text: str) -> list[float]:
     parts = text.split(',')
     if len(parts) != 2:
-        raise BadElementError(f'<point> is {text[:60]!r}; allowed: x,y')
-    return [number(part.strip(), 'point') for part in parts]
+        raise BadBoxError(f'<point> is {text[:60]!r}; allowed: x,y')
+    return [to_number('point', part.strip()) for part in parts]

@@ -1,15 +1,19 @@
 """iSAID's instances as boxes with true masks."""
 
-from pathlib import Path
 from typing import ClassVar
 
 from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.found_files import files_by_name, first_copy
+from samrs_mm.core.found_files import first_copy
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene
 from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.formats.scenes import isaid
-from samrs_mm.formats.scenes.isaid import CLASS_MAP, ID_MAP, ISAIDInstance, read_instances
+from samrs_mm.formats.scenes.isaid import (
+    CLASS_MAP,
+    ISAIDInstance,
+    files_by_kind,
+    read_instances,
+)
 from samrs_mm.registry import BOX_DATASETS
 
 
@@ -53,36 +57,23 @@ class ISAIDInstanceDataset(BoxDataset):
 
     def index(self) -> list[Scene]:
         """Return the images and the pictures of instances, by name."""
-        files = files_by_name(self.root / (self.split or ''))
-        self._files = {
-            name: first_copy(paths) for name, paths in files.items() if name.endswith('.png')
-        }
-        labels = {name.removesuffix(ID_MAP) for name in self._files if name.endswith(ID_MAP)}
-        images = {
-            name.removesuffix('.png')
-            for name in self._files
-            if not name.endswith((CLASS_MAP, ID_MAP))
-        }
-        for stem in sorted(labels):
-            if stem + CLASS_MAP not in self._files:
-                raise RefusedError(
-                    f'{self._files[stem + ID_MAP]}: no {stem + CLASS_MAP} with its classes; unpack '
-                    'Semantic_masks below the root'
-                )
-        return [self._scene(stem) for stem in sorted(labels | images)]
-
-    def _scene(self, stem: str) -> Scene:
-        image, label = (self._files.get(stem + suffix) for suffix in ('.png', ID_MAP))
-        split = self._relative(image or label).parts[0]
-        return Scene(
-            stem,
-            image and self._relative(image).as_posix(),
-            label and self._relative(label).as_posix(),
-            self.split or (split if split in isaid.SCENES else None),
+        self._colours, labels, images = (
+            {stem: first_copy(paths).relative_to(self.root) for stem, paths in files.items()}
+            for files in files_by_kind(self.root / (self.split or ''))
         )
-
-    def _relative(self, path: Path) -> Path:
-        return path.relative_to(self.root)
+        bare = sorted(labels.keys() - self._colours.keys())
+        if bare:
+            raise RefusedError(
+                f'{self.root / labels[bare[0]]}: no {bare[0] + CLASS_MAP} with its classes; unpack '
+                'Semantic_masks below the root'
+            )
+        scenes = []
+        for stem in labels.keys() | images.keys():
+            image, label = images.get(stem), labels.get(stem)
+            split = (image or label).parts[0]
+            split = self.split or (split if split in isaid.SCENES else None)
+            scenes.append(Scene(stem, image and str(image), label and str(label), split))
+        return scenes
 
     def parse(self, scene: Scene) -> ParsedLabels:
         """Return the boxes around the scene's instances, by number."""
@@ -106,6 +97,6 @@ class ISAIDInstanceDataset(BoxDataset):
     def _instances(self, scene: Scene) -> list[ISAIDInstance]:
         """Return the scene's instances; the last scene's are kept, for boxes and then masks."""
         if self._last is None or self._last[0] != scene.stem:
-            colours = self._files[scene.stem + CLASS_MAP]
+            colours = self.root / self._colours[scene.stem]
             self._last = scene.stem, read_instances(self.root / scene.label, colours)
         return self._last[1]

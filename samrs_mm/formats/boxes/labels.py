@@ -1,8 +1,14 @@
 """What a label parser returns: boxes, and the places that could not be understood."""
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from samrs_mm.core.boxes import BoxLabel
+
+
+class BadBoxError(Exception):
+    """What is meant to be a box can't be read as one; the message says why, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +36,33 @@ class ParsedLabels:
         self.problems.append(LabelProblem(box_id, message))
 
 
-class PlaceNamer:
-    """Makes ``FILE:LINE`` ids unique when several boxes share a line (minified XML).
+def read_boxes(
+    places: Iterable[tuple[str, Any]], read: Callable[[str, Any], BoxLabel]
+) -> ParsedLabels:
+    """Read each place of a file, given by its box id; a ``BadBoxError`` becomes a problem."""
+    labels = ParsedLabels()
+    for box_id, place in places:
+        try:
+            labels.boxes.append(read(box_id, place))
+        except BadBoxError as error:
+            labels.add_problem(box_id, str(error))
+    return labels
 
-    The first box of a line is ``FILE:LINE``, the k-th ``FILE:LINE.k``.
+
+def lines_of(text: str, file: str) -> Iterator[tuple[str, str]]:
+    """Yield the lines that aren't blank, stripped, with ``FILE:LINE`` as box ids."""
+    for number, line in enumerate(text.lstrip('\ufeff').splitlines(), start=1):
+        if line.strip():
+            yield f'{file}:{number}', line.strip()
+
+
+def to_float(text: str, problem: str) -> float:
+    """Return a number; NaN and infinite ones pass: their boxes get a status later.
+
+    Raises:
+        BadBoxError: Not a number: the problem.
     """
-
-    def __init__(self, file: str):
-        self.file = file
-        self._seen: dict[int, int] = {}
-
-    def __call__(self, line: int) -> str:
-        """Return the id of the next box on ``line`` (1-based)."""
-        count = self._seen[line] = self._seen.get(line, 0) + 1
-        return f'{self.file}:{line}' if count == 1 else f'{self.file}:{line}.{count}'
+    try:
+        return float(text)
+    except ValueError:
+        raise BadBoxError(problem) from None

@@ -1,8 +1,8 @@
 """Pascal VOC's label files, and those of DIOR and DIOR-R: XML with H-Boxes, R-Boxes, or both."""
 
 from samrs_mm.core.boxes import BoxLabel
-from samrs_mm.formats.boxes.labels import ParsedLabels
-from samrs_mm.formats.boxes.xml_tree import BadElementError, Element, read_boxes, read_xml
+from samrs_mm.formats.boxes.labels import BadBoxError, ParsedLabels, read_boxes
+from samrs_mm.formats.boxes.xml_tree import Element, read_objects
 
 _SIDES = ('xmin', 'ymin', 'xmax', 'ymax')
 _CORNERS = tuple(
@@ -14,33 +14,26 @@ _BOX_TAGS = ('bndbox', 'robndbox')
 
 
 def parse_voc(data: bytes, file: str) -> ParsedLabels:
-    """Read one label file of Pascal VOC, DIOR or DIOR-R.
+    """Read one label file of Pascal VOC, DIOR or DIOR-R, called ``file`` in box ids.
 
     Some HBB files hold ``robndbox`` with ``xmin`` to ``ymax``, some objects of DIOR-R only
-    ``bndbox``: so either tag and either set of children is taken in either kind of file.
-
-    Args:
-        data: The file's bytes.
-        file: Name for box ids, relative to the data root.
-
-    Returns:
-        Boxes with ``hbox`` (from ``xmin`` ...) or ``polygon`` (from ``x_left_top`` ..., clockwise)
-        or both set, and one problem for each object that can't be read.
+    ``bndbox``: so either tag and either set of children is taken in either kind of file. They give
+    ``hbox`` (from ``xmin`` ...) or ``polygon`` (from ``x_left_top`` ..., clockwise) or both.
 
     Raises:
         LabelReadError: The file as a whole can't be read.
     """
-    return read_boxes(read_xml(data, file, 'annotation').all('object'), file, _box)
+    return read_boxes(read_objects(data, file, 'annotation', 'object'), _box)
 
 
-def _box(element: Element, box_id: str) -> BoxLabel:
+def _box(box_id: str, element: Element) -> BoxLabel:
     category = element.require_text('name')
     hbox = polygon = None
     for tag in _BOX_TAGS:
-        for box in element.all(tag):
+        for box in element.iterfind(tag):
             hbox = box.numbers(_SIDES) if hbox is None else hbox
             polygon = box.numbers(_CORNERS) if polygon is None else polygon
     if hbox is None and polygon is None:
-        raise BadElementError('<object> has no <bndbox> or <robndbox> with coordinates')
+        raise BadBoxError('<object> has no <bndbox> or <robndbox> with coordinates')
     corners = None if polygon is None else polygon.reshape(4, 2)
     return BoxLabel(box_id, category, hbox=hbox, polygon=corners)

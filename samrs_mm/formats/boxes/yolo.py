@@ -5,14 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from samrs_mm.core.boxes import BoxLabel, bounding_boxes
-from samrs_mm.formats.boxes.labels import ParsedLabels
+from samrs_mm.formats.boxes.labels import (
+    BadBoxError,
+    ParsedLabels,
+    lines_of,
+    read_boxes,
+    to_float,
+)
 
 _SLACK = {'box': 0.01, 'corner': 0.5}
 """How far rounding may take a box, and slant a corner of an R-Box, out of 0..1."""
-
-
-class _BadLineError(Exception):
-    """A line that can't be read as a box; the message says why."""
 
 
 def parse_yolo(text: str, file: str, names: Sequence[str], width: int, height: int) -> ParsedLabels:
@@ -31,55 +33,42 @@ def parse_yolo(text: str, file: str, names: Sequence[str], width: int, height: i
         height: Image height in pixels.
 
     Returns:
-        Boxes with ``hbox`` or ``polygon`` set, in pixels, and one problem for each line that is
-        not a box.
+        Boxes with ``hbox`` or ``polygon`` set, in pixels.
     """
-    labels = ParsedLabels()
-    for number, line in enumerate(text.lstrip('\ufeff').splitlines(), start=1):
-        fields = line.split()
-        if not fields:
-            continue
-        place = f'{file}:{number}'
-        try:
-            labels.boxes.append(_box(place, fields, names, np.array([width, height])))
-        except _BadLineError as error:
-            labels.add_problem(place, str(error))
-    return labels
+    size = np.array([width, height])
 
+    def read(box_id: str, line: str) -> BoxLabel:
+        columns = line.split()
+        category = _category(columns[0], names)
+        values = [_finite(value) for value in columns[1:]]
+        if len(values) in (4, 5):
+            centre, sides = _fractions(values[:4], _SLACK['box']) * size
+            hbox = np.concatenate([centre - sides / 2, centre + sides / 2])
+            return BoxLabel(box_id, category, hbox=hbox)
+        if len(values) < 6 or len(values) % 2:
+            raise BadBoxError(
+                f'{len(columns)} columns; a YOLO line has 5 (class cx cy w h), 9 (class x1 y1 ... '
+                'x4 y4) or the class and three points or more'
+            )
+        points = _fractions(values, _SLACK['corner']) * size
+        if len(points) == 4:
+            return BoxLabel(box_id, category, polygon=points)
+        return BoxLabel(box_id, category, hbox=bounding_boxes(points[None])[0])
 
-def _box(place: str, fields: list[str], names: Sequence[str], size: np.ndarray) -> BoxLabel:
-    category = _category(fields[0], names)
-    values = [_number(value) for value in fields[1:]]
-    if len(values) in (4, 5):
-        centre, sides = _fractions(values[:4], _SLACK['box']) * size
-        return BoxLabel(
-            place, category, hbox=np.concatenate([centre - sides / 2, centre + sides / 2])
-        )
-    if len(values) < 6 or len(values) % 2:
-        raise _BadLineError(
-            f'{len(fields)} columns; a YOLO line has 5 (class cx cy w h), 9 (class x1 y1 ... x4 y4)'
-            ' or the class and three points or more'
-        )
-    points = _fractions(values, _SLACK['corner']) * size
-    if len(points) == 4:
-        return BoxLabel(place, category, polygon=points)
-    return BoxLabel(place, category, hbox=bounding_boxes(points[None])[0])
+    return read_boxes(lines_of(text, file), read)
 
 
 def _category(text: str, names: Sequence[str]) -> str:
-    number = _number(text)
+    number = _finite(text)
     if number != int(number) or not 0 <= number < len(names):
-        raise _BadLineError(f'class {text!r}; allowed are 0..{len(names) - 1}')
+        raise BadBoxError(f'class {text!r}; allowed are 0..{len(names) - 1}')
     return names[int(number)]
 
 
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise _BadLineError(f'{text[:40]!r} is not a number') from None
+def _finite(text: str) -> float:
+    value = to_float(text, f'{text[:40]!r} is not a number')
     if not np.isfinite(value):
-        raise _BadLineError(f'{text!r} is not a number')
+        raise BadBoxError(f'{text!r} is not a number')
     return value
 
 
@@ -87,7 +76,7 @@ def _fractions(values: list[float], slack: float) -> np.ndarray:
     """Return pairs ``(K, 2)`` of fractions of width and height."""
     wrong = [value for value in values if not -slack <= value <= 1 + slack]
     if wrong:
-        raise _BadLineError(
+        raise BadBoxError(
             f'coordinate {wrong[0]:g} is not in 0..1; YOLO has fractions of width and height, not '
             'pixels'
         )

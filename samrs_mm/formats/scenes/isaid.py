@@ -69,37 +69,38 @@ def find_isaid_scenes(root: str | os.PathLike, partial: bool = False) -> list[La
 def _find_split(root: Path, split: str, count: int, partial: bool) -> list[LabelledScene]:
     if partial and not (root / split).is_dir() and root.is_dir():
         return []
-    files = files_by_name(root / split)
-    pictures = {name.removesuffix(CLASS_MAP): name for name in files if name.endswith(CLASS_MAP)}
-    images = {
-        name.removesuffix('.png'): name
-        for name in files
-        if name.endswith('.png') and not name.endswith((CLASS_MAP, ID_MAP))
-    }
+    pictures, _, images = files_by_kind(root / split)
     both = sorted(images.keys() & pictures.keys())
     if not partial:
-        _check_complete(root / split, images, pictures, count, len(both))
-    return [
-        LabelledScene(
-            name, split, first_copy(files[images[name]]), first_copy(files[pictures[name]])
+        missing = [f'{name}.png' for name in sorted(pictures.keys() - images.keys())]
+        missing += [f'{name}{CLASS_MAP}' for name in sorted(images.keys() - pictures.keys())]
+        cure = (
+            'unpack all parts of the images (DOTA-v1.0) and Semantic_masks below it, or give '
+            f'--partial to take the {len(both)} scenes that are complete'
         )
+        refuse_incomplete(str(root / split), missing, 2 * count, cure)
+        if len(both) != count:
+            raise RefusedError(
+                f'{root / split}: {len(both)} scenes, iSAID has {count} there; {cure}'
+            )
+    return [
+        LabelledScene(name, split, first_copy(images[name]), first_copy(pictures[name]))
         for name in both
     ]
 
 
-def _check_complete(root: Path, images: dict, pictures: dict, count: int, both: int) -> None:
-    missing = [f'{name}.png' for name in sorted(pictures.keys() - images.keys())]
-    missing += [f'{name}{CLASS_MAP}' for name in sorted(images.keys() - pictures.keys())]
-    otherwise = f'or give --partial to take the {both} scenes that are complete'
-    refuse_incomplete(
-        str(root), missing, 2 * count,
-        f'unpack all parts of the images (DOTA-v1.0) and Semantic_masks below it, {otherwise}',
-    )  # fmt: skip
-    if both != count:
-        raise RefusedError(
-            f'{root}: {both} scenes, iSAID has {count} there; unpack all parts of the images '
-            f'(DOTA-v1.0) and Semantic_masks below it, {otherwise}'
-        )
+def files_by_kind(root: Path) -> tuple[dict[str, list[Path]], ...]:
+    """Return the pictures of classes, those of instances, and the images below a folder, by name.
+
+    Raises:
+        RefusedError: No such folder.
+    """
+    kinds: dict[str, dict] = {CLASS_MAP: {}, ID_MAP: {}, '.png': {}}
+    for name, paths in files_by_name(root).items():
+        suffix = next((suffix for suffix in kinds if name.endswith(suffix)), None)
+        if suffix:
+            kinds[suffix][name.removesuffix(suffix)] = paths
+    return tuple(kinds.values())
 
 
 @dataclass(frozen=True)
@@ -141,11 +142,7 @@ class ISAIDInstance:
 
 
 def read_instances(ids: Path, colours: Path) -> list[ISAIDInstance]:
-    """Return the objects of an image, by number.
-
-    Args:
-        ids: ``*_instance_id_RGB.png``.
-        colours: ``*_instance_color_RGB.png``.
+    """Return the objects of an image, by number, of its ``ID_MAP`` and its ``CLASS_MAP``.
 
     Raises:
         ImageReadError: A file can't be read.

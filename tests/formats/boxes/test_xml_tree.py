@@ -5,7 +5,8 @@ import pytest
 
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.formats.boxes import xml_tree
-from samrs_mm.formats.boxes.xml_tree import BadElementError, read_xml
+from samrs_mm.formats.boxes.labels import BadBoxError
+from samrs_mm.formats.boxes.xml_tree import read_objects, read_xml
 
 BOMB = (
     b'<?xml version="1.0"?>\n<!DOCTYPE annotation [\n<!ENTITY a "lol">\n'
@@ -28,22 +29,34 @@ def error_of(data, root='annotation'):
     return message
 
 
-def test_elements_know_their_lines_texts_and_children():
+def test_elements_know_their_lines_and_texts():
     root = read_xml(b'<r>\n  <a> x\n </a>\n\n<a/><b>\n<c>1</c></b></r>', 'f', 'r')
-    assert [(child.tag, child.line, child.text) for child in root.children] == [
+    assert [(child.tag, child.line, child.content) for child in root] == [
         ('a', 2, 'x'),
         ('a', 5, ''),
         ('b', 5, ''),
     ]
-    assert root.first('b', 'c').line == 6
-    assert root.first('b', 'd') is None
-    assert len(root.all('a')) == 2
+    assert root.find('b/c').line == 6
+    assert root.line == 1
+
+
+def test_objects_of_one_line_are_numbered():
+    text = b'<r>\n\n<a/>\n\n<b><a/><a/></b>\n<a/><a/></r>'
+    objects = list(read_objects(text, 'f.xml', 'r', 'a', 'b/a'))
+    assert [box_id for box_id, _ in objects] == [
+        'f.xml:3', 'f.xml:6', 'f.xml:6.2', 'f.xml:5', 'f.xml:5.2',
+    ]  # fmt: skip
+    assert {element.tag for _, element in objects} == {'a'}
+
+
+def test_a_default_namespace_makes_no_difference():
+    assert read_xml(b'<r xmlns="http://x"><a>1</a></r>', 'f', 'r').find('a').content == '1'
 
 
 @pytest.mark.parametrize('newline', ['\n', '\r\n'])
 def test_lines_are_counted_as_an_editor_does(newline):
     text = newline.join(['<?xml version="1.0"?>', '<r>', '', '<a/>', '</r>'])
-    assert read_xml(text.encode(), 'f', 'r').first('a').line == 4
+    assert read_xml(text.encode(), 'f', 'r').find('a').line == 4
 
 
 @pytest.mark.parametrize(
@@ -62,12 +75,12 @@ def test_lines_are_counted_as_an_editor_does(newline):
     ],
 )
 def test_encodings(data):
-    assert read_xml(data, 'f', 'r').first('a').text == '海'
+    assert read_xml(data, 'f', 'r').find('a').text == '海'
 
 
 def test_bytes_in_no_encoding_at_all_still_give_the_boxes():
     root = read_xml(b'<r><a>\xff\xff</a><b>1</b></r>', 'f', 'r')
-    assert root.first('b').text == '1'
+    assert root.find('b').text == '1'
 
 
 @pytest.mark.parametrize('data', [BOMB, EXTERNAL, EXTERNAL_DTD])
@@ -82,7 +95,7 @@ def test_entities_are_refused_before_they_expand(data):
 
 
 def test_plain_doctype_is_harmless():
-    assert read_xml(b'<!DOCTYPE r>\n<r><a>1</a></r>', 'f', 'r').first('a').line == 2
+    assert read_xml(b'<!DOCTYPE r>\n<r><a>1</a></r>', 'f', 'r').find('a').line == 2
 
 
 @pytest.mark.parametrize('data', [b'', b' \r\n'])
@@ -113,23 +126,23 @@ def test_unexpected_root():
 def test_deeply_nested_file_is_no_crash():
     depth = 100_000
     root = read_xml(b'<r>' + b'<a>' * depth + b'</a>' * depth + b'</r>', 'f', 'r')
-    assert len(root.children) == 1
+    assert len(root) == 1
 
 
 def test_numbers():
     root = read_xml(b'<r><x> 1.5 </x><y>nan</y><z>a</z><e/></r>', 'f', 'r')
     np.testing.assert_array_equal(root.numbers(('x', 'y')), [1.5, np.nan])
     assert root.numbers(('e', 'nothing')) is None
-    with pytest.raises(BadElementError, match='<r> lacks <e>'):
+    with pytest.raises(BadBoxError, match='<r> lacks <e>'):
         root.numbers(('x', 'e'))
-    with pytest.raises(BadElementError, match="<z> is 'a', not a number"):
+    with pytest.raises(BadBoxError, match="<z> is 'a', not a number"):
         root.numbers(('z',))
 
 
 def test_required_text():
     root = read_xml(b'<r><p><name>A B</name></p><q/></r>', 'f', 'r')
-    assert root.require_text('p', 'name') == 'A B'
-    with pytest.raises(BadElementError, match='no <p/kind>'):
-        root.require_text('p', 'kind')
-    with pytest.raises(BadElementError, match='an empty <q>'):
+    assert root.require_text('p/name') == 'A B'
+    with pytest.raises(BadBoxError, match='no <p/kind>'):
+        root.require_text('p/kind')
+    with pytest.raises(BadBoxError, match='an empty <q>'):
         root.require_text('q')
