@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from samrs_mm.drawn.shapes import Colour, Colours, Part, Shape, turned
+from samrs_mm.drawn.shapes import Colour, Colours, Part, Shape, rectangle, turned
 
 _FINE, _SHIFT = 4, 4  # samples of a pixel along each side; OpenCV's sub-pixel bits
 _FULL = 15 * _FINE**2  # so that the mean over a pixel's samples is a whole number
@@ -23,7 +23,7 @@ class Domain:
     """What sets one drawn dataset apart from another.
 
     Args:
-        categories: Class name by role in a scene; a role that is left out is not drawn.
+        categories: Class name by kind of thing; neither drawn nor labelled are kinds left out.
         kinds: Kinds of scenes, in the order in which a dataset goes through them.
         materials: Two RGB colours of each ground cover, which coarse noise mixes.
         paints: RGB colours of each palette.
@@ -96,16 +96,13 @@ def coverage(parts: Sequence[Part], x: int, y: int, width: int, height: int) -> 
 
 
 def noise(rng: np.random.Generator, size: tuple[int, int], cell: float, stretch: float = 1):
-    """Return smooth noise of about unit deviation.
+    """Return smooth noise ``(H, W)`` float32 of about unit deviation.
 
     Args:
         rng: Source of randomness.
         size: H, W.
         cell: Height of a bump in pixels.
         stretch: How many times wider than high the bumps are.
-
-    Returns:
-        ``(H, W)`` float32.
     """
     cells = [int(size[0] / cell) + 4, int(size[1] / (cell * stretch)) + 4]
     whole = int(cells[1] * cell * stretch), int(cells[0] * cell)
@@ -125,14 +122,13 @@ class Board:
 
     def __init__(self, width: int, height: int, domain: Domain, rng: np.random.Generator):
         self.size, self.domain, self.rng = (height, width), domain, rng
-        self.side, self.reach = min(self.size), np.hypot(width, height) / 2 + 20
-        self.angle, sun = rng.uniform(0, 2 * np.pi, 2)
-        self.sun = turned([(1, 0)], sun)[0]
+        self.side, self.reach = min(self.size), float(np.hypot(width, height)) / 2 + 20
+        self.angle, self.sun = rng.uniform(0, 2 * np.pi, 2)
         self.image = np.zeros((height, width, 3), np.float32)
         self._materials = {name: self._texture(name) for name in domain.materials}
         self._taken = np.zeros(self.size, bool)
         self._top = np.zeros(self.size, int)
-        self._objects: list[DrawnObject | None] = []
+        self._objects: list[DrawnObject] = []
 
     def _texture(self, name: str) -> np.ndarray:
         rng, size = self.rng, self.size
@@ -144,7 +140,7 @@ class Board:
             light = 0.3 * light + 2.4 * noise(rng, size, 2.2, 4) + 2 * noise(rng, size, 7, 5)
         return colour * (1 - mix) + tint * mix + light[..., None] * (colour / colour.mean())
 
-    def _in_picture(self, part: Part, u: float, v: float, turn: float) -> Part:
+    def _in_picture(self, part: Part, u: float = 0, v: float = 0, turn: float = 0) -> Part:
         points = turned(turned(part.points, turn) + (u, v), self.angle)
         return part._replace(points=points + (self.size[1] / 2, self.size[0] / 2))
 
@@ -159,29 +155,36 @@ class Board:
             opacity: In [0, 1].
             line: Width in pixels of an open line; 0 fills the polygon.
         """
-        self._paint(self._in_picture(Part(points, paint, False, line, opacity), 0, 0, 0))
+        self._paint(self._in_picture(Part(points, paint, line=line, opacity=opacity)))
+
+    def reserve(self, points: np.ndarray) -> None:
+        """Keep what is placed later off a polygon ``(N, 2)`` of the frame."""
+        window, alpha = self._cover([self._in_picture(Part(points, ''))])
+        self._taken[window] |= alpha > 0
 
     def _paint(self, part: Part) -> None:
         window, alpha = self._cover([part])
         paint = self._materials[part.paint][window] if isinstance(part.paint, str) else part.paint
         self.image[window] += (paint - self.image[window]) * (alpha * part.opacity)[..., None]
 
-    def _cover(self, parts: Sequence[Part]) -> tuple[tuple[slice, slice], np.ndarray]:
+    def _cover(
+        self, parts: Sequence[Part], margin: int = 4
+    ) -> tuple[tuple[slice, slice], np.ndarray]:
         """Return a window of the picture and how much of its pixels the parts cover."""
         points, size = np.concatenate([part.points for part in parts]), self.size[::-1]
-        x0, y0 = np.clip(np.floor(points.min(0)).astype(int) - 4, 0, size).tolist()
-        x1, y1 = np.clip(np.ceil(points.max(0)).astype(int) + 4, 0, size).tolist()
+        x0, y0 = np.clip(np.floor(points.min(0)).astype(int) - margin, 0, size).tolist()
+        x1, y1 = np.clip(np.ceil(points.max(0)).astype(int) + margin, 0, size).tolist()
         if x0 == x1 or y0 == y1:
             x0, y0, x1, y1 = 0, 0, 1, 1
         return (slice(y0, y1), slice(x0, x1)), coverage(parts, x0, y0, x1 - x0, y1 - y0)
 
     def put(
-        self, role: str | None, shape: Shape, u: float, v: float, turn: float = 0, gap: int = 0
+        self, kind: str | None, shape: Shape, u: float, v: float, turn: float = 0, gap: int = 0
     ) -> bool:
         """Place a shape, unless it would leave the picture or stand on something.
 
         Args:
-            role: Key of ``Domain.categories``; None draws it without a label.
+            kind: Key of ``Domain.categories``; None draws it without a label.
             shape: What to draw.
             u: Where, along the frame, in pixels from the middle.
             v: The same across the frame.
@@ -191,54 +194,34 @@ class Board:
         Returns:
             Whether it was placed.
         """
-        if role and role not in self.domain.categories:
-            return False
+        category = self.domain.categories.get(kind or '')
+        box = self._in_picture(Part(shape.box, ''), u, v, turn).points
+        picture = rectangle(0, self.size[1], 0, self.size[0])
+        seen, _ = cv2.intersectConvexConvex(np.float32(box), np.float32(picture))
+        inside = seen / np.prod(np.ptp(shape.box, axis=0))
         parts = [self._in_picture(part, u, v, turn) for part in shape.parts]
         solid = [part for part in parts if part.solid]
-        window, inner, whole = self._silhouette(solid, gap)
-        mask = whole[inner]
-        inside = mask.sum() / max(whole.sum(), 1)
-        if inside < (_LEAST_INSIDE if role else 0.01):
+        window, alpha = self._cover(solid, gap + 4)
+        mask = alpha >= 0.5
+        if not mask.any() or (kind and (not category or inside < _LEAST_INSIDE)):
             return False
         if shape.height:
-            near = cv2.dilate(np.uint8(whole), np.ones((2 * gap + 1,) * 2))[inner] > 0
+            near = cv2.dilate(np.uint8(mask), np.ones((2 * gap + 1,) * 2)) > 0
             if (self._taken[window] & near).sum() > (0 if gap else _MOST_COVERED * mask.sum()):
                 return False
             self._shadow(solid, shape.height)
         for part in parts:
             self._paint(part)
         self._taken[window] |= mask
-        box = self._in_picture(Part(shape.box, ''), u, v, turn).points
         offset = window[1].start, window[0].start
-        category = self.domain.categories.get(role)
-        self._objects.append(DrawnObject(category, box, mask, offset, inside < 1))
+        self._objects.append(DrawnObject(category or '', box, mask, offset, inside < 0.999))
         if shape.height:
             self._top[window][mask] = len(self._objects)
         return True
 
-    def reserve(self, points: np.ndarray) -> None:
-        """Keep what is placed later off a polygon ``(N, 2)`` of the frame."""
-        window, alpha = self._cover([self._in_picture(Part(points, ''), 0, 0, 0)])
-        self._taken[window] |= alpha > 0
-
-    def _silhouette(
-        self, parts: list[Part], margin: int
-    ) -> tuple[tuple[slice, slice], tuple[slice, slice], np.ndarray]:
-        """Return a window of the picture, where it lies in a mask, and that mask ``(h, w)``."""
-        points, size = np.concatenate([part.points for part in parts]), self.size[::-1]
-        start = np.floor(points.min(0)).astype(int) - margin
-        end = np.ceil(points.max(0)).astype(int) + margin + 1
-        whole = coverage(parts, *start.tolist(), *(end - start).tolist()) >= 0.5
-        (x0, y0), (x1, y1) = np.clip(start, 0, size), np.clip(end, 0, size)
-        window, inner = (
-            np.s_[y0:y1, x0:x1],
-            np.s_[y0 - start[1] : y1 - start[1], x0 - start[0] : x1 - start[0]],
-        )
-        return window, inner, whole
-
     def _shadow(self, parts: list[Part], height: float) -> None:
-        steps = np.arange(0, height + 1, 1.5)
-        cast = [part._replace(points=part.points + self.sun * s) for s in steps for part in parts]
+        steps = turned([(1, 0)], self.sun) * np.arange(0, height + 1, 1.5)[:, None]
+        cast = [part._replace(points=part.points + step) for step in steps for part in parts]
         window, alpha = self._cover(cast)
         dark = cv2.GaussianBlur(alpha, (0, 0), 1, borderType=cv2.BORDER_REPLICATE)[..., None]
         self.image[window] *= 1 - dark * np.float32([0.5, 0.48, 0.44])

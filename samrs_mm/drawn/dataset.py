@@ -66,18 +66,6 @@ def _label_line(item: DrawnObject) -> str:
     return f'{numbers} {item.category} {int(item.truncated)}'
 
 
-def _annotation(item: DrawnObject, size: int) -> dict:
-    """Return a COCO annotation without ids; ``bbox`` is that of the visible mask."""
-    segmentation = masks.encode(item.full_mask(size, size))
-    return dict(
-        bbox=[float(value) for value in masks.bbox(segmentation)],
-        area=int(item.mask.sum()),
-        iscrowd=0,
-        rbox=[round(value, 1) for value in item.polygon.reshape(-1).tolist()],
-        segmentation=segmentation,
-    )
-
-
 def write_demo_dataset(
     out: Path,
     scenes: int = 6,
@@ -121,19 +109,25 @@ def write_demo_dataset(
         (out / 'images' / f'{name}.png').write_bytes(pixels.tobytes())
         images.append(dict(id=index + 1, file_name=f'images/{name}.png', width=size, height=size))
         for line, item in enumerate(scene.objects, len(HEADER) + 1):
-            ids = dict(id=len(annotations) + 1, image_id=index + 1, category=item.category)
-            box_id = f'labelTxt/{name}.txt:{line}'
-            annotations.append(dict(ids, box_id=box_id, **_annotation(item, size)))
+            segmentation = masks.encode(item.full_mask(size, size))
+            annotation = dict(
+                id=len(annotations) + 1,
+                image_id=index + 1,
+                box_id=f'labelTxt/{name}.txt:{line}',
+                bbox=[float(value) for value in masks.bbox(segmentation)],  # of what is visible
+                area=int(item.mask.sum()),
+                iscrowd=0,
+                rbox=[round(value, 1) for value in item.polygon.reshape(-1).tolist()],
+                segmentation=segmentation,
+                category_id=item.category,
+            )
+            annotations.append(annotation)
         yield name, len(scene.objects)
     if 'coco' in formats:
+        names = sorted({annotation['category_id'] for annotation in annotations})
+        for annotation in annotations:
+            annotation['category_id'] = names.index(annotation['category_id']) + 1
         info = dict(description=DESCRIPTION, seed=seed, domain=domain)
-        (out / ANNOTATIONS).write_text(_coco_json(info, images, annotations))
-
-
-def _coco_json(info: dict, images: list[dict], annotations: list[dict]) -> str:
-    names = sorted({annotation['category'] for annotation in annotations})
-    for annotation in annotations:
-        annotation['category_id'] = names.index(annotation.pop('category')) + 1
-    categories = [dict(id=number, name=name) for number, name in enumerate(names, 1)]
-    content = dict(info=info, images=images, annotations=annotations, categories=categories)
-    return json.dumps(content)
+        categories = [dict(id=number, name=name) for number, name in enumerate(names, 1)]
+        content = dict(info=info, images=images, annotations=annotations, categories=categories)
+        (out / ANNOTATIONS).write_text(json.dumps(content))

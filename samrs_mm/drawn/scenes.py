@@ -1,4 +1,3 @@
-# ruff: noqa: RUF005 (arrays are added)
 """Overhead scenes drawn from nothing, with the exact mask of every object.
 
 Two domains differ in class names, colours and sensor, so that training on several sources can be
@@ -12,18 +11,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from samrs_mm.drawn import shapes
 from samrs_mm.drawn.board import Board, Domain, DrawnObject
-from samrs_mm.drawn.shapes import Colours, Shape, block, rectangle, turned
+from samrs_mm.drawn.shapes import KINDS, WHITE, Colour, Colours, block, rectangle, turned
 
 LEAST_SIZE = 64
-_QUARTER, _YELLOW, _MARK = np.pi / 2, (206, 176, 62), (206, 206, 200)
+_QUARTER, _YELLOW, _MARK, _DARK = np.pi / 2, (206, 176, 62), (206, 206, 200), (70, 70, 68)
+_SCENERY = ('tree', 'building')
+_CARS = (
+    (226, 226, 224),
+    (206, 208, 210),
+    (168, 172, 176),
+    (62, 66, 72),
+    (34, 36, 40),
+    (116, 120, 126),
+    (150, 36, 34),
+    (46, 72, 124),
+    (184, 170, 140),
+    (52, 82, 66),
+)
 _PAINTS: dict[str, Colours] = dict(
-    cars=((226, 226, 224), (206, 208, 210), (168, 172, 176), (62, 66, 72), (34, 36, 40),
-          (116, 120, 126), (150, 36, 34), (46, 72, 124), (184, 170, 140), (52, 82, 66)),
+    cars=_CARS, loads=(*_CARS, *5 * [WHITE]), skins=(WHITE, (206, 208, 212)),
+    yachts=(WHITE, (206, 200, 186), (186, 160, 124)), pools=((92, 178, 204), (74, 160, 196)),
     hulls=((234, 234, 230), (226, 226, 224), (240, 240, 238), (40, 52, 84), (210, 204, 190)),
-    freighters=((110, 40, 36), (38, 44, 52), (46, 66, 104), (44, 84, 70)),
-    boxes=((160, 58, 44), (44, 86, 138), (200, 198, 190), (66, 116, 78), (196, 128, 46)),
     decks=((142, 92, 70), (150, 132, 108), (164, 158, 148)),
     liveries=((30, 58, 120), (180, 40, 44), (220, 150, 40), (36, 110, 104), (60, 64, 72)),
     roofs=((160, 156, 150), (120, 124, 130), (146, 86, 66), (190, 188, 182), (108, 116, 108)),
@@ -35,7 +44,7 @@ _PAINTS: dict[str, Colours] = dict(
 DOMAINS = {
     'a': Domain(
         categories=dict(
-            ship='ship', harbor='harbor', plane='plane', car='small-vehicle', lorry='large-vehicle',
+            boat='ship', jetty='harbor', plane='plane', car='small-vehicle', lorry='large-vehicle',
             tank='storage-tank', tennis='tennis-court', basketball='basketball-court',
             soccer='soccer-ball-field', track='ground-track-field', pool='swimming-pool',
         ),
@@ -50,7 +59,7 @@ DOMAINS = {
     ),
     'b': Domain(
         categories=dict(
-            ship='ship', harbor='harbor', plane='airplane', car='vehicle', lorry='vehicle',
+            boat='ship', jetty='harbor', plane='airplane', car='vehicle', lorry='vehicle',
             tank='storagetank', tennis='tenniscourt', basketball='basketballcourt',
             track='groundtrackfield', windmill='windmill',
         ),
@@ -79,121 +88,122 @@ class Painter(Board):
     Larger pictures hold more things, not larger ones.
     """
 
-    def make(self, thing: str, *args: object, paints: str = '') -> Shape:
-        """Return a shape of ``shapes``, its colours from a palette of the domain."""
-        palettes = [self.domain.paints[name] for name in paints.split()]
-        return getattr(shapes, thing)(self.rng, *args, *palettes)
+    def add(
+        self, kind: str, u: float, v: float, turn: float = 0, gap: int = 0, **size: float
+    ) -> bool:
+        """Place one of a kind of ``shapes.KINDS``; see ``put`` and ``Kind.make``."""
+        shape = KINDS[kind].make(self.rng, self.domain.paints, **size)
+        return self.put(None if kind in _SCENERY else kind, shape, u, v, turn, gap)
+
+    def vehicle(self, u: float, v: float, turn: float, lorries: float = 0.12, gap: int = 0) -> None:
+        """Place a car, or with a probability of ``lorries`` a lorry; see ``put``."""
+        self.add('lorry' if self.rng.random() < lorries else 'car', u, v, turn, gap)
 
     def along(self, step: float) -> np.ndarray:
         """Return places every ``step`` px, along all of the picture."""
         return np.arange(-self.reach, self.reach, step)
 
-    def cover(self, material: str, v0: float = -9999, v1: float = 9999) -> None:
-        """Cover a strip along u with a material."""
+    def cover(self, paint: Colour | str, v0: float = -9999, v1: float = 9999, opacity: float = 1):
+        """Paint a strip along u."""
         v0, v1 = np.clip((v0, v1), -2 * self.reach, 2 * self.reach)
-        self.area(rectangle(-self.reach, self.reach, v0, v1), material)
+        self.area(rectangle(-self.reach, self.reach, v0, v1), paint, opacity)
 
-    def line(self, *ends: tuple[float, float], paint: Colours | str = _YELLOW, width: float = 1.5):
-        """Draw a line on the ground."""
-        self.area(np.array(ends), paint, 0.8, width)
-
-    def vehicle(self, u: float, v: float, turn: float, lorries: float = 0.12, gap: int = 0) -> None:
-        """Place a car, or with a probability of ``lorries`` a lorry; see ``put``."""
-        role = 'lorry' if self.rng.random() < lorries else 'car'
-        self.put(role, self.make(role, paints='cars'), u, v, turn, gap)
+    def lattice(
+        self, step: float, paint: Colour | str, width: float, opacity: float = 1
+    ) -> np.ndarray:
+        """Draw a square grid of lines all over; return the middles ``(N, 2)`` of its cells."""
+        lines = np.arange(-(self.reach // step) - 1, self.reach // step + 2) * step
+        for v in lines:
+            ends = np.array([(-self.reach, v), (self.reach, v)])
+            self.area(ends, paint, opacity, width)
+            self.area(turned(ends, _QUARTER), paint, opacity, width)
+        return np.stack(np.meshgrid(lines, lines), -1).reshape(-1, 2) + step / 2
 
     def road(self, v: float, width: float, step: float) -> None:
         """Draw a road along u with a vehicle about every ``step`` px."""
         self.cover('paving', v - width / 2 - 2, v + width / 2 + 2)
         self.cover('asphalt', v - width / 2, v + width / 2)
         for u in self.along(24):
-            self.area(rectangle(u, u + 10, v - 0.6, v + 0.6), _MARK, 0.7)
+            self.area(block(10, 1.2, u, v), _MARK, 0.7)
         for u in self.along(step):
-            lane, where = self.rng.integers(2), u + self.rng.uniform(0, step)
-            self.vehicle(where, v + (lane - 0.5) * width / 2, (1 - lane) * np.pi, gap=4)
+            lane = self.rng.choice([-1, 1])
+            turn = 0 if lane > 0 else np.pi
+            self.vehicle(u + self.rng.uniform(0, step), v + lane * width / 4, turn, gap=4)
 
     def trees(self, v0: float, v1: float, count: float) -> None:
         """Scatter trees over a strip along u, where they cover nothing."""
-        low, high = (-self.reach, v0), (self.reach, max(v0, v1))
-        for place in self.rng.uniform(low, high, (round(count), 2)):
-            self.put(None, self.make('tree', paints='trees'), *place, gap=2)
+        low, high = (-self.reach, v0, 0), (self.reach, max(v0, v1), 6.3)
+        for u, v, turn in self.rng.uniform(low, high, (round(count), 3)):
+            self.add('tree', u, v, turn, gap=2)
 
-    def buildings(self, v: float, step: float) -> None:
-        """Put up a row of buildings along u."""
-        for u in self.along(step):
-            size = step * self.rng.uniform(0.6, 0.85), self.rng.uniform(40, 62)
-            self.put(None, self.make('building', *size, paints='roofs'), u, v, gap=2)
-
-    def bays(self, v: float, filled: float, lorries: float = 0, u: float = 0, reach: float = 0):
-        """Draw parking bays side by side along u, and park in some of them.
-
-        Args:
-            v: Middle of the row.
-            filled: Probability that one is taken.
-            lorries: Probability that it is a lorry that takes it.
-            u: Middle of the row.
-            reach: Half its length; 0 takes all of the picture.
-        """
-        depth, pitch, reach = (30, 14.5, self.reach) if lorries else (12, 11.5, reach or self.reach)
-        for a in np.arange(u - reach, u + reach, pitch):
-            self.line((a, v - depth), (a, v + depth), paint=_MARK, width=1)
+    def bays(self, v: float, filled: float, lorries: bool = False) -> None:
+        """Draw parking bays side by side along u, and park in a fraction of them."""
+        depth, pitch = (30, 14.5) if lorries else (12, 11.5)
+        for u in self.along(pitch):
+            self.area(block(1, 2 * depth, u, v), _MARK, 0.8)
             if self.rng.random() < filled:
                 turn = self.rng.choice([-1, 1]) * _QUARTER + self.rng.normal(0, 0.03)
-                self.vehicle(a + pitch / 2, v + self.rng.normal(0, 0.8), turn, lorries)
+                self.vehicle(u + pitch / 2, v, turn, float(lorries))
+
+    def cluster(
+        self, kind: str, u: float, v: float, counts: tuple[int, int], step: tuple[float, float],
+        **look: float,
+    ) -> None:  # fmt: skip
+        """Place things on a grid around a point, ``step`` px apart along u and v; see ``add``."""
+        for place in np.ndindex(counts):
+            x, y = (place - (np.array(counts) - 1) / 2) * step + (u, v)
+            self.add(kind, x, y, gap=1, **look)
+
+    def courts(self, u: float, v: float, kind: str, counts: tuple[int, int]) -> None:
+        """Draw courts side by side on one hard surface, and keep all else off it."""
+        step = (104, 53) if kind == 'tennis' else (112, 62)
+        ground = block(*np.multiply(step, counts) + 6, u, v)
+        self.area(ground, self.rng.choice(self.domain.paints['courts']), 0.9)
+        self.cluster(kind, u, v, counts, step)
+        self.reserve(ground)
 
     def harbour(self) -> None:
-        """Draw jetties full of boats, coasters at the quay, boats under way."""
+        """Draw jetties full of boats, large ones at the quay, some under way."""
         rng, quay, length = self.rng, -self.side * 0.24, self.side * 0.46
         self.cover('water')
-        self.area(rectangle(-self.reach, self.reach, quay, quay + 7), (12, 22, 24), 0.4)
+        self.cover((12, 22, 24), quay, quay + 7, 0.4)
         self.cover('concrete', v1=quay)
         self.cover('asphalt', quay - 76, quay - 49)
         self.road(quay - 34, 26, 90)
         self.bays(quay - 62, 0.18)
-        self.buildings(quay - 124, 118)
+        for u in self.along(118):
+            self.add('building', u, quay - 124, gap=2, aspect=0.55)
         self.trees(quay - 260, quay - 80, self.side / 9)
         for u in np.arange(self.side * 0.31 - 134, -self.reach, -124):
-            deck = shapes.pick(rng, self.domain.paints['decks'])
-            jetty = shapes.jetty(length, 24, deck)
-            if not self.put('harbor', jetty, u, quay + length / 2, _QUARTER):
+            if not self.add('jetty', u, quay + length / 2, _QUARTER, length=length):
                 continue
             for v in np.arange(quay + 13, quay + length - 10, 13.5).repeat(2):
-                size, side, turn = rng.uniform(29, 42), rng.choice([-1, 1]), rng.normal(0, 0.03)
-                yacht, turn = self.make('boat', size, paints='hulls'), turn + rng.choice([0, np.pi])
-                self.put('ship', yacht, u + side * (7 + size / 2), v, turn)
-        for row, size in enumerate((116, 104)):
-            coaster = self.make('freighter', size, paints='freighters boxes')
-            self.put('ship', coaster, self.side * 0.31, quay + 13 + 20.5 * row, row * np.pi)
+                side, turn = rng.choice([-1, 1]), rng.normal(0, 0.03) + rng.choice([0, np.pi])
+                self.add('boat', u + side * rng.uniform(24, 27), v, turn)
+        for row in (0, 1):
+            self.add('boat', self.side * 0.31, quay + 18 + 28 * row, row * np.pi, length=92)
         for u in rng.uniform(-0.6, 0.6, round(self.side / 64)) * self.side:
-            v, turn, size = rng.uniform((quay + 70, 0, 30), (quay + 70 + self.side * 0.7, 6.3, 62))
-            if self.put('ship', self.make('boat', size, paints='hulls'), u, v, turn, gap=25):
-                wake = turned([(-0.5, -0.06), (-2.3, -0.2), (-2.3, 0.2), (-0.5, 0.06)], turn)
-                self.area(wake * size + (u, v), (214, 226, 224), 0.15)
+            v, turn = rng.uniform((quay + 70, 0), (quay + 70 + self.side * 0.7, 6.3))
+            self.add('boat', u, v, turn, gap=25, length=rng.uniform(30, 62))
 
     def airport(self) -> None:
         """Draw jets at the terminal and on remote stands, light planes, service vehicles."""
         rng, gate, edge = self.rng, -self.side * 0.36, self.side * 0.42
-        self.cover('grass')
-        self.cover('concrete', gate - 170, edge)
-        for a in self.along(22):
-            self.area(np.array([(a, gate), (a, edge)]), (70, 70, 68), 0.3, line=0.8)
-            if gate < a < edge:
-                ends = np.array([(-self.reach, a), (self.reach, a)])
-                self.area(ends, (70, 70, 68), 0.3, line=0.8)
-        terminal = self.make('building', 2 * self.reach, 54, paints='roofs')
-        self.put(None, terminal, 0, gate - 27)
+        self.cover('concrete')
+        self.lattice(22, _DARK, 0.8, 0.3)
+        self.cover('grass', v0=edge)
+        width = 54 / (2 * self.reach)
+        self.add('building', 0, gate - 27, length=2 * self.reach, aspect=width)
         for nose in np.arange(gate + 8, edge - 150, 160):
             for u in self.along(128) + rng.uniform(0, 128):
-                self.line((u, nose - 8), (u, nose + 140))
-                size, turn = rng.uniform(86, 116), rng.normal(-_QUARTER, 0.08)
+                self.area(block(1.5, 148, u, nose + 66), _YELLOW, 0.8)
                 if rng.random() < 0.82:
-                    jet = self.make('plane', size, paints='liveries')
-                    self.put('plane', jet, u, nose + size / 2 + 2, turn)
+                    self.add('plane', u, nose + 54, rng.normal(-_QUARTER, 0.08))
                 for place in rng.uniform((u - 58, nose, 0), (u + 58, nose + 110, 6.3), (3, 3)):
                     self.vehicle(*place, lorries=0.2, gap=3)
         for u in self.along(46):
-            light = self.make('plane', rng.uniform(29, 38), paints='liveries')
-            self.put('plane', light, u, edge - 40 + rng.normal(0, 2), rng.normal(_QUARTER, 0.06))
+            turn, length = rng.normal(_QUARTER, 0.06), rng.uniform(29, 38)
+            self.add('plane', u, edge - 40, turn, length=length)
         self.road(edge + 32, 24, 110)
         self.trees(edge + 50, self.reach, self.side / 12)
 
@@ -208,118 +218,78 @@ class Painter(Board):
                 self.bays(v + row, self.rng.uniform(0.06, 0.2))
             self.trees(v - 2, v + 2, self.side / 24)
         self.cover('concrete', top - 84, top - 12)
-        self.bays(top - 47, 0.42, lorries=1)
+        self.bays(top - 47, 0.42, lorries=True)
         self.cover('grass', v1=top - 126)
         self.road(top - 108, 30, 70)
-        self.buildings(top - 182, 150)
+        for u in self.along(150):
+            self.add('building', u, top - 182, gap=2, aspect=0.5)
         self.trees(top - 320, top - 132, self.side / 6)
 
     def tanks(self) -> None:
-        """Draw walled basins with one large tank or three to four small ones, and roads."""
-        rng, cell = self.rng, 134
+        """Draw walled basins with one large tank or four small ones, and roads."""
+        rng, upright = self.rng, -self.angle
+        self.sun = 0.0  # roofs are lit along the picture
         self.cover('soil')
-        lines = np.arange(-(self.reach // cell) - 1, self.reach // cell + 2) * cell
-        for a in lines:
-            for turn in (0, _QUARTER):
-                self.area(turned(rectangle(-self.reach, self.reach, a - 8, a + 8), turn), 'asphalt')
-        for u, v in np.stack(np.meshgrid(lines, lines), -1).reshape(-1, 2) + cell / 2:
+        for u, v in self.lattice(134, 'asphalt', 16):
             self.area(block(110, 110, u, v), (186, 178, 160), 0.85)
             self.area(block(104, 104, u, v), rng.choice(['gravel', 'concrete']))
-            spots, radii = [(0, 0)], (36, 46)
             if rng.random() < 0.5:
-                spots, radii = block(52, 52)[rng.integers(2) :], (13, 21)
-            for x, y in spots:
-                tank = self.make('tank', rng.uniform(*radii), self.domain.paints['tanks'], self.sun)
-                self.put('tank', tank, u + x, v + y, -self.angle, gap=1)  # boxes stand upright
+                self.add('tank', u, v, upright)
+            else:
+                length = rng.uniform(26, 42)
+                self.cluster('tank', u, v, (2, 2), (52, 52), turn=upright, length=length)
             for place in ((u, v - 63.4, 0), (u - 63.4, v, _QUARTER)):
                 if rng.random() < 0.4:
                     self.vehicle(*place, lorries=0.3, gap=2)
         self.trees(-self.reach, self.reach, self.side / 9)
 
-    def courts(self, u: float, v: float, game: str, columns: int, rows: int, turn: float = 0):
-        """Draw courts side by side on one hard surface.
-
-        Args:
-            u: Middle of the surface.
-            v: The same across.
-            game: ``tennis`` or ``basketball``.
-            columns: Courts one behind the other.
-            rows: Courts side by side.
-            turn: Direction of the courts in radians.
-        """
-        surround, colour = self.rng.permutation(self.domain.paints['courts'])[:2].tolist()
-        step = np.array([104, 53] if game == 'tennis' else [112, 62])
-        ground = turned(block(*(step * (columns, rows) + 6)), turn) + (u, v)
-        self.area(ground, surround, 0.9)
-        for place in np.ndindex(columns, rows):
-            middle = (place - np.array([columns - 1, rows - 1]) / 2) * step
-            at = turned([middle], turn)[0] + (u, v)
-            self.put(game, shapes.court(game, colour), *at, turn)
-        self.reserve(ground)
-
     def sports(self) -> None:
-        """Draw blocks of courts, pools with a clubhouse, a car park, paths."""
+        """Draw blocks of courts, pools with a clubhouse, paths."""
         cell = 251
-        lines = np.arange(-(self.reach // cell) - 1, self.reach // cell + 2) * cell
         self.cover('grass')
-        for a in lines:
-            for turn in (0, _QUARTER):
-                self.area(turned(rectangle(-self.reach, self.reach, a - 7, a + 7), turn), 'paving')
-        for (row, column), _ in np.ndenumerate(np.empty((len(lines), len(lines)))):
-            u, v, content = lines[column] + cell / 2, lines[row] + cell / 2, (2 * row + column) % 4
+        for u, v in self.lattice(cell, 'paving', 14):
+            content = (2 * round(v / cell - 0.5) + round(u / cell - 0.5)) % 4
             if content == 0:
                 self.area(block(208, 208, u, v), 'paving')
-                club = self.make('building', 132, 50, paints='roofs')
-                self.put(None, club, u, v + 68)
+                self.add('building', u, v + 68, length=132, aspect=0.4)
                 for x, y, size in ((-46, -46, 86), (52, -52, 46), (52, 12, 38)):
-                    self.put('pool', self.make('pool', size), u + x, v + y)
+                    self.add('pool', u + x, v + y, length=size)
                 self.reserve(block(208, 208, u, v))
             elif content == 2:
-                self.courts(u, v, 'basketball', 1, 3)
-            elif max(abs(u), abs(v)) < cell:
-                self.courts(u, v, 'tennis', 2, 3)
+                self.courts(u, v, 'basketball', (1, 3))
             else:
-                self.area(block(224, 224, u, v), 'asphalt')
-                for lane in np.arange(-90, 100, 44):
-                    self.bays(v + lane, 0.25, u=u, reach=104)
+                self.courts(u, v, 'tennis', (2, 3))
         self.trees(-self.reach, self.reach, self.side / 4)
 
     def stadium(self) -> None:
         """Draw a running track with a soccer field inside, courts and parked cars around."""
         length = min(self.side * 0.72, 420)
-        width, stand = length * 0.52, length * 0.29 + 24
+        stand = length * 0.29 + 24
         self.cover('grass')
         self.area(block(length * 1.08, length * 0.58), 'paving')
-        lanes = shapes.pick(self.rng, self.domain.paints['tracks'])
-        self.put('track', shapes.running_track(length, width, lanes), 0, 0)
-        self.put('soccer', shapes.soccer_field(length * 0.53, width * 0.66), 0, 0)
+        self.add('track', 0, 0, length=length)
+        self.add('soccer', 0, 0, length=length * 0.53)
         self.cover('asphalt', stand + 2, stand + 70)
         for row in (16, 56):
             self.bays(stand + row, 0.2)
-        for u in (-0.3, 0.3):
-            game = self.rng.choice(['tennis', 'basketball'])
-            self.courts(u * self.side, -stand - 84, game, 1, 2, _QUARTER)
-        self.put(None, self.make('building', length * 0.6, 34, paints='roofs'), 0, -stand)
+        for u, kind in ((-0.3, 'tennis'), (0.3, 'basketball')):
+            self.courts(u * self.side, -stand - 84, kind, (1, 2))
+        self.add('building', 0, -stand, length=length * 0.6, aspect=0.15)
         self.trees(-self.reach, -stand - 20, self.side / 5)
         self.trees(stand + 80, self.reach, self.side / 8)
 
     def wind_farm(self) -> None:
         """Draw ploughed fields, wind turbines at the end of tracks, a country road."""
         rng, road = self.rng, self.side * 0.1
-        self.cover('soil')
-        for u in self.along(150):
-            for v in self.along(110):
-                cover = rng.choice(['grass', 'turf', 'soil', 'gravel'])
-                self.area(rectangle(u, u + 148, v, v + 108), cover, rng.uniform(0.5, 1))
-                for a in np.arange(v + 5, v + 106, rng.uniform(4, 9)):
-                    self.area(rectangle(u, u + 148, a, a + 1), (60, 56, 40), 0.12)
+        for u, v in self.lattice(150, 'soil', 2):
+            self.area(block(148, 148, u, v), rng.choice(['grass', 'turf', 'soil', 'gravel']))
+            for furrow in np.arange(-72, 72, rng.uniform(4, 9)):
+                self.area(block(148, 1, u, v + furrow), (60, 56, 40), 0.12)
         self.road(road, 20, 60)
         for u in self.along(128) + rng.uniform(0, 60):
             for v in np.arange(-self.side * 0.27, self.reach, 307):
-                self.line((u, v), (u + 8, road), paint='paving', width=5)
-                reach, turn = rng.uniform(34, 46), rng.normal(-_QUARTER, 0.1) - self.angle
-                hub = turned([(reach * 0.8, 0)], turn)[0] + (u, v)
-                self.put('windmill', self.make('windmill', reach), *hub, turn)
+                self.area(np.array([(u, v), (u + 8, road)]), 'paving', 0.8, line=5)
+                self.add('windmill', u, v, rng.normal(-_QUARTER, 0.1) - self.angle)
         self.trees(-self.reach, self.reach, self.side / 14)
 
 

@@ -1,15 +1,15 @@
 # ruff: noqa: RUF005 (arrays are added)
-"""Things seen from above as coloured polygons: head towards +x, y to its right, in pixels."""
+"""Things seen from above, as a table of coloured polygons: head towards +x, y to its right."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-Colour = tuple[float, float, float]
+Colour = tuple[float, ...]
 Colours = Sequence[Colour]
-WHITE, GLASS, LINE = (236, 236, 232), (38, 44, 54), (222, 224, 218)
+WHITE, GLASS, LINE, STEEL = (236, 236, 232), (38, 44, 54), (222, 224, 218), (110, 112, 112)
 
 
 class Part(NamedTuple):
@@ -17,8 +17,9 @@ class Part(NamedTuple):
 
     Args:
         points: ``(N, 2)`` x, y.
-        paint: RGB in [0, 255], or the name of a material of the scene.
+        paint: RGB in [0, 255], or the name of a palette or a material of the scene.
         solid: Whether it belongs to the silhouette, that is to the mask.
+        tone: Factor of the brightness.
         line: Width in pixels if the points are those of an open line; 0 fills the polygon.
         opacity: In [0, 1].
     """
@@ -26,13 +27,14 @@ class Part(NamedTuple):
     points: np.ndarray
     paint: Colour | str
     solid: bool = False
+    tone: float = 1.0
     line: float = 0.0
     opacity: float = 1.0
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A thing, as parts in painting order.
+    """A thing, as parts in painting order, in pixels.
 
     Args:
         parts: At least one of them solid.
@@ -51,6 +53,43 @@ class Shape:
         return rectangle(x0, x1, y0, y1)
 
 
+@dataclass(frozen=True)
+class Kind:
+    """A kind of things.
+
+    Args:
+        lengths: Shortest and longest in pixels.
+        looks: Parts of each variant, for a length of 1.
+        height: Above the ground, for a width of 1.
+        slack: By which fraction the width varies.
+    """
+
+    lengths: tuple[float, float]
+    looks: list[list[Part]]
+    height: float = 0.0
+    slack: float = 0.0
+
+    def make(
+        self,
+        rng: np.random.Generator,
+        paints: Mapping[str, Colours],
+        length: float | None = None,
+        aspect: float = 1.0,
+    ) -> Shape:
+        """Return one of them, of any or a given length; each palette gives it one colour."""
+        size = length or rng.uniform(*self.lengths)
+        scale = np.array([size, size * aspect * rng.uniform(1 - self.slack, 1 + self.slack)])
+        look, parts = self.looks[rng.integers(len(self.looks))], []
+        names = [name for name in dict.fromkeys(part.paint for part in look) if name in paints]
+        chosen = {name: pick(rng, paints[name]) for name in names}
+        for part in look:
+            paint = chosen.get(part.paint, part.paint)
+            if not isinstance(paint, str):
+                paint = tuple(min(value * part.tone, 252.0) for value in paint)
+            parts.append(part._replace(points=part.points * scale, paint=paint))
+        return Shape(parts, self.height * float(np.ptp(Shape(parts).box[:, 1])))
+
+
 def rectangle(x0: float, x1: float, y0: float, y1: float) -> np.ndarray:
     """Return corners ``(4, 2)``, clockwise from the front left."""
     return np.array([[x1, y0], [x1, y1], [x0, y1], [x0, y0]], float)
@@ -61,7 +100,7 @@ def block(length: float, width: float, x: float = 0, y: float = 0) -> np.ndarray
     return rectangle(x - length / 2, x + length / 2, y - width / 2, y + width / 2)
 
 
-def oval(length: float, width: float, power: float = 2, count: int = 40) -> np.ndarray:
+def oval(length: float, width: float, power: float = 2, count: int = 48) -> np.ndarray:
     """Return a superellipse ``(count, 2)``: an ellipse, or with a high power a rounded box."""
     around = turned([(1, 0)], np.arange(count) * 2 * np.pi / count)
     return np.sign(around) * np.abs(around) ** (2 / power) * (length / 2, width / 2)
@@ -87,209 +126,139 @@ def pick(rng: np.random.Generator, colours: Colours) -> Colour:
     return tuple(np.clip(colour + rng.normal(0, 8) + rng.normal(0, 2, 3), 8, 250))
 
 
-def tone(colour: Colour, factor: float) -> Colour:
-    """Return the colour darker (factor < 1) or lighter (factor > 1)."""
-    return tuple(min(value * factor, 252.0) for value in colour)
-
-
-def frame(points: np.ndarray, width: float = 1.0) -> Part:
-    """Return the pale line around a polygon ``(N, 2)``."""
-    return Part(np.concatenate([points, points[:1]]), LINE, line=width)
-
-
-def car(rng: np.random.Generator, paints: Colours) -> Shape:
-    """Draw a car, 17 to 21 px long."""
-    length, paint = rng.uniform(17.5, 21), pick(rng, paints)
-    body = oval(length, length * 0.45, 5)
-    glass, roof = body * (0.56, 0.72) - (length * 0.08, 0), body * (0.27, 0.74) - (length * 0.09, 0)
-    return Shape(
-        [Part(body, tone(paint, 0.86), True), Part(body * (0.96, 0.76), paint), Part(glass, GLASS)]
-        + [Part(roof, tone(paint, 1.12))],
-        height=3,
-    )
-
-
-def lorry(rng: np.random.Generator, paints: Colours) -> Shape:
-    """Draw a lorry with a ribbed trailer, 44 to 62 px long."""
-    length, width, cab = rng.uniform(44, 62), rng.uniform(11, 13), rng.uniform(6, 12)
-    load = pick(rng, [WHITE, WHITE, *paints])
-    trailer = block(length - cab - 1, width, -cab / 2)
-    ribs = np.arange(-length / 2 + 3, length / 2 - cab - 3, 5)
-    return Shape(
-        [
-            Part(block(cab, width * 0.9, (length - cab) / 2), pick(rng, paints), True),
-            Part(block(2.4, width * 0.8, length / 2 - 3), GLASS),
-            Part(block(3, width * 0.4, length / 2 - cab), GLASS, True),
-            Part(trailer, load, True),
-            *(Part(block(0.8, width, x), tone(load, 0.82)) for x in ribs),
-        ],
-        height=6,
-    )
-
-
-def plane(rng: np.random.Generator, length: float, liveries: Colours) -> Shape:
-    """Draw a jet with swept wings, or below 50 px a propeller plane with straight ones."""
-    jet, skin = length > 50, pick(rng, [WHITE, (206, 208, 212)])
-    span, girth, chord = (rng.uniform(0.44, 0.5), 0.05, 0.2) if jet else (0.58, 0.07, 0.17)
-    tip = 0.12 - rng.uniform(0.2, 0.27) if jet else 0.2
-    half = [(0.14, 0), (tip, span), (tip - chord / 4, span), (0.14 - chord, 0.17), (0, girth)]
-    body = mirrored([(0.5, 0), (0.46, girth * 0.75), (0.4, girth), (-0.2, girth), (-0.5, 0.01)])
-    tail = mirrored([(-0.36, 0.01), (-0.44, 0.18), (-0.49, 0.18), (-0.48, 0.01)])
-    engines = [oval(0.1, 0.05, 3) + (0.08, side * 0.155) for side in (-1, 1) if jet]
-    parts = [
-        *(Part(engine, tone(skin, 0.7), True) for engine in engines),
-        *(Part(wing, tone(skin, 0.88), True) for wing in (mirrored(half), tail)),
-        Part(body, tone(skin, 0.9), True),
-        Part(body * (0.98, 0.6), tone(skin, 1.08)),
-        Part(block(0.03, girth * 1.2, 0.445), GLASS),
-        Part(block(0.16, 0.03, -0.42), pick(rng, liveries)),
-    ]
-    return Shape([part._replace(points=part.points * length) for part in parts], length * 0.05)
-
-
-def hull(length: float, width: float, bow: float) -> np.ndarray:
+def hull(width: float, bow: float) -> np.ndarray:
     """Return a ship's outline ``(26, 2)``, pointed over the fraction ``bow`` of its length."""
     t = np.linspace(0, 1, 13)
     rise = np.sin(np.minimum(t / bow, 1) * np.pi / 2) ** 0.8
     fall = 1 - 0.15 * np.clip((t - bow) / (1 - bow), 0, 1) ** 2
-    return mirrored(np.stack([length / 2 - t * length, width / 2 * rise * fall], 1))
+    return mirrored(np.stack([0.5 - t, width / 2 * rise * fall], 1))
 
 
-def boat(rng: np.random.Generator, length: float, hulls: Colours) -> Shape:
-    """Draw a motor yacht: hull, deck, cabin with a windscreen, cockpit at the stern."""
-    width, cabin = length * rng.uniform(0.26, 0.34), length * rng.uniform(0.32, 0.44)
-    shell, roof = hull(length, width, rng.uniform(0.4, 0.6)), oval(cabin, width * 0.66, 4)
-    return Shape(
-        [
-            Part(shell, pick(rng, hulls), True),
-            Part(shell * (0.93, 0.8), pick(rng, [WHITE, (206, 200, 186), (186, 160, 124)])),
-            Part(roof + (cabin / 2 - length * 0.24, 0), GLASS),
-            Part(roof * (0.8, 0.94) + (cabin * 0.4 - length * 0.24, 0), WHITE),
-            Part(block(length * 0.18, width * 0.6, -length * 0.36), pick(rng, [(150, 118, 84)])),
-        ],
-        height=2.5,
-    )
+def _at(xs: Iterable[float], ys: Iterable[float], part: Part) -> list[Part]:
+    """Return copies of a part at all places of a grid."""
+    return [part._replace(points=part.points + (x, y)) for x in xs for y in ys]
 
 
-def freighter(rng: np.random.Generator, length: float, hulls: Colours, boxes: Colours) -> Shape:
-    """Draw a coaster with containers on deck and the bridge at the stern."""
-    width, step = length * rng.uniform(0.16, 0.2), length / 13
-    shell = hull(length, width, 0.22)
-    load = [
-        Part(block(step * 0.9, width * 0.17, x, y), pick(rng, boxes))
-        for x in np.arange(-0.2 * length, 0.36 * length, step)
-        for y in np.linspace(-width * 0.28, width * 0.28, 4)
+def _outlines(*polygons: np.ndarray, line: float = 1.0) -> list[Part]:
+    return [Part(np.concatenate([p, p[:1]]), LINE, line=line) for p in polygons]
+
+
+def _tank(*rings: tuple[float, float, float]) -> list[Part]:
+    """Return a tank whose roof has rings of a radius, a shift against the sun and a tone."""
+    wall = oval(1, 1, count=64)
+    roof = [Part(wall * k + (shift / 2, 0), 'tanks', tone=tone) for k, shift, tone in rings]
+    stairs = np.array([(0.15, 0.2), (0.3, 0.4)])
+    return [Part(wall, 'tanks', True, 0.78), *roof, Part(stairs, 'tanks', tone=0.6, line=1.2)]
+
+
+def _pool(power: float, width: float) -> list[Part]:
+    water = oval(1, width, power)
+    deep = Part(water * (0.5, 0.8) - (0.12, 0), 'pools', tone=0.86)
+    return [Part(water * 1.08, (214, 208, 196)), Part(water, 'pools', True), deep]
+
+
+def _windmill(phase: float) -> list[Part]:
+    """Return a turbine seen at a slant: tower towards -x, hub at the origin, three blades."""
+    tower = Part(mirrored([(0, 0.035), (-0.8, 0.055)]), (204, 206, 206), True)
+    blade = mirrored([(1, 0.012), (0.25, 0.045), (0, 0.035)])
+    blades = [turned(blade, phase + third * np.pi * 2 / 3) for third in range(3)]
+    hub = Part(oval(0.22, 0.12, 4), (224, 226, 228), True)
+    return [tower, *(Part(each, (240, 240, 238), True) for each in blades), hub]
+
+
+def _tree(seed: int) -> list[Part]:
+    """Return a ragged crown with clumps."""
+    rng = np.random.default_rng(seed)
+    crown = oval(1, 1, count=18) * rng.uniform(0.78, 1.08, (18, 1))
+    clumps = rng.uniform((-0.25, -0.25, 0.7), (0.25, 0.25, 1.4), (7, 3))
+    return [Part(crown, 'trees', True, 0.8)] + [
+        Part(crown * 0.26 + (x, y), 'trees', tone=tone, opacity=0.6) for x, y, tone in clumps
     ]
-    bridge = block(length * 0.1, width * 0.8, -length * 0.35)
-    return Shape(
-        [Part(shell, pick(rng, hulls), True), Part(shell * (0.97, 0.86), (110, 112, 112)), *load]
-        + [Part(bridge, WHITE), Part(bridge * (0.1, 0.9) - (length * 0.27, 0), GLASS)],
-        height=7,
-    )
 
 
-def jetty(length: float, reach: float, deck: Colour) -> Shape:
-    """Draw a landing stage along x with finger piers every 27 px, ``reach`` px long."""
-    piers = [block(3.2, 2 * reach, x) for x in np.arange(19 - length / 2, length / 2 - 12, 27)]
-    planks = [block(0.7, 9, x) for x in np.arange(-length / 2, length / 2, 4)]
-    return Shape(
-        [Part(pier, tone(deck, 1.1), True) for pier in piers]
-        + [
-            Part(block(length, 9), deck, True),
-            *(Part(plank, tone(deck, 0.86)) for plank in planks),
-        ],
-        height=2,
-    )
+def _track() -> list[Part]:
+    bend = turned([(0.26, 0)], np.linspace(-np.pi / 2, np.pi / 2, 25))
+    halves = [bend * (1 - inset) + (0.24, 0) for inset in (0, *0.036 * np.arange(1, 7), 0.25)]
+    edge, *lanes, inner = [np.concatenate([half, -half]) for half in halves]
+    return [Part(edge, 'tracks', True), *_outlines(*lanes, line=0.7), Part(inner, 'turf')]
 
 
-def tank(rng: np.random.Generator, radius: float, roofs: Colours, sun: np.ndarray) -> Shape:
-    """Draw a storage tank with a dome or a sunken roof, lit against ``sun`` ``(2,)``."""
-    paint, wall = pick(rng, roofs), oval(2 * radius, 2 * radius, count=64)
-    rings = [(0.94, -0.02, 1.0), (0.8, -0.06, 1.05), (0.55, -0.14, 1.1), (0.25, -0.25, 1.14)]
-    if rng.random() < 0.5:
-        rings = [(0.94, 0, 1.1), (0.88, 0, 0.45), (0.7, 0.16, 0.86)]
-    roof = [Part(wall * k + sun * radius * shift, tone(paint, light)) for k, shift, light in rings]
-    stairs = turned([(radius * 0.5, 0), (radius, 0)], rng.uniform(0, 6.3))
-    parts = [Part(wall, tone(paint, 0.78), True), *roof, Part(stairs, tone(paint, 0.6), line=1.2)]
-    return Shape(parts, height=radius * 0.45)
+_CAR, _BOAT, _CABIN = oval(1, 0.45, 5), hull(0.3, 0.5), oval(0.38, 0.2, 4)
+_TENNIS, _BASKET, _FIELD = block(1, 0.46), block(1, 0.53), block(1, 0.6)
+_ARC = turned([(0.22, 0)], np.linspace(np.pi / 2, np.pi * 1.5, 15)) + (0.45, 0)
+_BODY = mirrored([(0.5, 0), (0.46, 0.04), (0.4, 0.05), (-0.2, 0.05), (-0.5, 0.01)])
+_WING = [(0.14, 0), (-0.11, 0.48), (-0.16, 0.48), (-0.06, 0.17), (0, 0.05)]
+_TAIL = [(-0.36, 0.01), (-0.44, 0.18), (-0.49, 0.18), (-0.48, 0.01)]
+_BOTH = (-1, 1)
 
-
-def court(game: str, colour: Colour) -> Shape:
-    """Draw a tennis court of 80 px up to its outer lines, or a basketball court of 92 px."""
-    length, width = (80, 37) if game == 'tennis' else (92, 49)
-    ground, middle = block(length, width), block(0, width)[1:3]
-    parts = [Part(ground, colour, True), frame(ground * (1 - 2.4 / length, 1 - 2.4 / width))]
-    if game == 'tennis':
-        zones = [block(length, 28), block(44, 14, 0, -7), block(44, 14, 0, 7)]
-        return Shape([*parts, *map(frame, zones), Part(middle, (60, 66, 70), line=1.2)])
-    for side in (-1, 1):
-        arc = turned([(20, 0)], np.linspace(-np.pi / 2, np.pi / 2, 15)) * (-side, 1)
-        zone = block(19, 16, side * 36.5)
-        parts += [Part(zone, tone(colour, 0.75)), frame(zone)]
-        parts.append(Part(arc + (side * 41, 0), LINE, line=0.9))
-    return Shape([*parts, Part(middle, LINE, line=0.9), frame(oval(12, 12))])
-
-
-def soccer_field(length: float, width: float) -> Shape:
-    """Draw a soccer field of mown stripes in the material ``turf``."""
-    ground, stripe = block(length, width), length / 14
-    stripes = np.arange(stripe / 2 - length / 2, length / 2, 2 * stripe)
-    zones = [ground * (0.98, 0.98), oval(length / 6, length / 6), ground[1:3] * (0, 0.98)]
-    for side in (-length / 2, length / 2):
-        zones += [block(length * k, width * 6 * k**1.2, side * (0.98 - k)) for k in (0.05, 0.15)]
-    return Shape(
-        [Part(ground, 'turf', True)]
-        + [Part(block(stripe, width, x), (150, 180, 90), opacity=0.2) for x in stripes]
-        + [frame(zone, 1.2) for zone in zones]
-    )
-
-
-def running_track(length: float, width: float, lanes: Colour) -> Shape:
-    """Draw an oval of lanes around the material ``turf``."""
-    bend = turned([(width / 2, 0)], np.linspace(-np.pi / 2, np.pi / 2, 25))
-
-    def ring(inset: float) -> np.ndarray:
-        half = bend * (1 - inset) + ((length - width) / 2, 0)
-        return np.concatenate([half, -half])
-
-    lines = [frame(ring(k * 0.036), 0.7)._replace(opacity=0.6) for k in range(1, 7)]
-    return Shape([Part(ring(0), lanes, True), *lines, Part(ring(0.25), 'turf')])
-
-
-def pool(rng: np.random.Generator, length: float) -> Shape:
-    """Draw a pool, rectangular or round; the pale rim is not part of the mask."""
-    water = oval(length, length * rng.uniform(0.45, 0.6), rng.choice([2.5, 9]))
-    blue = pick(rng, [(92, 178, 204), (74, 160, 196)])
-    deep = Part(water * (0.5, 0.8) - (length * 0.12, 0), tone(blue, 0.86))
-    return Shape([Part(water * 1.08, (214, 208, 196)), Part(water, blue, True), deep])
-
-
-def windmill(rng: np.random.Generator, reach: float) -> Shape:
-    """Draw a wind turbine seen at a slant: tower towards -x, hub at the origin, three blades."""
-    tower = np.array([(0, -1.4), (0, 1.4), (-reach * 0.8, 2.2), (-reach * 0.8, -2.2)])
-    blade = mirrored([(reach, 0.5), (reach * 0.25, reach * 0.045), (0, 1.4)])
-    blades = [turned(blade, angle) for angle in rng.uniform(0, 2.1) + np.arange(3) * np.pi * 2 / 3]
-    parts = [Part(tower, (204, 206, 206), True), *(Part(b, (240, 240, 238), True) for b in blades)]
-    return Shape([*parts, Part(oval(9, 5, 4), (224, 226, 228), True)], height=2)
-
-
-def tree(rng: np.random.Generator, greens: Colours) -> Shape:
-    """Draw a tree crown of 5 to 11 px radius: a ragged disc with clumps."""
-    radius, green = rng.uniform(5, 11), pick(rng, greens)
-    crown = oval(2 * radius, 2 * radius, count=18) * rng.uniform(0.78, 1.08, (18, 1))
-    parts = [Part(crown, tone(green, 0.8), True)]
-    for x, y, light in rng.uniform((-0.5, -0.5, 0.7), (0.5, 0.5, 1.4), (7, 3)):
-        parts.append(Part(crown * 0.26 + (x * radius, y * radius), tone(green, light), opacity=0.6))
-    return Shape(parts, height=radius * 0.9)
-
-
-def building(rng: np.random.Generator, length: float, width: float, roofs: Colours) -> Shape:
-    """Draw a saddle roof with seams."""
-    paint, body = pick(rng, roofs), block(length, width)
-    seams = np.arange(6 - length / 2, length / 2 - 4, 7)
-    sides = [
-        Part(body * (0.97, 0.94), paint),
-        Part(block(length, width / 2, 0, width / 4), tone(paint, 0.84)),
-    ]
-    ribs = [Part(block(0.8, width, x), tone(paint, 0.9)) for x in seams]
-    return Shape([Part(body, tone(paint, 0.9), True), *sides, *ribs], height=rng.uniform(9, 14))
+KINDS = {
+    'car': Kind((17.5, 21), [[
+        Part(_CAR, 'cars', True, 0.86),
+        Part(_CAR * (0.96, 0.76), 'cars'),
+        Part(_CAR * (0.56, 0.72) - (0.08, 0), GLASS),
+        Part(_CAR * (0.27, 0.74) - (0.09, 0), 'cars', tone=1.12),
+    ]], height=0.35),
+    'lorry': Kind((44, 62), [[
+        Part(block(0.16, 0.21, 0.42), 'cars', True),
+        Part(block(0.05, 0.18, 0.45), GLASS),
+        Part(block(0.06, 0.1, 0.33), GLASS, True),
+        Part(block(0.82, 0.23, -0.09), 'loads', True),
+        *_at(np.arange(-0.45, 0.3, 0.1), [0], Part(block(0.015, 0.23), 'loads', tone=0.82)),
+    ]], height=0.5, slack=0.1),
+    'plane': Kind((86, 116), [[
+        *_at([0.08], [-0.155, 0.155], Part(oval(0.1, 0.05, 3), 'skins', True, 0.7)),
+        *(Part(mirrored(half), 'skins', True, 0.88) for half in (_WING, _TAIL)),
+        Part(_BODY, 'skins', True, 0.9),
+        Part(_BODY * (0.98, 0.6), 'skins', tone=1.08),
+        Part(block(0.03, 0.06, 0.445), GLASS),
+        Part(block(0.16, 0.03, -0.42), 'liveries'),
+    ]], height=0.05, slack=0.06),
+    'boat': Kind((29, 42), [[
+        Part(_BOAT, 'hulls', True),
+        Part(_BOAT * (0.93, 0.8), 'yachts'),
+        Part(_CABIN - (0.05, 0), GLASS),
+        Part(_CABIN * (0.8, 0.94) - (0.09, 0), WHITE),
+        Part(block(0.18, 0.18, -0.36), (150, 118, 84)),
+    ]], height=0.22, slack=0.12),
+    'jetty': Kind((120, 240), [[
+        *_at(np.arange(-0.42, 0.45, 0.115), [0], Part(block(0.014, 0.2), 'decks', True, 1.1)),
+        Part(block(1, 0.04), 'decks', True),
+        *_at(np.arange(-0.5, 0.5, 0.017), [0], Part(block(0.003, 0.04), 'decks', tone=0.86)),
+    ]], height=0.04),
+    'tank': Kind((72, 92), [
+        _tank((0.94, -0.02, 1), (0.8, -0.06, 1.05), (0.55, -0.14, 1.1), (0.25, -0.25, 1.14)),
+        _tank((0.94, 0, 1.1), (0.88, 0, 0.45), (0.7, 0.16, 0.86)),
+    ], height=0.22),
+    'tennis': Kind((80, 80), [[
+        Part(_TENNIS, 'courts', True),
+        *_outlines(_TENNIS * 0.96, block(0.96, 0.35), *(block(0.55, 0.175, 0, y * 0.0875)
+                                                        for y in _BOTH)),
+        Part(block(0, 0.46)[1:3], STEEL, line=1.2),
+    ]]),
+    'basketball': Kind((92, 92), [[
+        Part(_BASKET, 'courts', True),
+        *_at([-0.397, 0.397], [0], Part(block(0.2, 0.17), 'courts', tone=0.75)),
+        *(Part(_ARC * (side, 1), LINE, line=0.9) for side in _BOTH),
+        *_outlines(_BASKET * 0.97, oval(0.13, 0.13), *(block(0.2, 0.17, x * 0.387) for x in _BOTH)),
+        Part(block(0, 0.51)[1:3], LINE, line=0.9),
+    ]]),
+    'soccer': Kind((150, 230), [[
+        Part(_FIELD, 'turf', True),
+        *_at(np.arange(-6.5, 7, 2) / 14, [0],
+             Part(block(1 / 14, 0.6), (150, 180, 90), opacity=0.2)),
+        *_outlines(_FIELD * 0.98, oval(0.17, 0.17), block(0, 0.59)[1:3],
+                   *(block(length, width, side * (0.49 - length / 2)) for side in _BOTH
+                     for length, width in ((0.05, 0.16), (0.15, 0.37))), line=1.2),
+    ]]),
+    'track': Kind((150, 420), [_track()]),
+    'pool': Kind((38, 86), [_pool(2.5, 0.5), _pool(9, 0.55)]),
+    'windmill': Kind((34, 46), [_windmill(phase) for phase in (0.2, 0.9, 1.6)], height=0.03),
+    'tree': Kind((10, 22), [_tree(seed) for seed in range(6)], height=0.45),
+    'building': Kind((84, 110), [[
+        Part(block(1, 1), 'roofs', True, 0.9),
+        Part(block(0.97, 0.94), 'roofs'),
+        Part(block(1, 0.5, 0, 0.25), 'roofs', tone=0.84),
+        *_at(np.arange(-0.46, 0.5, 0.07), [0], Part(block(0.01, 1), 'roofs', tone=0.9)),
+    ]], height=0.22),
+}  # fmt: skip
+"""Kinds of things by name."""

@@ -44,7 +44,7 @@ def test_noise_has_unit_deviation_and_bumps_of_its_size():
 
 
 def test_what_is_put_has_its_box_its_mask_and_its_colour(board):
-    assert board.put('ship', box(), -10, 5)
+    assert board.put('boat', box(), -10, 5)
     (ship,) = board.objects()
     assert (ship.category, ship.truncated) == ('ship', False)
     np.testing.assert_allclose(ship.polygon, [[40, 30], [40, 40], [20, 40], [20, 30]])
@@ -56,8 +56,8 @@ def test_what_is_put_has_its_box_its_mask_and_its_colour(board):
 
 
 def test_things_keep_their_distance(board):
-    assert board.put('ship', box(), 0, 0)
-    assert not board.put('ship', box(), 4, 0)
+    assert board.put('boat', box(), 0, 0)
+    assert not board.put('boat', box(), 4, 0)
     assert board.put('car', box(), 0, 10.2), 'touching is fine'
     assert not board.put('car', box(), 0, -12, gap=5)
     assert board.put('car', box(), 0, -18, gap=5)
@@ -67,9 +67,9 @@ def test_things_keep_their_distance(board):
 
 def test_objects_mostly_outside_and_roles_without_a_class_are_left_out(board):
     assert not board.put('windmill', box(), 0, 0), 'not a class of domain a'
-    assert not board.put('ship', box(), 40, 0)
+    assert not board.put('boat', box(), 40, 0)
     assert board.put(None, box(), 40, 0)
-    assert board.put('ship', box(), -34, 0)
+    assert board.put('boat', box(), -34, 0)
     (ship,) = board.objects()
     assert ship.truncated
     assert ship.polygon.min() < 0 == ship.offset[0]

@@ -2,64 +2,58 @@ import numpy as np
 import pytest
 
 from samrs_mm.drawn import shapes
+from samrs_mm.drawn.scenes import DOMAINS
 from samrs_mm.drawn.shapes import Part, Shape
 
 PAINTS = [(200, 100, 50), (50, 60, 70)]
-SUN = np.array([1.0, 0.0])
-
-
-def make(name: str) -> Shape:
-    rng = np.random.default_rng(3)
-    return {
-        'car': lambda: shapes.car(rng, PAINTS),
-        'lorry': lambda: shapes.lorry(rng, PAINTS),
-        'jet': lambda: shapes.plane(rng, 100, PAINTS),
-        'light plane': lambda: shapes.plane(rng, 30, PAINTS),
-        'boat': lambda: shapes.boat(rng, 40, PAINTS),
-        'freighter': lambda: shapes.freighter(rng, 110, PAINTS, PAINTS),
-        'jetty': lambda: shapes.jetty(200, 24, PAINTS[0]),
-        'tank': lambda: shapes.tank(rng, 20, PAINTS, SUN),
-        'tennis': lambda: shapes.court('tennis', PAINTS[0]),
-        'basketball': lambda: shapes.court('basketball', PAINTS[0]),
-        'soccer field': lambda: shapes.soccer_field(150, 90),
-        'running track': lambda: shapes.running_track(300, 160, PAINTS[0]),
-        'pool': lambda: shapes.pool(rng, 50),
-        'windmill': lambda: shapes.windmill(rng, 40),
-        'tree': lambda: shapes.tree(rng, PAINTS),
-        'building': lambda: shapes.building(rng, 90, 50, PAINTS),
-    }[name]()
-
-
-SIZES = {
-    'car': (17, 22, 7, 10), 'lorry': (44, 62, 11, 13), 'jet': (99, 101, 88, 100),
-    'light plane': (29, 31, 30, 36), 'boat': (40, 40, 9, 14), 'freighter': (110, 110, 17, 22),
-    'jetty': (200, 200, 48, 48), 'tank': (40, 40, 40, 40), 'tennis': (80, 80, 37, 37),
-    'basketball': (92, 92, 49, 49), 'soccer field': (150, 150, 90, 90),
-    'running track': (300, 300, 160, 160), 'pool': (50, 50, 22, 30), 'windmill': (50, 75, 50, 80),
-    'tree': (8, 24, 8, 24), 'building': (90, 90, 50, 50),
+WIDTHS = {
+    'car': (0.45, 0.45), 'lorry': (0.2, 0.26), 'plane': (0.9, 1.03),
+    'boat': (0.26, 0.34), 'jetty': (0.2, 0.2), 'tank': (1, 1),
+    'tennis': (0.46, 0.46), 'basketball': (0.53, 0.53), 'soccer': (0.6, 0.6),
+    'track': (0.52, 0.52), 'pool': (0.5, 0.55), 'windmill': (1, 2), 'tree': (0.78, 1.08),
+    'building': (1, 1),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize('name', SIZES)
+def looks(name: str) -> list[Shape]:
+    """As many as show every variant."""
+    rng = np.random.default_rng(3)
+    palettes = dict.fromkeys(DOMAINS['a'].paints, PAINTS)
+    return [shapes.KINDS[name].make(rng, palettes, 100) for _ in range(12)]
+
+
+@pytest.mark.parametrize('name', shapes.KINDS)
 def test_boxes_are_tight_around_the_silhouette_and_have_the_size_asked_for(name):
-    shape = make(name)
-    points = np.concatenate([part.points for part in shape.parts if part.solid])
-    low, high = shape.box.min(0), shape.box.max(0)
-    np.testing.assert_allclose([low, high], [points.min(0), points.max(0)])
-    length, width = high - low
-    shortest, longest, narrowest, widest = SIZES[name]
-    assert shortest - 0.01 <= length <= longest + 0.01
-    assert narrowest - 0.01 <= width <= widest + 0.01
+    for shape in looks(name):
+        points = np.concatenate([part.points for part in shape.parts if part.solid])
+        low, high = shape.box.min(0), shape.box.max(0)
+        np.testing.assert_allclose([low, high], [points.min(0), points.max(0)])
+        length, width = high - low
+        shortest, longest = {'windmill': (120, 190), 'tree': (78, 108)}.get(name, (99.9, 100.1))
+        assert shortest <= length <= longest
+        narrowest, widest = WIDTHS[name]
+        assert 100 * narrowest - 0.1 <= width <= 100 * widest + 0.1
 
 
-@pytest.mark.parametrize('name', SIZES)
+@pytest.mark.parametrize('name', shapes.KINDS)
 def test_colours_can_be_painted_and_all_parts_lie_about_the_silhouette(name):
-    shape = make(name)
-    for part in shape.parts:
-        if not isinstance(part.paint, str):
-            assert min(part.paint) >= 0
-            assert max(part.paint) <= 255
-        assert np.abs(part.points).max() <= 1.1 * np.abs(shape.box).max()
+    for shape in looks(name):
+        for part in shape.parts:
+            if isinstance(part.paint, str):
+                assert part.paint in DOMAINS['a'].materials
+            else:
+                assert 0 <= min(part.paint) <= max(part.paint) <= 255
+            assert np.abs(part.points).max() <= 1.1 * np.abs(shape.box).max()
+
+
+def test_things_have_lengths_of_their_kind_and_a_height_of_their_width():
+    rng = np.random.default_rng(0)
+    cars = [shapes.KINDS['car'].make(rng, dict(cars=PAINTS)) for _ in range(20)]
+    lengths = [np.ptp(car.box[:, 0]) for car in cars]
+    assert 17.5 <= min(lengths) < 18.5 < 20 < max(lengths) <= 21
+    assert cars[0].height == pytest.approx(0.35 * np.ptp(cars[0].box[:, 1]))
+    wide = np.ptp(shapes.KINDS['building'].make(rng, {}, 90, 0.5).box[:, 1])
+    assert wide == pytest.approx(45)
 
 
 def test_the_box_starts_front_left_and_runs_clockwise():
@@ -84,15 +78,13 @@ def test_ovals_grow_into_boxes_with_the_power():
 def test_outlines_are_mirrored_at_the_axis():
     outline = shapes.mirrored([(3, 0), (1, 2), (-1, 1)])
     np.testing.assert_array_equal(outline[3:], [[-1, -1], [1, -2], [3, 0]])
-    assert shapes.hull(20, 6, 0.4)[:, 1].max() == pytest.approx(3, abs=0.01)
+    assert shapes.hull(0.3, 0.4)[:, 1].max() == pytest.approx(0.15, abs=0.001)
 
 
-def test_colours_are_varied_toned_and_drawn_as_lines():
+def test_colours_are_varied_and_toned():
     rng = np.random.default_rng(0)
     picked = [shapes.pick(rng, PAINTS[:1]) for _ in range(50)]
     assert len(set(picked)) == 50
     assert np.abs(np.mean(picked, 0) - PAINTS[0]).max() < 6
-    assert shapes.tone((100, 200, 240), 1.5) == (150, 252, 252)
-    line = shapes.frame(shapes.block(4, 2), 1.5)
-    assert line.line == 1.5
-    np.testing.assert_array_equal(line.points[0], line.points[-1])
+    looks = [[Part(shapes.block(1, 1), (100, 200, 240), True, tone=1.5)]]
+    assert shapes.Kind((9, 9), looks).make(rng, {}).parts[0].paint == (150, 252, 252)
