@@ -1,17 +1,16 @@
-"""Checkpoints of other code bases into ours: each weight by a rule, each key accounted for."""
+"""Checkpoints of other code bases into ours: each weight by rules, each key accounted for."""
 
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.models.conversion.rules import Rule, Shapes, State
+from samrs_mm.models.conversion.key_maps import Rule, Shapes, State
 from samrs_mm.models.layers.vit import resize_pos_embed
 
 KEPT, RENAMED, RESIZED, DROPPED = 'kept', 'renamed', 'resized', 'dropped'
@@ -22,17 +21,12 @@ PLAIN_ENTRIES = ('state_dict', 'model')
 EMA_ENTRIES = ('state_dict_ema', 'model_ema')
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """The account of one key.
 
-    Args:
-        status: One of `STATUSES`.
-        source: Its name in the file; empty if missing.
-        target: Its name in the model; empty if dropped or left over.
-        shape: Of the tensor in the file, or where it is missing, in the model.
-        reason: Why it is so.
-        expected: False where it makes the conversion fail.
+    ``source`` is its name in the file, empty if missing; ``target`` its name in the model, empty if
+    dropped or left over; ``shape`` that in the file, or where it is missing, in the model. A row
+    that isn't ``expected`` makes the conversion fail.
     """
 
     status: str
@@ -43,8 +37,7 @@ class Row:
     expected: bool = True
 
 
-@dataclass(frozen=True)
-class Conversion:
+class Conversion(NamedTuple):
     """The weights under their new names, and a row for every key of the file and of the model."""
 
     state: dict[str, Tensor]
@@ -58,7 +51,7 @@ class Conversion:
 
 def convert(
     state: State,
-    stages: Sequence[Sequence[Rule]],
+    rules: Iterable[Rule],
     wanted: Shapes | None = None,
     fresh: Mapping[str, str] | None = None,
     allowed: Sequence[str] = (),
@@ -67,7 +60,7 @@ def convert(
 
     Args:
         state: Weights by name. ``module.`` of data-parallel wrappers is taken out wherever it is.
-        stages: A name goes through all of them, in each by the first rule that matches.
+        rules: A name goes through all of them in order, under its new name after each that matches.
         wanted: Names and shapes of the model's weights. Without it, what no rule matches is left
             over and nothing is missing.
         fresh: What may be missing, if none of it is there: by regular expression of whole names
@@ -79,49 +72,42 @@ def convert(
     """
     plain = without_module(state)
     converted, rows = {}, []
-    for (source, tensor), name in zip(state.items(), plain, strict=True):
-        row, result = _convert_one(name, tensor, plain, stages, wanted)
+    for source, (name, tensor) in zip(state, plain.items(), strict=True):
+        row, result = _convert_one(name, tensor, plain, rules, wanted)
         if result is not None:
             if row.target in converted:
                 raise RefusedError(f'{source}: a second weight that becomes {row.target}')
             converted[row.target] = result
         renamed = RENAMED if row.status == KEPT and row.target != source else row.status
-        rows.append(replace(row, status=renamed, source=source))
+        rows.append(row._replace(status=renamed, source=source))
     rows += _missing_rows(wanted or {}, converted, fresh or {})
-    return Conversion(converted, [_allow(row, allowed) for row in rows])
+    for number, row in enumerate(rows):
+        name = row.source or row.target
+        if not row.expected and any(fnmatchcase(name, pattern) for pattern in allowed):
+            rows[number] = row._replace(reason=f'{row.reason}; allowed', expected=True)
+    return Conversion(converted, rows)
 
 
 def _convert_one(
-    name: str,
-    tensor: Tensor,
-    state: State,
-    stages: Sequence[Sequence[Rule]],
-    wanted: Shapes | None,
+    name: str, tensor: Tensor, state: State, rules: Iterable[Rule], wanted: Shapes | None
 ) -> tuple[Row, Tensor | None]:
-    """Convert one weight, whose name has no ``module.``; arguments as for ``convert``.
-
-    Returns:
-        Its row, and the new tensor unless there is none.
-    """
+    """Return the row of a weight, whose name has no ``module.``, and the new tensor if any."""
 
     def row(status: str, reason: str = '', target: str = '') -> Row:
         return Row(status, name, target, tuple(tensor.shape), reason, status != LEFT_OVER)
 
     new, result, reasons, ruled = name, tensor, [], False
-    for rules in stages:
-        found = first_match(new, rules)
-        if found is None:
+    for rule in rules:
+        if not (match := re.fullmatch(rule.pattern, new)):
             continue
-        ruled, (rule, match) = True, found
         if rule.target is None:
             return row(DROPPED, rule.reason), None
-        before, new = new, match.expand(rule.target)
+        before, new, ruled = new, match.expand(rule.target), True
         if rule.change:
-            changed = rule.change(result, before, state)
-            if changed is None:
-                return row(RENAMED, rule.reason, new), None
-            result = changed
             reasons.append(rule.reason)
+            result = rule.change(result, before, state)
+            if result is None:
+                return row(RENAMED, rule.reason, new), None
     if new not in wanted if wanted is not None else not ruled:
         return row(LEFT_OVER, 'not of this model'), None
     size = tuple(result.shape) if wanted is None else wanted[new]
@@ -134,34 +120,25 @@ def _convert_one(
     return row(RESIZED, ', '.join(reasons), new), resized
 
 
-def first_match(name: str, rules: Iterable[Rule]) -> tuple[Rule, re.Match[str]] | None:
-    """Return the first rule for a name, and its match; None without one."""
+def new_name(name: str, rules: Iterable[Rule]) -> str:
+    """Return what rules make of a name, whether they drop its weight or not."""
     for rule in rules:
-        if match := re.fullmatch(rule.pattern, name):
-            return rule, match
-    return None
+        if rule.target and (match := re.fullmatch(rule.pattern, name)):
+            name = match.expand(rule.target)
+    return name
+
+
+def has(pattern: str, names: Iterable[str]) -> bool:
+    """Return whether a regular expression matches a name as a whole."""
+    return any(re.fullmatch(pattern, name) for name in names)
 
 
 def _missing_rows(wanted: Shapes, found: State, fresh: Mapping[str, str]) -> Iterator[Row]:
-    """Return rows for what is wanted and not found; arguments as for ``convert``."""
-    absent = {
-        pattern: reason
-        for pattern, reason in fresh.items()
-        if not any(re.fullmatch(pattern, name) for name in found)
-    }
+    absent = {pattern: why for pattern, why in fresh.items() if not has(pattern, found)}
     for name, size in wanted.items():
         if name not in found:
-            reasons = (why for pattern, why in absent.items() if re.fullmatch(pattern, name))
-            reason = next(reasons, None)
-            shape = tuple(size)
-            yield Row(MISSING, '', name, shape, reason or 'not in the file', reason is not None)
-
-
-def _allow(row: Row, allowed: Sequence[str]) -> Row:
-    name = row.source or row.target
-    if row.expected or not any(fnmatchcase(name, pattern) for pattern in allowed):
-        return row
-    return replace(row, reason=f'{row.reason}; allowed', expected=True)
+            reason = next((why for pattern, why in absent.items() if has(pattern, [name])), '')
+            yield Row(MISSING, '', name, tuple(size), reason or 'not in the file', bool(reason))
 
 
 def without_module(state: State) -> dict[str, Tensor]:
@@ -182,8 +159,6 @@ def without_module(state: State) -> dict[str, Tensor]:
 def fit_pos_embed(pos_embed: Tensor, shape: Sequence[int]) -> Tensor | None:
     """Bring a position embedding to another grid, with or without a class token.
 
-    A length that is a square has no class token; one that is a square and one more has.
-
     Args:
         pos_embed: ``(1, N, C)``, class token first, then positions row by row.
         shape: ``(1, M, C)``.
@@ -203,7 +178,10 @@ def fit_pos_embed(pos_embed: Tensor, shape: Sequence[int]) -> Tensor | None:
 
 
 def position_grid(shape: Sequence[int]) -> tuple[int, int] | None:
-    """Return class tokens and side of the grid of a position embedding."""
+    """Return class tokens and side of the grid of a position embedding's shape.
+
+    A length that is a square has no class token; one that is a square and one more has.
+    """
     if len(shape) != 3 or shape[0] != 1:
         return None
     sides = {extra: math.isqrt(shape[1] - extra) for extra in (0, 1)}
@@ -211,15 +189,12 @@ def position_grid(shape: Sequence[int]) -> tuple[int, int] | None:
 
 
 def find_weights(checkpoint: Any, ema: bool | None = None) -> tuple[str, dict[str, Tensor]]:
-    """Return the entry of a checkpoint that holds weights, and the weights.
+    """Return the entry of a checkpoint that holds weights, empty without one, and the weights.
 
     Args:
         checkpoint: What ``torch.load`` returned.
         ema: Whether to take the moving average of the weights; None takes them as they are where
             the file has both, as the authors do.
-
-    Returns:
-        The entry's name, empty where the weights lie in no entry; and the tensors by name.
 
     Raises:
         RefusedError: No weights, not those asked for, or something among them is no tensor.
@@ -227,12 +202,10 @@ def find_weights(checkpoint: Any, ema: bool | None = None) -> tuple[str, dict[st
     if not isinstance(checkpoint, Mapping) or not checkpoint:
         raise RefusedError('it holds no weights by name')
     order = {True: EMA_ENTRIES, False: PLAIN_ENTRIES, None: PLAIN_ENTRIES + EMA_ENTRIES}[ema]
-    there = [entry for entry in order if isinstance(checkpoint.get(entry), Mapping)]
-    in_entries = any(isinstance(value, Mapping) for value in checkpoint.values())
-    if not there and (ema or in_entries):
+    entry = next((entry for entry in order if isinstance(checkpoint.get(entry), Mapping)), '')
+    if not entry and (ema or any(isinstance(value, Mapping) for value in checkpoint.values())):
         entries = ', '.join([*map(str, checkpoint)][:6]) + (', ...' if len(checkpoint) > 6 else '')
         raise RefusedError(f'it has no entry {" or ".join(order)}; its entries: {entries}')
-    entry = there[0] if there else ''
     state = checkpoint[entry] if entry else checkpoint
     for name, value in state.items():
         if not isinstance(value, Tensor):

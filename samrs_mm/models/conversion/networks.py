@@ -1,4 +1,4 @@
-"""The backbones that weights are converted for, and the names and shapes of whole models."""
+"""The networks whose weights are known, and the weights of whole models."""
 
 import importlib
 import re
@@ -12,36 +12,19 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
-from torch import nn
 
 import samrs_mm
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.models.conversion.conversion import position_grid
+from samrs_mm.models.conversion.conversion import has, position_grid
 from samrs_mm.models.conversion.key_maps import (
-    internimage,
-    resnet50,
-    swin,
-    vit,
-    vit_adapter,
-    vit_rvsa,
-    vitae,
+    DECODERS,
+    NETWORKS,
+    VITS,
+    Network,
+    Shapes,
+    State,
 )
-from samrs_mm.models.conversion.key_maps.samrs import DECODERS
-from samrs_mm.models.conversion.rules import Network, Shapes, State
 
-# In the order in which their marks are looked for
-NETWORKS = {
-    'resnet50': resnet50.NETWORK,
-    'swin': swin.NETWORK,
-    'vitae': vitae.NETWORK,
-    'internimage': internimage.NETWORK,
-    'vit-adapter': vit_adapter.NETWORK,
-    'vit-rvsa': vit_rvsa.NETWORK,
-    'vit-beit': vit.BEIT,
-    'vit': vit.NETWORK,
-}
-VITS = ('vit', 'vit-adapter', 'vit-rvsa', 'vit-beit')
-_VIT_FAMILY = r'blocks\.0\.attn\.qkv\.weight'
 _PATCH_SIZE = 16
 _REGISTERING = ('mmseg.models', 'samrs_mm.models.backbones', 'samrs_mm.models.decode_heads')
 
@@ -59,11 +42,10 @@ def find_network(names: Iterable[str]) -> str:
     for key, network in NETWORKS.items():
         if has(network.mark, names):
             return key
-    if has(_VIT_FAMILY, names):
-        *family, last = VITS
+    if 'blocks.0.attn.qkv.weight' in names:
         raise RefusedError(
             'it is of a plain ViT, which several backbones start from: give --to '
-            f'{", ".join(family)} or {last}'
+            f'{", ".join(VITS[:-1])} or {VITS[-1]}'
         )
     raise RefusedError(
         f'it is of no network known here (it has {", ".join(names[:3])}, ...): known are '
@@ -74,23 +56,14 @@ def find_network(names: Iterable[str]) -> str:
 def network_of(backbone: Mapping[str, Any]) -> tuple[str, Network]:
     """Return the key in `NETWORKS`, and its entry, of what a config builds, in whatever size.
 
-    Args:
-        backbone: Config.
-
-    Returns:
-        Of a backbone that has no entry, its type and one without rules.
+    Of a backbone that has no entry it is its type and an entry without rules.
     """
     kind = backbone['type'], backbone.get('variant', 'plain')
-    for key in NETWORKS:
+    for key, network in NETWORKS.items():
         config = backbone_config(key)
         if (config['type'], config.get('variant', 'plain')) == kind:
-            return key, NETWORKS[key]
+            return key, network
     return backbone['type'], Network(config='', mark='')
-
-
-def has(pattern: str, names: Iterable[str]) -> bool:
-    """Return whether a name matches as a whole."""
-    return any(re.fullmatch(pattern, name) for name in names)
 
 
 def backbone_config(key: str, state: State | None = None) -> dict[str, Any]:
@@ -135,23 +108,22 @@ def whole_shapes(key: str, backbone: State, decoder: str, found: Shapes) -> Shap
     Raises:
         RefusedError: Something can't be built.
     """
-    channels, classifier = backbone_channels(key), DECODERS[decoder].ours
+    channels, classifier = backbone_channels(key), f'decode_head.{DECODERS[decoder][2]}'
     sizes = dict(in_channels=channels, in_index=[0, 1, 2, 3], num_classes=2)
     if decoder == 'upernet':
         sizes['channels'] = channels[1]
-    trunk = dict(shapes_of(_base_config('decoders', decoder)['decode_head'] | sizes))
-    one = {part: trunk.pop(f'{classifier}.{part}') for part in ('weight', 'bias')}
-    network = shapes_of(backbone_config(key, backbone))
-    wanted = {f'backbone.{name}': size for name, size in network.items()}
-    wanted |= {f'decode_head.{name}': size for name, size in trunk.items()}
+    head = _base_config('decoders', decoder)['decode_head'] | sizes
+    config = backbone_config(key, backbone)
+    wanted = shapes_of(dict(type='EncoderDecoder', backbone=config, decode_head=head))
+    one = {part: wanted.pop(f'{classifier}.{part}') for part in ('weight', 'bias')}
     for name, size in found.items():
-        if match := re.fullmatch(rf'(heads\.\w+|decode_head\.{classifier})\.\w+', name):
+        if match := re.fullmatch(rf'(heads\.\w+|{classifier})\.\w+', name):
             for part, (_, *rest) in one.items():
                 wanted[f'{match[1]}.{part}'] = (size[0], *rest)
     return wanted
 
 
-def shapes_of(config: Mapping[str, Any]) -> Shapes:
+def shapes_of(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """Return the names and shapes of the weights of what the registry builds.
 
     Raises:
@@ -159,23 +131,20 @@ def shapes_of(config: Mapping[str, Any]) -> Shapes:
     """
     for part in _REGISTERING:
         importlib.import_module(part)
+    config = ConfigDict(config)
     try:
         # Nothing is going to use the model, so its warnings don't matter.
         with (
             warnings.catch_warnings(action='ignore'),
             DefaultScope.overwrite_default_scope('mmseg'),
         ):
-            model = _build_without_memory(ConfigDict(config))
+            try:
+                with torch.device('meta'):
+                    model = MODELS.build(config)
+            except (NotImplementedError, RuntimeError):
+                # Some read values while they are built, as the drop-path rates of mmseg's Swin.
+                model = MODELS.build(config)
     except (AssertionError, ImportError, KeyError, TypeError, ValueError) as error:
         text = ' '.join(str(error).split())
         raise RefusedError(f'{config.get("type")} cannot be built: {text}') from error
     return {name: tuple(value.shape) for name, value in model.state_dict().items()}
-
-
-def _build_without_memory(config: ConfigDict) -> nn.Module:
-    try:
-        with torch.device('meta'):
-            return MODELS.build(config)
-    except (NotImplementedError, RuntimeError):
-        # Some read values while they are built, as the drop-path rates of mmseg's Swin.
-        return MODELS.build(config)

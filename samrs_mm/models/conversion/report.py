@@ -2,7 +2,6 @@
 
 import csv
 import io
-import itertools
 from collections import Counter
 from collections.abc import Iterable
 
@@ -15,28 +14,22 @@ from samrs_mm.models.conversion.conversion import (
     shape_text,
 )
 
-COLUMNS = ('status', 'source', 'target', 'shape', 'reason', 'expected')
-Pattern = tuple[tuple[str, ...], ...]
-"""Alternatives for each dotted part of a name."""
-
 
 def summary(conversion: Conversion, shown: int = 12) -> list[str]:
     """Return lines: counts, then all keys that are not just kept or renamed, grouped by reason.
 
-    Args:
-        conversion: What was done.
-        shown: Patterns of names to show in a group.
+    A group shows no more than ``shown`` patterns of names.
     """
     counts = Counter(row.status for row in conversion.rows)
     lines = ['  '.join(f'{status} {counts[status]}' for status in STATUSES)]
     groups: dict[tuple[bool, str, str], list[Row]] = {}
     for row in conversion.rows:
         if row.status not in (KEPT, RENAMED) or row.reason:
-            groups.setdefault((not row.expected, row.status, row.reason), []).append(row)
-    order = sorted(groups, key=lambda key: (key[0], STATUSES.index(key[1])))
-    for unexpected, status, reason in order:
-        rows = groups[unexpected, status, reason]
-        warning = 'NOT EXPECTED, ' if unexpected else ''
+            groups.setdefault((row.expected, row.status, row.reason), []).append(row)
+    order = sorted(groups, key=lambda key: (not key[0], STATUSES.index(key[1])))
+    for expected, status, reason in order:
+        rows = groups[expected, status, reason]
+        warning = '' if expected else 'NOT EXPECTED, '
         lines.append(f'{warning}{status}: {reason} ({len(rows)})')
         patterns = collapse(row.source or row.target for row in rows)
         lines += [f'  {pattern}' for pattern in patterns[:shown]]
@@ -47,54 +40,39 @@ def summary(conversion: Conversion, shown: int = 12) -> list[str]:
 
 
 def table(conversion: Conversion) -> bytes:
-    """Return a CSV file with `COLUMNS` and a line for each key of the file and of the model."""
+    """Return a CSV file with a line for each key of the file and of the model."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator='\n')
-    writer.writerow(COLUMNS)
+    writer.writerow(Row._fields)
     for row in conversion.rows:
         expected = 'yes' if row.expected else 'no'
-        shape = shape_text(row.shape)
-        writer.writerow([row.status, row.source, row.target, shape, row.reason, expected])
+        writer.writerow(row._replace(shape=shape_text(row.shape), expected=expected))
     return buffer.getvalue().encode()
 
 
 def collapse(names: Iterable[str]) -> list[str]:
-    """Write names that differ in single parts as one: ``layers.{0-3}.norm.{bias,weight}``.
-
-    Args:
-        names: Dotted names.
+    """Write dotted names that differ in single parts as one: ``layers.{0-3}.norm.{bias,weight}``.
 
     Returns:
         Patterns that together stand for exactly these names, in the order of their first ones.
     """
-    order = {name: number for number, name in enumerate(names)}
-    patterns: set[Pattern] = {tuple((part,) for part in name.split('.')) for name in order}
+    # By alternatives for each dotted part: the place of the first name
+    patterns = {tuple((part,) for part in name.split('.')): at for at, name in enumerate(names)}
     before = None
     while before != len(patterns):
         before = len(patterns)
         for position in reversed(range(max(map(len, patterns), default=0))):
-            patterns = _merge(patterns, position)
-
-    def first(pattern: Pattern) -> int:
-        return min(order['.'.join(parts)] for parts in itertools.product(*pattern))
-
-    return ['.'.join(map(_braces, pattern)) for pattern in sorted(patterns, key=first)]
-
-
-def _merge(patterns: set[Pattern], position: int) -> set[Pattern]:
-    """Join the patterns that are equal but for one part."""
-    merged: dict[tuple[Pattern, Pattern], set[str]] = {}
-    shorter = set()
-    for pattern in patterns:
-        if len(pattern) <= position:
-            shorter.add(pattern)
-            continue
-        around = pattern[:position], pattern[position + 1 :]
-        merged.setdefault(around, set()).update(pattern[position])
-    return shorter | {
-        (*head, tuple(sorted(parts, key=_by_number)), *tail)
-        for (head, tail), parts in merged.items()
-    }
+            equal = {}  # but for the part at this position
+            for pattern, at in patterns.items():
+                around = pattern[:position], pattern[position + 1 :], len(pattern)
+                parts, first = equal.get(around, ((), at))
+                parts += pattern[position] if position < len(pattern) else ()
+                equal[around] = parts, min(first, at)
+            patterns = {
+                (*head, tuple(sorted(parts, key=_by_number)), *tail)[:length]: first
+                for (head, tail, length), (parts, first) in equal.items()
+            }
+    return ['.'.join(map(_braces, pattern)) for pattern in sorted(patterns, key=patterns.get)]
 
 
 def _by_number(part: str) -> tuple[int, str]:

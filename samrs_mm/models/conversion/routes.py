@@ -1,9 +1,8 @@
 """From what a checkpoint holds to the rules that convert it, and what they must yield."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.conversion.conversion import (
@@ -11,84 +10,45 @@ from samrs_mm.models.conversion.conversion import (
     Conversion,
     Row,
     convert,
-    first_match,
+    has,
+    new_name,
     without_module,
 )
-from samrs_mm.models.conversion.key_maps import vit
-from samrs_mm.models.conversion.key_maps.samrs import DECODERS, whole_rules
-from samrs_mm.models.conversion.networks import (
+from samrs_mm.models.conversion.key_maps import (
+    DECODERS,
+    LAYOUTS,
     NETWORKS,
-    VITS,
+    OURS,
+    PLAIN,
+    PLAIN_ORIGINS,
+    SAMRS,
+    Network,
+    State,
+    whole_rules,
+)
+from samrs_mm.models.conversion.networks import (
     backbone_config,
     find_network,
-    has,
     network_of,
     shapes_of,
     whole_shapes,
 )
-from samrs_mm.models.conversion.rules import Network, Rule, Shapes, State
 
-AUTO, AUTHORS, SAMRS, OURS, PLAIN = 'auto', 'authors', 'samrs', 'ours', 'plain'
-
-
-@dataclass(frozen=True)
-class Layout:
-    """A way of naming weights.
-
-    Args:
-        mark: Regular expression of a name that only it has.
-        rules: To the plain names of a backbone.
-        network: What such weights are for by default; empty: what the names say.
-        fresh: What they lack beside what others for that backbone lack.
-    """
-
-    mark: str
-    rules: tuple[Rule, ...] = ()
-    network: str = ''
-    fresh: Mapping[str, str] = field(default_factory=dict)
-
-
-_QUERY_BIAS = r'blocks\.0\.attn\.q_bias'
-# In the order in which they are tried
-LAYOUTS = {
-    SAMRS: Layout(r'semseghead(_\d)?\..+'),
-    OURS: Layout(r'decode_head\..+'),
-    'beit': Layout(_QUERY_BIAS, vit.FROM_BEIT, 'vit-beit'),
-    'beit-lossy': Layout(_QUERY_BIAS, vit.FROM_BEIT_LOSSY, 'vit', vit.FRESH_BEIT_LOSSY),
-    'mae': Layout(
-        r'(.+\.)?mask_token|decoder_embed\..+|(backbone\.)?layers\.0\.ln1\.weight',
-        vit.FROM_MAE,
-        'vit-rvsa',
-    ),
-    PLAIN: Layout(r'.+', (Rule(r'backbone\.(.+)', r'\1'),)),
-}
-# Whose files with plain names may be of which networks
-PLAIN_ORIGINS = {
-    'timm': VITS,
-    'rsp': ('resnet50', 'swin', 'vitae'),
-    'torchvision': ('resnet50',),
-    'swin': ('swin',),
-    'vitae': ('vitae',),
-    'internimage': ('internimage',),
-}
+AUTO, AUTHORS = 'auto', 'authors'
 ORIGINS = (AUTO, *(name for name in LAYOUTS if name != PLAIN), *PLAIN_ORIGINS)
 TARGETS = (AUTO, *NETWORKS, AUTHORS)
 
 
-@dataclass(frozen=True)
-class Route:
-    """How a checkpoint is converted: the arguments of ``convert``, and what they stand for."""
+class Route(NamedTuple):
+    """What is converted into what: names of the layout, of the backbone, of the decoder if any."""
 
     layout: str
     network: str
-    decoder: str
-    stages: tuple[tuple[Rule, ...], ...]
-    wanted: Shapes | None
-    fresh: Mapping[str, str] = field(default_factory=dict)
+    decoder: str = ''
 
     @property
     def title(self) -> str:
-        """What is converted into what, in words."""
+        """The same in words."""
         parts = [self.decoder, self.network] if self.decoder else [self.network]
         return f'{" + ".join(parts)}, from the layout {self.layout!r}'
 
@@ -98,7 +58,7 @@ def convert_state(
     origin: str = AUTO,
     target: str = AUTO,
     model: Mapping[str, Any] | None = None,
-    allowed: Iterable[str] = (),
+    allowed: Sequence[str] = (),
 ) -> tuple[Route, Conversion]:
     """Convert the weights of a checkpoint.
 
@@ -115,9 +75,9 @@ def convert_state(
     """
     plain = without_module(state)
     layout = _find_layout(plain, origin)
-    whole = layout in (SAMRS, OURS)
-    route = (_whole_route if whole else _backbone_route)(plain, layout, origin, target, model)
-    conversion = convert(state, route.stages, route.wanted, route.fresh, [*allowed])
+    find = _whole if layout in (SAMRS, OURS) else _backbone
+    route, *arguments = find(plain, layout, origin, target, model)
+    conversion = convert(state, *arguments, allowed=allowed)
     if target == AUTHORS:
         conversion.rows.extend(_dead_rows(conversion.state, route.network))
     return route, conversion
@@ -136,16 +96,16 @@ def _find_layout(names: Collection[str], origin: str) -> str:
     return key
 
 
-def _backbone_route(
+def _backbone(
     state: State, layout: str, origin: str, target: str, model: Mapping[str, Any] | None
-) -> Route:
-    """Return how to convert a backbone; arguments as for ``convert_state``."""
+) -> tuple:
+    """Return the route of a backbone, and rules, wanted and fresh as for ``convert``."""
     if target == AUTHORS:
         raise RefusedError(
             '--to authors: it needs a whole model of ours, with backbone.* and decode_head.*'
         )
     known = LAYOUTS[layout]
-    names = {_renamed(name, known.rules): value for name, value in state.items()}
+    names = {new_name(name, known.rules): value for name, value in state.items()}
     key, network = _find_network(names, target, model, known.network)
     if origin in PLAIN_ORIGINS and key not in PLAIN_ORIGINS[origin]:
         raise RefusedError(
@@ -153,60 +113,43 @@ def _backbone_route(
             f'{", ".join(PLAIN_ORIGINS[origin])} of that origin'
         )
     wanted = shapes_of(model['backbone'] if model else backbone_config(key, names))
-    fresh = {**known.fresh, **network.fresh}
-    return Route(layout, key, '', (known.rules, network.rules), wanted, fresh)
+    rules = known.rules + network.rules
+    return Route(layout, key), rules, wanted, {**known.fresh, **network.fresh}
 
 
-def _whole_route(
+def _whole(
     state: State, layout: str, origin: str, target: str, model: Mapping[str, Any] | None
-) -> Route:
-    """Return how to convert backbone, decoder and heads; arguments as for ``convert_state``."""
+) -> tuple:
+    """Return the route of a whole model, and rules and wanted as for ``convert``."""
     prefixes = ('encoder.', 'decoder.') if layout == SAMRS else ('backbone.', 'decode_head.')
     backbone, trunk = (
         {name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)}
         for prefix in prefixes
     )
     key, network = _find_network(backbone, target, model)
-    decoder = next((key for key, known in DECODERS.items() if has(known.mark, trunk)), None)
+    decoder = next((key for key, (mark, *_) in DECODERS.items() if has(mark, trunk)), None)
     if decoder is None:
         raise RefusedError(f'its decoder is none of {", ".join(DECODERS)}')
+    if target == AUTHORS and layout == SAMRS:
+        raise RefusedError("--to authors: it has the authors' names already")
+    route = Route(layout, key, decoder)
     if target == AUTHORS:
-        if layout == SAMRS:
-            raise RefusedError("--to authors: it has the authors' names already")
-        rules = whole_rules(network.to_authors, DECODERS[decoder], back=True)
-        return Route(layout, key, decoder, (rules,), None)
-    rules = whole_rules(network.rules, DECODERS[decoder]) if layout == SAMRS else ()
+        return route, whole_rules(network, decoder, back=True)
+    rules = whole_rules(network, decoder) if layout == SAMRS else []
     if model:
-        return Route(layout, key, decoder, (rules,), shapes_of(model))
-    found = {_renamed(name, rules): value.shape for name, value in state.items()}
-    return Route(layout, key, decoder, (rules,), whole_shapes(key, backbone, decoder, found))
+        return route, rules, shapes_of(model)
+    found = {new_name(name, rules): value.shape for name, value in state.items()}
+    return route, rules, whole_shapes(key, backbone, decoder, found)
 
 
 def _find_network(
-    names: State, target: str, model: Mapping[str, Any] | None, usual: str = ''
+    state: State, target: str, model: Mapping[str, Any] | None, usual: str = ''
 ) -> tuple[str, Network]:
-    """Return what backbone weights are of.
-
-    Args:
-        names: Weights by plain names.
-        target: As for ``convert_state``.
-        model: As for ``convert_state``.
-        usual: Key of what they are by default; empty: what the names say.
-
-    Returns:
-        Its key in `NETWORKS`, or its type; and its names.
-    """
-    if target in NETWORKS:
-        return target, NETWORKS[target]
-    if model:
+    """Return what backbone weights are of, by flags, by default, or by their names."""
+    if model and target not in NETWORKS:
         return network_of(model['backbone'])
-    key = usual or find_network(names)
+    key = target if target in NETWORKS else usual or find_network(state)
     return key, NETWORKS[key]
-
-
-def _renamed(name: str, rules: Iterable[Rule]) -> str:
-    found = first_match(name, (rule for rule in rules if rule.target))
-    return found[1].expand(found[0].target or '') if found else name
 
 
 def _dead_rows(converted: Iterable[str], network: str) -> Iterator[Row]:

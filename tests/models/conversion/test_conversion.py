@@ -7,9 +7,10 @@ from samrs_mm.models.conversion.conversion import (
     convert,
     find_weights,
     fit_pos_embed,
+    new_name,
     without_module,
 )
-from samrs_mm.models.conversion.rules import Rule
+from samrs_mm.models.conversion.key_maps import Rule
 
 
 def weights(*names, size=(2,)):
@@ -24,7 +25,7 @@ def test_each_key_gets_one_row():
     state = weights('a', 'old.b', 'head.c', 'what')
     rules = (Rule(r'old\.(\w)', r'new.\1'), Rule(r'head\..', reason='useless'))
     wanted = {'a': (2,), 'new.b': (2,), 'extra.d': (5,), 'lost': (1,)}
-    result = convert(state, [rules], wanted, {r'extra\..': 'new'})
+    result = convert(state, rules, wanted, {r'extra\..': 'new'})
     assert account(result) == [
         ('kept', 'a', 'a', True),
         ('renamed', 'old.b', 'new.b', True),
@@ -39,20 +40,22 @@ def test_each_key_gets_one_row():
     assert (result.rows[4].shape, result.rows[4].reason) == ((5,), 'new')
 
 
-def test_the_first_rule_of_each_stage_applies():
-    stages = (
-        [Rule('a', 'b'), Rule('a|b', 'wrong')],
-        [Rule('b', 'c', 'doubled', lambda value, name, state: 2 * value)],
-        [Rule('x', 'y')],
+def test_rules_apply_in_order():
+    rules = (
+        Rule('b', 'wrong'),
+        Rule('a', 'b'),
+        Rule('b', 'c', 'doubled', lambda value, name, state: 2 * value),
+        Rule('x', 'y'),
     )
-    result = convert(weights('z', 'a'), stages)
+    assert [new_name(name, rules) for name in 'zab'] == ['z', 'c', 'wrong']
+    result = convert(weights('z', 'a'), rules)
     assert account(result) == [('left over', 'z', '', False), ('renamed', 'a', 'c', True)]
     assert result.state['c'].tolist() == [2, 2]
     assert result.rows[1].reason == 'doubled'
 
 
 def test_a_rule_matches_whole_names():
-    result = convert(weights('head', 'heads', 'my.head'), [[Rule('head', reason='x')]])
+    result = convert(weights('head', 'heads', 'my.head'), [Rule('head', reason='x')])
     assert [row.status for row in result.rows] == ['dropped', 'left over', 'left over']
 
 
@@ -61,7 +64,7 @@ def test_weights_can_be_joined():
         return torch.cat([value, state[name.replace('q', 'v')]])
 
     rules = [Rule('q', 'qv', 'joined', join), Rule('v', 'qv', 'joined', lambda *_: None)]
-    result = convert(weights('v', 'q'), [rules], {'qv': (4,)})
+    result = convert(weights('v', 'q'), rules, {'qv': (4,)})
     assert account(result) == [('renamed', 'v', 'qv', True), ('renamed', 'q', 'qv', True)]
     assert result.state['qv'].tolist() == [1, 1, 0, 0]
 
@@ -100,7 +103,7 @@ def test_module_is_taken_out_wherever_it_is():
 
 def test_two_weights_cannot_become_one():
     with pytest.raises(RefusedError, match='b: a second weight that becomes c'):
-        convert(weights('a', 'b'), [[Rule('a|b', 'c')]])
+        convert(weights('a', 'b'), [Rule('a|b', 'c')])
 
 
 @pytest.mark.parametrize(

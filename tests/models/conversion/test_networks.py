@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.models.conversion.key_maps import NETWORKS
 from samrs_mm.models.conversion.networks import (
-    NETWORKS,
     backbone_channels,
     backbone_config,
     find_network,

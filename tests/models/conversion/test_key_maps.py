@@ -4,10 +4,11 @@ import torch.nn.functional as F
 from mmseg.models.backbones import SwinTransformer
 from mmseg.models.utils.embed import PatchMerging
 
-from samrs_mm.models.conversion.conversion import convert
-from samrs_mm.models.conversion.key_maps.swin import TO_AUTHORS, TO_OURS
+from samrs_mm.models.conversion.conversion import convert, new_name
+from samrs_mm.models.conversion.key_maps import NETWORKS, Network, Rule, whole_rules
 
 CHANNELS = 6
+SWIN = NETWORKS['swin']
 
 
 def random_weights(seed=0):
@@ -36,7 +37,7 @@ def microsofts_merging(maps, state):
 def test_patch_merging_computes_the_same(size):
     state = random_weights()
     maps = torch.randn(2, *size, CHANNELS, generator=torch.Generator().manual_seed(1))
-    converted = convert(state, [TO_OURS]).state
+    converted = convert(state, SWIN.rules).state
     ours = PatchMerging(CHANNELS, 2 * CHANNELS)
     ours.load_state_dict(
         {name.removeprefix('stages.1.downsample.'): value for name, value in converted.items()}
@@ -56,7 +57,7 @@ def test_patch_merging_computes_the_same(size):
 
 def test_back_is_exact():
     state = random_weights()
-    back = convert(convert(state, [TO_OURS]).state, [TO_AUTHORS]).state
+    back = convert(convert(state, SWIN.rules).state, SWIN.to_authors).state
     assert back.keys() == state.keys()
     assert all(back[name].equal(state[name]) for name in state)
 
@@ -69,3 +70,34 @@ def test_mmsegs_index_of_relative_positions_is_microsofts():
     expected = (rows[:, None] - rows + 6) * 13 + columns[:, None] - columns + 6
     name = 'stages.0.blocks.0.attn.w_msa.relative_position_index'
     assert model.state_dict()[name].equal(expected)
+
+
+NETWORK = Network(
+    'a',
+    'a',
+    rules=(Rule(r'a\.(\w+)', r'b.\1'), Rule('gone')),
+    to_authors=(Rule(r'b\.(\w+)', r'a.\1'),),
+)
+
+
+def test_names_of_whole_models_go_there_and_back():
+    pairs = {
+        'encoder.a.weight': 'backbone.b.weight',
+        'encoder.other.bias': 'backbone.other.bias',
+        'decoder.blocks.0.weight': 'decode_head.blocks.0.weight',
+        'semseghead_1.1.weight': 'heads.sota.weight',
+        'semseghead_3.1.bias': 'heads.fast.bias',
+        'semseghead.1.bias': 'decode_head.conv_seg.bias',
+    }
+    there = whole_rules(NETWORK, 'upernet')
+    back = whole_rules(NETWORK, 'upernet', back=True)
+    assert {name: new_name(name, there) for name in pairs} == pairs
+    assert {new_name(name, back): name for name in pairs.values()} == pairs
+
+
+def test_what_has_no_place_gets_no_name():
+    there = whole_rules(NETWORK, 'mask2former')
+    assert convert({'encoder.gone': torch.zeros(1)}, there).rows[0].status == 'dropped'
+    for name in ('semseghead_4.cls_embed.bias', 'semseghead_1.cls_embed.odd', 'x'):
+        assert new_name(name, there) == name
+    assert new_name('heads.mine.bias', whole_rules(NETWORK, 'unet', back=True)) == 'heads.mine.bias'

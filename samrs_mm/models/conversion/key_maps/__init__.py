@@ -1,1 +1,0 @@
-"""How weights are named elsewhere: a module for each backbone of ours, and the authors' models."""
