@@ -1,6 +1,5 @@
 """Write an annotated folder in another format: in parallel, and whole or not at all."""
 
-import contextlib
 import errno
 import os
 import shutil
@@ -8,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +91,10 @@ class Exporter:
         workers: int,
         progress: Callable[[Iterable], Iterator] = iter,
     ) -> tuple[Export, ExportCounts]:
-        """Export some images.
+        """Export some images, in their order.
 
         Args:
-            images: The images, in the order they are to have.
+            images: The images.
             subset: Sub-folder they go to; empty for the folder itself.
             make: Makes the export, given its folder.
             workers: Processes; 0 works in this one.
@@ -108,30 +108,28 @@ class Exporter:
         if self.images != NONE:
             (place / _IMAGES).mkdir()
         export, result = make(place), ExportCounts()
-        convert = _ImageExport(export, self.root, self.images)
-        stream = ordered_map(convert, images, min(workers, len(images)))
-        with closing(stream), self._explaining_full_disk():
-            for converted in progress(stream):
-                if isinstance(converted, str):
-                    result.failures.append(converted)
-                    continue
-                result.images += 1
-                result.counts.update(converted.counts)
-                result.left_out.update(converted.left_out)
-                export.collect(converted.result)
-            export.finish()
-        return export, result
-
-    @contextlib.contextmanager
-    def _explaining_full_disk(self) -> Iterator[None]:
+        convert = partial(
+            _convert, export=export, root=AnnotatedFolder(self.root), images=self.images
+        )
         try:
-            yield
+            with closing(ordered_map(convert, images, min(workers, len(images)))) as stream:
+                for converted in progress(stream):
+                    if isinstance(converted, str):
+                        result.failures.append(converted)
+                        continue
+                    collected, counts, left_out = converted
+                    result.images += 1
+                    result.counts.update(counts)
+                    result.left_out.update(left_out)
+                    export.collect(collected)
+                export.finish()
         except OSError as error:
             if error.errno not in _FULL:
                 raise
             raise SamrsError(
                 f'{self.out}: {error.strerror}; free some space and run the same command again'
             ) from error
+        return export, result
 
     def finish(self, record: dict[str, Any]) -> None:
         """Write ``export.json`` and give the folder its name."""
@@ -139,52 +137,34 @@ class Exporter:
         os.rename(self.part, self.out)
 
 
-@dataclass
-class _Converted:
-    """An image that was written: what ``Export.collect`` wants of it, and counts."""
+def _convert(
+    image: LabelledImage, export: Export, root: AnnotatedFolder, images: str
+) -> tuple[Any, Counter, Counter] | str:
+    """Write an image's files, in any process.
 
-    result: Any
-    counts: Counter
-    left_out: Counter
-
-
-class _ImageExport:
-    """Exports single images, in any process."""
-
-    def __init__(self, export: Export, root: Path, images: str):
-        self.export, self.out, self.images = export, AnnotatedFolder(root), images
-
-    def __call__(self, image: LabelledImage) -> _Converted | str:
-        """Write an image's files; return an error as its message."""
-        try:
-            return self._convert(image)
-        except SamrsError as error:
-            return str(error)
-        except OSError as error:
-            if error.errno in _FULL:
-                raise
-            return f'{error.filename or image.stem}: {error.strerror}'
-
-    def _convert(self, image: LabelledImage) -> _Converted:
-        record = Record.load_checked(self.out.path(INSTANCES, image.stem))
-        file = self._file_name(image, record)
-        result, counts = self.export.convert(image, record, file)
+    Returns:
+        What ``Export.collect`` wants of it, the format's counts, and the boxes that aren't kept, by
+        status; or an error as its message.
+    """
+    try:
+        record = Record.load_checked(root.path(INSTANCES, image.stem))
+        if images == NONE and image.image.endswith(f'/{record.image.path}'):
+            file = record.image.path  # it stays in its place
+        else:
+            file = f'{_IMAGES}/{image.stem}{Path(image.image).suffix}'
+        result, counts = export.convert(image, record, file)
         # after its labels: an image without any would be taken for one without objects
-        self._place(Path(image.image), file)
-        left_out = Counter(box.status for box in record.boxes if box.status != KEPT)
-        return _Converted(result, counts, left_out)
-
-    def _file_name(self, image: LabelledImage, record: Record) -> str:
-        """Return the image's name in the export; where it stays in its place, that of there."""
-        if self.images == NONE and image.image.endswith(f'/{record.image.path}'):
-            return record.image.path
-        return f'{_IMAGES}/{image.stem}{Path(image.image).suffix}'
-
-    def _place(self, source: Path, name: str) -> None:
-        target = self.export.out / name
-        if self.images == COPY:
-            shutil.copyfile(source, target)
-        elif self.images == LINK:
+        target = export.out / file
+        if images == COPY:
+            shutil.copyfile(image.image, target)
+        elif images == LINK:
             # OUT.part has the same parent as OUT, so the way stays the same when it is renamed
-            real = source.resolve(strict=True)
+            real = Path(image.image).resolve(strict=True)
             target.symlink_to(os.path.relpath(real, target.parent.resolve()))
+    except SamrsError as error:
+        return str(error)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise
+        return f'{error.filename or image.stem}: {error.strerror}'
+    return result, counts, Counter(box.status for box in record.boxes if box.status != KEPT)

@@ -51,9 +51,16 @@ class ReleasedImporter:
 
     def settings(self) -> dict[str, Any]:
         """Return what decides the output, as plain data."""
+        prompt = 'hbox'  # that of the first instance, if there is one
+        for index in range(len(self.dataset)):
+            with contextlib.suppress(LabelReadError):
+                boxes = self.dataset.labels(index).boxes
+                if boxes:
+                    prompt = _prompt_of(boxes[0])
+                    break
         settings = dict(
             format=FORMAT,
-            prompt=self._prompt(),
+            prompt=prompt,
             tile=None,
             model=dict(type='SAMRSRelease'),
             checkpoint_sha256=None,
@@ -63,22 +70,8 @@ class ReleasedImporter:
         )
         return json.loads(dump(settings))
 
-    def _prompt(self) -> str:
-        """Return the prompt of the first instance; hbox where there is none."""
-        for index in range(len(self.dataset)):
-            with contextlib.suppress(LabelReadError):
-                boxes = self.dataset.labels(index).boxes
-                if boxes:
-                    return _prompt_of(boxes[0])
-        return 'hbox'
-
     def run(self, workers: int, progress: Callable[..., Iterator]) -> Iterator[str | None]:
-        """Import the images that have no record yet; yield an error or None for each.
-
-        Args:
-            workers: Processes; 0 works in this one.
-            progress: Wraps the iterator over images, given their number as ``total``.
-        """
+        """Import the images that have no record yet; yield an error or None for each."""
         self.signature = signature_of(self.settings())
         done = self.out.done()
         todo = [tile for tile in self.plan.tiles if tile.stem not in done]
@@ -99,7 +92,7 @@ class ReleasedImporter:
             self._import(tile)
         except SamrsError as error:
             line = str(error).replace(f'{self.dataset.root}/', '')
-            record = self._record(tile, (0, 0), None, [])
+            record = self._record(tile, (0, 0), None)
             record.fail(line)
             record.write(self.out.path(folder.FAILED, tile.stem))
             return line
@@ -119,25 +112,27 @@ class ReleasedImporter:
                     f'{size[0]} x {size[1]} px'
                 )
         notes: Counter[str] = Counter()
-        record = self._record(tile, size, file_sha256(image), [])
+        record = self._record(tile, size, file_sha256(image))
         record.boxes = [
-            self._box(number, box, instance, size, notes)
+            self._box(number, box, instance, record.image, notes)
             for number, (box, instance) in enumerate(zip(labels.boxes, instances, strict=True), 1)
         ]
-        if scene_of(tile.stem) != tile.stem:
-            for box in record.boxes:
-                box.scene_polygon = None
         self._write_semantic(tile, record.paint(self.policy), notes)
         record.image.notes = [f'{count} {what}' for what, count in sorted(notes.items()) if count]
         record.write(self.out.path(folder.INSTANCES, tile.stem))
 
     def _box(
-        self, number: int, box: BoxLabel, instance: dict, size: tuple[int, int], notes: Counter
+        self, number: int, box: BoxLabel, instance: dict, image: ImageEntry, notes: Counter
     ) -> BoxEntry:
         label, mask, name = instance['label'], instance['mask'], instance['category']
-        notes[CATEGORY] += name is not None and not self._names(name, label)
+        if name is not None:
+            try:
+                notes[CATEGORY] += self.dataset.table.index(name) != label
+            except UnknownClassError:
+                notes[CATEGORY] += 1
         notes[SIZE] += instance['size'] not in (None, masks.area(mask))
         polygon = box_ops.corners(box.hbox[None])[0] if box.polygon is None else box.polygon
+        bounds = box_ops.bounding_boxes(polygon[None])
         entry = BoxEntry.new(
             number=number,
             box_id=box.box_id,
@@ -145,18 +140,12 @@ class ReleasedImporter:
             category=box.category,
             prompt=_prompt_of(box),
             polygon=polygon,
-            scene_polygon=polygon,
-            prompt_box=box_ops.clip(box_ops.bounding_boxes(polygon[None]), *size)[0],
+            scene_polygon=None if image.offset is None else polygon,
+            prompt_box=box_ops.clip(bounds, image.width, image.height)[0],
             status=KEPT,
         )
         entry.enter_mask(masks.Mask(mask), 'the released mask is empty')
         return entry
-
-    def _names(self, name: str, label: int) -> bool:
-        try:
-            return self.dataset.table.index(name) == label
-        except UnknownClassError:
-            return False
 
     def _write_semantic(self, tile: Tile, composed: np.ndarray, notes: Counter) -> None:
         target = self.out.path(folder.SEMANTIC, tile.stem)
@@ -175,27 +164,21 @@ class ReleasedImporter:
         notes[GRAY] = int(np.count_nonzero(labels != composed))
         atomic_write(target, source.read_bytes())
 
-    def _record(
-        self, tile: Tile, size: tuple[int, int], digest: str | None, notes: list[str]
-    ) -> Record:
-        scene = self.dataset.scenes[tile.scene]
-        name = scene_of(tile.stem)
+    def _record(self, tile: Tile, size: tuple[int, int], digest: str | None) -> Record:
+        name, split = scene_of(tile.stem), None
+        if self.dataset.classes == SIOR_CLASSES:
+            split = 'trainval' if is_dior_trainval(tile.stem) else 'test'
         image = ImageEntry(
-            path=scene.image,
+            path=self.dataset.scenes[tile.scene].image,
             scene=name,
-            split=self._split(tile.stem),
+            split=split,
             offset=[0, 0] if name == tile.stem else None,
             width=size[0],
             height=size[1],
             sha256=digest,
-            notes=notes,
+            notes=[],
         )
         return Record(image, self.signature, [])
-
-    def _split(self, stem: str) -> str | None:
-        if self.dataset.classes != SIOR_CLASSES:
-            return None
-        return 'trainval' if is_dior_trainval(stem) else 'test'
 
 
 def _prompt_of(box: BoxLabel) -> str:

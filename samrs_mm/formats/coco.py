@@ -4,8 +4,7 @@ Source of the format: https://cocodataset.org/#format-data.
 """
 
 import json
-from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -36,9 +35,6 @@ def read_coco(
     """
     try:
         stream = JsonStream(file)
-    except ValueError as error:
-        raise LabelReadError(f'{name}: malformed JSON: {error}') from error
-    try:
         yield from _entries(stream, name, lists)
     except json.JSONDecodeError as error:
         place = f'{name}:{stream.place(error)}'
@@ -54,53 +50,27 @@ def _entries(stream: JsonStream, name: str, lists: Sequence[str]) -> Iterator[tu
             f'{name}:1:1: malformed JSON: the file {found}; a COCO file is an object with the '
             f'lists {", ".join(lists)}'
         )
-    seen = set()
+    missing = list(lists)
     for key in stream.members():
         if key not in lists:
             stream.value()
             continue
-        if key in seen:
+        if key not in missing:
             raise LabelReadError(f'{name}: the list {key!r} is there twice; merge the two')
         if stream.peek() != '[':
             raise LabelReadError(f'{name}: {key!r} is not a list')
-        seen.add(key)
+        missing.remove(key)
         for number, entry in enumerate(stream.items()):
             yield key, number, entry
     stream.end()
-    missing = [key for key in lists if key not in seen]
     if missing:
         raise LabelReadError(f'{name}: the list {missing[0]!r} is missing from the COCO file')
 
 
-class IdColumn:
-    """Ids of many annotations, each different one held once; numbers or text."""
-
-    def __init__(self):
-        self._numbers: dict[Any, int] = {}
-        self._keys: list[Any] = []
-        self._column = array('q')
-
-    def append(self, key: Any) -> None:
-        """Add the id of the next annotation.
-
-        Raises:
-            TypeError: It is a list or an object.
-        """
-        number = self._numbers.setdefault(key, len(self._keys))
-        if number == len(self._keys):
-            self._keys.append(key)
-        self._column.append(number)
-
-    def __len__(self) -> int:
-        return len(self._column)
-
-    def __getitem__(self, row: int) -> Any:
-        return self._keys[self._column[row]]
-
-    def places(self, table: Mapping[Any, int]) -> np.ndarray:
-        """Return the place of each id in a table, ``(N,)`` int64, -1 where it isn't there."""
-        found = np.array([table.get(key, -1) for key in self._keys], np.int64)
-        return found[np.array(self._column, np.int64)]
+def places_of(ids: Iterable, table: Iterable) -> np.ndarray:
+    """Return the place of each id in a table, ``(N,)`` int64, -1 where it isn't there."""
+    places = {key: place for place, key in enumerate(table)}
+    return np.array([places.get(key, -1) for key in ids], np.int64)
 
 
 def coco_annotation(box: BoxEntry) -> dict:
@@ -145,12 +115,7 @@ class CocoWriter:
         file.write(b'{"annotations":[')
 
     def add(self, image: dict, annotations: Iterable[dict]) -> None:
-        """Write the annotations of an image.
-
-        Args:
-            image: Its entry in ``images``.
-            annotations: Their entries without ``id`` and ``image_id``, which come first.
-        """
+        """Write the annotations of an image, whose ``id`` and ``image_id`` come first."""
         self.images.append(image)
         for annotation in annotations:
             self._file.write(b',\n' if self.count else b'\n')

@@ -10,7 +10,7 @@ import numpy as np
 from samrs_mm.core import masks
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.formats.annotated.record import KEPT
-from samrs_mm.formats.coco import IdColumn, read_coco
+from samrs_mm.formats.coco import places_of, read_coco
 from samrs_mm.statistics.dataset_stats import IMAGE, Counts, box_table
 
 _LONGEST = (1 << 16) - 1
@@ -53,15 +53,7 @@ def count_coco(path: Path, step: Callable[[int], object] = int) -> tuple[tuple[s
         raise RefusedError(str(error)) from error
     finally:  # also after an error: a progress bar goes away when it is full
         step(size - reported)
-    images, labels = columns.resolve()
-    known = (images >= 0) & (labels >= 0)
-    if not known.all():
-        image, label = columns.ids(int(np.argmin(known)))
-        problems.append(
-            f'{path}: {np.count_nonzero(~known)} annotations of an unknown image or category, such '
-            f'as image_id {image!r}, category_id {label!r}'
-        )
-    return tuple(columns.categories.values()), columns.count(images, labels, known, problems)
+    return tuple(columns.categories.values()), columns.count(str(path), problems)
 
 
 class _Columns:
@@ -70,9 +62,11 @@ class _Columns:
     def __init__(self):
         self.categories: dict[Any, str] = {}
         self._sizes: dict[Any, tuple[int, int]] = {}
-        # of each annotation; what its ids mean is looked up at the end, each id once
-        self._images, self._labels = IdColumn(), IdColumn()
+        # of each annotation; what its ids mean is looked up at the end
+        self._image_ids: list[Any] = []
+        self._category_ids: list[Any] = []
         self._areas, self._hboxes = array('q'), array('d')
+        self._known: dict[Any, Any] = {}
         # polygons of images whose size comes later in the file
         self._waiting: dict[int, list] = {}
 
@@ -88,8 +82,10 @@ class _Columns:
             self._add_annotation(entry)
 
     def _add_annotation(self, entry: dict) -> None:
-        image, label = entry['image_id'], entry['category_id']
-        hash(label)  # one that can't be looked up is bad
+        # equal ids become one object; one that can't be looked up is bad
+        image, label = (
+            self._known.setdefault(entry[key], entry[key]) for key in ('image_id', 'category_id')
+        )
         segmentation, hbox = entry.get('segmentation'), _hbox(entry)
         size, area = self._sizes.get(image), 0
         if isinstance(segmentation, list):
@@ -98,28 +94,26 @@ class _Columns:
                 self._waiting[len(self._areas)] = segmentation
         if size is not None or not isinstance(segmentation, list):
             area = _area(segmentation, size)
-        self._images.append(image)
-        self._labels.append(label)
+        self._image_ids.append(image)
+        self._category_ids.append(label)
         self._areas.append(area)
         self._hboxes.extend(hbox)
 
-    def ids(self, row: int) -> tuple[Any, Any]:
-        """Return the image's and the category's id of an annotation."""
-        return self._images[row], self._labels[row]
-
-    def resolve(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the image and the class index of each annotation ``(N,)``, -1 if unknown."""
-        images = self._images.places({key: place for place, key in enumerate(self._sizes)})
-        labels = self._labels.places({key: place for place, key in enumerate(self.categories)})
+    def count(self, file: str, problems: list[str]) -> Counts:
+        """Count the annotations; of those whose image or category is unknown, note a problem."""
+        images = places_of(self._image_ids, self._sizes)
+        labels = places_of(self._category_ids, self.categories)
         for row, polygons in self._waiting.items():
             if images[row] >= 0:
-                self._areas[row] = _area(polygons, self._sizes[self._images[row]])
-        return images, labels
-
-    def count(
-        self, images: np.ndarray, labels: np.ndarray, known: np.ndarray, problems: list[str]
-    ) -> Counts:
-        """Count the annotations at the rows ``known`` ``(N,)`` bool."""
+                self._areas[row] = _area(polygons, self._sizes[self._image_ids[row]])
+        known = (images >= 0) & (labels >= 0)
+        if not known.all():
+            row = int(np.argmin(known))
+            problems.append(
+                f'{file}: {np.count_nonzero(~known)} annotations of an unknown image or category, '
+                f'such as image_id {self._image_ids[row]!r}, category_id '
+                f'{self._category_ids[row]!r}'
+            )
         images, labels = images[known], labels[known]
         table = np.zeros(len(self._sizes), IMAGE)
         table['height'], table['width'] = np.array(list(self._sizes.values())).reshape(-1, 2).T

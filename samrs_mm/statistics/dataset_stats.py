@@ -61,14 +61,7 @@ class Counts:
 
     @classmethod
     def of_image(cls, boxes: np.ndarray, pixels: np.ndarray, width: int, height: int) -> 'Counts':
-        """Return the counts of a single image.
-
-        Args:
-            boxes: ``(N,)`` of type ``BOX``.
-            pixels: Its label pixels by class index, ``(K,)``.
-            width: In pixels.
-            height: In pixels.
-        """
+        """Return the counts of an image: boxes, label pixels by class ``(K,)``, and its size."""
         valid = boxes['label'][boxes['area'] > 0]
         labelled = bool(len(valid) or pixels.any())
         images = np.array([(width, height, len(valid), labelled)], IMAGE)
@@ -121,16 +114,12 @@ class DatasetStats:
     pixels_of: str
 
     def __post_init__(self):
-        boxes = self.counts.boxes
-        self.instances = boxes[boxes['area'] > 0]
+        self.instances = self.counts.boxes[self.counts.boxes['area'] > 0]
         """The boxes with a valid mask, ``(N,)`` of type ``BOX``."""
-        order = np.argsort(self.instances['label'], kind='stable')
-        self._sorted = self.instances[order]
-        self._starts = np.searchsorted(self._sorted['label'], np.arange(len(self.classes) + 1))
 
     def of_class(self, label: int) -> np.ndarray:
         """Return the instances of a class."""
-        return self._sorted[self._starts[label] : self._starts[label + 1]]
+        return self.instances[self.instances['label'] == label]
 
     def count(self, status: str | None = None) -> np.ndarray:
         """Return the number of boxes by class ``(K,)``, of a status or of all."""
@@ -141,7 +130,7 @@ class DatasetStats:
 
     def count_instances(self) -> np.ndarray:
         """Return the number of instances by class ``(K,)``."""
-        return np.diff(self._starts)
+        return np.bincount(self.instances['label'], minlength=len(self.classes))
 
     def size_edges(self) -> np.ndarray:
         """Return the edges of the size bins in pixels: from 1, evenly in the logarithm."""

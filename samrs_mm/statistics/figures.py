@@ -1,13 +1,11 @@
 """Figures of a dataset's statistics, after figures 5 and 6 of arXiv:2305.02034."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from samrs_mm.core.atomic import open_atomic
 from samrs_mm.core.classes import abbreviations
@@ -52,11 +50,11 @@ def mask_sizes(stats: DatasetStats) -> Figure:
     colours = [_RED if right <= SMALL * 1.001 else _BLUE for right in edges[1:]]
     axes.bar(edges[:-1], counts, np.diff(edges), align='edge', color=colours, edgecolor='white')
     axes.set_xscale('log')
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    axes.yaxis.set_major_formatter(lambda value, _: short(value))
     small = np.count_nonzero(stats.instances['area'] < SMALL) / max(1, len(stats.instances))
-    axes.set_xlabel(f'mask size in pixels (red: below {SMALL}, {small:.1%})')
-    axes.set_ylabel('instances')
-    _plain(axes, 'y')
+    what = f'mask size in pixels (red: below {SMALL}, {small:.1%})'
+    axes.set(xlabel=what, ylabel='instances')
+    _plain(axes)
     axes.set_title(f'{verbatim(stats.name)}: {len(stats.instances):,} instances', fontsize=11)
     return figure
 
@@ -77,9 +75,7 @@ def mask_sizes_by_class(stats: DatasetStats) -> Figure:
         low, middle, high = np.quantile(areas, (0.25, 0.5, 0.75))
         axes.vlines(label, low, high, color=_DARK, linewidth=3)
         axes.plot(label, middle, 'o', color='white', markeredgecolor=_DARK, markersize=4)
-    axes.set_yscale('log')
-    axes.set_ylim(0.8, edges[-1] * 1.3)
-    axes.set_ylabel('mask size in pixels')
+    axes.set(yscale='log', ylim=(0.8, edges[-1] * 1.3), ylabel='mask size in pixels')
     _name_classes(axes, stats)
     axes.set_xlabel('width: share of the class; bar: quartiles; dot: median', fontsize=9)
     figure.suptitle(f'{verbatim(stats.name)}: mask sizes', fontsize=11)
@@ -99,48 +95,30 @@ def per_image(stats: DatasetStats) -> Figure:
     left.bar_label(bars, [short(count) for count in counts], fontsize=8, padding=2)
     left.margins(y=0.1)
     left.set_xticks(range(len(counts)), names, rotation=45)
-    left.set_xlabel('instances in an image')
-    left.set_ylabel('images')
-    left.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    left.set(xlabel='instances in an image', ylabel='images')
     fractions = box_fractions(stats.instances)
     right.hist(np.minimum(fractions, _CUT), 60, range=(0, _CUT), color=_BLUE)
     right.axvline(1, color=_RED, linewidth=1)
-    right.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
-    right.set_xlabel(f'mask size / size of its upright box (last bin: {_CUT} and more)')
-    right.set_ylabel('instances')
+    what = f'mask size / size of its upright box (last bin: {_CUT} and more)'
+    right.set(xlabel=what, ylabel='instances')
     for axes in (left, right):
-        _plain(axes, 'y')
+        axes.yaxis.set_major_formatter(lambda value, _: short(value))
+        _plain(axes)
     figure.suptitle(verbatim(stats.name), fontsize=11)
     return figure
 
 
-FIGURES: dict[str, Callable[[DatasetStats], Figure]] = {
-    'per_class': per_class,
-    'mask_sizes': mask_sizes,
-    'mask_sizes_by_class': mask_sizes_by_class,
-    'per_image': per_image,
-}
-"""What ``write_figures`` draws, by file name."""
+FIGURES = (per_class, mask_sizes, mask_sizes_by_class, per_image)
+"""What ``write_figures`` draws; files are called after the functions."""
 
 
 def write_figures(stats: DatasetStats, out: Path, formats: Sequence[str]) -> list[Path]:
-    """Write all figures.
-
-    Equal numbers give equal files.
-
-    Args:
-        stats: What to draw.
-        out: Folder they go to.
-        formats: ``'png'``, ``'pdf'`` or both.
-
-    Returns:
-        The files.
-    """
+    """Write all figures as png, pdf or both; return the files. Equal numbers give equal files."""
     written = []
-    for name, draw in FIGURES.items() if formats else ():
+    for draw in FIGURES if formats else ():
         figure = draw(stats)
         for form in formats:
-            path = out / f'{name}.{form}'
+            path = out / f'{draw.__name__}.{form}'
             metadata = {'CreationDate': None} if form == 'pdf' else {}
             with open_atomic(path) as file:
                 figure.savefig(file, format=form, dpi=_DPI, metadata=metadata)
@@ -172,10 +150,10 @@ def _name_classes(axes: Axes, stats: DatasetStats) -> None:
     upright = max(map(len, names), default=0) > 3
     axes.set_xticks(range(len(names)), names, rotation=90 if upright else 0, fontsize=9)
     axes.set_xlim(-0.7, len(names) - 0.3)
-    _plain(axes, 'y')
+    _plain(axes)
 
 
-def _plain(axes: Axes, grid: Literal['x', 'y']) -> None:
+def _plain(axes: Axes) -> None:
     axes.spines[['top', 'right']].set_visible(False)
-    axes.grid(axis=grid, color='0.9')
+    axes.grid(axis='y', color='0.9')
     axes.set_axisbelow(True)

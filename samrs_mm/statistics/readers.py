@@ -1,8 +1,7 @@
 """Reads what segmentation datasets hold: annotated folders, the SAMRS release, COCO files."""
 
 import json
-import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,8 @@ from samrs_mm.core.parallel import ordered_map
 from samrs_mm.datasets.boxes.released import INSTANCE_FOLDERS
 from samrs_mm.datasets.segmentation.image_index import LABEL_FOLDERS, read_meta
 from samrs_mm.datasets.transforms.pixels import read_label
-from samrs_mm.formats.annotated.folder import (
-    ANNOTATIONS,
-    INSTANCES,
-    META,
-    SEMANTIC,
-    AnnotatedFolder,
-)
+from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.folder import INSTANCES, META, SEMANTIC, AnnotatedFolder
 from samrs_mm.formats.annotated.record import KEPT, Record
 from samrs_mm.formats.released import load_released
 from samrs_mm.statistics.coco_counts import count_coco
@@ -38,8 +32,6 @@ Progress = Callable[[str, int], Callable[[int], object]]
 
 Files = tuple[Any, Any]
 """Of one image: path of its record or its pickle, and of its label map, or None."""
-
-_CHUNK = 32
 
 
 def read_stats(
@@ -85,7 +77,7 @@ def read_stats(
 
 def _count_own_coco(out: AnnotatedFolder, classes: tuple, progress: Progress) -> Counts:
     """Count the COCO file of an annotated folder that was passed on without its records."""
-    path = out.root / ANNOTATIONS
+    path = out.root / folder.ANNOTATIONS
     if not path.exists():
         raise RefusedError(
             f'{out.root}: neither {INSTANCES}/*.json nor {path.name}; annotate it with '
@@ -129,15 +121,15 @@ def _released_files(root: Path) -> list[Files]:
             f'{", ".join((*LABEL_FOLDERS, *INSTANCE_FOLDERS))}; give an annotated folder or one '
             'subset of the release'
         )
-    label_maps = {path.stem: path for path in _files(maps, '.png')} if maps else {}
-    instances = {path.stem: path for path in _files(pickles, '.pkl')} if pickles else {}
+    label_maps = {path.stem: path for path in _files(maps, '.png')}
+    instances = {path.stem: path for path in _files(pickles, '.pkl')}
     stems = sorted(label_maps.keys() | instances.keys())
     return [(instances.get(stem), label_maps.get(stem)) for stem in stems]
 
 
-def _files(place: Path, suffix: str) -> list[Path]:
-    names = os.listdir(place) if place.is_dir() else ()
-    return sorted(place / n for n in names if n.endswith(suffix) and not n.startswith('.'))
+def _files(place: Path | None, suffix: str) -> list[Path]:
+    paths = place.glob(f'*{suffix}') if place else ()
+    return sorted(path for path in paths if not path.name.startswith('.'))
 
 
 def _read_all(
@@ -147,32 +139,20 @@ def _read_all(
     workers: int,
     progress: Progress,
 ) -> Counts:
-    """Return what all images hold, in their order; a damaged file becomes a problem.
-
-    Args:
-        files: Those of each image.
-        count: Counts one image; raises ``SamrsError``.
-        classes: Class names by index.
-        workers: Processes; 0 works in this one.
-        progress: Shows how far it got.
-    """
-    chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
+    """Return what all images hold, in their order; a ``SamrsError`` becomes a problem."""
     step, counts = progress('img', len(files)), []
-    work = partial(_count_chunk, count=count, classes=classes)
-    for chunk, counted in zip(chunks, ordered_map(work, chunks, workers), strict=True):
+    work = partial(_count_image, count=count, classes=classes)
+    for counted in ordered_map(work, files, workers):
         counts.append(counted)
-        step(len(chunk))
+        step(1)
     return Counts.merged(counts, len(classes))
 
 
-def _count_chunk(chunk: Iterable[Files], count: Callable, classes: Sequence[str]) -> Counts:
-    counts = []
-    for files in chunk:
-        try:
-            counts.append(count(files, classes))
-        except SamrsError as error:
-            counts.append(Counts.empty(len(classes), str(error)))
-    return Counts.merged(counts, len(classes))
+def _count_image(files: Files, count: Callable, classes: Sequence[str]) -> Counts:
+    try:
+        return count(files, classes)
+    except SamrsError as error:
+        return Counts.empty(len(classes), str(error))
 
 
 def _count_record(files: Files, classes: Sequence[str]) -> Counts:

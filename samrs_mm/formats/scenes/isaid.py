@@ -15,8 +15,12 @@ import numpy as np
 from samrs_mm.core import masks
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.found_files import files_by_name, first_copy, refuse_incomplete
-from samrs_mm.core.images import SceneImage
-from samrs_mm.formats.scenes.scene_labels import ColourCode, LabelledScene
+from samrs_mm.formats.scenes.scene_labels import (
+    ColourCode,
+    LabelledScene,
+    colour_numbers,
+    read_strips,
+)
 
 CLASSES = (
     'background', 'ship', 'store_tank', 'baseball_diamond', 'tennis_court', 'basketball_court',
@@ -33,8 +37,6 @@ SCENES = {'train': 1411, 'val': 458}
 
 CLASS_MAP, ID_MAP = '_instance_color_RGB.png', '_instance_id_RGB.png'
 """What the names of the label pictures of an image end in."""
-
-_STRIP = 256
 
 
 def colour_code() -> ColourCode:
@@ -148,7 +150,8 @@ def read_instances(ids: Path, colours: Path) -> list[ISAIDInstance]:
         ImageReadError: A file can't be read.
         LabelReadError: A colour that is of no class, or pictures of different size.
     """
-    numbers, labels = _numbers(ids), colour_code().read(colours)
+    numbers = read_strips(ids, lambda rgb, _: colour_numbers(rgb[..., ::-1]), np.int32)
+    labels = colour_code().read(colours)
     if numbers.shape != labels.shape:
         raise LabelReadError(
             f'{ids}: {numbers.shape[1]} x {numbers.shape[0]} px, but {colours.name} has '
@@ -164,16 +167,3 @@ def read_instances(ids: Path, colours: Path) -> list[ISAIDInstance]:
         ISAIDInstance(int(number), int(np.bincount(labels[part]).argmax()), part, height, width)
         for number, part in zip(found, parts[: len(found)], strict=True)
     ]
-
-
-def _numbers(path: Path) -> np.ndarray:
-    """Return the objects' numbers ``(H, W)`` int32; read in strips, to take 4 bytes a pixel."""
-    picture = SceneImage(path)
-    numbers = np.empty((picture.height, picture.width), np.int32)
-    for top in range(0, picture.height, _STRIP):
-        rows = min(_STRIP, picture.height - top)
-        red, green, blue = np.moveaxis(
-            picture.crop(0, top, picture.width, rows).astype(np.int32), 2, 0
-        )
-        numbers[top : top + rows] = red + 256 * green + 65536 * blue
-    return numbers

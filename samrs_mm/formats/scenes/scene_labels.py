@@ -1,10 +1,11 @@
 """Scenes that are labelled by colour pictures, and the class indices behind the colours."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.core.images import SceneImage
@@ -48,7 +49,7 @@ class ColourCode:
     def __post_init__(self):
         table = np.full(1 << 24, _UNKNOWN, np.uint8)
         for colour, value in self.values.items():
-            table[_number(np.array(colour, np.uint8))] = value
+            table[colour_numbers(np.array(colour, np.uint8))] = value
         object.__setattr__(self, '_table', table)
 
     def as_dict(self) -> dict:
@@ -57,17 +58,10 @@ class ColourCode:
         return dict(values=values, binary=self.binary)
 
     def decode(self, rgb: np.ndarray) -> np.ndarray:
-        """Return the class indices of a picture.
-
-        Args:
-            rgb: ``(H, W, 3)`` uint8.
-
-        Returns:
-            ``(H, W)`` uint8; 254 where the colour stands for nothing.
-        """
+        """Return the class indices of RGB ``(H, W, 3)`` uint8; 254 where it stands for nothing."""
         if self.binary:
             rgb = np.where(rgb > _MIDDLE, np.uint8(255), np.uint8(0))
-        return self._table[_number(rgb)]
+        return self._table[colour_numbers(rgb)]
 
     def read(self, path: Path) -> np.ndarray:
         """Return the class indices of a label picture as ``(H, W)`` uint8.
@@ -78,27 +72,46 @@ class ColourCode:
             ImageReadError: The file can't be read.
             LabelReadError: A colour stands for nothing; with its first pixel.
         """
-        picture = SceneImage(path)
-        indices = np.empty((picture.height, picture.width), np.uint8)
-        for top in range(0, picture.height, _STRIP):
-            rows = min(_STRIP, picture.height - top)
-            rgb = picture.crop(0, top, picture.width, rows)
-            indices[top : top + rows] = part = self.decode(rgb)
-            if (part == _UNKNOWN).any():
-                y, x = np.argwhere(part == _UNKNOWN)[0]
-                raise LabelReadError(self._unknown(path, rgb[y, x], int(x), int(y) + top, part))
-        return indices
 
-    def _unknown(self, path: Path, colour: np.ndarray, x: int, y: int, part: np.ndarray) -> str:
-        known = ', '.join(str(colour) for colour in self.values)
-        count = np.count_nonzero(part == _UNKNOWN)
-        return (
-            f'{path}: colour {tuple(colour.tolist())} at x={x}, y={y} is of no class ({count} such '
-            f'pixels in {len(part)} rows); known are {known}; is this the right kind of label '
-            'file, as downloaded?'
-        )
+        def decode(rgb: np.ndarray, top: int) -> np.ndarray:
+            indices = self.decode(rgb)
+            unknown = np.argwhere(indices == _UNKNOWN)
+            if len(unknown):
+                y, x = unknown[0].tolist()
+                raise LabelReadError(
+                    f'{path}: colour {tuple(rgb[y, x].tolist())} at x={x}, y={y + top} is of no '
+                    f'class ({len(unknown)} such pixels in {len(rgb)} rows); known are '
+                    f'{", ".join(map(str, self.values))}; is this the right kind of label file, as '
+                    'downloaded?'
+                )
+            return indices
+
+        return read_strips(path, decode, np.uint8)
 
 
-def _number(rgb: np.ndarray) -> np.ndarray:
+def colour_numbers(rgb: np.ndarray) -> np.ndarray:
+    """Return colours ``(..., 3)`` uint8 as ``65536 R + 256 G + B``, int32."""
     red, green, blue = (rgb[..., channel].astype(np.int32) for channel in range(3))
     return red << 16 | green << 8 | blue
+
+
+def read_strips(
+    path: Path, convert: Callable[[np.ndarray, int], np.ndarray], dtype: DTypeLike
+) -> np.ndarray:
+    """Return what a picture's pixels stand for, ``(H, W)``, decoded in strips to save memory.
+
+    Args:
+        path: The picture.
+        convert: Makes ``(rows, W)`` values of ``(rows, W, 3)`` uint8 RGB and the first row's y.
+        dtype: Their type.
+
+    Raises:
+        ImageReadError: The file can't be read.
+    """
+    picture = SceneImage(path)
+    values = np.empty((picture.height, picture.width), dtype)
+    for top in range(0, picture.height, _STRIP):
+        rows = min(_STRIP, picture.height - top)
+        rgb = picture.crop(0, top, picture.width, rows)
+        values[top : top + rows] = convert(rgb, top)
+    return values

@@ -218,7 +218,7 @@ keys = st.sampled_from(['image_id', 'category_id', 'bbox', 'rbox', 'segmentation
 @given(st.lists(json_values | st.dictionaries(keys, json_values | st.sampled_from([7, 2, 3]))))
 def test_every_annotation_is_a_box_or_a_problem(entries):
     index = parse(*entries)
-    found = [index.unplaced, *(index.labels(image) for image in range(len(index)))]
+    found = [index.unplaced, *(index.labels(image) for image in range(len(index.file_names)))]
     places = [item.box_id for labels in found for item in (*labels.boxes, *labels.problems)]
     assert sorted(places) == sorted(
         f'annotations.json:annotations[{row}]' for row in range(len(entries))
