@@ -73,39 +73,26 @@ class BoxGeometry:
 
 def geometry(labels: Sequence[BoxLabel]) -> BoxGeometry:
     """Return N labels of one image as arrays, without RH-Boxes."""
-    hboxes, polygons = np.full((len(labels), 4), np.nan), np.full((len(labels), 4, 2), np.nan)
-    centres = np.full((len(labels), 2), np.nan)
-
-    rows, values = select(labels, lambda label: label.polygon)
-    if rows:
-        polygons[rows], centres[rows] = values, values.mean(axis=1)
-        hboxes[rows] = bounding_boxes(values)
-
-    rows, values = select(labels, lambda label: label.rotated if label.polygon is None else None)
-    if rows:
-        polygons[rows], centres[rows] = rotated_corners(values), values[:, :2]
-        hboxes[rows] = bounding_boxes(polygons[rows])
-
-    rows, values = select(labels, lambda label: label.hbox)
-    if rows:
-        hboxes[rows] = values
-
-    rows, values = select(labels, lambda label: label.hbox if _is_horizontal(label) else None)
-    if rows:
-        polygons[rows], centres[rows] = corners(values), (values[:, :2] + values[:, 2:]) / 2
-    return BoxGeometry(hboxes, polygons, centres)
-
-
-def _is_horizontal(label: BoxLabel) -> bool:
-    return label.polygon is None and label.rotated is None
+    polygons, centres = np.empty((len(labels), 4, 2)), np.empty((len(labels), 2))
+    # the most exact form last: it overwrites the others
+    upright, hboxes = select(labels, lambda label: label.hbox, (4,))
+    polygons[upright], centres[upright] = corners(hboxes), (hboxes[:, :2] + hboxes[:, 2:]) / 2
+    rows, rotated = select(labels, lambda label: label.rotated, (5,))
+    polygons[rows], centres[rows] = rotated_corners(rotated), rotated[:, :2]
+    rows, quads = select(labels, lambda label: label.polygon, (4, 2))
+    polygons[rows], centres[rows] = quads, quads.mean(axis=1)
+    bounds = bounding_boxes(polygons)
+    bounds[upright] = hboxes
+    return BoxGeometry(bounds, polygons, centres)
 
 
 def select(
-    labels: Sequence[BoxLabel], form: Callable[[BoxLabel], np.ndarray | None]
+    labels: Sequence[BoxLabel], form: Callable[[BoxLabel], np.ndarray | None], shape: tuple
 ) -> tuple[list[int], np.ndarray]:
-    """Return the rows of the labels that have a form, and its values, stacked."""
+    """Return the rows of the labels that have a form, and its values ``(rows, *shape)``."""
     rows = [row for row, label in enumerate(labels) if form(label) is not None]
-    return rows, np.array([form(labels[row]) for row in rows], np.float64)
+    values = np.array([form(labels[row]) for row in rows], np.float64)
+    return rows, values.reshape(-1, *shape)
 
 
 def bounding_boxes(polygons: np.ndarray) -> np.ndarray:
@@ -147,16 +134,10 @@ def convex_hull_area(polygons: np.ndarray) -> np.ndarray:
 def box_statuses(
     hboxes: np.ndarray, polygons: np.ndarray, width: int, height: int
 ) -> tuple[list[str], list[str]]:
-    """Decide which boxes can be prompted in an image.
+    """Return which boxes can be prompted in an image, and why not (empty for ok).
 
-    Args:
-        hboxes: H-Boxes ``(N, 4)`` that enclose what is prompted, unclipped; may hold NaN.
-        polygons: Corners ``(N, 4, 2)`` of the labelled boxes.
-        width: Image width in pixels.
-        height: Image height in pixels.
-
-    Returns:
-        ``'ok'``, ``'outside'`` or ``'degenerate'`` for each box, and a reason (empty for ok).
+    ``hboxes`` ``(N, 4)`` enclose what is prompted, unclipped; ``polygons`` ``(N, 4, 2)`` are the
+    labelled boxes. Either may hold NaN.
     """
     areas = convex_hull_area(polygons)
     clipped = clip(hboxes, width, height)

@@ -84,13 +84,7 @@ ABBREVIATIONS = {
 
 
 def abbreviations(classes: Sequence[str]) -> tuple[str, ...]:
-    """Return short names of classes, in their order.
-
-    Args:
-        classes: Class names of one dataset.
-
-    Returns:
-        The paper's abbreviations where all classes are of one subset, else the names themselves.
+    """Return the paper's abbreviations where all classes are of one subset, else their names.
 
     Example:
         >>> abbreviations(('ship', 'plane')), abbreviations(('ship', 'submarine'))

@@ -10,11 +10,8 @@ from samrs_mm.core.errors import RefusedError
 def files_by_stem(folder: str | os.PathLike, suffixes: Collection[str]) -> dict[str, list[str]]:
     """Return the files of a folder by stem: ``{stem: [file name, ...]}``, sorted; {} if absent.
 
-    Hidden files and folders inside are passed over.
-
-    Args:
-        folder: The folder.
-        suffixes: Suffixes in lower case, such as ``IMAGE_SUFFIXES``; those of files may be upper.
+    Hidden files and folders inside are passed over. ``suffixes`` are in lower case, such as
+    ``IMAGE_SUFFIXES``; those of files may be upper.
     """
     stems: dict[str, list[str]] = {}
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
@@ -25,15 +22,11 @@ def files_by_stem(folder: str | os.PathLike, suffixes: Collection[str]) -> dict[
 
 
 def read_stems(path: Path, known: Collection[str], what: str) -> set[str]:
-    """Return the names in a list, one a line; blanks around them are dropped.
-
-    Args:
-        path: The list, such as ``train.txt``.
-        known: Names that may be in it.
-        what: What has these names, such as ``'image in data/mine'``.
+    """Return the names in a list such as ``train.txt``, one a line, without blanks around them.
 
     Raises:
-        RefusedError: It can't be read, is empty, or has a name that isn't known.
+        RefusedError: It can't be read, is empty, or has a name that isn't known as the name of what
+            it should be, such as ``'image in data/mine'``.
     """
     try:
         lines = path.read_text(encoding='utf-8').split('\n')
@@ -82,17 +75,7 @@ def first_copy(paths: Sequence[Path]) -> Path:
 
 
 def refuse_incomplete(what: str, missing: Sequence[str], total: int, cure: str) -> None:
-    """Refuse a download that lacks files.
-
-    Args:
-        what: What it is, such as ``'data/Potsdam: train'``.
-        missing: Names of files that aren't there.
-        total: Number of files there should be.
-        cure: What to do.
-
-    Raises:
-        RefusedError: Something is missing.
-    """
+    """Raise RefusedError where a download such as ``'data/Potsdam: train'`` lacks files."""
     if missing:
         raise RefusedError(
             f'{what}: {len(missing)} of {total} files are missing, such as {missing[0]}; {cure}'

@@ -124,12 +124,7 @@ class SceneImage:
     ) -> np.ndarray:
         """Return a window as ``(height, width, 3)`` uint8 RGB.
 
-        Args:
-            x: Left edge in scene pixels.
-            y: Top edge in scene pixels.
-            width: Window width; may reach beyond the right border.
-            height: Window height; may reach beyond the bottom border.
-            pad: RGB of what lies beyond the border.
+        It may reach beyond the right and bottom border; what lies there is ``pad`` (RGB).
 
         Raises:
             ImageReadError: A streamed file is damaged there.

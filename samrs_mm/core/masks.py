@@ -45,10 +45,7 @@ def encode(mask: np.ndarray) -> dict:
 def encode_pixels(places: np.ndarray, height: int, width: int) -> dict:
     """Encode a mask given by its pixels, in time that doesn't depend on the image's size.
 
-    Args:
-        places: Positions ``x * height + y`` of the mask's pixels, ascending, int64.
-        height: Image height in pixels.
-        width: Image width in pixels.
+    ``places`` are the positions ``x * height + y`` of the mask's pixels, ascending, int64.
     """
     ends = np.flatnonzero(np.diff(places, append=height * width + 1) > 1)
     starts = np.concatenate([[0], ends[:-1] + 1])[: len(ends)]
@@ -64,10 +61,7 @@ def encode_pixels(places: np.ndarray, height: int, width: int) -> dict:
 def from_coco(segmentation: Any, height: int, width: int) -> dict | None:
     """Return a segmentation as COCO files have it as RLE with text counts; None if there is none.
 
-    Args:
-        segmentation: A list of polygons, or RLE with counts as a list or as text.
-        height: Image height in pixels, for polygons.
-        width: Image width in pixels, for polygons.
+    It is a list of polygons, or RLE with counts as a list or as text.
 
     Raises:
         ValueError: A polygon that is none, see ``check_polygons``.
@@ -146,11 +140,9 @@ def _runs(counts: str) -> np.ndarray:
 def check_polygons(polygons: list) -> None:
     """Refuse what would make pycocotools ask for all memory there is.
 
-    Args:
-        polygons: Lists of ``x1, y1, x2, y2, x3, y3, ...`` in pixels.
-
     Raises:
-        ValueError: Not that, or a coordinate that is NaN or beyond any image.
+        ValueError: Not lists of ``x1, y1, x2, y2, x3, y3, ...`` in pixels, or a coordinate that is
+            NaN or beyond any image.
     """
     for polygon in polygons:
         points = np.array(polygon, float)
@@ -212,21 +204,15 @@ def bbox(rle: dict) -> list[int]:
 
 
 def fill_polygon(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return the pixels of a polygon, as pycocotools rasterises it.
+    """Return the pixels of a polygon ``(height, width)`` bool, Fortran order, by COCO's rule.
 
-    Args:
-        polygon: Corners ``(K, 2)`` of x, y in pixels, K >= 3; may reach beyond the image.
-        height: Image height in pixels.
-        width: Image width in pixels.
-
-    Returns:
-        ``(height, width)`` bool, Fortran order.
+    Its corners ``(K, 2)`` are x, y in pixels, K >= 3, and may lie beyond the image.
     """
     return coco_mask.decode(_raw(encode_polygon(polygon, height, width))).view(bool)
 
 
 def encode_polygon(polygon: np.ndarray, height: int, width: int) -> dict:
-    """Encode the pixels of a polygon, by COCO's rule; arguments as ``fill_polygon``."""
+    """Encode the pixels of a polygon, as ``fill_polygon`` gives them."""
     polygon = np.asarray(polygon, np.float64)
     low, high = polygon.min(axis=0), polygon.max(axis=0)
     if (low < -_MARGIN).any() or (high > [width + _MARGIN, height + _MARGIN]).any():
@@ -257,29 +243,23 @@ def _clip_far(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
     return polygon
 
 
-class Painted(Protocol):
-    """What is painted, such as a box of a record."""
+class _Painted(Protocol):
+    @property
+    def label(self) -> int: ...
 
     @property
-    def label(self) -> int:
-        """Class index from 0."""
+    def segmentation(self) -> dict: ...
 
     @property
-    def segmentation(self) -> dict:
-        """The mask as COCO RLE with text counts."""
+    def area(self) -> int: ...
 
     @property
-    def area(self) -> int:
-        """Its pixels."""
-
-    @property
-    def score(self) -> float | None:
-        """Predicted IoU, or None."""
+    def score(self) -> float | None: ...
 
 
 @dataclass(frozen=True)
 class Instance:
-    """A ``Painted`` mask that stands in no record."""
+    """What is painted, as a box of a record: class index from 0, RLE, pixels, predicted IoU."""
 
     label: int
     segmentation: dict
@@ -300,13 +280,11 @@ def check_policy(policy: str) -> str:
     return policy
 
 
-def paint_order(instances: Sequence[Painted], policy: str) -> list[int]:
+def paint_order(instances: Sequence[_Painted], policy: str) -> list[int]:
     """Return the order in which instances are painted; later ones cover earlier ones.
 
-    Args:
-        instances: In label order, which also breaks ties (the later box on top).
-        policy: ``small_on_top`` (large masks first), ``file_order`` (the authors': the last box
-            wins) or ``score`` (low scores first).
+    ``small_on_top`` paints large masks first, ``score`` low scores; ``file_order`` (the authors')
+    keeps label order, which also breaks ties.
     """
     keys: dict[str, Callable[[int], float]] = {
         'small_on_top': lambda i: -instances[i].area,
@@ -317,15 +295,9 @@ def paint_order(instances: Sequence[Painted], policy: str) -> list[int]:
 
 
 def compose(
-    instances: Sequence[Painted], height: int, width: int, policy: str
+    instances: Sequence[_Painted], height: int, width: int, policy: str
 ) -> tuple[np.ndarray, list[int]]:
-    """Paint instances into a label map.
-
-    Args:
-        instances: Kept masks in label order.
-        height: Image height in pixels.
-        width: Image width in pixels.
-        policy: One of ``OVERLAP_POLICIES``.
+    """Paint instances in label order into a label map.
 
     Returns:
         Label map ``(height, width)`` uint8, 255 where no mask is, and the visible area of each

@@ -39,16 +39,7 @@ def ordered_map(work: Callable, items: Sequence, workers: int) -> Generator:
 
 
 def unordered_map(work: Callable, items: Sequence, workers: int) -> Generator:
-    """Yield ``work(item)`` for each item as it is done; items are started in their order.
-
-    Args:
-        work: As for ``ordered_map``.
-        items: As for ``ordered_map``.
-        workers: As for ``ordered_map``.
-
-    Raises:
-        SamrsError: A process died.
-    """
+    """Yield ``work(item)`` as it is done, else as ``ordered_map``; items start in their order."""
     if not workers:
         yield from map(work, items)
         return

@@ -25,11 +25,7 @@ SETTINGS = (*PAPER_SETTINGS, 'rbox')
 
 @dataclass(frozen=True)
 class PromptSetting:
-    """A combination of prompts, by the paper's names.
-
-    Args:
-        name: One of ``SETTINGS``.
-    """
+    """A combination of prompts, by its name in ``SETTINGS``."""
 
     name: str
 
@@ -117,17 +113,8 @@ class PromptBatch:
 
     def __getitem__(self, part: slice) -> 'PromptBatch':
         """Return a run of the prompts, as numpy slices do."""
-
-        def cut(array: np.ndarray | None) -> np.ndarray | None:
-            return None if array is None else array[part]
-
-        return PromptBatch(
-            self.setting,
-            cut(self.boxes),
-            cut(self.points),
-            cut(self.regions),
-            cut(self.polygons),
-        )
+        arrays = (self.boxes, self.points, self.regions, self.polygons)
+        return PromptBatch(self.setting, *(None if a is None else a[part] for a in arrays))
 
 
 def mask_prompt(polygon: np.ndarray, height: int, width: int, side: int = 1024) -> np.ndarray:

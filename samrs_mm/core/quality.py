@@ -118,11 +118,7 @@ class MaskFilters:
         return {name.partition('_')[2] for name in self.as_dict() or ()}
 
     def reason(self, box: Any) -> str:
-        """Return which limit a measured mask breaks, the first if several; empty if none.
-
-        Args:
-            box: Has the measures of its mask as attributes.
-        """
+        """Return the first limit that a mask breaks, whose measures ``box`` has; empty if none."""
         for name, limit in (self.as_dict() or {}).items():
             kind, _, key = name.partition('_')
             value = getattr(box, key)

@@ -16,13 +16,9 @@ from samrs_mm.core.errors import RefusedError
 class ResumableFolder:
     """The output folder of a tool.
 
-    Its record, a JSON file, states the settings that the folder was started with. It is written
+    Its ``record``, a JSON file, states the settings that the folder was started with. It is written
     before anything else, so that files without a record are known to be someone else's, and again
     when all is done. A run with the same settings takes the folder up; any other is refused.
-
-    Args:
-        root: The folder.
-        record: Name of the record, such as ``'tiles.json'``; as an attribute, its path.
     """
 
     owner = 'this tool'
@@ -37,11 +33,7 @@ class ResumableFolder:
         self.record = self.root / record
 
     def settings_of(self, record: dict[str, Any]) -> Any:
-        """Return the settings that a record states.
-
-        Raises:
-            KeyError: It isn't a record of this tool; likewise TypeError and ValueError.
-        """
+        """Return the settings that a record of this tool states; of another it raises."""
         return record['settings']
 
     def foreign(self) -> list[str]:
@@ -77,9 +69,7 @@ class ResumableFolder:
     def start(self, record: dict[str, Any], folders: Iterable[str] = ()) -> None:
         """Make the folder and its record, or take up what was started with the same settings.
 
-        Args:
-            record: What the record states at first; one that is there stays as it is.
-            folders: Sub-folders to make.
+        A record that is there stays as it is; ``folders`` are sub-folders to make.
 
         Raises:
             RefusedError: Not writable, holds files of someone else, or other settings.
@@ -103,8 +93,7 @@ class ResumableFolder:
         if started is None:
             self.refuse_foreign()
             return False
-        changed = differences(self.settings_of(started), self.settings_of(record))
-        if changed:
+        if changed := differences(self.settings_of(started), self.settings_of(record)):
             raise RefusedError(
                 f'out {self.root} was started with other settings ({"; ".join(changed)}); '
                 f'{self.if_other}'
@@ -112,33 +101,21 @@ class ResumableFolder:
         return True
 
     def refuse_foreign(self) -> None:
-        """Refuse a folder that holds files of someone else.
-
-        Raises:
-            RefusedError: It does.
-        """
-        foreign = self.foreign()
-        if foreign:
+        """Raise RefusedError where the folder holds files of someone else."""
+        if foreign := self.foreign():
             raise RefusedError(
                 f'out {self.root} holds files that are not of {self.owner}, such as {foreign[0]}; '
                 f'{self.if_foreign}'
             )
 
     def save(self, record: dict[str, Any]) -> None:
-        """Write the record.
-
-        Raises:
-            OSError: It can't be written.
-        """
+        """Write the record."""
         atomic_write(self.record, dump(record))
 
     def delete(self, names: Iterable[str]) -> int:
-        """Delete files of ours; return their number.
+        """Delete files of ours, relative to the root; return their number.
 
         The record goes last: while it stands, a deletion that was killed can be repeated.
-
-        Args:
-            names: Files relative to the root.
         """
         ordered = sorted(set(names), key=lambda name: (name == self.record.name, name))
         for name in ordered:
@@ -147,11 +124,7 @@ class ResumableFolder:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Refuse the run where the folder can't be written to.
-
-        Raises:
-            RefusedError: The block raised an OSError.
-        """
+        """Raise RefusedError where the block raises OSError: the folder can't be written to."""
         try:
             yield
         except OSError as error:

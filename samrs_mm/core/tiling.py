@@ -7,15 +7,58 @@ back to the border, and a box belongs to every tile that covers at least ``iof``
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import shapely
 
 from samrs_mm.core.boxes import bounding_boxes
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.scene_windows import Axis
 
 _STEM = re.compile(r'(.+)__(\d+)__(\d+)___(\d+)')
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Windows along one side of a scene, as mmsegmentation slides them and as tiles are cut.
+
+    The last window is shifted back to the end. A scene shorter than the window has one window of
+    its own length. All lengths are in pixels; ``stride`` is from 1 to ``window``.
+    """
+
+    side: int
+    window: int
+    stride: int
+
+    @property
+    def length(self) -> int:
+        """Length of each window."""
+        return min(self.window, self.side)
+
+    @property
+    def starts(self) -> list[int]:
+        """First pixel of each window, ascending."""
+        last = self.side - self.length
+        return [*range(0, last, self.stride), last]
+
+    @property
+    def owned(self) -> list[tuple[int, int]]:
+        """Pixels taken from each window, as ``(first, last + 1)``: every pixel from one window.
+
+        Neighbours are cut in the middle of their overlap: around a pixel its window reaches at
+        least ``(window - stride) / 2`` to both sides, or to the end of the scene.
+        """
+        starts = self.starts
+        cuts = [(one + other + self.length) // 2 for one, other in pairwise(starts)]
+        return list(zip([0, *cuts], [*cuts, self.side], strict=True))
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Number of windows over each pixel, ``(side,)`` float32."""
+        counts = np.zeros(self.side, np.float32)
+        for start in self.starts:
+            counts[start : start + self.length] += 1
+        return counts
 
 
 @dataclass(frozen=True)
@@ -47,12 +90,9 @@ class TileSpec:
             return None
         if not isinstance(config, dict):
             raise RefusedError(f'tile: {config!r} is not None or dict(size=1024, overlap=200, ...)')
-        unknown = set(config) - set(cls.__dataclass_fields__)
-        if unknown:
-            raise RefusedError(
-                f'tile: unknown key {sorted(unknown)[0]!r}; '
-                f'allowed: {", ".join(cls.__dataclass_fields__)}'
-            )
+        if unknown := sorted(set(config) - set(cls.__dataclass_fields__)):
+            allowed = ', '.join(cls.__dataclass_fields__)
+            raise RefusedError(f'tile: unknown key {unknown[0]!r}; allowed: {allowed}')
         spec = cls(**config)
         if not _whole(spec.size, 1):
             raise RefusedError(f'tile: size {spec.size!r} must be a whole number of at least 1')
@@ -113,33 +153,18 @@ def scene_of_tile(stem: str) -> str | None:
 
 
 def windows(width: int, height: int, spec: TileSpec) -> list[Window]:
-    """Return the tiles of a scene in row-major order.
-
-    Args:
-        width: Scene width in pixels.
-        height: Scene height in pixels.
-        spec: Tile size and overlap.
-    """
+    """Return the tiles of a scene in row-major order."""
     xs, ys = (axis_of(side, spec).starts for side in (width, height))
     return [Window(x, y, spec.size, spec.size) for y in ys for x in xs]
 
 
 def axis_of(side: int, spec: TileSpec) -> Axis:
-    """Return where the tiles of a scene lie along one side of it.
-
-    Args:
-        side: Length of the side in pixels.
-        spec: Tile size and overlap.
-    """
+    """Return where the tiles of a scene lie along one side of it."""
     return Axis(side, spec.size, spec.size - spec.overlap)
 
 
 def count_tiles(sizes: Mapping[tuple[int, int], int], spec: TileSpec) -> int:
-    """Return how many tiles images give of which only the sizes are known.
-
-    Args:
-        sizes: Number of images by ``(width, height)`` in pixels.
-        spec: Tile size and overlap.
+    """Return how many tiles images give; ``sizes`` is their number by ``(width, height)``.
 
     Example:
         >>> samrs = {(1024, 1024): 16_606, (800, 800): 11_139, (600, 600): 60_940}
@@ -150,7 +175,7 @@ def count_tiles(sizes: Mapping[tuple[int, int], int], spec: TileSpec) -> int:
 
 
 def assign(polygons: np.ndarray, tiles: list[Window], iof: float) -> list[np.ndarray]:
-    """Assign boxes to tiles.
+    """Return for each tile the indices of its boxes, ascending.
 
     A box without area belongs to the tiles that hold its centre; one with NaN to none.
 
@@ -158,9 +183,6 @@ def assign(polygons: np.ndarray, tiles: list[Window], iof: float) -> list[np.nda
         polygons: Corners ``(N, 4, 2)`` in scene pixels.
         tiles: Windows of the scene.
         iof: Least fraction of a box's area inside the tile.
-
-    Returns:
-        For each tile the indices of its boxes, ascending.
     """
     if not len(polygons):
         return [np.empty(0, int) for _ in tiles]

@@ -19,12 +19,7 @@ _LEGEND = f'{OVERLAYS}/legend.png'
 class PredictedFolder(ResumableFolder):
     """``labels``, ``probabilities``, ``overlays`` and ``predictions.json``.
 
-    An image is done when all that is wanted of it is there. Other files may lie beside.
-
-    Args:
-        root: The folder.
-        kinds: What is wanted, of ``KINDS``.
-        stems: Names of the images.
+    An image is done when all ``kinds`` that are wanted of it are there. Other files may lie beside.
     """
 
     if_foreign = 'choose another --out'
@@ -46,10 +41,6 @@ class PredictedFolder(ResumableFolder):
     def open(self, settings: dict[str, Any], classes: Sequence[str]) -> None:
         """Make the folder, or go on with one that was started with the same settings.
 
-        Args:
-            settings: What decides the predictions, as plain data.
-            classes: Their names, in the order of their values.
-
         Raises:
             RefusedError: Not writable, or started with other settings.
         """
@@ -59,10 +50,7 @@ class PredictedFolder(ResumableFolder):
                 write_png(self.root / _LEGEND, legend(classes))
 
     def restart(self, settings: dict[str, Any]) -> int:
-        """Delete the predictions of the images; return the number of files.
-
-        Args:
-            settings: What decides the predictions that come next.
+        """Delete the predictions of the images before a run with these settings; count the files.
 
         Raises:
             RefusedError: Other images' predictions, of other settings, would be left beside.
@@ -86,11 +74,6 @@ class PredictedFolder(ResumableFolder):
         return all(self._files(kind, stem) for kind in self.kinds)
 
     def targets(self, stem: str, on_map: bool) -> dict[str, Path]:
-        """Return the files to write for an image, by kind.
-
-        Args:
-            stem: Name of the image.
-            on_map: Whether it has a place on the map: then its label map is a GeoTIFF, too.
-        """
+        """Return the files to write for an image, by kind; ``on_map`` all of them are GeoTIFFs."""
         suffixes = {LABELS: '.tif' if on_map else '.png', PROBABILITIES: '.tif', OVERLAYS: '.jpg'}
         return {kind: self.root / kind / f'{stem}{suffixes[kind]}' for kind in self.kinds}

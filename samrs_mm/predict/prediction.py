@@ -43,10 +43,7 @@ def find_images(inputs: Iterable[str]) -> dict[str, Path]:
 def class_names(checkpoint: dict[str, Any], source: str | None, count: int) -> list[str]:
     """Return the classes that a checkpoint was trained on; ``class 0`` and so on if it doesn't say.
 
-    Args:
-        checkpoint: A checkpoint of mmengine, or weights that ``ExportWeightsHook`` wrote.
-        source: The head that is used; None for a network with one.
-        count: Number of classes.
+    It is one of mmengine or of ``ExportWeightsHook``; ``source`` is None for a network of one head.
     """
     meta = checkpoint.get('meta') or {}
     trained = meta.get('dataset_meta') or {}
@@ -59,21 +56,7 @@ def class_names(checkpoint: dict[str, Any], source: str | None, count: int) -> l
     return list(names) if len(names) == count else [f'class {index}' for index in range(count)]
 
 
-def count_windows(
-    images: dict[str, Path], predictor: ScenePredictor
-) -> tuple[dict[str, int], list[str]]:
-    """Return the number of windows of images by stem, and a line for each that can't be read."""
-    windows, failed = {}, []
-    for stem, path in images.items():
-        try:
-            width, height = image_size(path)
-            windows[stem] = predictor.count(height, width)
-        except ImageReadError as error:
-            failed.append(str(error))
-    return windows, failed
-
-
-def predict_image(
+def _predict_image(
     path: Path,
     stem: str,
     predictor: ScenePredictor,
@@ -85,18 +68,6 @@ def predict_image(
 
     Pixels without data (a nodata value, zero alpha or a mask in the file) are 255 in labels and
     probabilities; windows of nothing else are skipped.
-
-    Args:
-        path: The image.
-        stem: Its name in the folder.
-        predictor: What predicts.
-        out: The folder, opened.
-        names: Classes.
-        tick: Called with the number of windows that are done.
-
-    Raises:
-        ImageReadError: It can't be read.
-        SamrsError: A file can't be written.
     """
     image, file = SceneImage(path, stream=True), SceneFile(path)
     targets = out.targets(stem, file.position is not None)
@@ -125,7 +96,7 @@ def predict_images(
     names: Sequence[str],
     bar: Callable[..., Any],
 ) -> list[str]:
-    """Predict images one after the other; one that can't be read doesn't stop the others.
+    """Predict images by stem; return a line for each that could not be read.
 
     Args:
         images: Images by stem.
@@ -134,19 +105,21 @@ def predict_images(
         names: Classes.
         bar: Builds a ``tqdm`` bar for ``total`` windows.
 
-    Returns:
-        A line for each image that could not be read.
-
     Raises:
-        SamrsError: A file can't be written, or the GPU's memory is full.
-        OSError: A file can't be written.
+        SamrsError: A file can't be written, or the GPU's memory is full; also OSError.
     """
-    windows, failed = count_windows(images, predictor)
+    windows, failed = {}, []
+    for stem, path in images.items():
+        try:
+            width, height = image_size(path)
+            windows[stem] = predictor.count(height, width)
+        except ImageReadError as error:
+            failed.append(str(error))
     with bar(total=sum(windows.values())) as progress:
         for stem, count in windows.items():
             end = progress.n + count
             try:
-                predict_image(images[stem], stem, predictor, out, names, progress.update)
+                _predict_image(images[stem], stem, predictor, out, names, progress.update)
             except ImageReadError as error:
                 failed.append(str(error))
             progress.update(end - progress.n)

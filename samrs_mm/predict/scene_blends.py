@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from samrs_mm.core.classes import UNLABELLED
-from samrs_mm.core.scene_windows import Axis
+from samrs_mm.core.tiling import Axis
 
 STEPS = 250
 """Probabilities are kept as whole numbers from 0 to this; ``UNLABELLED`` where there are none."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.images import SceneImage
-from samrs_mm.core.scene_windows import Axis
+from samrs_mm.core.tiling import Axis
 from samrs_mm.predict.scene_blends import AverageBlend, CentreBlend, Strip
 
 BLENDS = dict(centre=CentreBlend, average=AverageBlend)
@@ -26,10 +26,6 @@ class WindowModel:
         source: The head of a model that has several.
         flip: Average the probabilities of a window and of its mirror image.
 
-    Attributes:
-        num_classes: K.
-        divisor: The network's input sides are padded to multiples of it.
-
     Raises:
         RefusedError: A source that the model doesn't have, none where it has several, or a head
             with a single channel.
@@ -41,7 +37,7 @@ class WindowModel:
         self.source, self.num_classes = _head(self.model, source)
         self.preprocessor: Any = self.model.data_preprocessor
         self._padding = dict(getattr(self.preprocessor, 'test_cfg', None) or {})
-        self.divisor = self._padding.get('size_divisor') or 1
+        self.divisor = self._padding.get('size_divisor') or 1  # of the sides of the network's input
         # Mask2Former sums masks by their classes: parts of what was found, not logits
         self._sums_masks = hasattr(self.model.decode_head, 'cls_embed')
 
@@ -57,9 +53,7 @@ class WindowModel:
     def scores(self, windows: Sequence[np.ndarray], size: tuple[int, int]) -> Tensor:
         """Return the scores of windows ``(N, K, h, w)`` float32, on the model's device.
 
-        Args:
-            windows: N windows ``(rows, columns, 3)`` uint8 RGB, without what lies beyond the scene.
-            size: ``(h, w)`` to which they are padded.
+        Windows are ``(rows, columns, 3)`` uint8 RGB inside the scene; ``size`` pads them to h, w.
         """
         scores = self._forward(windows, size)
         if not self.flip:
@@ -142,7 +136,7 @@ class ScenePredictor:
         model: The network.
         window: ``(height, width)`` in pixels.
         stride: ``(vertical, horizontal)`` in pixels.
-        blend: ``'centre'`` or ``'average'``.
+        blend: Of ``BLENDS``.
         batch: Windows that go through the network together, all of one row.
 
     Raises:

@@ -50,12 +50,8 @@ def _writing(path: Path) -> Iterator[None]:
 class SceneFile:
     """What a scene's file holds beside its colours: where on the map it lies, and what is no data.
 
-    Args:
-        path: The scene.
-
-    Attributes:
-        position: ``crs``, ``transform``, ``gcps`` and ``rpcs`` as rasterio writes them; None for an
-            image without a place on the map.
+    ``position`` has ``crs``, ``transform``, ``gcps`` and ``rpcs`` as rasterio writes them; it is
+    None for an image without a place on the map.
     """
 
     def __init__(self, path: str | os.PathLike):
@@ -173,25 +169,19 @@ class RasterWriter:
 
 
 class OverlayWriter:
-    """A JPEG of the scene tinted with its classes, reduced to ``OVERLAY_SIDE``.
-
-    Args:
-        path: The file, in a folder that exists.
-        size: ``(H, W)`` of the scene.
-    """
+    """A JPEG of a scene ``(H, W)`` tinted with its classes, reduced to ``OVERLAY_SIDE``."""
 
     def __init__(self, path: Path, size: tuple[int, int]):
-        self.path, self._size = path, size
-        self._scale = min(1.0, OVERLAY_SIDE / max(size))
-        height, width = (max(round(side * self._scale), 1) for side in size)
+        self.path, self._size, self._top = path, size, 0
+        scale = min(1.0, OVERLAY_SIDE / max(size))
+        height, width = (max(round(side * scale), 1) for side in size)
         self._canvas = np.zeros((height, width, 3), np.uint8)
-        self._top = 0
 
     def push(self, image: np.ndarray, labels: np.ndarray) -> None:
         """Add rows: the scene's ``(rows, W, 3)`` uint8 RGB, and their labels ``(rows, W)``."""
-        first = round(self._top * self._canvas.shape[0] / self._size[0])
-        self._top += len(labels)
-        last = round(self._top * self._canvas.shape[0] / self._size[0])
+        rows = self._top, self._top + len(labels)
+        first, last = (round(row * self._canvas.shape[0] / self._size[0]) for row in rows)
+        self._top = rows[1]
         if last == first:
             return
         size = self._canvas.shape[1], last - first
@@ -223,18 +213,16 @@ class SceneWriter:
         size: tuple[int, int],
         names: Sequence[str],
     ):
-        self._rasters: dict[str, RasterWriter] = {}
         self._overlay = OverlayWriter(targets['overlays'], size) if 'overlays' in targets else None
-        if 'labels' in targets:
-            tags = {f'CLASS_{index}': name for index, name in enumerate(names)}
-            self._rasters['labels'] = RasterWriter(
-                targets['labels'], (1, *size), scene.position, tags=tags
-            )
-        if 'probabilities' in targets:
-            tags = dict(PROBABILITY=f'value / {STEPS}')
-            self._rasters['probabilities'] = RasterWriter(
-                targets['probabilities'], (len(names), *size), scene.position, names, tags
-            )
+        bands = {
+            'labels': ((), {f'CLASS_{index}': name for index, name in enumerate(names)}),
+            'probabilities': (names, dict(PROBABILITY=f'value / {STEPS}')),
+        }
+        self._rasters = {
+            kind: RasterWriter(targets[kind], (len(named) or 1, *size), scene.position, named, tags)
+            for kind, (named, tags) in bands.items()
+            if kind in targets
+        }
 
     def __enter__(self) -> 'SceneWriter':
         return self

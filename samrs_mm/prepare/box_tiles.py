@@ -26,11 +26,9 @@ _TILE_FILE = re.compile(r'(?:.*/)?\.?(?P<stem>[^/]+)\.(?:png|txt)(?:\.tmp)?')
 
 
 def label_text(labels: list[BoxLabel], polygons: np.ndarray) -> str:
-    """Return a DOTA label file.
+    """Return a DOTA label file of boxes with corners ``(N, 4, 2)`` in tile pixels.
 
-    Args:
-        labels: N boxes, for their class names; blanks become ``-``, since columns end there.
-        polygons: Their corners ``(N, 4, 2)`` in tile pixels; may reach beyond the tile.
+    Blanks in class names become ``-``, since columns end there.
     """
     lines = []
     for label, polygon in zip(labels, polygons, strict=True):
@@ -43,10 +41,7 @@ def label_text(labels: list[BoxLabel], polygons: np.ndarray) -> str:
 class ImageFolder:
     """Images without labels, as scenes to cut.
 
-    Args:
-        root: The folder; folders inside it are not looked into.
-        listed: File of stems, one a line, such as ``train.txt``: only these images are cut. None
-            takes all.
+    Folders inside are not looked into. ``listed`` is a file of the stems to take; None takes all.
 
     Raises:
         RefusedError: No such folder, no images in it, two images of one name, or a list that can't
@@ -76,12 +71,7 @@ class ImageFolder:
 
 
 class _TilesFolder(ResumableFolder):
-    """``images/``, ``labelTxt/`` and ``tiles.json``.
-
-    Args:
-        root: The folder.
-        scenes: Names of the scenes that are cut into it.
-    """
+    """``images/``, ``labelTxt/`` and ``tiles.json``, of the scenes of these names."""
 
     owner = 'this tool and dataset'
 
@@ -103,12 +93,7 @@ class BoxTileCutter(TileCutter):
     """Cuts scenes into ``images/STEM.png`` and ``labelTxt/STEM.txt``.
 
     A tile's image is written after its labels, so that a tile whose image stands is done. A scene
-    without a label file has none for its tiles either.
-
-    Args:
-        plan: The tiles of a dataset (or of an ``ImageFolder``).
-        out: Folder to write to.
-        dry: Write nothing.
+    without a label file has none for its tiles either. ``dry`` counts and writes nothing.
     """
 
     def __init__(self, plan: Plan, out: str | os.PathLike, dry: bool = False):
@@ -157,7 +142,9 @@ class BoxTileCutter(TileCutter):
             if scene.label and not self.dry:
                 labels = [parsed.boxes[i] for i in chosen]
                 offset = np.array([window.x, window.y])
-                self._write_labels(stem, label_text(labels, polygons[chosen] - offset))
+                path, data = self._path(LABELS, stem), label_text(labels, polygons[chosen] - offset)
+                if not path.exists() or path.read_bytes() != data.encode():
+                    atomic_write(path, data.encode())
             if stem in missing and image:
                 self._write_image(self._path(IMAGES, stem), image, window)
             result.tiles += 1
@@ -179,27 +166,14 @@ class BoxTileCutter(TileCutter):
     def _path(self, kind: str, stem: str) -> Path:
         return self.out / kind / (stem + ('.png' if kind == IMAGES else '.txt'))
 
-    def _write_labels(self, stem: str, text: str) -> None:
-        path, data = self._path(LABELS, stem), text.encode()
-        if not path.exists() or path.read_bytes() != data:
-            atomic_write(path, data)
-
     def finish(self, results: list[SceneTiles]) -> None:
-        """Write ``tiles.json``: the settings, counts, and the boxes that are in no tile.
-
-        Args:
-            results: What was made of each scene, in their order.
-
-        Raises:
-            OSError: It can't be written.
-        """
-        counts = dict(scenes=len(results))
-        for name in ('tiles', 'bare', 'boxes', 'places'):
-            counts[name] = sum(getattr(result, name) for result in results)
+        """Write ``tiles.json``: the settings, counts, and the boxes that are in no tile."""
+        names = ('tiles', 'bare', 'boxes', 'places')
+        counts = {name: sum(getattr(result, name) for result in results) for name in names}
         record = dict(
             partial=any(result.error for result in results),
             settings=self.settings,
-            counts=counts,
+            counts=dict(scenes=len(results)) | counts,
             untiled=[box_id for result in results for box_id in result.untiled],
         )
         self.folder.save(record)

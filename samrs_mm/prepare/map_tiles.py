@@ -1,5 +1,6 @@
 """Cut labelled scenes into tiles: images, and label maps of class indices."""
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -26,14 +27,14 @@ class MapTileCutter(TileCutter):
 
     ``SPLIT/scenes/NAME.json`` is written before a scene's first tile and holds its size and what
     files it comes from (bytes and time): where those have changed, its tiles are cut anew. A tile
-    is done when both its files stand.
+    is done when both its files stand. Images are padded with ``spec.pad``, labels with 255.
 
     Args:
         scenes: What to cut.
         code: Which classes the label pictures' colours are.
-        spec: Size and overlap; images are padded with ``spec.pad``, labels with 255.
+        spec: Size and overlap.
         out: Folder to write to.
-        source: More that decides the labels, such as the kind of label files, as plain data.
+        source: More that decides the labels, such as the kind of label files.
     """
 
     def __init__(
@@ -69,13 +70,11 @@ class MapTileCutter(TileCutter):
             ResumableFolder(self.out / split, META).start(record, (IMAGES, LABELS, SCENES))
 
     def _tile_counts(self) -> list[int]:
-        return [self._tile_count(scene) for scene in self.scenes]
-
-    def _tile_count(self, scene: LabelledScene) -> int:
-        try:
-            return len(tiling.windows(*image_size(scene.image), self.spec))
-        except SamrsError:
-            return 0  # met again, and reported, when the scene is cut
+        counts = [0] * len(self.scenes)
+        for index, scene in enumerate(self.scenes):
+            with contextlib.suppress(SamrsError):  # met again, and reported, when the scene is cut
+                counts[index] = len(tiling.windows(*image_size(scene.image), self.spec))
+        return counts
 
     def _image_of(self, scene: int) -> Path:
         return self.scenes[scene].image
@@ -110,18 +109,14 @@ class MapTileCutter(TileCutter):
         old = path.read_bytes() if path.exists() else None
         if old == record:
             return
-        stale = set(tiling.windows(*size, self.spec)) | self._windows_before(old)
+        stale = set(tiling.windows(*size, self.spec))
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            width, height = json.loads(old or b'')['size']
+            stale |= set(tiling.windows(width, height, self.spec))
         for kind in (IMAGES, LABELS):
             for window in stale:
                 self._path(scene, kind, window).unlink(missing_ok=True)
         atomic_write(path, record)
-
-    def _windows_before(self, record: bytes | None) -> set[Window]:
-        try:
-            width, height = json.loads(record or b'')['size']
-            return set(tiling.windows(width, height, self.spec))
-        except (ValueError, KeyError, TypeError):
-            return set()
 
     def _path(self, scene: LabelledScene, kind: str, window: Window) -> Path:
         return self.out / scene.split / kind / f'{tiling.tile_stem(scene.name, window)}.png'
@@ -129,14 +124,8 @@ class MapTileCutter(TileCutter):
     def finish(self, results: Iterable[SceneTiles]) -> dict[str, list[str]]:
         """Compare the files with what there should be, and write ``tiles.json`` of each split.
 
-        Args:
-            results: What was made of each scene.
-
         Returns:
             What is wrong, one line each, by split.
-
-        Raises:
-            OSError: It can't be written.
         """
         failed = {result.scene for result in results if result.error}
         return {split: self._finish_split(split, failed) for split in self.splits}

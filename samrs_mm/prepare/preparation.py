@@ -15,13 +15,7 @@ written (it is named, the rest is done); 2 refused before work began"""
 
 
 def preparation_parser(description: str, epilog: str, out: str) -> argparse.ArgumentParser:
-    """Return the parser that preparing tools share.
-
-    Args:
-        description: First lines of the help.
-        epilog: Its last lines.
-        out: Default of ``--out``.
-    """
+    """Return the parser that preparing tools share; ``out`` is the default of ``--out``."""
     parser = argparse.ArgumentParser(
         description=description,
         epilog=epilog,
@@ -33,21 +27,14 @@ def preparation_parser(description: str, epilog: str, out: str) -> argparse.Argu
     add('--workers', type=whole_number, metavar='N', default=min(4, os.cpu_count() or 1),
         help='processes (default %(default)s); each holds one scene, some 5 bytes a pixel; '
         '0 works in this one')  # fmt: skip
-    add(
-        '--partial',
-        action='store_true',
-        help='take the scenes whose files are there; else an incomplete download is refused',
-    )
+    add('--partial', action='store_true',
+        help='take the scenes whose files are there; else an incomplete download is refused'
+    )  # fmt: skip
     return parser
 
 
 def prepare(cutter: MapTileCutter, workers: int, paper: Mapping[str, int]) -> int:
-    """Cut all scenes, print counts and problems, and return the exit code.
-
-    Args:
-        cutter: What to cut.
-        workers: Processes; 0 works in this one.
-        paper: Number of tiles in the paper, by split.
+    """Cut all scenes, print counts (the paper's beside them) and problems; return the exit code.
 
     Raises:
         RefusedError: The output folder holds something else.

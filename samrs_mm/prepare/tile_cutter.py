@@ -57,10 +57,6 @@ class TileCutter(ABC):
     They give ``settings``, ``start`` and ``finish``, the number of tiles of each scene (0 where its
     size can't be read), its image, to name it in messages, and ``_cut``, which writes the tiles of
     scene ``result.scene`` that are missing and counts them in ``result``.
-
-    Args:
-        spec: Size, overlap and padding of tiles.
-        out: Folder to write to.
     """
 
     def __init__(self, spec: TileSpec, out: str | PathLike):
@@ -88,13 +84,7 @@ class TileCutter(ABC):
         return result
 
     def run(self, workers: int) -> list[SceneTiles]:
-        """Cut all scenes, with a progress bar, and report failures as they come.
-
-        Args:
-            workers: Processes, each with one scene at a time in memory; 0 cuts in this one.
-
-        Returns:
-            What was made of each scene, in their order.
+        """Cut all scenes in several processes (0: in this one); report failures as they come.
 
         Raises:
             SamrsError: The disk is full, or a process died.

@@ -23,10 +23,12 @@ def circumscribed_geometry(labels: Sequence[BoxLabel]) -> BoxGeometry:
     """
     shapes = geometry(labels)
     rhboxes = shapes.hboxes.copy()
-    rows, values = select(labels, lambda label: label.polygon)
+    rows, values = select(labels, lambda label: label.polygon, (8,))
     if rows:
-        rhboxes[rows] = _upright('QuadriBoxes', values.reshape(-1, 8))
-    rows, values = select(labels, lambda label: label.rotated if label.polygon is None else None)
+        rhboxes[rows] = _upright('QuadriBoxes', values)
+    rows, values = select(
+        labels, lambda label: label.rotated if label.polygon is None else None, (5,)
+    )
     if rows:
         rhboxes[rows] = _upright('RotatedBoxes', values)
     return replace(shapes, rhboxes=rhboxes)

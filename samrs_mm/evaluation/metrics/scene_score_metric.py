@@ -14,8 +14,7 @@ from mmengine.logging import print_log
 from mmseg.registry import METRICS
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.scene_windows import Axis
-from samrs_mm.core.tiling import TileSpec, Window, axis_of, parse_tile_stem, windows
+from samrs_mm.core.tiling import Axis, TileSpec, Window, axis_of, parse_tile_stem, windows
 from samrs_mm.evaluation.metrics.seg_score_metric import SegScoreMetric
 from samrs_mm.formats.scenes.tile_index import META, read_scene_sizes
 

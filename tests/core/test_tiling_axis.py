@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samrs_mm.core.scene_windows import Axis
+from samrs_mm.core.tiling import Axis
 
 
 @st.composite
