@@ -22,15 +22,9 @@ def interval(
 
     Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
 
-    Args:
-        draws: What ``resamples`` returned, ``(R, N)``.
-        numerators: ``(N,)`` per image, such as the sum of its objects' IoUs.
-        denominators: ``(N,)`` per image, such as its number of objects.
-        level: Fraction of the resamples inside.
-
-    Returns:
-        Lower and upper end; None where fewer than two images have anything in them, since their
-        spread is unknown. Resamples whose denominators are all 0 are left out.
+    ``draws`` ``(R, N)`` come from ``resamples``; numerators and denominators ``(N,)`` are by image,
+    such as the sum of its objects' IoUs and their number. Resamples whose denominators are all 0
+    are left out. None where fewer than two images have anything in them: their spread is unknown.
     """
     if np.count_nonzero(denominators) < 2:
         return None

@@ -17,13 +17,9 @@ def confusion_matrix(
     num_classes: int,
     ignore_index: int = UNLABELLED,
 ) -> np.ndarray:
-    """Count the pixels of each pair of true and predicted class.
+    """Count the pixels of each pair of true and predicted class, in arrays of one shape.
 
-    Args:
-        truth: Class indices of any shape; pixels of ``ignore_index`` are left out.
-        predicted: Class indices of the same shape.
-        num_classes: Number of classes K.
-        ignore_index: Value in ``truth`` that isn't scored.
+    Pixels whose truth is ``ignore_index`` are left out.
 
     Returns:
         ``(K, K)`` int64; rows are true, columns predicted classes.
@@ -41,9 +37,9 @@ def confusion_matrix(
     for name, values in (('label', truth), ('prediction', predicted)):
         if values.numel() and not 0 <= values.min() <= values.max() < num_classes:
             wrong = values[(values < 0) | (values >= num_classes)][0].item()
+            also = f' and {ignore_index}' if name == 'label' else ''
             raise ValueError(
-                f'{name} has the value {wrong}; allowed are 0..{num_classes - 1}'
-                + (f' and {ignore_index}' if name == 'label' else '')
+                f'{name} has the value {wrong}; allowed are 0..{num_classes - 1}{also}'
             )
     pairs = torch.bincount(truth * num_classes + predicted, minlength=num_classes**2)
     return pairs.reshape(num_classes, num_classes).cpu().numpy().astype(np.int64)
@@ -106,13 +102,12 @@ def scores_of(
         return np.where(present, parts / np.maximum(whole, 1), missed)
 
     f1 = fraction(2 * hits, truth + predicted)
+    total = truth[chosen].sum()
     return SegScores(
         iou=fraction(hits, truth + predicted - hits),
         accuracy=fraction(hits, truth),
         precision=fraction(hits, predicted),
         f1=np.where(hits > 0, f1, np.nan) if absent == 'authors' else f1,
-        overall_accuracy=float(hits[chosen].sum() / truth[chosen].sum())
-        if truth[chosen].any()
-        else float('nan'),
+        overall_accuracy=float(hits[chosen].sum() / total) if total else float('nan'),
         averaged=chosen,
     )

@@ -27,10 +27,8 @@ def average_precision(truth: dict, detections: list[dict]) -> dict[str, float]:
     and nothing here is proposed twice. Equal scores rank in the detections' order; without scores
     AP is a statement of recall and precision alone.
 
-    Args:
-        truth: A COCO file's content: images, categories, and annotations with unique ids, ``area``,
-            ``iscrowd`` and ``segmentation`` (RLE).
-        detections: COCO results: ``image_id, category_id, segmentation, score``.
+    ``truth`` is the content of a COCO file: images, categories, and annotations with unique ids,
+    ``area``, ``iscrowd`` and ``segmentation`` (RLE); ``detections`` are COCO results.
 
     Returns:
         ``AP`` (IoU 0.50 to 0.95), ``AP50`` and ``AP75`` in [0, 1], and ``AP`` of each of ``SIZES``;
@@ -41,9 +39,11 @@ def average_precision(truth: dict, detections: list[dict]) -> dict[str, float]:
         coco = COCO()
         coco.dataset = dict(truth, annotations=[dict(entry) for entry in truth['annotations']])
         coco.createIndex()
-        found = (
-            coco.loadRes([dict(entry) for entry in detections]) if detections else _nothing(coco)
-        )
+        found = COCO()
+        found.dataset = dict(coco.dataset, annotations=[])
+        found.createIndex()
+        if detections:  # loadRes takes no empty list
+            found = coco.loadRes([dict(entry) for entry in detections])
         evaluation = COCOeval(coco, found, 'segm')
         evaluation.params.maxDets = [1, 10, max(100, *most.values(), 0)]
         evaluation.params.areaRng = [(0, 1e10), *SIZES.values()]
@@ -60,14 +60,6 @@ def average_precision(truth: dict, detections: list[dict]) -> dict[str, float]:
         'AP75': _mean(precision[thresholds == 0.75][..., 0]),
         **{name: _mean(precision[..., i]) for i, name in enumerate(SIZES, 1)},
     }
-
-
-def _nothing(coco: COCO) -> COCO:
-    """Return results without any; ``loadRes`` does not take an empty list."""
-    found = COCO()
-    found.dataset = dict(coco.dataset, annotations=[])
-    found.createIndex()
-    return found
 
 
 def _mean(values: np.ndarray) -> float:

@@ -17,23 +17,19 @@ from samrs_mm.formats.annotated.record import KEPT, Record
 from samrs_mm.formats.coco import read_coco
 
 
+@dataclass
 class MaskIoU:
-    """Gathers the intersections and unions of N instances.
+    """Gathers the intersections and unions of N instances, in pixels.
 
     ``mIOU_I`` is the mean of the instances' IoUs: every object counts the same. ``mIOU_P`` is the
     sum of intersections over the sum of unions: every pixel counts the same.
     """
 
-    def __init__(self):
-        self.intersections: list[int] = []
-        self.unions: list[int] = []
+    intersections: list[int] = field(default_factory=list)
+    unions: list[int] = field(default_factory=list)
 
     def add(self, intersection: int, union: int) -> None:
         """Add an instance by its pixel counts.
-
-        Args:
-            intersection: Pixels in both masks, from 0 to ``union``.
-            union: Pixels in either mask, >= 1.
 
         Raises:
             ValueError: Counts that no two masks have, or two empty masks, whose IoU is undefined.
@@ -47,11 +43,7 @@ class MaskIoU:
         self.unions.append(int(union))
 
     def add_masks(self, predicted: np.ndarray | dict | None, truth: np.ndarray | dict) -> None:
-        """Add an instance by its masks.
-
-        Args:
-            predicted: ``(H, W)`` bool, or COCO RLE with text counts; None is an empty mask.
-            truth: ``(H, W)`` bool, or COCO RLE with text counts; not empty.
+        """Add an instance by its masks, ``(H, W)`` bool or COCO RLE; None is an empty one.
 
         Raises:
             ValueError: The masks differ in size, or both are empty.
@@ -73,7 +65,6 @@ class MaskIoU:
         self.unions += other.unions
 
     def __len__(self) -> int:
-        """Return the number of instances."""
         return len(self.unions)
 
     @property
@@ -97,27 +88,16 @@ class MaskIoU:
 def iou_ratios(
     intersections: np.ndarray, unions: np.ndarray
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Return mIOU_I and mIOU_P as ratios of sums over instances.
-
-    Args:
-        intersections: Pixels in both masks, ``(N,)``.
-        unions: Pixels in either, ``(N,)``, >= 1.
-
-    Returns:
-        For mIOU_I, then for mIOU_P: what is summed above the line and what below, ``(N,)`` each.
-    """
+    """Return what mIOU_I, then what mIOU_P sums above and below the line, ``(N,)`` each."""
     return (intersections / unions, np.ones(len(unions))), (intersections, unions)
 
 
 @dataclass
 class FolderScore:
-    """The score of an annotated folder.
+    """The score of an annotated folder: all scored instances, and by class name, sorted.
 
-    Args:
-        overall: All scored instances.
-        classes: The same by class name of the folder, sorted.
-        unscored: Boxes of the folder without a true mask.
-        missing: True masks without a box in the folder: not annotated yet, or other data.
+    ``unscored`` boxes have no true mask; of ``missing`` true masks the folder has no box: they are
+    not annotated yet, or of other data.
     """
 
     overall: MaskIoU = field(default_factory=MaskIoU)
@@ -132,10 +112,6 @@ def score_folder(annotated_dir: str | Path, ground_truth_json: str | Path) -> Fo
     A box and a true mask belong together if the annotation's ``box_id`` is the box's, or if the
     box came from that very file (``annotations.json:annotations[12]``). A box without a mask
     (empty, outside, degenerate, filtered) counts as IoU 0.
-
-    Args:
-        annotated_dir: An annotated folder without tiles.
-        ground_truth_json: COCO file whose ``segmentation`` entries are the truth.
 
     Raises:
         RefusedError: Not such a folder or file, a tiled folder, or nothing of one in the other.

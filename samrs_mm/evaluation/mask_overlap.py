@@ -25,13 +25,8 @@ class MaskRegion:
 
     The boundary is what an erosion by a square of side ``2 * width + 1`` takes away: the mask's
     pixels that have background, or the world outside the image, within ``width`` pixels along
-    either axis.
-
-    Args:
-        x: Left edge of the box in pixels.
-        y: Top edge of the box in pixels.
-        mask: ``(h, w)`` bool; 0 x 0 for an empty mask.
-        boundary: ``(h, w)`` bool, pixels of the mask.
+    either axis. Mask and boundary are ``(h, w)`` bool, 0 x 0 for an empty mask; x and y are the
+    box's corner in pixels.
     """
 
     x: int
@@ -41,12 +36,7 @@ class MaskRegion:
 
     @classmethod
     def of(cls, segmentation: dict, width: int) -> 'MaskRegion':
-        """Cut a mask out.
-
-        Args:
-            segmentation: COCO RLE with text counts.
-            width: Width of the boundary in pixels, >= 1.
-        """
+        """Cut a mask (COCO RLE) out; ``width`` of the boundary is in pixels, >= 1."""
         x, y, mask = masks.crop(segmentation)
         mask = np.ascontiguousarray(mask)
         if not mask.size:
@@ -77,15 +67,7 @@ class MaskRegion:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Pixel counts of a mask against the true one.
-
-    Args:
-        area: Pixels of the mask.
-        intersection: Pixels in both.
-        union: Pixels in either; >= 1.
-        boundary_intersection: Pixels in both boundaries.
-        boundary_union: Pixels in either boundary; >= 1.
-    """
+    """Pixel counts of a mask (``area``) against the true one; unions are >= 1."""
 
     area: int
     intersection: int
@@ -95,12 +77,7 @@ class Overlap:
 
 
 def measure(predicted: MaskRegion | None, truth: MaskRegion) -> Overlap:
-    """Compare a mask with the true one.
-
-    Args:
-        predicted: The mask; None is an empty one.
-        truth: The true mask, not empty.
-    """
+    """Compare a mask (None is an empty one) with the true one, which is not empty."""
     true_area, true_edge = _count(truth.mask), _count(truth.boundary)
     if predicted is None:
         return Overlap(0, 0, true_area, 0, true_edge)

@@ -27,8 +27,7 @@ class Result:
         scores: Values in percent by name, as the metric gives them.
         file: Where they stand.
         weights: Name of the checkpoint, or the iteration of a validation.
-        tta: Name of the test-time augmentation, ``'flip'`` for the default one; None for none, and
-            for a validation.
+        tta: Name of the test-time augmentation, ``'flip'`` for the default one; None for none.
         validation: It is the last validation of a training, not a test.
         options: ``--cfg-options`` of the test.
     """
@@ -60,11 +59,7 @@ def run_entry(
 ) -> dict[str, Any]:
     """Return what ``metrics.json`` has beside scores: of which model, and how it was tested.
 
-    Args:
-        config: Path of the config.
-        checkpoint: Path of the weights.
-        tta: Name of the test-time augmentation, True for the default one.
-        options: Parsed ``--cfg-options``, or None.
+    ``tta`` is the name of the test-time augmentation, True for the default one.
     """
     return dict(
         config=Path(config).stem,
@@ -75,13 +70,10 @@ def run_entry(
 
 
 def collect(folders: Iterable[Path]) -> tuple[list[Result], list[str]]:
-    """Find the results below some folders.
+    """Find the results below work dirs, or folders of them.
 
     Taken are each ``metrics.json`` that ``tools/test.py --out`` wrote, and of each training (a
     work dir) the last validation.
-
-    Args:
-        folders: Work dirs, or folders of them.
 
     Returns:
         The results in the order of folders and paths, and a line for each file that can't be used.
@@ -98,13 +90,10 @@ def collect(folders: Iterable[Path]) -> tuple[list[Result], list[str]]:
         trainings = [(path, read_training) for path in dict.fromkeys(p.parents[2] for p in logs)]
         for path, read in [*tests, *trainings]:
             try:
-                found = read(path)
+                results.append(read(path))
             except ResultError as error:
                 problems.append(str(error))
-                continue
-            if found:
-                results.append(found)
-    return results, problems
+    return list(filter(None, results)), problems
 
 
 def read_test(path: Path) -> Result:
@@ -129,10 +118,7 @@ def read_test(path: Path) -> Result:
 
 
 def read_training(work_dir: Path) -> Result | None:
-    """Read the last validation of a training; None if there was none.
-
-    Args:
-        work_dir: Folder with a dump of the config, and one with ``vis_data`` for each start.
+    """Read the last validation of a training, which may have been started several times.
 
     Raises:
         ResultError: A log is broken, or its config is not known.

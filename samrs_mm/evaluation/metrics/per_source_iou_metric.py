@@ -32,10 +32,8 @@ class PerSourceIoUMetric(IoUMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Count the pixels of a batch: one entry per image.
 
-        Args:
-            data_batch: Not used.
-            data_samples: Predicted samples as dicts with ``source``, ``pred_sem_seg``, and
-                ``gt_sem_seg`` unless ``format_only``.
+        Samples are dicts with ``source``, ``pred_sem_seg``, and ``gt_sem_seg`` unless
+        ``format_only``.
 
         Raises:
             RefusedError: A sample of a source that the dataset doesn't have.
@@ -51,11 +49,7 @@ class PerSourceIoUMetric(IoUMetric):
             ]
 
     def compute_metrics(self, results: Sequence[tuple[str, list]]) -> dict[str, float]:
-        """Return ``SOURCE/mIoU``, ``SOURCE/aAcc``, ... in percent, and their means over sources.
-
-        Args:
-            results: ``(source, areas)`` of all images and all ranks.
-        """
+        """Return ``SOURCE/mIoU``, ``SOURCE/aAcc``, ... in percent, and their means over sources."""
         metrics: dict[str, float] = {}
         names: list[str] = []
         for source in self._sources():

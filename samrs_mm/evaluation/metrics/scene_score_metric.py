@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 from mmseg.registry import METRICS
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.tiling import Axis, TileSpec, Window, axis_of, parse_tile_stem, windows
+from samrs_mm.core.tiling import TileSpec, Window, axis_of, parse_tile_stem, windows
 from samrs_mm.evaluation.metrics.seg_score_metric import SegScoreMetric
 from samrs_mm.formats.scenes.tile_index import META, read_scene_sizes
 
@@ -43,10 +43,8 @@ class SceneScoreMetric(SegScoreMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Count the pixels of the parts that a batch of tiles stands for.
 
-        Args:
-            data_batch: Not used.
-            data_samples: Predicted samples as dicts with ``img_path``, ``pred_sem_seg`` and
-                ``gt_sem_seg``, each ``(1, size, size)``.
+        Samples are dicts with ``img_path``, ``pred_sem_seg`` and ``gt_sem_seg``, each ``(1, size,
+        size)``.
         """
         if self.format_only:
             super().process(data_batch, data_samples)
@@ -64,9 +62,8 @@ class SceneScoreMetric(SegScoreMetric):
     def compute_metrics(self, results: Sequence[tuple[str, np.ndarray]]) -> dict[str, float]:
         """Return the scores in percent, as ``SegScoreMetric`` does.
 
-        Args:
-            results: Path and confusion matrix ``(K, K)`` of all tiles and all ranks. A tile that
-                is there twice counts once; that tiles are missing is logged as a warning.
+        ``results`` are path and confusion matrix ``(K, K)`` of all tiles and all ranks. A tile that
+        is there twice counts once; that tiles are missing is logged as a warning.
         """
         counts = {} if self.format_only else dict(results)
         _warn_of_missing([Path(path) for path in counts])
@@ -77,19 +74,14 @@ def own_part(size: tuple[int, int], spec: TileSpec, tile: Window) -> tuple[slice
     """Return rows and columns of a tile, in its own pixels, to which no other tile is nearer.
 
     A pixel midway between two centres goes to the tile on the right or below. The parts of all
-    tiles of a scene cover it without overlap.
-
-    Args:
-        size: Width and height of the scene in pixels.
-        spec: Tile size and overlap.
-        tile: One of its tiles.
+    tiles of a scene, whose ``size`` is (width, height), cover it without overlap.
     """
-    return _own_range(axis_of(size[1], spec), tile.y), _own_range(axis_of(size[0], spec), tile.x)
-
-
-def _own_range(axis: Axis, start: int) -> slice:
-    first, end = axis.owned[axis.starts.index(start)]
-    return slice(first - start, end - start)
+    parts = []
+    for side, start in ((size[1], tile.y), (size[0], tile.x)):
+        axis = axis_of(side, spec)
+        first, end = axis.owned[axis.starts.index(start)]
+        parts.append(slice(first - start, end - start))
+    return parts[0], parts[1]
 
 
 def _tile_of(path: Path) -> tuple[str, Window]:
@@ -111,20 +103,14 @@ def _root_of(folder: Path) -> Path:
     )
 
 
+@cache
 def _scene_size(root: Path, scene: str) -> tuple[tuple[int, int], TileSpec]:
     """Return width and height of a scene, and how it was cut."""
-    sizes, spec = _layout(root)
-    if scene not in sizes:
-        raise RefusedError(f'SceneScoreMetric: {root / META} has no scene {scene!r}; cut it anew')
-    return sizes[scene], spec
-
-
-@cache
-def _layout(root: Path) -> tuple[dict[str, tuple[int, int]], TileSpec]:
-    """Return the sizes of the scenes, and how they were cut."""
     sizes = read_scene_sizes(root)
     tile = json.loads((root / META).read_bytes())['settings']['tile']
-    return sizes, TileSpec(size=tile['size'], overlap=tile['overlap'])
+    if scene not in sizes:
+        raise RefusedError(f'SceneScoreMetric: {root / META} has no scene {scene!r}; cut it anew')
+    return sizes[scene], TileSpec(size=tile['size'], overlap=tile['overlap'])
 
 
 def _warn_of_missing(paths: Sequence[Path]) -> None:

@@ -71,11 +71,7 @@ class SegScoreMetric(IoUMetric):
         return confusion_matrix(label, pred_label, num_classes, ignore_index)
 
     def compute_metrics(self, results: Sequence[np.ndarray]) -> dict[str, float]:
-        """Return the scores in percent.
-
-        Args:
-            results: Confusion matrices ``(K, K)`` of all images and all ranks.
-        """
+        """Return the scores in percent, of confusion matrices ``(K, K)`` of images of all ranks."""
         if self.format_only:
             return super().compute_metrics(results)
         scores = scores_of(np.sum(results, axis=0), self._averaged(), self.absent)
@@ -98,14 +94,11 @@ class SegScoreMetric(IoUMetric):
         return [name not in self.exclude for name in classes]
 
     def _table(self, scores: SegScores) -> str:
-        notes = ['' if counts else ' (not averaged)' for counts in scores.averaged]
-        names = [
-            name + note for name, note in zip(self.dataset_meta['classes'], notes, strict=True)
-        ]
+        counted = zip(self.dataset_meta['classes'], scores.averaged, strict=True)
+        names = [name if counts else f'{name} (not averaged)' for name, counts in counted]
         wide = max(map(len, names))
+        columns = [getattr(scores, field) for field in SCORES.values()]
         lines = [f'{"class":{wide}}' + ''.join(f'{name:>11}' for name in SCORES)]
-        for name, *values in zip(
-            names, *(getattr(scores, field) for field in SCORES.values()), strict=True
-        ):
+        for name, *values in zip(names, *columns, strict=True):
             lines.append(f'{name:{wide}}' + ''.join(f'{100 * value:11.2f}' for value in values))
         return '\n'.join(lines)

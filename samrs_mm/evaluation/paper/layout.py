@@ -19,6 +19,7 @@ BACKBONES = {
 WHOLE, FEW_SAMPLES = (3, 4, 9), (5, 6)
 """Numbers of the tables of trained models."""
 PERCENTS = (5, 3, 1)
+PERCENT_COLUMNS = tuple(f'{percent}%' for percent in PERCENTS)
 LABELS = ('Method', 'Pretrain', 'Backbone', 'Numbers')
 
 
@@ -26,11 +27,7 @@ LABELS = ('Method', 'Pretrain', 'Backbone', 'Numbers')
 class Table:
     """One of the paper's tables, with a row of the paper's numbers and one of ours in turn.
 
-    Args:
-        number: Its number in the paper.
-        title: What it shows.
-        columns: Names of all columns; the last says where a row of ours comes from.
-        rows: Cells as text, empty where there is no number.
+    Cells are empty where there is no number; the last says where a row of ours comes from.
     """
 
     number: int
@@ -51,18 +48,14 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
 
 
 def paper_layout(results: Mapping[str, Result]) -> list[Table]:
-    """Return tables 3, 4, 5, 6 and 9.
-
-    Args:
-        results: What to show, by config.
-    """
+    """Return tables 3, 4, 5, 6 and 9 with these results, by config."""
     tables = []
     for number in sorted((*WHOLE, *FEW_SAMPLES)):
         printed = paper_tables()[number]
         if number in WHOLE:
             columns, rows = (*printed.columns,), _whole_rows(printed, results)
         else:
-            columns, rows = _percent_columns(), _few_samples_rows(printed, results)
+            columns, rows = PERCENT_COLUMNS, _few_samples_rows(printed, results)
         tables.append(Table(number, printed.title, (*LABELS, *columns, 'from'), rows))
     return tables
 
@@ -103,10 +96,6 @@ def _whole_rows(printed: PaperTable, results: Mapping[str, Result]) -> list[tupl
     return rows
 
 
-def _percent_columns() -> tuple[str, ...]:
-    return tuple(f'{percent}%' for percent in PERCENTS)
-
-
 def _few_samples_rows(printed: PaperTable, results: Mapping[str, Result]) -> list[tuple[str, ...]]:
     """A model a row, its fractions of the samples in columns; below each pair the gain of SEP."""
     (key,) = printed.columns.values()
@@ -119,7 +108,7 @@ def _few_samples_rows(printed: PaperTable, results: Mapping[str, Result]) -> lis
             found = [results.get(config) for config in configs]
             values['paper'].append([printed.rows[config][0] for config in configs])
             values['ours'].append([ours.scores.get(key) if ours else None for ours in found])
-            columns = zip(_percent_columns(), found, strict=True)
+            columns = zip(PERCENT_COLUMNS, found, strict=True)
             origin = '; '.join(f'{column}: {ours.origin}' for column, ours in columns if ours)
             rows += [
                 (*labels(stem), 'paper', *_texts(values['paper'][-1]), ''),

@@ -17,12 +17,10 @@ BLOCK = re.compile(r'(<!-- paper table (\d) -->\n).*?(\n<!-- end -->)', re.DOTAL
 
 
 def with_tables(readme: str, models: Sequence[Model]) -> str:
-    """Write the tables of a README anew.
+    """Write the tables of a README's text anew, between their ``BLOCK`` marks.
 
-    Args:
-        readme: Its text; a table stands between ``<!-- paper table N -->`` and ``<!-- end -->``.
-        models: Entries of the folder's metafile. One with ``Training Tiles`` has its row in the
-            table of few samples, any other one in the other table.
+    A model with ``Training Tiles`` has its row in the table of few samples, any other one in the
+    other table.
 
     Raises:
         RefusedError: The number of a table that isn't one of trained models.
@@ -96,10 +94,6 @@ def _tiles(model: Model) -> str:
     return model['Metadata']['Training Tiles']
 
 
-def _start(model: Model) -> str:
-    return model['Metadata'].get('Initial Weights', '-')
-
-
 def _parameters(model: Model) -> str:
     count = model['Metadata'].get('Parameters')
     return '-' if count is None else f'{count:,}'
@@ -110,10 +104,10 @@ _MODEL: _Columns = {
     'config': _link,
     'decoder': lambda model: model['Metadata']['Architecture'][0],
     'backbone': lambda model: ' + '.join(model['Metadata']['Architecture'][1:]),
-    'starts from': _start,
+    'starts from': lambda model: model['Metadata'].get('Initial Weights', '-'),
 }
 _WHOLE: _Columns = {**_MODEL, 'SEP weights': _sep_link}
-_FEW: _Columns = {'config': _link, 'tiles': _tiles, 'starts from': _start}
+_FEW: _Columns = {'config': _link, 'tiles': _tiles, 'starts from': _MODEL['starts from']}
 _SEP: _Columns = {**_MODEL, 'parameters': _parameters}
 _TABLES: dict[int, tuple[_Columns, Mapping[str, str]]] = {
     # number: (what the metafile says, printed columns and what they are called)
