@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -46,6 +46,16 @@ def unordered_map(work: Callable, items: Sequence, workers: int) -> Generator:
     with _pool(work, workers) as pool:
         for future in as_completed([pool.submit(_call, item) for item in items]):
             yield future.result()
+
+
+@contextlib.contextmanager
+def threaded(work: Callable, items: Sequence, threads: int) -> Iterator[Iterator]:
+    """Have ``work(item)`` of each item, in order; none is started after the end of the block."""
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            yield pool.map(work, items)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager

@@ -13,27 +13,14 @@ from samrs_mm.core.tiling import scene_of_tile
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.labelled_image import LabelledImage
 
-IMAGE_FOLDERS = (
-    'images',
-    'trainval/images',
-    'trainval_images',
-    'JPEGImages-trainval',
-)
+IMAGE_FOLDERS = ('images', 'trainval/images', 'trainval_images', 'JPEGImages-trainval')
 """Where released SAMRS images were seen below the data root; the first that exists is taken."""
 
-LABEL_FOLDERS = tuple(
-    f'{base}{name}'
-    for base in ('', 'trainval/')
-    for name in (
-        'semlabels/gray',
-        'semantic',
-        'hbox_segs_init/gray',
-        'rhbox_segs_init/gray',
-        'hbox_segs_trainvaltest_init/gray',
-        'gray',
-        'labels',
-    )
-)
+_LABEL_FOLDERS = (
+    'semlabels/gray', 'semantic', 'hbox_segs_init/gray', 'rhbox_segs_init/gray',
+    'hbox_segs_trainvaltest_init/gray', 'gray', 'labels',
+)  # fmt: skip
+LABEL_FOLDERS = (*_LABEL_FOLDERS, *(f'trainval/{name}' for name in _LABEL_FOLDERS))
 """Where released SAMRS labels were seen, likewise."""
 
 LABEL_SUFFIXES = ('.png', '.tif', '.tiff')
@@ -99,11 +86,7 @@ def read_meta(root: Path) -> dict | None:
 
 
 def read_annotated(root: Path, meta: dict) -> list[LabelledImage]:
-    """Return the images of a folder that ``sam_annotate.py`` wrote.
-
-    Args:
-        root: The folder.
-        meta: Its ``meta.json``.
+    """Return the images of a folder that ``sam_annotate.py`` wrote, with this ``meta.json``.
 
     Raises:
         RefusedError: ``images.csv`` is missing or isn't one.
@@ -143,13 +126,9 @@ def read_released(
 ) -> list[LabelledImage]:
     """Return the images that have a label, in the layout of the SAMRS release.
 
-    Args:
-        root: Folder of one subset.
-        prefixes: ``img_path`` and ``seg_map_path`` relative to it; empty ones are looked for in
-            ``IMAGE_FOLDERS`` and ``LABEL_FOLDERS``.
-        img_suffix: As in ``pair_files``.
-        seg_map_suffix: Likewise.
-        all_labelled: Refuse images without a label.
+    ``prefixes`` are ``img_path`` and ``seg_map_path`` relative to the folder of the subset; empty
+    ones are looked for in ``IMAGE_FOLDERS`` and ``LABEL_FOLDERS``. Suffixes are as in
+    ``pair_files``. ``all_labelled`` refuses images without a label.
 
     Raises:
         RefusedError: A folder is missing, no image has a label, or one that should hasn't.
@@ -203,11 +182,8 @@ def pair_files(
             )
         found[stem] = name
     wanted = (seg_map_suffix,) if seg_map_suffix else LABEL_SUFFIXES
-    label_of: dict[str, str] = {}
-    for stem, name in sorted(
-        _stems(labels, wanted), key=lambda pair: pair[1][-4:].lower() != '.png'
-    ):
-        label_of.setdefault(stem, name)
+    ranked = sorted(_stems(labels, wanted), key=lambda pair: pair[1][-4:].lower() != '.png')
+    label_of = dict(reversed(ranked))  # of several labels of a stem the first
     entries = [
         LabelledImage(stem, str(images / name), str(labels / label_of[stem]), scene_of(stem))
         for stem, name in sorted(found.items())
@@ -246,11 +222,7 @@ def _stems(
 def read_entries(
     root: str | os.PathLike, prefixes: Mapping[str, str] | None = None
 ) -> list[LabelledImage]:
-    """Return the images of a segmentation dataset of either layout, as they stand in it.
-
-    Args:
-        root: An annotated folder, or one subset of the SAMRS release.
-        prefixes: As in ``read_released``.
+    """Return the images of an annotated folder or of one subset of the SAMRS release.
 
     Raises:
         RefusedError: It is neither.

@@ -3,9 +3,9 @@
 import contextlib
 import csv
 import fcntl
+import io
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TextIO
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from samrs_mm.core.atomic import whole_lines
 from samrs_mm.core.classes import UNLABELLED
+from samrs_mm.core.parallel import threaded
 from samrs_mm.datasets.transforms.pixels import read_label
 
 CACHE = 'labelled.csv'
@@ -25,17 +26,11 @@ def count_labelled(
     workers: int = 4,
     progress: Callable[[Iterable], Iterator] = iter,
 ) -> dict[str, int]:
-    """Return the number of pixels that aren't 255 in each label file.
+    """Return the number of pixels that aren't 255 in each label file, by stem as they are given.
 
-    Counts are written down as they come, so a killed scan goes on where it stopped; a count holds
-    as long as its file keeps its size in bytes. Processes that need the same counts wait for the
-    first of them. Where the cache can't be written, nothing is remembered.
-
-    Args:
-        labels: Label file by stem.
-        cache: The file of counts.
-        workers: Threads; decoding runs outside the interpreter's lock.
-        progress: Wraps the iterator over files, to show progress.
+    Counts are written to ``cache`` as they come, so a killed scan goes on where it stopped; a count
+    holds as long as its file keeps its size in bytes. Processes that need the same counts wait for
+    the first of them. Where the cache can't be written, nothing is remembered.
 
     Raises:
         LabelReadError: A label can't be read.
@@ -49,14 +44,11 @@ def count_labelled(
             if stem in known and known[stem][0] == sizes[stem]
         }
         todo = [stem for stem in labels if stem not in counts]
-        with ThreadPoolExecutor(workers) as pool:
-            try:
-                results = progress(pool.map(_count, [labels[stem] for stem in todo]))
-                for stem, count in zip(todo, results, strict=True):
-                    counts[stem] = count
-                    _note(file, stem, sizes[stem], count)
-            finally:
-                pool.shutdown(cancel_futures=True)
+        rows = csv.writer(file, lineterminator='\n')
+        with threaded(_count, [labels[stem] for stem in todo], workers) as results:
+            for stem, count in zip(todo, progress(results), strict=True):
+                counts[stem] = count
+                rows.writerow((stem, sizes[stem], count))
     return counts
 
 
@@ -64,29 +56,21 @@ def _count(path: str) -> int:
     return int(np.count_nonzero(read_label(path) != UNLABELLED))
 
 
-@contextlib.contextmanager
-def _opened(cache: Path) -> Iterator[TextIO | None]:
+def _opened(cache: Path) -> TextIO:
     try:
         file = open(cache, 'a+', newline='', encoding='utf-8')
     except OSError:
-        yield None
-        return
-    with file:
-        with contextlib.suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield file
+        return io.StringIO()
+    with contextlib.suppress(OSError):  # some network file systems have no locks
+        fcntl.flock(file, fcntl.LOCK_EX)
+    return file
 
 
-def _read(file: TextIO | None) -> dict[str, tuple[int, int]]:
+def _read(file: TextIO) -> dict[str, tuple[int, int]]:
     """Return ``{stem: (bytes, count)}``."""
     known = {}
-    for row in csv.reader(whole_lines(file) if file else ()):
+    for row in csv.reader(whole_lines(file)):
         with contextlib.suppress(ValueError):
             stem, size, count = row
             known[stem] = int(size), int(count)
     return known
-
-
-def _note(file: TextIO | None, stem: str, size: int, count: int) -> None:
-    if file is not None:
-        csv.writer(file, lineterminator='\n').writerow((stem, size, count))

@@ -14,10 +14,9 @@ RECORD = 'splits.json'
 
 
 class SplitFolder(ResumableFolder):
-    """``train.txt``, ``val.txt``, and ``splits.json``, which states how they were made.
+    """``train.txt``, ``val.txt`` and ``splits.json``, which states how they were made.
 
-    Args:
-        root: A folder, in which there may be any other files.
+    Any other files may lie beside them.
     """
 
     if_foreign = if_other = 'use --overwrite to replace its lists, or another --out'
@@ -40,15 +39,7 @@ class SplitFolder(ResumableFolder):
         }
 
     def write(self, settings: dict, sides: Mapping[str, str]) -> dict[str, int]:
-        """Write the lists, sorted; return the number of images in each.
-
-        Args:
-            settings: How they were made.
-            sides: Side of each image by stem.
-
-        Raises:
-            OSError: They can't be written.
-        """
+        """Write the lists, sorted; return the number of images in each."""
         lists = {side: sorted(stem for stem in sides if sides[stem] == side) for side in self.lists}
         counts = {side: len(stems) for side, stems in lists.items()}
         self.root.mkdir(parents=True, exist_ok=True)
@@ -60,13 +51,7 @@ class SplitFolder(ResumableFolder):
 
 
 def rank(name: str, seed: int, salt: str = '') -> float:
-    """Return a number in [0, 1) that follows from a name and a seed alone.
-
-    Args:
-        name: Stem or scene.
-        seed: Chooses the order.
-        salt: Makes orders for several purposes independent.
-    """
+    """Return a number in [0, 1) that follows from a name, a seed and a purpose (salt) alone."""
     digest = hashlib.sha256(f'{salt}{seed}:{name}'.encode()).digest()
     return int.from_bytes(digest[:7], 'big') / 2**56
 
@@ -74,12 +59,8 @@ def rank(name: str, seed: int, salt: str = '') -> float:
 def split_by_scene(entries: Sequence[LabelledImage], val: float, seed: int) -> dict[str, str]:
     """Return the side of each image by stem; a scene is on one side as a whole.
 
-    A scene's side follows from its name and the seed alone.
-
-    Args:
-        entries: The images.
-        val: Fraction of scenes for validation, in (0, 1).
-        seed: Chooses the scenes.
+    A scene's side follows from its name and the seed alone. ``val`` is the fraction of scenes for
+    validation, in (0, 1).
 
     Raises:
         RefusedError: All scenes fall on one side.
@@ -101,14 +82,8 @@ def split_by_image(
 ) -> dict[str, str]:
     """Return the side of each image by stem, with exactly ``round((1 - val) * n)`` for training.
 
-    Images whose side is known keep it; the others are assigned in the order of their rank. Counts
-    are missed only where the known sides leave no choice.
-
-    Args:
-        entries: The images.
-        val: Fraction of images for validation, in (0, 1).
-        seed: Chooses the images.
-        known: Sides from an earlier split.
+    Images whose side is known from an earlier split keep it; the others are assigned in the order
+    of their rank. Counts are missed only where the known sides leave no choice.
     """
     stems = [entry.stem for entry in entries]
     wanted = len(stems) - round((1 - val) * len(stems))
@@ -120,8 +95,4 @@ def split_by_image(
 
 def shared_scenes(entries: Sequence[LabelledImage], sides: Mapping[str, str]) -> int:
     """Return the number of scenes that have images on both sides."""
-    by_side = {
-        side: {entry.scene for entry in entries if sides[entry.stem] == side}
-        for side in (TRAIN, VAL)
-    }
-    return len(by_side[TRAIN] & by_side[VAL])
+    return len({(e.scene, sides[e.stem]) for e in entries}) - len({e.scene for e in entries})

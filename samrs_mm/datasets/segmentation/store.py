@@ -10,7 +10,6 @@ space. Blocks of 256 px save 5 % of the space and cost 40 % of the time.
 import csv
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from samrs_mm.core.atomic import atomic_write, whole_lines
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.images import file_sha256
+from samrs_mm.core.parallel import threaded
 from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.datasets.segmentation.image_index import missing_files
 from samrs_mm.datasets.transforms.pixels import FilePixels, StorePixels
@@ -37,15 +37,7 @@ _FORMAT = dict(
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A line of ``pack.csv``.
-
-    Args:
-        stem: Name of the tile, ``tiles/STEM.tif``.
-        scene: As in ``LabelledImage``.
-        split: As in ``LabelledImage``.
-        labelled: Number of label pixels that aren't 255.
-        stamp: Sizes and times of the image and label files it was made from.
-    """
+    """A line of ``pack.csv``: of ``LabelledImage``, and of its files the sizes and times."""
 
     stem: str
     scene: str
@@ -59,9 +51,6 @@ class Store(ResumableFolder):
 
     While it is packed, ``pack.json`` has no ``index_sha256``, so a store whose packing was
     interrupted is not read.
-
-    Args:
-        root: Its folder.
     """
 
     if_foreign = if_other = 'choose another folder'
@@ -111,16 +100,14 @@ class Store(ResumableFolder):
     def entries(self) -> list[LabelledImage]:
         """Return the packed images, by stem."""
         return [
-            LabelledImage(line.stem, image='', label='', scene=line.scene, split=line.split,
-                  labelled=line.labelled)
+            LabelledImage(line.stem, '', '', line.scene, line.split, line.labelled)
             for _, line in sorted(self.packed().items())
-        ]  # fmt: skip
+        ]
 
     def open(self, meta: dict[str, Any] | None) -> None:
         """Make the folder, or take up a store of the same classes; until ``close`` none reads it.
 
-        Args:
-            meta: ``meta.json`` of what is packed, or None.
+        ``meta`` is the ``meta.json`` of what is packed, or None.
 
         Raises:
             RefusedError: Not writable, holds other files, or a store of other classes.
@@ -131,11 +118,7 @@ class Store(ResumableFolder):
         self.save(record)
 
     def close(self, index: Path) -> None:
-        """Note that all is packed.
-
-        Args:
-            index: ``images.csv`` of what was packed, which may be missing.
-        """
+        """Note that all is packed of a folder with this ``images.csv``, which may be missing."""
         self.save(self.read() | {_INDEX_HASH: index_sha256(index)})
 
 
@@ -147,11 +130,8 @@ def index_sha256(path: Path) -> str | None:
 class Packer:
     """Writes and checks the tiles of a store, several at a time.
 
-    Args:
-        store: Where they go.
-        entries: The images.
-        num_classes: Number of classes to check labels against; None checks nothing.
-        workers: Threads; decoding and compressing run outside the interpreter's lock.
+    Labels are checked against ``num_classes``, unless that is None. ``workers`` are threads:
+    decoding and compressing run outside the interpreter's lock.
     """
 
     def __init__(
@@ -175,19 +155,19 @@ class Packer:
     def pack(
         self, entries: list[LabelledImage], progress: Callable[[Iterable], Iterator]
     ) -> list[str]:
-        """Pack images, noting each as it is done.
-
-        Returns:
-            What could not be read, one line each.
+        """Pack images, noting each as it is done; return a line for each that can't be read.
 
         Raises:
             OSError: The store can't be written.
         """
         failures = []
-        with open(self.store.root / MANIFEST, 'a+', newline='', encoding='utf-8') as manifest:
+        with (
+            open(self.store.root / MANIFEST, 'a+', newline='', encoding='utf-8') as manifest,
+            threaded(self._pack, entries, self.workers) as results,
+        ):
             whole_lines(manifest)
             rows = csv.writer(manifest, lineterminator='\n')
-            for result in self._each(self._pack, entries, progress):
+            for result in progress(results):
                 if isinstance(result, Packed):
                     rows.writerow(asdict(result).values())
                     manifest.flush()
@@ -197,45 +177,38 @@ class Packer:
 
     def verify(self, progress: Callable[[Iterable], Iterator]) -> list[str]:
         """Compare every tile with its files, pixel by pixel; return what differs."""
-        return list(filter(None, self._each(self._verify, self.entries, progress)))
-
-    def _each(
-        self, work: Callable, entries: list[LabelledImage], progress: Callable[[Iterable], Iterator]
-    ) -> Iterator:
-        with ThreadPoolExecutor(self.workers) as pool:
-            try:
-                yield from progress(pool.map(work, entries))
-            finally:
-                pool.shutdown(cancel_futures=True)
+        with threaded(self._verify, self.entries, self.workers) as results:
+            return list(filter(None, progress(results)))
 
     def _pack(self, entry: LabelledImage) -> Packed | str:
-        try:
-            stamp, bands = _stamp(entry), self._read(entry)
-        except SamrsError as error:
-            self.store.tile(entry.stem).unlink(missing_ok=True)  # if there, it's of older files
-            return str(error)
         tile = self.store.tile(entry.stem)
+        try:
+            stamp, bands = _stamp(entry), self._bands(entry)
+        except SamrsError as error:
+            tile.unlink(missing_ok=True)  # if there, it's of older files
+            return str(error)
         tile.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(tile, encode(bands))
         labelled = int(np.count_nonzero(bands[3] != UNLABELLED))
         return Packed(entry.stem, entry.scene, entry.split, labelled, stamp)
 
-    def _read(self, entry: LabelledImage) -> np.ndarray:
+    def _bands(self, entry: LabelledImage) -> np.ndarray:
         with FilePixels(entry.image, entry.label, self.num_classes) as pixels:
-            image, label = pixels.read(0, pixels.height, 0, pixels.width)
-        return np.stack([image[..., 2], image[..., 1], image[..., 0], label])
+            return _bands(pixels)
 
     def _verify(self, entry: LabelledImage) -> str | None:
+        path = self.store.tile(entry.stem)
         try:
-            with StorePixels(self.store.tile(entry.stem)) as tile:
-                image, label = tile.read(0, tile.height, 0, tile.width)
-            expected = self._read(entry)
+            with StorePixels(path) as tile:
+                same = np.array_equal(_bands(tile), self._bands(entry))
         except SamrsError as error:
             return str(error)
-        found = np.stack([image[..., 2], image[..., 1], image[..., 0], label])
-        if found.shape != expected.shape or (found != expected).any():
-            return f'{self.store.tile(entry.stem)}: not the pixels of {entry.image} and its label'
-        return None
+        return None if same else f'{path}: not the pixels of {entry.image} and its label'
+
+
+def _bands(pixels: FilePixels | StorePixels) -> np.ndarray:
+    image, label = pixels.read(0, pixels.height, 0, pixels.width)
+    return np.stack([image[..., 2], image[..., 1], image[..., 0], label])
 
 
 def _stamp(entry: LabelledImage) -> str:

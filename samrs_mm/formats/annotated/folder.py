@@ -9,6 +9,7 @@ from typing import Any
 
 from samrs_mm.core.atomic import temporary
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.resumable import ResumableFolder, signature_of
 from samrs_mm.formats.annotated.record import Record, RecordError
 
@@ -25,11 +26,7 @@ REFILTERING = 'refiltering'
 
 
 class AnnotatedFolder(ResumableFolder):
-    """Paths of an annotated dataset.
-
-    Args:
-        root: The output folder.
-    """
+    """Paths of an annotated dataset."""
 
     kinds = (SEMANTIC, INSTANCES, FAILED)
     """Sub-folders that are made at once."""
@@ -59,16 +56,7 @@ class AnnotatedFolder(ResumableFolder):
         return self._stems(FAILED)
 
     def _stems(self, kind: str) -> set[str]:
-        suffix = _SUFFIX[kind]
-        try:
-            names = os.listdir(self.root / kind)
-        except FileNotFoundError:
-            return set()
-        return {
-            name.removesuffix(suffix)
-            for name in names
-            if name.endswith(suffix) and not name.startswith('.')
-        }
+        return set(files_by_stem(self.root / kind, (_SUFFIX[kind],)))
 
     def open(self, settings: dict[str, Any]) -> None:
         """Make the folder, or check that it was started with the same settings.
@@ -90,11 +78,7 @@ class AnnotatedFolder(ResumableFolder):
         return super().check(record)
 
     def refuse_half_filtered(self, meta: dict[str, Any]) -> None:
-        """Refuse to work on a folder in which ``--refilter`` was interrupted.
-
-        Raises:
-            RefusedError: It was.
-        """
+        """Raise RefusedError for a folder in which ``--refilter`` was interrupted."""
         if REFILTERING in meta:
             raise RefusedError(
                 f'out {self.root}: a --refilter was interrupted there; finish it with the same '
@@ -102,11 +86,7 @@ class AnnotatedFolder(ResumableFolder):
             )
 
     def foreign(self, stems: Iterable[str] = ()) -> list[str]:
-        """Return the files, relative to the root, that none of our tools would write there.
-
-        Args:
-            stems: Names of images.
-        """
+        """Return the files, relative to the root, that no tool would write for these images."""
         others = self.files() - self._ours(stems)
         return sorted(n for n in others if not any(fnmatch(n, ours) for ours in OTHER_TOOLS))
 
@@ -117,12 +97,9 @@ class AnnotatedFolder(ResumableFolder):
         return ours | {str(temporary(Path(name))) for name in ours}
 
     def restart(self, stems: set[str]) -> int:
-        """Delete what earlier annotation runs made; return the number of files.
+        """Delete what earlier runs made of these images; return the number of files.
 
         What other tools made, such as lists and the report, stays.
-
-        Args:
-            stems: Names of all images of the dataset.
 
         Raises:
             RefusedError: The folder holds files that are not named in our own records.

@@ -65,15 +65,7 @@ class LedgerRow:
 
     @classmethod
     def of(cls, box: BoxEntry, reason: str, scene: str, tile: str, image: str) -> Self:
-        """Return the row of a box of a record.
-
-        Args:
-            box: The box.
-            reason: Of a box that has none itself: why its image failed, or empty.
-            scene: Scene name.
-            tile: Name of the output image.
-            image: Image path relative to the data root.
-        """
+        """Return the row of a box; ``reason`` says why its image failed, for boxes without one."""
         return cls(
             box.box_id, box.status, box.reason or reason, box.category, scene, tile, image,
             box.score, box.stability, box.area, box.visible_area,
