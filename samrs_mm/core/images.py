@@ -100,10 +100,7 @@ class SceneImage:
             pixels are the same, but for JPEG in TIFF with reduced colour, whose colours differ by
             about 1 on average: Pillow interpolates them, rasterio repeats them.
 
-    Attributes:
-        width: Width in pixels.
-        height: Height in pixels.
-        notes: What was changed to get 8-bit RGB, in words; empty if nothing.
+    ``width`` and ``height`` are in pixels; ``notes`` say what was changed to get 8-bit RGB.
 
     Raises:
         ImageReadError: Missing, empty, truncated or unreadable file.
@@ -216,9 +213,8 @@ def _for_rasterio(image: Image.Image) -> bool:
     if image.mode not in _EIGHT_BIT_MODES:
         return True
     if isinstance(image, TiffImageFile):
-        bits = image.tag_v2.get(_BITS_PER_SAMPLE, (8,))
         turned = image.tag_v2.get(_ORIENTATION, _UPRIGHT) != _UPRIGHT
-        return turned or max(bits if isinstance(bits, tuple) else (bits,)) > 8
+        return turned or max(np.atleast_1d(image.tag_v2.get(_BITS_PER_SAMPLE, 8))) > 8
     return isinstance(image, PngImageFile) and any('16' in str(tile[3]) for tile in image.tile)
 
 
@@ -226,9 +222,8 @@ def _same_in_rasterio(image: Image.Image) -> bool:
     """Whether a file of 8 bits is a TIFF that rasterio reads as Pillow does."""
     if not isinstance(image, TiffImageFile) or image.mode not in ('L', 'LA', 'RGB', 'RGBA', 'RGBX'):
         return False
-    bits = image.tag_v2.get(_BITS_PER_SAMPLE, (1,))
-    plain = set(bits if isinstance(bits, tuple) else (bits,)) == {8}
-    return plain and image.tag_v2.get(_PHOTOMETRIC, 0) >= _BLACK_IS_ZERO
+    bits = np.atleast_1d(image.tag_v2.get(_BITS_PER_SAMPLE, 1))
+    return (bits == 8).all() and image.tag_v2.get(_PHOTOMETRIC, 0) >= _BLACK_IS_ZERO
 
 
 def _streamable(file: rasterio.DatasetReader, dtype: np.dtype) -> bool:

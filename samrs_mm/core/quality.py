@@ -66,16 +66,7 @@ def _covered(segmentation: dict, polygon: np.ndarray) -> tuple[float, int]:
 class MaskFilters:
     """Limits that a mask must keep; None sets no limit. Limits themselves are allowed.
 
-    Args:
-        min_score: Least predicted IoU.
-        min_stability: Least stability score.
-        min_fill: Least fraction of the prompt box that the mask covers (see ``measure``).
-        max_fill: Largest such fraction.
-        min_coverage: Least fraction of the R-Box that the mask covers.
-        max_leakage: Largest fraction of the mask outside the R-Box.
-        max_components: Most 8-connected parts.
-        min_area: Least number of mask pixels.
-        drop_at_border: Whether masks that touch the image's border go.
+    The score is the predicted IoU, the area is in pixels; for the other measures see ``measure``.
     """
 
     min_score: float | None = None

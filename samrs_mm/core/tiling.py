@@ -5,7 +5,7 @@ back to the border, and a box belongs to every tile that covers at least ``iof``
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 
@@ -94,20 +94,22 @@ class TileSpec:
             allowed = ', '.join(cls.__dataclass_fields__)
             raise RefusedError(f'tile: unknown key {unknown[0]!r}; allowed: {allowed}')
         spec = cls(**config)
-        if not _whole(spec.size, 1):
-            raise RefusedError(f'tile: size {spec.size!r} must be a whole number of at least 1')
-        if not _whole(spec.overlap, 0, spec.size - 1):
-            raise RefusedError(
-                f'tile: overlap {spec.overlap!r} must be in 0..{spec.size - 1} (less than size)'
-            )
-        if not isinstance(spec.iof, int | float) or not 0 < spec.iof <= 1:
-            raise RefusedError(f'tile: iof {spec.iof!r} must be in (0, 1]')
-        pad = tuple(spec.pad) if isinstance(spec.pad, list | tuple) else ()
-        if len(pad) != 3 or not all(_whole(value, 0, 255) for value in pad):
-            raise RefusedError(f'tile: pad {spec.pad!r} must be three values in 0..255 (RGB)')
-        if not isinstance(spec.drop_empty, bool):
-            raise RefusedError(f'tile: drop_empty {spec.drop_empty!r} must be True or False')
-        return replace(spec, pad=pad)
+        for key, fits, allowed in spec._checks():
+            if not fits:
+                raise RefusedError(f'tile: {key} {getattr(spec, key)!r} must be {allowed}')
+        red, green, blue = spec.pad
+        return replace(spec, pad=(red, green, blue))
+
+    def _checks(self) -> Iterator[tuple[str, bool, str]]:
+        """Yield for each key whether its value is allowed, and what is; later ones need earlier."""
+        yield 'size', _whole(self.size, 1), 'a whole number of at least 1'
+        last = self.size - 1
+        yield 'overlap', _whole(self.overlap, 0, last), f'in 0..{last} (less than size)'
+        yield 'iof', isinstance(self.iof, int | float) and 0 < self.iof <= 1, 'in (0, 1]'
+        rgb = isinstance(self.pad, list | tuple) and len(self.pad) == 3
+        fits = rgb and all(_whole(value, 0, 255) for value in self.pad)
+        yield 'pad', fits, 'three values in 0..255 (RGB)'
+        yield 'drop_empty', isinstance(self.drop_empty, bool), 'True or False'
 
     def as_dict(self) -> dict:
         """Return the settings as plain data, for signatures."""
@@ -139,8 +141,7 @@ def parse_tile_stem(stem: str) -> tuple[str, Window]:
     Raises:
         ValueError: It's no such name.
     """
-    match = _STEM.fullmatch(stem)
-    if not match:
+    if not (match := _STEM.fullmatch(stem)):
         raise ValueError(f'{stem!r} is not a tile name SCENE__SIZE__X___Y')
     size, x, y = map(int, match.groups()[1:])
     return match[1], Window(x, y, size, size)

@@ -4,6 +4,7 @@ Source of boundary IoU: Cheng et al. 2021, Boundary IoU (CVPR), arXiv:2103.16562
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -47,26 +48,20 @@ class MaskRegion:
 
     def shared(self, other: 'MaskRegion') -> tuple[int, int]:
         """Return how many pixels the masks share, and how many the boundaries share."""
-        x0, y0 = max(self.x, other.x), max(self.y, other.y)
-        x1, y1 = np.minimum(self._end, other._end)
-        if x1 <= x0 or y1 <= y0:
-            return 0, 0
+        both = (self, other)
+        x0, y0 = max(each.x for each in both), max(each.y for each in both)
+        x1 = max(min(each.x + each.mask.shape[1] for each in both), x0)
+        y1 = max(min(each.y + each.mask.shape[0] for each in both), y0)
         mine, theirs = (
-            (slice(y0 - each.y, y1 - each.y), slice(x0 - each.x, x1 - each.x))
-            for each in (self, other)
+            (slice(y0 - each.y, y1 - each.y), slice(x0 - each.x, x1 - each.x)) for each in both
         )
         return (
             _count(self.mask[mine] & other.mask[theirs]),
             _count(self.boundary[mine] & other.boundary[theirs]),
         )
 
-    @property
-    def _end(self) -> tuple[int, int]:
-        return self.x + self.mask.shape[1], self.y + self.mask.shape[0]
 
-
-@dataclass(frozen=True)
-class Overlap:
+class Overlap(NamedTuple):
     """Pixel counts of a mask (``area``) against the true one; unions are >= 1."""
 
     area: int

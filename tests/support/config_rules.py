@@ -10,13 +10,14 @@ from pathlib import Path
 
 import torch
 import yaml
+from folders import load_tool
 from mmengine.config import Config
 from mmseg.registry import DATASETS, METRICS, MODELS
 from mmseg.utils import register_all_modules
 
 from samrs_mm.datasets.segmentation.subsets import subset_name
-from samrs_mm.evaluation.paper.readme import sep_config
 
+sep_config = load_tool('analysis_tools/readme_tables').sep_config
 SHAPES = {}  # of models that were built
 SHORT, PRIMITIVE = 8, 30  # lines of a leaf that inherits another leaf, and of any other
 

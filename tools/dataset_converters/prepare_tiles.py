@@ -4,14 +4,11 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 
 from mmengine.config import Config
-from tqdm import tqdm
 
 from samrs_mm.annotate.plan import Plan
-from samrs_mm.cli import OptionsAction, load_config, run_command
+from samrs_mm.cli import OptionsAction, load_config, progress, run_command
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.tiling import TileSpec, count_tiles
 from samrs_mm.datasets.boxes.base import BoxDataset
@@ -91,11 +88,6 @@ def image_count(text: str) -> tuple[tuple[int, int], int]:
         raise argparse.ArgumentTypeError(f'{text!r} is not WIDTHxHEIGHT:IMAGES')
     width, height, images = map(int, match.groups())
     return (width, height), images
-
-
-def progress(what: str, **kwargs: object) -> Callable[[Iterable], Iterator]:
-    """Return a progress bar for ``what``; quick passes show nothing."""
-    return partial(tqdm, desc=what, delay=2, mininterval=0.5, leave=False, **kwargs)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -88,11 +88,7 @@ class SettingResult(Entry):
         if mask is not None:
             region = MaskRegion.of(mask.segmentation, width)
             status = KEPT if region.mask.size else EMPTY
-        found = measure(region, truth)
-        counts = (
-            found.area, found.intersection, found.union,
-            found.boundary_intersection, found.boundary_union,
-        )  # fmt: skip
+        counts = measure(region, truth)
         if status != KEPT:
             return cls(status, None, *counts, None)
         return cls(status, mask.score, *counts, mask.segmentation)

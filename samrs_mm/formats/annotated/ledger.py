@@ -35,15 +35,10 @@ class LedgerRow:
         scene: Scene name.
         tile: Name of the output image; empty where there is none.
         image: Image path relative to the data root.
-        score: Predicted IoU, or empty.
-        stability: Stability score, or empty.
+        score: Predicted IoU, or empty; as all measures (see ``quality.measure``) without a mask.
+        stability: Stability score.
         area: Mask area in pixels.
         visible_area: Area after overlap in pixels.
-        fill: Fraction of the prompt box that the mask covers, or empty (see ``quality.measure``).
-        coverage: Fraction of the R-Box that the mask covers, or empty.
-        leakage: Fraction of the mask outside the R-Box, or empty.
-        components: 8-connected parts of the mask, or empty.
-        at_border: Whether the mask touches the image's border, or empty.
     """
 
     box_id: str
@@ -79,9 +74,7 @@ COLUMNS = tuple(field.name for field in fields(LedgerRow))
 def csv_line(values: Iterable) -> bytes:
     """Return values as a line of CSV; None becomes empty."""
     text = io.StringIO()
-    csv.writer(text, lineterminator='\n').writerow(
-        '' if value is None else value for value in values
-    )
+    csv.writer(text, lineterminator='\n').writerow(values)
     return text.getvalue().encode()
 
 

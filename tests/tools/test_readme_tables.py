@@ -2,8 +2,9 @@ import pytest
 from folders import ROOT, load_tool
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.evaluation.paper.readme import read_models, sep_config, with_tables
 
+TOOL = load_tool('analysis_tools/readme_tables')
+read_models, sep_config, with_tables = TOOL.read_models, TOOL.sep_config, TOOL.with_tables
 METADATA = dict(Architecture=['UNet', 'ViT-B', 'RVSA'], Parameters=1234567)
 BLOCK = '<!-- paper table {} -->\nold\n<!-- end -->\n'
 
@@ -88,12 +89,11 @@ def test_the_readmes_are_up_to_date(folder):
 
 
 def test_the_tool_writes_what_is_out_of_date(tmp_path, capsys):
-    main = load_tool('analysis_tools/readme_tables').main
     (tmp_path / 'README.md').write_text(BLOCK.format(9))
     (tmp_path / 'metafile.yml').write_text('Models: []')
     for state in ('written', 'up to date'):
-        assert main([str(tmp_path)]) == 0
+        assert TOOL.main([str(tmp_path)]) == 0
         assert capsys.readouterr().out == f'{tmp_path}/README.md: {state}\n'
     assert '| config | decoder |' in (tmp_path / 'README.md').read_text()
-    assert main([str(tmp_path / 'gone')]) == 1
+    assert TOOL.main([str(tmp_path / 'gone')]) == 1
     assert 'No such file' in capsys.readouterr().err
