@@ -1,5 +1,6 @@
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -87,8 +88,14 @@ def test_a_store_is_up_to_date_only_when_all_is_packed(folder, monkeypatch):
     Image.fromarray(pixels(9)[1]).save(folder / 'semantic' / f'{STEMS[0]}.png')
     index = folder / 'images.csv'
     index.write_text(index.read_text().replace(',3,', ',2,', 1))
+
+    def interrupted(bands):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.5)  # the main thread meets it while it waits for this one
+        return b''
+
     with monkeypatch.context() as patch:
-        patch.setattr(store, 'encode', lambda bands: os.kill(os.getpid(), signal.SIGINT))
+        patch.setattr(store, 'encode', interrupted)
         assert pack(folder) == 1
     with pytest.raises(RefusedError, match=r'packing was interrupted; run pack_dataset.py again'):
         SAMRSDataset(**options)
