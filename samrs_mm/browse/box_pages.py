@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from mmengine.config import Config
 
 from samrs_mm.annotate.plan import Plan
-from samrs_mm.annotate.samples import enclosing_boxes
+from samrs_mm.annotate.samples import BoxPrompter, Sample
 from samrs_mm.browse.pages import ImageObject, Page, class_swatches, window_around
 from samrs_mm.browse.prompt_panels import (
     draw_prompts,
@@ -17,9 +18,8 @@ from samrs_mm.browse.prompt_panels import (
     prompt_swatches,
     prompts_of_record,
 )
-from samrs_mm.core import boxes as box_ops
 from samrs_mm.core import masks, tiling
-from samrs_mm.core.boxes import geometry
+from samrs_mm.core.boxes import OK, geometry
 from samrs_mm.core.classes import abbreviations
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage, image_size
@@ -30,17 +30,17 @@ from samrs_mm.drawing.colours import STATUS_COLOURS, Colour, class_colour
 from samrs_mm.drawing.layout import Swatch
 from samrs_mm.drawing.overlays import draw_boxes
 from samrs_mm.drawing.panels import MaskPart, Panel, open_panel
-from samrs_mm.formats.annotated.record import EMPTY, FILTERED, KEPT, BoxEntry
+from samrs_mm.formats.annotated.record import EMPTY, FILTERED, KEPT, BoxEntry, Record
 from samrs_mm.registry import BOX_DATASETS, build
 
-Progress = Callable[[Iterable], Iterator]
-PROMPTED = (box_ops.OK, KEPT, EMPTY, FILTERED)
+PROMPTED = (OK, KEPT, EMPTY, FILTERED)
 
 
 class BoxSource(ABC):
     """Images with boxes, and the pages that show them; it is its own only source.
 
-    Subclasses have a ``draw_KIND(page, plain, boxes, classes)`` for each of ``kinds``.
+    Subclasses have a ``draw_KIND(page, plain, boxes, classes)`` for each of ``kinds``, which adds
+    panels with boxes drawn over ``plain``.
 
     Args:
         name: Name of the dataset.
@@ -63,8 +63,8 @@ class BoxSource(ABC):
         """Return the boxes of an image as a record has them; the image itself is not read."""
 
     @abstractmethod
-    def crop(self, name: str, bounds: Sequence[float] | None, side: int) -> Panel:
-        """Return an image, or what of it lies around ``bounds``, with nothing drawn on it."""
+    def crop(self, name: str, polygon: np.ndarray | None, side: int) -> Panel:
+        """Return an image, or what of it lies around a polygon, with nothing drawn on it."""
 
     @abstractmethod
     def mask(self, name: str, box: BoxEntry) -> MaskPart | None:
@@ -80,29 +80,22 @@ class BoxSource(ABC):
 
     def objects(self, name: str) -> list[ImageObject]:
         """Return the boxes that were kept, or can be prompted."""
-        found = []
-        for box in self.boxes(name, PromptSetting('hbox')):
-            if box.status in (box_ops.OK, KEPT):
-                x, y, width, height = box.bbox or (0, 0, 0, 0)
-                bounds = (x, y, x + width, y + height) if box.bbox else box.prompt_box
-                found.append(ImageObject(name, box.label, bounds, partial(self.mask, name, box)))
-        return found
+        return [
+            ImageObject(name, box.label, box.corners, partial(self.mask, name, box))
+            for box in self.boxes(name, PromptSetting('hbox'))
+            if box.status in (OK, KEPT)
+        ]
 
     def overview(self, name: str, side: int) -> Panel:
         """Return an image with its masks, or its boxes where it has none."""
-        panel, boxes = self.crop(name, None, side), self.boxes(name, PromptSetting('hbox'))
-        panel.fine = panel.crowded([box.corners for box in boxes])
-        for box in boxes:
-            part = self.mask(name, box)
-            if part is None:
-                panel.polygon(box.corners, self.colour(box.label))
-            else:
-                panel.mask(part, self.colour(box.label))
+        panel, objects = self.crop(name, None, side), self.objects(name)
+        panel.fine = panel.crowded([item.polygon for item in objects])
+        for item in objects:
+            item.draw(panel, self.colour(item.label))
         return panel
 
-    def _wanted(
-        self, name: str, setting: PromptSetting, classes: Collection[str]
-    ) -> list[BoxEntry]:
+    def wanted(self, name: str, setting: PromptSetting, classes: Collection[str]) -> list[BoxEntry]:
+        """Return the boxes of an image that are of some classes; of all if there are none."""
         boxes = self.boxes(name, setting)
         return [box for box in boxes if not classes or box.category in classes]
 
@@ -114,7 +107,7 @@ class BoxSource(ABC):
             what: Those of ``kinds`` to draw.
             classes: Only these; empty takes all.
         """
-        boxes = self._wanted(name, self.settings[0], classes)
+        boxes = self.wanted(name, self.settings[0], classes)
         if classes and not boxes:
             return None
         plain, page = self.crop(name, None, self.side), Page(name, self.note(boxes))
@@ -125,7 +118,7 @@ class BoxSource(ABC):
         return page
 
     def draw_boxes(self, page: Page, plain: Panel, boxes: list[BoxEntry], _: object) -> None:
-        """Add a panel with the boxes by status or class."""
+        """Draw the boxes by status or class."""
         panel, statuses = plain.copy('boxes'), {box.status for box in boxes}
         draw_boxes(panel, boxes, abbreviations(self.classes))
         by_class = [box.label for box in boxes if box.status not in STATUS_COLOURS]
@@ -137,18 +130,15 @@ class BoxSource(ABC):
         page.add(panel, [*class_swatches(by_class, self.classes), *by_status])
 
     def draw_prompts(
-        self, page: Page, plain: Panel, boxes: list[BoxEntry], classes: Collection[str]
+        self, page: Page, plain: Panel, _: list[BoxEntry], classes: Collection[str]
     ) -> None:
-        """Add a panel with the prompts of each setting."""
+        """Draw the prompts of each setting."""
+        size = [round(side / plain.scale) for side in plain.picture.shape[1::-1]]
         for setting in self.settings:
             panel = plain.copy(f'prompts: {prompt_name(setting)}')
-            prompted = [
-                box for box in self._wanted(page.name, setting, classes) if box.status in PROMPTED
-            ]
-            size = (round(side / plain.scale) for side in plain.picture.shape[1::-1])
-            prompts = prompts_of_record(setting, prompted, *size)
-            if prompts is not None:
-                draw_prompts(panel, prompts)
+            boxes = self.wanted(page.name, setting, classes)
+            boxes = [box for box in boxes if box.status in PROMPTED]
+            draw_prompts(panel, prompts_of_record(setting, boxes, *size))
             page.add(panel, prompt_swatches(setting))
 
 
@@ -172,7 +162,7 @@ class BoxBrowser(BoxSource):
         prompts: Sequence[str] = (),
         split: str | None = None,
         side: int = 800,
-        progress: Progress = iter,
+        progress: Callable[[Iterable], Iterator] = iter,
     ):
         settings = [PromptSetting.parse(name) for name in prompts or [config.prompt]]
         for setting in settings:
@@ -224,24 +214,20 @@ class BoxBrowser(BoxSource):
         if tile.window:
             rows = tiling.assign(shapes.polygons, [tile.window], self.plan.spec.iof)[0]
             labels, shapes = [labels[row] for row in rows], shapes[rows]
-        shapes = shapes.shifted(-window.x, -window.y)
-        enclosing = enclosing_boxes(setting, shapes)
-        size = window.width, window.height
-        statuses, reasons = box_ops.box_statuses(enclosing, shapes.polygons, *size)
-        seen, table = box_ops.clip(enclosing, *size), self.dataset.table
-        return [
-            BoxEntry.new(
-                i + 1, label.box_id, table.index(label.category),
-                table.classes[table.index(label.category)], setting.name, shapes.polygons[i],
-                None, seen[i], statuses[i], reasons[i],
-            )
-            for i, label in enumerate(labels)
-        ]  # fmt: skip
+        record = Record.of_image(
+            path='', scene=tile.stem, split=None, offset=[window.x, window.y], width=window.width,
+            height=window.height, sha256=None, notes=[],
+        )  # fmt: skip
+        shapes, size = shapes.shifted(-window.x, -window.y), (window.width, window.height)
+        BoxPrompter(setting, self.dataset.table).prompt(
+            Sample(tile, record, None), labels, shapes, size
+        )
+        return record.boxes
 
-    def crop(self, name: str, bounds: Sequence[float] | None, side: int) -> Panel:
-        """Return an image, or what of it lies around ``bounds``."""
+    def crop(self, name: str, polygon: np.ndarray | None, side: int) -> Panel:
+        """Return an image, or what of it lies around a polygon."""
         tile = self._inside(name)
-        part = window_around(bounds, tile.width, tile.height)
+        part = window_around(polygon, tile.width, tile.height)
         window = Window(tile.x + part.x, tile.y + part.y, part.width, part.height)
         panel = open_panel(SceneImage(self._path(name), stream=True), side, window)
         panel.origin = part.x, part.y  # points are those of the tile, not of the scene
@@ -263,15 +249,15 @@ class BoxBrowser(BoxSource):
 
     def note(self, boxes: list[BoxEntry]) -> str:
         """Return the number of boxes, and of those that can't be prompted."""
-        counts = Counter(box.status for box in boxes)
-        lost = [f', {counts[status]} {status}' for status in sorted(counts) if status != box_ops.OK]
+        counts = Counter(box.status for box in boxes if box.status != OK)
+        lost = [f', {count} {status}' for status, count in sorted(counts.items())]
         return f'{len(boxes)} boxes{"".join(lost)}' if boxes else 'no boxes'
 
     def draw_truth(self, page: Page, plain: Panel, boxes: list[BoxEntry], _: object) -> None:
-        """Add a panel with the true masks."""
-        parts = [(box, self.mask(page.name, box)) for box in boxes]
-        found = [(box, part) for box, part in parts if part is not None]
-        panel = plain.copy(f'true masks: {len(found)} of {len(boxes)} boxes have one')
-        for box, part in found:
-            panel.mask(part, class_colour(box.label))
+        """Draw the true masks."""
+        found = [(box.label, self.mask(page.name, box)) for box in boxes]
+        known = [(label, part) for label, part in found if part is not None]
+        panel = plain.copy(f'true masks: {len(known)} of {len(boxes)} boxes have one')
+        for label, part in known:
+            panel.mask(part, class_colour(label))
         page.add(panel)

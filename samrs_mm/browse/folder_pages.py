@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -81,26 +81,17 @@ class FolderBrowser(BoxSource):
         """Return the boxes of an image."""
         return self.record(name).boxes
 
-    def crop(self, name: str, bounds: Sequence[float] | None, side: int) -> Panel:
-        """Return an image, or what of it lies around ``bounds``."""
+    def crop(self, name: str, polygon: np.ndarray | None, side: int) -> Panel:
+        """Return an image, or what of it lies around a polygon."""
         path = self.out.path(folder.IMAGES, name)
         if not self.tiled:
             path = self.data_root / self.record(name).image.path
         image = SceneImage(path, stream=True)
-        return open_panel(image, side, window_around(bounds, image.width, image.height))
+        return open_panel(image, side, window_around(polygon, image.width, image.height))
 
     def mask(self, name: str, box: BoxEntry) -> MaskPart | None:
         """Return the mask of a box, or None."""
         return masks.crop(box.segmentation) if box.segmentation else None
-
-    def overview(self, name: str, side: int) -> Panel:
-        """Return an image with its label map."""
-        panel = self.crop(name, None, side)
-        panel.labels(read_label(self.out.path(folder.SEMANTIC, name)), self._colours())
-        return panel
-
-    def _colours(self) -> list[tuple[int, int, int]]:
-        return [class_colour(label) for label in range(len(self.classes))]
 
     def note(self, boxes: list[BoxEntry]) -> str:
         """Return the number of boxes by status."""
@@ -113,7 +104,7 @@ class FolderBrowser(BoxSource):
     def draw_masks(
         self, page: Page, plain: Panel, boxes: list[BoxEntry], classes: Collection[str]
     ) -> None:
-        """Add a panel with the masks by instance, and one with the label map."""
+        """Draw the masks by instance, and the label map."""
         panel = plain.copy('masks by instance, before overlap')
         for number, box in enumerate(boxes):
             if box.segmentation:
@@ -127,6 +118,6 @@ class FolderBrowser(BoxSource):
         present = np.unique(labels[labels < len(self.classes)]).tolist()
         shown = [label for label in present if not classes or self.classes[label] in classes]
         labels[~np.isin(labels, shown)] = UNLABELLED
-        panel.labels(labels, self._colours())
+        panel.labels(labels, [class_colour(label) for label in range(len(self.classes))])
         page.add(panel, class_swatches(shown, self.classes))
         page.cover = len(page.panels) - 1

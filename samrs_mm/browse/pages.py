@@ -9,7 +9,7 @@ import numpy as np
 from samrs_mm.core.classes import abbreviations
 from samrs_mm.core.tiling import Window
 from samrs_mm.drawing.colours import Colour, class_colour
-from samrs_mm.drawing.layout import MARGIN, Swatch, captioned, grid, key
+from samrs_mm.drawing.layout import Swatch, captioned, grid, key
 from samrs_mm.drawing.lettering import line
 from samrs_mm.drawing.panels import MaskPart, Panel
 
@@ -24,26 +24,35 @@ class ImageObject:
     Args:
         image: Name of the image.
         label: Class index.
-        bounds: x0, y0, x1, y1 in pixels of the image.
+        polygon: Its box, corners ``(4, 2)`` in pixels of the image.
         mask: Returns its mask, or None if it has none.
     """
 
     image: str
     label: int
-    bounds: Sequence[float]
+    polygon: np.ndarray
     mask: Callable[[], MaskPart | None]
+
+    def draw(self, panel: Panel, colour: Colour) -> None:
+        """Draw its mask, or its box if it has none."""
+        part = self.mask()
+        if part is None:
+            panel.polygon(self.polygon, colour)
+        else:
+            panel.mask(part, colour)
 
 
 @dataclass
 class Page:
-    """What is shown of one image.
+    """Panels under a title, with a key of their colours.
 
     Args:
-        name: Name of the image; the page's file is called after it.
+        name: The title.
         note: What else is to know, in a line.
-        panels: Pictures of one size.
+        panels: The pictures.
         swatches: What the colours mean.
         cover: Which panel stands for the page in an index.
+        columns: Panels in a row; None puts up to three in one row, and more in two.
     """
 
     name: str
@@ -51,6 +60,7 @@ class Page:
     panels: list[Panel] = field(default_factory=list)
     swatches: list[Swatch] = field(default_factory=list)
     cover: int = 0
+    columns: int | None = None
 
     def add(self, panel: Panel, swatches: Iterable[Swatch] = ()) -> None:
         """Add a panel, and the swatches that are not yet there."""
@@ -59,15 +69,14 @@ class Page:
 
     def draw(self) -> np.ndarray:
         """Return the page as ``(H, W, 3)`` uint8 RGB: title, note, panels, key."""
-        columns = len(self.panels) if len(self.panels) < 4 else -(-len(self.panels) // 2)
+        count = len(self.panels)
+        columns = self.columns or (count if count < 4 else -(-count // 2))
         body = grid([captioned(panel.picture, panel.caption) for panel in self.panels], columns)
-        width = body.shape[1] - 2 * MARGIN
+        width = body.shape[1]
         head = [line(self.name, width, _TITLE)]
         if self.note:
             head.append(line(self.note, width, _NOTE))
-        narrow = [*head, key(self.swatches, width)]
-        *head, foot = [_widened(part) for part in narrow]
-        return cv2.vconcat([*head, body, foot])
+        return cv2.vconcat([*head, body, key(self.swatches, width)])
 
     def thumbnail(self, name: str) -> np.ndarray:
         """Return the cover under a name, for an index."""
@@ -77,20 +86,10 @@ class Page:
         return captioned(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), name, 13)
 
 
-def _widened(part: np.ndarray) -> np.ndarray:
-    return np.pad(part, ((0, 0), (MARGIN, MARGIN), (0, 0)), constant_values=255)
-
-
 def class_swatches(
     labels: Iterable[int], classes: Sequence[str], colour: Callable[[int], Colour] = class_colour
 ) -> list[Swatch]:
-    """Return an entry per class, with its abbreviation where it has one.
-
-    Args:
-        labels: Class indices.
-        classes: Names of all classes.
-        colour: Returns the colour of a class.
-    """
+    """Return an entry for each of some class indices, with its abbreviation where it has one."""
     names = full_names(classes)
     return [Swatch(names[label], colour(label)) for label in sorted(set(labels))]
 
@@ -101,22 +100,20 @@ def full_names(classes: Sequence[str]) -> list[str]:
     return [name if short == name else f'{short}  {name}' for name, short in pairs]
 
 
-def window_around(bounds: Sequence[float] | None, width: int, height: int) -> Window:
-    """Return the square window that shows an object with some of what is around it.
+def window_around(polygon: np.ndarray | None, width: int, height: int) -> Window:
+    """Return the square window, of at least 40 px, that shows an object and what is around it.
 
     Args:
-        bounds: x0, y0, x1, y1 of the object in pixels; None takes the whole image.
+        polygon: ``(N, 2)`` in pixels; None takes the whole image.
         width: Image width in pixels.
         height: Image height in pixels.
-
-    Returns:
-        A window inside the image, of at least 40 px where the image has them.
     """
-    if bounds is None:
+    if polygon is None:
         return Window(0, 0, width, height)
-    x0, y0, x1, y1 = np.clip(bounds, 0, [width, height, width, height]).tolist()
-    side = int(np.ceil(max((x1 - x0) * _ROOM, (y1 - y0) * _ROOM, _LEAST)))
-    size = min(side, width), min(side, height)
-    x = int(np.clip((x0 + x1 - size[0]) / 2, 0, width - size[0]))
-    y = int(np.clip((y0 + y1 - size[1]) / 2, 0, height - size[1]))
-    return Window(x, y, *size)
+    image = np.array([width, height])
+    points = np.clip(polygon, 0, image)
+    side = int(np.ceil(max(np.ptp(points, axis=0).max() * _ROOM, _LEAST)))
+    size = np.minimum(side, image)
+    middle = (points.min(0) + points.max(0)) / 2
+    x, y = np.clip(middle - size / 2, 0, image - size).astype(int).tolist()
+    return Window(x, y, *size.tolist())

@@ -43,8 +43,10 @@ def prompt_swatches(setting: PromptSetting) -> list[Swatch]:
     return swatches
 
 
-def draw_prompts(panel: Panel, prompts: PromptBatch) -> None:
+def draw_prompts(panel: Panel, prompts: PromptBatch | None) -> None:
     """Draw the prompts of an image: mask prompts hatched, boxes over them, points on top."""
+    if prompts is None:
+        return
     setting = prompts.setting
     for region in () if prompts.regions is None else prompts.regions:
         panel.hatch(region, STYLES[setting.mask][1])

@@ -1,7 +1,7 @@
 """Pages of a training config's samples: as the network sees them, or before augmentation."""
 
 import bisect
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import DATA_SAMPLERS, DATASETS, init_default_scope
 
 from samrs_mm.browse.pages import ImageObject, Page, class_swatches, window_around
+from samrs_mm.core.boxes import corners
 from samrs_mm.core.classes import palette_for
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.segmentation.seeded import seeded
@@ -88,14 +89,15 @@ class LabelledSource:
                 x, y, width, height, area = boxes[number].tolist()
                 if area >= _SMALLEST_OBJECT:
                     part = regions[y : y + height, x : x + width] == number
+                    (polygon,) = corners(np.array([(x, y, x + width, y + height)], float))
                     mask = partial(tuple, (x, y, part))
-                    found.append(ImageObject(name, label, (x, y, x + width, y + height), mask))
+                    found.append(ImageObject(name, label, polygon, mask))
         return found
 
-    def crop(self, name: str, bounds: Sequence[float] | None, side: int) -> Panel:
-        """Return an image, or what of it lies in ``bounds``."""
+    def crop(self, name: str, polygon: np.ndarray | None, side: int) -> Panel:
+        """Return an image, or what of it lies around a polygon."""
         image, _ = self.load(self._index[name])
-        window = window_around(bounds, image.shape[1], image.shape[0])
+        window = window_around(polygon, image.shape[1], image.shape[0])
         rows = slice(window.y, window.y + window.height)
         panel = pixel_panel(image[rows, window.x : window.x + window.width], side)
         panel.origin = window.x, window.y

@@ -63,4 +63,5 @@ def test_classes_have_their_abbreviations_and_colours():
     ],
 )
 def test_windows_lie_around_objects_and_inside_the_image(bounds, window):
-    assert window_around(bounds, 300, 200) == Window(*window)
+    polygon = None if bounds is None else np.reshape(bounds, (2, 2))
+    assert window_around(polygon, 300, 200) == Window(*window)

@@ -114,7 +114,9 @@ def test_regions_of_a_label_map_are_objects(roots):
         x, y, mask = instance.mask()
         rows, columns = np.nonzero(mask)
         assert (labels[rows + y, columns + x] == instance.label).all()
-        assert instance.bounds == (x, y, x + columns.max() + 1, y + rows.max() + 1)
+        np.testing.assert_array_equal(instance.polygon.min(0), [x, y])
+        end = x + columns.max() + 1, y + rows.max() + 1
+        np.testing.assert_array_equal(instance.polygon.max(0), end)
         assert rows.min() == columns.min() == 0
 
 

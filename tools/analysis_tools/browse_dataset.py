@@ -161,20 +161,22 @@ class Browsing:
         for source in browser.sources:
             bar = progress(f'looking for objects of {source.name}')
             if source.classes:
-                sheet = class_sheet(source, number, seed, classes, self._report, bar)
-                self.out.write(f'classes_{source.name}', sheet)
+                page = class_sheet(source, number, seed, classes, self._report, bar)
+                self._write_sheet(f'classes_{source.name}', page)
             count = len(stems) or 3 * number
-            sheet = image_sheet(source, count, seed, self._report, stems)
-            if sheet is not None:
-                self.out.write(f'images_{source.name}', sheet)
+            page = image_sheet(source, count, seed, self._report, stems)
+            self._write_sheet(f'images_{source.name}', page)
         if isinstance(browser, BoxBrowser):
             reason = no_mmrotate(PromptSetting('rhbox'))
             if reason:
                 print(f'prompts.jpg is left out: {reason}')
                 return
-            sheet = prompt_sheet(browser, number, seed, classes, self._report)
-            if sheet is not None:
-                self.out.write('prompts', sheet)
+            page = prompt_sheet(browser, number, seed, classes, self._report)
+            self._write_sheet('prompts', page)
+
+    def _write_sheet(self, name: str, page: Page) -> None:
+        if page.panels:
+            self.out.write(name, page.draw())
 
 
 def open_source(args: argparse.Namespace) -> Browser:
