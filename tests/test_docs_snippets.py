@@ -69,7 +69,7 @@ def test_what_they_find_is_right(snippets, folder):
     labels = np.asarray(Image.open(folder / 'data/demo/masks/semantic/harbour_000.png'))
     np.testing.assert_array_equal(instances == 0, labels == 255)
     found = find(snippets, 'unlabelled')
-    assert sum(found['shares'].values()) + found['unlabelled'] == pytest.approx(1)
+    assert sum(found['fractions'].values()) + found['unlabelled'] == pytest.approx(1)
     found = find(snippets, 'missing =')
     assert sum(found['statuses'].values()) == len(found['rows'])
     assert len(found['missing']) == len(found['rows']) - found['statuses']['kept']
@@ -78,9 +78,13 @@ def test_what_they_find_is_right(snippets, folder):
     assert find(snippets, 'load_released')['label'] == kept[-1]['category_id'] - 1
 
 
-@pytest.mark.parametrize('name', ['annotation.md', 'annotated_dataset.md'])
+PAGES = ['README.md', 'CONTRIBUTING.md', *(f'docs/{path.name}' for path in PAGE.parent.glob('*.md'))]
+PAGES += [str(path.relative_to(ROOT)) for path in ROOT.glob('configs/*/README.md')]
+
+
+@pytest.mark.parametrize('name', PAGES)
 def test_links_lead_somewhere(name):
-    page = ROOT / 'docs' / name
+    page = ROOT / name
     links = re.findall(r'\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)', page.read_text())
     assert links
     for file, anchor in links:
