@@ -78,8 +78,8 @@ def test_what_they_find_is_right(snippets, folder):
     assert find(snippets, 'load_released')['label'] == kept[-1]['category_id'] - 1
 
 
-PAGES = ['README.md', 'CONTRIBUTING.md', *(f'docs/{path.name}' for path in PAGE.parent.glob('*.md'))]
-PAGES += [str(path.relative_to(ROOT)) for path in ROOT.glob('configs/*/README.md')]
+FOUND = [*ROOT.glob('docs/*.md'), *ROOT.glob('configs/*/README.md')]
+PAGES = ['README.md', 'CONTRIBUTING.md', *sorted(str(path.relative_to(ROOT)) for path in FOUND)]
 
 
 @pytest.mark.parametrize('name', PAGES)
