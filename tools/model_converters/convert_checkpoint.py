@@ -119,13 +119,8 @@ def convert_file(args: argparse.Namespace, model: dict | None) -> tuple[Route, C
 
 
 def check(conversion: Conversion, source: Path) -> None:
-    """Refuse what is missing or left over without a known reason.
-
-    Raises:
-        RefusedError: There is such a key.
-    """
-    failures = conversion.failures
-    if failures:
+    """Refuse what is missing or left over without a known reason."""
+    if failures := conversion.failures:
         first = failures[0]
         raise RefusedError(
             f'{source}: nothing written, as {len(failures)} keys are missing or left over that '
@@ -135,20 +130,8 @@ def check(conversion: Conversion, source: Path) -> None:
 
 
 def write(out: Path, conversion: Conversion, route: Route, source: Path) -> None:
-    """Write the weights and where they come from.
-
-    Args:
-        out: The file to write.
-        conversion: Has the weights.
-        route: How they were converted.
-        source: The file that they were read from.
-    """
-    meta = dict(
-        converted_from=source.name,
-        layout=route.layout,
-        network=route.network,
-        decoder=route.decoder,
-    )
+    """Write the weights and where they come from."""
+    meta = dict(converted_from=source.name, **route._asdict())
     state = {name: _whole(value.detach()) for name, value in conversion.state.items()}
     buffer = io.BytesIO()
     torch.save(dict(meta=meta, state_dict=state), buffer)

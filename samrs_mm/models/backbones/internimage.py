@@ -43,9 +43,9 @@ class InternImage(FrozenParts, BaseModule):
         RefusedError: An architecture that isn't known or can't be, or an mmcv without ``mmcv.ops``.
     """
 
-    arch_settings = {
-        't': dict(channels=64, depths=(4, 4, 18, 4), groups=(4, 8, 16, 32), mlp_ratio=4),
-    }
+    arch_settings = dict(
+        t=dict(channels=64, depths=(4, 4, 18, 4), groups=(4, 8, 16, 32), mlp_ratio=4)
+    )
 
     def __init__(
         self,
@@ -79,13 +79,10 @@ class InternImage(FrozenParts, BaseModule):
         self.freeze()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Compute the levels.
+        """Return maps ``(B, out_channels[i], ceil(H / s), ceil(W / s))`` for s = 4, 8, 16, 32.
 
         Args:
-            images: ``(B, in_channels, H, W)`` float, normalised.
-
-        Returns:
-            Four maps ``(B, out_channels[i], ceil(H/s), ceil(W/s))`` with strides s of 4, 8, 16, 32.
+            images: ``(B, in_channels, H, W)`` of any size; normalised.
         """
         maps = self.patch_embed(images)  # (B, H/4, W/4, C): channels last within
         levels = []

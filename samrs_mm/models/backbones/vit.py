@@ -5,7 +5,7 @@ Sources: Dosovitskiy et al. 2021, arXiv:2010.11929; Bao et al. 2022, arXiv:2106.
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -69,9 +69,7 @@ class ViT(FrozenParts, FeaturePyramid, BaseModule):
         RefusedError: Unknown ``arch`` or ``variant``.
     """
 
-    arch_settings: ClassVar[dict[str, dict[str, Any]]] = {
-        'b': dict(embed_dims=768, depth=12, num_heads=12, mlp_ratio=4)
-    }
+    arch_settings = dict(b=dict(embed_dims=768, depth=12, num_heads=12, mlp_ratio=4))
 
     def __init__(
         self,
@@ -94,23 +92,21 @@ class ViT(FrozenParts, FeaturePyramid, BaseModule):
         self.grid = (_patches(height), _patches(width))
         self.is_beit = variant == 'beit'
 
-        dims, depth = settings['embed_dims'], settings['depth']
+        dims, heads = settings['embed_dims'], settings['num_heads']
         self.out_channels = (dims,) * 4
         self.patch_embed = PatchEmbed(in_channels, dims, _PATCH_SIZE)
         count = self.grid[0] * self.grid[1]
         self.pos_embed = None if self.is_beit else nn.Parameter(torch.zeros(1, count, dims))
         self.cls_token = nn.Parameter(torch.zeros(1, 1, dims)) if self.is_beit else None
-        rates = torch.linspace(0, drop_path_rate, depth, device='cpu').tolist()
+        rates = torch.linspace(0, drop_path_rate, settings['depth'], device='cpu').tolist()
         self.blocks = nn.ModuleList(
             Block(
                 dims,
-                settings['num_heads'],
+                heads,
                 settings['mlp_ratio'],
-                drop_path=rate,
+                rate,
                 layer_scale=self.is_beit,
-                attention=RelativeAttention(dims, settings['num_heads'], self.grid)
-                if self.is_beit
-                else None,
+                attention=RelativeAttention(dims, heads, self.grid) if self.is_beit else None,
             )
             for rate in rates
         )
@@ -133,13 +129,10 @@ class ViT(FrozenParts, FeaturePyramid, BaseModule):
         super().init_weights()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Encode.
+        """Return maps ``(B, embed_dims, ceil(H / s), ceil(W / s))`` for s = 4, 8, 16, 32.
 
         Args:
-            images: ``(B, in_channels, H, W)``.
-
-        Returns:
-            Four maps ``(B, embed_dims, ceil(H / s), ceil(W / s))`` for s of 4, 8, 16, 32.
+            images: ``(B, in_channels, H, W)`` of any size; normalised.
         """
         tokens, grid = self.patch_embed(pad_to_multiple(images, _SIZE_DIVISOR))  # (B, h * w, C)
         if self.is_beit:  # (B, 1 + h * w, C)
@@ -164,12 +157,7 @@ class ViT(FrozenParts, FeaturePyramid, BaseModule):
         return [*there, *self.blocks[: self.frozen_stages]]
 
     def resizes_on_load(self, name: str, shape: tuple[int, ...]) -> bool:
-        """Tell whether a checkpoint's weight of another shape is interpolated to this one's.
-
-        Args:
-            name: Of a weight of this module itself.
-            shape: Of the checkpoint's weight.
-        """
+        """Return whether a checkpoint's weight of another shape is interpolated to this one's."""
         if name != 'pos_embed' or self.pos_embed is None or len(shape) != 3:
             return False
         count, own = shape[1], tuple(self.pos_embed.shape)

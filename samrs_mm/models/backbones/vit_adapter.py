@@ -65,8 +65,8 @@ class ViTAdapter(FrozenParts, BaseModule):
         RefusedError: An architecture that isn't known or can't be, or an mmcv without ``mmcv.ops``.
     """
 
-    arch_settings = {
-        'b': dict(
+    arch_settings = dict(
+        b=dict(
             embed_dims=768,
             depth=12,
             num_heads=12,
@@ -75,8 +75,8 @@ class ViTAdapter(FrozenParts, BaseModule):
             deform_heads=12,
             deform_ratio=0.5,
             ffn_ratio=0.25,
-        ),
-    }
+        )
+    )
     patch_size = 16
 
     def __init__(
@@ -114,10 +114,10 @@ class ViTAdapter(FrozenParts, BaseModule):
         self.interactions = nn.ModuleList(
             InteractionBlock(
                 dims,
-                settings['ffn_ratio'],
-                drop_path_rate,
-                num_extra=num_extra,
-                with_cp=with_cp,
+                num_extra,
+                with_cp,
+                ffn_ratio=settings['ffn_ratio'],
+                drop_path=drop_path_rate,
                 num_heads=settings['deform_heads'],
                 value_ratio=settings['deform_ratio'],
             )
@@ -141,13 +141,10 @@ class ViTAdapter(FrozenParts, BaseModule):
         super().init_weights()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Compute the feature pyramid.
+        """Return maps ``(B, embed_dims, ceil(H / s), ceil(W / s))`` for s = 4, 8, 16, 32.
 
         Args:
             images: ``(B, in_channels, H, W)`` of any size; normalised.
-
-        Returns:
-            Four maps ``(B, embed_dims, ceil(H / s), ceil(W / s))`` for s = 4, 8, 16, 32.
         """
         height, width = images.shape[-2:]
         images = pad_to_multiple(images, 32)
@@ -172,14 +169,11 @@ class ViTAdapter(FrozenParts, BaseModule):
         second, third, fourth = map(tokens_to_maps, parts, grids.levels)
         levels = (self.up(second) + finest, second, third, fourth)
         norms = (self.norm1, self.norm2, self.norm3, self.norm4)
-        return crop_levels(
-            [
-                norm(level + F.interpolate(stage, level.shape[2:], mode='bilinear'))
-                for norm, level, stage in zip(norms, levels, stages, strict=True)
-            ],
-            height,
-            width,
-        )
+        joined = [
+            norm(level + F.interpolate(stage, level.shape[2:], mode='bilinear'))
+            for norm, level, stage in zip(norms, levels, stages, strict=True)
+        ]
+        return crop_levels(joined, height, width)
 
     def frozen_parts(self) -> list[nn.Module | nn.Parameter]:
         """Return the ViT's embeddings and blocks that don't train."""

@@ -5,7 +5,7 @@ weights.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -53,8 +53,8 @@ class ViTRVSA(FrozenParts, FeaturePyramid, BaseModule):
         RefusedError: No such ``arch`` or ``offset_divisor``.
     """
 
-    arch_settings: ClassVar[dict[str, dict[str, Any]]] = {
-        'b': dict(
+    arch_settings = dict(
+        b=dict(
             embed_dims=768,
             depth=12,
             num_heads=12,
@@ -62,7 +62,7 @@ class ViTRVSA(FrozenParts, FeaturePyramid, BaseModule):
             global_blocks=(2, 5, 8, 11),
             level_blocks=(3, 5, 7, 11),
         )
-    }
+    )
 
     def __init__(
         self,
@@ -110,15 +110,11 @@ class ViTRVSA(FrozenParts, FeaturePyramid, BaseModule):
         super().init_weights()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Compute the feature pyramid.
+        """Return maps ``(B, embed_dims, ceil(H / s), ceil(W / s))`` for s = 4, 8, 16, 32.
 
         Args:
             images: ``(B, in_channels, H, W)`` of any size; normalised.
-
-        Returns:
-            Four maps ``(B, embed_dims, ceil(H / s), ceil(W / s))`` for s = 4, 8, 16, 32.
         """
-        height, width = images.shape[-2:]
         tokens, grid = self.patch_embed(pad_to_multiple(images, _SIZE_DIVISOR))  # (B, h * w, C)
         maps = []
         for index, block in enumerate(self.blocks):
@@ -126,10 +122,8 @@ class ViTRVSA(FrozenParts, FeaturePyramid, BaseModule):
             tokens = run_block(block, *inputs, recompute=self.with_cp and self.training)
             if index in self.level_blocks:
                 maps.append(tokens_to_maps(tokens, grid))  # (B, C, h, w), stride 16
-        return crop_levels(self.pyramid(maps), height, width)
+        return crop_levels(self.pyramid(maps), *images.shape[-2:])
 
     def frozen_parts(self) -> list[nn.Module]:
         """Return the patch embedding and the blocks that don't train."""
-        if self.frozen_stages < 0:
-            return []
-        return [self.patch_embed, *self.blocks[: self.frozen_stages]]
+        return [self.patch_embed, *self.blocks][: self.frozen_stages + 1]

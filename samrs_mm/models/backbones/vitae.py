@@ -4,7 +4,7 @@ Source: Zhang et al. 2023, ViTAEv2, arXiv:2202.10108.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
@@ -95,8 +95,24 @@ class ViTAEv2(FrozenParts, BaseModule):
         self.layers = nn.ModuleList()
         for number, ratio in enumerate(RATIOS):
             stage = {name: values[number] for name, values in settings.items()}
-            self.layers.append(_build_stage(in_channels, ratio, rates[starts[number] :], stage))
-            in_channels = stage['token_channels']
+            channels, window_size = stage['token_channels'], stage['window_sizes']
+            reduction = ReductionCell(
+                in_channels,
+                stage['embed_channels'],
+                channels,
+                ratio,
+                stage['kernel_sizes'],
+                stage['dilations'],
+                stage['reduction_groups'],
+                stage['reduction_heads'],
+                window_size,
+            )
+            normal = nn.ModuleList(
+                NormalCell(channels, stage['heads'], stage['groups'], window_size, rate)
+                for rate in rates[starts[number] :][: stage['depths']]
+            )
+            self.layers.append(nn.ModuleDict(dict(RC=reduction, NC=normal)))
+            in_channels = channels
         self.freeze()
 
     def frozen_parts(self) -> list[nn.Module]:
@@ -106,13 +122,10 @@ class ViTAEv2(FrozenParts, BaseModule):
         return [*self.layers[: max(self.frozen_stages, 0)]]
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Compute the pyramid.
+        """Return maps ``(B, out_channels[i], ceil(H / s), ceil(W / s))`` for s = 4, 8, 16, 32.
 
         Args:
-            images: ``(B, in_channels, H, W)``, normalised.
-
-        Returns:
-            Four maps ``(B, out_channels[i], ceil(H / s), ceil(W / s))``, s = 4, 8, 16, 32.
+            images: ``(B, in_channels, H, W)`` of any size; normalised.
         """
         maps, levels = pad_to_multiple(images, math.prod(RATIOS)), []
         for stage in self.layers:
@@ -121,33 +134,3 @@ class ViTAEv2(FrozenParts, BaseModule):
             maps = maps.permute(0, 3, 1, 2)  # cells return (B, h, w, C)
             levels.append(maps)
         return crop_levels(levels, *images.shape[-2:])
-
-
-def _build_stage(
-    in_channels: int, ratio: int, rates: Sequence[float], sizes: dict[str, Any]
-) -> nn.ModuleDict:
-    """Build a reduction cell and the normal cells behind it.
-
-    Args:
-        in_channels: Channels of the maps that come in.
-        ratio: How many times smaller the maps get.
-        rates: Drop-path rates, the stage's first.
-        sizes: The stage's value of each entry of ``arch``.
-    """
-    channels, window_size = sizes['token_channels'], sizes['window_sizes']
-    reduction = ReductionCell(
-        in_channels,
-        sizes['embed_channels'],
-        channels,
-        ratio,
-        sizes['kernel_sizes'],
-        sizes['dilations'],
-        sizes['reduction_groups'],
-        sizes['reduction_heads'],
-        window_size,
-    )
-    normal = nn.ModuleList(
-        NormalCell(channels, sizes['heads'], sizes['groups'], window_size, rate)
-        for rate in rates[: sizes['depths']]
-    )
-    return nn.ModuleDict(dict(RC=reduction, NC=normal))

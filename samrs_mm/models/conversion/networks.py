@@ -16,14 +16,7 @@ from mmseg.registry import MODELS
 import samrs_mm
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.conversion.conversion import has, position_grid
-from samrs_mm.models.conversion.key_maps import (
-    DECODERS,
-    NETWORKS,
-    VITS,
-    Network,
-    Shapes,
-    State,
-)
+from samrs_mm.models.conversion.key_maps import DECODERS, NETWORKS, VITS, Network, Shapes, State
 
 _PATCH_SIZE = 16
 _REGISTERING = ('mmseg.models', 'samrs_mm.models.backbones', 'samrs_mm.models.decode_heads')

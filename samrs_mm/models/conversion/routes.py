@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.models.conversion import key_maps, networks
 from samrs_mm.models.conversion.conversion import (
     MISSING,
     Conversion,
@@ -14,33 +15,15 @@ from samrs_mm.models.conversion.conversion import (
     new_name,
     without_module,
 )
-from samrs_mm.models.conversion.key_maps import (
-    DECODERS,
-    LAYOUTS,
-    NETWORKS,
-    OURS,
-    PLAIN,
-    PLAIN_ORIGINS,
-    SAMRS,
-    Network,
-    State,
-    whole_rules,
-)
-from samrs_mm.models.conversion.networks import (
-    backbone_config,
-    find_network,
-    network_of,
-    shapes_of,
-    whole_shapes,
-)
+from samrs_mm.models.conversion.key_maps import DECODERS, LAYOUTS, NETWORKS, Network, State
 
 AUTO, AUTHORS = 'auto', 'authors'
-ORIGINS = (AUTO, *(name for name in LAYOUTS if name != PLAIN), *PLAIN_ORIGINS)
+ORIGINS = (AUTO, *(name for name in LAYOUTS if name != key_maps.PLAIN), *key_maps.PLAIN_ORIGINS)
 TARGETS = (AUTO, *NETWORKS, AUTHORS)
 
 
 class Route(NamedTuple):
-    """What is converted into what: names of the layout, of the backbone, of the decoder if any."""
+    """What is converted: the layout, the backbone, and the decoder of a whole model."""
 
     layout: str
     network: str
@@ -75,7 +58,7 @@ def convert_state(
     """
     plain = without_module(state)
     layout = _find_layout(plain, origin)
-    find = _whole if layout in (SAMRS, OURS) else _backbone
+    find = _whole if layout in (key_maps.SAMRS, key_maps.OURS) else _backbone
     route, *arguments = find(plain, layout, origin, target, model)
     conversion = convert(state, *arguments, allowed=allowed)
     if target == AUTHORS:
@@ -86,7 +69,7 @@ def convert_state(
 def _find_layout(names: Collection[str], origin: str) -> str:
     if origin == AUTO:
         return next(key for key, layout in LAYOUTS.items() if has(layout.mark, names))
-    key = PLAIN if origin in PLAIN_ORIGINS else origin
+    key = key_maps.PLAIN if origin in key_maps.PLAIN_ORIGINS else origin
     if not has(LAYOUTS[key].mark, names):
         mark = LAYOUTS[key].mark.replace('\\', '')
         raise RefusedError(
@@ -107,12 +90,14 @@ def _backbone(
     known = LAYOUTS[layout]
     names = {new_name(name, known.rules): value for name, value in state.items()}
     key, network = _find_network(names, target, model, known.network)
-    if origin in PLAIN_ORIGINS and key not in PLAIN_ORIGINS[origin]:
+    if origin in key_maps.PLAIN_ORIGINS and key not in key_maps.PLAIN_ORIGINS[origin]:
         raise RefusedError(
             f'--from {origin}: its names are of {key}; there is '
-            f'{", ".join(PLAIN_ORIGINS[origin])} of that origin'
+            f'{", ".join(key_maps.PLAIN_ORIGINS[origin])} of that origin'
         )
-    wanted = shapes_of(model['backbone'] if model else backbone_config(key, names))
+    wanted = networks.shapes_of(
+        model['backbone'] if model else networks.backbone_config(key, names)
+    )
     rules = known.rules + network.rules
     return Route(layout, key), rules, wanted, {**known.fresh, **network.fresh}
 
@@ -121,7 +106,9 @@ def _whole(
     state: State, layout: str, origin: str, target: str, model: Mapping[str, Any] | None
 ) -> tuple:
     """Return the route of a whole model, and rules and wanted as for ``convert``."""
-    prefixes = ('encoder.', 'decoder.') if layout == SAMRS else ('backbone.', 'decode_head.')
+    prefixes = (
+        ('encoder.', 'decoder.') if layout == key_maps.SAMRS else ('backbone.', 'decode_head.')
+    )
     backbone, trunk = (
         {name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)}
         for prefix in prefixes
@@ -130,16 +117,16 @@ def _whole(
     decoder = next((key for key, (mark, *_) in DECODERS.items() if has(mark, trunk)), None)
     if decoder is None:
         raise RefusedError(f'its decoder is none of {", ".join(DECODERS)}')
-    if target == AUTHORS and layout == SAMRS:
+    if target == AUTHORS and layout == key_maps.SAMRS:
         raise RefusedError("--to authors: it has the authors' names already")
     route = Route(layout, key, decoder)
     if target == AUTHORS:
-        return route, whole_rules(network, decoder, back=True)
-    rules = whole_rules(network, decoder) if layout == SAMRS else []
+        return route, key_maps.whole_rules(network, decoder, back=True)
+    rules = key_maps.whole_rules(network, decoder) if layout == key_maps.SAMRS else []
     if model:
-        return route, rules, shapes_of(model)
+        return route, rules, networks.shapes_of(model)
     found = {new_name(name, rules): value.shape for name, value in state.items()}
-    return route, rules, whole_shapes(key, backbone, decoder, found)
+    return route, rules, networks.whole_shapes(key, backbone, decoder, found)
 
 
 def _find_network(
@@ -147,8 +134,8 @@ def _find_network(
 ) -> tuple[str, Network]:
     """Return what backbone weights are of, by flags, by default, or by their names."""
     if model and target not in NETWORKS:
-        return network_of(model['backbone'])
-    key = target if target in NETWORKS else usual or find_network(state)
+        return networks.network_of(model['backbone'])
+    key = target if target in NETWORKS else usual or networks.find_network(state)
     return key, NETWORKS[key]
 
 

@@ -84,11 +84,7 @@ class PartialLabelMask2FormerHead(Mask2FormerHead):
     def forward(
         self, x: Sequence[Tensor], batch_data_samples: Sequence[SegDataSample] | None = None
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Decode.
-
-        Args:
-            x: Levels ``(N, in_channels[i], H_i, W_i)``, finest first.
-            batch_data_samples: Not used.
+        """Decode levels ``(N, in_channels[i], H_i, W_i)``, finest first.
 
         Returns:
             Of the queries as they begin, and after each layer: class scores ``(N, Q, K + 1)``, or
@@ -102,10 +98,7 @@ class PartialLabelMask2FormerHead(Mask2FormerHead):
     ) -> Tensor:
         """Return scores of the classes ``(N, K, H, W)`` at the size of the input.
 
-        Args:
-            x: Levels, as for ``forward``.
-            batch_img_metas: N metainfos; the first one's shapes count.
-            test_cfg: Not used.
+        Levels ``x`` are as for ``forward``; of the metainfos the first one's shapes count.
         """
         scores, masks = self(x)
         return self.predict_by_feat(scores[-1], masks[-1], batch_img_metas)
@@ -124,8 +117,7 @@ class PartialLabelMask2FormerHead(Mask2FormerHead):
             batch_img_metas: N metainfos, which have the size of the input.
 
         Returns:
-            Scores ``(N, K, H, W)`` from 0, at the size of the input; without metainfos of the
-            masks.
+            Scores ``(N, K, H, W)`` from 0; without metainfos of the size of the masks.
         """
         classes = cls_scores.softmax(-1)[..., :-1]
         maps = []
@@ -208,17 +200,10 @@ class PartialLabelMask2FormerHead(Mask2FormerHead):
         batch_img_metas: Sequence[dict],
         avg_factors: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the losses of a prediction.
+        """Return a prediction's losses of classes, of masks by cross entropy, and by dice.
 
-        Args:
-            cls_scores: ``(N, Q, K + 1)`` logits.
-            mask_preds: ``(N, Q, h, w)`` logits.
-            batch_gt_instances: As for ``loss_by_feat``.
-            batch_img_metas: As for ``loss_by_feat``.
-            avg_factors: ``(2,)``: weight of all queries and number of masks.
-
-        Returns:
-            The losses of classes, of masks by cross entropy, and by dice.
+        Arguments are as for ``loss_by_feat``, scores ``(N, Q, K + 1)``; ``avg_factors`` ``(2,)``
+        are the weight of all queries and the number of masks.
         """
         if len(batch_gt_instances) == 0:
             return cls_scores.sum(), mask_preds.sum(), mask_preds.sum()
@@ -290,22 +275,14 @@ class _LabelledPointAssigner:
         self.assigner = assigner
 
     def assign(
-        self,
-        pred_instances: InstanceData,
-        gt_instances: InstanceData,
-        img_meta: dict | None = None,
-        **kwargs: Any,
+        self, pred_instances: InstanceData, gt_instances: InstanceData, **kwargs: Any
     ) -> Any:
-        """Match queries with masks.
+        """Match queries with masks; all else, and the result, is the assigner's.
 
         Args:
             pred_instances: ``scores`` ``(Q, K + 1)`` and ``masks`` ``(Q, P)``, logits.
             gt_instances: ``labels`` ``(G,)`` and ``masks`` ``(G, P)``, below 0 unlabelled.
-            img_meta: As for the assigner, as all else.
-            **kwargs: Likewise.
-
-        Returns:
-            What the assigner returns.
+            **kwargs: ``img_meta`` and the like.
         """
         labelled = (gt_instances.masks >= 0).all(0)
         if labelled.any():
@@ -317,6 +294,5 @@ class _LabelledPointAssigner:
         return self.assigner.assign(
             InstanceData(scores=pred_instances.scores, masks=predicted),
             InstanceData(labels=gt_instances.labels, masks=true),
-            img_meta=img_meta,
             **kwargs,
         )

@@ -18,15 +18,7 @@ from samrs_mm.core.errors import RefusedError
 
 
 class UNetBlock(nn.Module):
-    """Doubles a map, joins the skip connection, and convolves twice.
-
-    Args:
-        in_channels: Channels of the map.
-        skip_channels: Channels of the skip connection; 0 without one.
-        out_channels: Channels of the result.
-        norm_cfg: Config of the norm layers.
-        act_cfg: Config of the activations.
-    """
+    """Doubles a map, joins the skip connection (of 0 channels: none), and convolves twice."""
 
     def __init__(
         self,
@@ -49,14 +41,9 @@ class UNetBlock(nn.Module):
         self.conv2 = conv(out_channels)
 
     def forward(self, inputs: Tensor, skip: Tensor | None = None) -> Tensor:
-        """Decode one level.
+        """Decode ``(N, in_channels, H, W)`` into ``(N, out_channels, 2 H, 2 W)``.
 
-        Args:
-            inputs: ``(N, in_channels, H, W)``.
-            skip: ``(N, skip_channels, h, w)``, resized where it isn't ``(2 H, 2 W)``.
-
-        Returns:
-            ``(N, out_channels, 2 H, 2 W)``.
+        The ``skip``, ``(N, skip_channels, h, w)``, is resized where it isn't of that size.
         """
         features = resize(inputs, scale_factor=2, mode='nearest')
         if skip is not None:
@@ -117,13 +104,10 @@ class UNetHead(BaseDecodeHead):
         )
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Decode and classify.
+        """Return logits ``(N, out_channels, 4 H_0, 4 W_0)`` for levels at strides 4, 8, 16, 32.
 
         Args:
             inputs: Levels ``(N, in_channels[i], H_i, W_i)``, finest first.
-
-        Returns:
-            Logits ``(N, out_channels, 4 H_0, 4 W_0)`` for levels at strides 4, 8, 16, 32.
         """
         *skips, features = self._transform_inputs(inputs)  # coarsest last: (N, C, H_3, W_3)
         for block, skip in zip(self.blocks, [*skips[::-1], None], strict=True):

@@ -2,7 +2,7 @@
 
 Source: Chen et al. 2023, arXiv:2205.08534. Names as in the released checkpoints. ``tokens`` are the
 ViT's, ``(B, h * w, C)``; ``pyramid`` is the adapter's, ``(B, N, C)``: maps of strides 8, 16 and 32,
-flattened row by row and joined.
+flattened row by row and joined. Both keep their shapes. ``dims`` is C.
 """
 
 import math
@@ -20,6 +20,8 @@ from samrs_mm.models.layers.checkpointing import run_block
 from samrs_mm.models.layers.deformable_sampling import require_mmcv_ops, sample_deformably
 from samrs_mm.models.layers.vit import NORM_EPS, tokens_to_maps
 
+_POINTS = 4  # places in each map that a query looks at
+
 
 class Grids(NamedTuple):
     """Where tokens and pyramid lie: sizes ``(h, w)``, and centres ``(N, 2)`` of their cells."""
@@ -31,26 +33,16 @@ class Grids(NamedTuple):
 
     @classmethod
     def of(cls, grid: tuple[int, int], device: torch.device) -> Self:
-        """Derive all from the grid of patches.
-
-        Args:
-            grid: ``(h, w)``, both even.
-            device: Device of the centres.
-        """
+        """Derive all from the grid of patches ``(h, w)``, both even."""
         height, width = grid
         levels = [(2 * height, 2 * width), grid, (height // 2, width // 2)]
         return cls([grid], cell_centres([grid], device), levels, cell_centres(levels, device))
 
 
 def cell_centres(shapes: Sequence[tuple[int, int]], device: torch.device) -> Tensor:
-    """Return the centres of the cells of grids, row by row.
+    """Return the centres of the cells of grids ``(h, w)``, row by row.
 
-    Args:
-        shapes: ``(h, w)`` of each grid.
-        device: Device of the result.
-
-    Returns:
-        ``(sum(h * w), 2)`` as (x, y) in 0..1, float32.
+    They are ``(sum(h * w), 2)`` as (x, y) in 0..1, float32.
     """
     centres = []
     for height, width in shapes:
@@ -64,27 +56,16 @@ class DeformableAttention(nn.Module):
     """Attention to a few learnt places around each query, without identity and dropout.
 
     mmcv's ``MultiScaleDeformableAttention`` has these layers, but adds its query, and takes the
-    compiled op on a GPU whether mmcv was built with it or not.
-
-    Args:
-        dims: Channels.
-        num_heads: Heads.
-        num_levels: Maps that each query looks at.
-        num_points: Places in each map.
-        value_ratio: Channels of the values, as a part of ``dims``.
+    compiled op on a GPU whether mmcv was built with it or not. The values have ``value_ratio``
+    times as many channels as the queries, and each query looks at ``num_levels`` maps.
     """
 
     def __init__(
-        self,
-        dims: int,
-        num_heads: int,
-        num_levels: int,
-        num_points: int = 4,
-        value_ratio: float = 1.0,
+        self, dims: int, num_heads: int, num_levels: int, value_ratio: float = 1.0
     ) -> None:
         super().__init__()
         require_mmcv_ops('deformable attention')
-        self.samples = (num_heads, num_levels, num_points)
+        self.samples = (num_heads, num_levels, _POINTS)
         value_dims = int(dims * value_ratio)
         self.sampling_offsets = nn.Linear(dims, math.prod(self.samples) * 2)
         self.attention_weights = nn.Linear(dims, math.prod(self.samples))
@@ -107,22 +88,15 @@ class DeformableAttention(nn.Module):
         xavier_init(self.output_proj, distribution='uniform')
 
     def forward(
-        self,
-        query: Tensor,
-        centres: Tensor,
-        value: Tensor,
-        shapes: Sequence[tuple[int, int]],
+        self, query: Tensor, centres: Tensor, value: Tensor, shapes: Sequence[tuple[int, int]]
     ) -> Tensor:
-        """Attend.
+        """Attend; returns the shape of ``query``.
 
         Args:
             query: ``(B, Q, dims)``.
             centres: Where each query stands, ``(Q, 2)`` as (x, y) in 0..1.
             value: Levels, flattened and joined, ``(B, sum(h * w), dims)``.
             shapes: ``(h, w)`` of each level.
-
-        Returns:
-            ``(B, Q, dims)``.
         """
         heads, levels, points = self.samples
         sizes = torch.tensor([(w, h) for h, w in shapes], device=query.device, dtype=centres.dtype)
@@ -137,11 +111,7 @@ class DeformableAttention(nn.Module):
 class SpatialPriorModule(nn.Module):
     """A small convolutional network: the pyramid's start.
 
-    Args:
-        in_channels: Channels of the images.
-        channels: Of the stem; the next maps have 2, 4 and 4 times as many.
-        dims: Channels of the results.
-        norm_cfg: Config of the norm layers.
+    Its stem has ``channels``, the next maps 2, 4 and 4 times as many, the results ``dims``.
     """
 
     def __init__(
@@ -184,11 +154,7 @@ class SpatialPriorModule(nn.Module):
 
 
 class LevelConv(nn.Module):
-    """Depthwise 3x3 convolution of each level of the pyramid, by the same weights.
-
-    Args:
-        dims: Channels.
-    """
+    """Depthwise 3x3 convolution of each level of the pyramid, by the same weights."""
 
     def __init__(self, dims: int) -> None:
         super().__init__()
@@ -202,12 +168,7 @@ class LevelConv(nn.Module):
 
 
 class ConvFFN(nn.Module):
-    """MLP with a depthwise convolution before its exact GELU.
-
-    Args:
-        dims: Channels.
-        hidden_dims: Channels between the linear layers.
-    """
+    """MLP with a depthwise convolution before its exact GELU."""
 
     def __init__(self, dims: int, hidden_dims: int) -> None:
         super().__init__()
@@ -223,9 +184,7 @@ class ConvFFN(nn.Module):
 class Injector(nn.Module):
     """Lets the ViT's tokens attend to the pyramid; adds nothing at first, as ``gamma`` is 0.
 
-    Args:
-        dims: Channels.
-        **attention: Further arguments of ``DeformableAttention``.
+    ``attention`` is what ``DeformableAttention`` takes besides.
     """
 
     def __init__(self, dims: int, **attention: Any) -> None:
@@ -236,16 +195,7 @@ class Injector(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(dims))
 
     def forward(self, tokens: Tensor, pyramid: Tensor, grids: Grids) -> Tensor:
-        """Add to the tokens what they find in the pyramid.
-
-        Args:
-            tokens: ``(B, h * w, dims)``.
-            pyramid: ``(B, N, dims)``.
-            grids: Sizes and centres.
-
-        Returns:
-            ``(B, h * w, dims)``.
-        """
+        """Add to the tokens what they find in the pyramid."""
         query, value = self.query_norm(tokens), self.feat_norm(pyramid)
         return tokens + self.gamma * self.attn(query, grids.patch_centres, value, grids.levels)
 
@@ -267,19 +217,10 @@ class Extractor(nn.Module):
         self.attn = DeformableAttention(dims, num_levels=1, **attention)
         self.ffn = ConvFFN(dims, int(dims * ffn_ratio))
         self.ffn_norm = nn.LayerNorm(dims, eps=NORM_EPS)
-        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+        self.drop_path = DropPath(drop_path)
 
     def forward(self, pyramid: Tensor, tokens: Tensor, grids: Grids) -> Tensor:
-        """Add to the pyramid what it finds in the tokens.
-
-        Args:
-            pyramid: ``(B, N, dims)``.
-            tokens: ``(B, h * w, dims)``.
-            grids: Sizes and centres.
-
-        Returns:
-            ``(B, N, dims)``.
-        """
+        """Add to the pyramid what it finds in the tokens."""
         query, value = self.query_norm(pyramid), self.feat_norm(tokens)
         pyramid = pyramid + self.attn(query, grids.level_centres, value, grids.patches)
         return pyramid + self.drop_path(self.ffn(self.ffn_norm(pyramid), grids.levels))
@@ -290,20 +231,20 @@ class InteractionBlock(nn.Module):
 
     Args:
         dims: Channels.
-        ffn_ratio: As of ``Extractor``.
-        drop_path: As of ``Extractor``.
         num_extra: Extractors after the first.
         with_cp: Whether to recompute activations in training instead of keeping them.
+        ffn_ratio: As of ``Extractor``.
+        drop_path: As of ``Extractor``.
         **attention: Further arguments of ``DeformableAttention``.
     """
 
     def __init__(
         self,
         dims: int,
+        num_extra: int,
+        with_cp: bool,
         ffn_ratio: float,
         drop_path: float,
-        num_extra: int = 0,
-        with_cp: bool = False,
         **attention: Any,
     ) -> None:
         super().__init__()
@@ -317,17 +258,7 @@ class InteractionBlock(nn.Module):
     def forward(
         self, tokens: Tensor, pyramid: Tensor, blocks: Sequence[nn.Module], grids: Grids
     ) -> tuple[Tensor, Tensor]:
-        """Inject, run the ViT's blocks, extract.
-
-        Args:
-            tokens: ``(B, h * w, dims)``.
-            pyramid: ``(B, N, dims)``.
-            blocks: The ViT's blocks; each maps tokens to tokens.
-            grids: Sizes and centres.
-
-        Returns:
-            Tokens and pyramid.
-        """
+        """Inject, run the ViT's blocks, which map tokens to tokens, and extract."""
         recompute = self.with_cp and self.training
         tokens = run_block(self.injector, tokens, pyramid, grids, recompute=recompute)
         for block in blocks:
@@ -338,11 +269,7 @@ class InteractionBlock(nn.Module):
 
 
 def init_adapter_weights(module: nn.Module) -> None:
-    """Initialise a part of the adapter; norm layers and injectors' ``gamma`` keep their values.
-
-    Args:
-        module: Changed in place.
-    """
+    """Initialise a part of the adapter; norm layers and injectors' ``gamma`` keep their values."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             fan_out = math.prod(layer.kernel_size) * layer.out_channels // layer.groups

@@ -9,9 +9,7 @@ from samrs_mm.core.errors import RefusedError
 def sizes_of(backbone: type, arch: str | Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the sizes that a backbone's ``arch`` stands for.
 
-    Args:
-        backbone: Class with ``arch_settings``: sizes by name, all with the same keys.
-        arch: One of these names, or a mapping with the same keys.
+    That is a name in the class's ``arch_settings``, or a mapping with the keys of these.
 
     Raises:
         RefusedError: No such name, or other keys.

@@ -22,12 +22,7 @@ class RelativeAttention(Attention):
 
     A checkpoint's table for another, square grid is interpolated when it is loaded, and the
     module's own table when it runs on another grid. In BEiT keys have no bias: here they have
-    one, which no softmax sees.
-
-    Args:
-        dims: Channels of a token.
-        num_heads: Heads; divides ``dims``.
-        grid: Grid ``(h, w)`` of patches that ``relative_position_bias_table`` is for.
+    one, which no softmax sees. ``relative_position_bias_table`` is for the ``grid`` ``(h, w)``.
     """
 
     def __init__(self, dims: int, num_heads: int, grid: tuple[int, int]) -> None:
@@ -37,15 +32,9 @@ class RelativeAttention(Attention):
         self.relative_position_bias_table = nn.Parameter(torch.zeros(length, num_heads))
 
     def forward(self, tokens: Tensor, grid: tuple[int, int], index: Tensor) -> Tensor:
-        """Attend.
+        """Attend; tokens are ``(B, 1 + h * w, dims)``, class token first, and ``grid`` is (h, w).
 
-        Args:
-            tokens: ``(B, 1 + h * w, dims)``, the class token first.
-            grid: Grid ``(h, w)`` of the patches.
-            index: ``relative_index(grid)``.
-
-        Returns:
-            ``(B, 1 + h * w, dims)``.
+        The ``index`` is ``relative_index(grid)``.
         """
         table = resize_bias_table(self.relative_position_bias_table, self.grid, grid)
         return super().forward(tokens, table[index].permute(2, 0, 1)[None])
@@ -70,14 +59,9 @@ class RelativeAttention(Attention):
 
 
 def relative_index(grid: tuple[int, int], device: torch.device | None = None) -> Tensor:
-    """Say where in a table the bias of each pair of tokens is.
+    """Return where in a grid's table the bias of each pair of tokens is.
 
-    Args:
-        grid: Grid ``(h, w)`` of patches.
-        device: Where the result is.
-
-    Returns:
-        ``(1 + h * w, 1 + h * w)`` int64: rows attend, columns are attended to.
+    It is ``(1 + h * w, 1 + h * w)`` int64: rows attend, columns are attended to.
     """
     height, width = grid
     rows, columns = torch.arange(height, device=device), torch.arange(width, device=device)
@@ -92,15 +76,12 @@ def relative_index(grid: tuple[int, int], device: torch.device | None = None) ->
 
 
 def resize_bias_table(table: Tensor, source: tuple[int, int], grid: tuple[int, int]) -> Tensor:
-    """Interpolate a table bicubically to another grid; the class token's entries stay.
+    """Interpolate a table bicubically from one grid to another; the class token's entries stay.
 
     Args:
-        table: ``((2 h - 1) * (2 w - 1) + 3, heads)``.
+        table: ``((2 h - 1) * (2 w - 1) + 3, heads)``; returned itself if it is for ``grid``.
         source: Its grid ``(h, w)``.
         grid: Grid to reach.
-
-    Returns:
-        The same for ``grid``; ``table`` itself if it is for that grid.
     """
     if tuple(source) == tuple(grid):
         return table

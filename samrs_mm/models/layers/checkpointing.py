@@ -12,15 +12,8 @@ from torch.utils.checkpoint import checkpoint
 def run_block(block: nn.Module, *inputs: Any, recompute: bool) -> Any:
     """Run a block of a backbone.
 
-    Args:
-        block: A module.
-        *inputs: Its inputs.
-        recompute: Forget what is computed inside, and compute it again for the gradients. The
-            second time leaves the running statistics of batch norms alone: an iteration counts
-            once.
-
-    Returns:
-        What the block returns.
+    With ``recompute`` it forgets what is computed inside, and computes it again for the gradients.
+    The second time leaves the running statistics of batch norms alone: an iteration counts once.
     """
     if not recompute:
         return block(*inputs)

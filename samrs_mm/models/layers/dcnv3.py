@@ -24,10 +24,6 @@ class DCNv3(nn.Module):
     samples sum to 1. Without offsets the samples lie as those of a 3x3 convolution; beyond the map
     is 0.
 
-    Args:
-        channels: Channels of input and output.
-        groups: Groups of channels, each with offsets and weights of its own; divides ``channels``.
-
     Raises:
         RefusedError: The groups don't divide the channels, or mmcv has no ``mmcv.ops``.
     """
@@ -59,14 +55,7 @@ class DCNv3(nn.Module):
             xavier_init(layer, distribution='uniform')
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Convolve.
-
-        Args:
-            maps: ``(B, H, W, channels)``.
-
-        Returns:
-            ``(B, H, W, channels)``.
-        """
+        """Convolve ``(B, H, W, channels)`` to the same shape."""
         batch, height, width, channels = maps.shape
         guide = self.dw_conv(maps.permute(0, 3, 1, 2))  # (B, H, W, channels)
         offsets = self.offset(guide).view(batch, height, width, self.groups, POINTS, 2)
@@ -88,17 +77,9 @@ def channels_last_norm(channels: int) -> nn.Sequential:
 
 
 def _regular_points(height: int, width: int, device: torch.device) -> Tensor:
-    """Return where a 3x3 convolution samples.
+    """Return where a 3x3 convolution samples: ``(H, W, 1, 9, 2)`` as (x, y), columns first.
 
-    In float32, so that adding offsets under autocast is exact to a small part of a pixel.
-
-    Args:
-        height: H.
-        width: W.
-        device: Device of the result.
-
-    Returns:
-        ``(H, W, 1, 9, 2)`` as (x, y) in pixels, columns first.
+    In float32 pixels, so that adding offsets under autocast is exact to a small part of a pixel.
     """
     y = torch.arange(height, dtype=torch.float32, device=device)
     x = torch.arange(width, dtype=torch.float32, device=device)

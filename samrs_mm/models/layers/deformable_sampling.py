@@ -17,9 +17,6 @@ from samrs_mm.core.errors import RefusedError
 def require_mmcv_ops(needed_by: str) -> None:
     """Make sure, while a network is built, that ``sample_deformably`` will run.
 
-    Args:
-        needed_by: Name of the class, for the error.
-
     Raises:
         RefusedError: mmcv has no ``mmcv.ops``.
     """

@@ -16,12 +16,7 @@ from samrs_mm.models.layers.vit import NORM_EPS, Mlp
 
 
 class InternImageStem(nn.Module):
-    """Two strided convolutions, down to a quarter of the size.
-
-    Args:
-        in_channels: Channels of the images.
-        channels: Channels of the maps; even.
-    """
+    """Two strided convolutions, down to a quarter of the size; ``channels`` is even."""
 
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
@@ -39,11 +34,7 @@ class InternImageStem(nn.Module):
 class InternImageBlock(nn.Module):
     """Pre-norm block of DCNv3 and MLP; ``gamma1`` and ``gamma2``, from 1, scale the branches.
 
-    Args:
-        channels: Channels of the maps.
-        groups: Groups of DCNv3.
-        mlp_ratio: Hidden channels of the MLP, as a multiple of ``channels``.
-        drop_path: Probability of dropping a residual branch; each branch draws its own.
+    The MLP has ``mlp_ratio`` times as many hidden channels; each branch draws its own drop path.
     """
 
     def __init__(self, channels: int, groups: int, mlp_ratio: float, drop_path: float) -> None:
@@ -54,7 +45,7 @@ class InternImageBlock(nn.Module):
         self.dcn = DCNv3(channels, groups)
         self.norm2 = _norm(channels)
         self.mlp = Mlp(channels, int(mlp_ratio * channels))
-        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+        self.drop_path = DropPath(drop_path)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Map ``(B, H, W, channels)`` to the same shape."""
@@ -63,11 +54,7 @@ class InternImageBlock(nn.Module):
 
 
 class InternImageDownsample(nn.Module):
-    """Half the size, twice the channels.
-
-    Args:
-        channels: Channels of the input.
-    """
+    """Half the size, twice the channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -82,13 +69,7 @@ class InternImageDownsample(nn.Module):
 class InternImageLevel(nn.Module):
     """Blocks of one resolution, their norm, and the way down to the next.
 
-    Args:
-        channels: Channels of the maps.
-        groups: Groups of DCNv3.
-        mlp_ratio: Hidden channels of the MLPs, as a multiple of ``channels``.
-        drop_paths: Drop-path probability of each block.
-        last: Whether no level follows.
-        with_cp: Whether blocks forget their activations and compute them anew for gradients.
+    There is a block for each probability in ``drop_paths``; behind the ``last`` level none follows.
     """
 
     def __init__(
@@ -109,14 +90,9 @@ class InternImageLevel(nn.Module):
         self.downsample = nn.Identity() if last else InternImageDownsample(channels)
 
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Run the blocks.
+        """Return the level's output, of the shape of ``maps``, and the input of the next level.
 
-        Args:
-            maps: ``(B, H, W, channels)``.
-
-        Returns:
-            The level's output, ``(B, H, W, channels)``, and the input of the next level; the same
-            tensor twice where none follows.
+        It is the same tensor twice where none follows.
         """
         for block in self.blocks:
             maps = run_block(block, maps, recompute=self.with_cp and self.training)

@@ -22,10 +22,9 @@ class RVSA(nn.Module):
     and an angle; keys and values are sampled there, queries stay where they are.
 
     Args:
-        dims: Channels of a token.
-        num_heads: Heads; divides ``dims``.
+        dims: Channels of a token, a multiple of ``num_heads``.
+        num_heads: Heads.
         window_size: Side of a window in tokens.
-        qkv_bias: Whether queries, keys and values get a bias.
         offset_divisor: What a predicted offset is divided by before it moves a window.
             ``'released'``, as the released weights were trained: x by how many whole windows the
             unpadded map has over its height, y by how many over its width, but at least by 1
@@ -37,12 +36,7 @@ class RVSA(nn.Module):
     """
 
     def __init__(
-        self,
-        dims: int,
-        num_heads: int,
-        window_size: int = 7,
-        qkv_bias: bool = True,
-        offset_divisor: str = 'released',
+        self, dims: int, num_heads: int, window_size: int = 7, offset_divisor: str = 'released'
     ) -> None:
         super().__init__()
         if offset_divisor not in OFFSET_DIVISORS:
@@ -51,7 +45,7 @@ class RVSA(nn.Module):
             )
         self.num_heads, self.window_size = num_heads, window_size
         self.offset_divisor = offset_divisor
-        self.qkv = nn.Linear(dims, 3 * dims, bias=qkv_bias)
+        self.qkv = nn.Linear(dims, 3 * dims)
         self.proj = nn.Linear(dims, dims)
         self.sampling_offsets, self.sampling_scales, self.sampling_angles = (
             nn.Sequential(
@@ -73,14 +67,9 @@ class RVSA(nn.Module):
         )
 
     def forward(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
-        """Attend within windows.
+        """Attend within windows of tokens ``(B, h * w, dims)``, row by row.
 
-        Args:
-            tokens: ``(B, h * w, dims)``, row by row.
-            grid: ``(h, w)``; padded with zeros, half of them before, to multiples of the window.
-
-        Returns:
-            ``(B, h * w, dims)``.
+        Their grid ``(h, w)`` is padded with zeros, half of them before, to multiples of the window.
         """
         size, heads = self.window_size, self.num_heads
         (height, width), dims = grid, tokens.shape[-1]
@@ -139,11 +128,7 @@ class RVSA(nn.Module):
         return max(grid[0] // self.window_size, 1), max(grid[1] // self.window_size, 1)
 
     def _sample(self, key_value: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Read keys and values of all heads at once.
-
-        Args:
-            key_value: ``(B, H, W, 2 * dims)``.
-            points: As ``sampling_points`` returns.
+        """Read keys and values ``(B, H, W, 2 * dims)`` at the points of all heads.
 
         Returns:
             Keys and values, each ``(B * windows, num_heads, window_size ** 2, dims / num_heads)``.

@@ -9,15 +9,7 @@ STRIDES = (4, 8, 16, 32)
 
 
 def pad_to_multiple(images: Tensor, divisor: int) -> Tensor:
-    """Pad with zeros at the right and the bottom.
-
-    Args:
-        images: ``(B, C, H, W)``.
-        divisor: What the sides become multiples of.
-
-    Returns:
-        ``(B, C, H', W')``; the same tensor where nothing is to be padded.
-    """
+    """Pad ``(B, C, H, W)`` with zeros at the right and the bottom, if there is anything to pad."""
     height, width = images.shape[-2:]
     missing = (-width % divisor, -height % divisor)
     return F.pad(images, (0, missing[0], 0, missing[1])) if any(missing) else images

@@ -1,6 +1,6 @@
 """Blocks of plain vision transformers, named as in the released checkpoints.
 
-Tokens are ``(B, N, C)``, row by row over a grid of patches.
+Tokens are ``(B, N, C)``, row by row over a grid of patches; ``dims`` is C.
 """
 
 import math
@@ -16,56 +16,34 @@ NORM_EPS = 1e-6
 
 
 class PatchEmbed(nn.Module):
-    """One token per patch, by a convolution whose kernel is its stride.
-
-    Args:
-        in_channels: Channels of the images.
-        embed_dims: Channels of a token.
-        patch_size: Side of a patch in pixels.
-    """
+    """One token per patch, by a convolution whose kernel is its stride."""
 
     def __init__(self, in_channels: int, embed_dims: int, patch_size: int = 16) -> None:
         super().__init__()
         self.proj = nn.Conv2d(in_channels, embed_dims, patch_size, patch_size)
 
     def forward(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Cut images into tokens.
-
-        Args:
-            images: ``(B, in_channels, H, W)``.
-
-        Returns:
-            Tokens ``(B, h * w, embed_dims)``, and their grid ``(h, w)``.
-        """
+        """Return tokens ``(B, h * w, embed_dims)`` of images ``(B, in_channels, H, W)``, (h, w)."""
         maps = self.proj(images)
         return maps.flatten(2).transpose(1, 2), (maps.shape[2], maps.shape[3])
 
 
 class Attention(nn.Module):
-    """Global multi-head self-attention.
+    """Global multi-head self-attention."""
 
-    Args:
-        dims: Channels of a token.
-        num_heads: Heads; divides ``dims``.
-        qkv_bias: Whether queries, keys and values get a bias.
-    """
-
-    def __init__(self, dims: int, num_heads: int, qkv_bias: bool = True) -> None:
+    def __init__(self, dims: int, num_heads: int) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.qkv = nn.Linear(dims, 3 * dims, bias=qkv_bias)
+        self.qkv = nn.Linear(dims, 3 * dims)
         self.proj = nn.Linear(dims, dims)
 
     def forward(self, tokens: Tensor, bias: Tensor | None = None) -> Tensor:
         """Attend.
 
         Args:
-            tokens: ``(B, N, C)``.
+            tokens: ``(B, N, C)``, as the result.
             bias: Added to the scaled scores before the softmax; broadcasts to
                 ``(B, num_heads, N, N)``.
-
-        Returns:
-            ``(B, N, C)``.
         """
         batch, count, dims = tokens.shape
         qkv = self.qkv(tokens).view(batch, count, 3, self.num_heads, dims // self.num_heads)
@@ -76,12 +54,7 @@ class Attention(nn.Module):
 
 
 class Mlp(nn.Module):
-    """Two linear layers with an exact GELU between them.
-
-    Args:
-        dims: Channels of a token.
-        hidden_dims: Channels between the layers.
-    """
+    """Two linear layers with an exact GELU between them."""
 
     def __init__(self, dims: int, hidden_dims: int) -> None:
         super().__init__()
@@ -120,33 +93,20 @@ class Block(nn.Module):
         self.attn = Attention(dims, num_heads) if attention is None else attention
         self.norm2 = nn.LayerNorm(dims, eps=NORM_EPS)
         self.mlp = Mlp(dims, int(mlp_ratio * dims))
-        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+        self.drop_path = DropPath(drop_path)
         self.gamma1 = nn.Parameter(torch.ones(dims)) if layer_scale else None
         self.gamma2 = nn.Parameter(torch.ones(dims)) if layer_scale else None
 
-    def forward(self, tokens: Tensor, *args: object, **kwargs: object) -> Tensor:
-        """Attend and map.
-
-        Args:
-            tokens: ``(B, N, dims)``.
-            *args: What the attention takes after its tokens.
-            **kwargs: The same, by name.
-
-        Returns:
-            ``(B, N, dims)``.
-        """
-        branch = self.attn(self.norm1(tokens), *args, **kwargs)
+    def forward(self, tokens: Tensor, *args: object) -> Tensor:
+        """Attend and map tokens; ``args`` is what the attention takes after them."""
+        branch = self.attn(self.norm1(tokens), *args)
         tokens = tokens + self.drop_path(_scaled(branch, self.gamma1))
         branch = self.mlp(self.norm2(tokens))
         return tokens + self.drop_path(_scaled(branch, self.gamma2))
 
 
 class ChannelNorm(nn.Module):
-    """Layer norm over the channels of maps.
-
-    Args:
-        dims: Channels of the maps.
-    """
+    """Layer norm over the channels of maps."""
 
     def __init__(self, dims: int) -> None:
         super().__init__()
@@ -164,17 +124,8 @@ class FeaturePyramid:
     it: call ``build_pyramid`` from its constructor.
     """
 
-    fpn1: nn.Module
-    fpn2: nn.Module
-    fpn3: nn.Module
-    fpn4: nn.Module
-
     def build_pyramid(self, dims: int) -> None:
-        """Register ``fpn1`` to ``fpn4``.
-
-        Args:
-            dims: Channels of the maps.
-        """
+        """Register ``fpn1`` to ``fpn4`` for maps of ``dims`` channels."""
         self.fpn1 = nn.Sequential(
             nn.ConvTranspose2d(dims, dims, 2, 2),
             ChannelNorm(dims),
@@ -186,29 +137,18 @@ class FeaturePyramid:
         self.fpn4 = nn.MaxPool2d(2, 2)
 
     def pyramid(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Bring one map per level to its stride.
+        """Bring one map per level to its stride: 4, 8, 16 and 32.
 
         Args:
             maps: Four maps ``(B, dims, h, w)`` of stride 16, finest level first; h and w are
                 even.
-
-        Returns:
-            Maps of strides 4, 8, 16 and 32.
         """
         first, second, third, fourth = maps
         return self.fpn1(first), self.fpn2(second), self.fpn3(third), self.fpn4(fourth)
 
 
 def tokens_to_maps(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Lay tokens out on their grid.
-
-    Args:
-        tokens: ``(B, h * w, C)``.
-        grid: ``(h, w)``.
-
-    Returns:
-        ``(B, C, h, w)``.
-    """
+    """Lay tokens ``(B, h * w, C)`` out on their grid ``(h, w)``: ``(B, C, h, w)``."""
     return tokens.transpose(1, 2).unflatten(2, grid).contiguous()
 
 
@@ -244,9 +184,6 @@ def init_vit_weights(module: nn.Module) -> None:
     """Draw linear weights from a normal of deviation 0.02; layer norms start at 1 and 0.
 
     Biases of linear layers start at 0. Other layers, such as convolutions, keep their values.
-
-    Args:
-        module: Backbone or part of one, changed in place.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
@@ -255,12 +192,8 @@ def init_vit_weights(module: nn.Module) -> None:
             constant_init(layer, 1.0)
 
 
-def rescale_residuals(blocks: Iterable[nn.Module]) -> None:
-    """Divide what block l, counted from 1, adds to the tokens by ``sqrt(2 l)``.
-
-    Args:
-        blocks: ``Block`` in order; ``attn.proj`` and ``mlp.fc2`` are changed in place.
-    """
+def rescale_residuals(blocks: Iterable[Block]) -> None:
+    """Divide what block l, counted from 1, adds to the tokens by ``sqrt(2 l)``."""
     with torch.no_grad():
         for depth, block in enumerate(blocks, 1):
             block.attn.proj.weight /= math.sqrt(2 * depth)

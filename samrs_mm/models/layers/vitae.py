@@ -19,12 +19,8 @@ from samrs_mm.models.layers.windows import from_windows, to_windows
 class PyramidReduction(nn.Module):
     """Shrinks a map by convolutions of several dilations side by side (PRM).
 
-    Args:
-        in_channels: Channels of the map.
-        channels: Channels of each convolution.
-        kernel_size: Side of the kernels.
-        dilations: Dilation of each convolution.
-        ratio: Stride; sides that are multiples of it become exactly ``side / ratio``.
+    There is a convolution for each of ``dilations``; all have the stride ``ratio``: sides that are
+    multiples of it become exactly ``side / ratio``.
     """
 
     def __init__(
@@ -45,10 +41,7 @@ class PyramidReduction(nn.Module):
             self.convs.append(nn.Sequential(conv, nn.GELU()))
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Shrink maps.
-
-        Args:
-            maps: ``(B, in_channels, H, W)``.
+        """Shrink maps ``(B, in_channels, H, W)``.
 
         Returns:
             ``(B, H / ratio, W / ratio, len(dilations) * channels)``, in the order of dilations.
@@ -57,14 +50,10 @@ class PyramidReduction(nn.Module):
 
 
 class ParallelConv(nn.Sequential):
-    """Three 3x3 convolutions, batch norm and SiLU between them (PCM).
+    """Three 3x3 convolutions of ``(B, C, H, W)``, batch norm and SiLU between them (PCM).
 
-    Args:
-        in_channels: Channels of the map ``(B, C, H, W)``.
-        hidden_channels: Channels after the first and the second convolution.
-        out_channels: Channels after the third.
-        groups: Groups of all three.
-        ratio: 1, 2 or 4: strides of 2 come first.
+    ``hidden_channels`` are those after the first and the second; ``ratio`` is 1, 2 or 4: strides of
+    2 come first.
     """
 
     def __init__(
@@ -98,9 +87,9 @@ class MapAttention(nn.Module):
         in_channels: Channels of the map.
         channels: Channels of queries, keys, values and the result.
         num_heads: Heads.
-        window_size: Side of a window in tokens; None for the whole map.
-        qkv_bias: Whether queries, keys and values have a bias.
-        add_values: Whether each token's own value is added to the result.
+        window_size: Side of a window in tokens; None attends to the whole map.
+        add_values: Whether each token's own value is added to the result; then, as released,
+            queries, keys and values have no bias.
     """
 
     def __init__(
@@ -109,25 +98,17 @@ class MapAttention(nn.Module):
         channels: int,
         num_heads: int,
         window_size: int | None,
-        qkv_bias: bool = True,
         add_values: bool = False,
     ):
         super().__init__()
         self.num_heads = num_heads
         self.window_size = window_size
         self.add_values = add_values
-        self.qkv = nn.Linear(in_channels, 3 * channels, bias=qkv_bias)
+        self.qkv = nn.Linear(in_channels, 3 * channels, bias=not add_values)
         self.proj = nn.Linear(channels, channels)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Mix the tokens of a map.
-
-        Args:
-            maps: ``(B, H, W, in_channels)``.
-
-        Returns:
-            ``(B, H, W, channels)``.
-        """
+        """Mix the tokens of a map ``(B, H, W, in_channels)`` into ``(B, H, W, channels)``."""
         _, height, width, _ = maps.shape
         size = self.window_size
         if size is None:
@@ -150,51 +131,29 @@ class MapAttention(nn.Module):
 class ReductionAttention(nn.Module):
     """The tokens' part of a reduction cell: attention without a residual, then a perceptron.
 
-    Args:
-        in_channels: Channels of the tokens that come in.
-        channels: Channels of the result.
-        num_heads: Heads.
-        window_size: Side of a window in tokens. None attends to the whole map; then, as released,
-            there is no bias in front and each token's value is added behind.
+    Without a ``window_size`` attention is to the whole map, and adds the values.
     """
 
     def __init__(self, in_channels: int, channels: int, num_heads: int, window_size: int | None):
         super().__init__()
-        whole = window_size is None
         self.norm1 = nn.LayerNorm(in_channels, eps=1e-5)
         self.attn = MapAttention(
-            in_channels, channels, num_heads, window_size, qkv_bias=not whole, add_values=whole
+            in_channels, channels, num_heads, window_size, add_values=window_size is None
         )
         self.norm2 = nn.LayerNorm(channels, eps=1e-5)
         self.mlp = Mlp(channels, channels)
 
     def forward(self, tokens: Tensor, parallel: Tensor) -> Tensor:
-        """Join with the parallel convolutions.
-
-        Args:
-            tokens: ``(B, H, W, in_channels)``.
-            parallel: ``(B, H, W, channels)``.
-
-        Returns:
-            ``(B, H, W, channels)``.
-        """
+        """Join tokens ``(B, H, W, in_channels)`` with the convolutions' ``(B, H, W, channels)``."""
         joined = self.attn(self.norm1(tokens)) + parallel
         return joined + self.mlp(self.norm2(joined))
 
 
 class ReductionCell(nn.Module):
-    """Shrinks a map and widens it (RC).
+    """Shrinks a map, ``ratio`` = 1, 2 or 4 times, and widens it (RC).
 
-    Args:
-        in_channels: Channels of the map.
-        embed_channels: Channels of each pyramid convolution and inside the parallel ones.
-        channels: Channels of the result.
-        ratio: How many times smaller: 1, 2 or 4.
-        kernel_size: Side of the pyramid's kernels.
-        dilations: The pyramid's dilations.
-        groups: Groups of the parallel convolutions.
-        num_heads: Heads.
-        window_size: Side of a window in tokens; None for attention to the whole map.
+    Pyramid convolutions have ``embed_channels``, as the parallel ones have inside; ``groups`` are
+    of the latter.
     """
 
     def __init__(
@@ -219,13 +178,9 @@ class ReductionCell(nn.Module):
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Shrink maps.
+        """Shrink ``(B, in_channels, H, W)`` to ``(B, H / ratio, W / ratio, channels)``.
 
-        Args:
-            maps: ``(B, in_channels, H, W)``, sides multiples of the ratio.
-
-        Returns:
-            ``(B, H / ratio, W / ratio, channels)``.
+        The sides are multiples of the ratio.
         """
         return self.attn(self.PRM(maps), self.PCM(maps).permute(0, 2, 3, 1))
 
@@ -233,12 +188,7 @@ class ReductionCell(nn.Module):
 class NormalCell(nn.Module):
     """Attention and convolutions side by side on the same map, then a perceptron (NC).
 
-    Args:
-        channels: Channels of the map.
-        num_heads: Heads.
-        groups: Groups of the parallel convolutions.
-        window_size: Side of a window in tokens; None for attention to the whole map.
-        drop_path: Rate at which a branch is dropped, in [0, 1); each branch on its own.
+    The ``groups`` are those of the convolutions. Each branch is dropped on its own.
     """
 
     def __init__(
@@ -255,17 +205,10 @@ class NormalCell(nn.Module):
         self.PCM = ParallelConv(channels, (4 * channels, channels), channels, groups)
         self.norm2 = nn.LayerNorm(channels, eps=1e-6)
         self.mlp = Mlp(channels, 4 * channels)
-        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+        self.drop_path = DropPath(drop_path)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Refine maps.
-
-        Args:
-            maps: ``(B, H, W, channels)``.
-
-        Returns:
-            The same shape.
-        """
+        """Refine maps ``(B, H, W, channels)``."""
         parallel = self.PCM(maps.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         maps = maps + self.drop_path(self.attn(self.norm1(maps))) + self.drop_path(parallel)
         return maps + self.drop_path(self.mlp(self.norm2(maps)))

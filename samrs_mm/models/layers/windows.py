@@ -4,11 +4,7 @@ from torch import Tensor
 
 
 def to_windows(maps: Tensor, size: int) -> Tensor:
-    """Cut maps into windows, row by row.
-
-    Args:
-        maps: ``(B, H, W, C)``; H and W are multiples of ``size``.
-        size: Side of a window.
+    """Cut maps ``(B, H, W, C)`` into windows, row by row; H and W are multiples of ``size``.
 
     Returns:
         ``(B * H/size * W/size, size * size, C)``.
@@ -19,16 +15,6 @@ def to_windows(maps: Tensor, size: int) -> Tensor:
 
 
 def from_windows(windows: Tensor, size: int, height: int, width: int) -> Tensor:
-    """Undo ``to_windows``.
-
-    Args:
-        windows: ``(B * height/size * width/size, size * size, C)``.
-        size: Side of a window.
-        height: Height of the maps, a multiple of ``size``.
-        width: Width of the maps, a multiple of ``size``.
-
-    Returns:
-        ``(B, height, width, C)``.
-    """
+    """Undo ``to_windows``, into maps ``(B, height, width, C)``."""
     grid = windows.view(-1, height // size, width // size, size, size, windows.shape[-1])
     return grid.transpose(2, 3).reshape(-1, height, width, windows.shape[-1])

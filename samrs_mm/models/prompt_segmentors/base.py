@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
 
 
@@ -110,6 +111,13 @@ class PromptSegmentor(ABC):
             encoded: What ``encode`` returned for the image.
             prompts: At least one prompt, of a setting that is supported.
         """
+
+
+def check_whole_numbers(**options: tuple[Any, int]) -> None:
+    """Refuse an option of a segmentor that is no whole number, or below its least; both given."""
+    for name, (value, least) in options.items():
+        if not isinstance(value, int) or value < least:
+            raise RefusedError(f'model.{name}={value!r}; a whole number from {least} is needed')
 
 
 def why_no_point(setting: PromptSetting) -> str | None:

@@ -5,7 +5,6 @@ Source: Rother et al. 2004, "GrabCut", ACM TOG 23(3); OpenCV's implementation.
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,22 +17,13 @@ from samrs_mm.core.prompts import PromptBatch, PromptSetting
 from samrs_mm.models.prompt_segmentors.base import (
     MaskChunk,
     PromptSegmentor,
+    check_whole_numbers,
     why_no_point,
 )
 from samrs_mm.registry import PROMPT_SEGMENTORS
 
 CORE_HBOX, CORE_RBOX = 0.55, 0.75
 """An oriented box fits its object tighter, so more of it is object for sure."""
-
-
-@dataclass(frozen=True)
-class _Cut:
-    """The mask ``(h, w)`` bool of a crop, where the crop lies, and a note for the record."""
-
-    mask: np.ndarray
-    x: int
-    y: int
-    note: str | None = None
 
 
 @PROMPT_SEGMENTORS.register_module()
@@ -67,13 +57,9 @@ class GrabCutSegmentor(PromptSegmentor):
         seed: int = 0,
         threads: int = 4,
     ):
-        for name, value, low in (
-            ('iterations', iterations, 1),
-            ('max_side', max_side, 16),
-            ('threads', threads, 1),
-        ):
-            if not isinstance(value, int) or value < low:
-                raise RefusedError(f'model.{name}={value!r}; a whole number from {low} is needed')
+        check_whole_numbers(
+            iterations=(iterations, 1), max_side=(max_side, 16), threads=(threads, 1)
+        )
         if not margin > 0:
             raise RefusedError(f'model.margin={margin!r}; GrabCut needs background: more than 0')
         if core is not None and not 0 <= core < 1:
@@ -113,14 +99,15 @@ class GrabCutSegmentor(PromptSegmentor):
         window = 8 * self.threads
         with ThreadPoolExecutor(self.threads) as pool:
             for start in range(0, len(outlines), window):
-                for part in pool.map(cut, outlines[start : start + window]):
+                for place, part, note in pool.map(cut, outlines[start : start + window]):
                     mask = np.zeros((width, height), bool).T
-                    h, w = part.mask.shape
-                    mask[part.y : part.y + h, part.x : part.x + w] = part.mask
-                    yield MaskChunk(mask[None], notes=(part.note,) if part.note else ())
+                    mask[place] = part
+                    yield MaskChunk(mask[None], notes=(note,) if note else ())
 
-    def _cut(self, image: np.ndarray, core: float, outline: np.ndarray) -> _Cut:
-        """Cut one object out.
+    def _cut(
+        self, image: np.ndarray, core: float, outline: np.ndarray
+    ) -> tuple[tuple[slice, slice], np.ndarray, str | None]:
+        """Cut one object out; return the crop's rows and columns, its mask, and a note, if any.
 
         Args:
             image: ``(H, W, 3)`` uint8.
@@ -141,7 +128,7 @@ class GrabCutSegmentor(PromptSegmentor):
             mask = cv2.resize(
                 mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
             ).view(bool)
-        return _Cut(mask, x0, y0, note)
+        return (slice(y0, y1), slice(x0, x1)), mask, note
 
     def _crop(self, outline: np.ndarray, height: int, width: int) -> tuple[int, int, int, int]:
         """Return x0, y0, x1, y1 of the crop around a box, inside the image."""

@@ -15,7 +15,11 @@ from torch import nn
 
 from samrs_mm.core.errors import RefusedError, SegmentorError
 from samrs_mm.core.prompts import PromptBatch, PromptSetting, mask_prompt
-from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor
+from samrs_mm.models.prompt_segmentors.base import (
+    MaskChunk,
+    PromptSegmentor,
+    check_whole_numbers,
+)
 from samrs_mm.models.prompt_segmentors.sam_weights import build_sam, check_arch
 from samrs_mm.registry import PROMPT_SEGMENTORS
 
@@ -27,10 +31,8 @@ PIXELS_AT_ONCE = 2**25
 class EncodedImage:
     """What SAM's decoder needs of an image.
 
-    Args:
-        features: Image embedding ``(1, 256, S / 16, S / 16)`` float32, on the model's device.
-        input_size: Height and width in pixels after scaling the longer side to S.
-        original_size: Height and width of the image in pixels.
+    ``features`` are ``(1, 256, S / 16, S / 16)`` float32, on the model's device. Sizes are height
+    and width in pixels, those of the input after scaling the longer side to S.
     """
 
     features: torch.Tensor
@@ -72,11 +74,9 @@ class SAMSegmentor(PromptSegmentor):
         threads: int = 4,
         device: str | None = None,
     ):
-        for name, value in dict(
-            chunk=chunk, images_per_pass=images_per_pass, threads=threads
-        ).items():
-            if not isinstance(value, int) or value < 1:
-                raise RefusedError(f'model.{name}={value!r}; a whole number from 1 is needed')
+        check_whole_numbers(
+            chunk=(chunk, 1), images_per_pass=(images_per_pass, 1), threads=(threads, 1)
+        )
         self.arch = check_arch(arch, checkpoint)
         self.checkpoint = checkpoint
         self.chunk, self.images_per_pass, self.threads = chunk, images_per_pass, threads
@@ -132,9 +132,6 @@ class SAMSegmentor(PromptSegmentor):
     @torch.no_grad()
     def encode(self, images: Sequence[np.ndarray]) -> list[EncodedImage]:
         """Embed images, as ``SamPredictor.set_image`` does.
-
-        Args:
-            images: One to ``images_per_pass`` images ``(H, W, 3)`` uint8 RGB; sizes may differ.
 
         Raises:
             SegmentorError: Memory ran out.
@@ -239,11 +236,7 @@ def _in_parts(
 ) -> Iterator[tuple[slice, Any]]:
     """Yield each part of ``range(total)`` with its result; on out of memory the parts are halved.
 
-    Args:
-        work: Called with each part.
-        total: Number of items, >= 1.
-        size: Items per part.
-        notes: Gets a line for each halving.
+    Parts have ``size`` items at first; ``notes`` gets a line for each halving.
 
     Raises:
         SegmentorError: Out of memory with a single item.

@@ -20,21 +20,18 @@ _PROMPT_DIM = 256
 
 @dataclass(frozen=True)
 class PublishedWeights:
-    """Weights that the authors of SAM published.
-
-    Args:
-        file: File name.
-        size: Bytes.
-        sha256: Hash, as hex.
-        embed_dim: Width of the image encoder.
-        depth: Number of the image encoder's blocks.
-    """
+    """Weights that the authors of SAM published: a file of ``size`` bytes, and its encoder."""
 
     file: str
     size: int
     sha256: str
     embed_dim: int
     depth: int
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """As ``recognise`` returns them."""
+        return dict(embed_dim=self.embed_dim, depth=self.depth, img_size=1024)
 
     @property
     def advice(self) -> str:
@@ -92,8 +89,8 @@ def check_arch(arch: str | Mapping[str, Any], checkpoint: str | None) -> str | d
             raise RefusedError(
                 f'model.arch={arch!r}; allowed: {", ".join(PUBLISHED)}, or a dict of sizes'
             )
+        published = PUBLISHED[arch]
         if checkpoint is None:
-            published = PUBLISHED[arch]
             raise RefusedError(
                 f'model.arch={arch!r} without weights: {published.advice} as '
                 f'checkpoints/{published.file} and pass it as --checkpoint'
@@ -117,14 +114,11 @@ def check_arch(arch: str | Mapping[str, Any], checkpoint: str | None) -> str | d
 
 
 def build_sam(arch: str | dict[str, Any], checkpoint: str | None) -> tuple[nn.Module, str | None]:
-    """Build a SAM in evaluation mode, on the CPU.
+    """Return a SAM in evaluation mode, on the CPU, and the sha256 of its weights file, if any.
 
     Args:
         arch: As ``check_arch`` returns it.
         checkpoint: Path of the weights; None for seeded random ones.
-
-    Returns:
-        The ``segment_anything`` model and the sha256 of the weights file (None without one).
 
     Raises:
         RefusedError: ``segment_anything`` is not installed, or the weights are missing, corrupt,
@@ -202,11 +196,7 @@ def _read(path: Path, arch: str | dict[str, Any]) -> dict[str, torch.Tensor]:
     found = recognise(state)
     if found is None:
         raise RefusedError(f'checkpoint {path}: holds no SAM (no image_encoder.patch_embed)')
-    wanted = (
-        dict(embed_dim=published.embed_dim, depth=published.depth, img_size=1024)
-        if published
-        else {key: arch[key] for key in ('embed_dim', 'depth', 'img_size')}
-    )
+    wanted = published.sizes if published else {key: arch[key] for key in found}
     if found != wanted:
         raise RefusedError(
             f'checkpoint {path}: holds {_name(found)}, not {_name(wanted)}; set model.arch to '
@@ -216,11 +206,7 @@ def _read(path: Path, arch: str | dict[str, Any]) -> dict[str, torch.Tensor]:
 
 
 def recognise(state: Any) -> dict[str, int] | None:
-    """Return embed_dim, depth and img_size of a SAM's weights, or None if they are not a SAM's.
-
-    Args:
-        state: What a checkpoint holds.
-    """
+    """Return embed_dim, depth and img_size of a SAM's weights, or None if they are not a SAM's."""
     try:
         embed_dim = state['image_encoder.patch_embed.proj.weight'].shape[0]
         grid = state['image_encoder.pos_embed'].shape[1]
@@ -233,10 +219,8 @@ def recognise(state: Any) -> dict[str, int] | None:
 
 
 def _name(sizes: dict[str, int]) -> str:
-    for name, published in PUBLISHED.items():
-        if sizes == dict(embed_dim=published.embed_dim, depth=published.depth, img_size=1024):
-            return name
-    return 'a SAM of ' + ', '.join(f'{key}={value}' for key, value in sizes.items())
+    other = 'a SAM of ' + ', '.join(f'{key}={value}' for key, value in sizes.items())
+    return next((name for name, weights in PUBLISHED.items() if weights.sizes == sizes), other)
 
 
 def _sha256(path: str, arch: str | dict[str, Any]) -> str:

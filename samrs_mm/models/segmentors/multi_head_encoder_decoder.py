@@ -197,13 +197,9 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
         return loss, OrderedDict(zip(log_vars, logged, strict=True))
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: Sequence[Mapping]) -> Tensor:
-        """Return logits ``(N, K, H, W)`` at the size of the input.
+        """Return logits ``(N, K, H, W)`` of images ``(N, 3, H, W)``, which have a ``source``.
 
         K is the largest number of classes; beyond its own classes a sample's logits are -inf.
-
-        Args:
-            inputs: Images ``(N, 3, H, W)`` float, normalised.
-            batch_img_metas: N metainfos with ``source``.
 
         Raises:
             RefusedError: A sample of an unknown source.
@@ -254,9 +250,8 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
     ) -> list[SegDataSample]:
         """Add ``seg_logits`` ``(k, H, W)``, k its source's classes, and ``pred_sem_seg`` to each.
 
-        Args:
-            seg_logits: ``(N, K, H, W)`` of ``encode_decode``.
-            data_samples: N samples; those without a ``source`` get that of ``test_cfg``.
+        Logits are ``(N, K, H, W)``, as of ``encode_decode``; samples without a ``source`` get that
+        of ``test_cfg``.
         """
         results = []
         for row, sample in enumerate(data_samples):

@@ -116,10 +116,8 @@ def test_frozen_stages(stages, frozen, free):
 def test_drop_path_grows_to_its_rate():
     with torch.device('meta'):
         backbone = InternImage()
-    paths = [block.drop_path for level in backbone.levels for block in level.blocks]
-    assert isinstance(paths[0], nn.Identity)
-    rates = [path.drop_prob for path in paths[1:]]
-    assert rates == pytest.approx([0.2 * number / 29 for number in range(1, 30)])
+    rates = [block.drop_path.drop_prob for level in backbone.levels for block in level.blocks]
+    assert rates == pytest.approx([0.2 * number / 29 for number in range(30)])
 
 
 def test_initial_weights():

@@ -322,9 +322,8 @@ def test_frozen_blocks_drop_nothing():
 def test_drop_path_rises_linearly_to_the_last_block():
     with torch.device('meta'):
         blocks = ViT().blocks
-    assert isinstance(blocks[0].drop_path, torch.nn.Identity)
-    rates = [block.drop_path.drop_prob for block in blocks[1:]]
-    assert rates == pytest.approx([0.15 * depth / 11 for depth in range(1, 12)])
+    rates = [block.drop_path.drop_prob for block in blocks]
+    assert rates == pytest.approx([0.15 * depth / 11 for depth in range(12)])
 
 
 @pytest.mark.parametrize('options', [dict(arch='huge'), dict(variant='mae')])

@@ -122,7 +122,7 @@ def test_frozen_stages(stages):
 
 def test_drop_path_rates():
     backbone = ViTAdapter(SMALL, drop_path_rate=0.28)
-    rates = [getattr(block.drop_path, 'drop_prob', 0) for block in backbone.blocks]
+    rates = [block.drop_path.drop_prob for block in backbone.blocks]
     assert rates == pytest.approx([0.04 * index for index in range(8)])
     extractors = [m for n, m in backbone.named_modules() if n.endswith(('extractor', '.0', '.1'))]
     rates = [m.drop_path.drop_prob for m in extractors if hasattr(m, 'ffn')]

@@ -15,7 +15,6 @@ from backbone_cases import (
     perturb,
 )
 from folders import ROOT
-from mmcv.cnn.bricks import DropPath
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmseg.registry import MODELS
@@ -176,10 +175,7 @@ def test_which_blocks_are_global(whole):
 
 
 def test_drop_path_rises_to_its_rate(whole):
-    rates = [
-        block.drop_path.drop_prob if isinstance(block.drop_path, DropPath) else 0.0
-        for block in whole.blocks
-    ]
+    rates = [block.drop_path.drop_prob for block in whole.blocks]
     np.testing.assert_allclose(rates, np.arange(12) / 110, atol=1e-7)
 
 

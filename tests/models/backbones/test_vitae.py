@@ -294,8 +294,7 @@ def test_frozen_stages(stages, frozen, free):
 
 def drop_rates(backbone):
     return [
-        [round(getattr(cell.drop_path, 'drop_prob', 0.0), 5) for cell in stage['NC']]
-        for stage in backbone.layers
+        [round(cell.drop_path.drop_prob, 5) for cell in stage['NC']] for stage in backbone.layers
     ]
 
 
