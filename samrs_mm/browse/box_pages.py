@@ -211,7 +211,7 @@ class BoxBrowser(BoxSource):
         tile, window = self._tiles[name], self._inside(name)
         labels = self.dataset.labels(tile.scene).boxes
         shapes = (circumscribed_geometry if setting.circumscribed else geometry)(labels)
-        if tile.window:
+        if tile.window and self.plan.spec:
             rows = tiling.assign(shapes.polygons, [tile.window], self.plan.spec.iof)[0]
             labels, shapes = [labels[row] for row in rows], shapes[rows]
         record = Record.of_image(

@@ -39,17 +39,17 @@ class FolderBrowser(BoxSource):
     kinds = ('boxes', 'prompts', 'masks')
 
     def __init__(self, root: Path, split: str | None = None, side: int = 800):
-        self.meta = read_meta(root)
-        if self.meta is None:
+        meta = read_meta(root)
+        if meta is None:
             raise RefusedError(
                 f'{root}: no meta.json, so not a folder that sam_annotate.py wrote; to look at '
                 'other segmentation datasets give a training config'
             )
-        settings = self.meta['settings']
+        self.meta, settings = meta, meta['settings']
         prompt = PromptSetting.parse(settings['prompt'])
-        super().__init__(root.resolve().name, self.meta['classes'], [prompt], side)
+        super().__init__(root.resolve().name, meta['classes'], [prompt], side)
         self.out, self.tiled = AnnotatedFolder(root), settings.get('tile') is not None
-        self.data_root = Path(os.path.normpath(root / self.meta['data_root']))
+        self.data_root = Path(os.path.normpath(root / meta['data_root']))
         self.names = self._of_split(sorted(self.out.done() | self.out.failed()), split)
         if not self.names:
             raise RefusedError(f'{root}: no image' + (f' of --split {split}' if split else ''))

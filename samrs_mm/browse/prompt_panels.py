@@ -31,16 +31,14 @@ def prompt_name(setting: PromptSetting) -> str:
 
 def prompt_swatches(setting: PromptSetting) -> list[Swatch]:
     """Return what the strokes of a setting's prompts mean."""
-    swatches = []
+    swatches: list[Swatch] = []
     if setting.mask:
         name, colour, _ = STYLES[setting.mask]
         swatches.append(Swatch(f'{name}-M (mask prompt)', colour, 'hatch'))
     if setting.box:
         name, colour, dashed = STYLES[setting.box]
         swatches.append(Swatch(f'{name} prompt', colour, 'dashed' if dashed else 'line'))
-    if setting.point:
-        swatches.append(Swatch('CP (centre point)', POINT, 'cross'))
-    return swatches
+    return [*swatches, Swatch('CP (centre point)', POINT, 'cross')] if setting.point else swatches
 
 
 def draw_prompts(panel: Panel, prompts: PromptBatch | None) -> None:
@@ -48,12 +46,13 @@ def draw_prompts(panel: Panel, prompts: PromptBatch | None) -> None:
     if prompts is None:
         return
     setting = prompts.setting
-    for region in () if prompts.regions is None else prompts.regions:
-        panel.hatch(region, STYLES[setting.mask][1])
+    if setting.mask and prompts.regions is not None:
+        for region in prompts.regions:
+            panel.hatch(region, STYLES[setting.mask][1])
     boxes = prompts.polygons if prompts.boxes is None else corners(prompts.boxes)
-    for box in () if boxes is None else boxes:
-        _, colour, dashed = STYLES[setting.box]
-        panel.polygon(box, colour, dashed)
+    if setting.box and boxes is not None:
+        for box in boxes:
+            panel.polygon(box, *STYLES[setting.box][1:])
     for point in () if prompts.points is None else prompts.points:
         panel.cross(point, POINT)
 
@@ -61,16 +60,10 @@ def draw_prompts(panel: Panel, prompts: PromptBatch | None) -> None:
 def prompts_of_record(
     setting: PromptSetting, boxes: Sequence[BoxEntry], width: int, height: int
 ) -> PromptBatch | None:
-    """Return the prompts that a record's boxes were given; None if there were none.
+    """Return the prompts that boxes of a record, without NaN, were given; None for no boxes.
 
     The record holds the labelled polygon and, clipped, the box that encloses what was prompted.
     Where only the centre of an H-Box was prompted, it is taken from the polygon's H-Box.
-
-    Args:
-        setting: The record's setting.
-        boxes: Its boxes that were prompted, without NaN.
-        width: Image width in pixels.
-        height: Image height in pixels.
     """
     if not boxes:
         return None

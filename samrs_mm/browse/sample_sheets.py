@@ -90,7 +90,8 @@ def _gather(
 ) -> dict[int, list[ImageObject]]:
     """Return up to ``count`` objects of each class, from as many images as it takes."""
     rng = np.random.default_rng(seed)
-    chosen, spare = defaultdict(list), defaultdict(list)
+    chosen: dict[int, list[ImageObject]] = defaultdict(list)
+    spare: dict[int, list[ImageObject]] = defaultdict(list)
     for objects in images:
         for label in labels:
             mine = [item for item in objects if item.label == label]

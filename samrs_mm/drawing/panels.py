@@ -95,56 +95,46 @@ class Panel:
         lined = (x + y) % 8 < 2
         self.picture[y[lined], x[lined]] = colour
 
-    def seen(self, values: np.ndarray, x: int, y: int) -> tuple[tuple[slice, slice], np.ndarray]:
-        """Return where a part of the image is in the picture, and its values there.
-
-        Args:
-            values: ``(h, w)``, the part of the image from ``x, y`` on.
-            x: Left edge of that part in pixels of the image.
-            y: Its top edge.
-        """
-        window, picks = [], []
-        for axis, start in enumerate((y, x)):
-            pixels = np.arange(self.picture.shape[axis])
-            shown = np.floor((pixels + 0.5) / self.scale).astype(int)
-            shown += self.origin[1 - axis] - start
-            inside = (shown >= 0) & (shown < values.shape[axis])
-            first = int(inside.argmax())
-            window.append(slice(first, first + int(inside.sum())))
-            picks.append(shown[inside])
-        return (window[0], window[1]), values[np.ix_(*picks)]
-
     def mask(self, part: MaskPart, colour: Colour) -> None:
         """Tint and outline a mask."""
         x, y, mask = part
         values = np.where(mask, 0, 255).astype(np.uint8)
-        self._tint(*self.seen(values, x, y), [colour], 0.45, cv2.BORDER_CONSTANT)
+        self._tint(values, (x, y), [colour], 0.45, cv2.BORDER_CONSTANT)
 
     def labels(self, labels: np.ndarray, colours: Sequence[Colour]) -> None:
         """Tint a label map ``(H, W)`` of the whole image; values without a colour stay clear."""
-        values = self.seen(labels.astype(np.uint8), 0, 0)
-        self._tint(*values, colours, 0.5, cv2.BORDER_REPLICATE)
+        self._tint(labels.astype(np.uint8), (0, 0), colours, 0.5, cv2.BORDER_REPLICATE)
 
     def _tint(
         self,
-        window: tuple[slice, slice],
         values: np.ndarray,
+        start: tuple[int, int],
         colours: Sequence[Colour],
         opacity: float,
         border: int,
     ) -> None:
+        """Tint and outline the part of the image from x, y = ``start`` on, by its values."""
+        pixels, shown = [], []
+        for axis in (0, 1):
+            places = np.floor((np.arange(self.picture.shape[axis]) + 0.5) / self.scale).astype(int)
+            places += self.origin[1 - axis] - start[1 - axis]
+            inside = np.flatnonzero((places >= 0) & (places < values.shape[axis]))
+            pixels.append(inside)
+            shown.append(places[inside])
+        values = values[np.ix_(*shown)]
         if not values.size:
             return
-        part, table = self.picture[window], np.array(colours, np.uint8).reshape(-1, 3)
+        part, table = self.picture[np.ix_(*pixels)], np.array(colours, np.uint8).reshape(-1, 3)
         labelled = values < len(table)
-        around = np.ones((3, 3), np.uint8)
         change = cv2.morphologyEx(
-            values, cv2.MORPH_GRADIENT, around, borderType=border, borderValue=255
-        )
+            values, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8), borderType=border,
+            borderValue=(255,),
+        )  # fmt: skip
         part[labelled] = _mix(part[labelled], table[values[labelled]], opacity)
         edge = labelled & (change > 0)
         edges = np.array([outline_colour(colour) for colour in colours], np.uint8).reshape(-1, 3)
         part[edge] = edges[values[edge]]
+        self.picture[np.ix_(*pixels)] = part
 
     def tags(self, places: Sequence[tuple[np.ndarray, str, Colour]]) -> None:
         """Name polygons where there is room: one of each name in any case, then the larger ones.
@@ -156,21 +146,18 @@ class Panel:
         seen = [each for each in seen if self._in_sight(each[0])]
         seen.sort(key=lambda each: -np.ptp(each[0], axis=0).prod())
         firsts = {text: number for number, (_, text, _) in reversed([*enumerate(seen)])}
-        objects = np.zeros(self.picture.shape[:2], np.uint8)
-        for corners, _, _ in seen:
-            points = np.rint(np.clip(corners, -_FAR, _FAR)).astype(np.int32)
-            cv2.polylines(objects, [points], True, 1, 2)
-        taken = np.zeros(self.picture.shape[:2], bool)
-        order = [*firsts.values(), *sorted(set(range(len(seen))) - set(firsts.values()))]
-        for number in order[:_MOST_TAGS]:
-            corners, text, colour = seen[number]
-            patch = text_picture(text, _TAG_SIZE, ink_on(colour), colour, pad=2)
-            blocked = taken if number == firsts[text] else taken | (objects > 0)
-            spot = self._free_spot(blocked, corners, patch)
-            if spot is not None:
-                x, y = spot
-                paste(self.picture, patch, x, y)
-                taken[y : y + patch.shape[0], x : x + patch.shape[1]] = True
+        others = [number for number in range(len(seen)) if number not in firsts.values()]
+        blocked = np.zeros(self.picture.shape[:2], np.uint8)
+        for numbers in (firsts.values(), others[:_MOST_TAGS]):
+            for corners, text, colour in (seen[number] for number in numbers):
+                patch = text_picture(text, _TAG_SIZE, ink_on(colour), colour, pad=2)
+                spot = self._free_spot(blocked, corners, patch)
+                if spot is not None:
+                    x, y = spot
+                    paste(self.picture, patch, x, y)
+                    blocked[y : y + patch.shape[0], x : x + patch.shape[1]] = 1
+            outlines = [np.rint(np.clip(each[0], -_FAR, _FAR)).astype(np.int32) for each in seen]
+            cv2.polylines(blocked, outlines, True, 1, 2)
 
     def _in_sight(self, corners: np.ndarray) -> bool:
         size = self.picture.shape[1::-1]

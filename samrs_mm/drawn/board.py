@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from samrs_mm.drawn.shapes import Colour, Colours, Part, Shape, rectangle, turned
+from samrs_mm.drawn.shapes import Part, Shape, rectangle, rgb, turned
 
 _FINE, _SHIFT = 4, 4  # samples of a pixel along each side; OpenCV's sub-pixel bits
 _FULL = 15 * _FINE**2  # so that the mean over a pixel's samples is a whole number
@@ -25,8 +25,8 @@ class Domain:
     Args:
         categories: Class name by kind of thing; neither drawn nor labelled are kinds left out.
         kinds: Kinds of scenes, in the order in which a dataset goes through them.
-        materials: Two RGB colours of each ground cover, which coarse noise mixes.
-        paints: RGB colours of each palette.
+        materials: Two colours of each ground cover, which coarse noise mixes; see ``rgb``.
+        paints: Colours of each palette.
         light: Factor by channel.
         haze: Brightness added everywhere, in [0, 255].
         blur: Standard deviation of the optics' blur in pixels.
@@ -35,9 +35,9 @@ class Domain:
 
     categories: dict[str, str]
     kinds: tuple[str, ...]
-    materials: dict[str, tuple[Colour, Colour]]
-    paints: dict[str, Colours]
-    light: Colour
+    materials: dict[str, str]
+    paints: dict[str, str]
+    light: tuple[float, float, float]
     haze: float
     blur: float
     grain: float
@@ -132,7 +132,7 @@ class Board:
 
     def _texture(self, name: str) -> np.ndarray:
         rng, size = self.rng, self.size
-        colour, tint = np.float32(self.domain.materials[name])
+        colour, tint = rgb(self.domain.materials[name])
         mix = 1 / (1 + np.exp(-2.2 * noise(rng, size, 80) - 1.3 * noise(rng, size, 27)))[..., None]
         light = 3 * noise(rng, size, 11) + 3 * noise(rng, size, 3.5)
         light += 4 * rng.standard_normal(size, np.float32)
@@ -144,17 +144,8 @@ class Board:
         points = turned(turned(part.points, turn) + (u, v), self.angle)
         return part._replace(points=points + (self.size[1] / 2, self.size[0] / 2))
 
-    def area(
-        self, points: np.ndarray, paint: Colour | str, opacity: float = 1, line: float = 0
-    ) -> None:
-        """Paint on the ground.
-
-        Args:
-            points: ``(N, 2)`` in the frame: u along it, v across it.
-            paint: RGB, or the name of a material.
-            opacity: In [0, 1].
-            line: Width in pixels of an open line; 0 fills the polygon.
-        """
+    def area(self, points: np.ndarray, paint: str, opacity: float = 1, line: float = 0) -> None:
+        """Paint on the ground, see ``Part``; ``(N, 2)`` points are u along the frame, v across."""
         self._paint(self._in_picture(Part(points, paint, line=line, opacity=opacity)))
 
     def reserve(self, points: np.ndarray) -> None:
@@ -164,7 +155,10 @@ class Board:
 
     def _paint(self, part: Part) -> None:
         window, alpha = self._cover([part])
-        paint = self._materials[part.paint][window] if isinstance(part.paint, str) else part.paint
+        if part.paint in self._materials:
+            paint = self._materials[part.paint][window]
+        else:
+            paint = np.minimum(rgb(part.paint) * part.tone, 252)
         self.image[window] += (paint - self.image[window]) * (alpha * part.opacity)[..., None]
 
     def _cover(
@@ -197,7 +191,7 @@ class Board:
         category = self.domain.categories.get(kind or '')
         box = self._in_picture(Part(shape.box, ''), u, v, turn).points
         picture = rectangle(0, self.size[1], 0, self.size[0])
-        seen, _ = cv2.intersectConvexConvex(np.float32(box), np.float32(picture))
+        seen, _ = cv2.intersectConvexConvex(box.astype(np.float32), picture.astype(np.float32))
         inside = seen / np.prod(np.ptp(shape.box, axis=0))
         parts = [self._in_picture(part, u, v, turn) for part in shape.parts]
         solid = [part for part in parts if part.solid]
@@ -206,7 +200,7 @@ class Board:
         if not mask.any() or (kind and (not category or inside < _LEAST_INSIDE)):
             return False
         if shape.height:
-            near = cv2.dilate(np.uint8(mask), np.ones((2 * gap + 1,) * 2)) > 0
+            near = cv2.dilate(mask.astype(np.uint8), np.ones((2 * gap + 1,) * 2, np.uint8)) > 0
             if (self._taken[window] & near).sum() > (0 if gap else _MOST_COVERED * mask.sum()):
                 return False
             self._shadow(solid, shape.height)
@@ -224,7 +218,7 @@ class Board:
         cast = [part._replace(points=part.points + step) for step in steps for part in parts]
         window, alpha = self._cover(cast)
         dark = cv2.GaussianBlur(alpha, (0, 0), 1, borderType=cv2.BORDER_REPLICATE)[..., None]
-        self.image[window] *= 1 - dark * np.float32([0.5, 0.48, 0.44])
+        self.image[window] *= 1 - dark * np.array([0.5, 0.48, 0.44], np.float32)
 
     def objects(self) -> list[DrawnObject]:
         """Return the labelled objects, lower ones first."""
@@ -236,10 +230,10 @@ class Board:
     def photo(self) -> np.ndarray:
         """Return what a sensor would have seen, ``(H, W, 3)`` uint8 RGB."""
         look, rng = self.domain, self.rng
-        image = self.image * np.float32(look.light) * np.float32(1 - look.haze / 255)
-        image = cv2.GaussianBlur(image + np.float32(look.haze), (0, 0), look.blur)
-        image += 0.5 * (image - cv2.GaussianBlur(image, (0, 0), 1.6))  # providers sharpen
+        light = np.array(look.light, np.float32) * np.float32(1 - look.haze / 255)
+        seen = cv2.GaussianBlur(self.image * light + np.float32(look.haze), (0, 0), look.blur)
+        sharp = seen + 0.5 * (seen - cv2.GaussianBlur(seen, (0, 0), 1.6))  # as providers do
         luma = rng.standard_normal((*self.size, 1), np.float32)
-        chroma = rng.standard_normal(image.shape, np.float32)
-        image += look.grain * np.sqrt(np.clip(image, 8, 255) / 128) * (0.8 * luma + 0.5 * chroma)
-        return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+        chroma = rng.standard_normal(sharp.shape, np.float32)
+        sharp += look.grain * np.sqrt(np.clip(sharp, 8, 255) / 128) * (0.8 * luma + 0.5 * chroma)
+        return np.clip(np.rint(sharp), 0, 255).astype(np.uint8)

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -97,7 +98,8 @@ def write_demo_dataset(
     DrawnFolder(out).clear()
     for folder in ('images', *(['labelTxt'] if 'dota' in formats else [])):
         (out / folder).mkdir(exist_ok=True)
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for index, (name, kind) in enumerate(scene_names(scenes, domain)):
         rng = np.random.default_rng([seed, list(DOMAINS).index(domain), index])
         scene = draw_scene(kind, size, rng, domain)

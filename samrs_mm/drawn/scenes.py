@@ -12,34 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from samrs_mm.drawn.board import Board, Domain, DrawnObject
-from samrs_mm.drawn.shapes import KINDS, WHITE, Colour, Colours, block, rectangle, turned
+from samrs_mm.drawn.shapes import KINDS, block, rectangle, turned
 
 LEAST_SIZE = 64
-_QUARTER, _YELLOW, _MARK, _DARK = np.pi / 2, (206, 176, 62), (206, 206, 200), (70, 70, 68)
+_QUARTER = np.pi / 2
 _SCENERY = ('tree', 'building')
-_CARS = (
-    (226, 226, 224),
-    (206, 208, 210),
-    (168, 172, 176),
-    (62, 66, 72),
-    (34, 36, 40),
-    (116, 120, 126),
-    (150, 36, 34),
-    (46, 72, 124),
-    (184, 170, 140),
-    (52, 82, 66),
-)
-_PAINTS: dict[str, Colours] = dict(
-    cars=_CARS, loads=(*_CARS, *5 * [WHITE]), skins=(WHITE, (206, 208, 212)),
-    yachts=(WHITE, (206, 200, 186), (186, 160, 124)), pools=((92, 178, 204), (74, 160, 196)),
-    hulls=((234, 234, 230), (226, 226, 224), (240, 240, 238), (40, 52, 84), (210, 204, 190)),
-    decks=((142, 92, 70), (150, 132, 108), (164, 158, 148)),
-    liveries=((30, 58, 120), (180, 40, 44), (220, 150, 40), (36, 110, 104), (60, 64, 72)),
-    roofs=((160, 156, 150), (120, 124, 130), (146, 86, 66), (190, 188, 182), (108, 116, 108)),
-    tanks=((218, 218, 212), (206, 208, 206), (190, 188, 178), (164, 160, 150), (158, 112, 84)),
-    courts=((56, 104, 82), (58, 92, 132), (150, 84, 64), (84, 112, 74)),
-    tracks=((152, 74, 58), (166, 86, 62), (140, 66, 58)),
-    trees=((58, 82, 42), (70, 92, 50), (52, 74, 46), (92, 100, 56)),
+_PAINTS = dict(
+    cars='e2e2e0 ced0d2 a8acb0 3e4248 222428 74787e 962422 2e487c b8aa8c 345242',
+    loads='ecece8 ecece8 ecece8 ced0d2 3e4248 962422 2e487c b8aa8c 345242',
+    skins='ecece8 ced0d4', yachts='ecece8 cec8ba baa07c', pools='5cb2cc 4aa0c4',
+    hulls='eaeae6 e2e2e0 f0f0ee 283454 d2ccbe', decks='8e5c46 96846c a49e94',
+    liveries='1e3a78 b4282c dc9628 246e68 3c4048', roofs='a09c96 787c82 925642 bebcb6 6c746c',
+    tanks='dadad4 ced0ce bebcb2 a4a096 9e7054', courts='386852 3a5c84 965440 54704a',
+    tracks='984a3a a6563e 8c423a', trees='3a522a 465c32 344a2e 5c6438',
 )  # fmt: skip
 DOMAINS = {
     'a': Domain(
@@ -50,10 +35,9 @@ DOMAINS = {
         ),
         kinds=('harbour', 'airport', 'parking', 'tanks', 'sports', 'stadium'),
         materials=dict(
-            water=((24, 52, 54), (34, 66, 62)), asphalt=((92, 92, 94), (108, 106, 104)),
-            concrete=((148, 144, 136), (164, 160, 150)), paving=((170, 164, 154), (182, 176, 166)),
-            grass=((80, 100, 54), (100, 110, 66)), turf=((78, 112, 56), (92, 120, 66)),
-            soil=((132, 122, 98), (112, 114, 82)), gravel=((166, 162, 150), (150, 146, 134)),
+            water='183436 22423e', asphalt='5c5c5e 6c6a68', concrete='949088 a4a096',
+            paving='aaa49a b6b0a6', grass='506436 646e42', turf='4e7038 5c7842',
+            soil='847a62 707252', gravel='a6a296 969286',
         ),
         paints=_PAINTS, light=(1.0, 1.0, 1.0), haze=6, blur=0.6, grain=3.5,
     ),
@@ -65,17 +49,14 @@ DOMAINS = {
         ),
         kinds=('harbour', 'airport', 'wind_farm', 'tanks', 'sports', 'stadium', 'parking'),
         materials=dict(
-            water=((30, 84, 104), (46, 112, 122)), asphalt=((112, 108, 104), (128, 122, 114)),
-            concrete=((178, 168, 148), (190, 182, 164)), paving=((196, 184, 160), (184, 172, 150)),
-            grass=((136, 130, 84), (160, 146, 104)), turf=((98, 126, 62), (116, 132, 76)),
-            soil=((176, 152, 116), (190, 170, 134)), gravel=((188, 174, 146), (170, 156, 130)),
+            water='1e5468 2e707a', asphalt='706c68 807a72', concrete='b2a894 beb6a4',
+            paving='c4b8a0 b8ac96', grass='888254 a09268', turf='627e3e 74844c',
+            soil='b09874 beaa86', gravel='bcae92 aa9c82',
         ),
         paints=_PAINTS | dict(
-            hulls=((236, 232, 224), (60, 110, 140), (196, 70, 50), (206, 190, 150)),
-            liveries=((120, 30, 60), (20, 90, 70), (200, 160, 60), (40, 44, 110)),
-            roofs=((190, 176, 152), (206, 196, 176), (160, 104, 78), (140, 140, 140)),
-            tracks=((172, 88, 64), (70, 100, 140)),
-            trees=((78, 86, 48), (92, 96, 56), (66, 76, 48)),
+            hulls='ece8e0 3c6e8c c44632 cebe96', liveries='781e3c 145a46 c8a03c 282c6e',
+            roofs='beb098 cec4b0 a0684e 8c8c8c', tracks='ac5840 46648c',
+            trees='4e5630 5c6038 424c30',
         ),
         light=(1.03, 1.0, 0.94), haze=16, blur=0.75, grain=4.5,
     ),
@@ -103,14 +84,12 @@ class Painter(Board):
         """Return places every ``step`` px, along all of the picture."""
         return np.arange(-self.reach, self.reach, step)
 
-    def cover(self, paint: Colour | str, v0: float = -9999, v1: float = 9999, opacity: float = 1):
+    def cover(self, paint: str, v0: float = -np.inf, v1: float = np.inf, opacity: float = 1):
         """Paint a strip along u."""
         v0, v1 = np.clip((v0, v1), -2 * self.reach, 2 * self.reach)
         self.area(rectangle(-self.reach, self.reach, v0, v1), paint, opacity)
 
-    def lattice(
-        self, step: float, paint: Colour | str, width: float, opacity: float = 1
-    ) -> np.ndarray:
+    def lattice(self, step: float, paint: str, width: float, opacity: float = 1) -> np.ndarray:
         """Draw a square grid of lines all over; return the middles ``(N, 2)`` of its cells."""
         lines = np.arange(-(self.reach // step) - 1, self.reach // step + 2) * step
         for v in lines:
@@ -124,7 +103,7 @@ class Painter(Board):
         self.cover('paving', v - width / 2 - 2, v + width / 2 + 2)
         self.cover('asphalt', v - width / 2, v + width / 2)
         for u in self.along(24):
-            self.area(block(10, 1.2, u, v), _MARK, 0.7)
+            self.area(block(10, 1.2, u, v), 'cecec8', 0.7)
         for u in self.along(step):
             lane = self.rng.choice([-1, 1])
             turn = 0 if lane > 0 else np.pi
@@ -140,7 +119,7 @@ class Painter(Board):
         """Draw parking bays side by side along u, and park in a fraction of them."""
         depth, pitch = (30, 14.5) if lorries else (12, 11.5)
         for u in self.along(pitch):
-            self.area(block(1, 2 * depth, u, v), _MARK, 0.8)
+            self.area(block(1, 2 * depth, u, v), 'cecec8', 0.8)
             if self.rng.random() < filled:
                 turn = self.rng.choice([-1, 1]) * _QUARTER + self.rng.normal(0, 0.03)
                 self.vehicle(u + pitch / 2, v, turn, float(lorries))
@@ -157,8 +136,9 @@ class Painter(Board):
     def courts(self, u: float, v: float, kind: str, counts: tuple[int, int]) -> None:
         """Draw courts side by side on one hard surface, and keep all else off it."""
         step = (104, 53) if kind == 'tennis' else (112, 62)
-        ground = block(*np.multiply(step, counts) + 6, u, v)
-        self.area(ground, self.rng.choice(self.domain.paints['courts']), 0.9)
+        length, width = np.multiply(step, counts) + 6
+        ground = block(length, width, u, v)
+        self.area(ground, self.rng.choice(self.domain.paints['courts'].split()), 0.9)
         self.cluster(kind, u, v, counts, step)
         self.reserve(ground)
 
@@ -166,7 +146,7 @@ class Painter(Board):
         """Draw jetties full of boats, large ones at the quay, some under way."""
         rng, quay, length = self.rng, -self.side * 0.24, self.side * 0.46
         self.cover('water')
-        self.cover((12, 22, 24), quay, quay + 7, 0.4)
+        self.cover('0c1618', quay, quay + 7, 0.4)
         self.cover('concrete', v1=quay)
         self.cover('asphalt', quay - 76, quay - 49)
         self.road(quay - 34, 26, 90)
@@ -190,17 +170,18 @@ class Painter(Board):
         """Draw jets at the terminal and on remote stands, light planes, service vehicles."""
         rng, gate, edge = self.rng, -self.side * 0.36, self.side * 0.42
         self.cover('concrete')
-        self.lattice(22, _DARK, 0.8, 0.3)
+        self.lattice(22, '464644', 0.8, 0.3)
         self.cover('grass', v0=edge)
         width = 54 / (2 * self.reach)
         self.add('building', 0, gate - 27, length=2 * self.reach, aspect=width)
         for nose in np.arange(gate + 8, edge - 150, 160):
             for u in self.along(128) + rng.uniform(0, 128):
-                self.area(block(1.5, 148, u, nose + 66), _YELLOW, 0.8)
+                self.area(block(1.5, 148, u, nose + 66), 'ceb03e', 0.8)
                 if rng.random() < 0.82:
                     self.add('plane', u, nose + 54, rng.normal(-_QUARTER, 0.08))
-                for place in rng.uniform((u - 58, nose, 0), (u + 58, nose + 110, 6.3), (3, 3)):
-                    self.vehicle(*place, lorries=0.2, gap=3)
+                places = rng.uniform((u - 58, nose, 0), (u + 58, nose + 110, 6.3), (3, 3))
+                for x, y, turn in places:
+                    self.vehicle(x, y, turn, lorries=0.2, gap=3)
         for u in self.along(46):
             turn, length = rng.normal(_QUARTER, 0.06), rng.uniform(29, 38)
             self.add('plane', u, edge - 40, turn, length=length)
@@ -231,16 +212,16 @@ class Painter(Board):
         self.sun = 0.0  # roofs are lit along the picture
         self.cover('soil')
         for u, v in self.lattice(134, 'asphalt', 16):
-            self.area(block(110, 110, u, v), (186, 178, 160), 0.85)
+            self.area(block(110, 110, u, v), 'bab2a0', 0.85)
             self.area(block(104, 104, u, v), rng.choice(['gravel', 'concrete']))
             if rng.random() < 0.5:
                 self.add('tank', u, v, upright)
             else:
                 length = rng.uniform(26, 42)
                 self.cluster('tank', u, v, (2, 2), (52, 52), turn=upright, length=length)
-            for place in ((u, v - 63.4, 0), (u - 63.4, v, _QUARTER)):
+            for x, y, turn in ((u, v - 63.4, 0), (u - 63.4, v, _QUARTER)):
                 if rng.random() < 0.4:
-                    self.vehicle(*place, lorries=0.3, gap=2)
+                    self.vehicle(x, y, turn, lorries=0.3, gap=2)
         self.trees(-self.reach, self.reach, self.side / 9)
 
     def sports(self) -> None:
@@ -284,7 +265,7 @@ class Painter(Board):
         for u, v in self.lattice(150, 'soil', 2):
             self.area(block(148, 148, u, v), rng.choice(['grass', 'turf', 'soil', 'gravel']))
             for furrow in np.arange(-72, 72, rng.uniform(4, 9)):
-                self.area(block(148, 1, u, v + furrow), (60, 56, 40), 0.12)
+                self.area(block(148, 1, u, v + furrow), '3c3828', 0.12)
         self.road(road, 20, 60)
         for u in self.along(128) + rng.uniform(0, 60):
             for v in np.arange(-self.side * 0.27, self.reach, 307):

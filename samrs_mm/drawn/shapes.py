@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-Colour = tuple[float, ...]
-Colours = Sequence[Colour]
-WHITE, GLASS, LINE, STEEL = (236, 236, 232), (38, 44, 54), (222, 224, 218), (110, 112, 112)
+WHITE, GLASS, LINE, STEEL = 'ecece8', '262c36', 'dee0da', '6e7070'
 
 
 class Part(NamedTuple):
@@ -17,15 +15,15 @@ class Part(NamedTuple):
 
     Args:
         points: ``(N, 2)`` x, y.
-        paint: RGB in [0, 255], or the name of a palette or a material of the scene.
+        paint: Six hex digits of RGB, or the name of a palette or a material of the scene.
         solid: Whether it belongs to the silhouette, that is to the mask.
-        tone: Factor of the brightness.
+        tone: Factor of the brightness of a colour.
         line: Width in pixels if the points are those of an open line; 0 fills the polygon.
         opacity: In [0, 1].
     """
 
     points: np.ndarray
-    paint: Colour | str
+    paint: str
     solid: bool = False
     tone: float = 1.0
     line: float = 0.0
@@ -72,22 +70,33 @@ class Kind:
     def make(
         self,
         rng: np.random.Generator,
-        paints: Mapping[str, Colours],
+        paints: Mapping[str, str],
         length: float | None = None,
         aspect: float = 1.0,
     ) -> Shape:
         """Return one of them, of any or a given length; each palette gives it one colour."""
         size = length or rng.uniform(*self.lengths)
         scale = np.array([size, size * aspect * rng.uniform(1 - self.slack, 1 + self.slack)])
-        look, parts = self.looks[rng.integers(len(self.looks))], []
-        names = [name for name in dict.fromkeys(part.paint for part in look) if name in paints]
-        chosen = {name: pick(rng, paints[name]) for name in names}
-        for part in look:
-            paint = chosen.get(part.paint, part.paint)
-            if not isinstance(paint, str):
-                paint = tuple(min(value * part.tone, 252.0) for value in paint)
-            parts.append(part._replace(points=part.points * scale, paint=paint))
+        look, chosen = self.looks[rng.integers(len(self.looks))], {}
+        for name in dict.fromkeys(part.paint for part in look):
+            if name in paints:
+                chosen[name] = pick(rng, paints[name])
+        parts = [
+            part._replace(points=part.points * scale, paint=chosen.get(part.paint, part.paint))
+            for part in look
+        ]
         return Shape(parts, self.height * float(np.ptp(Shape(parts).box[:, 1])))
+
+
+def rgb(colours: str) -> np.ndarray:
+    """Return colours of six hex digits, with spaces between, as ``(N, 3)`` float32."""
+    return np.array([list(bytes.fromhex(colour)) for colour in colours.split()], np.float32)
+
+
+def pick(rng: np.random.Generator, colours: str) -> str:
+    """Return one of the colours, varied a little."""
+    colour = rng.choice(rgb(colours)) + rng.normal(0, 8) + rng.normal(0, 2, 3)
+    return bytes(np.clip(colour, 8, 250).astype(np.uint8)).hex()
 
 
 def rectangle(x0: float, x1: float, y0: float, y1: float) -> np.ndarray:
@@ -120,12 +129,6 @@ def turned(points: Sequence | np.ndarray, angle: float | np.ndarray) -> np.ndarr
     )
 
 
-def pick(rng: np.random.Generator, colours: Colours) -> Colour:
-    """Return one of the colours, varied a little."""
-    colour = np.asarray(colours[rng.integers(len(colours))], float)
-    return tuple(np.clip(colour + rng.normal(0, 8) + rng.normal(0, 2, 3), 8, 250))
-
-
 def hull(width: float, bow: float) -> np.ndarray:
     """Return a ship's outline ``(26, 2)``, pointed over the fraction ``bow`` of its length."""
     t = np.linspace(0, 1, 13)
@@ -154,16 +157,16 @@ def _tank(*rings: tuple[float, float, float]) -> list[Part]:
 def _pool(power: float, width: float) -> list[Part]:
     water = oval(1, width, power)
     deep = Part(water * (0.5, 0.8) - (0.12, 0), 'pools', tone=0.86)
-    return [Part(water * 1.08, (214, 208, 196)), Part(water, 'pools', True), deep]
+    return [Part(water * 1.08, 'd6d0c4'), Part(water, 'pools', True), deep]
 
 
 def _windmill(phase: float) -> list[Part]:
     """Return a turbine seen at a slant: tower towards -x, hub at the origin, three blades."""
-    tower = Part(mirrored([(0, 0.035), (-0.8, 0.055)]), (204, 206, 206), True)
+    tower = Part(mirrored([(0, 0.035), (-0.8, 0.055)]), 'cccece', True)
     blade = mirrored([(1, 0.012), (0.25, 0.045), (0, 0.035)])
     blades = [turned(blade, phase + third * np.pi * 2 / 3) for third in range(3)]
-    hub = Part(oval(0.22, 0.12, 4), (224, 226, 228), True)
-    return [tower, *(Part(each, (240, 240, 238), True) for each in blades), hub]
+    hub = Part(oval(0.22, 0.12, 4), 'e0e2e4', True)
+    return [tower, *(Part(each, 'f0f0ee', True) for each in blades), hub]
 
 
 def _tree(seed: int) -> list[Part]:
@@ -218,7 +221,7 @@ KINDS = {
         Part(_BOAT * (0.93, 0.8), 'yachts'),
         Part(_CABIN - (0.05, 0), GLASS),
         Part(_CABIN * (0.8, 0.94) - (0.09, 0), WHITE),
-        Part(block(0.18, 0.18, -0.36), (150, 118, 84)),
+        Part(block(0.18, 0.18, -0.36), '967654'),
     ]], height=0.22, slack=0.12),
     'jetty': Kind((120, 240), [[
         *_at(np.arange(-0.42, 0.45, 0.115), [0], Part(block(0.014, 0.2), 'decks', True, 1.1)),
@@ -245,7 +248,7 @@ KINDS = {
     'soccer': Kind((150, 230), [[
         Part(_FIELD, 'turf', True),
         *_at(np.arange(-6.5, 7, 2) / 14, [0],
-             Part(block(1 / 14, 0.6), (150, 180, 90), opacity=0.2)),
+             Part(block(1 / 14, 0.6), '96b45a', opacity=0.2)),
         *_outlines(_FIELD * 0.98, oval(0.17, 0.17), block(0, 0.59)[1:3],
                    *(block(length, width, side * (0.49 - length / 2)) for side in _BOTH
                      for length, width in ((0.05, 0.16), (0.15, 0.37))), line=1.2),

@@ -116,8 +116,8 @@ def picture(box: BoxEntry, entry: ImageEntry, image: SceneImage | None) -> Pictu
     scale = min(1.0, SIDE / max(width, height))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     step = np.array([size[0] / width, size[1] / height])
-    left, top, part = masks.crop(box.segmentation)
-    mask = np.zeros((height, width), np.uint8)
+    left, top, part = masks.crop(box.mask)
+    mask: np.ndarray = np.zeros((height, width), np.uint8)
     mask[top - y : top - y + part.shape[0], left - x : left - x + part.shape[1]] = part
     if scale < 1:
         mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
@@ -133,12 +133,12 @@ def picture(box: BoxEntry, entry: ImageEntry, image: SceneImage | None) -> Pictu
 
 def _region(box: BoxEntry, entry: ImageEntry) -> tuple[int, int, int, int]:
     """Return x, y, width, height of the crop, inside the image."""
-    x, y, width, height = box.bbox
-    corners = [[x, y], [x + width, y + height], *box.corners.tolist()]
+    x, y, width, height = box.bbox or (0, 0, 0, 0)
+    points = [(x, y), (x + width, y + height), *box.corners]
     if box.prompt_box is not None:
-        corners += np.reshape(box.prompt_box, (2, 2)).tolist()
+        points += [*np.reshape(box.prompt_box, (2, 2))]
     sides = [entry.width, entry.height]
-    corners = np.clip(corners, 0, sides)
+    corners = np.clip(points, 0, sides)
     low, high = corners.min(axis=0), corners.max(axis=0)
     around = max(_MARGIN * (high - low).max(), 8)
     x, y = np.floor(np.maximum(low - around, 0)).astype(int).tolist()

@@ -5,7 +5,7 @@ from samrs_mm.drawn.board import Board, coverage, noise
 from samrs_mm.drawn.scenes import DOMAINS
 from samrs_mm.drawn.shapes import Part, Shape, block, rectangle
 
-RED = (250.0, 0.0, 0.0)
+RED = 'fa0000'
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_what_is_put_has_its_box_its_mask_and_its_colour(board):
     mask = ship.full_mask(60, 80)
     assert mask[31:39, 21:39].all()
     assert mask.sum() == pytest.approx(200, rel=0.1)
-    np.testing.assert_allclose(board.image[35, 30], RED)
+    np.testing.assert_allclose(board.image[35, 30], [250, 0, 0])
     assert board.photo()[35, 30, 0] > 150
 
 
@@ -84,3 +84,9 @@ def test_what_stands_hides_what_is_below_and_what_is_painted_hides_nothing(board
     assert (track & field).sum() == field.sum()
     assert not (field & car).any()
     assert not (track & car).any()
+
+
+def test_tones_are_factors_of_colours(board):
+    light = Part(block(20, 10), '64c8f0', True, tone=1.5)
+    assert board.put('boat', Shape([light]), 0, 0)
+    np.testing.assert_allclose(board.image[30, 40], [150, 252, 252])
