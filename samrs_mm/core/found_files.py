@@ -1,7 +1,7 @@
 """Find files by name: in one folder by stem, or however deep a download was unpacked."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from samrs_mm.core.errors import RefusedError
@@ -54,12 +54,22 @@ def files_by_name(root: str | os.PathLike) -> dict[str, list[Path]]:
     if not root.is_dir():
         raise RefusedError(f'data_root {root}: no such folder')
     found: dict[str, list[Path]] = {}
+    for path in sorted(walk_files(root)):
+        found.setdefault(path.name, []).append(path)
+    return found
+
+
+def walk_files(root: Path) -> Iterator[Path]:
+    """Yield all files below a folder but hidden ones; links are followed, but none back up."""
     for folder, folders, names in os.walk(root, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith(('.', '__MACOSX')))
-        for name in names:
-            if not name.startswith('.'):
-                found.setdefault(name, []).append(Path(folder, name))
-    return {name: sorted(paths) for name, paths in found.items()}
+        real = Path(folder).resolve()
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(('.', '__MACOSX'))
+            and not real.is_relative_to((real / name).resolve())
+        ]
+        yield from (Path(folder, name) for name in names if not name.startswith('.'))
 
 
 def first_copy(paths: Sequence[Path]) -> Path:

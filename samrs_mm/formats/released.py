@@ -31,17 +31,12 @@ class ReleasedError(SamrsError):
 
 
 def load_released(path: str | os.PathLike) -> list[dict[str, Any]]:
-    """Return the instances of an image of the SAMRS release.
+    """Return the instances of an image of the SAMRS release, a file of ``ins/``, in its order.
 
-    Args:
-        path: A file of ``ins/``.
-
-    Returns:
-        For each instance, in the file's order: ``label``, the class index; ``category``, the name
-        that the file gives (SOTA-RBB gives FAIR1M's names, so go by the label), None where it gives
-        a number; ``mask``, COCO RLE with text counts, maybe empty; ``size``, the number of its
-        pixels as the file says, or None; and of ``BOXES`` those that the file has, float64,
-        unclipped.
+    Of each: ``label``, the class index; ``category``, the name that the file gives (SOTA-RBB gives
+    FAIR1M's names, so go by the label), None where it gives a number; ``mask``, COCO RLE with text
+    counts, maybe empty; ``size``, the number of its pixels as the file says, or None; and of
+    ``BOXES`` those that the file has, float64, unclipped.
 
     Raises:
         ReleasedError: Missing, damaged, not of this format, or a pickle that asks for code.
@@ -60,7 +55,8 @@ def load_released(path: str | os.PathLike) -> list[dict[str, Any]]:
     try:
         return [_instance(entry, number) for number, entry in enumerate(entries)]
     except (KeyError, TypeError, ValueError) as error:
-        raise ReleasedError(f'{path}: {_text(error)}; not of the SAMRS release') from error
+        reason = f'no {error}' if isinstance(error, KeyError) else str(error)
+        raise ReleasedError(f'{path}: {reason}; not of the SAMRS release') from error
 
 
 def _load(data: bytes) -> Any:
@@ -70,10 +66,6 @@ def _load(data: bytes) -> Any:
         if 'PUT' in opcode.name and argument > len(data):
             raise pickle.UnpicklingError(f'damaged: names place {argument} of {len(data)} bytes')
     return _Unpickler(io.BytesIO(data)).load()
-
-
-def _text(error: Exception) -> str:
-    return f'no {error}' if isinstance(error, KeyError) else str(error)
 
 
 def _kind(value: Any) -> str:
@@ -158,31 +150,23 @@ def _from_bytes(data: bytes, kind: _Dtype, shape: tuple, order: Literal['C', 'F'
     return np.frombuffer(data, kind.dtype).reshape(shape, order=order)
 
 
-def _reconstruct(*_: Any) -> _Array:
-    return _Array()
-
-
 def _frombuffer(data: bytes, kind: _Dtype, shape: tuple, order: Literal['C', 'F']) -> _Array:
     array = _Array()
     array.array = _from_bytes(bytes(data), kind, shape, order)
     return array
 
 
-def _scalar(kind: _Dtype, data: bytes) -> Any:
-    return _from_bytes(data, kind, (), 'C').item()
-
-
-def _encode(text: str, _: str) -> bytes:
-    return text.encode('latin1')
-
-
-_STAND_INS = {'numpy.dtype': _Dtype, 'numpy.ndarray': _Array, '_codecs.encode': _encode} | {
+_STAND_INS = {
+    'numpy.dtype': _Dtype,
+    'numpy.ndarray': _Array,
+    '_codecs.encode': lambda text, _: text.encode('latin1'),
+} | {
     # numpy 2 moved numpy.core to numpy._core, and a file may come from either side of that
     f'{core}.{name}': stand_in
     for core in ('numpy.core', 'numpy._core')
     for name, stand_in in (
-        ('multiarray._reconstruct', _reconstruct),
-        ('multiarray.scalar', _scalar),
+        ('multiarray._reconstruct', lambda *_: _Array()),
+        ('multiarray.scalar', lambda kind, data: _from_bytes(data, kind, (), 'C').item()),
         ('numeric._frombuffer', _frombuffer),
     )
 }

@@ -9,6 +9,7 @@ from samrs_mm.core.found_files import (
     first_copy,
     read_stems,
     refuse_incomplete,
+    walk_files,
 )
 
 
@@ -65,3 +66,13 @@ def test_incomplete_downloads_are_refused():
     refuse_incomplete('data/x', [], 3, 'unpack it')
     with pytest.raises(RefusedError, match=r'data/x: 2 of 3 files are missing, such as b; unpack'):
         refuse_incomplete('data/x', ['b', 'a'], 3, 'unpack it')
+
+
+def test_walks_into_links_but_not_back_up(tmp_path):
+    for name in ('a/b/x.txt', 'a/.hidden/y.txt', 'a/.z.txt', 'c/__MACOSX/q.txt'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / 'a/b/up').symlink_to('../../a')
+    (tmp_path / 'c/there').symlink_to('../a/b')
+    found = {path.relative_to(tmp_path).as_posix() for path in walk_files(tmp_path)}
+    assert found == {'a/b/x.txt', 'c/there/x.txt'}

@@ -1,11 +1,10 @@
 """Any dataset with boxes in a COCO json file."""
 
-import os
-from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
 from samrs_mm.core.errors import LabelReadError, RefusedError
+from samrs_mm.core.found_files import walk_files
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene, check_path
 from samrs_mm.formats.boxes.coco import parse_coco
@@ -69,7 +68,8 @@ class COCOBoxDataset(BoxDataset):
         except OSError as error:
             raise RefusedError(f'{path}: cannot read the label file: {error.strerror}') from error
         self._rows: dict[str, int] = {}
-        there = set(self._walk())
+        base = self.root / self.images
+        there = {path.relative_to(base).as_posix() for path in walk_files(base)}
         scenes, folders = [], {PurePosixPath()}
         for row, file_name in enumerate(self.coco.file_names):
             name = self._inside(file_name, there)
@@ -111,15 +111,6 @@ class COCOBoxDataset(BoxDataset):
         name = PurePosixPath(file_name).as_posix()
         shorter = name.removeprefix(f'{self.images}/')
         return shorter if name not in there else name
-
-    def _walk(self) -> Iterator[str]:
-        """Yield all files of the image folder, relative to it."""
-        base = self.root / self.images
-        for folder, subfolders, files in os.walk(base, followlinks=True):
-            subfolders[:] = sorted(name for name in subfolders if not name.startswith('.'))
-            for name in files:
-                if not name.startswith('.'):
-                    yield os.path.relpath(os.path.join(folder, name), base).replace(os.sep, '/')
 
 
 def _stem(name: str) -> str:

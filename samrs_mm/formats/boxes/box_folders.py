@@ -1,13 +1,13 @@
 """Detection datasets in YOLO's or Pascal VOC's layout, collected as one COCO file."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import yaml  # type: ignore[import-untyped]
 
 from samrs_mm.core.boxes import BoxLabel, geometry
-from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
+from samrs_mm.core.errors import RefusedError, SamrsError, describe
+from samrs_mm.core.found_files import walk_files
 from samrs_mm.core.images import IMAGE_SUFFIXES, image_size
 from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.formats.boxes.voc import parse_voc
@@ -18,15 +18,13 @@ LABELS = {'yolo': ('labels', '.txt'), 'voc': ('Annotations', '.xml')}
 """Folder and suffix of label files, by format."""
 
 IMAGE_FOLDERS = ('images', 'JPEGImages')
+Parser = Callable[[Path, str, tuple[int, int]], ParsedLabels]
+"""Reads a label file: by its path, its name in box ids, and the image's width and height."""
 NAME_FILES = ('data.yaml', 'data.yml', 'dataset.yaml', 'classes.txt', 'obj.names')
 
 
 def find(root: Path, source: str) -> tuple[list[str], dict[str, str], list[str]]:
-    """Look through a folder.
-
-    Args:
-        root: The dataset.
-        source: A key of ``LABELS``.
+    """Look through a dataset whose labels are of a format of ``LABELS``.
 
     Returns:
         All images, sorted; the label file of each that has one; and the files in folders of labels
@@ -35,28 +33,20 @@ def find(root: Path, source: str) -> tuple[list[str], dict[str, str], list[str]]
     Raises:
         RefusedError: There are no images, or none of them has a label file.
     """
-    files = set()
-    for base, folders, names in os.walk(root, followlinks=True):
-        real = Path(base).resolve()  # a link back up would be walked for ever
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith('.') and not real.is_relative_to((real / name).resolve())
-        ]
-        place = Path(base).relative_to(root)
-        files |= {(place / name).as_posix() for name in names if not name.startswith('.')}
+    files = {path.relative_to(root).as_posix() for path in walk_files(root)}
     images = sorted(name for name in files if name.lower().endswith(IMAGE_SUFFIXES))
     if not images:
         raise RefusedError(f'{root}: no images ({", ".join(IMAGE_SUFFIXES)}) in it')
-    labels = {}
-    for image in images:
-        label = next((name for name in _candidates(image, *LABELS[source]) if name in files), None)
-        if label:
-            labels[image] = label
-    if not labels:
-        tried = ' or '.join(_candidates(images[0], *LABELS[source]))
-        raise RefusedError(f'{root}: no image has a label; for {images[0]} looked for {tried}')
     folder, suffix = LABELS[source]
+    candidates = {image: _candidates(image, folder, suffix) for image in images}
+    labels = {
+        image: next(name for name in names if name in files)
+        for image, names in candidates.items()
+        if not files.isdisjoint(names)
+    }
+    if not labels:
+        tried = ' or '.join(candidates[images[0]])
+        raise RefusedError(f'{root}: no image has a label; for {images[0]} looked for {tried}')
     of_labels = {name for name in files if name.endswith(suffix) and folder in name.split('/')[:-1]}
     return images, labels, sorted(of_labels - set(labels.values()))
 
@@ -64,11 +54,11 @@ def find(root: Path, source: str) -> tuple[list[str], dict[str, str], list[str]]
 def _candidates(image: str, label_folder: str, suffix: str) -> list[str]:
     """Return where the label file of an image may be, the likeliest first."""
     path = PurePosixPath(image).with_suffix(suffix)
-    parts = list(path.parts)
-    found = []
-    for at in reversed(range(len(parts) - 1)):
-        if parts[at] in IMAGE_FOLDERS:
-            found.append('/'.join([*parts[:at], label_folder, *parts[at + 1 :]]))
+    found = [
+        '/'.join([*path.parts[:at], label_folder, *path.parts[at + 1 :]])
+        for at in reversed(range(len(path.parts) - 1))
+        if path.parts[at] in IMAGE_FOLDERS
+    ]
     return [*found, path.as_posix(), f'{label_folder}/{path.name}']
 
 
@@ -98,10 +88,8 @@ def class_names(root: Path, given: str | None) -> list[str]:
         raise RefusedError(f'{path}: does not list names by class index ({text})') from error
 
 
-def parser_of(
-    source: str, names: Sequence[str], one_based: bool
-) -> Callable[[Path, str, tuple[int, int]], ParsedLabels]:
-    """Return the reader of a label file: of its path, its name in box ids, and the image's size."""
+def parser_of(source: str, names: Sequence[str], one_based: bool) -> Parser:
+    """Return the reader of label files of a format."""
 
     def yolo(path: Path, name: str, size: tuple[int, int]) -> ParsedLabels:
         return parse_yolo(path.read_text(encoding='utf-8', errors='replace'), name, names, *size)
@@ -120,7 +108,7 @@ def collect(
     root: Path,
     images: list[str],
     labels: dict[str, str],
-    parse: Callable[[Path, str, tuple[int, int]], ParsedLabels],
+    parse: Parser,
     names: list[str] | None,
     progress: Callable[[Iterable], Iterator] = iter,
 ) -> tuple[dict, list[str]]:
@@ -130,53 +118,44 @@ def collect(
         root: Folder of the dataset.
         images: Image files relative to it.
         labels: Label file of each image that has one.
-        parse: Reader of a label file, see ``parser_of``.
+        parse: See ``parser_of``.
         names: Class names in the order of their numbers; None takes those met, sorted.
         progress: Wraps the iterator over images.
 
     Returns:
         The content of a COCO file, and what could not be read, one line each.
     """
-    coco: dict[str, list] = dict(images=[], annotations=[], categories=[])
+    entries: list[dict] = []
     problems: list[str] = []
     boxes: list[tuple[int, BoxLabel]] = []
     for image in progress(images):
         try:
             width, height = image_size(root / image)
-            number = len(coco['images']) + 1
-            coco['images'].append(dict(id=number, file_name=image, width=width, height=height))
+            number = len(entries) + 1
+            entries.append(dict(id=number, file_name=image, width=width, height=height))
             if image in labels:
                 parsed = parse(root / labels[image], labels[image], (width, height))
                 boxes += [(number, box) for box in parsed.boxes]
                 problems += [f'{problem.box_id}: {problem.message}' for problem in parsed.problems]
-        except (ImageReadError, LabelReadError) as error:
-            problems.append(str(error))
-        except OSError as error:
-            problems.append(f'{error.filename}: {error.strerror}')
+        except (SamrsError, OSError) as error:
+            problems.append(describe(error))
     names = sorted({box.category for _, box in boxes}) if names is None else names
-    coco['categories'] = coco_categories(names)
     ids = {name: i for i, name in enumerate(names, 1)}
-    coco['annotations'] = [
-        _annotation(number, image, ids[box.category], box)
+    annotations = [
+        dict(id=number, image_id=image, category_id=ids[box.category], **_annotation(box))
         for number, (image, box) in enumerate(boxes, 1)
     ]
-    return coco, problems
+    return dict(
+        images=entries, annotations=annotations, categories=coco_categories(names)
+    ), problems
 
 
-def _annotation(number: int, image: int, category: int, box: BoxLabel) -> dict:
-    """Return a box as an annotation of COCO's format."""
-    hbox = geometry([box]).hboxes[0]
-    x0, y0, x1, y1 = (round(value, 4) for value in hbox.tolist())
+def _annotation(box: BoxLabel) -> dict:
+    """Return a box as an annotation of COCO's format, without ids."""
+    x0, y0, x1, y1 = (round(value, 4) for value in geometry([box]).hboxes[0].tolist())
     width, height = round(x1 - x0, 4), round(y1 - y0, 4)
-    entry = dict(
-        id=number,
-        image_id=image,
-        category_id=category,
-        bbox=[x0, y0, width, height],
-        area=round(width * height, 4),
-        iscrowd=0,
-        box_id=box.box_id,
-    )
+    area = round(width * height, 4)
+    entry = dict(bbox=[x0, y0, width, height], area=area, iscrowd=0, box_id=box.box_id)
     if box.polygon is not None:
         entry['rbox'] = [round(value, 4) for value in box.polygon.ravel().tolist()]
     return entry

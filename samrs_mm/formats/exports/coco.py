@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from samrs_mm.formats.annotated.record import BoxEntry, Record
+from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.coco import CocoWriter, coco_annotation
 from samrs_mm.formats.exports.base import INSTANCES, Export
 from samrs_mm.formats.exports.outlines import outline
@@ -21,11 +21,6 @@ class COCOExport(Export):
     Beside COCO's own keys an annotation has ``score``, ``box_id`` and ``rbox`` (the labelled box,
     8 numbers). ``iscrowd`` is 0 also where masks are RLE: each is one object.
     Source of the format: https://cocodataset.org/#format-data.
-
-    Args:
-        out: As in ``Export``.
-        classes: As in ``Export``; ``category_id`` is the index plus 1.
-        polygons: Write polygons.
     """
 
     unlabelled = 'carries no annotation; trainers take it as background'
@@ -44,16 +39,13 @@ class COCOExport(Export):
         """Return an image and its annotations as they go into the file, but for their ids."""
         counts: Counter[str] = Counter({INSTANCES: len(record.kept)})
         entry = dict(file_name=file, width=record.image.width, height=record.image.height)
-        return (entry, [self._annotation(box, counts) for box in record.kept]), counts
-
-    def _annotation(self, box: BoxEntry, counts: Counter) -> dict:
-        annotation = coco_annotation(box)
-        if self.polygons:
-            shape = outline(box.mask)
+        annotations = [coco_annotation(box) for box in record.kept]
+        for annotation in annotations if self.polygons else ():
+            shape = outline(annotation['segmentation'])
             rings = [ring.ravel().tolist() for ring in shape.parts]
             annotation.update(area=shape.area, segmentation=rings)
             counts.update(holes=shape.holes, hole_pixels=shape.hole_pixels)
-        return annotation
+        return (entry, annotations), counts
 
     def collect(self, converted: tuple[dict, list[dict]]) -> None:
         """Write an image's annotations; ids count from 1 over the whole file."""

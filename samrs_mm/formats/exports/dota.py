@@ -43,14 +43,10 @@ class DOTAExport(Export):
 
 
 def rotated_box(segmentation: dict) -> np.ndarray:
-    """Return the smallest rotated rectangle around the pixels of a mask.
+    """Return the smallest rotated rectangle around the pixels of a mask that isn't empty.
 
-    Args:
-        segmentation: Run-length mask with at least one pixel.
-
-    Returns:
-        Corners ``(4, 2)`` float32 of x, y in pixels; clockwise on the screen, the one nearest to
-        the image's top left corner first.
+    Corners ``(4, 2)`` float32 of x, y in pixels; clockwise on the screen, the one nearest to the
+    image's top left corner first.
     """
     x, y, pixels = masks.crop(segmentation)
     rows = np.flatnonzero(pixels.any(axis=1))

@@ -65,10 +65,7 @@ def _rings(pixels: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
 def joined(parts: list[np.ndarray]) -> np.ndarray:
     """Return several rings as one, joined by lines that are walked forth and back.
 
-    Such a line has no area. Each ring is joined where it comes nearest to those before it.
-
-    Args:
-        parts: Rings ``(K, 2)``, at least one.
+    Such a line has no area. Each ring ``(K, 2)`` is joined where it comes nearest to those before.
     """
     ring = parts[0]
     for part in parts[1:]:

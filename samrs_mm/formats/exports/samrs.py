@@ -16,9 +16,6 @@ from samrs_mm.formats.annotated.record import BoxEntry, Record
 from samrs_mm.formats.exports.base import INSTANCES, Export
 from samrs_mm.formats.labelled_image import LabelledImage
 
-_WHITE = (255, 255, 255)
-_PICKLE_PROTOCOL = 4
-
 
 class SAMRSExport(Export):
     """``gray/STEM.png``, ``color/STEM.png`` and ``ins/STEM.pkl``, as in the SAMRS release.
@@ -29,12 +26,7 @@ class SAMRSExport(Export):
     or ``rbox`` (four corners) and ``rhbox`` around it where masks were made from R-Boxes.
 
     Unlike the release, every image has all three files, ``category`` is always the name of
-    ``label``, and no mask is empty.
-
-    Args:
-        out: As in ``Export``.
-        classes: As in ``Export``.
-        palette: RGB by class index.
+    ``label``, and no mask is empty. ``palette`` is RGB by class index.
     """
 
     folders = ('gray', 'color', 'ins')
@@ -42,7 +34,7 @@ class SAMRSExport(Export):
 
     def __init__(self, out: Path, classes: Sequence[str], palette: Sequence[Sequence[int]]):
         super().__init__(out, classes)
-        self.colours = np.full((UNLABELLED + 1, 3), _WHITE, np.uint8)
+        self.colours = np.full((UNLABELLED + 1, 3), 255, np.uint8)  # white
         self.colours[: len(palette)] = palette
 
     def convert(self, image: LabelledImage, record: Record, file: str) -> tuple[None, Counter]:
@@ -51,7 +43,7 @@ class SAMRSExport(Export):
         shutil.copyfile(image.label, self.out / 'gray' / f'{image.stem}.png')
         write_png(self.out / 'color' / f'{image.stem}.png', self.colours[labels])
         instances = [self._instance(box) for box in record.kept]
-        data = pickle.dumps(instances, _PICKLE_PROTOCOL)
+        data = pickle.dumps(instances, protocol=4)
         (self.out / 'ins' / f'{image.stem}.pkl').write_bytes(data)
         return None, Counter({INSTANCES: len(instances)})
 

@@ -4,8 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.exports.base import INSTANCES, Export
 from samrs_mm.formats.exports.outlines import joined, outline
@@ -39,7 +37,8 @@ class YOLOExport(Export):
                 holes=shape.holes, hole_pixels=shape.hole_pixels, joined=len(shape.parts) > 1
             )
             points = joined(shape.parts) / (record.image.width, record.image.height)
-            lines.append(f'{box.label} {_text(points)}\n')
+            values = (f'{value:.7f}'.rstrip('0').rstrip('.') for value in points.ravel().tolist())
+            lines.append(f'{box.label} {" ".join(values)}\n')
         (self.out / 'labels' / f'{image.stem}.txt').write_text(''.join(lines))
         return None, counts
 
@@ -52,9 +51,7 @@ class YOLOExport(Export):
 def data_yaml(subsets: Iterable[str], classes: Sequence[str]) -> str:
     """Return the file that Ultralytics is started with; its paths start from its own folder.
 
-    Args:
-        subsets: Sub-folders, named after their lists; an empty name is the folder itself.
-        classes: Class names by index.
+    Subsets are sub-folders, named after their lists; an empty name is the folder itself.
     """
     places = {name or 'train': f'{name}/images' if name else 'images' for name in subsets}
     lines = [f'{json.dumps(key)}: {json.dumps(place)}' for key, place in places.items()]
@@ -62,7 +59,3 @@ def data_yaml(subsets: Iterable[str], classes: Sequence[str]) -> str:
         lines.append('# val: is needed to train; export with --list train.txt val.txt')
     names = [f'  {index}: {json.dumps(name)}' for index, name in enumerate(classes)]
     return '\n'.join([*lines, 'names:', *names, ''])
-
-
-def _text(points: np.ndarray) -> str:
-    return ' '.join(f'{value:.7f}'.rstrip('0').rstrip('.') for value in points.ravel().tolist())
