@@ -29,28 +29,21 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclass
 class ExportCounts:
-    """What was written of a list of images, and what was not.
-
-    Args:
-        images: Images written.
-        counts: Counts of the format.
-        left_out: Boxes that aren't kept, by status.
-        failures: What could not be read or written, one line each.
-    """
+    """What was written of a list of images, and what was not."""
 
     images: int = 0
     counts: Counter = field(default_factory=Counter)
+    """See ``Export``."""
     left_out: Counter = field(default_factory=Counter)
+    """Boxes that aren't kept, by status."""
     failures: list[str] = field(default_factory=list)
+    """What could not be read or written, one line each."""
 
 
 class Exporter:
-    """Writes into ``OUT.part`` and renames it at the end.
+    """Writes an annotated folder into ``OUT.part`` and renames it at the end.
 
-    Args:
-        root: The annotated folder.
-        out: What is to be made; must not exist, or be an empty folder.
-        images: ``'copy'``, ``'link'`` (relative symbolic links) or ``'none'``.
+    Links to images are relative and symbolic.
 
     Raises:
         RefusedError: There is something at ``out``, or something foreign at ``OUT.part``, or
@@ -91,14 +84,7 @@ class Exporter:
         workers: int,
         progress: Callable[[Iterable], Iterator] = iter,
     ) -> tuple[Export, ExportCounts]:
-        """Export some images, in their order.
-
-        Args:
-            images: The images.
-            subset: Sub-folder they go to; empty for the folder itself.
-            make: Makes the export, given its folder.
-            workers: Processes; 0 works in this one.
-            progress: Wraps the iterator over images.
+        """Export some images, in their order, to a sub-folder; '' is the folder itself.
 
         Raises:
             SamrsError: The disk is full.

@@ -37,12 +37,7 @@ class ReleasedImporter:
 
     A record's ``notes`` say what was wrong in its image, as ``COUNT what``. Where tiles were cut
     from is not in the release, so ``offset`` and ``scene_polygon`` are null, but for images that
-    are scenes themselves.
-
-    Args:
-        dataset: The subset.
-        out: The annotated folder.
-        policy: Overlap policy that label maps are compared with.
+    are scenes themselves. Label maps are compared with what the overlap policy gives.
     """
 
     def __init__(self, dataset: SAMRSBoxDataset, out: AnnotatedFolder, policy: str):

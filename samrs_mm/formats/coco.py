@@ -20,15 +20,9 @@ LISTS = ('images', 'annotations', 'categories')
 def read_coco(
     file: BinaryIO, name: str, lists: Sequence[str] = LISTS
 ) -> Iterator[tuple[str, int, Any]]:
-    """Yield the entries of a COCO file's lists in the file's order, whichever list comes first.
+    """Yield the entries of some lists of a COCO file, called ``name``, in the file's order.
 
-    Args:
-        file: Open binary file.
-        name: Its name in messages.
-        lists: The lists that are read; each has to be there.
-
-    Yields:
-        Name of the list, position in it from 0, and the entry, which may be any JSON value.
+    Each with the name of its list and the position in it, from 0; it may be any JSON value.
 
     Raises:
         LabelReadError: Not JSON, not an object, or a list is missing, no list, or there twice.
@@ -99,13 +93,8 @@ def coco_categories(classes: Iterable[str]) -> list[dict]:
 class CocoWriter:
     """Writes a COCO file image by image; of the annotations none stays in memory.
 
-    Args:
-        file: Open binary file; whoever opened it closes it.
-        classes: Class names by pixel value.
-
-    Attributes:
-        images: The images so far.
-        count: The annotations so far; their ids count from 1.
+    Whoever opened the file closes it. ``images`` are those so far, ``count`` is the number of
+    annotations so far; their ids count from 1.
     """
 
     def __init__(self, file: BinaryIO, classes: Sequence[str]):

@@ -21,22 +21,17 @@ class JsonStream:
 
     The methods raise ``json.JSONDecodeError`` where the file is not JSON (``place`` says where),
     ``RecursionError`` where it is nested too deeply, and ``ValueError`` where it is not text, and
-    on an integer of thousands of digits.
-
-    Args:
-        file: Open binary file; UTF-8, UTF-16 or UTF-32, with or without byte order mark.
-        piece: Bytes to read at once. A single value may take up to 256 MB.
+    on an integer of thousands of digits. The file is UTF-8, UTF-16 or UTF-32, with or without byte
+    order mark, and read in pieces of so many bytes; a single value may take up to 256 MB.
     """
 
     def __init__(self, file: BinaryIO, piece: int = 1 << 22):
         self._file, self._piece = file, piece
-        self._text, self._at = '', 0
-        self._bytes, self._lines, self._columns = 0, 0, 0
+        self._text, self._at, self._lines, self._columns = '', 0, 0, 0
         self._decode = json.JSONDecoder().raw_decode
-        data = file.read(max(piece, 4))  # the encoding shows in the first four bytes
-        encoding = json.detect_encoding(data)
-        self._decoder = codecs.getincrementaldecoder(encoding)()
-        self._append(data)
+        head = file.read(4)  # the encoding shows in these bytes
+        self._decoder = codecs.getincrementaldecoder(json.detect_encoding(head))()
+        self._append(head)
 
     def place(self, error: json.JSONDecodeError) -> str:
         """Return where in the file an error was met: ``LINE:COLUMN``, from 1."""
@@ -87,15 +82,12 @@ class JsonStream:
 
     def _parts(self, opening: str, closing: str) -> Iterator[None]:
         self._take(opening)
-        if self.peek() == closing:
-            self._take(closing)
-            return
-        while True:
+        if self.peek() != closing:
             yield
-            if self.peek() == closing:
-                self._take(closing)
-                return
-            self._take(',')
+            while self.peek() != closing:
+                self._take(',')
+                yield
+        self._take(closing)
 
     def _take(self, character: str) -> None:
         if self.peek() != character:
@@ -118,9 +110,8 @@ class JsonStream:
             text = self._decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
             # the decoder may have kept the first bytes of a character from the piece before
-            place = self._bytes + len(data) - len(error.object) + error.start
+            place = self._file.tell() - len(error.object) + error.start
             raise ValueError(f'byte {place} is not {error.encoding}; write it as UTF-8') from error
-        self._bytes += len(data)
         if data:
             newlines = self._text.count('\n', 0, self._at)
             since = self._at - self._text.rfind('\n', 0, self._at) - 1

@@ -18,18 +18,12 @@ _BAD_ENTRY = (AttributeError, IndexError, KeyError, TypeError, ValueError, Overf
 
 
 def count_coco(path: Path, step: Callable[[int], object] = int) -> tuple[tuple[str, ...], Counts]:
-    """Count the annotations of a COCO file.
+    """Count the annotations of a COCO file; return its class names in its order, and the counts.
 
     Masks are RLE or polygons. The box of an annotation is the upright one around ``rbox`` (8
     numbers) where there is one, else ``bbox``. Regions of crowds are no instances; they are left
-    out. Pixels are those of the masks, before overlap.
-
-    Args:
-        path: The file.
-        step: Called with numbers of bytes that add up to the file's size.
-
-    Returns:
-        The class names in the file's order, and the counts.
+    out. Pixels are those of the masks, before overlap. ``step`` is called with numbers of bytes
+    that add up to the file's size.
 
     Raises:
         RefusedError: It can't be read, is not JSON, or one of its three lists is missing or wrong.

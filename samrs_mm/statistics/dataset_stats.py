@@ -25,21 +25,16 @@ BINS_PER_DECADE = 5
 
 @dataclass
 class Counts:
-    """What some images hold.
-
-    Args:
-        boxes: ``(N,)`` of type ``BOX``.
-        images: ``(M,)`` of type ``IMAGE``.
-        pixels: Pixels of the label maps by class index, ``(K,)`` int64.
-        present: Images with a valid mask of each class, ``(K,)`` int64.
-        problems: A line for each file or annotation that could not be used.
-    """
+    """What some images hold: boxes ``(N,)`` of type ``BOX`` and images ``(M,)`` of ``IMAGE``."""
 
     boxes: np.ndarray
     images: np.ndarray
     pixels: np.ndarray
+    """Pixels of the label maps by class index, ``(K,)`` int64."""
     present: np.ndarray
+    """Images with a valid mask of each class, ``(K,)`` int64."""
     problems: list[str] = field(default_factory=list)
+    """A line for each file or annotation that could not be used."""
 
     @classmethod
     def merged(cls, counts: Iterable['Counts'], num_classes: int) -> 'Counts':
@@ -73,15 +68,10 @@ def box_table(
     labels: ArrayLike, statuses: Sequence[str], areas: ArrayLike, hboxes: np.ndarray,
     width: int | np.ndarray, height: int | np.ndarray,
 ) -> np.ndarray:  # fmt: skip
-    """Return boxes as ``(N,)`` of type ``BOX``.
+    """Return N boxes of type ``BOX``; of their masks, kept ones of at least a pixel are valid.
 
-    Args:
-        labels: Class index of each box.
-        statuses: Status of each; only kept masks of at least a pixel are valid.
-        areas: Mask pixels of each.
-        hboxes: Upright boxes ``(N, 4)``: x0, y0, x1, y1, unclipped; NaN where unknown.
-        width: Width of their image or images in pixels.
-        height: Height likewise.
+    ``hboxes`` are upright boxes ``(N, 4)``: x0, y0, x1, y1 in pixels, unclipped; NaN where unknown.
+    Width and height are those of their image, or of the image of each.
     """
     boxes = np.zeros(len(statuses), BOX)
     boxes['label'] = labels
@@ -99,19 +89,13 @@ _STATUS = {status: place for place, status in enumerate(BOX_STATUSES)}
 
 @dataclass
 class DatasetStats:
-    """A dataset's counts, and the numbers that follow from them.
-
-    Args:
-        name: What to call it.
-        classes: Class names.
-        counts: Those of all its images.
-        pixels_of: What ``counts.pixels`` counts, in words.
-    """
+    """A dataset's counts, and the numbers that follow from them."""
 
     name: str
     classes: tuple[str, ...]
     counts: Counts
     pixels_of: str
+    """What ``counts.pixels`` counts, in words."""
 
     def __post_init__(self):
         self.instances = self.counts.boxes[self.counts.boxes['area'] > 0]

@@ -16,16 +16,13 @@ from samrs_mm.formats.boxes.labels import ParsedLabels
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One image of a detection dataset, by paths relative to the data root (posix).
+    """One image of a detection dataset and its label file, of which one may be missing.
 
-    Args:
-        stem: Name of the outputs; unique in the dataset.
-        image: Image path, or None where a label file has no image.
-        label: Label file path, or None where an image has no label file.
-        split: Split the image belongs to, where the dataset has splits.
+    Paths are relative to the data root (posix). ``split`` is None where the dataset has no splits.
     """
 
     stem: str
+    """Name of the outputs; unique in the dataset."""
     image: str | None
     label: str | None
     split: str | None = None
@@ -109,9 +106,6 @@ class BoxDataset(ABC):
 
     def collect_classes(self, progress: Callable[[Iterator], Iterator] = iter) -> LabelCounts:
         """Look at all labels once: count boxes, and collect or check the class names.
-
-        Args:
-            progress: Wraps the iterator over scene indices, to show progress.
 
         Raises:
             RefusedError: Labels name classes that the config does not have.
@@ -229,15 +223,8 @@ def pair_scenes(
 ) -> list[Scene]:
     """Pair a folder of images with a folder of label files by stem.
 
-    Two images of one stem give two scenes; a label file without an image gives one, too.
-
-    Args:
-        root: Data root, to which both folders are relative.
-        images: Image folder.
-        labels: Label folder.
-        label_suffix: ``'.txt'`` or ``'.xml'``.
-        prefix: Put before each stem.
-        split: Split of all scenes.
+    Both are relative to the root. Two images of one stem give two scenes; a label file without an
+    image gives one, too. ``prefix`` is put before each stem.
 
     Raises:
         RefusedError: There are images but no label folder.

@@ -25,7 +25,6 @@ class COCOBoxDataset(BoxDataset):
     Source of the format: https://cocodataset.org/#format-data.
 
     Args:
-        data_root: Folder of the dataset.
         classes: As in ``BoxDataset`` (never the order of the file's categories).
         ann_file: The json file, relative to the root.
         images: Folder that the file names start from, relative to the root; None takes ``images``

@@ -28,8 +28,6 @@ class DIORBoxDataset(BoxDataset):
     Source: Li et al. 2020, arXiv:1909.00133; DIOR-R: Cheng et al. 2022, arXiv:2110.01931.
 
     Args:
-        data_root: Folder of the dataset.
-        classes: As in ``BoxDataset``.
         labels: Folder inside ``Annotations``: ``'Horizontal Bounding Boxes'`` or
             ``'Oriented Bounding Boxes'``.
 

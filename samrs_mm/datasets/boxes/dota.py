@@ -31,8 +31,6 @@ class DOTABoxDataset(BoxDataset):
     2021, arXiv:2102.12219.
 
     Args:
-        data_root: Folder of the dataset.
-        classes: As in ``BoxDataset``.
         images: Name of the image folder.
         labels: Name of the label folder; OBB or HBB files.
         splits: Sub-folders looked at where the root itself holds no image folder.

@@ -5,7 +5,13 @@ import numpy as np
 from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene, pair_scenes, read_bytes
 from samrs_mm.formats.boxes.labels import BadBoxError, ParsedLabels, read_boxes
-from samrs_mm.formats.boxes.xml_tree import Element, read_objects, to_number
+from samrs_mm.formats.boxes.xml_tree import (
+    Element,
+    read_objects,
+    require_text,
+    text_of,
+    to_number,
+)
 from samrs_mm.registry import BOX_DATASETS
 
 # folder: (prefix of the stems, split)
@@ -33,10 +39,6 @@ class FAIR1MBoxDataset(BoxDataset):
     Classes: 37.
     Labels: XML with a closed ring of five points for each object.
     Source: Sun et al. 2022, arXiv:2103.05569.
-
-    Args:
-        data_root: Folder of the dataset.
-        classes: As in ``BoxDataset``.
     """
 
     layout = 'train/part1/, train/part2/ and validation/, each with images/*.tif and labelXml/*.xml'
@@ -68,9 +70,11 @@ def parse_fair1m(data: bytes, file: str) -> ParsedLabels:
 
 
 def _box(box_id: str, element: Element) -> BoxLabel:
-    category = element.require_text('possibleresult/name')
+    category = require_text(element, 'possibleresult/name')
     points = element.find('points')
-    ring = np.array([] if points is None else [_point(p.content) for p in points.iterfind('point')])
+    ring = np.array(
+        [] if points is None else [_point(text_of(p)) for p in points.iterfind('point')]
+    )
     if len(ring) not in (4, 5):
         raise BadBoxError(f'{len(ring)} points; allowed: 4 corners, or 5 with the first again')
     if len(ring) == 5 and np.abs(ring[4] - ring[0]).max() > _CLOSED_WITHIN:

@@ -9,7 +9,7 @@ from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene, pair_scenes, read_bytes, read_names
 from samrs_mm.formats.boxes.labels import BadBoxError, ParsedLabels, read_boxes
-from samrs_mm.formats.boxes.xml_tree import Element, read_objects
+from samrs_mm.formats.boxes.xml_tree import Element, numbers, read_objects, text_of
 from samrs_mm.registry import BOX_DATASETS
 
 CATEGORY = 'ship'
@@ -32,8 +32,6 @@ class HRSC2016BoxDataset(BoxDataset):
     Source: Liu et al. 2017, doi:10.5220/0006120603240331.
 
     Args:
-        data_root: Folder of the dataset.
-        classes: As in ``BoxDataset``.
         split: ``'train'``, ``'val'``, ``'trainval'``, ``'test'``, or ``'all'`` for every image of
             ``FullDataSet``, listed or not.
 
@@ -152,20 +150,20 @@ def mask_colours(data: bytes, file: str) -> dict[str, tuple[int, ...]]:
     colours = {}
     for box_id, element in read_objects(data, file, *_OBJECTS):
         found = element.find('seg_color')
-        if found is None or not found.content:
+        text = '' if found is None else text_of(found)
+        if not text:
             continue
-        parts = [part.strip() for part in found.content.split(',')]
+        parts = [part.strip() for part in text.split(',')]
         if len(parts) != 3 or not all(p.isdecimal() and int(p) < 256 for p in parts):
             raise LabelReadError(
-                f'{box_id}: <seg_color> is {found.content[:60]!r}; allowed: three numbers r,g,b '
-                'to 255'
+                f'{box_id}: <seg_color> is {text[:60]!r}; allowed: three numbers r,g,b to 255'
             )
         colours[box_id] = tuple(map(int, parts))
     return colours
 
 
 def _box(box_id: str, element: Element) -> BoxLabel:
-    hbox, rotated = element.numbers(_HBOX), element.numbers(_RBOX)
+    hbox, rotated = numbers(element, _HBOX), numbers(element, _RBOX)
     if hbox is None and rotated is None:
         raise BadBoxError('<HRSC_Object> has neither box_xmin ... nor mbox_cx ...')
     return BoxLabel(box_id, CATEGORY, hbox=hbox, rotated=rotated)

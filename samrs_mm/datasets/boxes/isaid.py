@@ -30,7 +30,6 @@ class ISAIDInstanceDataset(BoxDataset):
     Source: Waqas Zamir et al. 2019, arXiv:1905.12886.
 
     Args:
-        data_root: Folder of the download.
         classes: As in ``BoxDataset``; None takes iSAID's fifteen.
         split: ``'train'`` or ``'val'`` takes that folder of the root alone; None takes all.
 

@@ -43,11 +43,9 @@ class SAMRSBoxDataset(BoxDataset):
     Source: Wang et al. 2023, arXiv:2305.02034.
 
     Args:
-        data_root: Folder of the subset.
         classes: As in ``BoxDataset``, in the order of the labels; needed.
-        images: Image folder relative to the root; None tries those of the release.
-        instances: Folder of the ``.pkl`` files, likewise.
-        labels: Folder of the label maps, likewise; there may be none.
+        images: Image folder relative to the root; None tries those of the release. Likewise the
+            ``instances``, and the ``labels``, of which there may be none.
 
     Raises:
         RefusedError: As in ``BoxDataset``, or a folder is missing.

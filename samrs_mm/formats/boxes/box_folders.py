@@ -63,7 +63,7 @@ def _candidates(image: str, label_folder: str, suffix: str) -> list[str]:
 
 
 def class_names(root: Path, given: str | None) -> list[str]:
-    """Return the class names of a YOLO dataset, by index.
+    """Return the class names of a YOLO dataset, by index, of a file given or looked for.
 
     Raises:
         RefusedError: There is no such file, or it does not list names.
@@ -112,15 +112,9 @@ def collect(
     names: list[str] | None,
     progress: Callable[[Iterable], Iterator] = iter,
 ) -> tuple[dict, list[str]]:
-    """Read all labels.
+    """Read all labels of what ``find`` returned.
 
-    Args:
-        root: Folder of the dataset.
-        images: Image files relative to it.
-        labels: Label file of each image that has one.
-        parse: See ``parser_of``.
-        names: Class names in the order of their numbers; None takes those met, sorted.
-        progress: Wraps the iterator over images.
+    Class names are in the order of their numbers; None takes those met, sorted.
 
     Returns:
         The content of a COCO file, and what could not be read, one line each.

@@ -18,17 +18,14 @@ class CocoIndex:
     """The boxes of a COCO file by image, in flat arrays: some 150 bytes a box.
 
     Made by ``parse_coco``. A row is a position in the file's list of annotations.
-
-    Attributes:
-        file: Name in box ids, relative to the data root.
-        file_names: File name of each image, in the file's order.
-        unplaced: Problems of the annotations that belong to no image of the file.
     """
 
     def __init__(self, file: str):
         self.file = file
         self.file_names: list[str] = []
+        """File name of each image, in the file's order."""
         self.unplaced = ParsedLabels()
+        """Problems of the annotations that belong to no image of the file."""
         self._messages: dict[int, str] = {}
         self._segmentations: dict[int, str] = {}
         # of each row; what the ids mean is looked up at the end
@@ -111,16 +108,11 @@ class CocoIndex:
 
 
 def parse_coco(file: BinaryIO, name: str, with_segmentations: bool = False) -> CocoIndex:
-    """Read a COCO json file.
+    """Read a COCO json file, called ``name`` in box ids.
 
     ``rbox`` (8 numbers) gives the R-Box, else a ``segmentation`` that is one polygon of 4 points;
     any other ``segmentation`` is ground truth only. Crowd annotations are boxes like others, but
-    their region is no object's true mask.
-
-    Args:
-        file: Open binary file.
-        name: Name for box ids, relative to the data root.
-        with_segmentations: Keep all ``segmentation`` entries for ``CocoIndex.segmentations``.
+    their region is no object's true mask. ``CocoIndex.segmentations`` has none but on demand.
 
     Raises:
         LabelReadError: As in ``read_coco``; or images or categories are not what they should be,

@@ -13,15 +13,12 @@ class BadBoxError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LabelProblem:
-    """A line or element that is meant to be a box but can't be read as one.
-
-    Args:
-        box_id: Place, ``FILE:LINE``, as for a box.
-        message: What is wrong, the value, and what is allowed. One line, without the place.
-    """
+    """A line or element that is meant to be a box but can't be read as one."""
 
     box_id: str
+    """Place, ``FILE:LINE``, as for a box."""
     message: str
+    """What is wrong, the value, and what is allowed. One line, without the place."""
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.formats.boxes.labels import BadBoxError, ParsedLabels, read_boxes
-from samrs_mm.formats.boxes.xml_tree import Element, read_objects
+from samrs_mm.formats.boxes.xml_tree import Element, numbers, read_objects, require_text
 
 _SIDES = ('xmin', 'ymin', 'xmax', 'ymax')
 _CORNERS = tuple(
@@ -27,12 +27,12 @@ def parse_voc(data: bytes, file: str) -> ParsedLabels:
 
 
 def _box(box_id: str, element: Element) -> BoxLabel:
-    category = element.require_text('name')
+    category = require_text(element, 'name')
     hbox = polygon = None
     for tag in _BOX_TAGS:
         for box in element.iterfind(tag):
-            hbox = box.numbers(_SIDES) if hbox is None else hbox
-            polygon = box.numbers(_CORNERS) if polygon is None else polygon
+            hbox = numbers(box, _SIDES) if hbox is None else hbox
+            polygon = numbers(box, _CORNERS) if polygon is None else polygon
     if hbox is None and polygon is None:
         raise BadBoxError('<object> has no <bndbox> or <robndbox> with coordinates')
     corners = None if polygon is None else polygon.reshape(4, 2)

@@ -1,10 +1,11 @@
-"""XML label files as trees in which every element knows its line."""
+"""XML label files as trees in which every element has the line of its start tag, 1-based."""
 
 import codecs
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 from xml.parsers import expat
 
 import numpy as np
@@ -21,41 +22,37 @@ _CHINESE = ('gb2312', 'gbk')
 _QUOTED = 60
 
 
-class Element(ElementTree.Element):
-    """An XML element; ``line`` is that of its start tag, 1-based."""
+def text_of(element: Element) -> str:
+    """Return the characters before the first child, stripped."""
+    return (element.text or '').strip()
 
-    line: int
 
-    @property
-    def content(self) -> str:
-        """The characters before the first child, stripped."""
-        return (self.text or '').strip()
+def require_text(element: Element, path: str) -> str:
+    """Return the text of the element at a path below another.
 
-    def require_text(self, path: str) -> str:
-        """Return the text of the element at a path below this one.
+    Raises:
+        BadBoxError: No such element, or an empty one.
+    """
+    found = element.find(path)
+    if found is None or not text_of(found):
+        what = 'no' if found is None else 'an empty'
+        raise BadBoxError(f'<{element.tag}> has {what} <{path}>')
+    return text_of(found)
 
-        Raises:
-            BadBoxError: No such element, or an empty one.
-        """
-        found = self.find(path)
-        if found is None or not found.content:
-            what = 'no' if found is None else 'an empty'
-            raise BadBoxError(f'<{self.tag}> has {what} <{path}>')
-        return found.content
 
-    def numbers(self, tags: Sequence[str]) -> np.ndarray | None:
-        """Return the numbers of K children as ``(K,)`` float64; None if all are missing or empty.
+def numbers(element: Element, tags: Sequence[str]) -> np.ndarray | None:
+    """Return the numbers of K children as ``(K,)`` float64; None if all are missing or empty.
 
-        Raises:
-            BadBoxError: Some are missing while others are there, or one is not a number.
-        """
-        found = {child.tag: child.content for child in self if child.tag in tags}
-        if not any(found.values()):
-            return None
-        missing = [f'<{tag}>' for tag in tags if not found.get(tag)]
-        if missing:
-            raise BadBoxError(f'<{self.tag}> lacks {", ".join(missing)}')
-        return np.array([to_number(tag, found[tag]) for tag in tags])
+    Raises:
+        BadBoxError: Some are missing while others are there, or one is not a number.
+    """
+    found = {child.tag: text_of(child) for child in element if child.tag in tags}
+    if not any(found.values()):
+        return None
+    missing = [f'<{tag}>' for tag in tags if not found.get(tag)]
+    if missing:
+        raise BadBoxError(f'<{element.tag}> lacks {", ".join(missing)}')
+    return np.array([to_number(tag, found[tag]) for tag in tags])
 
 
 def to_number(tag: str, text: str) -> float:
@@ -69,22 +66,19 @@ def read_objects(data: bytes, file: str, root: str, *paths: str) -> Iterator[tup
     The first of a line is ``FILE:LINE``, the k-th (minified XML) ``FILE:LINE.k``; see ``read_xml``.
     """
     tree = read_xml(data, file, root)
-    seen: Counter[int] = Counter()
+    seen: Counter[str] = Counter()
     for path in paths:
         for element in tree.iterfind(path):
-            seen[element.line] += 1
-            number = f'.{seen[element.line]}' if seen[element.line] > 1 else ''
-            yield f'{file}:{element.line}{number}', element
+            line = element.attrib['line']
+            seen[line] += 1
+            yield f'{file}:{line}' + (f'.{seen[line]}' if seen[line] > 1 else ''), element
 
 
 def read_xml(data: bytes, file: str, root: str) -> Element:
-    """Read an XML label file; entities and external references are refused.
+    """Read an XML label file, called ``file`` in messages, with a root element of this tag.
 
-    Args:
-        data: The file's bytes. Its declared encoding is tried first, then UTF-8, then GB18030
-            (GB2312's superset), because files were seen to declare one and hold another.
-        file: Name for messages, relative to the data root.
-        root: Tag that the root element must have.
+    Entities and external references are refused. The declared encoding is tried first, then UTF-8,
+    then GB18030 (GB2312's superset), because files were seen to declare one and hold another.
 
     Raises:
         LabelReadError: Empty, oversized, malformed or hostile file, or another root element.
@@ -97,10 +91,8 @@ def read_xml(data: bytes, file: str, root: str) -> Element:
             f'{MAX_BYTES // 2**20} MiB'
         )
 
-    def with_line(tag: str, attributes: dict) -> Element:
-        element = Element(tag.rpartition('}')[2], attributes)
-        element.line = parser.parser.CurrentLineNumber
-        return element
+    def with_line(tag: str, _: dict) -> Element:
+        return Element(tag.rpartition('}')[2], line=str(parser.parser.CurrentLineNumber))
 
     parser = XMLParser(target=ElementTree.TreeBuilder(with_line))
     parser.parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_UNLESS_STANDALONE)
@@ -119,7 +111,7 @@ def read_xml(data: bytes, file: str, root: str) -> Element:
         ) from error
     if tree.tag != root:
         raise LabelReadError(
-            f'{file}:{tree.line}: root element <{tree.tag[:_QUOTED]}>; expected <{root}>'
+            f'{file}:{tree.attrib["line"]}: root element <{tree.tag[:_QUOTED]}>; expected <{root}>'
         )
     return tree
 

@@ -18,22 +18,12 @@ _SLACK = {'box': 0.01, 'corner': 0.5}
 
 
 def parse_yolo(text: str, file: str, names: Sequence[str], width: int, height: int) -> ParsedLabels:
-    """Read the text of one YOLO label file.
+    """Read the text of one YOLO label file, called ``file`` in box ids, into boxes in pixels.
 
     A line is ``class cx cy w h``, maybe with a confidence after it, which is dropped; ``class x1 y1
     ... x4 y4`` (OBB); or ``class`` and another number of points, three at least (a mask), of which
     the upright box around them is taken. Four points are taken for an OBB, as the syntax is the
     same. Source of the format: https://docs.ultralytics.com/datasets/detect/.
-
-    Args:
-        text: The file's content.
-        file: Name for box ids, relative to the data root.
-        names: Class names by index.
-        width: Image width in pixels.
-        height: Image height in pixels.
-
-    Returns:
-        Boxes with ``hbox`` or ``polygon`` set, in pixels.
     """
     size = np.array([width, height])
 

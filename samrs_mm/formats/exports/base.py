@@ -17,21 +17,16 @@ class Export(ABC):
     """A dataset in another format, in one folder.
 
     ``convert`` is called for each image, in any process; ``collect`` with its results, in the order
-    of the images and in one process; then ``finish``.
-
-    Args:
-        out: The folder; it exists and is empty.
-        classes: Class names; the index is the pixel value.
-
-    Attributes:
-        folders: Sub-folders that ``convert`` writes to.
-        losses: What the format can't hold, in words, by the name of its count.
-        unlabelled: What pixels that no mask covers (255) are in the format, in words.
+    of the images and in one process; then ``finish``. ``out`` exists and is empty; the place of a
+    class name is its pixel value.
     """
 
     folders: tuple[str, ...] = ()
+    """Sub-folders that ``convert`` writes to."""
     losses: dict[str, str] = {}
+    """What the format can't hold, in words, by the name of its count."""
     unlabelled: str
+    """What pixels that no mask covers (255) are in the format, in words."""
 
     def __init__(self, out: Path, classes: Sequence[str]):
         self.out, self.classes = Path(out), tuple(classes)
@@ -42,10 +37,7 @@ class Export(ABC):
     def convert(self, image: LabelledImage, record: Record, file: str) -> tuple[Any, Counter]:
         """Write an image's own files; return what ``collect`` wants, and the counts.
 
-        Args:
-            image: The image; its label map is copied where the format has such.
-            record: Its record, whose kept boxes are exported.
-            file: Name of the image file in the export, relative to ``out``.
+        The kept boxes of its record are exported; ``file`` is its image relative to ``out``.
         """
 
     def collect(self, converted: Any) -> None:  # noqa: B027 (formats without such files)

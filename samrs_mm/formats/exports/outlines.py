@@ -6,6 +6,7 @@ Outlines through the centres of border pixels (``cv2.findContours``) lose half a
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 from rasterio import features
@@ -17,23 +18,18 @@ _AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Outline:
-    """The outer borders of a mask.
-
-    Args:
-        parts: One ring ``(K, 2)`` for each 4-connected part of the mask, whole x, y in pixels, not
-            closed; the largest part first.
-        holes: Number of holes in those parts, which the rings leave filled.
-        hole_pixels: Pixels in them.
-    """
+    """The outer borders of a mask; they leave holes filled."""
 
     parts: list[np.ndarray]
+    """A ring ``(K, 2)`` int64 for each 4-connected part, x, y in pixels, not closed; the largest
+    first."""
     holes: int
     hole_pixels: int
 
     @property
     def area(self) -> int:
         """Pixels inside the outer borders, those of holes too."""
-        return sum(_area(ring) for ring in self.parts)
+        return sum(map(_area, self.parts))
 
 
 def outline(segmentation: dict) -> Outline:
@@ -86,5 +82,4 @@ def _nearest(ring: np.ndarray, part: np.ndarray) -> tuple[int, int]:
 
 
 def _area(ring: np.ndarray) -> int:
-    x, y = ring.T
-    return abs(int(x @ np.roll(y, -1) - y @ np.roll(x, -1))) // 2
+    return round(cv2.contourArea(ring.astype(np.int32)))

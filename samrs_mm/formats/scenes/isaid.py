@@ -48,11 +48,8 @@ def find_isaid_scenes(root: str | os.PathLike, partial: bool = False) -> list[La
     """Return the scenes of ``train`` and ``val``, by split and name.
 
     Images and ``*_instance_color_RGB.png`` are looked for anywhere in ``train/`` and ``val/``: the
-    archives' own folders, those of the devkit, and those that mmsegmentation asks for all do.
-
-    Args:
-        root: Folder of the download.
-        partial: Take the scenes that are there, rather than refuse an incomplete download.
+    archives' own folders, those of the devkit, and those that mmsegmentation asks for all do. Of an
+    incomplete download those that are there are taken if ``partial``.
 
     Raises:
         RefusedError: A missing folder or file, or two different files of one name.
@@ -107,19 +104,14 @@ def files_by_kind(root: Path) -> tuple[dict[str, list[Path]], ...]:
 
 @dataclass(frozen=True)
 class ISAIDInstance:
-    """One object.
-
-    Args:
-        number: Its number in the picture of instances; unique in the image.
-        label: Index in ``CLASSES`` of most of its pixels; 0 is background.
-        places: Positions ``x * height + y`` of its pixels, ascending, int64.
-        height: Image height in pixels.
-        width: Image width in pixels.
-    """
+    """One object of an image of a height and width in pixels."""
 
     number: int
+    """In the picture of instances; unique in the image."""
     label: int
+    """Index in ``CLASSES`` of most of its pixels; 0 is background."""
     places: np.ndarray
+    """Positions ``x * height + y`` of its pixels, ascending, int64."""
     height: int
     width: int
 
@@ -128,7 +120,7 @@ class ISAIDInstance:
         return masks.encode_pixels(self.places, self.height, self.width)
 
     def hbox(self) -> np.ndarray:
-        """Return the H-Box ``(4,)`` x0, y0, x1, y1 around the pixels, their far edges included."""
+        """Return the H-Box x0, y0, x1, y1 around the pixels, their far edges included."""
         x, y = np.divmod(self.places, self.height)
         return np.array([x.min(), y.min(), x.max() + 1, y.max() + 1], np.float64)
 

@@ -55,7 +55,7 @@ def find_potsdam_scenes(
     """Return the 38 scenes of a download, train before test.
 
     Args:
-        root: Folder in which the archives were unpacked, in whatever folders.
+        root: Where the archives were unpacked, in whatever folders.
         labels: ``'noBoundary'`` (boundaries eroded by 3 px and ignored) or ``'all'``.
         partial: Take the scenes that are there, rather than refuse an incomplete download.
 

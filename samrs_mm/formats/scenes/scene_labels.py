@@ -17,14 +17,7 @@ _MIDDLE = 127
 
 @dataclass(frozen=True)
 class LabelledScene:
-    """An image and the picture of its labels, of one size.
-
-    Args:
-        name: Name of the scene; its tiles are called after it.
-        split: ``train``, ``val`` or ``test``.
-        image: Image file.
-        label: Colour picture.
-    """
+    """An image and the colour picture of its labels, of one size; tiles are called after it."""
 
     name: str
     split: str
@@ -100,10 +93,7 @@ def read_strips(
 ) -> np.ndarray:
     """Return what a picture's pixels stand for, ``(H, W)``, decoded in strips to save memory.
 
-    Args:
-        path: The picture.
-        convert: Makes ``(rows, W)`` values of ``(rows, W, 3)`` uint8 RGB and the first row's y.
-        dtype: Their type.
+    ``convert`` makes ``(rows, W)`` values of ``(rows, W, 3)`` uint8 RGB and the first row's y.
 
     Raises:
         ImageReadError: The file can't be read.

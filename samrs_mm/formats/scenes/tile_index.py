@@ -10,10 +10,7 @@ META = 'tiles.json'
 
 
 def read_scene_sizes(root: str | os.PathLike) -> dict[str, tuple[int, int]]:
-    """Return width and height of each scene of a folder of tiles, by name.
-
-    Args:
-        root: The folder of a split, such as ``data/potsdam/test``.
+    """Return width and height of each scene of a split, such as ``data/potsdam/test``, by name.
 
     Raises:
         RefusedError: It wasn't cut by this tool, or not to the end.
