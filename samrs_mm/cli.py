@@ -21,49 +21,42 @@ GO_ON = 'the same command goes on from here'
 
 
 def run_command(work: Callable[[], int | None], after_interrupt: str = GO_ON) -> int:
-    """Run a tool's work and return its exit code.
+    """Run a tool's work and return its exit code: what ``work`` returns, or 0 for None.
 
-    Errors that a user can cause are printed in one line; any other keeps its traceback.
-
-    Args:
-        work: Returns an exit code, or None for 0.
-        after_interrupt: What to do after Ctrl-C or SIGTERM.
-
-    Returns:
-        What ``work`` returns; 1 if something failed or the run was interrupted; 2 if it was
-        refused before work began.
+    Errors that a user can cause are printed in one line and give 2 if the work was refused before
+    it began, else 1, as does Ctrl-C or SIGTERM, after which ``after_interrupt`` says what to do.
+    Any other error keeps its traceback.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return work() or 0
     except SamrsError as error:
-        print(f'error: {one_line(error)}', file=sys.stderr)
-        return 2 if isinstance(error, RefusedError) else 1
+        message = f'error: {one_line(error)}'
+        refused = isinstance(error, RefusedError)
     except OSError as error:
         if error.filename is None:
             raise
-        print(f'error: {error.filename}: {error.strerror}', file=sys.stderr)
-        return 1
+        message, refused = f'error: {error.filename}: {error.strerror}', False
     except RuntimeError as error:
-        if 'DataLoader worker' not in str(error):
-            raise
-        print(f'error: a reading process died: {one_line(error)} {after_interrupt}; give it fewer '
-              'workers if memory ran out', file=sys.stderr)  # fmt: skip
-        return 1
+        message, refused = _of_dead_worker(error, after_interrupt), False
+        message += '; give it fewer workers if memory ran out'
     except KeyboardInterrupt:
-        print(f'interrupted; {after_interrupt}', file=sys.stderr)
-        return 1
+        message, refused = f'interrupted; {after_interrupt}', False
+    print(message, file=sys.stderr)
+    return 2 if refused else 1
+
+
+def _of_dead_worker(error: RuntimeError, cure: str) -> str:
+    """Return the message on a reading process that died; any other error goes on."""
+    if 'DataLoader worker' not in str(error):
+        raise error
+    return f'error: a reading process died: {one_line(error)} {cure}'
 
 
 def run_images(work: Callable[..., Any], *args: Any) -> Any | None:
     """Return what a pass over images came to (see ``RunResult``), its failures printed.
 
-    Args:
-        work: Returns the result.
-        *args: Its arguments.
-
-    Returns:
-        The result; None if the pass had to stop, with the reason printed.
+    None if the pass had to stop, with the reason printed.
     """
     try:
         result = work(*args)
@@ -71,12 +64,7 @@ def run_images(work: Callable[..., Any], *args: Any) -> Any | None:
         print(f'error: {one_line(error)}', file=sys.stderr)
         return None
     except RuntimeError as error:
-        if 'DataLoader worker' not in str(error):
-            raise
-        print(
-            f'error: a reading process died: {one_line(error)} use fewer --workers',
-            file=sys.stderr,
-        )
+        print(_of_dead_worker(error, 'use fewer --workers'), file=sys.stderr)
         return None
     for line in result.failures:
         print(f'failed: {line}', file=sys.stderr)
@@ -183,11 +171,11 @@ def _drop_scope(part: Any) -> None:
     if isinstance(part, dict | Config):
         if part.get('_scope_') == 'samrs_mm':
             part.pop('_scope_')
-        for item in part.values():
-            _drop_scope(item)
-    elif isinstance(part, list | tuple):
-        for item in part:
-            _drop_scope(item)
+        part = part.values()
+    elif not isinstance(part, list | tuple):
+        return
+    for item in part:
+        _drop_scope(item)
 
 
 def _why_not_imported(name: str, error: Exception) -> str:
@@ -203,15 +191,9 @@ def _why_not_imported(name: str, error: Exception) -> str:
 
 
 def check_option(key: str, known: Collection[str], listed: Iterable[str]) -> None:
-    """Refuse an option whose first part is no top-level key; mmengine would add it.
+    """Refuse an option whose first part is not ``known``; mmengine would add it.
 
-    Args:
-        key: Dotted key.
-        known: Top-level keys that mean something.
-        listed: Those to list where none is near.
-
-    Raises:
-        RefusedError: Names the key that may be meant.
+    The message names the key that may be meant or, where none is near, those ``listed``.
     """
     top = key.split('.')[0]
     if top not in known:
@@ -239,11 +221,8 @@ def set_option(config: Config, key: str, value: Any) -> None:
 def load_config(path: str, options: dict[str, Any] | None, flags: dict[str, Any]) -> Config:
     """Return an annotate config with ``--cfg-options`` and the tool's own flags applied.
 
-    Args:
-        path: Config file.
-        options: Parsed ``--cfg-options``, or None.
-        flags: Values of the real flags by dotted key; None means not given. They are taken
-            literally (``--cfg-options`` would turn ``1e3`` into a number and a comma into a list).
+    ``flags`` holds the values of the real flags by dotted key; None means not given. They are taken
+    literally (``--cfg-options`` would turn ``1e3`` into a number and a comma into a list).
 
     Raises:
         RefusedError: No such file, not a config, an unknown or a missing key.

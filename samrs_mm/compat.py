@@ -23,10 +23,6 @@ _OLDEST_TORCH = '2.7'
 def safe_load(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
     """Load a checkpoint as data: tensors, plain containers, a few mmengine classes, never code.
 
-    Args:
-        path: A `.pth` file as written by torch or mmengine.
-        map_location: As in `torch.load`.
-
     Raises:
         OSError: There is no such file, or it cannot be read.
         ValueError: It is corrupt, no checkpoint, or asks for something off the list; says which.

@@ -10,7 +10,7 @@ import importlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mmengine.registry import Registry
@@ -37,12 +37,7 @@ class PartRegistry(Registry):
     parent: Registry | None
 
     def __init__(
-        self,
-        name: str,
-        key: str,
-        parent: str,
-        methods: tuple[str, ...],
-        modules: Mapping[str, str],
+        self, name: str, key: str, parent: str, methods: Sequence[str], modules: Mapping[str, str]
     ):
         super().__init__(name, scope=SCOPE)
         self._key, self._parent, self._methods, self._modules = key, parent, methods, modules
@@ -85,9 +80,8 @@ class PartRegistry(Registry):
     def build(self, entry: Mapping[str, Any]) -> Any:
         """Return the object that an entry of a config names.
 
-        Args:
-            entry: ``type`` and its arguments. An argument that is None and that the type does not
-                take is left out: configs may name ``checkpoint=None`` whatever the type.
+        An argument that is None and that the type does not take is left out: configs may name
+        ``checkpoint=None`` whatever the type.
 
         Raises:
             RefusedError: No such type, an argument that it does not take, or whatever the type
@@ -109,20 +103,18 @@ class PartRegistry(Registry):
                 f'config: {self._key}.type={kind!r}: {made.__module__}.{made.__name__} is no '
                 f'{self.name}, it has no method {lacking[0]!r}'
             )
-        return made(**self._taken(made, args))
-
-    def _taken(self, made: Any, args: dict[str, Any]) -> dict[str, Any]:
         parameters = inspect.signature(made).parameters
         if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
-            return args
-        for name, value in args.items():
-            if name not in parameters and value is not None:
+            return made(**args)
+        for name in [name for name in args if name not in parameters]:
+            value = args.pop(name)
+            if value is not None:
                 flag = ' (--checkpoint)' if name == 'checkpoint' else ''
                 raise RefusedError(
                     f'config: {self._key}.{name}={value!r}{flag}: {made.__name__} takes no {name}; '
                     f'{_hint(name, parameters)}it takes {", ".join(parameters) or "nothing"}'
                 )
-        return {name: value for name, value in args.items() if name in parameters}
+        return made(**args)
 
 
 def _hint(word: Any, known: Iterable[str]) -> str:

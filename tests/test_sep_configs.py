@@ -35,6 +35,14 @@ def test_what_is_named_is_registered():
             assert all(TRANSFORMS.get(step.type) for step in dataset.pipeline)
 
 
+def test_hooks_come_with_the_runtime_alone(tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text(f"_base_ = '{ROOT / 'configs/_base_/default_runtime.py'}'\n")
+    hooks = load(path).default_hooks
+    assert hooks.plain_checkpoint.type == 'PlainCheckpointHook'
+    assert (hooks.checkpoint.by_epoch, hooks.logger.interval) == (False, 50)
+
+
 def test_hooks_of_a_user_add_to_ours(tmp_path):
     base = FOLDER / 'upernet_resnet50.py'
     path = tmp_path / 'ema.py'

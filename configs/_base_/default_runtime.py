@@ -1,3 +1,5 @@
+# What every run needs; custom_hooks is left to you. More hooks by segmentor: segmentors/*.py,
+# which include this file
 default_scope = 'mmseg'
 # For mmengine's and mmseg's own tools and functions; those of samrs_mm need no import.
 custom_imports = dict(imports=['samrs_mm.registered'])
@@ -17,3 +19,18 @@ env_cfg = dict(
 )
 # Batch norm over all GPUs; ranks on CPU have their own
 sync_bn = 'torch'
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(
+        type='CheckpointHook',
+        by_epoch=False,
+        interval=5000,
+        max_keep_ckpts=2,
+        save_best='mIoU',
+        rule='greater',
+    ),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    plain_checkpoint=dict(type='PlainCheckpointHook'),
+)

@@ -1,5 +1,5 @@
 # Runs of mmpretrain's models: counted in epochs, without validation
-_base_ = ['./default_runtime.py', './hooks.py']
+_base_ = './default_runtime.py'
 default_scope = 'mmpretrain'
 default_hooks = dict(
     logger=dict(log_metric_by_epoch=True),

@@ -7,7 +7,6 @@ _base_ = [
     '../_base_/datasets/potsdam.py',
     '../_base_/schedules/finetune_80k.py',
     '../_base_/schedules/adamw_vit_80k.py',
-    '../_base_/default_runtime.py',
 ]
 pretrain_source = _base_.imp_vit
 model = dict(

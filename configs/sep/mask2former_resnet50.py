@@ -8,7 +8,6 @@ _base_ = [
     '../_base_/schedules/iters_80k.py',
     # As the authors; usual for Mask2Former is adamw_mask2former_80k.py: 1e-4, clipped at 0.01
     '../_base_/schedules/adamw_resnet50_80k.py',
-    '../_base_/default_runtime.py',
 ]
 pretrain_source = _base_.imp_resnet50
 model = dict(

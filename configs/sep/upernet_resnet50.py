@@ -7,7 +7,6 @@ _base_ = [
     '../_base_/datasets/samrs.py',
     '../_base_/schedules/iters_80k.py',
     '../_base_/schedules/adamw_resnet50_80k.py',
-    '../_base_/default_runtime.py',
 ]
 pretrain_source = _base_.imp_resnet50
 model = dict(

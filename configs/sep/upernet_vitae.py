@@ -7,7 +7,6 @@ _base_ = [
     '../_base_/datasets/samrs.py',
     '../_base_/schedules/iters_80k.py',
     '../_base_/schedules/adamw_swin_80k.py',
-    '../_base_/default_runtime.py',
 ]
 pretrain_source = _base_.imp_vitae
 model = dict(

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch import nn
 
 from samrs_mm.compat import safe_load
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.engine.hooks.class_check_hook import network_of
 from samrs_mm.engine.run_config import state_of
 
 _SHOWN = 3
@@ -57,8 +58,8 @@ def check_match(
 
     Args:
         model: Built model, wrapped or not.
-        found: The checkpoint's ``weight_shapes``.
-        path: The checkpoint, for the message.
+        found: The ``weight_shapes`` of the checkpoint at ``path``.
+        path: For the message.
         whole: Every weight must be there and fit, as to test or to resume; otherwise all but the
             classifiers, as to start on other classes: backbone and trunk have to be taken over
             in full. To begin with a backbone alone is what its ``init_cfg`` is for.
@@ -70,8 +71,7 @@ def check_match(
     Raises:
         RefusedError: It is of another architecture.
     """
-    while hasattr(model, 'module'):  # of distributed runs, of test-time augmentation
-        model = model.module
+    model = network_of(model)
     wanted = _shapes(model.state_dict())
     unlike = [name for name, shape in wanted.items() if found.get(name, shape) != shape]
     resized = [name for name in unlike if not resume and _resizes(model, name, found[name])]
@@ -80,11 +80,11 @@ def check_match(
         'of another shape': [name for name in unlike if name not in resized],
         'not of this model': [name for name in found if name not in wanted],
     }
-    faults = [
-        f'{len(names)} {what} ({_some(names, found, wanted)})'
-        for what, names in (wrong if whole else _without_classifiers(wrong)).items()
-        if names
-    ]
+    faults = []
+    for what, names in wrong.items():
+        names = [name for name in names if whole or not _CLASSIFIER.match(name)]
+        if names:
+            faults.append(f'{len(names)} {what} ({_some(names, found, wanted)})')
     new, unused = wrong['missing'] + wrong['of another shape'], wrong['not of this model']
     matched = f'{len(wanted) - len(new)} of {len(wanted)} weights match'
     if faults:
@@ -108,13 +108,6 @@ def _resizes(model: nn.Module, name: str, shape: tuple[int, ...]) -> bool:
     owner, _, weight = name.rpartition('.')
     resizes = getattr(model.get_submodule(owner), 'resizes_on_load', None)
     return resizes is not None and resizes(weight, shape)
-
-
-def _without_classifiers(names: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
-    return {
-        what: [name for name in group if not _CLASSIFIER.match(name)]
-        for what, group in names.items()
-    }
 
 
 def _by_part(wanted: Shapes) -> str:

@@ -19,16 +19,15 @@ from samrs_mm.core.errors import RefusedError
 # gloo gives up after half an hour by default; a rank may wait longer for a slow validation
 TIMEOUT = datetime.timedelta(hours=12)
 
-# launcher: what it calls the rank, the number of ranks and the rank on its machine
-_NAMES = {
-    'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
-    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
-    'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
-}
-_STARTED_BY = {
-    'pytorch': 'torchrun, such as tools/dist_train.sh CONFIG 2',
-    'slurm': 'srun, such as tools/slurm_train.sh PARTITION JOB CONFIG',
-    'mpi': 'mpirun',
+_TORCHRUN = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK')
+# launcher: what it calls those, and what it is
+_LAUNCHERS = {
+    'pytorch': (_TORCHRUN, 'torchrun, such as tools/dist_train.sh CONFIG 2'),
+    'slurm': (
+        ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+        'srun, such as tools/slurm_train.sh PARTITION JOB CONFIG',
+    ),
+    'mpi': (tuple(f'OMPI_COMM_WORLD_{name}' for name in ('RANK', 'SIZE', 'LOCAL_RANK')), 'mpirun'),
 }
 
 
@@ -38,24 +37,28 @@ def prepare_cpu_ranks(config: Config, launcher: str) -> None:
     Call it before the Runner is built; the Runner then finds its group started. Synchronised batch
     norm exists on accelerators only, so each CPU rank has batch norm of its own.
 
-    Args:
-        config: Config of the Runner, changed in place.
-        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
-
     Raises:
         RefusedError: The launcher didn't start this process.
     """
     if launcher == 'none':
         return
-    missing = [name for name in _NAMES[launcher][:2] if name not in os.environ]
+    names, tool = _LAUNCHERS[launcher]
+    missing = [name for name in names[:2] if name not in os.environ]
     if missing:
         raise RefusedError(
             f'--launcher {launcher}: {missing[0]} is not set in the environment; start it with '
-            f'{_STARTED_BY[launcher]}'
+            f'{tool}'
         )
     if get_device() != 'cpu':
         return
-    _export_rank(launcher)
+    # torch and mmengine read those of torchrun
+    os.environ.update(
+        {ours: os.environ.get(name, '0') for ours, name in zip(_TORCHRUN, names, strict=True)}
+    )
+    if 'MASTER_ADDR' not in os.environ:
+        nodes = os.environ.get('SLURM_NODELIST') if launcher == 'slurm' else None
+        os.environ['MASTER_ADDR'] = _first_host(nodes) if nodes else '127.0.0.1'
+    os.environ.setdefault('MASTER_PORT', '29500')
     if not torch_dist.is_initialized():
         torch_dist.init_process_group('gloo', timeout=TIMEOUT)
     wrapper = dict(type='MMDistributedDataParallel', broadcast_buffers=False)
@@ -77,17 +80,6 @@ def leave_ranks() -> None:
     if torch_dist.is_initialized():
         torch_dist.barrier()
         torch_dist.destroy_process_group()
-
-
-def _export_rank(launcher: str) -> None:
-    """Set the variables of torchrun, which torch and mmengine read, from the launcher's."""
-    ours = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK')
-    for name, theirs in zip(ours, _NAMES[launcher], strict=True):
-        os.environ[name] = os.environ.get(theirs, '0')
-    if 'MASTER_ADDR' not in os.environ:
-        nodes = os.environ.get('SLURM_NODELIST') if launcher == 'slurm' else None
-        os.environ['MASTER_ADDR'] = _first_host(nodes) if nodes else '127.0.0.1'
-    os.environ.setdefault('MASTER_PORT', '29500')
 
 
 def _first_host(nodes: str) -> str:

@@ -4,7 +4,7 @@ import argparse
 import importlib
 import inspect
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,14 +43,8 @@ def load_run_config(
 ) -> Config:
     """Return the config of a run with the flags of ``tools/train.py`` and ``test.py`` applied.
 
-    All of samrs_mm is registered, then what the config imports.
-
-    Args:
-        path: Config file.
-        options: Parsed ``--cfg-options``, or None.
-        work_dir: Where logs and checkpoints go; by default the config's ``work_dir``, else
-            ``work_dirs/{config}``.
-        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+    All of samrs_mm is registered, then what the config imports. Logs and checkpoints go to
+    ``work_dir``, by default that of the config, else ``work_dirs/{config}``.
 
     Raises:
         RefusedError: No such file, not a config, an option that fits nothing in it or would be
@@ -62,45 +56,29 @@ def load_run_config(
     read = {*views, *_OPTIONAL_KEYS, *inspect.signature(Runner).parameters}
     for key, value in (options or {}).items():
         check_option(key, {*config, *read}, config)
-        _check_read(key, read)
+        top = key.partition('.')[0]
+        if top not in read:
+            raise RefusedError(
+                f'--cfg-options: {key} would change nothing: {top!r} served its purpose when the '
+                'file was read, other keys were made of it; set those, or edit a copy of the file'
+            )
         set_option(config, key, value)
-    _check_scope(config, path)
-    config.launcher = launcher
-    config.work_dir = work_dir or config.get('work_dir') or f'work_dirs/{Path(path).stem}'
-    return config
-
-
-def _check_read(key: str, read: Collection[str]) -> None:
-    top = key.partition('.')[0]
-    if top not in read:
-        raise RefusedError(
-            f'--cfg-options: {key} would change nothing: {top!r} served its purpose when the file '
-            'was read, other keys were made of it; set those, or edit a copy of the file'
-        )
-
-
-def _check_scope(config: Config, path: str) -> None:
-    """Import the library that the config's names are of; mmengine would only miss the first."""
     scope = config.get('default_scope') or 'mmengine'
     try:
-        importlib.import_module(scope)
+        importlib.import_module(scope)  # mmengine would only miss the first of its names
     except (ImportError, AssertionError) as error:
         raise RefusedError(
             f'config {path}: default_scope {scope!r} cannot be imported ({error}); install it, '
             'requirements/optional.txt names the version that was tried'
         ) from error
+    config.launcher = launcher
+    config.work_dir = work_dir or config.get('work_dir') or f'work_dirs/{Path(path).stem}'
+    return config
 
 
 @contextmanager
 def building(path: str) -> Iterator[None]:
-    """Report in one line which name of a config no registry has.
-
-    Args:
-        path: The config.
-
-    Raises:
-        RefusedError: Names the first such name.
-    """
+    """Refuse, in one line, the first name of a config that no registry has."""
     try:
         yield
     except KeyError as error:
@@ -108,37 +86,24 @@ def building(path: str) -> Iterator[None]:
         if 'registry' not in text:
             raise
         name = text.partition(' ')[0]
-        if name in PROMPT_SEGMENTORS:
-            raise RefusedError(
-                f'config {path}: model.type={name!r} makes masks from boxes, with '
-                'tools/sam_annotate.py; give the config of a segmentation network'
-            ) from error
-        raise RefusedError(
-            f'config {path}: {text.partition(". ")[0]}; correct the name, or import what registers '
-            'it by custom_imports'
-        ) from error
+        reason = (
+            f'model.type={name!r} makes masks from boxes, with tools/sam_annotate.py; give the '
+            'config of a segmentation network'
+            if name in PROMPT_SEGMENTORS
+            else f'{text.partition(". ")[0]}; correct the name, or import what registers it by '
+            'custom_imports'
+        )
+        raise RefusedError(f'config {path}: {reason}') from error
 
 
 def build_runner(config: Config, path: str) -> Runner:
-    """Build the runner of a config, and with it the model.
-
-    Args:
-        config: The run's config.
-        path: Its file, for the message.
-
-    Raises:
-        RefusedError: A name in it that no registry has, or whatever a part of it refuses.
-    """
+    """Build the runner of a config, and with it the model; refuse as ``building`` does."""
     with building(path):
         return RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
 
 
 def need(config: Config, path: str, *keys: str) -> None:
-    """Refuse a config that lacks what a tool runs.
-
-    Raises:
-        RefusedError: Names the first missing key.
-    """
+    """Refuse a config that lacks what a tool runs."""
     for key in keys:
         if config.get(key) is None:
             raise RefusedError(f'config {path}: has no {key!r}, which this tool runs')
@@ -165,10 +130,10 @@ def set_amp(config: Config, wanted: bool) -> None:
 
 
 def set_start(config: Config, resume: str | None) -> str | None:
-    """Decide what a training starts from, and return that checkpoint's path, if any.
+    """Set a config's ``resume`` and ``load_from``, and return that checkpoint's path, if any.
 
     Args:
-        config: The run's config; ``resume`` and ``load_from`` are set.
+        config: The run's config.
         resume: A checkpoint to go on from; ``'auto'`` for the newest in the work dir or, as long
             as there is none, what the config itself starts from; or None.
     """
@@ -182,12 +147,7 @@ def set_start(config: Config, resume: str | None) -> str | None:
 
 
 def batch_note(config: Config, ranks: int) -> str | None:
-    """Return a warning if the batch isn't the one that the learning rate is for, else None.
-
-    Args:
-        config: The run's config.
-        ranks: Number of processes that the batch is divided among.
-    """
+    """Return a warning if the batch isn't the one that the learning rate is for, else None."""
     scale = config.get('auto_scale_lr') or {}
     each = config.train_dataloader.get('batch_size')
     steps = config.optim_wrapper.get('accumulative_counts', 1)
@@ -196,25 +156,15 @@ def batch_note(config: Config, ranks: int) -> str | None:
         return None
     return (
         f'The batch is {each} x {ranks} ranks = {each * ranks}, the learning rate is for {meant}: '
-        'set train_dataloader.batch_size, or '
-        'auto_scale_lr.enable=True'
+        'set train_dataloader.batch_size, or auto_scale_lr.enable=True'
     )
 
 
 def check_batch(config: Config, ranks: int) -> None:
-    """Refuse a batch of one image where UPerNet's batch norm sees a single pixel.
-
-    Args:
-        config: The run's config.
-        ranks: Number of processes that the batch is divided among; those on CPUs have batch norms
-            of their own.
-
-    Raises:
-        RefusedError: As above.
-    """
+    """Refuse a batch of one image where UPerNet's batch norm sees a single pixel."""
     head = config.model.get('decode_head') or {}
     normed = 'BN' in (head.get('norm_cfg') or {}).get('type', '')
-    together = 1 if get_device() == 'cpu' else ranks
+    together = 1 if get_device() == 'cpu' else ranks  # CPU ranks have batch norms of their own
     each = config.train_dataloader.get('batch_size')
     if head.get('type') == 'UPerHead' and normed and (each or 0) * together == 1:
         raise RefusedError(

@@ -1,5 +1,5 @@
 # Fine-tuning on one dataset: a plain mmsegmentation network
-_base_ = '../hooks.py'
+_base_ = '../default_runtime.py'
 segmentor = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(

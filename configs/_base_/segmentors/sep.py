@@ -1,5 +1,5 @@
 # Pre-training on SOTA, SIOR and FAST: a head each
-_base_ = '../hooks.py'
+_base_ = '../default_runtime.py'
 segmentor = dict(
     type='MultiHeadEncoderDecoder',
     data_preprocessor=dict(

@@ -1,6 +1,7 @@
 """One joint batch from several sources, in proportion to their sizes."""
 
 from collections.abc import Iterator, Sequence, Sized
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,12 @@ _ORDER, _DRAW = 0, 1  # what a number drawn from the seed is for
 
 
 def apportion(sizes: Sequence[int], batch: int) -> list[int]:
-    """Divide a batch in proportion to ``sizes`` by largest remainder, at least one each.
+    """Divide a batch in proportion to ``sizes`` (all > 0) by largest remainder, at least one each.
 
     A source whose exact quota is below one gets one; the rest is divided among the others. Equal
     remainders go to the earlier source. The paper's sets, of 17480, 11725 and 64147 images
     (16606, 11139 and 60940 to train on), get the same slots either way: 18/12/66 of 96, 2/2/8 of
     12, 2/1/5 of 8. The authors' code floors instead, on hard-coded sizes: 2/1/8 of 12.
-
-    Args:
-        sizes: Number of images of each source, all > 0.
-        batch: Slots to divide, at least as many as there are sources.
-
-    Returns:
-        Slots of each source, summing to ``batch``.
 
     Source: Wang et al. 2023, arXiv:2305.02034, section 5.1.
     """
@@ -130,18 +124,15 @@ class ProportionalMultiSourceSampler(Sampler):
             RefusedError: The batch of all ranks is smaller than the number of sources.
         """
         self.batch_size, self.global_batch = batch_size, batch_size * self.world_size
-        self._check_batch()
-        quotas = apportion(list(self.sizes.values()), self.global_batch)
-        self.quotas = dict(zip(self.sizes, quotas, strict=True))
-
-    def _check_batch(self) -> None:
-        if self.batch_size < 1 or self.global_batch < len(self.sizes):
+        if batch_size < 1 or self.global_batch < len(self.sizes):
             needed = -(-len(self.sizes) // self.world_size)
             raise RefusedError(
-                f'batch_size {self.batch_size} on {self.world_size} ranks makes a global batch of '
+                f'batch_size {batch_size} on {self.world_size} ranks makes a global batch of '
                 f'{self.global_batch}, too small for one sample of each of {len(self.sizes)} '
                 f'sources ({", ".join(self.sizes)}); use a batch_size of at least {needed}'
             )
+        quotas = apportion(list(self.sizes.values()), self.global_batch)
+        self.quotas = dict(zip(self.sizes, quotas, strict=True))
 
     @property
     def seed(self) -> int:
@@ -172,13 +163,16 @@ class ProportionalMultiSourceSampler(Sampler):
                 "ResumableIterLoop sets it from the loader's; for another loop give it"
             )
         drawn, offset = [], 0
-        for source, (size, quota) in enumerate(
-            zip(self.sizes.values(), self.quotas.values(), strict=True)
-        ):
+        for source, (name, size) in enumerate(self.sizes.items()):
+            quota = self.quotas[name]
             for position in range(iteration * quota, (iteration + 1) * quota):
                 turn, place = divmod(position, size)
                 index = offset + int(self._order(source, turn, size)[place])
-                drawn.append((index, self._draw_seed(source, position)) if self.keyed else index)
+                if self.keyed:
+                    key = self._key(_DRAW, source, position)
+                    drawn.append((index, int(key.generate_state(1)[0])))
+                else:
+                    drawn.append(index)
             offset += size
         return drawn
 
@@ -193,20 +187,15 @@ class ProportionalMultiSourceSampler(Sampler):
             orders[turn] = generator.permutation(size)
         return orders[turn]
 
-    def _draw_seed(self, source: int, position: int) -> int:
-        return int(self._key(_DRAW, source, position).generate_state(1)[0])
-
     def _key(self, *of: int) -> np.random.SeedSequence:
         return np.random.SeedSequence(self.seed, spawn_key=of)
 
     def __iter__(self) -> Iterator[int] | Iterator[tuple[int, int]]:
-        return self._stream(*self._span)
-
-    def _stream(self, iteration: int, last: int | None) -> Iterator:
-        while last is None or iteration < last:
-            # Like cards from the batch grouped by source: as many for each rank, of each source.
-            yield from self.batch(iteration)[self.rank :: self.world_size]
-            iteration += 1
+        first, last = self._span
+        iterations = count(first) if last is None else range(first, last)
+        # Like cards from the batch grouped by source: as many for each rank, of each source.
+        own = slice(self.rank, None, self.world_size)
+        return chain.from_iterable(self.batch(iteration)[own] for iteration in iterations)
 
     def __len__(self) -> int:
         """Samples of this rank in one pass over all; the stream itself has no end."""

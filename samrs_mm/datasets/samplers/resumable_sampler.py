@@ -11,12 +11,7 @@ from samrs_mm.datasets.samplers.proportional_multi_source_sampler import (
 
 @DATA_SAMPLERS.register_module()
 class ResumableSampler(ProportionalMultiSourceSampler):
-    """``ProportionalMultiSourceSampler`` of one dataset, whatever it is made of.
-
-    Args:
-        dataset: Any dataset.
-        **kwargs: As for ``ProportionalMultiSourceSampler``.
-    """
+    """``ProportionalMultiSourceSampler`` of one dataset, whatever it is made of."""
 
     @staticmethod
     def sizes_of(dataset: Sized) -> dict[str, int]:

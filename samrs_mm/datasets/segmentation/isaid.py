@@ -11,11 +11,7 @@ class ISAIDTilesDataset(TileFolderDataset):
     """iSAID: background and 15 classes of objects; 1,411 and 458 scenes, tiles of 896 px.
 
     Classes, names and colours are those of mmsegmentation's ``iSAIDDataset``, whose label files
-    have another suffix.
-
-    Args:
-        data_root: ``data/isaid/train`` or ``data/isaid/val``.
-        **kwargs: As in ``TileFolderDataset``.
+    have another suffix. ``data_root`` is ``data/isaid/train`` or ``data/isaid/val``.
     """
 
     METAINFO = dict(classes=CLASSES, palette=[list(colour) for colour in PALETTE])

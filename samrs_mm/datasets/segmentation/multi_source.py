@@ -57,9 +57,8 @@ class MultiSourceDataset(TakesSeeds, ConcatDataset):
         """The first dataset's, and ``sources``: ``{name: dict(classes=tuple, palette=list)}``."""
         sources = {}
         for name, dataset in zip(self.source_names, self.datasets, strict=True):
-            meta = dataset.metainfo
-            palette = [[int(value) for value in colour] for colour in meta['palette']]
-            sources[name] = dict(classes=tuple(meta['classes']), palette=palette)
+            palette = [[int(value) for value in colour] for colour in dataset.metainfo['palette']]
+            sources[name] = dict(classes=tuple(dataset.metainfo['classes']), palette=palette)
         return super().metainfo | dict(sources=sources)
 
     @property
@@ -68,11 +67,7 @@ class MultiSourceDataset(TakesSeeds, ConcatDataset):
         return dict(zip(self.source_names, map(len, self.datasets), strict=True))
 
     def __getitem__(self, index: int | tuple[int, int]) -> dict:
-        """Return a sample through its dataset's pipeline.
-
-        Args:
-            index: Global index, or ``(index, seed)``.
-        """
+        """Return a sample through its dataset's pipeline, of an index or ``(index, seed)``."""
         sample = super().__getitem__(index)
         number = index[0] if isinstance(index, tuple | list) else index
         source = self.source_names[self._get_ori_dataset_idx(number)[0]]

@@ -12,11 +12,7 @@ class Potsdam5Dataset(TileFolderDataset):
 
     Clutter and eroded boundaries are 255 in the labels: they are neither trained nor scored, as in
     the paper. mmsegmentation's ``PotsdamDataset`` counts clutter as the sixth class and has labels
-    from 1.
-
-    Args:
-        data_root: ``data/potsdam/train`` or ``data/potsdam/test``.
-        **kwargs: As in ``TileFolderDataset``.
+    from 1. ``data_root`` is ``data/potsdam/train`` or ``data/potsdam/test``.
     """
 
     METAINFO = dict(classes=CLASSES, palette=[list(colour) for colour in PALETTE])

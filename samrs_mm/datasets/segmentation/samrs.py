@@ -1,6 +1,7 @@
 """Segmentation datasets made from boxes: SAMRS's three subsets, and any annotated folder."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from mmseg.registry import DATASETS
 
@@ -26,45 +27,16 @@ class SAMRSDataset(TileFolderDataset):
     Args:
         source: Name of the source, such as ``'sota'``; the key of its head.
         data_root: The annotated folder, or the folder of one released subset.
-        ann_file: As in ``TileFolderDataset``.
-        splits: Likewise.
-        filter_empty: Likewise; by default images without a labelled pixel are left out.
-        packed: Likewise.
-        data_prefix: ``img_path`` and ``seg_map_path`` of a released subset, relative to
-            ``data_root``; where not given, the folder names of the release are tried.
-        metainfo: As in ``TileFolderDataset``.
-        **kwargs: Likewise.
-
-    Raises:
-        RefusedError: As ``TileFolderDataset``.
+        filter_empty: Leave out images without a labelled pixel.
+        **kwargs: As in ``TileFolderDataset``; without ``data_prefix`` the folder names of the
+            release are tried.
     """
 
     FOLDERS = {}
     ALL_LABELLED = False
 
-    def __init__(
-        self,
-        source: str,
-        data_root: str,
-        ann_file: str = '',
-        splits: Sequence[str] | None = None,
-        filter_empty: bool = True,
-        packed: str | None = None,
-        data_prefix: dict | None = None,
-        metainfo: dict | None = None,
-        **kwargs,
-    ):
-        super().__init__(
-            data_root,
-            ann_file,
-            data_prefix,
-            metainfo,
-            filter_empty,
-            source,
-            splits,
-            packed,
-            **kwargs,
-        )
+    def __init__(self, source: str, data_root: str, filter_empty: bool = True, **kwargs: Any):
+        super().__init__(data_root, source=source, filter_empty=filter_empty, **kwargs)
 
 
 @DATASETS.register_module()

@@ -14,33 +14,24 @@ from mmseg.registry import DATASETS
 def seeded(seed: int) -> Iterator[None]:
     """Seed Python's, numpy's and torch's CPU generator inside the block, and restore them after.
 
-    What is drawn inside depends on the seed alone, whichever process draws it, and however many
-    samples it drew before.
-
-    Args:
-        seed: Whole number of at least 0; its lowest 32 bits count.
+    What is drawn inside depends on the seed alone, of which the lowest 32 bits count, whichever
+    process draws it, and however many samples it drew before.
     """
     seed = int(seed) % 2**32
-    python, numpy, generator = random.getstate(), np.random.get_state(), torch.default_generator
-    state = generator.get_state()
-    random.seed(seed)
-    np.random.seed(seed)
-    generator.manual_seed(seed)  # torch.manual_seed would seed the GPU too, which isn't restored
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
-        generator.set_state(state)
+    python, numpy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the GPU too
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)
 
 
 def draw(get: Callable[[int], Any], index: int | tuple[int, int]) -> Any:
-    """Return a sample.
-
-    Args:
-        get: Returns the sample of an index.
-        index: An index, or ``(index, seed)``: then all randomness follows from the seed.
-    """
+    """Return the sample of an index; of ``(index, seed)`` all randomness follows from the seed."""
     if isinstance(index, tuple | list):
         index, seed = index
         with seeded(seed):
@@ -52,7 +43,7 @@ class TakesSeeds:
     """Mixin, first of the bases of a dataset: an index may come with a seed."""
 
     def __getitem__(self, index: int | tuple[int, int]) -> Any:
-        """Return a sample; ``index`` or ``(index, seed of its augmentation)``."""
+        """Return a sample, of an index or ``(index, seed of its augmentation)``."""
         return draw(super().__getitem__, index)
 
 

@@ -24,7 +24,7 @@ from samrs_mm.core.images import file_sha256
 from samrs_mm.core.parallel import threaded
 from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.datasets.segmentation.image_index import missing_files
-from samrs_mm.datasets.transforms.pixels import FilePixels, StorePixels
+from samrs_mm.datasets.transforms.pixels import Pixels, open_files, open_packed
 from samrs_mm.formats.labelled_image import LabelledImage
 
 ABOUT, MANIFEST, TILES = 'pack.json', 'pack.csv', 'tiles'
@@ -193,20 +193,20 @@ class Packer:
         return Packed(entry.stem, entry.scene, entry.split, labelled, stamp)
 
     def _bands(self, entry: LabelledImage) -> np.ndarray:
-        with FilePixels(entry.image, entry.label, self.num_classes) as pixels:
+        with open_files(entry.image, entry.label, self.num_classes) as pixels:
             return _bands(pixels)
 
     def _verify(self, entry: LabelledImage) -> str | None:
         path = self.store.tile(entry.stem)
         try:
-            with StorePixels(path) as tile:
+            with open_packed(path) as tile:
                 same = np.array_equal(_bands(tile), self._bands(entry))
         except SamrsError as error:
             return str(error)
         return None if same else f'{path}: not the pixels of {entry.image} and its label'
 
 
-def _bands(pixels: FilePixels | StorePixels) -> np.ndarray:
+def _bands(pixels: Pixels) -> np.ndarray:
     image, label = pixels.read(0, pixels.height, 0, pixels.width)
     return np.stack([image[..., 2], image[..., 1], image[..., 0], label])
 

@@ -17,12 +17,7 @@ def nested_subsets(
     """Return ``round(fraction * n)`` of n images for each fraction, sorted.
 
     Images are taken in the order of their rank, which follows from name and seed alone: a smaller
-    subset is part of every larger one, whichever are asked for together.
-
-    Args:
-        stems: Names of the images.
-        fractions: In (0, 1].
-        seed: Chooses the images.
+    subset is part of every larger one, whichever are asked for together. Fractions are in (0, 1].
 
     Raises:
         RefusedError: A subset would be empty.

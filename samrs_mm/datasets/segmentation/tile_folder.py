@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 from mmengine.logging import print_log
@@ -134,14 +135,11 @@ class TileFolderDataset(TakesSeeds, BaseSegDataset):
         return given
 
     def _classes_differ(self, found: tuple[str, ...], wanted: tuple[str, ...]) -> str:
-        place = next(
-            (i for i, pair in enumerate(zip(found, wanted, strict=False)) if pair[0] != pair[1]),
-            min(len(found), len(wanted)),
-        )
-        names = [repr(names[place]) if place < len(names) else 'none' for names in (found, wanted)]
+        pairs = zip_longest(map(repr, found), map(repr, wanted), fillvalue='none')
+        value, pair = next((value, pair) for value, pair in enumerate(pairs) if len({*pair}) > 1)
         return (
             f'source {self.source}: meta.json has {len(found)} classes, {type(self).__name__} '
-            f'{len(wanted)}; value {place} is {names[0]} there and {names[1]} here; use '
+            f'{len(wanted)}; value {value} is {pair[0]} there and {pair[1]} here; use '
             'SAMRSDataset for other classes'
         )
 
@@ -151,11 +149,7 @@ class TileFolderDataset(TakesSeeds, BaseSegDataset):
         return super().metainfo | dict(source=self.source)
 
     def load_data_list(self) -> list[dict]:
-        """Return one dict per image; nothing is opened but lists and indexes.
-
-        Raises:
-            RefusedError: As the class says.
-        """
+        """Return one dict per image; nothing is opened but lists and indexes."""
         entries = self.select(self._entries())
         if self.filter_empty:
             entries = self._without_empty(entries)
@@ -261,10 +255,8 @@ class TileFolderDataset(TakesSeeds, BaseSegDataset):
     def _check_files(self, data_list: list[dict]) -> None:
         keys = ('img_path', 'seg_map_path')
         gone = missing_files(info[key] for info in data_list for key in keys)
+        cure = 'run pack_dataset.py again' if self.store else 'restore it, or list images without'
         if gone:
-            cure = (
-                'run pack_dataset.py again' if self.store else 'restore it, or list images without'
-            )
             raise RefusedError(f'{gone[0]}: no such file ({len(gone)} are missing); {cure}')
 
     def _warn(self, text: str) -> None:

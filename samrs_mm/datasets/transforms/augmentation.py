@@ -48,39 +48,25 @@ def _look_up(image: np.ndarray, levels: np.ndarray) -> np.ndarray:
     return cv2.LUT(image, np.clip(levels, 0, 255).astype(np.uint8))
 
 
-def change_contrast(image: np.ndarray, limit: float = 0.2) -> np.ndarray:
-    """Multiply all values by 1 +- ``limit``."""
-    return _look_up(image, _LEVELS * (1 + np.random.uniform(-limit, limit)))
+def change_contrast(image: np.ndarray) -> np.ndarray:
+    """Multiply all values by 0.8 to 1.2."""
+    return _look_up(image, _LEVELS * (1 + np.random.uniform(-0.2, 0.2)))
 
 
-def change_brightness(image: np.ndarray, limit: float = 0.2) -> np.ndarray:
-    """Add 255 times up to +- ``limit``."""
-    return _look_up(image, _LEVELS + 255 * np.random.uniform(-limit, limit))
+def change_brightness(image: np.ndarray) -> np.ndarray:
+    """Add up to +- 51."""
+    return _look_up(image, _LEVELS + 255 * np.random.uniform(-0.2, 0.2))
 
 
-def change_gamma(image: np.ndarray, limit: float = 0.2) -> np.ndarray:
-    """Raise values in [0, 1] to a power of 1 +- ``limit``."""
-    return _look_up(image, (_LEVELS / 255) ** np.random.uniform(1 - limit, 1 + limit) * 255)
+def change_gamma(image: np.ndarray) -> np.ndarray:
+    """Raise values in [0, 1] to a power of 0.8 to 1.2."""
+    return _look_up(image, (_LEVELS / 255) ** np.random.uniform(0.8, 1.2) * 255)
 
 
-def jitter_colours(
-    image: np.ndarray,
-    brightness: float = 0.07,
-    contrast: float = 0.07,
-    saturation: float = 0.1,
-    hue: float = 0.1,
-) -> np.ndarray:
-    """Change brightness, contrast, saturation and hue in random order.
-
-    Args:
-        image: ``(H, W, 3)`` uint8 BGR.
-        brightness: Largest change of the factor on all values.
-        contrast: Largest change of the factor on the distance to the mean grey.
-        saturation: Largest change of the factor on the distance to each pixel's grey.
-        hue: Largest turn of the hue, in turns.
-    """
-    factors = [1 + np.random.uniform(-v, v) for v in (brightness, contrast, saturation)]
-    factors.append(np.random.uniform(-hue, hue))
+def jitter_colours(image: np.ndarray) -> np.ndarray:
+    """Change brightness, contrast, saturation and hue of ``(H, W, 3)`` BGR in random order."""
+    factors = [1 + np.random.uniform(-limit, limit) for limit in (0.07, 0.07, 0.1)]
+    factors.append(np.random.uniform(-0.1, 0.1))
     steps = (_scale, _stretch, _saturate, _turn_hue)
     for number in np.random.permutation(len(steps)):
         image = steps[number](image, factors[number])
@@ -92,6 +78,7 @@ def _scale(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _stretch(image: np.ndarray, factor: float) -> np.ndarray:
+    """Scale the distances to the mean grey."""
     mean = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).mean()
     return _look_up(image, _LEVELS * factor + mean * (1 - factor))
 
@@ -108,12 +95,12 @@ def _turn_hue(image: np.ndarray, turn: float) -> np.ndarray:
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
 
 
-_CHANGES = {
-    'contrast': change_contrast,
-    'gamma': change_gamma,
-    'brightness': change_brightness,
-    'jitter': jitter_colours,
-}
+_CHANGES = dict(
+    contrast=change_contrast,
+    gamma=change_gamma,
+    brightness=change_brightness,
+    jitter=jitter_colours,
+)
 
 
 @TRANSFORMS.register_module()

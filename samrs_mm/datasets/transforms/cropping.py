@@ -10,7 +10,7 @@ from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
 from samrs_mm.core.classes import UNLABELLED
-from samrs_mm.datasets.transforms.pixels import ArrayPixels, Pixels
+from samrs_mm.datasets.transforms.pixels import Pixels
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,7 @@ class CropSpan:
 
     @classmethod
     def place(cls, side: int, scale: float, length: int, position: float) -> 'CropSpan':
-        """Resize, pad to ``length`` (centred), crop at ``position``.
-
-        Args:
-            side: Height or width of the image.
-            scale: Resize factor; sizes are cut to whole pixels.
-            length: Height or width of the crop.
-            position: Place of the crop between the first (0) and the last (below 1) possible one.
-        """
+        """Resize to whole pixels, pad to ``length`` (centred), crop at ``position`` in [0, 1)."""
         scaled = max(int(side * scale), 1)
         padding = max(length - scaled, 0) // 2
         room = max(scaled - length, 0)
@@ -89,43 +82,31 @@ def cut(pixels: Pixels, rows: CropSpan, columns: CropSpan) -> tuple[np.ndarray, 
     Equals resizing all of it (image linear, label nearest), padding with 0 and 255, and cropping:
     labels exactly, images within one level (OpenCV 4 also rounds coordinates to 1/32 px here).
 
-    Args:
-        pixels: Image and label.
-        rows: The crop's rows.
-        columns: The crop's columns.
-
     Returns:
         ``(h, w, 3)`` uint8 and ``(h, w)`` uint8, or None where there is no label.
     """
-    (y0, y1), (x0, x1) = rows.source, columns.source
-    image, label = pixels.read(y0, y1, x0, x1)
-    size = (rows.length, columns.length)
-    place = (rows.target, columns.target)
-    canvas = np.zeros((*size, image.shape[2]), image.dtype)
+    image, label = pixels.read(*rows.source, *columns.source)
+    size, place = (rows.length, columns.length), (rows.target, columns.target)
+    canvas = np.zeros((*size, 3), image.dtype)
     canvas[place] = _resized(image, rows, columns)
     if label is None:
         return canvas, None
     label_canvas = np.full(size, UNLABELLED, label.dtype)
-    label_canvas[place] = label[np.ix_(rows.nearest - y0, columns.nearest - x0)]
+    nearest = (axis.nearest - axis.source[0] for axis in (rows, columns))
+    label_canvas[place] = label[np.ix_(*nearest)]
     return canvas, label_canvas
 
 
 def _resized(image: np.ndarray, rows: CropSpan, columns: CropSpan) -> np.ndarray:
     if rows.scaled == rows.side and columns.scaled == columns.side:
         return image
-    matrix = np.array(
-        [
-            [columns.step, 0, columns.linear[0] - columns.source[0]],
-            [0, rows.step, rows.linear[0] - rows.source[0]],
-        ]
-    )
-    height, width = (axis.visible[1] - axis.visible[0] for axis in (rows, columns))
+    x, y = (axis.linear[0] - axis.source[0] for axis in (columns, rows))
+    matrix = np.array([[columns.step, 0, x], [0, rows.step, y]])
+    width, height = (axis.visible[1] - axis.visible[0] for axis in (columns, rows))
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    image = np.ascontiguousarray(image)
     return cv2.warpAffine(
-        np.ascontiguousarray(image),
-        matrix,
-        (width, height),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
+        image, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
     )
 
 
@@ -155,7 +136,7 @@ class Crop(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Cut loaded pixels."""
-        return self.apply(ArrayPixels(results['img'], results.get('gt_seg_map')), results)
+        return self.apply(Pixels(results['img'], results.get('gt_seg_map')), results)
 
     def apply(self, pixels: Pixels, results: dict) -> dict:
         """Draw a crop, read it and put it into ``results``."""
@@ -204,10 +185,8 @@ class RandomScaleCrop(Crop):
         scaling, factor, y, x = np.random.random(4)
         low, high = self.scale_range
         scale = low + (high - low) * factor if scaling < self.scale_prob else 1.0
-        return (
-            CropSpan.place(height, scale, self.crop_size[0], y),
-            CropSpan.place(width, scale, self.crop_size[1], x),
-        )
+        rows, columns = self.crop_size
+        return CropSpan.place(height, scale, rows, y), CropSpan.place(width, scale, columns, x)
 
 
 @TRANSFORMS.register_module()
@@ -225,9 +204,10 @@ class CenterCropPad(Crop):
 
     def draw(self, height: int, width: int) -> tuple[CropSpan, CropSpan]:
         """As ``Crop.draw``."""
-        sides = zip((height, width), self.crop_size, strict=True)
-        return tuple(
-            CropSpan(side, side, int((side - length) / 2), length) for side, length in sides
+        rows, columns = self.crop_size
+        return (
+            CropSpan(height, height, int((height - rows) / 2), rows),
+            CropSpan(width, width, int((width - columns) / 2), columns),
         )
 
     def apply(self, pixels: Pixels, results: dict) -> dict:

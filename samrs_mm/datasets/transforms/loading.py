@@ -6,7 +6,7 @@ from mmengine.registry import Registry
 from mmseg.registry import TRANSFORMS
 
 from samrs_mm.datasets.transforms.cropping import Crop
-from samrs_mm.datasets.transforms.pixels import FilePixels, Pixels, StorePixels
+from samrs_mm.datasets.transforms.pixels import open_files, open_packed
 
 
 @TRANSFORMS.register_module()
@@ -51,26 +51,23 @@ class LoadWindow(BaseTransform):
         label_path, num_classes = results.get('seg_map_path'), results.get('num_classes')
         packed = results.get('pack_path')
         with (
-            StorePixels(packed, num_classes)
+            open_packed(packed, num_classes)
             if packed
-            else FilePixels(results['img_path'], label_path, num_classes)
+            else open_files(results['img_path'], label_path, num_classes)
         ) as pixels:
-            self._fill(pixels, results)
+            results['img_shape'] = results['ori_shape'] = (pixels.height, pixels.width)
+            if self.crop is not None:
+                self.crop.apply(pixels, results)
+            else:
+                results['img'], results['gt_seg_map'] = pixels.read(
+                    0, pixels.height, 0, pixels.width
+                )
         if label_path is None:
             results.pop('gt_seg_map', None)
         if 'gt_seg_map' in results:
             _map_values(results)
             results.setdefault('seg_fields', []).append('gt_seg_map')
         return results
-
-    def _fill(self, pixels: Pixels, results: dict) -> None:
-        results['img_shape'] = results['ori_shape'] = (pixels.height, pixels.width)
-        if self.crop is not None:
-            self.crop.apply(pixels, results)
-            return
-        results['img'], label = pixels.read(0, pixels.height, 0, pixels.width)
-        if label is not None:
-            results['gt_seg_map'] = label
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(crop={self.crop!r})'
@@ -83,15 +80,11 @@ Registry(
 
 def _map_values(results: dict) -> None:
     """Renumber classes as mmsegmentation does: without a zero label, or a subset of them."""
+    reduced, chosen = results.get('reduce_zero_label'), results.get('label_map') or {}
     table = np.arange(256, dtype=np.uint8)
-    if results.get('reduce_zero_label'):
-        table[1:255] -= 1
-        table[0] = 255
-    if results.get('label_map'):
-        chosen = np.arange(256, dtype=np.uint8)
-        for old, new in results['label_map'].items():
-            chosen[old] = new
-        table = chosen[table]
-    elif not results.get('reduce_zero_label'):
-        return
-    results['gt_seg_map'] = table[results['gt_seg_map']]
+    for old, new in chosen.items():
+        table[old] = new
+    if reduced:
+        table = table[[255, *range(254), 255]]  # value 1 is class 0, and 0 is ignored
+    if reduced or chosen:
+        results['gt_seg_map'] = table[results['gt_seg_map']]

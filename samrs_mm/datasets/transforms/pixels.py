@@ -6,8 +6,11 @@ labels as ``(H, W)`` uint8 class indices with 255 where no mask is.
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
-from typing import Protocol
+from typing import Self
 
 import cv2
 import numpy as np
@@ -30,154 +33,122 @@ _BGR = (3, 2, 1)
 _TIFF = (b'II', b'MM')
 
 
-class Pixels(Protocol):
-    """An image and its label, of which windows can be read."""
+@contextmanager
+def _gdal(path: str | os.PathLike, error: type[SamrsError]) -> Iterator[None]:
+    """Read by GDAL inside, with errors that name the file."""
+    try:
+        with rasterio.Env(**_GDAL):
+            yield
+    except (RasterioError, OSError) as cause:
+        path = Path(path)
+        if not path.exists():
+            raise error(f'{path}: no such file') from cause
+        reason = ' '.join(str(cause.__cause__ or cause).split()).replace(str(path), path.name)
+        raise error(f'{path}: cannot read it: {reason}') from cause
 
-    height: int
-    width: int
 
-    def read(self, y0: int, y1: int, x0: int, x1: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return rows ``y0:y1`` and columns ``x0:x1``: the image, and the label or None."""
-        ...
+class _Raster:
+    """Bands of an open raster file, cut as an array is: ``raster[y0:y1, x0:x1]``."""
+
+    def __init__(
+        self, path: str | os.PathLike, error: type[SamrsError], bands: int | tuple[int, ...]
+    ):
+        self.path, self.error, self.bands = path, error, bands
+        with _gdal(path, error):
+            self.file = rasterio.open(path)
+        self.shape: tuple[int, int] = self.file.shape
+
+    def __getitem__(self, window: tuple[slice, slice]) -> np.ndarray:
+        """Return ``(h, w)`` of one band, ``(h, w, bands)`` of several."""
+        height, width = self.shape
+        with _gdal(self.path, self.error):
+            part = self.file.read(
+                self.bands, window=Window.from_slices(*window, height=height, width=width)
+            )
+        return part if part.ndim == 2 else cv2.merge(list(part))
 
 
-class ArrayPixels:
-    """An image and its label in memory.
+class Pixels:
+    """An image and its label, in memory or in open files, of which windows can be read.
 
     Args:
         image: ``(H, W, 3)``.
         label: ``(H, W)``, or None.
+        num_classes: Number of classes to check a label file against; None checks nothing.
     """
 
-    def __init__(self, image: np.ndarray, label: np.ndarray | None):
+    def __init__(
+        self,
+        image: np.ndarray | _Raster,
+        label: np.ndarray | _Raster | None,
+        num_classes: int | None = None,
+    ):
+        self.image, self.label, self.num_classes = image, label, num_classes
         self.height, self.width = image.shape[:2]
-        self.image, self.label = image, label
 
     def read(self, y0: int, y1: int, x0: int, x1: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """As ``Pixels.read``; views."""
-        label = self.label
-        return self.image[y0:y1, x0:x1], None if label is None else label[y0:y1, x0:x1]
+        """Return rows ``y0:y1`` and columns ``x0:x1``: the image, and the label or None.
+
+        Raises:
+            ImageReadError: The image is broken before the window's end.
+            LabelReadError: The label is broken, or has a value that is no class and not 255.
+        """
+        window = slice(y0, y1), slice(x0, x1)
+        image = self.image[window]
+        if self.label is None:
+            return image, None
+        label = self.label[window]
+        if isinstance(self.label, _Raster):
+            check_values(label, self.num_classes, self.label.path, (y0, x0))
+        return image, label
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for part in (self.image, self.label):
+            if isinstance(part, _Raster):
+                part.file.close()
 
 
-class _Raster:
-    """An open raster file, with errors that name it."""
-
-    def __init__(self, path: str | os.PathLike, error: type[SamrsError]):
-        self.path, self.error = path, error
-        try:
-            with rasterio.Env(**_GDAL):
-                self.file = rasterio.open(path)
-        except (RasterioError, OSError) as cause:
-            raise self._error(cause) from cause
-        self.height, self.width = self.file.shape
-
-    def read(self, bands: int | tuple[int, ...], y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
-        """Return a window of one band ``(h, w)`` or several ``(bands, h, w)``."""
-        try:
-            with rasterio.Env(**_GDAL):
-                return self.file.read(bands, window=Window(x0, y0, x1 - x0, y1 - y0))
-        except (RasterioError, OSError) as cause:
-            raise self._error(cause) from cause
-
-    def _error(self, cause: Exception) -> SamrsError:
-        path = Path(self.path)
-        if not path.exists():
-            return self.error(f'{path}: no such file')
-        reason = ' '.join(str(cause.__cause__ or cause).split()).replace(str(path), path.name)
-        return self.error(f'{path}: cannot read it: {reason}')
-
-
-class FilePixels:
-    """An image file and its label file.
+def open_files(image_path: str, label_path: str | None, num_classes: int | None = None) -> Pixels:
+    """Open an image file and its label file, if it has one.
 
     PNG is decoded from the top to the window's last row; other formats are decoded whole.
-
-    Args:
-        image_path: Any image that ``samrs_mm.core.images`` reads.
-        label_path: PNG of one band of 8 bits, or None.
-        num_classes: Number of classes to check labels against; None checks nothing.
 
     Raises:
         ImageReadError: The image can't be read.
         LabelReadError: The label can't be read, isn't one band of 8 bits, or has another size than
             the image.
     """
-
-    def __init__(self, image_path: str, label_path: str | None, num_classes: int | None = None):
-        self._image = open_image(image_path)
-        self.height, self.width = self._image.height, self._image.width
-        self._label = None if label_path is None else open_label(label_path)
-        self.num_classes = num_classes
-        if self._label and (self._label.height, self._label.width) != (self.height, self.width):
-            raise LabelReadError(
-                f'{label_path}: the label is {self._label.width} x {self._label.height} px, its '
-                f'image {image_path} {self.width} x {self.height}; they must be of one size'
-            )
-
-    def read(self, y0: int, y1: int, x0: int, x1: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """As ``Pixels.read``.
-
-        Raises:
-            ImageReadError: The image is broken before the window's end.
-            LabelReadError: The label is broken, or has a value that is no class and not 255.
-        """
-        if isinstance(self._image, _Raster):
-            image = cv2.merge(list(self._image.read(_BGR, y0, y1, x0, x1)))
-        else:
-            image = self._image.read(y0, y1, x0, x1)[0]
-        if self._label is None:
-            return image, None
-        label = self._label.read(1, y0, y1, x0, x1)
-        check_values(label, self.num_classes, self._label.path, (y0, x0))
-        return image, label
-
-    def __enter__(self) -> 'FilePixels':
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for raster in (self._image, self._label):
-            if isinstance(raster, _Raster):
-                raster.file.close()
+    image = open_image(image_path)
+    label = None if label_path is None else open_label(label_path)
+    if label and label.shape != image.shape[:2]:
+        (height, width), (rows, columns) = image.shape[:2], label.shape
+        raise LabelReadError(
+            f'{label_path}: the label is {columns} x {rows} px, its image {image_path} '
+            f'{width} x {height}; they must be of one size'
+        )
+    return Pixels(image, label, num_classes)
 
 
-class StorePixels:
-    """A file of the packed store: bands red, green, blue, label, in compressed blocks.
+def open_packed(path: str | os.PathLike, num_classes: int | None = None) -> Pixels:
+    """Open a file of the packed store: bands red, green, blue, label, in compressed blocks.
 
-    One file is open at a time, so a worker holds one handle, however many images there are.
-
-    Args:
-        path: ``STEM.tif`` that ``pack_dataset.py`` wrote.
-        num_classes: Number of classes to check labels against; None checks nothing.
+    Only the blocks that a window touches are decoded.
 
     Raises:
         ImageReadError: The file can't be opened, or isn't of the store.
     """
-
-    def __init__(self, path: str | os.PathLike, num_classes: int | None = None):
-        self._raster, self.num_classes = _Raster(path, ImageReadError), num_classes
-        self.height, self.width = self._raster.height, self._raster.width
-        if self._raster.file.count != 4:
-            raise ImageReadError(f'{path}: {self._raster.file.count} bands; a packed tile has 4')
-
-    def read(self, y0: int, y1: int, x0: int, x1: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """As ``Pixels.read``; only the blocks that the window touches are decoded.
-
-        Raises:
-            ImageReadError: A block can't be decoded.
-            LabelReadError: The label has a value that is no class and not 255.
-        """
-        bands = self._raster.read((*_BGR, 4), y0, y1, x0, x1)
-        check_values(bands[3], self.num_classes, self._raster.path, (y0, x0))
-        return cv2.merge(list(bands[:3])), bands[3]
-
-    def __enter__(self) -> 'StorePixels':
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._raster.file.close()
+    image = _Raster(path, ImageReadError, _BGR)
+    if image.file.count != 4:
+        raise ImageReadError(f'{path}: {image.file.count} bands; a packed tile has 4')
+    label = copy(image)
+    label.bands = 4
+    return Pixels(image, label, num_classes)
 
 
-def open_image(path: str | os.PathLike) -> _Raster | ArrayPixels:
+def open_image(path: str | os.PathLike) -> _Raster | np.ndarray:
     """Open an RGB PNG of 8 bits for reading by rows, or decode any other image.
 
     Pixels are those stored: an orientation in EXIF is ignored. TIFF and images of more than 8 bits
@@ -187,7 +158,7 @@ def open_image(path: str | os.PathLike) -> _Raster | ArrayPixels:
         ImageReadError: The file can't be read.
     """
     if str(path).lower().endswith('.png'):
-        raster = _Raster(path, ImageReadError)
+        raster = _Raster(path, ImageReadError, _BGR)
         if raster.file.dtypes == ('uint8',) * 3:
             return raster
         raster.file.close()
@@ -198,14 +169,10 @@ def open_image(path: str | os.PathLike) -> _Raster | ArrayPixels:
     if len(data) and bytes(data[:2]) not in _TIFF:
         image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
         if image is not None and image.dtype == np.uint8:
-            return ArrayPixels(_three_channels(image), None)
-    return ArrayPixels(np.ascontiguousarray(SceneImage(path).read()[..., ::-1]), None)
-
-
-def _three_channels(image: np.ndarray) -> np.ndarray:
-    if image.ndim == 2:
-        return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-    return image if image.shape[2] == 3 else np.ascontiguousarray(image[..., :3])
+            if image.ndim == 2:
+                return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+            return np.ascontiguousarray(image[..., :3])
+    return np.ascontiguousarray(SceneImage(path).read()[..., ::-1])
 
 
 def open_label(path: str | os.PathLike) -> _Raster:
@@ -214,7 +181,7 @@ def open_label(path: str | os.PathLike) -> _Raster:
     Raises:
         LabelReadError: The file can't be read, or isn't that.
     """
-    raster = _Raster(path, LabelReadError)
+    raster = _Raster(path, LabelReadError, 1)
     if raster.file.dtypes != ('uint8',):
         what = ', '.join(raster.file.dtypes)
         raster.file.close()
@@ -233,7 +200,7 @@ def read_label(path: str | os.PathLike) -> np.ndarray:
     """
     raster = open_label(path)
     with raster.file:
-        return raster.read(1, 0, raster.height, 0, raster.width)
+        return raster[:, :]
 
 
 def check_values(

@@ -18,11 +18,7 @@ class ClassCheckHook(Hook):
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Check the training data and, where there are any, the validation data.
-
-        Raises:
-            RefusedError: Another number of classes, or other classes in validation.
-        """
+        """Check the training data and, where there are any, the validation data."""
         self._check(runner, runner.train_dataloader, 'train_dataloader')
         if runner.val_loop is not None:
             self._check(runner, runner.val_dataloader, 'val_dataloader')
@@ -38,7 +34,8 @@ class ClassCheckHook(Hook):
         self._check(runner, runner.test_dataloader, 'test_dataloader')
 
     def _check(self, runner: Runner, dataloader: Any, name: str) -> None:
-        classes, count = dataloader.dataset.metainfo.get('classes'), network_of(runner).num_classes
+        classes = dataloader.dataset.metainfo.get('classes')
+        count = network_of(runner.model).num_classes
         if classes and len(classes) != count:
             raise RefusedError(
                 f'model.decode_head.num_classes={count}, but {name} has {len(classes)} classes '
@@ -56,9 +53,8 @@ class ClassCheckHook(Hook):
                 )
 
 
-def network_of(runner: Runner) -> nn.Module:
+def network_of(model: nn.Module) -> nn.Module:
     """Return the network itself, out of DDP and test-time augmentation."""
-    model = runner.model
     while hasattr(model, 'module'):
         model = model.module
     return model

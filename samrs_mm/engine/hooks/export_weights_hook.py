@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, weights_to_cpu
 from mmseg.registry import HOOKS
 
 from samrs_mm.compat import safe_load
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.engine.hooks.class_check_hook import network_of
 
 
 @HOOKS.register_module()
@@ -22,9 +22,6 @@ class ExportWeightsHook(Hook):
 
     The file is a plain ``dict(state_dict=..., meta=dict(config, iter, weights, classes))``.
     It appears under its name only when it is whole.
-
-    In a config: ``default_hooks = dict(export=dict(type='ExportWeightsHook',
-    path='pretrain/sep/{config}.pth'), ...)``.
 
     Args:
         path: Where to; ``{config}`` stands for the config's name.
@@ -56,16 +53,16 @@ class ExportWeightsHook(Hook):
             checkpoint = safe_load(best)
             state, iteration = checkpoint['state_dict'], checkpoint['meta']['iter']
         else:
-            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-            state, iteration = weights_to_cpu(model.state_dict()), runner.iter
+            state, iteration = weights_to_cpu(network_of(runner.model).state_dict()), runner.iter
         name = Path(runner.cfg.filename or runner.experiment_name).stem
         path = Path(self.path.format(config=name))
         path.parent.mkdir(parents=True, exist_ok=True)
-        meta = dict(config=name, iter=iteration, weights='best' if best else 'last')
         sources = getattr(runner.train_dataloader.dataset, 'metainfo', {}).get('sources', {})
-        meta['classes'] = {source: list(info['classes']) for source, info in sources.items()}
+        classes = {source: list(info['classes']) for source, info in sources.items()}
+        weights = 'best' if best else 'last'
+        meta = dict(config=name, iter=iteration, weights=weights, classes=classes)
         kept = {key: value for key, value in state.items() if key.startswith(self.prefixes)}
         buffer = io.BytesIO()
         torch.save(dict(meta=meta, state_dict=kept), buffer)
         atomic_write(path, buffer.getvalue())
-        runner.logger.info(f'Wrote {len(kept)} tensors ({meta["weights"]}) to {path}')
+        runner.logger.info(f'Wrote {len(kept)} tensors ({weights}) to {path}')

@@ -15,8 +15,6 @@ class PlainCheckpointHook(Hook):
     mmengine's own checkpoints hold log histories and numpy values, which torch refuses from 2.6 on
     unless each class is allowed. Numpy values become plain ones; the histories are dropped, so the
     smoothed values of the log start anew after a resume.
-
-    In a config: ``default_hooks = dict(plain_checkpoint=dict(type='PlainCheckpointHook'), ...)``.
     """
 
     priority = 'LOWEST'  # after every hook that puts something into the checkpoint

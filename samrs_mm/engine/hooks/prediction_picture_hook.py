@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -13,7 +12,7 @@ from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.images import write_png
 from samrs_mm.drawing.overlays import beside
 
 
@@ -52,19 +51,13 @@ class PredictionPictureHook(Hook):
                 folder = Path(runner.work_dir) / 'pictures' / source
                 folder.mkdir(parents=True, exist_ok=True)
                 name = f'{Path(sample.img_path).stem}.png'
-                picture = _draw(inputs.numpy(), sample)
-                atomic_write(folder / name, cv2.imencode('.png', picture[..., ::-1])[1].tobytes())
+                write_png(folder / name, _draw(inputs.numpy(), sample))
 
     after_test_iter = after_val_iter
 
 
 def _draw(inputs: np.ndarray, sample: SegDataSample) -> np.ndarray:
-    """Return the picture of a sample.
-
-    Args:
-        inputs: The image as the pipeline left it, ``(3, H, W)`` uint8 BGR.
-        sample: It with ``pred_sem_seg`` and, if labelled, ``gt_sem_seg``.
-    """
+    """Return the picture of a sample, whose ``inputs`` are ``(3, H, W)`` uint8 BGR."""
     prediction = sample.pred_sem_seg.data[0].cpu().numpy()
     labels = sample.gt_sem_seg.data[0].cpu().numpy() if 'gt_sem_seg' in sample else None
     image = np.ascontiguousarray(inputs.transpose(1, 2, 0)[..., ::-1])

@@ -1,6 +1,5 @@
 """Refuses a run whose heads and datasets don't belong together."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from mmengine.runner import Runner
@@ -15,13 +14,9 @@ class SourceClassCheckHook(ClassCheckHook):
     """Compares each head's classes with its source's METAINFO before the first batch."""
 
     def before_train(self, runner: Runner) -> None:
-        """Check the training data, where every head needs a source, and the validation data.
-
-        Raises:
-            RefusedError: A source without a head, a head without a source, or other classes.
-        """
+        """Check the training data, where every head needs a source, and the validation data."""
         super().before_train(runner)
-        heads = network_of(runner).source_classes
+        heads = network_of(runner.model).source_classes
         idle = heads.keys() - runner.train_dataloader.dataset.metainfo['sources'].keys()
         if idle:
             raise RefusedError(
@@ -30,38 +25,23 @@ class SourceClassCheckHook(ClassCheckHook):
             )
 
     def _check(self, runner: Runner, dataloader: Any, name: str) -> None:
+        heads = network_of(runner.model).source_classes
         sources = dataloader.dataset.metainfo.get('sources')
         if not sources:
             raise RefusedError(
                 f"{name}: its dataset's metainfo has no 'sources'; use MultiSourceDataset"
             )
-        check_classes(network_of(runner).source_classes, sources, name)
+        for source, meta in sources.items():
+            if source not in heads:
+                raise RefusedError(
+                    f'{name}: source {source!r} has no head; model.heads has {", ".join(heads)}'
+                )
+            if len(meta['classes']) != heads[source]:
+                raise RefusedError(
+                    f'model.heads.{source}.num_classes={heads[source]}, but {name} has '
+                    f'{len(meta["classes"])} classes of {source}; make them equal'
+                )
 
     def _check_same(self, train: dict[str, Any], val: dict[str, Any]) -> None:
         for source, metainfo in val['sources'].items():
             super()._check_same(train['sources'].get(source, {}), metainfo)
-
-
-def check_classes(
-    heads: Mapping[str, int], sources: Mapping[str, Mapping[str, Any]], name: str
-) -> None:
-    """Refuse sources without a head, or with another number of classes.
-
-    Args:
-        heads: Number of classes by source.
-        sources: Metainfo by source, with ``classes``.
-        name: Where the sources come from, for the message.
-
-    Raises:
-        RefusedError: As above.
-    """
-    for source, meta in sources.items():
-        if source not in heads:
-            raise RefusedError(
-                f'{name}: source {source!r} has no head; model.heads has {", ".join(heads)}'
-            )
-        if len(meta['classes']) != heads[source]:
-            raise RefusedError(
-                f'model.heads.{source}.num_classes={heads[source]}, but {name} has '
-                f'{len(meta["classes"])} classes of {source}; make them equal'
-            )

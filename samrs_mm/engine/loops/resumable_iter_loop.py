@@ -1,6 +1,6 @@
 """A training loop that goes on where it stopped without reading the data before."""
 
-from collections.abc import Iterator
+from itertools import chain, repeat
 from typing import Any
 
 from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
@@ -22,9 +22,6 @@ class ResumableIterLoop(IterBasedTrainLoop):
     run is interrupted or not. The sampler's seed comes from the checkpoint. (mmengine's line
     'Advance dataloader N steps' still appears in the log of a resumed run; nothing is loaded then.)
 
-    In a config: ``train_cfg = dict(type='ResumableIterLoop', max_iters=80000,
-    val_interval=5000)``.
-
     Args:
         runner: The runner.
         dataloader: Loader or its config. Its sampler is a ``ProportionalMultiSourceSampler`` or a
@@ -41,24 +38,25 @@ class ResumableIterLoop(IterBasedTrainLoop):
         BaseLoop.__init__(self, runner, _seedable(dataloader))
         loader = self.dataloader
         _check(loader)
-        super().__init__(runner, _Unread(loader), **kwargs)
+        unread = _Unread()
+        unread.dataset = loader.dataset
+        super().__init__(runner, unread, **kwargs)
         self.dataloader = loader
 
     def run(self) -> Any:
         """Train from the current iteration on."""
         sampler = self.dataloader.sampler
-        if self._iter > 0:
-            self._continue(sampler)
+        before = self.runner.message_hub.get_info(SETTINGS) if self._iter > 0 else None
+        if before is not None:
+            self._continue(sampler, before)
         self.runner.message_hub.update_info(SETTINGS, sampler.settings)
         sampler.start_at(self._iter, self._max_iters)
-        self.dataloader_iterator = _FromHere(self.dataloader, self._iter)
+        # the loop first asks for what it has trained on; the loader is not started before
+        self.dataloader_iterator = chain(repeat(None, self._iter), self.dataloader)
         return super().run()
 
-    def _continue(self, sampler: Any) -> None:
+    def _continue(self, sampler: Any, before: dict[str, Any]) -> None:
         """Go on with the checkpoint's seed, and warn of what else has changed."""
-        before = self.runner.message_hub.get_info(SETTINGS)
-        if before is None:
-            return
         sampler.seed = before['seed']
         for key, now in sampler.settings.items():
             if now != before[key]:
@@ -97,27 +95,7 @@ def _check(loader: DataLoader) -> None:
         )
 
 
-class _Unread:
+class _Unread(tuple):
     """Stands in for the loader while mmengine's loop is built, which would start its workers."""
 
-    def __init__(self, loader: DataLoader):
-        self.dataset = loader.dataset
-
-    def __iter__(self) -> Iterator:
-        return iter(())
-
-
-class _FromHere:
-    """The loader's iterator, for a loop that first asks for batches it has trained on."""
-
-    def __init__(self, loader: DataLoader, skip: int):
-        self._loader, self._skip = loader, skip
-        self._iterator = None
-
-    def __next__(self) -> Any:
-        if self._skip > 0:
-            self._skip -= 1
-            return None
-        if self._iterator is None:
-            self._iterator = iter(self._loader)
-        return next(self._iterator)
+    dataset: Any

@@ -14,9 +14,6 @@ class SourceVisualizer(SegLocalVisualizer):
 
     A dataset's metainfo without ``sources``, or a sample without ``source``, is drawn as there. A
     config need not name it, as ``SegLocalVisualizer`` has to be for mmseg's ``browse_dataset.py``.
-
-    Args:
-        **kwargs: As for ``SegLocalVisualizer``.
     """
 
     @classmethod
@@ -29,14 +26,7 @@ class SourceVisualizer(SegLocalVisualizer):
     def add_datasample(
         self, name: str, image: np.ndarray, data_sample: SegDataSample | None = None, **kwargs: Any
     ) -> None:
-        """Draw a sample.
-
-        Args:
-            name: Of the picture.
-            image: ``(H, W, 3)`` uint8 RGB.
-            data_sample: With ``gt_sem_seg`` or ``pred_sem_seg``, and perhaps ``source``.
-            **kwargs: As for ``SegLocalVisualizer.add_datasample``.
-        """
+        """Draw a sample, ``image`` ``(H, W, 3)`` uint8 RGB, as ``SegLocalVisualizer`` does."""
         whole = self.dataset_meta
         source = None if data_sample is None else data_sample.get('source')
         self.dataset_meta = whole.get('sources', {}).get(source, whole)

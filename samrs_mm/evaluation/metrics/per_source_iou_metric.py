@@ -1,12 +1,12 @@
 """IoU of several sources, each with its own classes, and their mean."""
 
-import os.path as osp
+import os
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from mmengine.utils import mkdir_or_exist
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 
@@ -22,11 +22,8 @@ class PerSourceIoUMetric(IoUMetric):
 
     Classes that are in no label and in no prediction: by default they are left out of the means,
     as in mmsegmentation. ``nan_to_num=0`` counts them as 0, as the authors' code does in training,
-    so a class that is absent from the validation images lowers the score.
-
-    Args:
-        **kwargs: As for ``IoUMetric``: ``iou_metrics``, ``nan_to_num``, ``output_dir``, ...
-            Predictions go to ``output_dir/SOURCE``.
+    so a class that is absent from the validation images lowers the score. Predictions go to
+    ``output_dir/SOURCE``.
     """
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -51,19 +48,17 @@ class PerSourceIoUMetric(IoUMetric):
     def compute_metrics(self, results: Sequence[tuple[str, list]]) -> dict[str, float]:
         """Return ``SOURCE/mIoU``, ``SOURCE/aAcc``, ... in percent, and their means over sources."""
         metrics: dict[str, float] = {}
-        names: list[str] = []
+        values = defaultdict(list)
         for source in self._sources():
             areas = [entry for name, entry in results if name == source]
             if not areas:
                 continue
             with self._as(source):
                 scores = super().compute_metrics(areas)
-            names = list(scores)
-            metrics |= {f'{source}/{name}': float(value) for name, value in scores.items()}
-        for name in names:
-            values = [value for key, value in metrics.items() if key.endswith(f'/{name}')]
-            metrics[name] = round(float(np.nanmean(values)), 2)
-        return metrics
+            for name, value in scores.items():
+                metrics[f'{source}/{name}'] = float(value)
+                values[name].append(float(value))
+        return metrics | {name: round(float(np.nanmean(of)), 2) for name, of in values.items()}
 
     def _sources(self) -> Mapping[str, Mapping[str, Any]]:
         sources = (self.dataset_meta or {}).get('sources')
@@ -85,8 +80,8 @@ class PerSourceIoUMetric(IoUMetric):
             )
         self.dataset_meta = sources[source]
         if self.output_dir is not None:
-            self.output_dir = osp.join(self.output_dir, source)
-            mkdir_or_exist(self.output_dir)
+            self.output_dir = os.path.join(self.output_dir, source)
+            os.makedirs(self.output_dir, exist_ok=True)
         try:
             yield
         finally:

@@ -91,9 +91,7 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
                 f'{", ".join(num_classes)}'
             )
         build = self._take_classifier()
-        self.heads = nn.ModuleDict(
-            {source: build(classes) for source, classes in num_classes.items()}
-        )
+        self.heads = nn.ModuleDict({name: build(count) for name, count in num_classes.items()})
 
     def _take_classifier(self) -> Callable[[int], nn.Module]:
         """Take the trunk's classifier out; return what builds one for a number of classes."""
@@ -114,10 +112,6 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
 
         On each of W ranks the values are W times the rank's part of the global mean, so their
         mean over ranks, which DDP takes of gradients and ``parse_losses`` of logs, is global.
-
-        Args:
-            inputs: Images ``(N, 3, H, W)`` float, normalised.
-            data_samples: N samples with ``source`` and ``gt_sem_seg`` ``(1, H, W)`` int64.
 
         Raises:
             RefusedError: A sample of an unknown source, or, in sequential mode on several ranks, a
@@ -153,9 +147,11 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
         data_samples: Sequence[SegDataSample],
     ) -> dict[str, Tensor]:
         """Classify, upsample and compare; features are ``{source: (n, C, h, w)}``."""
-        ignore = self.decode_head.ignore_index
+        trunk, ignore = self.decode_head, self.decode_head.ignore_index
+        several = isinstance(trunk.loss_decode, nn.ModuleList)
+        terms = trunk.loss_decode if several else [trunk.loss_decode]
         labels = {
-            source: self.decode_head._stack_batch_gt([data_samples[i] for i in group]).squeeze(1)
+            source: trunk._stack_batch_gt([data_samples[i] for i in group]).squeeze(1)
             for source, group in rows.items()
         }
         some = next(iter(labels.values()))
@@ -166,28 +162,23 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
         pixels = counts.clamp(min=1).double() / get_world_size()
         losses = {}
         for (source, head), count in zip(self.heads.items(), pixels, strict=True):
-            if source in features:
-                label = labels[source]  # (n, H, W)
-                logits = resize(
-                    head(features[source]),
-                    size=label.shape[1:],
-                    mode='bilinear',
-                    align_corners=self.align_corners,
-                )
-                losses[f'loss_{source}'] = self._pixel_loss(logits, label, count)
-                hits = ((logits.argmax(1) == label) & (label != ignore)).sum()
-                losses[f'acc_{source}'] = 100 * hits / count
-            else:
+            if source not in features:
                 losses[f'loss_{source}'] = 0 * sum(weight.sum() for weight in head.parameters())
                 losses[f'acc_{source}'] = count.new_zeros(())
+                continue
+            label = labels[source]  # (n, H, W)
+            logits = resize(
+                head(features[source]),
+                size=label.shape[1:],
+                mode='bilinear',
+                align_corners=self.align_corners,
+            )
+            losses[f'loss_{source}'] = sum(
+                term(logits, label, avg_factor=count, ignore_index=ignore) for term in terms
+            )
+            hits = ((logits.argmax(1) == label) & (label != ignore)).sum()
+            losses[f'acc_{source}'] = 100 * hits / count
         return losses
-
-    def _pixel_loss(self, logits: Tensor, label: Tensor, avg_factor: Tensor) -> Tensor:
-        terms = self.decode_head.loss_decode
-        return sum(
-            term(logits, label, avg_factor=avg_factor, ignore_index=self.decode_head.ignore_index)
-            for term in (terms if isinstance(terms, nn.ModuleList) else [terms])
-        )
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return this rank's loss to differentiate, and what to log: the means over all ranks."""

@@ -4,7 +4,7 @@ import pytest
 
 from samrs_mm.datasets.transforms import CenterCropPad, RandomScaleCrop
 from samrs_mm.datasets.transforms.cropping import CropSpan, cut
-from samrs_mm.datasets.transforms.pixels import ArrayPixels
+from samrs_mm.datasets.transforms.pixels import Pixels
 
 
 def reference(image, label, scale, crop, y, x):
@@ -30,7 +30,7 @@ def test_equals_resizing_all_then_padding_then_cropping(seed):
     scale = 1.0 if seed % 4 == 0 else rng.uniform(0.5, 2)
     y, x = rng.choice([0.0, 0.999999, rng.random()], 2)
     rows, columns = (CropSpan.place(s, scale, 96, at) for s, at in ((height, y), (width, x)))
-    found, found_label = cut(ArrayPixels(image, label), rows, columns)
+    found, found_label = cut(Pixels(image, label), rows, columns)
     expected, expected_label = reference(image, label, scale, 96, y, x)
     np.testing.assert_array_equal(found_label, expected_label)
     difference = np.abs(found.astype(int) - expected)
@@ -39,7 +39,7 @@ def test_equals_resizing_all_then_padding_then_cropping(seed):
     assert difference.mean() < (0.2 if cv2.__version__ >= '5' else 2)
 
 
-class Spy(ArrayPixels):
+class Spy(Pixels):
     def read(self, *window):
         self.window = window
         return super().read(*window)
