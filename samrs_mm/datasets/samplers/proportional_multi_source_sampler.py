@@ -89,7 +89,7 @@ class ProportionalMultiSourceSampler(Sampler):
                 f'source {", ".join(empty)}: holds no image to draw (sizes: {self.sizes}); '
                 'see its data_root and its split, or take it out of the config'
             )
-        self.batch_size = None
+        self.batch_size: int | None = None
         if batch_size is not None:
             self.set_batch_size(batch_size)
         self.seed = sync_random_seed() if seed is None else seed
@@ -105,7 +105,8 @@ class ProportionalMultiSourceSampler(Sampler):
         if hasattr(dataset, 'source_sizes'):
             return dict(dataset.source_sizes)
         if hasattr(dataset, 'datasets'):
-            names = [getattr(part, 'metainfo', {}).get('source') for part in dataset.datasets]
+            metas = [getattr(part, 'metainfo', {}) for part in dataset.datasets]
+            names: list[Any] = [meta.get('source') for meta in metas]
             if None in names or len({*names}) < len(names):
                 names = [str(number) for number in range(len(names))]
             return dict(zip(names, map(len, dataset.datasets), strict=True))
@@ -155,14 +156,15 @@ class ProportionalMultiSourceSampler(Sampler):
         """Let iterators made from now on run from iteration ``first`` up to before ``last``."""
         self._span = first, last
 
-    def batch(self, iteration: int) -> list[int] | list[tuple[int, int]]:
+    def batch(self, iteration: int) -> list[int | tuple[int, int]]:
         """Return what all ranks together draw in an iteration, grouped by source."""
         if self.batch_size is None:
             raise RefusedError(
                 f'train_dataloader.sampler {type(self).__name__}: its batch_size is not set; '
                 "ResumableIterLoop sets it from the loader's; for another loop give it"
             )
-        drawn, offset = [], 0
+        drawn: list[int | tuple[int, int]] = []
+        offset = 0
         for source, (name, size) in enumerate(self.sizes.items()):
             quota = self.quotas[name]
             for position in range(iteration * quota, (iteration + 1) * quota):
@@ -190,7 +192,7 @@ class ProportionalMultiSourceSampler(Sampler):
     def _key(self, *of: int) -> np.random.SeedSequence:
         return np.random.SeedSequence(self.seed, spawn_key=of)
 
-    def __iter__(self) -> Iterator[int] | Iterator[tuple[int, int]]:
+    def __iter__(self) -> Iterator[int | tuple[int, int]]:
         first, last = self._span
         iterations = count(first) if last is None else range(first, last)
         # Like cards from the batch grouped by source: as many for each rank, of each source.

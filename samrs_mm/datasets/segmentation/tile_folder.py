@@ -136,11 +136,11 @@ class TileFolderDataset(TakesSeeds, BaseSegDataset):
 
     def _classes_differ(self, found: tuple[str, ...], wanted: tuple[str, ...]) -> str:
         pairs = zip_longest(map(repr, found), map(repr, wanted), fillvalue='none')
-        value, pair = next((value, pair) for value, pair in enumerate(pairs) if len({*pair}) > 1)
+        value, (there, here) = next(item for item in enumerate(pairs) if item[1][0] != item[1][1])
         return (
             f'source {self.source}: meta.json has {len(found)} classes, {type(self).__name__} '
-            f'{len(wanted)}; value {value} is {pair[0]} there and {pair[1]} here; use '
-            'SAMRSDataset for other classes'
+            f'{len(wanted)}; value {value} is {there} there and {here} here; use SAMRSDataset for '
+            'other classes'
         )
 
     @property

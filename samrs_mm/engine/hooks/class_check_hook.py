@@ -5,7 +5,6 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
-from torch import nn
 
 from samrs_mm.core.errors import RefusedError
 
@@ -53,7 +52,7 @@ class ClassCheckHook(Hook):
                 )
 
 
-def network_of(model: nn.Module) -> nn.Module:
+def network_of(model: Any) -> Any:
     """Return the network itself, out of DDP and test-time augmentation."""
     while hasattr(model, 'module'):
         model = model.module

@@ -34,6 +34,8 @@ class ResumableIterLoop(IterBasedTrainLoop):
         RefusedError: Another sampler, or one for another batch size than the loader's.
     """
 
+    dataloader: Any
+
     def __init__(self, runner: Runner, dataloader: DataLoader | dict, **kwargs: Any):
         BaseLoop.__init__(self, runner, _seedable(dataloader))
         loader = self.dataloader
@@ -79,7 +81,7 @@ def _seedable(loader: DataLoader | dict) -> DataLoader | dict:
 
 
 def _check(loader: DataLoader) -> None:
-    sampler = loader.sampler
+    sampler: Any = loader.sampler
     if not hasattr(sampler, 'start_at'):
         raise RefusedError(
             f'train_dataloader.sampler {type(sampler).__name__}: ResumableIterLoop needs one that '

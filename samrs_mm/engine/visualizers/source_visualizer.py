@@ -16,6 +16,8 @@ class SourceVisualizer(SegLocalVisualizer):
     config need not name it, as ``SegLocalVisualizer`` has to be for mmseg's ``browse_dataset.py``.
     """
 
+    dataset_meta: dict[str, Any]
+
     @classmethod
     def get_instance(cls, name: str = 'visualizer', **kwargs: Any) -> 'SourceVisualizer':
         """Return the visualizer of a name, which mmseg's hooks find as the newest, too."""
