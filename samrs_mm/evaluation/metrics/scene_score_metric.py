@@ -60,7 +60,7 @@ class SceneScoreMetric(SegScoreMetric):
             self.results[-1] = (str(path), self.results[-1])
 
     def compute_metrics(self, results: Sequence[tuple[str, np.ndarray]]) -> dict[str, float]:
-        """Return the scores in percent of the paths and confusion matrices of all tiles.
+        """Return the scores in percent, as ``SegScoreMetric`` does.
 
         ``results`` are path and confusion matrix ``(K, K)`` of all tiles and all ranks. A tile that
         is there twice counts once; that tiles are missing is logged as a warning.
