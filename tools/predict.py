@@ -40,11 +40,11 @@ what is written
   OUT/probabilities/STEM.tif  a band for each class, value / 250; 255 = no data
   OUT/overlays/STEM.jpg       the image tinted with its classes, at most 2048 px; legend.png
   OUT/predictions.json        settings and classes
-An image is read and written strip by strip: memory does not grow with its height (a PNG or JPEG
-alone is decoded whole, 4 bytes a pixel). Killed? The same command skips the images that are done.
+An image is read and written strip by strip: memory does not grow with its height (only a PNG or
+JPEG is decoded whole, 4 bytes a pixel). Killed? The same command skips the images that are done.
 windows
-  centre   each pixel is of the window in whose middle it lies: no seams as long as the network sees
-           no further than half of the overlap, window - stride
+  centre   each pixel is taken from the window whose middle it is in: no seams as long as the
+           network sees no further than half of the overlap, window - stride
   average  the mean of all windows over a pixel, as in mmsegmentation's slide mode
 exit codes: 0 all images are predicted; 1 an image could not be read (it is named, the others are
 done), a file not written, or interrupted; 2 refused before work began"""
@@ -72,7 +72,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='windows that go through the network together (default %(default)s)')  # fmt: skip
     add('--tta', choices=['flip'], help='average with the prediction of the mirror image')
     add('--device', metavar='NAME', help='such as cuda:1 or cpu (default: a GPU if there is one)')
-    add('--restart', action='store_true', help='predict images anew that are done')
+    add('--restart', action='store_true', help='predict finished images again')
     add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
         help='change config keys')  # fmt: skip
     return parser.parse_args(argv)

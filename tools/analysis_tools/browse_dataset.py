@@ -60,7 +60,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         'class (4)')  # fmt: skip
     add('--stems', nargs='+', metavar='STEM', help='these images')
     add('--classes', nargs='+', metavar='NAME', help='only images with these classes, drawn alone')
-    add('--seed', type=whole_number, metavar='S', help='of which images, order and augmentation')
+    add('--seed', type=whole_number, metavar='S', help='of image choice, order and augmentation')
     add('--split', metavar='NAME',
         help='train, val or test: loader of a training config (default train), list or split of '
         'other data (default all)')  # fmt: skip

@@ -1,4 +1,4 @@
-"""Write the tables of configs/*/README.md anew, from the metafiles and the paper's numbers."""
+"""Write the tables of configs/*/README.md again, from the metafiles and the paper's numbers."""
 
 import argparse
 import re
@@ -16,7 +16,7 @@ from samrs_mm.evaluation.paper.layout import markdown
 from samrs_mm.evaluation.paper.tables import paper_tables
 
 EPILOG = """\
-Run it after a new entry in a metafile. A table stands between <!-- paper table N --> and
+Run it after a new entry in a metafile. A table is between <!-- paper table N --> and
 <!-- end -->; N is its number in the paper. The paper's numbers are in
 samrs_mm/evaluation/paper/paper.yml; a model without a row there gets dashes, one without Results in
 its metafile "not run".

@@ -26,8 +26,8 @@ EPILOG = """what is read, in the folders of the release that were seen (or --ima
 what is written
   OUT/instances, OUT/semantic, annotations.json, ledger.csv, images.csv, meta.json; label maps are
   the release's own. Images stay where they are.
-what is wrong in the release is counted, and stands in the notes of the image's record: categories
-that contradict the label, sizes that aren't the mask's, label maps that aren't what the masks give.
+defects of the release are counted, and noted in the image's record: categories that contradict the
+label, sizes that aren't the mask's, label maps that differ from the masks.
 Empty masks have the status empty. Killed? The same command goes on where it stopped.
 examples:
   tools/dataset_converters/import_samrs.py download/SAMRS/sota --out data/samrs/sota

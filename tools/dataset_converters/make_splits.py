@@ -25,8 +25,8 @@ from samrs_mm.formats.labelled_image import LabelledImage
 
 EPILOG = """how images are split
   --by scene  all images of a scene go to one side, so that no training tile overlaps a validation
-              tile. Which side follows from the scene's name and the seed alone: added, removed or
-              re-ordered files move no other scene. The fraction is met on average over scenes only.
+              tile. The side depends on the scene's name and the seed alone: added, removed or
+              re-ordered files move no other scene. The fraction holds on average over scenes only.
   --by image  each image by itself, as in the paper; exactly round(0.95 n) images in train.txt:
               16,606/874 of SOTA's 17,480, 11,139/586 of SIOR's 11,725, 60,940/3,207 of FAST's
               64,147. Images in lists that the same settings wrote before keep their side; added

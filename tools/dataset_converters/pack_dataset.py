@@ -19,8 +19,8 @@ EPILOG = """what is written
                       some five times as large as JPEGs
   OUT/pack.csv        one line per tile, with the sizes and times of the files it was made from
   OUT/pack.json       format and classes
-training reads it with the dataset's key packed=OUT (relative to its data_root), and needs the plain
-files no more. Killed? The same command goes on where it stopped; after changes it packs only what
+training reads it with the dataset's key packed=OUT (relative to its data_root), and no longer needs
+the plain files. Killed? The same command goes on where it stopped; after changes it packs only what
 changed. A label with a value outside the classes is not packed.
 examples:
   tools/dataset_converters/pack_dataset.py data/samrs/sota data/samrs/sota/packed

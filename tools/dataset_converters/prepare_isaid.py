@@ -22,8 +22,8 @@ what is written
     labels/P0003__896__X___Y.png  8-bit grey: 0 background, 1 ship ... 15 harbor; padding 255
     scenes/P0003.json tiles.json  what they were cut from, sizes of the scenes
 mmsegmentation's converter, with the same windows, is documented with 33,978 and 11,644 tiles, the
-paper with 33,620 and 11,533; which it left out isn't said.
-Killed? The same command goes on where it stopped. Scenes whose files changed are cut anew.
+paper with 33,620 and 11,533; it does not say which it left out.
+Killed? The same command goes on where it stopped. Scenes whose files changed are cut again.
 example:
   tools/dataset_converters/prepare_isaid.py data/downloads/iSAID
 {EXIT_CODES}"""

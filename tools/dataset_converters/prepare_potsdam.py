@@ -22,7 +22,7 @@ what is written
     labels/2_10__512__X___Y.png   8-bit grey: 0 impervious surface, 1 building, 2 low vegetation,
                                   3 tree, 4 car; 255 clutter and eroded boundaries, not used
     scenes/2_10.json  tiles.json  what they were cut from, sizes of the scenes
-Killed? The same command goes on where it stopped. Scenes whose files changed are cut anew.
+Killed? The same command goes on where it stopped. Scenes whose files changed are cut again.
 example:
   tools/dataset_converters/prepare_potsdam.py data/downloads/Potsdam
 {EXIT_CODES}"""

@@ -20,7 +20,7 @@ EPILOG = """what is written
   OUT/images/STEM.png     the tiles; STEM is SCENE__SIZE__X___Y, X and Y the tile's top left corner
   OUT/labelTxt/STEM.txt   their boxes in tile pixels, not clipped; blanks in names become -
   OUT/tiles.json          settings, counts, and the boxes that no tile takes
-a box stands in every tile that covers at least IOF of its area. Killed? The same command goes on
+a box is in every tile that covers at least IOF of its area. Killed? The same command goes on
 where it stopped, and ends with the same bytes.
 examples:
   # DOTA: 1024 px tiles, 200 px overlap

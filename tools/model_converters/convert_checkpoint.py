@@ -24,13 +24,13 @@ EPILOG = """what IN may be
   InternImage-T, DeiT or timm ViT-B, BEiT-B, MAE (the authors', the original's and mmpretrain's).
   OUT then holds the backbone's own names, as init_cfg=dict(type='Pretrained', checkpoint=OUT) of
   the backbone takes it
-what it is, is seen from its names (--from auto); --from says so where you know better, and is then
-checked. A plain ViT is the start of several backbones, so --to has to say which.
+the kind of IN is recognised by its names (--from auto), or given by --from, and then checked.
+Several backbones start from a plain ViT, so --to has to say which.
   --from beit         BEiT in full: for --to vit-beit, the default
   --from beit-lossy   what the authors' code takes of BEiT, for --to vit: without the biases of the
                       attention, layer scales and positions
-every key of IN and of the model is accounted for: kept, renamed, resized, dropped (known to be of
-no use there), missing (known to start afresh), left over. What is missing or left over beyond that
+every key of IN and of the model is accounted for: kept, renamed, resized, dropped (known to be
+unused), missing (known to be initialised), left over. What is missing or left over beyond that
 is refused, unknown keys of a classification head too: --allow lets it pass. --config gives the
 sizes of a model that is not one of the paper's.
 examples:
