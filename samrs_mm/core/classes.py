@@ -111,10 +111,7 @@ class UnknownClassError(SamrsError):
 
 
 class ClassTable:
-    """Maps class names as spelled in labels to class indices.
-
-    Args:
-        classes: Class names; the index of a name is its pixel value. At most 255.
+    """Maps class names as spelled in labels to class indices, which are the pixel values.
 
     Raises:
         ValueError: Two names that differ only in case and punctuation, or more than 255 names.

@@ -11,7 +11,7 @@ import math
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -170,8 +170,7 @@ class _DeepPixels:
             dtype = _dtype(file, self._indexes)
             stream = stream and _streamable(file, dtype)
             self._bands = None if stream else _read_bands(file, self._indexes, dtype)
-            bands = self._bands
-            strips = _strips(file, self._indexes) if bands is None else _cut(bands)
+            strips = _strips(file, self._indexes) if self._bands is None else [self._bands]
             self._top = None if dtype == np.uint8 else _percentile(strips, dtype)
         self._file: Any = rasterio.open(path) if stream else None
         self.notes: tuple[str, ...] = ()
@@ -182,14 +181,12 @@ class _DeepPixels:
             scale = f'0..{self._top:g} (P{PERCENTILE}) to 0..255'
             self.notes += (f'{dtype} scaled: {scale}',)
 
-    def _part(self, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
-        if self._bands is not None:
-            return self._bands[:, y0:y1, x0:x1]
-        with rasterio.Env(**_GDAL_OPTIONS):
-            return self._file.read(self._indexes, window=Window(x0, y0, x1 - x0, y1 - y0))
-
     def window(self, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
-        part = self._part(x0, y0, x1, y1)
+        if self._bands is not None:
+            part = self._bands[:, y0:y1, x0:x1]
+        else:
+            with rasterio.Env(**_GDAL_OPTIONS):
+                part = self._file.read(self._indexes, window=Window(x0, y0, x1 - x0, y1 - y0))
         if self._top is not None:
             with np.errstate(over='ignore', invalid='ignore'):
                 scaled = np.clip(part.astype(np.float32) * (255 / self._top), 0, 255)
@@ -267,17 +264,11 @@ def _strips(file: rasterio.DatasetReader, indexes: list[int]) -> Iterator[np.nda
         yield file.read(indexes, window=Window(0, y, file.width, min(rows, file.height - y)))
 
 
-def _cut(bands: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield bands as one array if their values can't be counted, else in strips."""
-    step = _STRIP if _countable(bands.dtype) else bands.shape[1]
-    yield from (bands[:, y : y + step] for y in range(0, bands.shape[1], step))
-
-
 def _countable(dtype: np.dtype) -> bool:
     return dtype.itemsize <= 2 and dtype.kind in 'iu'
 
 
-def _percentile(strips: Iterator[np.ndarray], dtype: np.dtype) -> float:
+def _percentile(strips: Iterable[np.ndarray], dtype: np.dtype) -> float:
     """Return the ``PERCENTILE`` of all finite values; 1 where that is not above 0.
 
     Values of 16 bits are counted: ``np.percentile`` holds several copies, and overflows in int16.
@@ -291,8 +282,9 @@ def _percentile(strips: Iterator[np.ndarray], dtype: np.dtype) -> float:
         lowest = int(np.iinfo(dtype).min)
         counts = np.zeros(1 << 16, np.int64)
         for strip in strips:
-            values = strip.astype(np.intp).ravel() - lowest
-            counts += np.bincount(values, minlength=len(counts))
+            for rows in np.array_split(strip, range(_STRIP, strip.shape[1], _STRIP), axis=1):
+                values = rows.astype(np.intp).ravel() - lowest
+                counts += np.bincount(values, minlength=len(counts))
         rank = PERCENTILE / 100 * (counts.sum() - 1)
         below = np.searchsorted(np.cumsum(counts), [int(rank), np.ceil(rank)], side='right')
         top = np.interp(rank % 1, (0, 1), below + lowest)
@@ -317,12 +309,7 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
 
 
 def write_png(path: Path, pixels: np.ndarray) -> None:
-    """Write ``(H, W)`` grey or ``(H, W, 3)`` RGB uint8 pixels as a PNG, whole or not at all.
-
-    Raises:
-        SamrsError: The pixels can't be encoded.
-        OSError: The file can't be written.
-    """
+    """Write ``(H, W)`` grey or ``(H, W, 3)`` RGB uint8 pixels as a PNG, whole or not at all."""
     encoded, data = cv2.imencode('.png', pixels if pixels.ndim == 2 else pixels[..., ::-1])
     if not encoded:
         raise SamrsError(f'{path}: {pixels.shape} pixels could not be encoded as PNG')

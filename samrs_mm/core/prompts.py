@@ -120,17 +120,9 @@ class PromptBatch:
 def mask_prompt(polygon: np.ndarray, height: int, width: int, side: int = 1024) -> np.ndarray:
     """Make SAM's low-resolution mask prompt from a box, the authors' way.
 
-    Rasterised at image size, resized bilinearly so that the longer side is ``side``, padded right
-    and bottom with -1000 to a square, resized bilinearly to a quarter of ``side``.
-
-    Args:
-        polygon: Corners ``(4, 2)`` in image pixels.
-        height: Image height in pixels.
-        width: Image width in pixels.
-        side: SAM's input size (longest side) in pixels.
-
-    Returns:
-        ``(side / 4, side / 4)`` float32, in [-1000, 1000].
+    Corners ``(4, 2)`` are rasterised at image size, resized bilinearly so that the longer side is
+    ``side`` (SAM's input size), padded right and bottom with -1000 to a square, and resized
+    bilinearly to ``(side / 4, side / 4)`` float32, in [-1000, 1000].
     """
     inside = fill_polygon(polygon, height, width)
     scores = np.where(inside, np.float32(MASK_SCORE), np.float32(-MASK_SCORE))

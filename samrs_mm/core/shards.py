@@ -10,11 +10,9 @@ _LAUNCHERS = (('RANK', 'WORLD_SIZE'), ('SLURM_PROCID', 'SLURM_NTASKS'))
 
 
 def find_shard(flag: str | None) -> tuple[int, int]:
-    """Return ``(shard, number of shards)``, the shard from 0.
+    """Return ``(shard, number of shards)``, the shard from 0, of ``--shard I/N``.
 
-    Args:
-        flag: ``I/N`` as given to ``--shard``, or None to look at what torchrun or Slurm's srun
-            set in the environment.
+    Without the flag it is what torchrun or Slurm's srun set in the environment.
 
     Raises:
         RefusedError: Not of the form, or I not in 0..N-1.

@@ -63,11 +63,11 @@ class Axis:
 
 @dataclass(frozen=True)
 class TileSpec:
-    """How scenes are cut.
+    """How scenes are cut into square tiles; lengths are in pixels.
 
     Args:
-        size: Side of the square tile in pixels.
-        overlap: Overlap of neighbouring tiles in pixels, less than ``size``.
+        size: Side of a tile.
+        overlap: Overlap of neighbouring tiles, less than ``size``.
         iof: Least fraction of a box's area inside a tile for the box to belong to it, in (0, 1].
         pad: RGB of the part of a tile beyond the scene.
         drop_empty: Leave out tiles without boxes.

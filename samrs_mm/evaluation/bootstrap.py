@@ -20,11 +20,11 @@ def interval(
 ) -> tuple[float, float] | None:
     """Return the percentile interval of a ratio of sums over images.
 
-    Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
-
     ``draws`` ``(R, N)`` come from ``resamples``; numerators and denominators ``(N,)`` are by image,
     such as the sum of its objects' IoUs and their number. Resamples whose denominators are all 0
     are left out. None where fewer than two images have anything in them: their spread is unknown.
+
+    Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
     """
     if np.count_nonzero(denominators) < 2:
         return None

@@ -20,12 +20,10 @@ class ResultError(SamrsError):
 
 @dataclass(frozen=True)
 class Result:
-    """Scores of one model.
+    """Scores of one model in percent, by name, and the file where they stand.
 
     Args:
         config: Name of the config.
-        scores: Values in percent by name, as the metric gives them.
-        file: Where they stand.
         weights: Name of the checkpoint, or the iteration of a validation.
         tta: Name of the test-time augmentation, ``'flip'`` for the default one; None for none.
         validation: It is the last validation of a training, not a test.

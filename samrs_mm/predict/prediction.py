@@ -96,14 +96,9 @@ def predict_images(
     names: Sequence[str],
     bar: Callable[..., Any],
 ) -> list[str]:
-    """Predict images by stem; return a line for each that could not be read.
+    """Predict images by stem into an opened folder; return a line for each that can't be read.
 
-    Args:
-        images: Images by stem.
-        predictor: What predicts.
-        out: The folder, opened.
-        names: Classes.
-        bar: Builds a ``tqdm`` bar for ``total`` windows.
+    ``names`` are the classes; ``bar`` builds a ``tqdm`` bar for ``total`` windows.
 
     Raises:
         SamrsError: A file can't be written, or the GPU's memory is full; also OSError.

@@ -35,6 +35,8 @@ class WindowModel:
         self.model: Any = model.eval()
         self.flip = flip
         self.source, self.num_classes = _head(self.model, source)
+        if self.num_classes > UNLABELLED:
+            raise RefusedError(f'{self.num_classes} classes: label files hold at most {UNLABELLED}')
         self.preprocessor: Any = self.model.data_preprocessor
         self._padding = dict(getattr(self.preprocessor, 'test_cfg', None) or {})
         self.divisor = self._padding.get('size_divisor') or 1  # of the sides of the network's input
@@ -107,23 +109,19 @@ def _head(model: Any, source: str | None) -> tuple[str | None, int]:
                 'model.decode_head.out_channels=1: a single channel is not supported; train with '
                 'num_classes=2 and without out_channels'
             )
-        return None, _few_enough(model.out_channels)
+        return None, model.out_channels
     if source is None and len(classes) == 1:
         (source,) = classes
     if source not in classes:
         given = 'the model has several heads' if source is None else f'--source {source}: no head'
         raise RefusedError(f'{given}; choose with --source from {", ".join(classes)}')
-    return source, _few_enough(classes[source])
-
-
-def _few_enough(classes: int) -> int:
-    if classes > UNLABELLED:
-        raise RefusedError(f'{classes} classes: label files hold at most {UNLABELLED}')
-    return classes
+    return source, classes[source]
 
 
 class ScenePredictor:
-    """Slides a window over scenes.
+    """Slides a window over scenes; window and stride are (vertical, horizontal) in pixels.
+
+    ``batch`` windows of one row go through the network together.
 
     ``centre`` takes every pixel from the window in whose middle it lies (``Axis.owned``). A network
     that sees at most ``(window - stride) // 2`` pixels beyond a pixel thus gives what it would give
@@ -131,13 +129,6 @@ class ScenePredictor:
     further, the error of missing context is least. ``average`` is mmsegmentation's
     ``slide_inference``, by which ``tools/test.py`` scores: the mean over all windows of a pixel,
     those at whose border it lies too. With ``flip`` it is the mean of probabilities.
-
-    Args:
-        model: The network.
-        window: ``(height, width)`` in pixels.
-        stride: ``(vertical, horizontal)`` in pixels.
-        blend: Of ``BLENDS``.
-        batch: Windows that go through the network together, all of one row.
 
     Raises:
         RefusedError: Windows that can't be.
@@ -188,12 +179,9 @@ class ScenePredictor:
             ImageReadError: The scene is damaged.
         """
         down, across = self.axes(scene.height, scene.width)
+        size, to_probabilities = (scene.height, scene.width), self.model.probabilities
         blend = BLENDS[self.blend](
-            down,
-            across,
-            (scene.height, scene.width),
-            self.model.num_classes,
-            self.model.probabilities if probabilities else None,
+            down, across, size, self.model.num_classes, to_probabilities if probabilities else None
         )
         for row, y in enumerate(down.starts):
             rows = min(down.length, scene.height - y)

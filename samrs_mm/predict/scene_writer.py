@@ -96,14 +96,8 @@ class RasterWriter:
     """A raster of 8-bit bands that is written from the top and appears when it is whole.
 
     ``.tif`` is a tiled and compressed GeoTIFF, of which each tile is written once; ``.png`` is made
-    from one.
-
-    Args:
-        path: The file, in a folder that exists.
-        shape: ``(bands, H, W)``.
-        position: Place on the map (``SceneFile.position``).
-        names: Names of the bands.
-        tags: Metadata of the file.
+    from one. ``shape`` is ``(bands, H, W)``, ``position`` that of ``SceneFile``; ``names`` are
+    those of the bands.
     """
 
     def __init__(
@@ -197,13 +191,10 @@ class OverlayWriter:
 
 
 class SceneWriter:
-    """Writes what is wanted of a scene; all of it appears at the end, or nothing.
+    """Writes what is wanted of a scene ``(H, W)``; all of it appears at the end, or nothing.
 
-    Args:
-        targets: Files by kind: ``labels``, ``probabilities``, ``overlays``, in folders that exist.
-        scene: ``SceneFile`` of the scene.
-        size: Its ``(H, W)``.
-        names: Classes, in the order of their values.
+    ``targets`` are files by kind (``labels``, ``probabilities``, ``overlays``) in folders that
+    exist; ``names`` are the classes in the order of their values.
     """
 
     def __init__(

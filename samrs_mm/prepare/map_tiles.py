@@ -28,13 +28,7 @@ class MapTileCutter(TileCutter):
     ``SPLIT/scenes/NAME.json`` is written before a scene's first tile and holds its size and what
     files it comes from (bytes and time): where those have changed, its tiles are cut anew. A tile
     is done when both its files stand. Images are padded with ``spec.pad``, labels with 255.
-
-    Args:
-        scenes: What to cut.
-        code: Which classes the label pictures' colours are.
-        spec: Size and overlap.
-        out: Folder to write to.
-        source: More that decides the labels, such as the kind of label files.
+    ``source`` is what else decides the labels, such as the kind of label files.
     """
 
     def __init__(
@@ -143,14 +137,14 @@ class MapTileCutter(TileCutter):
         problems = []
         for kind in (IMAGES, LABELS):
             found = {name for name in os.listdir(root / kind) if not name.startswith('.')}
-            foreign = found - expected if complete else set()
-            for names, text in (
-                (expected - found, 'missing'),
-                (foreign, 'not of these scenes; remove them'),
-            ):
-                if names:
-                    example = min(names)
-                    problems.append(f'{root / kind}: {len(names)} files are {text}: {example}, ...')
+            wrong = {'missing': expected - found}
+            if complete:
+                wrong['not of these scenes; remove them'] = found - expected
+            problems += [
+                f'{root / kind}: {len(names)} files are {what}: {min(names)}, ...'
+                for what, names in wrong.items()
+                if names
+            ]
         record = dict(
             partial=bool(problems) or not complete,
             settings=self.settings,

@@ -34,12 +34,7 @@ def preparation_parser(description: str, epilog: str, out: str) -> argparse.Argu
 
 
 def prepare(cutter: MapTileCutter, workers: int, paper: Mapping[str, int]) -> int:
-    """Cut all scenes, print counts (the paper's beside them) and problems; return the exit code.
-
-    Raises:
-        RefusedError: The output folder holds something else.
-        SamrsError: The disk is full, or a process died.
-    """
+    """Cut all scenes, print counts (the paper's beside them) and problems; return the exit code."""
     cutter.start()
     results = cutter.run(workers)
     try:

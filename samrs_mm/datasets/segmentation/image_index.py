@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from samrs_mm.core.errors import RefusedError
@@ -236,12 +237,5 @@ def read_entries(
 
 def missing_files(paths: Iterable[str]) -> list[str]:
     """Return those of many files that don't exist, looking into each folder once."""
-    present: dict[str, set[str]] = {}
-    missing = []
-    for path in paths:
-        parent, name = os.path.split(path)
-        if parent not in present:
-            present[parent] = set(os.listdir(parent)) if os.path.isdir(parent) else set()
-        if name not in present[parent]:
-            missing.append(path)
-    return missing
+    listed = cache(lambda folder: set(os.listdir(folder)) if os.path.isdir(folder) else set())
+    return [path for path in paths if os.path.basename(path) not in listed(os.path.dirname(path))]

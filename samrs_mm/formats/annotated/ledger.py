@@ -20,7 +20,7 @@ ERRORS = ('failed', MALFORMED, NO_IMAGE, UNREADABLE)
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """One row.
+    """One row: a box in a tile (of an image relative to the data root), or a whole image.
 
     Args:
         box_id: Place of the box in the labels; empty for a row about a whole image
@@ -31,12 +31,8 @@ class LedgerRow:
             as a box), ``no_image`` (its image is missing), ``unreadable`` (the label file as a
             whole) or ``no_label`` (an image without label file).
         reason: Why there is no mask; empty for kept boxes.
-        category: Class name.
-        scene: Scene name.
         tile: Name of the output image; empty where there is none.
-        image: Image path relative to the data root.
         score: Predicted IoU, or empty; as all measures (see ``quality.measure``) without a mask.
-        stability: Stability score.
         area: Mask area in pixels.
         visible_area: Area after overlap in pixels.
     """
