@@ -34,12 +34,8 @@ class Strip:
 class Blend:
     """Takes the scores of windows row by row, and yields what is finished.
 
-    Args:
-        down: Windows down the scene.
-        across: Windows across it.
-        size: ``(H, W)`` of the scene, without padding.
-        num_classes: K.
-        probabilities: Turns scores ``(K, ...)`` into probabilities; None leaves these out.
+    ``size`` is ``(H, W)`` of the scene without padding. ``probabilities`` turns scores ``(K, ...)``
+    of K classes into these; None leaves them out.
     """
 
     def __init__(

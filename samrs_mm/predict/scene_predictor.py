@@ -21,10 +21,8 @@ BLENDS = dict(centre=CentreBlend, average=AverageBlend)
 class WindowModel:
     """A segmentor as a function from windows to the scores of their pixels.
 
-    Args:
-        model: Built ``EncoderDecoder`` or one with several heads; it is put into eval mode.
-        source: The head of a model that has several.
-        flip: Average the probabilities of a window and of its mirror image.
+    The model is put into eval mode; ``source`` is its head where it has several. ``flip`` averages
+    the probabilities of a window and of its mirror image.
 
     Raises:
         RefusedError: A source that the model doesn't have, none where it has several, or a head
@@ -168,12 +166,8 @@ class ScenePredictor:
     ) -> Iterator[Strip]:
         """Predict a scene and yield it from the top.
 
-        Args:
-            scene: The scene.
-            is_valid: Whether any pixel of a window ``(x, y, width, height)`` counts; the network
-                doesn't see other windows, whose labels are of no meaning.
-            probabilities: Yield these, too.
-            tick: Called with the number of windows that are done.
+        The network doesn't see windows ``(x, y, width, height)`` that aren't valid, whose labels
+        are of no meaning. ``tick`` is called with the number of windows that are done.
 
         Raises:
             ImageReadError: The scene is damaged.

@@ -24,13 +24,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclass
 class SceneTiles:
-    """What was made of a scene.
+    """What was made of a scene, given by its index.
 
     Args:
-        scene: Its index.
-        tiles: Tiles it has, written now or before.
-        written: Tiles written now.
-        bare: Tiles without boxes.
+        tiles: Tiles it has; ``written`` are those written now, ``bare`` those without boxes.
         boxes: Boxes in its labels, also those that can't be read.
         places: Label lines written; a box stands in every tile that it is assigned to.
         untiled: Ids of the boxes that are in no tile.

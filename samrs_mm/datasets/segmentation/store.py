@@ -10,7 +10,6 @@ space. Blocks of 256 px save 5 % of the space and cost 40 % of the time.
 import csv
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +32,6 @@ _FORMAT = dict(
     driver='GTiff', tiled=True, blockxsize=128, blockysize=128, interleave='pixel',
     compress='zstd', zstd_level=9, predictor=2,
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """A line of ``pack.csv``: of ``LabelledImage``, and of its files the sizes and times."""
-
-    stem: str
-    scene: str
-    split: str
-    labelled: int
-    stamp: str
 
 
 class Store(ResumableFolder):
@@ -86,23 +74,25 @@ class Store(ResumableFolder):
             raise RefusedError(f'{self.root}: packing was interrupted; run pack_dataset.py again')
         return about
 
-    def packed(self) -> dict[str, Packed]:
-        """Return the lines of ``pack.csv`` by stem; half a line of a killed run is skipped."""
-        lines = {}
+    def packed(self) -> dict[str, tuple[LabelledImage, str]]:
+        """Return the images of ``pack.csv`` by stem, each with the stamp of its files.
+
+        Half a line of a killed run is skipped.
+        """
+        packed = {}
         path = self.root / MANIFEST
         if path.exists():
             with open(path, newline='', encoding='utf-8') as file:
                 for row in csv.reader(line for line in file if line.endswith('\n')):
-                    if len(row) == len(fields(Packed)) and row[3].isdigit():
-                        lines[row[0]] = Packed(*row[:3], int(row[3]), row[4])
-        return lines
+                    if len(row) == 5 and row[3].isdigit():
+                        stem, scene, split, labelled, stamp = row
+                        image = LabelledImage(stem, '', '', scene, split, int(labelled))
+                        packed[stem] = image, stamp
+        return packed
 
     def entries(self) -> list[LabelledImage]:
         """Return the packed images, by stem."""
-        return [
-            LabelledImage(line.stem, '', '', line.scene, line.split, line.labelled)
-            for _, line in sorted(self.packed().items())
-        ]
+        return [image for _, (image, _) in sorted(self.packed().items())]
 
     def open(self, meta: dict[str, Any] | None) -> None:
         """Make the folder, or take up a store of the same classes; until ``close`` none reads it.
@@ -149,7 +139,7 @@ class Packer:
             for entry in self.entries
             if str(self.store.tile(entry.stem)) in gone
             or entry.stem not in done
-            or done[entry.stem].stamp != _stamp(entry)
+            or done[entry.stem][1] != _stamp(entry)
         ]
 
     def pack(
@@ -168,11 +158,11 @@ class Packer:
             whole_lines(manifest)
             rows = csv.writer(manifest, lineterminator='\n')
             for result in progress(results):
-                if isinstance(result, Packed):
-                    rows.writerow(asdict(result).values())
-                    manifest.flush()
-                else:
+                if isinstance(result, str):
                     failures.append(result)
+                else:
+                    rows.writerow(result)
+                    manifest.flush()
         return failures
 
     def verify(self, progress: Callable[[Iterable], Iterator]) -> list[str]:
@@ -180,7 +170,8 @@ class Packer:
         with threaded(self._verify, self.entries, self.workers) as results:
             return list(filter(None, progress(results)))
 
-    def _pack(self, entry: LabelledImage) -> Packed | str:
+    def _pack(self, entry: LabelledImage) -> list | str:
+        """Pack an image; return its row of ``pack.csv``, or why it can't be read."""
         tile = self.store.tile(entry.stem)
         try:
             stamp, bands = _stamp(entry), self._bands(entry)
@@ -190,7 +181,7 @@ class Packer:
         tile.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(tile, encode(bands))
         labelled = int(np.count_nonzero(bands[3] != UNLABELLED))
-        return Packed(entry.stem, entry.scene, entry.split, labelled, stamp)
+        return [entry.stem, entry.scene, entry.split, labelled, stamp]
 
     def _bands(self, entry: LabelledImage) -> np.ndarray:
         with open_files(entry.image, entry.label, self.num_classes) as pixels:
@@ -212,6 +203,7 @@ def _bands(pixels: Pixels) -> np.ndarray:
 
 
 def _stamp(entry: LabelledImage) -> str:
+    """Return sizes and times of an image's files."""
     stats = []
     for path in (entry.image, entry.label):
         try:
