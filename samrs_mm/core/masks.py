@@ -81,15 +81,16 @@ def from_coco(segmentation: Any, height: int, width: int) -> dict | None:
 
 
 def checked(rle: dict) -> dict:
-    """Return a mask whose runs fill its size.
+    """Return a mask whose runs fill its size, none but the first of length 0.
 
     pycocotools does not look: of too few runs it decodes whatever was in memory, and it never comes
-    back from merging them.
+    back from merging them; runs of length 0 end a merge early.
 
     Raises:
         MaskError: They don't.
     """
-    _checked_runs(rle)
+    if (_checked_runs(rle)[1:] == 0).any():
+        return encode(coco_mask.decode(_raw(rle)))
     return rle
 
 
@@ -171,16 +172,11 @@ def crop(rle: dict) -> tuple[int, int, np.ndarray]:
     Raises:
         MaskError: The runs don't fill the stated size.
     """
-    height = rle['size'][0]
-    runs = _checked_runs(rle)
-    x, y, w, h = bbox(rle)
-    ends = runs[: len(runs) // 2 * 2].cumsum()[1::2]
-    lengths = runs[1::2]
-    starts = (ends - lengths)[lengths > 0]
-    lengths = lengths[lengths > 0]
+    starts, ends = _mask_runs(rle)
+    height, (x, y, w, h) = rle['size'][0], _bounds(starts, ends, rle['size'][0])
     # column by column: a run leaves its column only where the box is as high as the image
-    starts = (starts // height - x) * h + starts % height - y
-    edges = np.stack([starts, starts + lengths], 1).ravel()
+    first = (starts // height - x) * h + starts % height - y
+    edges = np.stack([first, first + ends - starts], 1).ravel()
     steps = np.diff(edges, prepend=0, append=w * h)
     inside = np.arange(len(steps)) % 2 == 1
     return x, y, np.repeat(inside, steps).reshape(w, h).T
@@ -199,8 +195,30 @@ def overlap(first: dict, second: dict) -> tuple[int, int]:
 
 
 def bbox(rle: dict) -> list[int]:
-    """Return the mask's own box ``[x, y, w, h]`` in pixels; zeros for an empty mask."""
-    return [int(value) for value in coco_mask.toBbox(_raw(rle))]
+    """Return the mask's own box ``[x, y, w, h]`` in pixels; zeros for an empty mask.
+
+    pycocotools counts the pixels beside runs of length 0, which other tools' files have.
+    """
+    return _bounds(*_mask_runs(rle), rle['size'][0])
+
+
+def _mask_runs(rle: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the runs of a mask's pixels start and end (int64), column by column."""
+    runs = _checked_runs(rle)
+    ends = runs[: len(runs) // 2 * 2].cumsum()[1::2]
+    lengths = runs[1::2]
+    return (ends - lengths)[lengths > 0], ends[lengths > 0]
+
+
+def _bounds(starts: np.ndarray, ends: np.ndarray, height: int) -> list[int]:
+    if not len(starts):
+        return [0, 0, 0, 0]
+    left, right = starts[0] // height, (ends[-1] - 1) // height
+    top, bottom = starts % height, (ends - 1) % height
+    if (starts // height != (ends - 1) // height).any():
+        top, bottom = np.array([0]), np.array([height - 1])
+    y = top.min()
+    return [int(left), int(y), int(right - left + 1), int(bottom.max() - y + 1)]
 
 
 def fill_polygon(polygon: np.ndarray, height: int, width: int) -> np.ndarray:

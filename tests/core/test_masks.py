@@ -138,14 +138,19 @@ def test_crop_is_the_masks_own_box(mask):
     assert part.sum() == mask.sum()
 
 
-def test_crop_with_runs_of_length_zero():
-    mask = np.zeros((4, 5), bool)
-    mask[1:3, 2] = True
-    code = masks.from_coco(dict(size=[4, 5], counts=[2, 0, 7, 2, 4, 0, 5]), 4, 5)
-    x, y, part = masks.crop(code)
-    height, width = part.shape
-    np.testing.assert_array_equal(part, mask[y : y + height, x : x + width])
-    assert part.sum() == 2
+@given(drawn, st.data())
+def test_runs_of_length_zero(mask, data):
+    plain, runs = masks.encode(mask), masks._runs(masks.encode(mask)['counts']).tolist()
+    for _ in range(2):
+        place = data.draw(st.integers(0, len(runs) - 1))
+        first = data.draw(st.integers(0, runs[place]))
+        runs[place : place + 1] = [first, 0, runs[place] - first]
+    text = coco_mask.frPyObjects(dict(size=list(mask.shape), counts=runs), *mask.shape)['counts']
+    code = dict(size=list(mask.shape), counts=text.decode())
+    assert masks.bbox(code) == masks.bbox(plain)
+    np.testing.assert_array_equal(masks.crop(code)[2], masks.crop(plain)[2])
+    assert masks.from_coco(dict(code, counts=runs), *mask.shape) == plain
+    assert masks.overlap(masks.checked(code), plain) == (mask.sum(), mask.sum())
 
 
 @given(st.data())
