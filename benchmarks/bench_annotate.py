@@ -16,14 +16,13 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from samrs_mm.annotate.driver import Annotator, LabelMapWriter, RecordWriter
+from samrs_mm.annotate.driver import Annotator, BoxPrompter, SampleStream
 from samrs_mm.annotate.plan import Plan
-from samrs_mm.annotate.samples import BoxPrompter, SampleStream, build_prompts
+from samrs_mm.annotate.writer import LabelMapWriter, MaskFilters, RecordWriter
 from samrs_mm.core import masks
 from samrs_mm.core.atomic import dump
 from samrs_mm.core.boxes import geometry
-from samrs_mm.core.prompts import PromptSetting
-from samrs_mm.core.quality import MaskFilters
+from samrs_mm.core.prompts import PromptSetting, build_prompts
 from samrs_mm.datasets.boxes.dota import DOTABoxDataset
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.models.prompt_segmentors.box_fill import BoxFillSegmentor

@@ -1,4 +1,4 @@
-"""What all tools share: flags, configs, progress, one-line errors, the meaning of exit codes."""
+"""What all tools share: flags, configs, progress, one-line errors, exit codes, shards."""
 
 import argparse
 import difflib
@@ -76,6 +76,37 @@ def run_images(work: Callable[..., Any], *args: Any) -> Any | None:
 def progress(what: str) -> partial:
     """Return a progress bar for ``what``; quick passes show nothing."""
     return partial(tqdm, desc=what, delay=2, mininterval=0.5, leave=False)
+
+
+_LAUNCHERS = (('RANK', 'WORLD_SIZE'), ('SLURM_PROCID', 'SLURM_NTASKS'))
+
+
+def find_shard(flag: str | None) -> tuple[int, int]:
+    """Return ``(shard, number of shards)``, the shard from 0, of ``--shard I/N``.
+
+    Without the flag it is what torchrun or Slurm's srun set in the environment.
+
+    Raises:
+        RefusedError: Not of the form, or I not in 0..N-1.
+    """
+    if flag is None:
+        for rank, world in _LAUNCHERS:
+            if rank in os.environ and world in os.environ:
+                flag = f'{os.environ[rank]}/{os.environ[world]}'
+                break
+        else:
+            return 0, 1
+    match = re.fullmatch(r'(\d+)/(\d+)', flag)
+    if not match or int(match[1]) >= int(match[2]):
+        raise RefusedError(f'shard {flag!r} is not I/N with I from 0 to N-1, such as 0/4')
+    return int(match[1]), int(match[2])
+
+
+def choose_gpu() -> None:
+    """Make the GPU of this local rank the current one, where torch has been imported."""
+    torch = sys.modules.get('torch')
+    if torch and torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count())
 
 
 def positive(text: str) -> int:

@@ -9,6 +9,8 @@ from typing import Any
 from samrs_mm.annotate.ablation.run import AblationJob
 from samrs_mm.cli import (
     OptionsAction,
+    choose_gpu,
+    find_shard,
     load_config,
     positive,
     progress,
@@ -17,7 +19,6 @@ from samrs_mm.cli import (
     whole_number,
 )
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.shards import choose_gpu, find_shard
 
 EPILOG = """\
 what is written
@@ -101,9 +102,8 @@ def run(args: argparse.Namespace) -> int:
 
 def finish(job: AblationJob) -> int:
     """Write the tables and print the paper's."""
-    finaliser = job.finaliser(progress('scoring'))
-    table = finaliser.write()
-    for line in finaliser.problems:
+    table, problems = job.write_tables(progress('scoring'))
+    for line in problems:
         print(f'does not reconcile: {line}', file=sys.stderr)
     if not table['instances'] and not any(s['failed'] for s in table['segmentors']):
         print(
@@ -114,7 +114,7 @@ def finish(job: AblationJob) -> int:
         return 1
     print_table(table)
     print(f'written  {job.out}' + (' (partial: images are missing)' if table['partial'] else ''))
-    return 1 if finaliser.problems else 0
+    return 1 if problems else 0
 
 
 def print_table(table: dict[str, Any]) -> None:

@@ -11,9 +11,10 @@ from samrs_mm.annotate import dry_run
 from samrs_mm.annotate.finalise import Totals
 from samrs_mm.annotate.job import AnnotationJob
 from samrs_mm.annotate.refilter import refilter
-from samrs_mm.annotate.verify import verify
 from samrs_mm.cli import (
     OptionsAction,
+    choose_gpu,
+    find_shard,
     load_config,
     positive,
     progress,
@@ -24,7 +25,6 @@ from samrs_mm.cli import (
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage
-from samrs_mm.core.shards import choose_gpu, find_shard
 from samrs_mm.drawing.overlays import overlay
 from samrs_mm.formats.annotated import folder, ledger
 from samrs_mm.formats.annotated.record import Record
@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
         return print_plan(job)
     if args.refilter:
         old = job.settings_of_folder(refilter=True)
-        settings = refilter(job.out, old, job.filters, job.policy, progress('filtering'))
+        settings = refilter(job.out, old, job.filters, progress('filtering'))
         return finish(job, settings, args)
     if looking:
         settings = job.settings_of_folder()
@@ -148,8 +148,7 @@ def finish(job: AnnotationJob, settings: dict, args: argparse.Namespace) -> int:
 
 def check(job: AnnotationJob, settings: dict, workers: int) -> int:
     """Verify the folder and print what is wrong."""
-    checker, finaliser = job.checker(), job.finaliser(settings)
-    problems, totals = verify(job.plan, checker, finaliser, workers, progress('verifying'))
+    problems, totals = job.verify(settings, workers, progress('verifying'))
     for line in problems:
         print(f'wrong: {line}', file=sys.stderr)
     print_totals(job, totals)

@@ -1,48 +1,228 @@
 """The annotation driver: a plain loop over images that a bad image never ends.
 
-Images are written in the background, label map first, record last.
+What is done ahead of the segmentor (decoding, cutting, prompting) is a stream of samples, which
+processes can read ahead; what becomes of the masks is the writer's.
 """
 
-import errno
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
 
-from samrs_mm.annotate.samples import Sample, SampleStream
+from samrs_mm.annotate.plan import Plan, Tile
+from samrs_mm.annotate.writer import RecordWriter, Sample
+from samrs_mm.core import boxes as box_ops
 from samrs_mm.core import masks as mask_ops
+from samrs_mm.core import tiling
+from samrs_mm.core.boxes import BoxGeometry, BoxLabel, geometry
+from samrs_mm.core.classes import ClassTable
 from samrs_mm.core.errors import SamrsError, describe
-from samrs_mm.core.images import write_png
+from samrs_mm.core.images import SceneImage, file_sha256, write_png
 from samrs_mm.core.masks import Mask
-from samrs_mm.core.prompts import PromptBatch
-from samrs_mm.core.quality import MaskFilters
+from samrs_mm.core.prompts import (
+    PromptBatch,
+    PromptSetting,
+    enclosing_boxes,
+    prompt_boxes,
+)
+from samrs_mm.datasets.boxes.base import circumscribed_geometry
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.formats.annotated.record import BoxEntry, Record
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_FULL_IN_A_ROW = 8
+
+class Prompter(Protocol):
+    """Enters the boxes of a tile into its record and prompts them."""
+
+    record_type: type[Any]
+    """A ``Record``, or what an ablation has instead."""
+    circumscribed: bool
+    """Whether it needs RH-Boxes."""
+
+    def prompt(
+        self, sample: Sample, labels: Sequence[BoxLabel], shapes: BoxGeometry,
+        size: tuple[int, int],
+    ) -> None:  # fmt: skip
+        """Fill ``sample.record.boxes`` and ``sample.prompted`` with the boxes of a tile.
+
+        Their ``shapes``, and width and height of the tile without padding, are in its pixels.
+        """
 
 
-Masks = Sequence[Sequence[Mask]]
-"""For each of ``sample.prompted`` the masks of its prompts, in order."""
+class BoxPrompter:
+    """Prompts the boxes with one setting."""
+
+    record_type = Record
+
+    def __init__(self, setting: PromptSetting, table: ClassTable):
+        self.setting, self.table = setting, table
+        self.circumscribed = setting.circumscribed
+
+    def prompt(
+        self, sample: Sample, labels: Sequence[BoxLabel], shapes: BoxGeometry,
+        size: tuple[int, int],
+    ) -> None:  # fmt: skip
+        """See ``Prompter``."""
+        setting = self.setting
+        found = prompt_boxes(setting, shapes, *size)
+        seen = box_ops.clip(enclosing_boxes(setting, shapes), *size)
+        offset = np.array(sample.record.image.offset, float)
+        for i, label in enumerate(labels):
+            index = self.table.index(label.category)
+            hidden = not (setting.box or setting.mask) or found.statuses[i] == box_ops.DEGENERATE
+            box = BoxEntry.new(
+                number=i + 1,
+                box_id=label.box_id,
+                label=index,
+                category=self.table.classes[index],
+                prompt=setting.name,
+                polygon=shapes.polygons[i],
+                scene_polygon=shapes.polygons[i] + offset,
+                prompt_box=None if hidden else seen[i],
+                status=found.statuses[i],
+                reason=found.reasons[i],
+            )
+            sample.record.boxes.append(box)
+        sample.prompted = [found]
+
+
+class SampleStream:
+    """Yields a ``Sample`` for each tile; every scene is decoded once.
+
+    Nothing that happens to one scene ends the stream: the error travels in the sample.
+
+    Args:
+        plan: The plan of the dataset.
+        groups: Tiles grouped by scene, as ``Plan.shard`` gives them.
+        prompter: Enters and prompts the boxes.
+        out: Where the images of tiles are written; None writes none.
+        done: Stems of tiles that are left out.
+
+    Attributes:
+        skipped: Number of tiles that are left out.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        groups: Sequence[Sequence[Tile]],
+        prompter: Prompter,
+        out: AnnotatedFolder | None = None,
+        done: Collection[str] = (),
+    ):
+        self.dataset, self.spec = plan.dataset, plan.spec
+        self.prompter, self.out = prompter, out
+        left = [[tile for tile in group if tile.stem not in done] for group in groups]
+        self.groups = [group for group in left if group]
+        self.skipped = sum(map(len, groups)) - len(self)
+
+    def __len__(self) -> int:
+        """Return the number of tiles."""
+        return sum(map(len, self.groups))
+
+    def __iter__(self) -> Iterator[Sample]:
+        for group in self.groups:
+            done = 0
+            try:
+                for sample in self._scene(group):
+                    yield sample
+                    done += 1
+            except Exception as error:  # noqa: BLE001 (no scene may end the run, whatever it is)
+                line = self._one_line(error, group)
+                for tile in group[done:]:
+                    window = tile.window or tiling.Window(0, 0, 0, 0)
+                    yield Sample(tile, self._record(tile, window), None, error=line)
+
+    def read(self, workers: int, work: Callable[[Sample], Any] | None = None) -> Iterable[Any]:
+        """Return what the stream yields, or what ``work`` makes of it, read ahead by processes.
+
+        With 0 workers this process reads, as it does a single image anyway; ``work`` is called in
+        the process that read the sample.
+        """
+        workers = min(workers, len(self.groups))
+        if not workers or len(self) == 1:
+            return self if work is None else map(work, self)
+        from samrs_mm.annotate.read_ahead import read_ahead
+
+        return read_ahead(self, workers, work)
+
+    def _one_line(self, error: Exception, group: list[Tile]) -> str:
+        """Return an error as one line that names files from the data root on."""
+        path = self.dataset.scenes[group[0].scene].image
+        if isinstance(error, SamrsError):
+            text = str(error)
+        elif isinstance(error, OSError):
+            text = f'{error.filename or path}: {error.strerror or error}'
+        else:
+            text = f'{path}: {type(error).__name__}: {error}'
+        return ' '.join(text.split()).replace(f'{self.dataset.root}/', '')
+
+    def _scene(self, group: list[Tile]) -> Iterator[Sample]:
+        scene = group[0].scene
+        labels = self.dataset.labels(scene).boxes
+        path = self.dataset.image_path(scene)
+        image = SceneImage(path)
+        digest = file_sha256(path)
+        shapes = (circumscribed_geometry if self.prompter.circumscribed else geometry)(labels)
+        rows = [np.arange(len(shapes))]
+        windows = [tile.window for tile in group if tile.window]
+        if self.spec and windows:
+            rows = tiling.assign(shapes.polygons, windows, self.spec.iof)
+        for tile, chosen in zip(group, rows, strict=True):
+            yield self._sample(tile, image, digest, [labels[i] for i in chosen], shapes[chosen])
+
+    def _sample(
+        self,
+        tile: Tile,
+        image: SceneImage,
+        digest: str,
+        labels: list[BoxLabel],
+        shapes: BoxGeometry,
+    ) -> Sample:
+        window = tile.window or tiling.Window(0, 0, image.width, image.height)
+        pad = self.spec.pad if self.spec else (0, 0, 0)
+        pixels = image.crop(window.x, window.y, window.width, window.height, pad)
+        if tile.window and self.out:
+            path = self.out.path(folder.IMAGES, tile.stem)
+            path.parent.mkdir(exist_ok=True)
+            write_png(path, pixels)
+        record = self._record(tile, window, digest, image.notes)
+        sample = Sample(tile, record, pixels)
+        width = min(window.width, image.width - window.x)
+        height = min(window.height, image.height - window.y)
+        shapes = shapes.shifted(-window.x, -window.y)
+        self.prompter.prompt(sample, labels, shapes, (width, height))
+        return sample
+
+    def _record(
+        self,
+        tile: Tile,
+        window: tiling.Window,
+        digest: str | None = None,
+        notes: Sequence[str] = (),
+    ) -> Record:
+        scene = self.dataset.scenes[tile.scene]
+        return self.prompter.record_type.of_image(
+            path=scene.image,
+            scene=scene.stem,
+            split=scene.split,
+            offset=[window.x, window.y],
+            width=window.width,
+            height=window.height,
+            sha256=digest,
+            notes=list(notes),
+        )
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a pass over some images came to.
+    """What a pass over some images came to: ``images`` committed, ``skipped`` done before.
 
-    Args:
-        images: Images committed in this run.
-        skipped: Images that were done before.
-        failures: One line for each image that failed.
-        statuses: Boxes of the committed images by status.
+    ``failures`` has a line for each image that failed, ``statuses`` counts committed boxes.
     """
 
     images: int
@@ -51,160 +231,13 @@ class RunResult:
     statuses: dict[str, int]
 
 
-@dataclass(frozen=True)
-class Segmented:
-    """A sample with what the segmentor made of it.
-
-    Args:
-        sample: The sample.
-        masks: Its masks; empty for a sample without prompts.
-        error: Why it has none, in one line; None if it was segmented.
-    """
-
-    sample: Sample
-    masks: Masks = ()
-    error: str | None = None
-
-
-class RecordWriter:
-    """Commits images from a few threads, never more than ``pending`` ahead of the disk.
-
-    Args:
-        out: The annotated folder.
-        signature: Signature that goes into every record.
-        complete: Enters the masks into a sample's record, and writes all files but the record.
-        threads: Writing threads.
-        pending: Images that may wait; ``commit`` blocks beyond.
-
-    Attributes:
-        statuses: Count of boxes by status, of the images committed so far.
-        images: Number of images committed.
-        failures: One line for each image that failed.
-    """
-
-    def __init__(
-        self,
-        out: AnnotatedFolder,
-        signature: str,
-        complete: Callable[[Sample, Masks], None],
-        threads: int = 2,
-        pending: int = 8,
-    ):
-        self.out, self.signature, self.complete = out, signature, complete
-        self.statuses: Counter[str] = Counter()
-        self.images = 0
-        self.failures: list[str] = []
-        self._full_in_a_row = 0
-        self._lock = threading.Lock()
-        self._slots = threading.BoundedSemaphore(pending)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix='writer')
-
-    def __enter__(self) -> 'RecordWriter':
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=True)
-
-    def commit(self, sample: Sample, masks: Masks) -> None:
-        """Queue a finished image.
-
-        Args:
-            sample: The image; its pixels are no longer needed.
-            masks: Its masks.
-
-        Raises:
-            SamrsError: The disk has been full for many images in a row; going on is no use.
-        """
-        self._submit(self._commit, sample, masks)
-
-    def fail(self, sample: Sample, error: str) -> None:
-        """Queue the record of a failure; the next run tries the image again."""
-        self._submit(self._fail, sample, error)
-
-    def _submit(self, work: Callable, sample: Sample, payload: Any) -> None:
-        if self._full_in_a_row >= _FULL_IN_A_ROW:
-            raise SamrsError(
-                f'{self.out.root}: no space left on the device, {self._full_in_a_row} images in a '
-                'row could not be written; free some and run the same command to go on'
-            )
-        sample.image = None
-        sample.record.signature = self.signature
-        self._slots.acquire()
-        self._pool.submit(self._guarded, work, sample, payload)
-
-    def _guarded(self, work: Callable, sample: Sample, payload: Any) -> None:
-        try:
-            work(sample, payload)
-        finally:
-            self._slots.release()
-
-    def _commit(self, sample: Sample, masks: Masks) -> None:
-        try:
-            self.complete(sample, masks)
-            sample.record.write(self.out.path(folder.INSTANCES, sample.tile.stem))
-            self.out.path(folder.FAILED, sample.tile.stem).unlink(missing_ok=True)
-        except Exception as error:  # noqa: BLE001 (whatever it was, only this image is lost)
-            self._fail(sample, describe(error))
-            self._count_full(error)
-            return
-        with self._lock:
-            self._full_in_a_row = 0
-            self.images += 1
-            self.statuses.update(box.status for box in sample.record.boxes)
-
-    def _fail(self, sample: Sample, error: str) -> None:
-        error = error.replace(f'{self.out.root}/', '')
-        path = self.out.path(folder.FAILED, sample.tile.stem)
-        lines = [error]
-        try:
-            sample.record.fail(error)
-            sample.record.write(path)
-        except Exception as second:  # noqa: BLE001 (a thread's exception would go unseen)
-            self._count_full(second)
-            if not _is_full(second):
-                lines.append(f'{path}: cannot record the failure: {describe(second)}')
-        with self._lock:
-            self.failures += lines
-
-    def _count_full(self, error: BaseException) -> None:
-        if _is_full(error):
-            with self._lock:
-                self._full_in_a_row += 1
-
-
-def _is_full(error: BaseException) -> bool:
-    return getattr(error, 'errno', None) in _FULL
-
-
-class LabelMapWriter:
-    """Enters masks into records, decides which are kept, and writes the label maps.
-
-    Args:
-        out: The annotated folder.
-        policy: Overlap policy of the label maps.
-        filters: Limits that masks must keep.
-    """
-
-    def __init__(self, out: AnnotatedFolder, policy: str, filters: MaskFilters):
-        self.out, self.policy, self.filters = out, policy, filters
-
-    def __call__(self, sample: Sample, masks: Masks) -> None:
-        """Complete a sample's record, but for its signature; write its label map."""
-        record = sample.record
-        for boxes, found in zip(sample.prompted, masks, strict=True):
-            for position, mask in zip(boxes.chosen, found, strict=True):
-                record.boxes[position].enter_mask(mask, 'the segmentor returned no pixel')
-        record.apply_filters(self.filters)
-        write_png(self.out.path(folder.SEMANTIC, sample.tile.stem), record.paint(self.policy))
-
-
 class Annotator:
     """Runs a prompt segmentor over a stream of samples and commits what it returns.
 
     ::
 
-        stream ──► segment ──► writer.commit   masks into the record, label map, record last
-        (workers)     │   └──► writer.fail     a failure's record; the next run tries again
+        stream ──► segment ──► writer   masks into the record, label map, record last;
+        (workers)     │                 or a failure's record: the next run tries again
                       ├─ segmentor.encode      once for each pass of images
                       └─ segmentor.decode      for each image and prompt setting
 
@@ -237,11 +270,8 @@ class Annotator:
             tqdm(total=count, unit='img', disable=not count, mininterval=0.5) as bar,
         ):
             for batch in _batched(samples, self.segmentor.images_per_pass):
-                for result in segment(self.segmentor, batch):
-                    if result.error is None:
-                        writer.commit(result.sample, result.masks)
-                    else:
-                        writer.fail(result.sample, result.error)
+                for sample in segment(self.segmentor, batch):
+                    writer.commit(sample)
                 prompts += sum(sample.prompt_count for sample in batch)
                 bar.set_postfix_str(f'{prompts} boxes', refresh=False)
                 bar.update(len(batch))
@@ -250,58 +280,41 @@ class Annotator:
         )
 
 
-def segment(segmentor: PromptSegmentor, batch: list[Sample]) -> Iterator[Segmented]:
-    """Yield each sample with its masks, or with the line that says why it has none.
-
-    Args:
-        segmentor: A loaded segmentor.
-        batch: At most ``segmentor.images_per_pass`` samples.
-    """
+def segment(segmentor: PromptSegmentor, batch: list[Sample]) -> Iterator[Sample]:
+    """Yield each of ``images_per_pass`` samples at most with its masks, or why it has none."""
     prompted = [sample for sample in batch if sample.error is None and sample.prompt_count]
-    encoded, failure = {}, None
+    encoded: dict[int, Any] = {}
     try:
         if prompted:
-            codes = segmentor.encode([sample.image for sample in prompted])
+            codes = segmentor.encode([s.image for s in prompted if s.image is not None])
             encoded = {s.tile.index: code for s, code in zip(prompted, codes, strict=True)}
     except Exception as error:  # noqa: BLE001 (stands in the ledger; the loop goes on)
-        failure = error
+        for sample in prompted:
+            sample.error = _failed(sample, error)
     for sample in batch:
-        if sample.error is not None:
-            yield Segmented(sample, error=sample.error)
-        elif not sample.prompt_count:
-            yield Segmented(sample, [()] * len(sample.prompted))
-        elif failure is not None:
-            yield Segmented(sample, error=_failed(sample, failure))
-        else:
-            yield _decoded(segmentor, sample, encoded.pop(sample.tile.index))
+        code = encoded.pop(sample.tile.index, None)
+        try:
+            if sample.error is None:
+                notes = sample.record.image.notes
+                sample.masks = [
+                    decode(segmentor, code, boxes.prompts, notes) if boxes.prompts else []
+                    for boxes in sample.prompted
+                ]
+        except Exception as error:  # noqa: BLE001 (stands in the ledger; the loop goes on)
+            sample.error = _failed(sample, error)
+        yield sample
 
 
 def _failed(sample: Sample, error: Exception) -> str:
     return f'{sample.record.image.path}: the segmentor failed: {describe(error)}'
 
 
-def _decoded(segmentor: PromptSegmentor, sample: Sample, encoded: Any) -> Segmented:
-    notes = sample.record.image.notes
-    try:
-        masks = [
-            decode(segmentor, encoded, boxes.prompts, notes) if boxes.prompts else []
-            for boxes in sample.prompted
-        ]
-    except Exception as error:  # noqa: BLE001 (stands in the ledger; the loop goes on)
-        return Segmented(sample, error=_failed(sample, error))
-    return Segmented(sample, masks)
-
-
 def decode(
     segmentor: PromptSegmentor, encoded: Any, prompts: PromptBatch, notes: list[str]
 ) -> list[Mask]:
-    """Return the masks of all prompts, run-length coded, in order.
+    """Return the masks of all prompts of an image, at least one, run-length coded, in order.
 
-    Args:
-        segmentor: A loaded segmentor.
-        encoded: What its ``encode`` returned for the image.
-        prompts: At least one prompt.
-        notes: Gets what the segmentor says of the chunks, each line once.
+    ``notes`` gets what the segmentor says of the chunks, each line once.
     """
     found: list[Mask] = []
     for chunk in segmentor.decode(encoded, prompts):

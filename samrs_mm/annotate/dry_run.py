@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from samrs_mm.annotate.driver import SampleStream
 from samrs_mm.annotate.job import AnnotationJob, Progress
-from samrs_mm.annotate.samples import BoxPrompter, SampleStream, prompt_boxes
 from samrs_mm.core import masks, tiling
 from samrs_mm.core.boxes import geometry
 from samrs_mm.core.errors import ImageReadError, LabelReadError
 from samrs_mm.core.images import image_size
-from samrs_mm.datasets.boxes.circumscribed import circumscribed_geometry
+from samrs_mm.core.prompts import prompt_boxes
+from samrs_mm.datasets.boxes.base import circumscribed_geometry
 from samrs_mm.formats.annotated import ledger
 
 _LABEL_FRACTION = 0.02
@@ -22,15 +23,7 @@ _TEXT_PER_BOX = 1200
 
 @dataclass(frozen=True)
 class Speed:
-    """What a few images took.
-
-    Args:
-        images: Images that were annotated.
-        boxes: Boxes in them that were prompted.
-        seconds_per_image: Reading and encoding.
-        seconds_per_box: Decoding.
-        bytes_per_box: Size of a mask.
-    """
+    """What a few images took to read and encode, and their prompted boxes to decode."""
 
     images: int
     boxes: int
@@ -51,7 +44,7 @@ def box_statuses(job: AnnotationJob, progress: Progress = iter) -> Counter:
             if scene.image is None:
                 counts[ledger.NO_IMAGE] += len(labels.boxes)
                 continue
-            width, height = image_size(job.dataset.root / scene.image)
+            width, height = image_size(job.dataset.image_path(index))
         except (LabelReadError, ImageReadError):
             counts[ledger.UNREADABLE] += 1
             continue
@@ -77,12 +70,11 @@ def measure_speed(job: AnnotationJob, images: int = 3) -> Speed | None:
     done = boxes = size = 0
     image_seconds = box_seconds = 0.0
     start = time.perf_counter()
-    prompter = BoxPrompter(job.setting, job.dataset.table)
-    for sample in SampleStream(job.plan, [[tiles[i]] for i in spread], prompter):
-        if sample.prompt_count:
+    for sample in SampleStream(job.plan, [[tiles[i]] for i in spread], job.prompter):
+        if sample.image is not None and (prompts := sample.prompted[0].prompts):
             encoded = job.segmentor.encode([sample.image])[0]
             middle = time.perf_counter()
-            for chunk in job.segmentor.decode(encoded, sample.prompted[0].prompts):
+            for chunk in job.segmentor.decode(encoded, prompts):
                 size += sum(len(masks.encode(mask)['counts']) for mask in chunk.masks)
             boxes += sample.prompt_count
             box_seconds += time.perf_counter() - middle
@@ -98,16 +90,8 @@ def measure_speed(job: AnnotationJob, images: int = 3) -> Speed | None:
 
 
 def disk_bytes(job: AnnotationJob, images: int, prompted: int, speed: Speed) -> int:
-    """Estimate the bytes of a finished folder.
-
-    Args:
-        job: The job, after ``collect_classes``.
-        images: Number of output images.
-        prompted: Number of boxes that will be prompted.
-        speed: Measured on a few images, for the size of the masks.
-    """
-    first = job.plan.tiles[0]
-    scene = job.dataset.root / job.dataset.scenes[first.scene].image
+    """Estimate the bytes of a finished folder of so many images and prompted boxes."""
+    scene = job.dataset.image_path(job.plan.tiles[0].scene)
     width, height = (job.tile.size,) * 2 if job.tile else image_size(scene)
     per_image = width * height * (_LABEL_FRACTION + (3 * _TILE_FRACTION if job.tile else 0))
     return int(images * per_image + prompted * (2 * speed.bytes_per_box + _TEXT_PER_BOX))

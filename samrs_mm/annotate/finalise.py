@@ -7,19 +7,20 @@ import importlib.metadata
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, fields
+from functools import partial
 from typing import Any, BinaryIO
 
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.core.atomic import atomic_write, dump, open_atomic
+from samrs_mm.core.boxes import ParsedLabels
 from samrs_mm.core.classes import palette_for
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.core.resumable import signature_of
 from samrs_mm.formats.annotated import folder, ledger
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.ledger import LedgerRow
-from samrs_mm.formats.annotated.record import CURE, FAILED, Record, RecordError
-from samrs_mm.formats.boxes.labels import ParsedLabels
+from samrs_mm.formats.annotated.record import CURE, FAILED, BoxEntry, Record, RecordError
 from samrs_mm.formats.coco import CocoWriter, coco_annotation
 
 _LIBRARIES = (
@@ -30,6 +31,8 @@ _LIBRARIES = (
 IMAGE_COLUMNS = ('stem', 'file', 'scene', 'split', 'width', 'height', 'kept', 'labelled')
 """Of ``images.csv``: what training needs to know of an image without opening its record."""
 
+_BOX_COLUMNS = [each.name for each in fields(BoxEntry) if each.name in ledger.COLUMNS]
+
 
 @dataclass
 class Totals:
@@ -39,7 +42,7 @@ class Totals:
         images: Tiles by state: done, failed, pending.
         rows: Ledger rows by status.
         kept: Kept masks by class name.
-        boxes: Distinct box ids in the labels.
+        boxes: Boxes in the labels.
         problems: What does not reconcile, one line each.
     """
 
@@ -63,13 +66,7 @@ class Totals:
 class Finaliser:
     """Writes ``annotations.json``, ``ledger.csv``, ``images.csv`` and ``meta.json``.
 
-    Args:
-        plan: All images of the dataset.
-        out: The annotated folder.
-        settings: What the signature is made from.
-        config: Name of the config, for ``meta.json``.
-        checkpoint_sha256: Hash of the weights, or None.
-        progress: Wraps the iterator over scenes, to show progress.
+    ``config`` is the config's name, for ``meta.json``; ``progress`` wraps the iterator over scenes.
     """
 
     def __init__(
@@ -78,12 +75,10 @@ class Finaliser:
         out: AnnotatedFolder,
         settings: dict[str, Any],
         config: str,
-        checkpoint_sha256: str | None,
         progress: Callable[[Iterable], Iterator] = iter,
     ):
         self.plan, self.out, self.settings = plan, out, settings
-        self.config, self.checkpoint_sha256 = config, checkpoint_sha256
-        self.progress = progress
+        self.config, self.progress = config, progress
         self.signature = signature_of(settings)
 
     def write(self) -> Totals:
@@ -107,13 +102,15 @@ class Finaliser:
         """Stream the COCO file, the ledger and the list of images into open binary files."""
         totals = Totals()
         writer = CocoWriter(coco, self.plan.dataset.classes)
-        book.write(ledger.csv_line(ledger.COLUMNS))
-        index.write(ledger.csv_line(IMAGE_COLUMNS))
-        self._stream(totals, writer, book, index)
+        rows, images = ledger.csv_writer(book), ledger.csv_writer(index)
+        rows.writerow(ledger.COLUMNS)
+        images.writerow(IMAGE_COLUMNS)
+        self._stream(totals, writer, rows, images)
         writer.finish()
         return totals
 
-    def _stream(self, totals: Totals, coco: CocoWriter, book: BinaryIO, index: BinaryIO) -> None:
+    def _stream(self, totals: Totals, coco: CocoWriter, book: Any, index: Any) -> None:
+        """Write all but the heads; ``book`` and ``index`` are CSV writers."""
         for scene in self.progress(range(len(self.plan.dataset.scenes))):
             done = {}
             for tile in self.plan.by_scene.get(scene, ()):
@@ -125,10 +122,10 @@ class Finaliser:
                 totals.kept.update(box.category for box in kept)
                 image = self._coco_image(tile, record)
                 coco.add(image, map(coco_annotation, kept))
-                index.write(ledger.csv_line(_index_row(image, record)))
+                index.writerow(_index_row(image, record))
             for row in self._rows(scene, done, totals):
                 totals.rows[row.status] += 1
-                book.write(ledger.line(row))
+                book.writerow(astuple(row))
 
     def _record(self, tile: Tile, totals: Totals) -> Record | None:
         path = self.out.path(folder.INSTANCES, tile.stem)
@@ -148,33 +145,40 @@ class Finaliser:
         return record
 
     def _rows(self, scene: int, done: dict[int, Record], totals: Totals) -> Iterator[LedgerRow]:
+        """Yield the ledger's rows of a scene, of whose tiles ``done`` are the records by index."""
         tiles = self.plan.by_scene.get(scene, [])
+        dataset, entry = self.plan.dataset, self.plan.dataset.scenes[scene]
+        new_row = partial(LedgerRow, scene=entry.stem, image=entry.image or '')
         failures = self._failures(tiles, done, totals)
-        parsed, unreadable = self._labels(scene)
-        if unreadable:
-            yield unreadable
-        self._check_boxes(scene, done, parsed, totals)
+        try:
+            parsed = dataset.labels(scene)
+        except LabelReadError as error:
+            parsed = ParsedLabels()
+            reason = str(error).replace(f'{dataset.root}/', '')
+            yield new_row(entry.label or '', ledger.UNREADABLE, reason)
+        self._check_boxes(entry.stem, done, parsed, totals)
         totals.boxes += len(parsed.boxes) + len(parsed.problems)
-        about = self._about(scene)
         seen = set()
         for tile in tiles:
             record = done.get(tile.index) or failures.get(tile.index)
             if record is None:
                 continue
             if record.error is not None:
-                yield LedgerRow('', FAILED, record.error, tile=tile.stem, **about)
+                yield new_row('', FAILED, record.error, tile=tile.stem)
             for box in record.boxes:
                 seen.add(box.box_id)
-                yield LedgerRow.of(box, record.error or '', tile=tile.stem, **about)
-        status, reason, stem = self._rest(scene, tiles, done, failures)
-        for box in parsed.boxes:
-            if box.box_id not in seen:
-                name = self._category(box.category)
-                yield LedgerRow(box.box_id, status, reason, name, tile=stem, **about)
+                columns = {name: getattr(box, name) for name in _BOX_COLUMNS}
+                columns['reason'] = box.reason or record.error or ''
+                yield new_row(tile=tile.stem, **columns)
+        status, reason, stem = self._rest(scene, done, failures)
+        for label in parsed.boxes:
+            if label.box_id not in seen:
+                name = dataset.classes[dataset.table.index(label.category)]
+                yield new_row(label.box_id, status, reason, name, tile=stem)
         for problem in parsed.problems:
-            yield LedgerRow(problem.box_id, ledger.MALFORMED, problem.message, **about)
-        if self.plan.dataset.scenes[scene].label is None:
-            yield LedgerRow('', ledger.NO_LABEL, 'the image has no label file', **about)
+            yield new_row(problem.box_id, ledger.MALFORMED, problem.message)
+        if entry.label is None:
+            yield new_row('', ledger.NO_LABEL, 'the image has no label file')
 
     def _failures(
         self, tiles: list[Tile], done: dict[int, Record], totals: Totals
@@ -191,54 +195,33 @@ class Finaliser:
                 totals.problems.append(str(error))
         return found
 
-    def _labels(self, scene: int) -> tuple[ParsedLabels, LedgerRow | None]:
-        try:
-            return self.plan.dataset.labels(scene), None
-        except LabelReadError as error:
-            label = self.plan.dataset.scenes[scene].label
-            reason = str(error).replace(f'{self.plan.dataset.root}/', '')
-            row = LedgerRow(label, ledger.UNREADABLE, reason, **self._about(scene))
-            return ParsedLabels(), row
-
     def _rest(
-        self,
-        scene: int,
-        tiles: list[Tile],
-        done: dict[int, Record],
-        failures: dict[int, Record],
+        self, scene: int, done: dict[int, Record], failures: dict[int, Record]
     ) -> tuple[str, str, str]:
         """Return status, reason and tile of the boxes that stand in no record of their scene."""
-        if self.plan.dataset.scenes[scene].image is None:
+        tiles = self.plan.by_scene.get(scene)
+        if tiles is None:
             return ledger.NO_IMAGE, 'the label file has no image', ''
         if all(tile.index in done for tile in tiles):
             least = self.plan.spec.iof if self.plan.spec else 1.0
             return ledger.UNTILED, f'no tile holds {least:g} of its area', ''
         for tile in tiles:
             if tile.index in failures:
-                return FAILED, failures[tile.index].error, tile.stem
+                return FAILED, failures[tile.index].error or '', tile.stem
         return ledger.PENDING, 'its image is not done yet', ''
 
     def _check_boxes(
-        self, scene: int, done: dict[int, Record], parsed: ParsedLabels, totals: Totals
+        self, stem: str, done: dict[int, Record], parsed: ParsedLabels, totals: Totals
     ) -> None:
         known = {box.box_id for box in parsed.boxes}
         held = {box.box_id for record in done.values() for box in record.boxes}
-        stem = self.plan.dataset.scenes[scene].stem
         lost = known - held if done and self.plan.spec is None else set()
         if held - known or lost:
-            example = sorted(held - known or lost)[0]
+            example = min(held - known or lost)
             totals.problems.append(
                 f'{stem}: the labels are not those it was annotated with (such as {example}); '
                 f'delete its files in {self.out.root / folder.INSTANCES} and run again'
             )
-
-    def _about(self, scene: int) -> dict[str, str]:
-        entry = self.plan.dataset.scenes[scene]
-        return dict(scene=entry.stem, image=entry.image or '')
-
-    def _category(self, name: str) -> str:
-        table = self.plan.dataset.table
-        return table.classes[table.index(name)]
 
     def _coco_image(self, tile: Tile, record: Record) -> dict:
         image = record.image
@@ -259,7 +242,7 @@ class Finaliser:
             classes=list(classes),
             palette=[list(colour) for colour in palette_for(len(classes))],
             data_root=os.path.relpath(self.plan.dataset.root, self.out.root),
-            checkpoint_sha256=self.checkpoint_sha256,
+            checkpoint_sha256=self.settings['checkpoint_sha256'],
             counts=dict(
                 images=dict(total=len(self.plan.tiles), **sorted_counts(totals.images)),
                 boxes=totals.boxes,

@@ -97,7 +97,7 @@ class ReleasedImporter:
     def _import(self, tile: Tile) -> None:
         scene = self.dataset.scenes[tile.scene]
         labels, instances = self.dataset.instances(scene)
-        image = self.dataset.root / scene.image
+        image = self.dataset.image_path(tile.scene)
         size = image_size(image)
         for box, instance in zip(labels.boxes, instances, strict=True):
             if tuple(instance['mask']['size'][::-1]) != size:
@@ -126,7 +126,7 @@ class ReleasedImporter:
             except UnknownClassError:
                 notes[CATEGORY] += 1
         notes[SIZE] += instance['size'] not in (None, masks.area(mask))
-        polygon = box_ops.corners(box.hbox[None])[0] if box.polygon is None else box.polygon
+        polygon = box_ops.geometry([box]).polygons[0]
         bounds = box_ops.bounding_boxes(polygon[None])
         entry = BoxEntry.new(
             number=number,
@@ -163,7 +163,7 @@ class ReleasedImporter:
         name, split = scene_of(tile.stem), None
         if self.dataset.classes == SIOR_CLASSES:
             split = 'trainval' if is_dior_trainval(tile.stem) else 'test'
-        image = ImageEntry(
+        record = Record.of_image(
             path=self.dataset.scenes[tile.scene].image,
             scene=name,
             split=split,
@@ -173,7 +173,8 @@ class ReleasedImporter:
             sha256=digest,
             notes=[],
         )
-        return Record(image, self.signature, [])
+        record.signature = self.signature
+        return record
 
 
 def _prompt_of(box: BoxLabel) -> str:

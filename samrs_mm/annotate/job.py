@@ -2,25 +2,24 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-from samrs_mm.annotate.driver import Annotator, LabelMapWriter, RecordWriter
-from samrs_mm.annotate.finalise import Finaliser
+from samrs_mm.annotate.driver import Annotator, BoxPrompter, SampleStream
+from samrs_mm.annotate.finalise import Finaliser, Totals
 from samrs_mm.annotate.plan import Plan, Tile
-from samrs_mm.annotate.samples import BoxPrompter, SampleStream
-from samrs_mm.annotate.verify import Checker
+from samrs_mm.annotate.verify import check_tile, verify
+from samrs_mm.annotate.writer import LabelMapWriter, MaskFilters, RecordWriter
 from samrs_mm.core.atomic import dump
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.masks import check_policy
 from samrs_mm.core.prompts import PromptSetting
-from samrs_mm.core.quality import MaskFilters
 from samrs_mm.core.resumable import differences, signature_of
 from samrs_mm.core.tiling import TileSpec
-from samrs_mm.datasets.boxes.base import BoxDataset
-from samrs_mm.datasets.boxes.circumscribed import need_mmrotate
+from samrs_mm.datasets.boxes.base import BoxDataset, no_mmrotate
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import FORMAT
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
@@ -49,18 +48,12 @@ class AnnotationJob:
         self.tile = TileSpec.from_config(config.tile)
         self.out = AnnotatedFolder(config.out)
         self.segmentor: PromptSegmentor = build(PROMPT_SEGMENTORS, config.model, 'model')
-        reason = self.segmentor.unsupported(self.setting)
+        reason = self.segmentor.unsupported(self.setting) or no_mmrotate(self.setting)
         if reason:
             raise RefusedError(f'prompt {self.setting.name!r}: {reason}')
-        need_mmrotate(self.setting)
         self.filters = MaskFilters.from_config(config.get('filters'))
         _need_measures(self.filters, self.segmentor)
-        root = Path(config.data_root).resolve()
-        if root == self.out.root.resolve():
-            raise RefusedError(f'out {config.out} is the data root itself; choose another --out')
-        entry = dict(config.dataset, data_root=config.data_root)
-        self.dataset: BoxDataset = build(BOX_DATASETS, entry, 'dataset')
-        self.dataset_settings = {k: v for k, v in config.dataset.items() if k != 'classes'}
+        self.dataset, self.dataset_settings = open_dataset(config)
 
     def collect_classes(self, progress: Progress = iter) -> None:
         """Read all labels and headers once: classes are known and checked, images planned.
@@ -88,8 +81,7 @@ class AnnotationJob:
     def settings_of_folder(self, refilter: bool = False) -> dict[str, Any]:
         """Return the settings the folder was started with, for looking at it without the weights.
 
-        Args:
-            refilter: Whether its filters are to be changed, so that they may differ.
+        With ``refilter`` its filters are to be changed, so they may differ.
 
         Raises:
             RefusedError: No such folder, one made with another prompt, tiling, policy, filters or
@@ -111,40 +103,55 @@ class AnnotationJob:
             raise RefusedError(f'out {self.out.root} was made otherwise: {"; ".join(changed)}')
         return old
 
+    @property
+    def prompter(self) -> BoxPrompter:
+        """What prompts the boxes; after ``collect_classes``."""
+        return BoxPrompter(self.setting, self.dataset.table)
+
     def annotator(
         self, settings: dict[str, Any], groups: Sequence[Sequence[Tile]], workers: int
     ) -> Annotator:
-        """Return the driver of the tiles that have no record yet.
-
-        Args:
-            settings: The folder's settings.
-            groups: Tiles grouped by scene, see ``Plan.shard``.
-            workers: Processes that read ahead; 0 reads in this one.
-        """
-        prompter = BoxPrompter(self.setting, self.dataset.table)
-        stream = SampleStream(self.plan, groups, prompter, self.out, self.out.done())
+        """Return the driver of the tiles in ``groups`` (see ``Plan.shard``) without a record."""
+        stream = SampleStream(self.plan, groups, self.prompter, self.out, self.out.done())
         maps = LabelMapWriter(self.out, self.policy, self.filters)
         writer = RecordWriter(self.out, signature_of(settings), maps)
         return Annotator(stream, self.segmentor, writer, workers)
 
     def finaliser(self, settings: dict[str, Any], progress: Progress = iter) -> Finaliser:
         """Return the maker of the set-level files."""
-        return Finaliser(
-            self.plan, self.out, settings, self.name, settings['checkpoint_sha256'], progress
-        )
+        return Finaliser(self.plan, self.out, settings, self.name, progress)
 
-    def checker(self) -> Checker:
-        """Return what checks all images that are done."""
+    def verify(
+        self, settings: dict[str, Any], workers: int = 0, progress: Progress = iter
+    ) -> tuple[list[str], Totals]:
+        """Check all images that are done and the set-level files; see ``verify.verify``."""
         done = self.out.done()
         groups = [[t for t in tiles if t.stem in done] for tiles in self.plan.by_scene.values()]
-        prompter = BoxPrompter(self.setting, self.dataset.table)
-        samples = SampleStream(self.plan, groups, prompter)
-        return Checker(samples, self.out, self.policy, self.filters)
+        samples = SampleStream(self.plan, groups, self.prompter)
+        check = partial(check_tile, self.out, self.filters, self.policy)
+        return verify(samples, self.finaliser(settings), check, workers, progress)
 
     def finished(self, limit: int | None = None) -> bool:
         """Return whether all of the first ``limit`` images are done or have failed."""
-        over = self.out.done() | self.out.failed()
-        return all(tile.stem in over for tile in self.plan.tiles[:limit])
+        return self.out.finished({tile.stem for tile in self.plan.tiles[:limit]})
+
+
+def open_dataset(
+    config: Config, options: dict[str, Any] | None = None
+) -> tuple[BoxDataset, dict[str, Any]]:
+    """Build the dataset of an annotate config, with more arguments as ``options``.
+
+    Returns:
+        The dataset, and its entry in a folder's settings, but for the classes.
+
+    Raises:
+        RefusedError: The output goes into the data, or they are not where the config says.
+    """
+    if Path(config.data_root).resolve() == Path(config.out).resolve():
+        raise RefusedError(f'out {config.out} is the data root itself; choose another --out')
+    entry = dict(config.dataset, data_root=config.data_root, **(options or {}))
+    settings = {key: value for key, value in config.dataset.items() if key != 'classes'}
+    return build(BOX_DATASETS, entry, 'dataset'), settings
 
 
 def _need_measures(filters: MaskFilters, segmentor: PromptSegmentor) -> None:

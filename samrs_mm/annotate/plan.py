@@ -14,13 +14,10 @@ from samrs_mm.datasets.boxes.base import BoxDataset
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One output image: a window of a scene, or a whole scene.
+    """One output image: a window of a scene, or a whole scene (``window`` None).
 
-    Args:
-        index: Place in the plan, from 0.
-        stem: Name of its files.
-        scene: Index of its scene in the dataset.
-        window: The window, or None for the whole scene.
+    ``index`` is its place in the plan, ``scene`` that of its scene in the dataset, both from 0;
+    ``stem`` is the name of its files.
     """
 
     index: int
@@ -35,10 +32,7 @@ class Plan:
     A scene whose header can't be read stands as one tile without window, so that its failure is
     met and recorded where all others are.
 
-    Args:
-        dataset: The detection dataset.
-        spec: How scenes are cut; None takes them whole.
-        progress: Wraps the iterator over scenes, to show progress.
+    Without a ``spec`` all scenes are taken whole. ``progress`` wraps the iterator over scenes.
 
     Raises:
         RefusedError: Two tiles of one name.
@@ -72,7 +66,7 @@ class Plan:
         if self.spec is None:
             return [(scene.stem, None)]
         try:
-            width, height = image_size(self.dataset.root / scene.image)
+            width, height = image_size(self.dataset.image_path(index))
             windows = tiling.windows(width, height, self.spec)
             if self.spec.drop_empty:
                 polygons = geometry(self.dataset.labels(index).boxes).polygons
@@ -83,15 +77,11 @@ class Plan:
         return [(tiling.tile_stem(scene.stem, window), window) for window in windows]
 
     def shard(self, number: int, count: int, limit: int | None = None) -> list[list[Tile]]:
-        """Return the tiles of a shard, grouped by scene.
+        """Return the tiles of shard ``number`` (from 0) of ``count``, grouped by scene.
 
         A scene is never split, and shards get about equally many tiles: scenes go, largest first,
-        to the shard that has least. Where all scenes count the same that is ``scenes[i::n]``.
-
-        Args:
-            number: The shard, from 0.
-            count: Number of shards.
-            limit: Only the first ``limit`` tiles of the dataset take part.
+        to the shard that has least. Where all scenes count the same that is ``scenes[i::n]``. Only
+        the first ``limit`` tiles of the dataset take part.
         """
         groups = [
             [tile for tile in tiles if limit is None or tile.index < limit]

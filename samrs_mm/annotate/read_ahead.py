@@ -8,18 +8,19 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from samrs_mm.annotate.samples import Sample, SampleStream
+from samrs_mm.annotate.driver import SampleStream
 
 
 class _Part(IterableDataset):
     """A worker's part of a stream; images travel as tensors, which processes share."""
 
-    def __init__(self, stream: SampleStream, work: Callable[[Sample], Any] | None):
+    def __init__(self, stream: SampleStream, work: Callable[[Any], Any] | None):
         self.stream, self.work = stream, work
 
     def __iter__(self) -> Iterator[Any]:
-        worker = get_worker_info()
+        worker: Any = get_worker_info()
         self.stream.groups = self.stream.groups[worker.id :: worker.num_workers]
+        sample: Any
         for sample in self.stream:
             if self.work is not None:
                 yield self.work(sample)
@@ -30,15 +31,9 @@ class _Part(IterableDataset):
 
 
 def read_ahead(
-    stream: SampleStream, workers: int, work: Callable[[Sample], Any] | None = None
+    stream: SampleStream, workers: int, work: Callable[[Any], Any] | None = None
 ) -> Iterator[Any]:
-    """Yield what a stream yields, or what ``work`` makes of it.
-
-    Args:
-        stream: The stream; each of its scenes is read by one worker.
-        workers: Number of processes, at least 1.
-        work: Called with each sample, in the worker.
-    """
+    """Yield what a stream yields, or what ``work`` makes of it; a scene is read by one worker."""
     loader = DataLoader(
         _Part(stream, work), batch_size=None, num_workers=workers, worker_init_fn=_start_worker
     )

@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from samrs_mm.annotate.writer import MaskFilters
 from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import write_png
-from samrs_mm.core.quality import MaskFilters
 from samrs_mm.core.resumable import signature_of
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
@@ -18,22 +18,16 @@ def refilter(
     out: AnnotatedFolder,
     old: dict[str, Any],
     filters: MaskFilters,
-    policy: str,
     progress: Callable[[Iterable], Iterator] = iter,
 ) -> dict[str, Any]:
-    """Filter all masks of a folder again; its records and label maps become those of a new run.
+    """Filter all masks of a folder again, which was started with the ``old`` settings.
+
+    Its records and label maps become those of a new run.
 
     The records hold every mask, kept or filtered, with its measures. While this is at work
     ``meta.json`` says so, and all else is refused; the finaliser, which has to be run next, ends
     that. A record is written after its label map, with the new signature, so a killed call is
     repeated and goes on where it stopped.
-
-    Args:
-        out: The annotated folder.
-        old: Settings the folder was started with.
-        filters: The new limits.
-        policy: Overlap policy of the folder.
-        progress: Wraps the iterator over images, to show progress.
 
     Returns:
         The new settings.
@@ -61,8 +55,8 @@ def refilter(
             if record.signature not in (before, after):
                 raise RefusedError(f'{path}: made with other settings{CURE}')
             if record.signature == before != after:
-                record.apply_filters(filters)
-                write_png(out.path(folder.SEMANTIC, stem), record.paint(policy))
+                filters.apply(record)
+                write_png(out.path(folder.SEMANTIC, stem), record.paint(old['overlap_policy']))
                 record.signature = after
                 record.write(path)
     return new

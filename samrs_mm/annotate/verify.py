@@ -5,89 +5,76 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
 from io import StringIO
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from pycocotools.coco import COCO
 
+from samrs_mm.annotate.driver import SampleStream
 from samrs_mm.annotate.finalise import Finaliser, Totals
-from samrs_mm.annotate.plan import Plan, Tile
-from samrs_mm.annotate.samples import Sample, SampleStream
-from samrs_mm.core import masks, quality
+from samrs_mm.annotate.writer import MaskFilters, Sample
+from samrs_mm.core import masks
 from samrs_mm.core.atomic import dump
 from samrs_mm.core.boxes import OK
 from samrs_mm.core.images import SceneImage, file_sha256
-from samrs_mm.core.quality import MaskFilters
 from samrs_mm.core.resumable import differences
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import EMPTY, FILTERED, KEPT, Record, RecordError
 
 _MASK_KEYS = ('status', 'reason', 'score', 'stability', 'bbox', 'area', 'visible_area',
-              'segmentation', *quality.MEASURES)  # fmt: skip
+              'segmentation', *masks.MEASURES)  # fmt: skip
 
 
-class Checker:
-    """Compares the files of tiles with what is read again.
+def check_tile(
+    out: AnnotatedFolder, filters: MaskFilters, policy: str, sample: Sample
+) -> list[str]:
+    """Compare the files of a tile with what is read again; return what is wrong, line by line.
 
-    Args:
-        samples: The tiles as they are read again; nothing is written.
-        out: The annotated folder.
-        policy: Overlap policy the label maps were made with.
-        filters: Limits that the kept masks keep.
+    Its masks are filtered and painted again, by the folder's filters and overlap policy.
     """
+    if sample.error:
+        return [sample.error]
+    stem = sample.tile.stem
+    path = out.path(folder.INSTANCES, stem)
+    try:
+        record = Record.load_checked(path)
+        problems = _check_record(sample.record, record)
+        labels, found = _labels_again(record, filters, policy)
+        problems += found
+        with Image.open(out.path(folder.SEMANTIC, stem)) as png:
+            if png.mode != 'L' or not np.array_equal(np.asarray(png), labels):
+                problems.append('the label map is not what the masks of the record give')
+        if sample.tile.window and sample.image is not None:
+            tile = SceneImage(out.path(folder.IMAGES, stem)).read()
+            if not np.array_equal(tile, sample.image):
+                problems.append('the tile image is not what the scene gives')
+    except RecordError as error:
+        return [str(error)]
+    except Exception as error:  # noqa: BLE001 (a damaged file may fail in any way)
+        problems = [f'{type(error).__name__}: {error}']
+    return [f'{path}: {problem}' for problem in problems]
 
-    def __init__(
-        self, samples: SampleStream, out: AnnotatedFolder, policy: str, filters: MaskFilters
-    ):
-        self.samples, self.out, self.policy, self.filters = samples, out, policy, filters
 
-    def read(self, workers: int) -> Iterable[list[str]]:
-        """Return what is wrong with each tile, checked by so many processes."""
-        return self.samples.read(workers, self.check)
-
-    def check(self, sample: Sample) -> list[str]:
-        """Return what is wrong with the files of a tile; nothing if they are sound."""
-        if sample.error:
-            return [sample.error]
-        path = self.out.path(folder.INSTANCES, sample.tile.stem)
-        try:
-            record = Record.load_checked(path)
-            problems = _check_record(sample.record, record)
-            problems += self._check_masks(sample.tile, record)
-            problems += self._check_tile(sample)
-        except RecordError as error:
-            return [str(error)]
-        except Exception as error:  # noqa: BLE001 (a damaged file may fail in any way)
-            problems = [f'{type(error).__name__}: {error}']
-        return [f'{path}: {problem}' for problem in problems]
-
-    def _check_masks(self, tile: Tile, record: Record) -> list[str]:
-        problems = []
-        stated = [box.as_dict() for box in record.boxes]
-        for box in record.boxes:
-            if box.segmentation is not None:
-                box.area = masks.area(box.segmentation)
-                box.bbox = masks.bbox(box.segmentation)
-                box.measure()
-            elif box.status in (KEPT, FILTERED):
-                problems.append(f'{box.box_id}: status {box.status}, but no mask')
-        record.apply_filters(self.filters)
-        semantic = record.paint(self.policy)
-        for before, box in zip(stated, record.boxes, strict=True):
-            problems += [f'{box.box_id}: {line}' for line in differences(before, box.as_dict())]
-        with Image.open(self.out.path(folder.SEMANTIC, tile.stem)) as png:
-            stored, mode = np.asarray(png), png.mode
-        if mode != 'L' or not np.array_equal(stored, semantic):
-            problems.append('the label map is not what the masks of the record give')
-        return problems
-
-    def _check_tile(self, sample: Sample) -> list[str]:
-        if sample.tile.window is None:
-            return []
-        tile = SceneImage(self.out.path(folder.IMAGES, sample.tile.stem)).read()
-        same = np.array_equal(tile, sample.image)
-        return [] if same else ['the tile image is not what the scene gives']
+def _labels_again(
+    record: Record, filters: MaskFilters, policy: str
+) -> tuple[np.ndarray, list[str]]:
+    """Measure, filter and paint the masks again; return the label map and what has changed."""
+    problems = []
+    stated = [box.as_dict() for box in record.boxes]
+    for box in record.boxes:
+        if box.segmentation is not None:
+            box.area = masks.area(box.segmentation)
+            box.bbox = masks.bbox(box.segmentation)
+            box.measure()
+        elif box.status in (KEPT, FILTERED):
+            problems.append(f'{box.box_id}: status {box.status}, but no mask')
+    filters.apply(record)
+    labels = record.paint(policy)
+    for before, box in zip(stated, record.boxes, strict=True):
+        problems += [f'{box.box_id}: {line}' for line in differences(before, box.as_dict())]
+    return labels, problems
 
 
 def _check_record(fresh: Record, record: Record) -> list[str]:
@@ -112,51 +99,48 @@ class _HashSink:
     """A file that keeps only the hash of what is written."""
 
     def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-
-    def write(self, data: bytes) -> None:
-        self._hash.update(data)
-
-    def hexdigest(self) -> str:
-        return self._hash.hexdigest()
+        self.hash = hashlib.sha256()
+        self.write = self.hash.update
 
 
 def verify(
-    plan: Plan,
-    checker: Checker,
+    samples: SampleStream,
     finaliser: Finaliser,
+    check: Callable[[Sample], list[str]],
     workers: int = 0,
     progress: Callable[[Iterable], Iterator] = iter,
 ) -> tuple[list[str], Totals]:
     """Re-read labels, images, records, label maps, ledger and COCO file, and reconcile them.
 
     Args:
-        plan: All images of the dataset.
-        checker: Checks the images that are done.
+        samples: The images that are done, as they are read again.
         finaliser: Makes the set-level files again, for comparison.
-        workers: Processes that check in parallel.
-        progress: Wraps the iterator over images, to show progress.
+        check: ``check_tile`` of the folder, which ``workers`` processes call.
+        workers: How many; 0 checks in this one.
+        progress: Wraps the iterator over images.
 
     Returns:
         What is wrong, one line each, and the totals of the ledger.
     """
-    problems = [line for found in progress(checker.read(workers)) for line in found]
+    problems = [line for found in progress(samples.read(workers, check)) for line in found]
     out = finaliser.out
-    sinks = {name: _HashSink() for name in (folder.ANNOTATIONS, folder.LEDGER, folder.INDEX)}
+    sinks: dict[str, Any] = {
+        name: _HashSink() for name in (folder.ANNOTATIONS, folder.LEDGER, folder.INDEX)
+    }
     totals = finaliser.render(*sinks.values())
     problems += totals.problems
     for name, sink in sinks.items():
         path = out.root / name
         if not path.exists():
             problems.append(f'{path}: missing; --finalise writes it')
-        elif file_sha256(path) != sink.hexdigest():
+        elif file_sha256(path) != sink.hash.hexdigest():
             problems.append(f'{path}: not what labels and records give; --finalise writes it again')
     meta, expected = json.loads(out.meta.read_bytes()), finaliser.meta(totals)
     for ignored in ('versions', 'config', 'data_root'):
         meta.pop(ignored, None), expected.pop(ignored, None)
     expected = json.loads(dump(expected))
     problems += [f'{out.meta}: {line}' for line in differences(meta, expected)]
-    foreign = out.foreign({tile.stem for tile in plan.tiles})
+    foreign = out.foreign({tile.stem for tile in finaliser.plan.tiles})
     problems += [f'{out.root / name}: not a file of this dataset' for name in foreign]
     if (out.root / folder.ANNOTATIONS).exists():
         problems += _check_coco(finaliser, totals)

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
+from samrs_mm.annotate.driver import BoxPrompter
 from samrs_mm.annotate.plan import Plan
-from samrs_mm.annotate.samples import BoxPrompter, Sample
+from samrs_mm.annotate.writer import Sample
 from samrs_mm.browse.pages import ImageObject, Page, class_swatches, window_around
 from samrs_mm.browse.prompt_panels import (
     draw_prompts,
@@ -25,7 +26,7 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage, image_size
 from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.core.tiling import TileSpec, Window
-from samrs_mm.datasets.boxes.circumscribed import circumscribed_geometry, need_mmrotate
+from samrs_mm.datasets.boxes.base import circumscribed_geometry, no_mmrotate
 from samrs_mm.drawing.colours import STATUS_COLOURS, Colour, class_colour
 from samrs_mm.drawing.layout import Swatch
 from samrs_mm.drawing.overlays import draw_boxes
@@ -166,7 +167,8 @@ class BoxBrowser(BoxSource):
     ):
         settings = [PromptSetting.parse(name) for name in prompts or [config.prompt]]
         for setting in settings:
-            need_mmrotate(setting)
+            if reason := no_mmrotate(setting):
+                raise RefusedError(f'prompt {setting.name!r}: {reason}')
         entry = dict(config.dataset, data_root=config.data_root)
         options = getattr(BOX_DATASETS.get(entry['type']), 'truth_options', None)
         self.dataset = build(BOX_DATASETS, entry | dict(options or {}), 'dataset')

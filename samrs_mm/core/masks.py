@@ -1,4 +1,4 @@
-"""Masks as COCO's run lengths with text counts; polygons to masks, masks to label maps.
+"""Masks as COCO's run lengths with text counts: made of polygons, measured, painted as label maps.
 
 Masks from files are looked at where they are read (``checked``, ``from_coco``): pycocotools trusts
 what it is given. What is encoded here is sound.
@@ -6,11 +6,13 @@ what it is given. What is encoded here is sound.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from samrs_mm.core import boxes as box_ops
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError, SamrsError
 
@@ -19,6 +21,12 @@ _MARGIN = 1024
 
 OVERLAP_POLICIES = ('small_on_top', 'file_order', 'score')
 """Who wins where masks overlap, see ``paint_order``."""
+
+
+MEASURES = ('fill', 'coverage', 'leakage', 'components', 'at_border')
+"""What ``measure`` adds to score, stability and area."""
+
+_DECIMALS = 6
 
 
 class MaskError(SamrsError, ValueError):
@@ -261,18 +269,49 @@ def _clip_far(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
     return polygon
 
 
-class _Painted(Protocol):
-    @property
-    def label(self) -> int: ...
+def measure(
+    segmentation: dict, polygon: Sequence, prompt_box: Sequence | None
+) -> dict[str, float | int | bool]:
+    """Return the measures of a mask, by ``MEASURES``.
 
-    @property
-    def segmentation(self) -> dict: ...
+    All are taken in pixels of the image (or tile), of the whole mask before overlap. Boxes and
+    polygons cover the pixels that ``encode_polygon`` gives them.
 
-    @property
-    def area(self) -> int: ...
+    - ``fill``: mask pixels inside the prompt box / pixels of that box, clipped to the image; in
+      [0, 1]. Where the setting shows no box (``cp``) it is the upright box around ``polygon``.
+    - ``coverage``: mask pixels inside ``polygon`` (the R-Box) / pixels of it inside the image; in
+      [0, 1]. Unlike ``fill`` it does not depend on how an object lies.
+    - ``leakage``: mask pixels outside ``polygon`` / mask pixels; in [0, 1].
+    - ``components``: 8-connected parts of the mask.
+    - ``at_border``: whether a mask pixel lies in the image's first or last row or column.
 
-    @property
-    def score(self) -> float | None: ...
+    Args:
+        segmentation: COCO RLE of the image's size, of at least one pixel.
+        polygon: Corners ``(4, 2)`` of the box in pixels, unclipped.
+        prompt_box: ``(4,)`` x0, y0, x1, y1 that the segmentor saw, or None.
+    """
+    height, width = segmentation['size']
+    rbox = np.array(polygon, float)
+    hbox = box_ops.bounding_boxes(rbox[None]) if prompt_box is None else np.array([prompt_box])
+    frame = box_ops.corners(box_ops.clip(hbox, width, height))[0]
+    fill, _ = _covered(segmentation, frame)
+    coverage, covered = _covered(segmentation, rbox)
+    x, y, part = crop(segmentation)
+    h, w = part.shape
+    return dict(
+        fill=fill,
+        coverage=coverage,
+        leakage=round(1 - covered / area(segmentation), _DECIMALS),
+        components=cv2.connectedComponents(part.T.view(np.uint8), connectivity=8)[0] - 1,
+        at_border=x == 0 or y == 0 or x + w == width or y + h == height,
+    )
+
+
+def _covered(segmentation: dict, polygon: np.ndarray) -> tuple[float, int]:
+    """Return the fraction of a polygon's pixels that a mask covers, and their number."""
+    inside = encode_polygon(polygon, *segmentation['size'])
+    shared, _ = overlap(segmentation, inside)
+    return round(shared / max(area(inside), 1), _DECIMALS), shared
 
 
 @dataclass(frozen=True)
@@ -298,7 +337,7 @@ def check_policy(policy: str) -> str:
     return policy
 
 
-def paint_order(instances: Sequence[_Painted], policy: str) -> list[int]:
+def paint_order(instances: Sequence[Any], policy: str) -> list[int]:
     """Return the order in which instances are painted; later ones cover earlier ones.
 
     ``small_on_top`` paints large masks first, ``score`` low scores; ``file_order`` (the authors')
@@ -313,9 +352,15 @@ def paint_order(instances: Sequence[_Painted], policy: str) -> list[int]:
 
 
 def compose(
-    instances: Sequence[_Painted], height: int, width: int, policy: str
+    instances: Sequence[Any], height: int, width: int, policy: str
 ) -> tuple[np.ndarray, list[int]]:
-    """Paint instances in label order into a label map.
+    """Paint instances into a label map.
+
+    Args:
+        instances: Kept masks in label order: ``Instance`` or boxes of a record.
+        height: Image height in pixels.
+        width: Image width in pixels.
+        policy: One of ``OVERLAP_POLICIES``.
 
     Returns:
         Label map ``(height, width)`` uint8, 255 where no mask is, and the visible area of each

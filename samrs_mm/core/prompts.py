@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from samrs_mm.core.boxes import corners
+from samrs_mm.core import boxes as box_ops
+from samrs_mm.core.boxes import BoxGeometry
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.masks import fill_polygon
 
@@ -93,9 +94,17 @@ class PromptBatch:
     regions: np.ndarray | None = None
     polygons: np.ndarray | None = None
 
+    @property
+    def _arrays(self) -> tuple[np.ndarray | None, ...]:
+        return self.boxes, self.points, self.regions, self.polygons
+
     def __len__(self) -> int:
-        arrays = (self.boxes, self.points, self.regions, self.polygons)
-        return next(len(array) for array in arrays if array is not None)
+        return next(len(array) for array in self._arrays if array is not None)
+
+    def __getitem__(self, part: slice) -> 'PromptBatch':
+        """Return a run of the prompts, as numpy slices do."""
+        parts = (None if array is None else array[part] for array in self._arrays)
+        return PromptBatch(self.setting, *parts)
 
     @property
     def outlines(self) -> np.ndarray:
@@ -109,12 +118,78 @@ class PromptBatch:
         if self.regions is not None:
             return self.regions
         assert self.boxes is not None, 'points alone have no outline'
-        return corners(self.boxes)
+        return box_ops.corners(self.boxes)
 
-    def __getitem__(self, part: slice) -> 'PromptBatch':
-        """Return a run of the prompts, as numpy slices do."""
-        arrays = (self.boxes, self.points, self.regions, self.polygons)
-        return PromptBatch(self.setting, *(None if a is None else a[part] for a in arrays))
+
+@dataclass(frozen=True)
+class PromptedBoxes:
+    """The boxes of an image under one prompt setting.
+
+    Args:
+        setting: The setting.
+        statuses: ``'ok'``, ``'outside'`` or ``'degenerate'`` for each box.
+        reasons: Why a box is not prompted; empty for ok.
+        chosen: Positions of the boxes that are prompted, ascending.
+        prompts: One prompt for each of ``chosen``; None if there are none.
+    """
+
+    setting: PromptSetting
+    statuses: list[str]
+    reasons: list[str]
+    chosen: list[int]
+    prompts: PromptBatch | None
+
+
+def prompt_boxes(
+    setting: PromptSetting, shapes: BoxGeometry, width: int, height: int
+) -> PromptedBoxes:
+    """Prompt the boxes of an image, ``width`` by ``height`` pixels, that can be prompted."""
+    enclosing = enclosing_boxes(setting, shapes)
+    statuses, reasons = box_ops.box_statuses(enclosing, shapes.polygons, width, height)
+    chosen = [i for i, status in enumerate(statuses) if status == box_ops.OK]
+    prompts = None
+    if chosen:
+        prompts = build_prompts(setting, shapes, np.array(chosen), width, height)
+    return PromptedBoxes(setting, statuses, reasons, chosen, prompts)
+
+
+def enclosing_boxes(setting: PromptSetting, shapes: BoxGeometry) -> np.ndarray:
+    """Return the boxes ``(N, 4)``, unclipped, that hold what a setting prompts."""
+    source = setting.box or setting.mask or 'hbox'
+    if source == 'rbox':
+        return box_ops.bounding_boxes(shapes.polygons)
+    if source == 'hbox':
+        return shapes.hboxes
+    assert shapes.rhboxes is not None, 'RH-Boxes were not asked for'
+    return shapes.rhboxes
+
+
+def build_prompts(
+    setting: PromptSetting, shapes: BoxGeometry, chosen: np.ndarray, width: int, height: int
+) -> PromptBatch:
+    """Return the prompts of some boxes of an image; a setting sees only what its name says.
+
+    Args:
+        setting: The prompt setting.
+        shapes: Geometry of all boxes, in pixels of the image.
+        chosen: Indices ``(N,)`` of the boxes to prompt.
+        width: Image width in pixels.
+        height: Image height in pixels.
+    """
+    enclosing = enclosing_boxes(setting, shapes)[chosen]
+    points = regions = polygons = boxes = None
+    if setting.point:
+        hboxes = box_ops.clip(shapes.hboxes[chosen], width, height)
+        points = shapes.centres[chosen] if setting.oriented else (hboxes[:, :2] + hboxes[:, 2:]) / 2
+        points = np.clip(points, 0, [width, height])
+    if setting.mask:
+        oriented = setting.mask == 'rbox'
+        regions = shapes.polygons[chosen] if oriented else box_ops.corners(enclosing)
+    if setting.box == 'rbox':
+        polygons = shapes.polygons[chosen]
+    elif setting.box:
+        boxes = box_ops.clip(enclosing, width, height)
+    return PromptBatch(setting, boxes, points, regions, polygons)
 
 
 def mask_prompt(polygon: np.ndarray, height: int, width: int, side: int = 1024) -> np.ndarray:

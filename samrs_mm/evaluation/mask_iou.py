@@ -164,7 +164,8 @@ def _refuse_tiles(root: Path) -> None:
 
 def _read_truth(path: Path) -> dict[str, dict[str, Any]]:
     """Return ``{'id': position, 'mask': RLE}`` by each name that a box may go by."""
-    images, entries = [], []
+    images: list[Any] = []
+    entries: list[Any] = []
     try:
         with path.open('rb') as file:
             for key, _, entry in read_coco(file, str(path), ('images', 'annotations')):
@@ -176,7 +177,7 @@ def _read_truth(path: Path) -> dict[str, dict[str, Any]]:
         raise RefusedError(str(error)) from error
     except (KeyError, TypeError) as error:
         raise RefusedError(f'{path}: an image without id, height or width') from error
-    truth = {}
+    truth: dict[str, dict[str, Any]] = {}
     for row, entry in enumerate(entries):
         try:
             mask = masks.from_coco(entry.get('segmentation'), *sizes[entry['image_id']])

@@ -10,14 +10,13 @@ import numpy as np
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.core import tiling
 from samrs_mm.core.atomic import atomic_write
-from samrs_mm.core.boxes import BoxLabel, geometry
+from samrs_mm.core.boxes import BoxLabel, ParsedLabels, geometry
 from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.found_files import files_by_stem, read_stems
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage, image_size
 from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.core.tiling import Window
 from samrs_mm.datasets.boxes.base import Scene
-from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.formats.scenes.tile_index import META
 from samrs_mm.prepare.tile_cutter import FORMAT, IMAGES, SceneTiles, TileCutter
 

@@ -1,22 +1,15 @@
-import errno
-import os
-
 import numpy as np
 import pytest
 from folders import tree, write_dota
 
-from samrs_mm.annotate.driver import Annotator, LabelMapWriter, RecordWriter
-from samrs_mm.annotate.plan import Plan, Tile
-from samrs_mm.annotate.samples import BoxPrompter, PromptedBoxes, Sample, SampleStream
-from samrs_mm.core import masks
-from samrs_mm.core.errors import SamrsError, describe
-from samrs_mm.core.masks import Mask
+from samrs_mm.annotate.driver import Annotator, BoxPrompter, SampleStream
+from samrs_mm.annotate.plan import Plan
+from samrs_mm.annotate.writer import LabelMapWriter, MaskFilters, RecordWriter
 from samrs_mm.core.prompts import PromptSetting
-from samrs_mm.core.quality import MaskFilters
+from samrs_mm.core.tiling import TileSpec
 from samrs_mm.datasets.boxes.dota import DOTABoxDataset
-from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
-from samrs_mm.formats.annotated.record import BoxEntry, Record
+from samrs_mm.formats.annotated.record import Record
 from samrs_mm.models.prompt_segmentors.base import MaskChunk
 from samrs_mm.models.prompt_segmentors.box_fill import BoxFillSegmentor
 
@@ -112,81 +105,61 @@ def test_an_encoder_that_fails_blames_every_image_of_its_pass_by_its_own_name(pl
         assert failed.error in result.failures
 
 
-def made_sample(number: int, boxes: int = 1) -> Sample:
-    polygon = np.array([[1.0, 1], [5, 1], [5, 5], [1, 5]])
-    about = dict(path='a.png', scene='a', split=None, offset=[0, 0])
-    record = Record.of_image(**about, width=8, height=8, sha256='', notes=[])
-    record.boxes = [
-        BoxEntry.new(
-            number=i + 1, box_id=f'a.txt:{i + 1}', label=i, category='ship', prompt='rbox',
-            polygon=polygon, scene_polygon=polygon, prompt_box=None, status='ok',
-        )
-        for i in range(boxes)
-    ]  # fmt: skip
-    statuses = ['ok'] * boxes
-    prompted = PromptedBoxes(PromptSetting('rbox'), statuses, [''] * boxes, [*range(boxes)], None)
-    image = np.zeros((8, 8, 3), np.uint8)
-    return Sample(Tile(number, f'a{number}', 0), record, image, [prompted])
+def stream(tmp_path, tile=None, prompt='rbox'):
+    dataset = DOTABoxDataset(str(write_dota(tmp_path / 'data')))
+    dataset.collect_classes()
+    plan = Plan(dataset, tile)
+    prompter = BoxPrompter(PromptSetting.parse(prompt), dataset.table)
+    return SampleStream(plan, list(plan.by_scene.values()), prompter)
 
 
-def mask(filled: bool = True) -> Mask:
-    pixels = np.zeros((8, 8), bool)
-    pixels[2:4, 2:5] = filled
-    return Mask(masks.encode(pixels), 0.5)
+def test_whole_scenes(tmp_path):
+    samples = list(stream(tmp_path))
+    assert [sample.tile.stem for sample in samples] == [f'P{i:04}' for i in range(5)]
+    assert [len(sample.record.boxes) for sample in samples] == [3, 4, 5, 6, 0]
+    assert samples[-1].prompt_count == 0
+    assert samples[0].image.shape == (96, 128, 3)
+    assert samples[0].record.image.offset == [0, 0]
 
 
-def writer_of(out: AnnotatedFolder, **options: int) -> RecordWriter:
-    maps = LabelMapWriter(out, 'small_on_top', MaskFilters())
-    return RecordWriter(out, 'sig', maps, **options)
+def test_an_unreadable_scene_does_not_end_the_stream(tmp_path):
+    samples = stream(tmp_path, TileSpec(size=64, overlap=0))
+    path = tmp_path / 'data/images/P0001.png'
+    path.write_bytes(path.read_bytes()[:500])
+    result = list(samples)
+    failed = [sample for sample in result if sample.error]
+    assert {sample.tile.stem.split('__')[0] for sample in failed} == {'P0001'}
+    assert len(failed) == 4
+    assert len(result) == 20
+    assert 'P0001.png: cannot read the image' in failed[0].error
+    assert '\n' not in failed[0].error
 
 
-@pytest.fixture
-def out(tmp_path):
-    result = AnnotatedFolder(tmp_path / 'out')
-    result.open({})
-    return result
+def test_a_label_that_appears_between_two_tiles_keeps_its_geometry(tmp_path):
+    whole = {b.box_id: b for sample in stream(tmp_path / 'a') for b in sample.record.boxes}
+    tiles = stream(tmp_path / 'b', TileSpec(size=64, overlap=32, iof=0.3))
+    seen = set()
+    for sample in tiles:
+        for box in sample.record.boxes:
+            seen.add(box.box_id)
+            assert box.scene_polygon == whole[box.box_id].polygon
+    assert seen == set(whole)
 
 
-def test_commit(out):
-    with writer_of(out) as writer:
-        writer.commit(made_sample(0, boxes=2), [[mask(), mask(filled=False)]])
-    record = Record.load(out.path(folder.INSTANCES, 'a0'))
-    kept, empty = record.boxes
-    assert record.signature == 'sig'
-    assert (kept.status, kept.area, kept.bbox) == ('kept', 6, [2, 2, 3, 2])
-    assert (empty.status, empty.segmentation) == ('empty', None)
-    assert empty.reason
-    assert writer.statuses == {'kept': 1, 'empty': 1}
+def test_what_is_done_is_left_out(tmp_path):
+    whole = stream(tmp_path)
+    groups = whole.groups
+    part = SampleStream(Plan(whole.dataset, None), groups, whole.prompter, done={'P0001', 'P0004'})
+    assert (len(part), part.skipped) == (3, 2)
+    assert [sample.tile.stem for sample in part] == ['P0000', 'P0002', 'P0003']
 
 
-def test_a_full_disk_ends_the_run_only_when_it_stays_full(out, monkeypatch):
-    def full(*_):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), 'disk')
-
-    monkeypatch.setattr(os, 'fsync', full)
-    writer = writer_of(out, pending=1)
-
-    def write_many() -> None:
-        for number in range(50):
-            writer.commit(made_sample(number), [[mask()]])
-
-    with writer, pytest.raises(SamrsError, match='free some and run the same command'):
-        write_many()
-    assert 4 <= len(writer.failures) < 20
-    assert not list((out.root / folder.INSTANCES).iterdir())
-
-
-def test_a_failure_that_cannot_be_recorded_is_named_too(out):
-    """Whatever a writing thread meets must not vanish with the thread."""
-    with writer_of(out) as writer:
-        writer.fail(made_sample(0), 'lone surrogate \udc80 in a name')
-    first, second = writer.failures
-    assert first == 'lone surrogate \udc80 in a name'
-    assert second.startswith(f'{out.root}/failed/a0.json: cannot record the failure: Unicode')
-    assert writer.images == 0
-
-
-def test_describe_is_one_line():
-    assert describe(ValueError('a\n b')) == 'ValueError: a b'
-    assert describe(OSError(28, 'No space', 'file')) == 'file: No space'
-    assert describe(SamrsError('as it is')) == 'as it is'
+def test_workers_read_the_same(tmp_path):
+    samples = stream(tmp_path)
+    alone = list(samples.read(0))
+    ahead = sorted(samples.read(2), key=lambda sample: sample.tile.index)
+    assert [sample.record for sample in ahead] == [sample.record for sample in alone]
+    for one, other in zip(alone, ahead, strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+    counts = samples.read(2, work=lambda sample: sample.prompt_count)
+    assert sorted(counts) == [0, 3, 4, 5, 6]

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from folders import CONFIG, write_dota
 
@@ -46,3 +48,9 @@ def test_what_cannot_be_is_refused_in_one_line(job, options, says):
         job(**options)
     assert says in str(error.value)
     assert '\n' not in str(error.value)
+
+
+def test_rhboxes_without_mmrotate_are_refused(job, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'mmrotate.structures.bbox', None)
+    with pytest.raises(RefusedError, match=r"^prompt 'rhbox': rotated boxes need mmrotate"):
+        job(prompt='rhbox')

@@ -5,8 +5,8 @@ import pytest
 from folders import write_dota
 
 import samrs_mm.datasets.boxes  # noqa: F401 (registers)
+from samrs_mm.annotate.driver import BoxPrompter, SampleStream
 from samrs_mm.annotate.plan import Plan
-from samrs_mm.annotate.samples import BoxPrompter, SampleStream
 from samrs_mm.browse.prompt_panels import (
     POINT,
     STYLES,

@@ -184,3 +184,37 @@ def test_infinite_sides_and_angles_give_no_warning():
         warnings.simplefilter('error')
         shapes = boxes.geometry([label(rotated=[5, 5, 2, 1, np.inf])])
     assert np.isnan(shapes.hboxes).all()
+
+
+def test_lines_without_blank_ones():
+    text = '\ufeff a b \r\n\r\n  \nc\n'
+    assert list(boxes.lines_of(text, 'a.txt')) == [('a.txt:1', 'a b'), ('a.txt:4', 'c')]
+
+
+def test_what_is_no_box_becomes_a_problem():
+    def read(box_id, category):
+        if category == 'bad':
+            raise boxes.BadBoxError('no box')
+        return boxes.BoxLabel(box_id, category)
+
+    labels = boxes.read_boxes([('a:1', 'ship'), ('a:2', 'bad'), ('a:3', 'plane')], read)
+    assert [(box.box_id, box.category) for box in labels.boxes] == [
+        ('a:1', 'ship'),
+        ('a:3', 'plane'),
+    ]
+    assert labels.problems == [boxes.LabelProblem('a:2', 'no box')]
+
+
+def test_problems_are_kept_in_order():
+    labels = boxes.ParsedLabels()
+    labels.add_problem('a:1', 'x')
+    labels.add_problem('a:2', 'y')
+    assert labels.problems == [boxes.LabelProblem('a:1', 'x'), boxes.LabelProblem('a:2', 'y')]
+    assert boxes.ParsedLabels().problems == []
+
+
+def test_numbers():
+    assert boxes.to_float(' 1.5', '') == 1.5
+    assert boxes.to_float('inf', '') == float('inf')
+    with pytest.raises(boxes.BadBoxError, match='x is odd'):
+        boxes.to_float('odd', 'x is odd')

@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
+from scipy import ndimage
 
 from samrs_mm.core import masks
+from samrs_mm.core.boxes import corners
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError
 
@@ -297,3 +299,83 @@ def test_unknown_policy():
     assert masks.check_policy('score') == 'score'
     with pytest.raises(RefusedError, match="overlap_policy 'big' is unknown; allowed: small_on_to"):
         masks.check_policy('big')
+
+
+TALL, WIDE = 24, 31
+
+
+def slow(mask, polygon, prompt_box):
+    """The measures, written down from their definitions."""
+    if prompt_box is None:
+        low, high = np.min(polygon, axis=0), np.max(polygon, axis=0)
+        prompt_box = [*np.clip(low, 0, [WIDE, TALL]), *np.clip(high, 0, [WIDE, TALL])]
+    frame = masks.fill_polygon(corners(np.array([prompt_box], float))[0], TALL, WIDE)
+    inside = masks.fill_polygon(np.array(polygon), TALL, WIDE)
+    outside = mask & ~inside
+    edge = np.ones_like(mask)
+    edge[1:-1, 1:-1] = False
+    return dict(
+        fill=pytest.approx((mask & frame).sum() / max(frame.sum(), 1), abs=1e-6),
+        coverage=pytest.approx((mask & inside).sum() / max(inside.sum(), 1), abs=1e-6),
+        leakage=pytest.approx(outside.sum() / mask.sum(), abs=1e-6),
+        components=ndimage.label(mask, np.ones((3, 3)))[1],
+        at_border=bool((mask & edge).any()),
+    )
+
+
+def measure(mask, polygon, prompt_box=None):
+    return masks.measure(masks.encode(mask), polygon, prompt_box)
+
+
+coordinates = st.tuples(st.floats(-20, 50), st.floats(-20, 50))
+
+
+@settings(max_examples=150)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.floats(0.02, 0.9),
+    st.lists(coordinates, min_size=4, max_size=4),
+    st.none() | st.tuples(st.floats(0, 20), st.floats(0, 15), st.floats(1, 11), st.floats(1, 9)),
+)
+def test_measures_against_slow_ones(seed, density, polygon, frame):
+    mask = np.random.default_rng(seed).random((TALL, WIDE)) < density
+    mask[4, 7] = True
+    prompt_box = frame and [frame[0], frame[1], frame[0] + frame[2], frame[1] + frame[3]]
+    found = measure(mask, polygon, prompt_box)
+    assert found == slow(mask, polygon, prompt_box)
+    assert tuple(found) == masks.MEASURES
+
+
+def test_measures_by_hand():
+    mask = np.zeros((TALL, WIDE), bool)
+    mask[5:10, 5:15] = True
+    mask[10, 15] = True
+    mask[20, 20] = True
+    square = [[5, 5], [15, 5], [15, 15], [5, 15]]
+    found = measure(mask, square, [5, 5, 15, 10])
+    assert found == dict(
+        fill=1.0, coverage=0.5, leakage=round(2 / 52, 6), components=2, at_border=False
+    )
+    found = measure(mask, square)
+    assert found == dict(
+        fill=0.5, coverage=0.5, leakage=round(2 / 52, 6), components=2, at_border=False
+    )
+
+
+def test_a_filled_box_has_fill_one_and_no_leakage():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        low = rng.uniform(-5, 15, 2)
+        polygon = corners(np.array([[*low, *(low + rng.uniform(6, 40, 2))]]))[0]
+        mask = masks.fill_polygon(polygon, TALL, WIDE)
+        found = measure(mask, polygon.tolist())
+        assert (found['leakage'], found['components']) == (0, 1)
+        assert found['fill'] == found['coverage'] == 1
+
+
+@pytest.mark.parametrize('place', [(0, 9), (TALL - 1, 9), (9, 0), (9, WIDE - 1), (9, 9)])
+def test_at_border(place):
+    mask = np.zeros((TALL, WIDE), bool)
+    mask[place] = True
+    found = measure(mask, [[0, 0], [9, 0], [9, 9], [0, 9]])
+    assert found['at_border'] == (place != (9, 9))

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.masks import fill_polygon
 from samrs_mm.core.prompts import (
@@ -15,8 +16,11 @@ from samrs_mm.core.prompts import (
     SETTINGS,
     PromptBatch,
     PromptSetting,
+    build_prompts,
+    enclosing_boxes,
     mask_prompt,
 )
+from samrs_mm.datasets.boxes.base import circumscribed_geometry
 
 # name: box, mask, point, oriented
 MEANING = {
@@ -110,3 +114,41 @@ def test_mask_prompt_at_sams_size(height, width):
     np.testing.assert_allclose(prompt, single, atol=0.05)
     if width > height:
         assert (prompt[round(256 * height / width) + 1 :] == -1000).all()
+
+
+DIAMOND = np.array([[20.0, -10], [50, 20], [20, 50], [-10, 20]])
+SHAPES = circumscribed_geometry(
+    [BoxLabel('a:1', 'ship', hbox=np.array([5.0, 6, 31, 80]), polygon=DIAMOND)]
+)
+
+
+@pytest.mark.parametrize('name', SETTINGS)
+def test_a_setting_sees_only_what_its_name_says(name):
+    setting = PromptSetting.parse(name)
+    prompts = build_prompts(setting, SHAPES, np.array([0]), 40, 60)
+    parts = name.split('+')
+    assert (prompts.points is not None) == ('cp' in parts)
+    assert (prompts.boxes is not None) == bool({'hbox', 'rhbox'} & set(parts))
+    assert (prompts.regions is not None) == any(part.endswith('-m') for part in parts)
+    assert (prompts.polygons is not None) == ('rbox' in parts)
+    assert len(prompts) == 1
+    if 'hbox' in parts:
+        np.testing.assert_array_equal(prompts.boxes, [[5, 6, 31, 60]])
+    if 'rhbox' in parts:
+        np.testing.assert_array_equal(prompts.boxes, [[0, 0, 40, 50]])
+    if 'cp' in parts:
+        centre = [20, 20] if setting.oriented else [18, 33]
+        np.testing.assert_array_equal(prompts.points, [centre])
+    if 'rbox-m' in parts or 'rbox' in parts:
+        shown = prompts.regions if prompts.polygons is None else prompts.polygons
+        np.testing.assert_array_equal(shown[0], DIAMOND)
+    if 'hbox-m' in parts:
+        np.testing.assert_array_equal(prompts.regions[0], [[5, 6], [31, 6], [31, 80], [5, 80]])
+
+
+@pytest.mark.parametrize(
+    ('name', 'box'), [('cp', [5, 6, 31, 80]), ('rbox', [-10, -10, 50, 50]), ('rhbox-m', None)]
+)
+def test_enclosing_boxes(name, box):
+    boxes = enclosing_boxes(PromptSetting.parse(name), SHAPES)
+    np.testing.assert_array_equal(boxes, [box or [-10, -10, 50, 50]])

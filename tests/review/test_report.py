@@ -6,6 +6,7 @@ import json
 import random
 import re
 import shutil
+from dataclasses import astuple
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from folders import CONFIG, load_tool, write_dota
 from PIL import Image
 
-from samrs_mm.core import masks, quality
+from samrs_mm.core import masks
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.formats.annotated import ledger
 from samrs_mm.formats.annotated.ledger import LedgerRow
@@ -45,8 +46,8 @@ def rows(count=300, seed=0):
 @pytest.fixture
 def book(tmp_path):
     path = tmp_path / 'ledger.csv'
-    lines = [ledger.csv_line(ledger.COLUMNS), *map(ledger.line, rows())]
-    path.write_bytes(b''.join(lines))
+    with path.open('wb') as file:
+        ledger.csv_writer(file).writerows([ledger.COLUMNS, *map(astuple, rows())])
     return path
 
 
@@ -237,7 +238,7 @@ def test_the_page_shows_what_the_folder_holds(annotated):
     for row in listed:
         box = boxes[row['box_id']]
         assert data['classes'][row['class']] == box['category']
-        for key in ('status', 'reason', 'score', 'area', *quality.MEASURES):
+        for key in ('status', 'reason', 'score', 'area', *masks.MEASURES):
             assert row[key] == box[key]
     assert 'filters min_fill 0.6' in page
 

@@ -75,9 +75,8 @@ def run(args: argparse.Namespace) -> int:
         if error:
             failed += 1
             tqdm.write(f'failed: {error}', file=sys.stderr)
-    finaliser = Finaliser(
-        importer.plan, out, settings, 'import_samrs', None, progress('writing annotations.json')
-    )
+    bar = progress('writing annotations.json')
+    finaliser = Finaliser(importer.plan, out, settings, 'import_samrs', bar)
     totals = finaliser.write()
     print_totals(importer, totals, out)
     return 1 if failed or totals.problems or totals.unread else 0

@@ -30,6 +30,7 @@ from samrs_mm.evaluation.mask_ap import SIZES, average_precision
 from samrs_mm.evaluation.mask_overlap import BOUNDARY_RATIO
 from samrs_mm.evaluation.paper.tables import paper_tables
 from samrs_mm.formats.annotated.record import BOX_STATUSES, FILTERED
+from samrs_mm.formats.coco import coco_categories
 
 FILES = JSON, CSV, MARKDOWN, PLOT, COCO, RUNS = (
     'ablation.json', 'ablation.csv', 'ablation.md', 'ablation.png', 'coco', 'runs'
@@ -44,108 +45,93 @@ _STATUSES = [status for status in BOX_STATUSES if status != FILTERED]
 _TITLES = {'mIOU_I': 'mIOU_I (mean over objects)', 'mIOU_P': 'mIOU_P (over pixels)'}
 
 
-class AblationFinaliser:
-    """Writes ``ablation.{json,csv,md,png}`` and ``coco/``.
+def write_tables(
+    plan: Plan,
+    out: Path,
+    runs: list[SegmentorRun],
+    dataset: dict[str, Any],
+    progress: Callable[[Iterable], Iterator] = iter,
+) -> tuple[dict[str, Any], list[str]]:
+    """Write ``ablation.{json,csv,md,png}`` and ``coco/``.
 
     Args:
         plan: All images of the dataset.
         out: Output folder.
         runs: One for each segmentor, in the tables' order.
         dataset: What the tables state of the dataset, as plain data.
-        progress: Wraps the iterator over images, to show progress.
+        progress: Wraps the iterators over images.
+
+    Returns:
+        The content of ``ablation.json``, and what does not reconcile, one line each.
+
+    Raises:
+        OSError: A file can't be written; the old one is untouched.
     """
-
-    def __init__(
-        self,
-        plan: Plan,
-        out: Path,
-        runs: list[SegmentorRun],
-        dataset: dict[str, Any],
-        progress: Callable[[Iterable], Iterator] = iter,
-    ):
-        self.plan, self.out, self.runs = plan, out, runs
-        self.dataset, self.progress = dataset, progress
-
-    def write(self) -> dict[str, Any]:
-        """Write all files and return the content of ``ablation.json``.
-
-        Raises:
-            OSError: A file can't be written; the old one is untouched.
-        """
-        with AblationFolder(self.out).lock():
-            gathered = [self._finish(run) for run in self.runs]
-            most = max(gathered, key=lambda found: found.images['done'])
-            truth = dump(self._coco_file(most))
-            atomic_write(self.out / COCO / 'ground_truth.json', truth)
-            table = self._table(gathered)
-            atomic_write(self.out / JSON, dump(table))
-            atomic_write(self.out / CSV, as_csv(table).encode())
-            atomic_write(self.out / MARKDOWN, as_markdown(table).encode())
-            atomic_write(self.out / PLOT, draw_ablation(table))
-        self.problems = [line for each in gathered for line in each.problems]
-        return table
-
-    def _finish(self, run: SegmentorRun) -> Gathered:
-        """Score a segmentor and write its masks as COCO results, which are not held any longer."""
-        found = gather(run, self.plan, self.progress)
-        place = self.out / COCO / run.name
-        place.mkdir(parents=True, exist_ok=True)
-        for name, detections in found.detections.items():
-            atomic_write(place / f'{name}.json', dump(detections))
-        found.rows = list(self._rows(run, found))
-        found.detections.clear()
-        meta = dict(
-            partial=found.images['done'] < len(self.plan.tiles),
-            settings=run.settings,
-            signature=run.signature,
-        )
-        atomic_write(run.out.meta, dump(meta))
-        return found
-
-    def _coco_file(self, found: Gathered) -> dict:
-        classes = enumerate(self.plan.dataset.classes, 1)
-        return dict(found.truth, categories=[dict(id=i, name=name) for i, name in classes])
-
-    def _table(self, gathered: list[Gathered]) -> dict[str, Any]:
-        tiles = len(self.plan.tiles)
-        segmentors = [
-            dict(
-                name=run.name,
-                encodes=found.encodes,
-                done=found.images['done'],
-                failed=found.images['failed'],
-                pending=found.images['pending'],
-                signature=run.signature,
-                settings=run.settings,
-                rows=found.rows,
-            )
-            for run, found in zip(self.runs, gathered, strict=True)
-        ]
-        return dict(
+    with AblationFolder(out).lock():
+        scored = [_score(run, plan, out / COCO / run.name, progress) for run in runs]
+        gathered = [found for found, _ in scored]
+        most = max(gathered, key=lambda found: found.images['done'])
+        atomic_write(out / COCO / 'ground_truth.json', dump(_coco_file(most, plan)))
+        tiles = len(plan.tiles)
+        table = dict(
             ground_truth=dict(
-                self.dataset,
-                images=tiles,
-                boxes_without_mask=max(found.unscored for found in gathered),
+                dataset, images=tiles, boxes_without_mask=max(each.unscored for each in gathered)
             ),
             images=max(found.scored for found in gathered),
             instances=max(len(found.truth['annotations']) for found in gathered),
             partial=any(found.images['done'] < tiles for found in gathered),
             boundary_ratio=BOUNDARY_RATIO,
             bootstrap=dict(over='images', resamples=bootstrap.RESAMPLES, level=bootstrap.LEVEL),
-            segmentors=segmentors,
+            segmentors=[
+                dict(
+                    name=run.name,
+                    encodes=found.encodes,
+                    **{state: found.images[state] for state in ('done', 'failed', 'pending')},
+                    signature=run.signature,
+                    settings=run.settings,
+                    rows=rows,
+                )
+                for run, (found, rows) in zip(runs, scored, strict=True)
+            ],
         )
+        atomic_write(out / JSON, dump(table))
+        atomic_write(out / CSV, as_csv(table).encode())
+        atomic_write(out / MARKDOWN, as_markdown(table).encode())
+        atomic_write(out / PLOT, draw_ablation(table))
+    return table, [line for found in gathered for line in found.problems]
 
-    def _rows(self, run: SegmentorRun, found: Gathered) -> Iterator[dict[str, Any]]:
-        truth = self._coco_file(found)
-        draws = bootstrap.resamples(found.scored) if found.scored else None
-        for name in SETTINGS:
-            reason = run.reasons.get(name)
-            if reason is None:
-                ap = average_precision(truth, found.detections[name])
-                row = score(found.counts[name], draws, ap)
-            else:
-                row = dict.fromkeys(COLUMNS)
-            yield dict(setting=name, reason=reason, **row, paper=_paper(name))
+
+def _score(
+    run: SegmentorRun, plan: Plan, place: Path, progress: Callable[[Iterable], Iterator]
+) -> tuple[Gathered, list[dict[str, Any]]]:
+    """Score a segmentor; return what its records hold, and its rows.
+
+    Its masks are written to ``place`` as COCO results, and not held any longer.
+    """
+    found = gather(run, plan, progress)
+    place.mkdir(parents=True, exist_ok=True)
+    for name, detections in found.detections.items():
+        atomic_write(place / f'{name}.json', dump(detections))
+    truth = _coco_file(found, plan)
+    draws = bootstrap.resamples(found.scored) if found.scored else None
+    rows = []
+    for name in SETTINGS:
+        reason = run.reasons.get(name)
+        row: dict[str, Any] = dict.fromkeys(COLUMNS)
+        if reason is None:
+            ap = average_precision(truth, found.detections[name])
+            row = score(found.results[name], draws, ap)
+        rows.append(dict(setting=name, reason=reason, **row, paper=_paper(name)))
+    found.detections.clear()
+    found.results.clear()
+    partial = found.images['done'] < len(plan.tiles)
+    meta = dict(partial=partial, settings=run.settings, signature=run.signature)
+    atomic_write(run.out.meta, dump(meta))
+    return found, rows
+
+
+def _coco_file(found: Gathered, plan: Plan) -> dict[str, Any]:
+    return dict(found.truth, categories=coco_categories(plan.dataset.classes))
 
 
 def _paper(setting: str) -> dict[str, float] | None:
@@ -157,11 +143,7 @@ def _paper(setting: str) -> dict[str, float] | None:
 
 
 def as_csv(table: dict[str, Any]) -> str:
-    """Return a line for each segmentor and setting; empty cells where nothing was measured.
-
-    Args:
-        table: Content of ``ablation.json``.
-    """
+    """Return ``ablation.json`` as a line for each segmentor and setting."""
     lines = [
         dict(segmentor=segmentor['name'], **_flat(row))
         for segmentor in table['segmentors']
@@ -190,26 +172,19 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def as_markdown(table: dict[str, Any]) -> str:
-    """Return the paper's table 1 with this run beside it, then the details of each segmentor.
-
-    Args:
-        table: Content of ``ablation.json``.
-    """
+    """Return the paper's table 1 with this run beside it, then the details of each segmentor."""
     return '\n'.join([*_head(table), *_paper_layout(table), *_details(table)]) + '\n'
 
 
 def _head(table: dict[str, Any]) -> Iterator[str]:
     truth = table['ground_truth']
+    without = truth['boxes_without_mask']
     yield '# Prompt ablation'
     yield ''
     yield (
         f'{truth["type"]}: {table["instances"]} objects with a true mask, in '
         f'{table["images"]} of {truth["images"]} images'
-        + (
-            f'; {truth["boxes_without_mask"]} boxes have none'
-            if truth['boxes_without_mask']
-            else ''
-        )
+        + (f'; {without} boxes have none' if without else '')
         + ('. **Partial: images are missing.**' if table['partial'] else '.')
     )
     yield (
@@ -225,11 +200,7 @@ def _paper_layout(table: dict[str, Any]) -> Iterator[str]:
     columns = [f'{name} {mean}' for name in [*names, 'paper'] for mean in ('mIOU_I', 'mIOU_P')]
     yield _line([*_PROMPTS, *columns])
     yield _line([':-:'] * len(_PROMPTS) + ['--:'] * len(columns))
-    by_key = {
-        (segmentor['name'], row['setting']): row
-        for segmentor in table['segmentors']
-        for row in segmentor['rows']
-    }
+    by_key = _rows(table)
     for title, settings in _parts().items():
         yield _line([f'**{title}**', *[''] * (len(_PROMPTS) + len(columns) - 1)])
         cells = []
@@ -242,6 +213,15 @@ def _paper_layout(table: dict[str, Any]) -> Iterator[str]:
             marks = ['✓' if part in setting.split('+') else '' for part in _PROMPTS.values()]
             yield _line([*marks, *(_bold(v, b) for v, b in zip(values, best, strict=True))])
     yield ''
+
+
+def _rows(table: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the rows by names of segmentor and setting."""
+    return {
+        (segmentor['name'], row['setting']): row
+        for segmentor in table['segmentors']
+        for row in segmentor['rows']
+    }
 
 
 def _parts() -> dict[str, list[str]]:
@@ -319,17 +299,9 @@ def _ends(ends: list[float] | None) -> str:
 
 
 def draw_ablation(table: dict[str, Any]) -> bytes:
-    """Return a PNG: a bar for each setting and segmentor, with its interval, the paper's as dots.
-
-    Args:
-        table: Content of ``ablation.json``.
-    """
+    """Return a PNG: a bar with interval for each setting and segmentor, the paper's as dots."""
     names = [segmentor['name'] for segmentor in table['segmentors']]
-    rows = {
-        (segmentor['name'], row['setting']): row
-        for segmentor in table['segmentors']
-        for row in segmentor['rows']
-    }
+    rows = _rows(table)
     height = 1.5 + 0.28 * len(SETTINGS) * max(1, 0.6 * len(names))
     figure = Figure(figsize=(10, height), layout='constrained')
     axes = figure.subplots(1, 2, sharey=True)
@@ -341,9 +313,9 @@ def draw_ablation(table: dict[str, Any]) -> bytes:
             part = [rows[name, setting] for setting in SETTINGS]
             values = [_value(row[measure]) for row in part]
             ends = [row[f'{measure}_ci'] or (None, None) for row in part]
-            ends = np.array([[_value(low), _value(high)] for low, high in ends]).T
+            low, high = np.array([[_value(a), _value(b)] for a, b in ends]).T
             # The interval of a skewed statistic need not hold the estimate itself.
-            errors = np.clip([values - ends[0], ends[1] - values], 0, None)
+            errors = np.clip([values - low, high - values], 0, None)
             axis.barh(
                 places + shift, values, 0.9 * thick, xerr=errors, label=verbatim(name), capsize=2,
                 alpha=0.75, error_kw=dict(linewidth=0.8),

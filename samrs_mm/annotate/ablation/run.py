@@ -10,7 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from samrs_mm.annotate.ablation.report import FILES, JSON, RUNS, AblationFinaliser
+from samrs_mm.annotate.ablation.report import FILES, JSON, RUNS, write_tables
 from samrs_mm.annotate.ablation.scores import (
     FORMAT,
     SCORED,
@@ -21,19 +21,18 @@ from samrs_mm.annotate.ablation.scores import (
     SegmentorRun,
     SettingResult,
 )
-from samrs_mm.annotate.driver import Annotator, Masks, RecordWriter, RunResult
-from samrs_mm.annotate.job import Progress
+from samrs_mm.annotate.driver import Annotator, RunResult, SampleStream
+from samrs_mm.annotate.job import Progress, open_dataset
 from samrs_mm.annotate.plan import Plan, Tile
-from samrs_mm.annotate.samples import Sample, SampleStream, prompt_boxes
+from samrs_mm.annotate.writer import RecordWriter, Sample
 from samrs_mm.cli import read_config
 from samrs_mm.core import masks as mask_ops
 from samrs_mm.core.atomic import dump, temporary
 from samrs_mm.core.boxes import BoxGeometry, BoxLabel
 from samrs_mm.core.errors import LabelReadError, RefusedError
-from samrs_mm.core.prompts import SETTINGS, PromptSetting
+from samrs_mm.core.prompts import SETTINGS, PromptSetting, prompt_boxes
 from samrs_mm.core.resumable import ResumableFolder
-from samrs_mm.datasets.boxes.base import BoxDataset
-from samrs_mm.datasets.boxes.circumscribed import no_mmrotate
+from samrs_mm.datasets.boxes.base import BoxDataset, no_mmrotate
 from samrs_mm.evaluation.mask_overlap import MaskRegion, boundary_width
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
 from samrs_mm.registry import BOX_DATASETS, PROMPT_SEGMENTORS, build
@@ -52,10 +51,6 @@ class TruthPrompter:
     """Enters boxes with their true masks, and prompts them with all settings.
 
     An image without a true mask is not prompted, so it isn't encoded.
-
-    Args:
-        settings: The prompt settings.
-        dataset: A dataset with true masks.
     """
 
     record_type = AblationRecord
@@ -68,7 +63,7 @@ class TruthPrompter:
         self, sample: Sample, labels: Sequence[BoxLabel], shapes: BoxGeometry,
         size: tuple[int, int],
     ) -> None:  # fmt: skip
-        """See ``samples.Prompter``."""
+        """See ``driver.Prompter``."""
         width, height = size
         truth = self._truth(sample.tile.scene, width, height)
         table = self.dataset.table
@@ -90,12 +85,11 @@ class TruthPrompter:
         for box_id, segmentation in self.dataset.ground_truth_of(scene).items():
             try:
                 mask = mask_ops.from_coco(segmentation, height, width)
-                empty = mask is None or mask_ops.area(mask) == 0
             except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
                 raise LabelReadError(
                     f'{box_id}: the true mask is neither polygons nor COCO RLE'
                 ) from error
-            if empty:
+            if mask is None or mask_ops.area(mask) == 0:
                 continue
             if list(mask['size']) != [height, width]:
                 raise LabelReadError(
@@ -106,13 +100,8 @@ class TruthPrompter:
         return found
 
 
-def enter_results(sample: Sample, masks: Masks) -> None:
-    """Measure each setting's masks against the true ones and enter the results.
-
-    Args:
-        sample: A sample of a ``TruthPrompter``.
-        masks: For each of ``sample.prompted`` the masks of its prompts.
-    """
+def enter_results(sample: Sample) -> None:
+    """Measure each setting's masks against the true ones and enter the results."""
     image = sample.record.image
     image.encodes = int(sample.prompt_count > 0)
     width = boundary_width(image.height, image.width)
@@ -121,7 +110,7 @@ def enter_results(sample: Sample, masks: Masks) -> None:
         for position, box in enumerate(sample.record.boxes)
         if box.truth
     ]
-    for boxes, found in zip(sample.prompted, masks, strict=True):
+    for boxes, found in zip(sample.prompted, sample.masks, strict=True):
         by_box = dict(zip(boxes.chosen, found, strict=True))
         for position, box, truth in scored:
             status, mask = boxes.statuses[position], by_box.get(position)
@@ -161,27 +150,7 @@ class AblationJob:
             name: build(PROMPT_SEGMENTORS, model, 'model') for name, model in models.items()
         }
         self.reasons = {name: _reasons(each) for name, each in self.segmentors.items()}
-        root = Path(config.data_root).resolve()
-        if root == self.out.resolve():
-            raise RefusedError(f'out {config.out} is the data root itself; choose another --out')
-        self.dataset: BoxDataset = build(BOX_DATASETS, self._dataset_entry(config), 'dataset')
-        self.dataset_settings = {k: v for k, v in config.dataset.items() if k != 'classes'}
-
-    def _dataset_entry(self, config: Config) -> dict[str, Any]:
-        name = str(config.dataset.get('type'))
-        kind = BOX_DATASETS.get(name)
-        options = getattr(kind, 'truth_options', None)
-        if kind is not None and options is None:
-            able = sorted(
-                other
-                for other, each in BOX_DATASETS.load_all().items()
-                if getattr(each, 'truth_options', None) is not None
-            )
-            raise RefusedError(
-                f'dataset {name} has no true masks to compare with; datasets '
-                f'that have: {", ".join(able)}'
-            )
-        return dict(config.dataset, data_root=config.data_root, **(options or {}))
+        self.dataset, self.dataset_settings = open_dataset(config, _truth_options(config))
 
     def load(self) -> None:
         """Load all weights.
@@ -239,12 +208,7 @@ class AblationJob:
         return sum(run.out.restart(stems) for run in self.runs)
 
     def run(self, run: SegmentorRun, groups: Sequence[Sequence[Tile]], workers: int) -> RunResult:
-        """Do a segmentor's images that have no record yet.
-
-        Args:
-            run: Its part.
-            groups: Tiles grouped by scene, see ``Plan.shard``.
-            workers: Processes that read ahead; 0 reads in this one.
+        """Do a segmentor's images that have no record yet; see ``AnnotationJob.annotator``.
 
         Raises:
             SamrsError: The disk is full; what was committed is safe.
@@ -259,12 +223,30 @@ class AblationJob:
     def finished(self, limit: int | None = None) -> bool:
         """Return whether all of the first ``limit`` images are done or have failed everywhere."""
         stems = {tile.stem for tile in self.plan.tiles[:limit]}
-        return all(stems <= run.out.done() | run.out.failed() for run in self.runs)
+        return all(run.out.finished(stems) for run in self.runs)
 
-    def finaliser(self, progress: Progress = iter) -> AblationFinaliser:
-        """Return the maker of the tables."""
+    def write_tables(self, progress: Progress = iter) -> tuple[dict[str, Any], list[str]]:
+        """Write the tables; see ``report.write_tables``."""
         dataset = dict(**self.dataset_settings, classes=list(self.dataset.classes))
-        return AblationFinaliser(self.plan, self.out, self.runs, dataset, progress)
+        return write_tables(self.plan, self.out, self.runs, dataset, progress)
+
+
+def _truth_options(config: Config) -> dict[str, Any]:
+    """Return the arguments with which the config's dataset offers true masks."""
+    name = str(config.dataset.get('type'))
+    kind = BOX_DATASETS.get(name)
+    options = getattr(kind, 'truth_options', None)
+    if kind is not None and options is None:
+        able = sorted(
+            other
+            for other, each in BOX_DATASETS.load_all().items()
+            if getattr(each, 'truth_options', None) is not None
+        )
+        raise RefusedError(
+            f'dataset {name} has no true masks to compare with; datasets '
+            f'that have: {", ".join(able)}'
+        )
+    return options or {}
 
 
 def _model_of(path: str) -> dict[str, Any]:

@@ -5,9 +5,9 @@ The paper's two means, boundary IoU and COCO's AP, by object size.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -75,32 +75,23 @@ class SettingResult(Entry):
     segmentation: dict | None
 
     @classmethod
-    def of(cls, status: str, mask: Mask | None, truth: MaskRegion, width: int) -> 'SettingResult':
-        """Compare a mask with the true one.
+    def of(cls, status: str, mask: Mask | None, truth: MaskRegion, width: int) -> Self:
+        """Compare a mask with the true one; boundaries are ``width`` pixels wide.
 
-        Args:
-            status: Status of the box where it has no mask.
-            mask: The mask; None if the box was not prompted.
-            truth: The true mask.
-            width: Width of boundaries in pixels.
+        ``status`` is that of a box that was not prompted: then there is no mask.
         """
-        region = None
-        if mask is not None:
-            region = MaskRegion.of(mask.segmentation, width)
-            status = KEPT if region.mask.size else EMPTY
+        if mask is None:
+            return cls(status, None, *measure(None, truth), None)
+        region = MaskRegion.of(mask.segmentation, width)
         counts = measure(region, truth)
-        if status != KEPT:
-            return cls(status, None, *counts, None)
-        return cls(status, mask.score, *counts, mask.segmentation)
+        if not region.mask.size:
+            return cls(EMPTY, None, *counts, None)
+        return cls(KEPT, mask.score, *counts, mask.segmentation)
 
 
 @dataclass(slots=True)
 class AblationImage(ImageEntry):
-    """The image of an ablation's record.
-
-    Args:
-        encodes: How often it was encoded: 0 for an image without true masks, else 1.
-    """
+    """An image and how often it was encoded: 0 without true masks, else 1."""
 
     encodes: int = 0
 
@@ -132,9 +123,7 @@ class ScoredBox(Entry):
     def as_dict(self) -> dict[str, Any]:
         """Return the entry as it stands in the file."""
         results = {name: result.as_dict() for name, result in self.results.items()}
-        return {name: getattr(self, name) for name in self.__dataclass_fields__} | dict(
-            results=results
-        )
+        return Entry.as_dict(self) | dict(results=results)
 
     def check(self, place: str) -> None:
         """Read the results; see ``Entry.check``."""
@@ -157,7 +146,7 @@ class AblationRecord(Record):
     """The record of an image under all settings."""
 
     image: AblationImage
-    boxes: list[ScoredBox]
+    boxes: list[ScoredBox]  # type: ignore[assignment]
 
     image_type: ClassVar[type[ImageEntry]] = AblationImage
     box_type: ClassVar[type[Any]] = ScoredBox
@@ -178,11 +167,7 @@ class AblationFolder(AnnotatedFolder):
 class SegmentorRun:
     """One segmentor's part of an ablation.
 
-    Args:
-        name: Name in the tables.
-        out: Its records.
-        settings: What its signature is made from.
-        reasons: Why it can't take a setting, by the setting's name; the others were run.
+    ``reasons`` says, by the setting's name, why it can't take a setting; the others were run.
     """
 
     name: str
@@ -196,31 +181,15 @@ class SegmentorRun:
         return signature_of(self.settings)
 
 
-@dataclass
-class SettingCounts:
-    """Pixel counts of one setting's masks, object by object.
+class Scored(NamedTuple):
+    """A setting's result of one object, by position of its image among the scored ones.
 
-    Args:
-        images: Position of the object's image among the scored ones.
-        truth_areas: Pixels of the true masks.
-        counts: ``(intersection, union, boundary intersection, boundary union)`` of each.
-        statuses: Objects by status of their prompts; without a mask they count as IoU 0.
+    ``truth_area`` has the pixels of its true mask. Without a mask it counts as IoU 0.
     """
 
-    images: list[int] = field(default_factory=list)
-    truth_areas: list[int] = field(default_factory=list)
-    counts: list[tuple[int, ...]] = field(default_factory=list)
-    statuses: Counter = field(default_factory=Counter)
-
-    def add(self, image: int, truth_area: int, result: SettingResult) -> None:
-        """Add an object: its image, and the setting's entry in its record."""
-        self.images.append(image)
-        self.truth_areas.append(truth_area)
-        self.counts.append(tuple(getattr(result, name) for name in _COUNTS))
-        self.statuses[result.status] += 1
-
-    def __len__(self) -> int:
-        return len(self.images)
+    image: int
+    truth_area: int
+    result: SettingResult
 
 
 def size_of(area: int) -> str:
@@ -229,14 +198,14 @@ def size_of(area: int) -> str:
 
 
 def score(
-    measured: SettingCounts, draws: np.ndarray | None, ap: dict[str, float]
-) -> dict[str, object]:
+    measured: Sequence[Scored], draws: np.ndarray | None, ap: dict[str, float]
+) -> dict[str, Any]:
     """Return a setting's row: every measure in [0, 1], None where there is nothing to measure.
 
     Source of mIOU_I and mIOU_P: Wang et al. 2023, arXiv:2305.02034, equation 1.
 
     Args:
-        measured: The setting's counts.
+        measured: The setting's results of all objects.
         draws: Resamples of the images, see ``bootstrap.resamples``; None without images.
         ap: What ``mask_ap.average_precision`` returned.
 
@@ -245,18 +214,21 @@ def score(
         lower and upper end, or None; ``sizes`` has the same measures without intervals, by size
         of object.
     """
-    counts = np.array(measured.counts, np.float64).reshape(-1, len(_COUNTS))
-    images = np.array(measured.images, int)
-    row = dict(n=len(measured), statuses=dict(sorted(measured.statuses.items())))
+    counts = np.array(
+        [[getattr(each.result, name) for name in _COUNTS] for each in measured], float
+    ).reshape(-1, len(_COUNTS))
+    images = np.array([each.image for each in measured], int)
+    statuses = Counter(each.result.status for each in measured)
+    row: dict[str, Any] = dict(n=len(measured), statuses=dict(sorted(statuses.items())))
     for name, (top, bottom) in _ratios(counts).items():
-        row[name] = _ratio(top.sum(), bottom.sum())
+        row[name] = _ratio(top, bottom)
         row[f'{name}_ci'] = None if draws is None else _interval(draws, images, top, bottom)
     row |= {name: _number(ap[name]) for name in ('AP', 'AP50', 'AP75')}
-    sizes = np.array([size_of(area) for area in measured.truth_areas])
+    sizes = np.array([size_of(each.truth_area) for each in measured], str)
     row['sizes'] = {}
     for size in SIZES:
-        part = counts[sizes == size] if len(sizes) else counts
-        means = {name: _ratio(t.sum(), b.sum()) for name, (t, b) in _ratios(part).items()}
+        part = counts[sizes == size]
+        means = {name: _ratio(*sums) for name, sums in _ratios(part).items()}
         row['sizes'][size] = dict(n=len(part), **means, AP=_number(ap[size]))
     return row
 
@@ -271,13 +243,13 @@ def _ratios(counts: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 def _interval(
     draws: np.ndarray, images: np.ndarray, top: np.ndarray, bottom: np.ndarray
 ) -> list[float] | None:
-    sums = (np.bincount(images, values, minlength=draws.shape[1]) for values in (top, bottom))
-    ends = interval(draws, *sums)
-    return None if ends is None else [_number(end) for end in ends]
+    above, below = (np.bincount(images, part, minlength=draws.shape[1]) for part in (top, bottom))
+    ends = interval(draws, above, below)
+    return None if ends is None else [round(end, 6) for end in ends]
 
 
-def _ratio(top: float, bottom: float) -> float | None:
-    return _number(top / bottom) if bottom else None
+def _ratio(top: np.ndarray, bottom: np.ndarray) -> float | None:
+    return _number(top.sum() / bottom.sum()) if bottom.sum() else None
 
 
 def _number(value: float) -> float | None:
@@ -293,10 +265,9 @@ class Gathered:
         encodes: Images that were encoded.
         scored: Images with at least one true mask.
         unscored: Boxes without a true mask.
-        counts: Pixel counts by setting.
+        results: Results of all objects by setting.
         truth: Images and annotations of a COCO file.
         detections: COCO results by setting.
-        rows: Rows of the table.
         problems: Records that can't be used, one line each.
     """
 
@@ -304,26 +275,17 @@ class Gathered:
     encodes: int = 0
     scored: int = 0
     unscored: int = 0
-    counts: dict[str, SettingCounts] = field(default_factory=dict)
+    results: dict[str, list[Scored]] = field(default_factory=dict)
     truth: dict[str, list] = field(default_factory=lambda: dict(images=[], annotations=[]))
     detections: dict[str, list] = field(default_factory=dict)
-    rows: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
 def gather(run: SegmentorRun, plan: Plan, progress: Callable[[Iterable], Iterator]) -> Gathered:
-    """Read a segmentor's records.
-
-    Args:
-        run: Its part of the ablation.
-        plan: All images of the dataset.
-        progress: Wraps the iterator over images, to show progress.
-    """
+    """Read a segmentor's records; ``progress`` wraps the iterator over images."""
     run.out.clean()
-    found = Gathered()
     names = [name for name in SETTINGS if name not in run.reasons]
-    found.counts = {name: SettingCounts() for name in names}
-    found.detections = {name: [] for name in names}
+    found = Gathered(results={name: [] for name in names}, detections={name: [] for name in names})
     done, failed = run.out.done(), run.out.failed()
     for tile in progress(plan.tiles):
         if tile.stem not in done:
@@ -355,6 +317,8 @@ def _add(found: Gathered, image_id: int, record: AblationRecord) -> None:
         dict(id=image_id, file_name=image.path, width=image.width, height=image.height)
     )
     for box in scored:
+        assert box.truth is not None
+        assert box.area is not None
         about = dict(image_id=image_id, category_id=box.category_id)
         found.truth['annotations'].append(
             dict(
@@ -368,7 +332,7 @@ def _add(found: Gathered, image_id: int, record: AblationRecord) -> None:
             )
         )
         for name, result in box.results.items():
-            found.counts[name].add(found.scored, box.area, result)
+            found.results[name].append(Scored(found.scored, box.area, result))
             if result.segmentation is not None:
                 confidence = 1.0 if result.score is None else result.score
                 found.detections[name].append(

@@ -3,15 +3,19 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+
+from samrs_mm.compat import mmrotate_boxes
+from samrs_mm.core.boxes import BoxGeometry, BoxLabel, ParsedLabels, geometry, select
 from samrs_mm.core.classes import NAMED_CLASSES, ClassTable, UnknownClassError
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES
-from samrs_mm.formats.boxes.labels import ParsedLabels
+from samrs_mm.core.prompts import PromptSetting
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class BoxDataset(ABC):
                     f'data_root {data_root}: no {what}s found; expected {self.layout}'
                 )
         self._check_names()
-        self.table: ClassTable | None = None if classes is None else _table_of(classes)
+        self._table = None if classes is None else _table_of(classes)
 
     @abstractmethod
     def index(self) -> list[Scene]:
@@ -100,9 +104,21 @@ class BoxDataset(ABC):
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names; those in the labels where the config fixes none."""
-        if self.table is None:
-            self.collect_classes()
         return self.table.classes
+
+    @property
+    def table(self) -> ClassTable:
+        """The classes by name."""
+        if self._table is None:
+            self.collect_classes()
+        assert self._table is not None
+        return self._table
+
+    def image_path(self, index: int) -> Path:
+        """Return the image file of scene ``index``, which has one."""
+        image = self.scenes[index].image
+        assert image is not None, f'{self.scenes[index].stem} has no image'
+        return self.root / image
 
     def collect_classes(self, progress: Callable[[Iterator], Iterator] = iter) -> LabelCounts:
         """Look at all labels once: count boxes, and collect or check the class names.
@@ -124,8 +140,8 @@ class BoxDataset(ABC):
             for box in parsed.boxes:
                 first.setdefault(box.category, box.box_id)
                 counts[box.category] += 1
-        if self.table is None:
-            self.table = _table_of(first, ClassTable.from_names)
+        if self._table is None:
+            self._table = _table_of(first, ClassTable.from_names)
         errors = []
         for name in sorted(first):
             try:
@@ -240,3 +256,44 @@ def pair_scenes(
             image = str(PurePosixPath(images, name)) if name else None
             scenes.append(Scene(prefix + stem, image, label, split))
     return scenes
+
+
+def circumscribed_geometry(labels: Sequence[BoxLabel]) -> BoxGeometry:
+    """Return N labels of one image as arrays, with their RH-Boxes.
+
+    mmrotate converts in float64: polygons straight (through centre, size and angle they would move
+    by up to 15 px), and labels given as centre, size and angle as they are. The RH-Box of an
+    annotated H-Box is the H-Box.
+
+    Raises:
+        ImportError: There are R-Boxes, and mmrotate can't be imported.
+    """
+    shapes = geometry(labels)
+    rhboxes = shapes.hboxes.copy()
+    rows, values = select(labels, lambda label: label.polygon, (8,))
+    if rows:
+        rhboxes[rows] = _upright('QuadriBoxes', values)
+    rows, values = select(
+        labels, lambda label: label.rotated if label.polygon is None else None, (5,)
+    )
+    if rows:
+        rhboxes[rows] = _upright('RotatedBoxes', values)
+    return replace(shapes, rhboxes=rhboxes)
+
+
+def _upright(kind: str, values: np.ndarray) -> np.ndarray:
+    """Convert boxes ``(N, D)`` of one of mmrotate's box structures to H-Boxes ``(N, 4)``."""
+    import torch
+
+    boxes = getattr(mmrotate_boxes(), kind)(torch.from_numpy(values))
+    return boxes.convert_to('hbox').tensor.numpy()
+
+
+def no_mmrotate(setting: PromptSetting) -> str | None:
+    """Return why a setting's boxes can't be converted, or None."""
+    if setting.circumscribed:
+        try:
+            mmrotate_boxes()
+        except ImportError as error:
+            return str(error)
+    return None

@@ -3,12 +3,12 @@
 from pathlib import PurePosixPath
 from typing import Any
 
+from samrs_mm.core.boxes import ParsedLabels
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.found_files import walk_files
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene, check_path
 from samrs_mm.formats.boxes.coco import parse_coco
-from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.registry import BOX_DATASETS
 
 

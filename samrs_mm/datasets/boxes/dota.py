@@ -4,15 +4,15 @@ import re
 
 import numpy as np
 
-from samrs_mm.core.boxes import BoxLabel
-from samrs_mm.datasets.boxes.base import BoxDataset, Scene, pair_scenes, read_text
-from samrs_mm.formats.boxes.labels import (
+from samrs_mm.core.boxes import (
     BadBoxError,
+    BoxLabel,
     ParsedLabels,
     lines_of,
     read_boxes,
     to_float,
 )
+from samrs_mm.datasets.boxes.base import BoxDataset, Scene, pair_scenes, read_text
 from samrs_mm.registry import BOX_DATASETS
 
 _HEADER = re.compile(r'(imagesource|gsd)(:|\s|$)', re.IGNORECASE)

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from samrs_mm.core.boxes import BoxLabel
+from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, read_boxes
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene, pair_scenes, read_bytes
-from samrs_mm.formats.boxes.labels import BadBoxError, ParsedLabels, read_boxes
 from samrs_mm.formats.boxes.xml_tree import (
     Element,
     read_objects,

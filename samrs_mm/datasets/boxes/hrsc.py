@@ -4,11 +4,10 @@ from dataclasses import replace
 from typing import ClassVar
 
 from samrs_mm.core import masks
-from samrs_mm.core.boxes import BoxLabel
+from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, read_boxes
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene, pair_scenes, read_bytes, read_names
-from samrs_mm.formats.boxes.labels import BadBoxError, ParsedLabels, read_boxes
 from samrs_mm.formats.boxes.xml_tree import Element, numbers, read_objects, text_of
 from samrs_mm.registry import BOX_DATASETS
 

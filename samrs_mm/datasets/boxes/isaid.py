@@ -2,11 +2,10 @@
 
 from typing import ClassVar
 
-from samrs_mm.core.boxes import BoxLabel
+from samrs_mm.core.boxes import BoxLabel, ParsedLabels
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import first_copy
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene
-from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.formats.scenes import isaid
 from samrs_mm.formats.scenes.isaid import (
     CLASS_MAP,

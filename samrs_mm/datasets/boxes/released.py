@@ -5,13 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from samrs_mm.core import masks
-from samrs_mm.core.boxes import BoxLabel
+from samrs_mm.core.boxes import BoxLabel, ParsedLabels
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene
 from samrs_mm.datasets.segmentation.image_index import IMAGE_FOLDERS, LABEL_FOLDERS
-from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.formats.released import ReleasedError, load_released
 from samrs_mm.registry import BOX_DATASETS
 

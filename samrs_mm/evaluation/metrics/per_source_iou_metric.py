@@ -26,6 +26,9 @@ class PerSourceIoUMetric(IoUMetric):
     ``output_dir/SOURCE``.
     """
 
+    dataset_meta: Mapping[str, Any] | None
+    output_dir: str | None
+
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Count the pixels of a batch: one entry per image.
 
@@ -73,7 +76,7 @@ class PerSourceIoUMetric(IoUMetric):
     def _as(self, source: str | None) -> Iterator[None]:
         """Have the base class see one source's classes and folder."""
         sources, whole = self._sources(), (self.dataset_meta, self.output_dir)
-        if source not in sources:
+        if source is None or source not in sources:
             raise RefusedError(
                 f'source {source!r} cannot be scored; the dataset has the classes of '
                 f'{", ".join(sources)}'

@@ -52,7 +52,8 @@ class SceneScoreMetric(SegScoreMetric):
         for sample in data_samples:
             path = Path(sample['img_path'])
             scene, tile = _tile_of(path)
-            rows, columns = own_part(*_scene_size(_root_of(path.parent), scene), tile)
+            size, spec = _scene_size(_root_of(path.parent), scene)
+            rows, columns = own_part(size, spec, tile)
             truth = sample['gt_sem_seg']['data']
             own = torch.full_like(truth, self.ignore_index)
             own[..., rows, columns] = truth[..., rows, columns]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,7 +71,7 @@ class SegScoreMetric(IoUMetric):
         """Return an image's confusion matrix ``(K, K)``, which the base class collects."""
         return confusion_matrix(label, pred_label, num_classes, ignore_index)
 
-    def compute_metrics(self, results: Sequence[np.ndarray]) -> dict[str, float]:
+    def compute_metrics(self, results: Sequence[Any]) -> dict[str, float]:
         """Return the scores in percent, of confusion matrices ``(K, K)`` of images of all ranks."""
         if self.format_only:
             return super().compute_metrics(results)

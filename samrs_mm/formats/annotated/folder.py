@@ -28,9 +28,9 @@ REFILTERING = 'refiltering'
 class AnnotatedFolder(ResumableFolder):
     """Paths of an annotated dataset."""
 
-    kinds = (SEMANTIC, INSTANCES, FAILED)
+    kinds: tuple[str, ...] = (SEMANTIC, INSTANCES, FAILED)
     """Sub-folders that are made at once."""
-    record_type = Record
+    record_type: type[Record] = Record
     """What ``instances`` and ``failed`` hold."""
 
     if_other = 'use the same, another --out, or --restart to start over'
@@ -54,6 +54,10 @@ class AnnotatedFolder(ResumableFolder):
     def failed(self) -> set[str]:
         """Return the stems whose last attempt failed."""
         return self._stems(FAILED)
+
+    def finished(self, stems: set[str]) -> bool:
+        """Return whether all these images are done or have failed."""
+        return stems <= self.done() | self.failed()
 
     def _stems(self, kind: str) -> set[str]:
         return set(files_by_stem(self.root / kind, (_SUFFIX[kind],)))

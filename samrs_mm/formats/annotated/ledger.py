@@ -1,15 +1,13 @@
 """The ledger: one row for each input box and tile, so that no box is lost silently."""
 
+import codecs
 import csv
-import io
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.quality import MEASURES
-from samrs_mm.formats.annotated.record import BoxEntry
 
 UNTILED, PENDING, MALFORMED = 'untiled', 'pending', 'malformed'
 NO_IMAGE, NO_LABEL, UNREADABLE = 'no_image', 'no_label', 'unreadable'
@@ -32,7 +30,7 @@ class LedgerRow:
             whole) or ``no_label`` (an image without label file).
         reason: Why there is no mask; empty for kept boxes.
         tile: Name of the output image; empty where there is none.
-        score: Predicted IoU, or empty; as all measures (see ``quality.measure``) without a mask.
+        score: Predicted IoU, or empty; as all measures (see ``masks.measure``) without a mask.
         area: Mask area in pixels.
         visible_area: Area after overlap in pixels.
     """
@@ -54,29 +52,13 @@ class LedgerRow:
     components: int | None = None
     at_border: bool | None = None
 
-    @classmethod
-    def of(cls, box: BoxEntry, reason: str, scene: str, tile: str, image: str) -> Self:
-        """Return the row of a box; ``reason`` says why its image failed, for boxes without one."""
-        return cls(
-            box.box_id, box.status, box.reason or reason, box.category, scene, tile, image,
-            box.score, box.stability, box.area, box.visible_area,
-            *(getattr(box, name) for name in MEASURES),
-        )  # fmt: skip
-
 
 COLUMNS = tuple(field.name for field in fields(LedgerRow))
 
 
-def csv_line(values: Iterable) -> bytes:
-    """Return values as a line of CSV; None becomes empty."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator='\n').writerow(values)
-    return text.getvalue().encode()
-
-
-def line(row: LedgerRow) -> bytes:
-    """Return a row as a line of CSV."""
-    return csv_line(astuple(row))
+def csv_writer(file: BinaryIO) -> Any:
+    """Return a writer of ``csv`` to an open binary file; None becomes empty."""
+    return csv.writer(codecs.getwriter('utf-8')(file), lineterminator='\n')
 
 
 _NUMBERS: dict[str, Callable[[str], Any]] = dict(

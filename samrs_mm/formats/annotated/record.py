@@ -4,7 +4,9 @@ Once the record of an image stands, the image is done; everything else in an ann
 be made again from the records and the labels.
 """
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,7 +18,6 @@ import numpy as np
 from samrs_mm.core import masks
 from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.errors import SamrsError
-from samrs_mm.core.quality import MaskFilters, measure
 
 FORMAT = 2
 """Version of the folder's format; part of the signature."""
@@ -31,6 +32,15 @@ CURE = '; delete it and run again'
 
 class RecordError(SamrsError):
     """A record can't be read or is not one."""
+
+
+@contextlib.contextmanager
+def _damaged(path: Path) -> Iterator[None]:
+    """Make a RecordError of a ValueError that says what is wrong in a record."""
+    try:
+        yield
+    except ValueError as error:
+        raise RecordError(f'{path}: damaged record: {error}{CURE}') from error
 
 
 class Entry:
@@ -128,7 +138,7 @@ class BoxEntry(Entry):
         reason: Why there is no mask, or why it is filtered; empty otherwise.
         score: Predicted IoU, if the segmentor gives one.
         stability: Stability score, if the segmentor gives one.
-        fill: See ``quality.measure``, as for the four that follow; None without a mask.
+        fill: See ``masks.measure``, as for the four that follow; None without a mask.
         coverage: Fraction of ``polygon`` that the mask covers.
         leakage: Fraction of the mask outside ``polygon``.
         components: 8-connected parts of the mask.
@@ -167,19 +177,10 @@ class BoxEntry(Entry):
         scene_polygon: np.ndarray | None, prompt_box: np.ndarray | None, status: str,
         reason: str = '',
     ) -> Self:  # fmt: skip
-        """Make the entry of a labelled box, before it has a mask.
+        """Make the entry of a labelled box, before it has a mask; ``status`` may be ``'ok'``.
 
-        Args:
-            number: Position in the image's label order, from 1.
-            box_id: Place of the box in the labels.
-            label: Class index, from 0.
-            category: Canonical class name.
-            prompt: Name of the prompt setting.
-            polygon: Corners ``(4, 2)`` of x, y in pixels of this image, unclipped.
-            scene_polygon: Corners ``(4, 2)`` in pixels of the scene, or None.
-            prompt_box: ``(4,)`` x0, y0, x1, y1 that the segmentor sees, or None.
-            status: One of ``BOX_STATUSES``, ``'ok'`` for one that is going to be prompted.
-            reason: Why the box has no mask; empty otherwise.
+        Arguments are the fields, but for ``number`` (the id), ``label`` (the class index, from 0)
+        and arrays instead of lists: corners ``(4, 2)`` and the prompt box ``(4,)``.
         """
         return cls(
             number, box_id, label + 1, category, _numbers(polygon),
@@ -237,8 +238,8 @@ class BoxEntry(Entry):
         self.measure()
 
     def measure(self) -> None:
-        """Measure the mask against the boxes; see ``quality.measure``."""
-        for name, value in measure(self.mask, self.polygon, self.prompt_box).items():
+        """Measure the mask against the boxes; see ``masks.measure``."""
+        for name, value in masks.measure(self.mask, self.polygon, self.prompt_box).items():
             setattr(self, name, value)
 
     def failed(self) -> Self:
@@ -304,10 +305,8 @@ class Record:
             raise RecordError(f'{path}: not a JSON record: {error}{CURE}') from error
         if not isinstance(data, dict) or not {'image', 'signature', 'boxes'} <= data.keys():
             raise RecordError(f'{path}: not a record of this tool (image, signature, boxes){CURE}')
-        try:
+        with _damaged(path):
             return cls._from_json(data)
-        except ValueError as error:
-            raise RecordError(f'{path}: damaged record: {error}{CURE}') from error
 
     @classmethod
     def _from_json(cls, data: dict[str, Any]) -> Self:
@@ -331,23 +330,18 @@ class Record:
         """
         record = cls.load(path)
         size = [record.image.height, record.image.width]
-        try:
+        with _damaged(path):
             for i, box in enumerate(record.boxes):
                 box.check_masks(size, f'boxes[{i}]')
-        except ValueError as error:
-            raise RecordError(f'{path}: damaged record: {error}{CURE}') from error
         return record
 
     @classmethod
     def load_failure(cls, path: Path) -> Self:
-        """Read the record of a failure: it has an ``error``.
-
-        Raises:
-            RecordError: As ``load``, or it has none.
-        """
+        """Read the record of a failure, which has an ``error``; raises as ``load``."""
         record = cls.load(path)
-        if record.error is None:
-            raise RecordError(f"{path}: damaged record: no 'error'{CURE}")
+        with _damaged(path):
+            if record.error is None:
+                raise ValueError("no 'error'")
         return record
 
     def dump(self) -> bytes:
@@ -368,14 +362,6 @@ class Record:
     def kept(self) -> list[BoxEntry]:
         """The kept boxes, in label order."""
         return [box for box in self.boxes if box.status == KEPT]
-
-    def apply_filters(self, filters: MaskFilters) -> None:
-        """Decide which masks are kept and which are filtered, and why."""
-        for box in self.boxes:
-            if box.segmentation is not None:
-                box.reason = filters.reason(box)
-                box.status = FILTERED if box.reason else KEPT
-                box.visible_area = 0
 
     def paint(self, policy: str) -> np.ndarray:
         """Paint the kept masks by an overlap policy and set their visible areas.

@@ -5,11 +5,10 @@ from pathlib import Path, PurePosixPath
 
 import yaml  # type: ignore[import-untyped]
 
-from samrs_mm.core.boxes import BoxLabel, geometry
+from samrs_mm.core.boxes import BoxLabel, ParsedLabels, geometry
 from samrs_mm.core.errors import RefusedError, SamrsError, describe
 from samrs_mm.core.found_files import walk_files
 from samrs_mm.core.images import IMAGE_SUFFIXES, image_size
-from samrs_mm.formats.boxes.labels import ParsedLabels
 from samrs_mm.formats.boxes.voc import parse_voc
 from samrs_mm.formats.boxes.yolo import parse_yolo
 from samrs_mm.formats.coco import coco_categories

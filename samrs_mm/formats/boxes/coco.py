@@ -6,9 +6,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from samrs_mm.core.boxes import BoxLabel
+from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels
 from samrs_mm.core.errors import LabelReadError
-from samrs_mm.formats.boxes.labels import BadBoxError, ParsedLabels
 from samrs_mm.formats.coco import places_of, read_coco
 
 _NOWHERE = -1

@@ -1,7 +1,6 @@
 """Pascal VOC's label files, and those of DIOR and DIOR-R: XML with H-Boxes, R-Boxes, or both."""
 
-from samrs_mm.core.boxes import BoxLabel
-from samrs_mm.formats.boxes.labels import BadBoxError, ParsedLabels, read_boxes
+from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, read_boxes
 from samrs_mm.formats.boxes.xml_tree import Element, numbers, read_objects, require_text
 
 _SIDES = ('xmin', 'ymin', 'xmax', 'ymax')

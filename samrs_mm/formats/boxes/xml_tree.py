@@ -12,8 +12,8 @@ import numpy as np
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import XMLParser
 
+from samrs_mm.core.boxes import BadBoxError, to_float
 from samrs_mm.core.errors import LabelReadError
-from samrs_mm.formats.boxes.labels import BadBoxError, to_float
 
 MAX_BYTES = 64 * 2**20
 """A label file of this size holds some 100,000 boxes; a larger one is a mistake or an attack."""

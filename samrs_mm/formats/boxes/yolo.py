@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from samrs_mm.core.boxes import BoxLabel, bounding_boxes
-from samrs_mm.formats.boxes.labels import (
+from samrs_mm.core.boxes import (
     BadBoxError,
+    BoxLabel,
     ParsedLabels,
+    bounding_boxes,
     lines_of,
     read_boxes,
     to_float,

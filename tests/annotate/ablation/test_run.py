@@ -4,10 +4,10 @@ import pytest
 from samrs_mm.annotate.ablation.run import enter_results
 from samrs_mm.annotate.ablation.scores import AblationRecord, ScoredBox, SettingResult
 from samrs_mm.annotate.plan import Tile
-from samrs_mm.annotate.samples import PromptedBoxes, Sample
+from samrs_mm.annotate.writer import Sample
 from samrs_mm.core import masks
 from samrs_mm.core.masks import Mask
-from samrs_mm.core.prompts import PromptSetting
+from samrs_mm.core.prompts import PromptedBoxes, PromptSetting
 from samrs_mm.formats.annotated.record import RecordError
 
 SIZE = 12, 16
@@ -32,9 +32,9 @@ def record():
         PromptedBoxes(PromptSetting(name), ['ok', 'ok', 'outside'], ['', '', 'far'], [0, 1], None)
         for name in names
     ]
-    sample = Sample(Tile(0, 'a', 0), record, None, prompted)
     empty = Mask(masks.encode(np.zeros(SIZE, bool)), 0.1)
-    enter_results(sample, [[Mask(square(2), 0.5), empty], [empty, Mask(square(3), 0.9)]])
+    found = [[Mask(square(2), 0.5), empty], [empty, Mask(square(3), 0.9)]]
+    enter_results(Sample(Tile(0, 'a', 0), record, None, prompted, found))
     return record
 
 

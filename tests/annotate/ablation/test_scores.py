@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from samrs_mm.annotate.ablation.scores import COLUMNS, SettingCounts, SettingResult, score, size_of
+from samrs_mm.annotate.ablation.scores import COLUMNS, Scored, SettingResult, score, size_of
 from samrs_mm.evaluation.bootstrap import resamples
 from samrs_mm.evaluation.mask_ap import SIZES
 
@@ -18,11 +18,11 @@ def entry(intersection, union, status='kept'):
 
 @pytest.fixture
 def measured():
-    counts = SettingCounts()
-    counts.add(0, 80, entry(40, 100))
-    counts.add(0, 2000, entry(1000, 2000))
-    counts.add(1, 90, entry(0, 90, 'outside'))
-    return counts
+    return [
+        Scored(0, 80, entry(40, 100)),
+        Scored(0, 2000, entry(1000, 2000)),
+        Scored(1, 90, entry(0, 90, 'outside')),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -52,14 +52,12 @@ def test_a_row_by_hand(measured):
 
 
 def test_nothing_measured_is_no_number():
-    row = score(SettingCounts(), None, dict.fromkeys(AP, math.nan))
+    row = score([], None, dict.fromkeys(AP, math.nan))
     assert row['n'] == 0
     assert {row[name] for name in COLUMNS[2:-1]} == {None}
     assert all(part['mIOU_I'] is None for part in row['sizes'].values())
 
 
 def test_images_without_objects_of_a_setting_do_not_widen_it(measured):
-    alone = SettingCounts()
-    alone.add(0, 80, entry(40, 100))
-    assert score(alone, resamples(5), AP)['mIOU_I_ci'] is None
+    assert score(measured[:1], resamples(5), AP)['mIOU_I_ci'] is None
     assert np.diff(score(measured, resamples(5), AP)['mIOU_I_ci']) > 0

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from samrs_mm.core import masks
-from samrs_mm.core.quality import MaskFilters
 from samrs_mm.formats.annotated.record import BoxEntry, ImageEntry, Record, RecordError
 
 KEYS = (
@@ -90,18 +89,6 @@ def test_a_mask_with_its_measures():
     empty.enter_mask(masks.Mask(mask(slice(0, 0)), 0.1), 'no pixel')
     assert (empty.status, empty.reason, empty.score) == ('empty', 'no pixel', 0.1)
     assert (empty.area, empty.bbox, empty.segmentation, empty.fill) == (0, None, None, None)
-
-
-def test_filters_decide_the_status():
-    record = with_masks(mask(), mask(slice(0, 0)), mask(slice(0, 1), slice(0, 2)))
-    strict, none = MaskFilters(min_area=3), MaskFilters()
-    record.apply_filters(strict)
-    assert [box.status for box in record.boxes] == ['kept', 'empty', 'filtered']
-    assert record.boxes[2].reason == 'area 2 is below min_area 3'
-    assert record.kept == record.boxes[:1]
-    record.apply_filters(none)
-    assert [box.status for box in record.boxes] == ['kept', 'empty', 'kept']
-    assert record.boxes[2].reason == ''
 
 
 def test_paint():

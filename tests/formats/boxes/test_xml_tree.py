@@ -3,9 +3,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from samrs_mm.core.boxes import BadBoxError
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.formats.boxes import xml_tree
-from samrs_mm.formats.boxes.labels import BadBoxError
 from samrs_mm.formats.boxes.xml_tree import (
     numbers,
     read_objects,

@@ -1,0 +1,243 @@
+"""What becomes of masks: filtered, painted and written, label map first, record last."""
+
+import errno
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+import numpy as np
+
+from samrs_mm.annotate.plan import Tile
+from samrs_mm.core.errors import RefusedError, SamrsError, describe
+from samrs_mm.core.images import write_png
+from samrs_mm.core.masks import Mask
+from samrs_mm.core.prompts import PromptedBoxes
+from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.formats.annotated.record import FILTERED, KEPT, BoxEntry, Record
+
+_FULL_IN_A_ROW = 8
+Masks = Sequence[Sequence[Mask]]
+
+
+@dataclass
+class Sample:
+    """A tile on its way to the segmentor and to the disk: pixels, prompts, masks and its record.
+
+    Args:
+        tile: The tile.
+        record: Its record (a ``Record``, an ablation's its own), at first without masks.
+        image: ``(H, W, 3)`` uint8 RGB; None if it could not be read, or is no longer needed.
+        prompted: Its boxes, once for each prompt setting.
+        masks: For each of ``prompted`` the masks of its prompts, in order.
+        error: Why the tile failed, in one line; None if it did not.
+    """
+
+    tile: Tile
+    record: Any
+    image: np.ndarray | None
+    prompted: list[PromptedBoxes] = field(default_factory=list)
+    masks: Masks = ()
+    error: str | None = None
+
+    @property
+    def prompt_count(self) -> int:
+        """How many prompts the segmentor will be given."""
+        return sum(len(boxes.chosen) for boxes in self.prompted)
+
+
+@dataclass(frozen=True)
+class MaskFilters:
+    """Limits that a mask must keep; None sets no limit. Limits themselves are allowed.
+
+    The score is the predicted IoU, the area is in pixels; for the other measures see
+    ``masks.measure``.
+    """
+
+    min_score: float | None = None
+    min_stability: float | None = None
+    min_fill: float | None = None
+    max_fill: float | None = None
+    min_coverage: float | None = None
+    max_leakage: float | None = None
+    max_components: int | None = None
+    min_area: int | None = None
+    drop_at_border: bool = False
+
+    @classmethod
+    def from_config(cls, entry: dict[str, Any] | None) -> Self:
+        """Read the ``filters`` of an annotate config; None is no filter.
+
+        Raises:
+            RefusedError: An unknown name, or a value that can't be.
+        """
+        names = [field.name for field in fields(cls)]
+        if not isinstance(entry, dict | None):
+            raise RefusedError(f'filters={entry!r}; allowed: None or dict({names[0]}=..., ...)')
+        for name in entry or {}:
+            if name not in names:
+                raise RefusedError(f'filters.{name} is unknown; allowed: {", ".join(names)}')
+        filters = cls(**{name: _checked(name, value) for name, value in (entry or {}).items()})
+        low, high = filters.min_fill, filters.max_fill
+        if low is not None and high is not None and low > high:
+            raise RefusedError(f'filters.min_fill={low!r} is above filters.max_fill={high!r}')
+        return filters
+
+    def as_dict(self) -> dict[str, Any] | None:
+        """Return the limits that are set; None if there are none."""
+        limits = asdict(self) | {'drop_at_border': self.drop_at_border or None}
+        return {name: value for name, value in limits.items() if value is not None} or None
+
+    @property
+    def measures(self) -> set[str]:
+        """What the limits are of: ``score``, ``stability``, ``area`` or some of ``MEASURES``."""
+        return {name.partition('_')[2] for name in self.as_dict() or ()}
+
+    def apply(self, record: Record) -> None:
+        """Decide which masks of a record are kept and which are filtered, and why."""
+        for box in record.boxes:
+            if box.segmentation is not None:
+                box.reason = self.reason(box)
+                box.status = FILTERED if box.reason else KEPT
+                box.visible_area = 0
+
+    def reason(self, box: BoxEntry) -> str:
+        """Return which limit a measured mask breaks, the first if several; empty if none."""
+        for name, limit in (self.as_dict() or {}).items():
+            kind, _, key = name.partition('_')
+            value = getattr(box, key)
+            if kind == 'min' and value < limit:
+                return f'{key} {value} is below {name} {limit}'
+            if kind == 'max' and value > limit:
+                return f'{key} {value} is above {name} {limit}'
+            if kind == 'drop' and value:
+                return "the mask touches the image's border"
+        return ''
+
+
+def _checked(name: str, value: Any) -> Any:
+    """Return a limit, refused where it is of the wrong kind or range."""
+    if value is None:
+        return None
+    if name == 'drop_at_border':
+        fits, allowed = isinstance(value, bool), 'True or False'
+    elif name in ('max_components', 'min_area'):
+        fits, allowed = type(value) is int and value >= 1, 'a whole number from 1, or None'
+    else:
+        fits, allowed = type(value) in (int, float) and 0 <= value <= 1, '0 to 1, or None'
+        value = float(value) if fits else value  # 1 and 1.0 are one setting
+    if not fits:
+        raise RefusedError(f'filters.{name}={value!r}; allowed: {allowed}')
+    return value
+
+
+class RecordWriter:
+    """Commits images from a few threads, never more than ``pending`` ahead of the disk.
+
+    Args:
+        out: The annotated folder.
+        signature: Signature that goes into every record.
+        complete: Enters a sample's masks into its record, and writes all files but the record.
+        threads: Writing threads.
+        pending: Images that may wait; ``commit`` blocks beyond.
+
+    Attributes:
+        statuses: Count of boxes by status, of the images committed so far.
+        images: Number of images committed.
+        failures: One line for each image that failed.
+    """
+
+    def __init__(
+        self,
+        out: AnnotatedFolder,
+        signature: str,
+        complete: Callable[[Sample], None],
+        threads: int = 2,
+        pending: int = 8,
+    ):
+        self.out, self.signature, self.complete = out, signature, complete
+        self.statuses: Counter[str] = Counter()
+        self.images = 0
+        self.failures: list[str] = []
+        self._full_in_a_row = 0
+        self._lock = threading.Lock()
+        self._slots = threading.BoundedSemaphore(pending)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix='writer')
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True)
+
+    def commit(self, sample: Sample) -> None:
+        """Queue a finished image, or the record of its failure, which the next run tries again.
+
+        Raises:
+            SamrsError: The disk has been full for many images in a row; going on is no use.
+        """
+        if self._full_in_a_row >= _FULL_IN_A_ROW:
+            raise SamrsError(
+                f'{self.out.root}: no space left on the device, {self._full_in_a_row} images in a '
+                'row could not be written; free some and run the same command to go on'
+            )
+        sample.image = None
+        sample.record.signature = self.signature
+        self._slots.acquire()
+        writing = self._pool.submit(self._write, sample)
+        writing.add_done_callback(lambda _: self._slots.release())
+
+    def _write(self, sample: Sample) -> None:
+        if sample.error is not None:
+            self._fail(sample, sample.error)
+            return
+        try:
+            self.complete(sample)
+            sample.record.write(self.out.path(folder.INSTANCES, sample.tile.stem))
+            self.out.path(folder.FAILED, sample.tile.stem).unlink(missing_ok=True)
+        except Exception as error:  # noqa: BLE001 (whatever it was, only this image is lost)
+            self._fail(sample, describe(error))
+            self._count_full(error)
+            return
+        with self._lock:
+            self._full_in_a_row = 0
+            self.images += 1
+            self.statuses.update(box.status for box in sample.record.boxes)
+
+    def _fail(self, sample: Sample, error: str) -> None:
+        lines = [error.replace(f'{self.out.root}/', '')]
+        path = self.out.path(folder.FAILED, sample.tile.stem)
+        try:
+            sample.record.fail(lines[0])
+            sample.record.write(path)
+        except Exception as second:  # noqa: BLE001 (a thread's exception would go unseen)
+            if not self._count_full(second):
+                lines.append(f'{path}: cannot record the failure: {describe(second)}')
+        with self._lock:
+            self.failures += lines
+
+    def _count_full(self, error: Exception) -> bool:
+        """Count an error if it says that the disk is full, and return whether it does."""
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        with self._lock:
+            self._full_in_a_row += full
+        return full
+
+
+class LabelMapWriter:
+    """Enters masks into records, decides which are kept, and writes the label maps."""
+
+    def __init__(self, out: AnnotatedFolder, policy: str, filters: MaskFilters):
+        self.out, self.policy, self.filters = out, policy, filters
+
+    def __call__(self, sample: Sample) -> None:
+        """Complete a sample's record, but for its signature; write its label map."""
+        record = sample.record
+        for boxes, found in zip(sample.prompted, sample.masks, strict=True):
+            for position, mask in zip(boxes.chosen, found, strict=True):
+                record.boxes[position].enter_mask(mask, 'the segmentor returned no pixel')
+        self.filters.apply(record)
+        write_png(self.out.path(folder.SEMANTIC, sample.tile.stem), record.paint(self.policy))
