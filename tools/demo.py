@@ -10,6 +10,8 @@ from pathlib import Path
 
 import cv2
 
+from samrs_mm.drawing.layout import grid
+
 TOOLS = Path(__file__).resolve().parent
 CONFIGS = TOOLS.parent / 'configs'
 BOXES = CONFIGS / 'annotate' / 'dota_grabcut_rbox.py'
@@ -24,19 +26,10 @@ def run(title: str, tool: str, *args: object) -> None:
 
 
 def contact_sheet(pictures: list[Path], target: Path, columns: int, scale: float = 1) -> None:
-    """Write pictures of one size side by side.
-
-    Args:
-        pictures: Their files.
-        target: The file to write.
-        columns: Pictures in a row.
-        scale: Factor that they are reduced by.
-    """
+    """Write pictures side by side in rows of ``columns``, reduced by a scale."""
     images = [cv2.imread(str(path)) for path in pictures]
     images = [cv2.resize(i, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for i in images]
-    images = images[: len(images) // columns * columns] or images[:1]
-    rows = [cv2.hconcat(images[i : i + columns]) for i in range(0, len(images), columns)]
-    cv2.imwrite(str(target), cv2.vconcat(rows), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    cv2.imwrite(str(target), grid(images, columns, margin=0), [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
 def annotate(folder: Path) -> None:

@@ -101,13 +101,7 @@ class BoxSource(ABC):
         return [box for box in boxes if not classes or box.category in classes]
 
     def page(self, name: str, what: Collection[str], classes: Collection[str]) -> Page | None:
-        """Return the page of an image; None if it has no box of the wanted classes.
-
-        Args:
-            name: The image.
-            what: Those of ``kinds`` to draw.
-            classes: Only these; empty takes all.
-        """
+        """Return an image's page of some ``kinds``; None if it has no box of wanted classes."""
         boxes = self.wanted(name, self.settings[0], classes)
         if classes and not boxes:
             return None

@@ -14,11 +14,7 @@ MARK = '# drawn by browse_dataset.py'
 
 
 class PictureFolder(ResumableFolder):
-    """JPEG files and a list of them; a new run replaces what the list names.
-
-    Args:
-        root: The folder.
-    """
+    """JPEG files and a list of them; a new run replaces what the list names."""
 
     def __init__(self, root: Path):
         super().__init__(root, INDEX)
@@ -49,12 +45,7 @@ class PictureFolder(ResumableFolder):
                 self.delete({*listed, INDEX} & self.files())
 
     def write(self, name: str, picture: np.ndarray, note: str = '') -> None:
-        """Write a picture and list it.
-
-        Args:
-            name: Its file without suffix.
-            picture: ``(H, W, 3)`` uint8 RGB.
-            note: What the list says of it.
+        """Write a picture ``(H, W, 3)`` uint8 RGB as ``name.jpg``, and list it with a note.
 
         Raises:
             OSError: It can't be written.

@@ -1,6 +1,5 @@
 """Pages of a training config's samples: as the network sees them, or before augmentation."""
 
-import bisect
 from collections.abc import Collection, Iterator
 from functools import cached_property, partial
 from pathlib import Path
@@ -65,9 +64,6 @@ class LabelledSource:
 
     def load(self, number: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Return an image ``(H, W, 3)`` RGB and its label ``(H, W)``, as they are on disk.
-
-        Args:
-            number: Index of the image in this dataset.
 
         Raises:
             SamrsError: One can't be read, or they don't fit.
@@ -146,15 +142,13 @@ class SampleBrowser:
         self.dataset = build(DATASETS, self.loader.dataset, f'{split}_dataloader.dataset')
         self.dataset.full_init()
         self.sources = self._sources()
-        self._firsts = [source.first for source in self.sources]
 
     def _sources(self) -> list[LabelledSource]:
         parts = getattr(self.dataset, 'datasets', [self.dataset])
-        sources, first = [], 0
+        sources: list[LabelledSource] = []
         for number, part in enumerate(parts):
             name = part.metainfo.get('source') or (f'data{number}' if number else 'data')
-            sources.append(LabelledSource(part, name, first))
-            first += len(part)
+            sources.append(LabelledSource(part, name, sum(map(len, parts[:number]))))
         return sources
 
     def draws(self) -> Iterator[tuple[int, int]]:
@@ -191,7 +185,7 @@ class SampleBrowser:
         return f'{source.name}_{source.stem(index - source.first)}'
 
     def _source_of(self, index: int) -> LabelledSource:
-        return self.sources[bisect.bisect_right(self._firsts, index) - 1]
+        return next(source for source in reversed(self.sources) if source.first <= index)
 
     def page(
         self, draw: tuple[int, int], what: Collection[str], classes: Collection[str]

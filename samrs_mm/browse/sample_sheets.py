@@ -1,7 +1,8 @@
 """Sample sheets: crops of every class, images with their masks, and the basic prompts.
 
 They are the paper's Figures 2, 3, 4 and 8 to 10 for any data. Source: Wang et al. 2023,
-arXiv:2305.02034.
+arXiv:2305.02034. Sheets take ``count`` objects or images, drawn by ``seed``; of some classes only,
+where there are any. What can't be read is passed to ``report`` and left out.
 """
 
 from collections import defaultdict
@@ -61,14 +62,6 @@ def class_sheet(
 
     Images are looked at in a shuffled order until every class has enough. Objects of different
     images come first.
-
-    Args:
-        source: The dataset.
-        count: Objects of a class.
-        seed: Of the order, and of which object of an image is taken.
-        classes: Only these; empty takes all.
-        report: Called with what can't be read.
-        progress: Wraps the pass over the images.
     """
     wanted = [i for i, name in enumerate(source.classes) if not classes or name in classes]
     images = _readable(progress(shuffled(source.names, seed)), source.objects, report)
@@ -120,14 +113,9 @@ def _enlarged(picture: np.ndarray, side: int) -> np.ndarray:
 def image_sheet(
     source: Source, count: int, seed: int, report: Report, names: Iterable[str] = ()
 ) -> Page:
-    """Return images, each beside itself with its masks, and a key of all classes.
+    """Return images, named or drawn, each beside itself with its masks, and a key of all classes.
 
-    Args:
-        source: The dataset.
-        count: Images; those that can't be read are replaced by others.
-        seed: Of which images are taken.
-        report: Called with what can't be read.
-        names: Take these images instead.
+    Images that can't be read are replaced by others.
     """
 
     def both(name: str) -> Panel:
@@ -143,15 +131,7 @@ def image_sheet(
 def prompt_sheet(
     browser: BoxBrowser, count: int, seed: int, classes: Collection[str], report: Report
 ) -> Page:
-    """Return a row for each of some objects: its true mask, and each basic prompt.
-
-    Args:
-        browser: The detection dataset.
-        count: Objects, each of another image if there are enough.
-        seed: Of which objects are taken.
-        classes: Only of these; empty takes all.
-        report: Called with what can't be read.
-    """
+    """Return a row for each of some objects of different images: true mask, and basic prompts."""
     rng = np.random.default_rng(seed)
 
     def row(name: str) -> list[Panel]:

@@ -68,11 +68,7 @@ def key(swatches: Sequence[Swatch], width: int) -> np.ndarray:
 
 
 def legend(names: Sequence[str]) -> np.ndarray:
-    """Return a line per class, colour, value and name, as ``(H, W, 3)`` uint8 RGB.
-
-    Args:
-        names: Classes, in the order of their values.
-    """
+    """Return a line per class, colour, value and name, as ``(H, W, 3)`` uint8 RGB."""
     swatches = [Swatch(f'{index} {name}', class_colour(index)) for index, name in enumerate(names)]
     return grid([swatch.draw(10_000) for swatch in swatches], 1, margin=0)
 
@@ -83,13 +79,7 @@ def captioned(picture: np.ndarray, caption: str, size: int = _TEXT) -> np.ndarra
 
 
 def grid(cells: Sequence[np.ndarray], columns: int, margin: int = MARGIN) -> np.ndarray:
-    """Return pictures in rows on white; each row is as high as its highest, columns likewise.
-
-    Args:
-        cells: ``(H, W, 3)`` uint8 RGB, at least one.
-        columns: Pictures in a row.
-        margin: Pixels around each picture.
-    """
+    """Return at least one picture in rows on white, each row as high as its highest one."""
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     widths = [max(cell.shape[1] for cell in cells[k::columns]) for k in range(len(rows[0]))]
     heights = [max(cell.shape[0] for cell in row) for row in rows]

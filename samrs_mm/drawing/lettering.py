@@ -31,18 +31,7 @@ def shortened(text: str, size: int, width: int) -> str:
 def text_picture(
     text: str, size: int = 15, colour: Colour = BLACK, ground: Colour = WHITE, pad: int = 3
 ) -> np.ndarray:
-    """Return a line of text; all lines of one size are equally high.
-
-    Args:
-        text: What to write.
-        size: Height of the font in pixels.
-        colour: RGB of the text.
-        ground: RGB behind it.
-        pad: Pixels left and right of it.
-
-    Returns:
-        ``(H, W, 3)`` uint8 RGB.
-    """
+    """Return a line of text, ``(H, W, 3)`` uint8 RGB; all of one size are equally high."""
     ascent, descent = _font(size).getmetrics()
     picture = Image.new('RGB', (text_width(text, size) + 2 * pad, ascent + descent + pad), ground)
     ImageDraw.Draw(picture).text((pad, pad // 2), text, colour, _font(size))

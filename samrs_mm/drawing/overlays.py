@@ -25,10 +25,7 @@ def is_lost(box: BoxEntry) -> bool:
 def draw_boxes(panel: Panel, boxes: Sequence[BoxEntry], names: Sequence[str] = ()) -> None:
     """Draw boxes, lost ones dashed and on top; degenerate ones get a cross.
 
-    Args:
-        panel: The image.
-        boxes: The boxes.
-        names: Short class names, written where there is room.
+    Short class names are written where there is room.
     """
     ordered = sorted(boxes, key=is_lost)
     for box in ordered:
@@ -42,15 +39,7 @@ def draw_boxes(panel: Panel, boxes: Sequence[BoxEntry], names: Sequence[str] = (
 
 
 def overlay(image: np.ndarray, boxes: Sequence[BoxEntry]) -> np.ndarray:
-    """Draw an annotated image: kept masks tinted by class, and the boxes.
-
-    Args:
-        image: ``(H, W, 3)`` uint8 RGB.
-        boxes: The boxes of the image's record.
-
-    Returns:
-        ``(H, W, 3)`` uint8 RGB.
-    """
+    """Return an image ``(H, W, 3)`` uint8 RGB with its boxes, and kept masks tinted by class."""
     panel = pixel_panel(image, max(image.shape[:2]))
     panel.fine = True
     for box in boxes:
@@ -61,17 +50,10 @@ def overlay(image: np.ndarray, boxes: Sequence[BoxEntry]) -> np.ndarray:
 
 
 def beside(image: np.ndarray, labels: np.ndarray | None, prediction: np.ndarray) -> np.ndarray:
-    """Return image, label map and prediction side by side.
+    """Return image ``(H, W, 3)`` uint8 RGB, label map and prediction ``(H, W)`` side by side.
 
-    Where the label map says nothing the prediction is dimmed: it is neither right nor wrong there.
-
-    Args:
-        image: ``(H, W, 3)`` uint8 RGB.
-        labels: ``(H, W)`` class indices with 255 for unlabelled, or None without ground truth.
-        prediction: ``(H, W)`` class indices.
-
-    Returns:
-        ``(H, 3 W, 3)`` uint8 RGB, or ``(H, 2 W, 3)`` without labels.
+    Where the label map says nothing (255) the prediction is dimmed: it is neither right nor wrong
+    there. Without ground truth it stands alone.
     """
     predicted = colour_labels(prediction)
     if labels is None:

@@ -137,11 +137,7 @@ class Panel:
         self.picture[np.ix_(*pixels)] = part
 
     def tags(self, places: Sequence[tuple[np.ndarray, str, Colour]]) -> None:
-        """Name polygons where there is room: one of each name in any case, then the larger ones.
-
-        Args:
-            places: Corners ``(K, 2)``, name and colour of each.
-        """
+        """Name polygons where there is room: one of each name in any case, then the larger ones."""
         seen = [(self.place(corners), text, colour) for corners, text, colour in places]
         seen = [each for each in seen if self._in_sight(each[0])]
         seen.sort(key=lambda each: -np.ptp(each[0], axis=0).prod())
@@ -196,11 +192,6 @@ def open_panel(image: SceneImage, side: int, window: Window | None = None) -> Pa
     """Return a window of a scene with its longer side at ``side`` pixels, read in strips.
 
     Points are then drawn in pixels of the scene. Small windows are enlarged up to four times.
-
-    Args:
-        image: The scene.
-        side: Longer side of the picture in pixels.
-        window: Part of the scene; None takes all of it.
 
     Raises:
         ImageReadError: The file is damaged there.

@@ -71,17 +71,10 @@ class DrawnObject:
 
 
 def coverage(parts: Sequence[Part], x: int, y: int, width: int, height: int) -> np.ndarray:
-    """Return how much of each pixel of a window the union of parts covers.
+    """Return which fraction of each pixel of a window the union of parts covers.
 
-    Args:
-        parts: In pixels of the picture.
-        x: Left edge of the window.
-        y: Its top edge.
-        width: Pixels.
-        height: Pixels.
-
-    Returns:
-        ``(height, width)`` float32 in [0, 1].
+    Parts are in pixels of the picture, as is the window's top left corner x, y. The result is
+    ``(height, width)`` float32.
     """
     fine = np.zeros((height * _FINE, width * _FINE), np.uint8)
     for part in parts:
@@ -98,11 +91,7 @@ def coverage(parts: Sequence[Part], x: int, y: int, width: int, height: int) -> 
 def noise(rng: np.random.Generator, size: tuple[int, int], cell: float, stretch: float = 1):
     """Return smooth noise ``(H, W)`` float32 of about unit deviation.
 
-    Args:
-        rng: Source of randomness.
-        size: H, W.
-        cell: Height of a bump in pixels.
-        stretch: How many times wider than high the bumps are.
+    Its bumps are ``cell`` pixels high, and ``stretch`` times as wide.
     """
     cells = [int(size[0] / cell) + 4, int(size[1] / (cell * stretch)) + 4]
     whole = int(cells[1] * cell * stretch), int(cells[0] * cell)
@@ -111,14 +100,7 @@ def noise(rng: np.random.Generator, size: tuple[int, int], cell: float, stretch:
 
 
 class Board:
-    """A scene under construction, drawn in a frame at its middle that is turned at random.
-
-    Args:
-        width: Pixels.
-        height: Pixels.
-        domain: Class names, colours and sensor.
-        rng: Source of all randomness.
-    """
+    """A scene under construction, drawn in a frame at its middle that is turned at random."""
 
     def __init__(self, width: int, height: int, domain: Domain, rng: np.random.Generator):
         self.size, self.domain, self.rng = (height, width), domain, rng
@@ -148,11 +130,6 @@ class Board:
         """Paint on the ground, see ``Part``; ``(N, 2)`` points are u along the frame, v across."""
         self._paint(self._in_picture(Part(points, paint, line=line, opacity=opacity)))
 
-    def reserve(self, points: np.ndarray) -> None:
-        """Keep what is placed later off a polygon ``(N, 2)`` of the frame."""
-        window, alpha = self._cover([self._in_picture(Part(points, ''))])
-        self._taken[window] |= alpha > 0
-
     def _paint(self, part: Part) -> None:
         window, alpha = self._cover([part])
         if part.paint in self._materials:
@@ -175,18 +152,15 @@ class Board:
     def put(
         self, kind: str | None, shape: Shape, u: float, v: float, turn: float = 0, gap: int = 0
     ) -> bool:
-        """Place a shape, unless it would leave the picture or stand on something.
+        """Place a shape, unless it would leave the picture or stand on something; return whether.
 
         Args:
             kind: Key of ``Domain.categories``; None draws it without a label.
             shape: What to draw.
-            u: Where, along the frame, in pixels from the middle.
-            v: The same across the frame.
+            u: Place along the frame, in pixels from the middle.
+            v: Place across it.
             turn: Direction of its head in the frame, in radians.
             gap: Pixels kept to what stands there; with 0, 8 % of it may overlap.
-
-        Returns:
-            Whether it was placed.
         """
         category = self.domain.categories.get(kind or '')
         box = self._in_picture(Part(shape.box, ''), u, v, turn).points

@@ -22,14 +22,7 @@ _PICTURE = re.compile(rf'images/((?:{"|".join(sorted(_KINDS))})_\d{{3,}})\.png')
 
 
 class DrawnFolder(ResumableFolder):
-    """The folder of a drawn dataset. Files with labels are known as ours by how they start.
-
-    Args:
-        root: The folder.
-    """
-
-    def __init__(self, root: Path):
-        super().__init__(root, ANNOTATIONS)
+    """The folder of a drawn dataset. Files with labels are known as ours by how they start."""
 
     def foreign(self) -> list[str]:
         """Return the files that were not drawn: neither marked labels nor their pictures."""
@@ -95,7 +88,7 @@ def write_demo_dataset(
     Raises:
         RefusedError: The folder holds files that did not come from here.
     """
-    DrawnFolder(out).clear()
+    DrawnFolder(out, ANNOTATIONS).clear()
     for folder in ('images', *(['labelTxt'] if 'dota' in formats else [])):
         (out / folder).mkdir(exist_ok=True)
     images: list[dict[str, Any]] = []

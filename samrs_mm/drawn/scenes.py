@@ -134,13 +134,12 @@ class Painter(Board):
             self.add(kind, x, y, gap=1, **look)
 
     def courts(self, u: float, v: float, kind: str, counts: tuple[int, int]) -> None:
-        """Draw courts side by side on one hard surface, and keep all else off it."""
+        """Draw courts side by side on one hard surface."""
         step = (104, 53) if kind == 'tennis' else (112, 62)
         length, width = np.multiply(step, counts) + 6
-        ground = block(length, width, u, v)
-        self.area(ground, self.rng.choice(self.domain.paints['courts'].split()), 0.9)
+        paint = self.rng.choice(self.domain.paints['courts'].split())
+        self.area(block(length, width, u, v), paint, 0.9)
         self.cluster(kind, u, v, counts, step)
-        self.reserve(ground)
 
     def harbour(self) -> None:
         """Draw jetties full of boats, large ones at the quay, some under way."""
@@ -235,7 +234,6 @@ class Painter(Board):
                 self.add('building', u, v + 68, length=132, aspect=0.4)
                 for x, y, size in ((-46, -46, 86), (52, -52, 46), (52, 12, 38)):
                     self.add('pool', u + x, v + y, length=size)
-                self.reserve(block(208, 208, u, v))
             elif content == 2:
                 self.courts(u, v, 'basketball', (1, 3))
             else:
@@ -285,13 +283,10 @@ class DrawnScene:
 def draw_scene(
     kind: str, size: int | tuple[int, int], rng: np.random.Generator, domain: str = 'a'
 ) -> DrawnScene:
-    """Draw one overhead scene.
+    """Draw an overhead scene; the same state of ``rng`` gives the same bytes.
 
-    Args:
-        kind: One of ``DOMAINS[domain].kinds``.
-        size: Side in pixels, or ``(width, height)``; at least 64.
-        rng: Source of all randomness; the same state gives the same bytes.
-        domain: ``a`` has class names of the SOTA subset, ``b`` SIOR's.
+    Domain ``a`` has class names of the SOTA subset, ``b`` SIOR's. A size is a side in pixels, or
+    ``(width, height)``.
 
     Raises:
         ValueError: The domain has no such kind, or the size is too small.

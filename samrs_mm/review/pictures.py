@@ -49,17 +49,10 @@ def pictures(
     chosen: Iterable[LedgerRow],
     progress: Callable[[Iterable], Iterator] = iter,
 ) -> tuple[dict[LedgerRow, Picture], list[str]]:
-    """Return the pictures of masks, every image opened once.
+    """Return the pictures of some masks of an annotated folder's ledger, every image opened once.
 
-    Args:
-        root: The annotated folder.
-        data_root: Where its images are, but for tiles.
-        chosen: Masks of its ledger.
-        progress: Wraps the iterator over images, to show progress.
-
-    Returns:
-        The pictures, and one line for each image, record or mask that could not be read; a mask of
-        the latter two has no picture.
+    With them comes one line for each image, record or mask that could not be read; a mask of the
+    latter two has no picture.
 
     Raises:
         RefusedError: The ledger lists a mask that its record does not hold.
@@ -105,13 +98,7 @@ def _open(root: Path, data_root: Path, stem: str, entry: ImageEntry) -> SceneIma
 
 
 def picture(box: BoxEntry, entry: ImageEntry, image: SceneImage | None) -> Picture:
-    """Return the picture of one mask: what it, its label and its prompt cover, and a margin.
-
-    Args:
-        box: Entry of the record, with a mask.
-        entry: The ``image`` part of the record.
-        image: The image, or None if it could not be read.
-    """
+    """Return the picture of a box's mask: what it, its label and its prompt cover, and a margin."""
     x, y, width, height = _region(box, entry)
     scale = min(1.0, SIDE / max(width, height))
     size = max(1, round(width * scale)), max(1, round(height * scale))

@@ -37,14 +37,7 @@ KEYS = ('box_id', 'status', 'reason', *FRACTIONS, 'components', 'at_border', 'ar
 
 @dataclass(frozen=True)
 class ReportResult:
-    """What a report came to.
-
-    Args:
-        path: The page.
-        pictures: Masks shown in pictures.
-        rows: Boxes listed.
-        problems: One line for each image or record that could not be read.
-    """
+    """Where a report is, how many masks it shows and boxes it lists, and what was unreadable."""
 
     path: Path
     pictures: int
@@ -96,13 +89,7 @@ def _meta(root: Path) -> dict[str, Any]:
 
 
 def render(meta: dict[str, Any], found: Selection, images: dict[LedgerRow, Picture]) -> str:
-    """Return the page.
-
-    Args:
-        meta: Content of ``meta.json``.
-        found: What to show.
-        images: Pictures of ``found.worst`` and ``found.random``; those without one are left out.
-    """
+    """Return the page; masks without a picture have no card."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader('samrs_mm.review'),
         autoescape=True,

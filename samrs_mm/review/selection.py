@@ -65,21 +65,15 @@ class Selection:
     masks: int = 0
 
 
-class _Largest:
-    """Keeps the items of the largest keys, the earlier of equals."""
+def _keep(heap: list, size: int, item: tuple[Any, int, LedgerRow]) -> None:
+    """Add a key, a unique number and a row to the ``size`` largest of them."""
+    heapq.heappush(heap, item)
+    if len(heap) > size:
+        heapq.heappop(heap)
 
-    def __init__(self, size: int):
-        self.size = size
-        self._heap: list[tuple[Any, int, LedgerRow]] = []
 
-    def add(self, key: Any, number: int, item: LedgerRow) -> None:
-        if len(self._heap) < self.size:
-            heapq.heappush(self._heap, (key, -number, item))
-        elif self.size and (key, -number) > self._heap[0][:2]:
-            heapq.heapreplace(self._heap, (key, -number, item))
-
-    def items(self) -> list[LedgerRow]:
-        return [item for _, _, item in sorted(self._heap, key=lambda e: e[:2], reverse=True)]
+def _rows(heap: list) -> list[LedgerRow]:
+    return [row for _, _, row in sorted(heap, reverse=True)]
 
 
 def select(
@@ -91,24 +85,19 @@ def select(
 ) -> Selection:
     """Read a ledger once and choose what to show; memory follows what is chosen, not the ledger.
 
-    Each class gets equally many pictures, two thirds of them for its worst masks. The random
-    ones are those with the smallest hash of their place, so the same ledger gives the same choice.
-
-    Args:
-        path: ``ledger.csv``.
-        classes: Class names, in their order.
-        pictures: Most masks that get a picture; one per class at least takes part.
-        rows: Most boxes listed.
-        progress: Wraps the iterator over ledger rows, to show progress.
+    Each class gets equally many of at most ``pictures`` pictures, at least one takes part; two
+    thirds are for its worst masks. The random ones are those with the largest hash of their place,
+    so the same ledger gives the same choice. At most ``rows`` boxes are listed.
 
     Raises:
         RefusedError: No ledger there, or not one of this format.
     """
     found = Selection(classes={name: Counter() for name in classes})
     most = max(1, pictures // max(len(found.classes), 1))
-    worst = {name: _Largest(math.ceil(most * _WORST_PART)) for name in found.classes}
-    drawn = {name: _Largest(most) for name in found.classes}
-    listed, sums = _Largest(rows), {name: [0] * BINS for name in FRACTIONS}
+    worst: dict[str, list] = {name: [] for name in found.classes}
+    drawn: dict[str, list] = {name: [] for name in found.classes}
+    listed: list = []
+    sums = {name: [0] * BINS for name in FRACTIONS}
     totals = dict.fromkeys(FRACTIONS, 0.0)
     for number, mask in enumerate(progress(read_ledger(path))):
         found.statuses[mask.status] += 1
@@ -116,22 +105,22 @@ def select(
             continue
         found.masks += 1
         found.classes.setdefault(mask.category, Counter())[mask.status] += 1
-        listed.add(doubt(mask), number, mask)
+        _keep(listed, rows, (doubt(mask), -number, mask))
         for name in FRACTIONS:
             value = getattr(mask, name)
             if value is not None:
                 sums[name][min(max(int(value * BINS), 0), BINS - 1)] += 1
                 totals[name] += value
         if mask.area and mask.category in worst:
-            worst[mask.category].add(doubt(mask), number, mask)
-            drawn[mask.category].add(_lot(mask), number, mask)
-    found.histograms, found.rows = sums, listed.items()
+            _keep(worst[mask.category], math.ceil(most * _WORST_PART), (doubt(mask), -number, mask))
+            _keep(drawn[mask.category], most, (_lot(mask), -number, mask))
+    found.histograms, found.rows = sums, _rows(listed)
     counts = {name: sum(bins) for name, bins in sums.items()}
     found.means = {name: totals[name] / n if n else None for name, n in counts.items()}
     for name in worst:
-        first = worst[name].items()
+        first = _rows(worst[name])
         found.worst += first
-        others = [mask for mask in drawn[name].items() if mask not in first]
+        others = [mask for mask in _rows(drawn[name]) if mask not in first]
         found.random += others[: most - len(first)]
     found.worst = sorted(found.worst, key=lambda mask: -doubt(mask))[:pictures]
     found.random = found.random[: pictures - len(found.worst)]
