@@ -32,7 +32,8 @@ from samrs_mm.review.report import write_report
 
 EPILOG = """examples:
   # no weights needed: any folder with images/ and DOTA-style labelTxt/
-  tools/sam_annotate.py configs/annotate/dota_grabcut_rbox.py --data-root data/demo --out data/out
+  tools/sam_annotate.py configs/annotate/dota_grabcut_rbox.py --data-root data/demo/scenes \\
+      --out data/mine
   # the SOTA subset of SAMRS, on one GPU; killed? the same command goes on where it stopped
   tools/sam_annotate.py configs/annotate/sota_sam-vit-h_hbox.py --data-root data/DOTA-v2
   # on 8 GPUs

@@ -13,7 +13,8 @@ mIOU_I is the mean over objects of their IoU, mIOU_P the sum of intersections ov
 overlap.
 
 example
-  python tools/analysis_tools/score_masks.py data/masks data/box-fill --truth data/annotations.json
+  python tools/analysis_tools/score_masks.py data/demo/masks data/demo/box-fill \\
+      --truth data/demo/scenes/annotations.json
 exit codes: 0 done; 1 a record can't be read; 2 refused"""
 
 
