@@ -7,19 +7,22 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from samrs_mm.models.layers.arch import sizes_of
+from samrs_mm.models.layers.backbone import Backbone
 from samrs_mm.models.layers.dcnv3 import DCNv3
-from samrs_mm.models.layers.frozen import FrozenParts
-from samrs_mm.models.layers.internimage_levels import InternImageLevel, InternImageStem
+from samrs_mm.models.layers.internimage import (
+    InternImageBlock,
+    InternImageDownsample,
+    InternImageStem,
+    wrapped_norm,
+)
 from samrs_mm.models.layers.vit import init_vit_weights
 
 
 @MODELS.register_module()
-class InternImage(FrozenParts, BaseModule):
+class InternImage(Backbone):
     """Four levels of DCNv3 blocks.
 
     Every strided convolution rounds sizes up, so images of any size go through unpadded.
@@ -31,13 +34,9 @@ class InternImage(FrozenParts, BaseModule):
             - ``depths``: Blocks of each level.
             - ``groups``: DCNv3 groups of each level; each divides its level's channels.
             - ``mlp_ratio``: Hidden channels of the MLPs, as a multiple of the level's.
-        in_channels: Channels of the images.
         drop_path_rate: Probability of dropping a residual branch of the last block; it grows
             linearly from 0 at the first.
-        with_cp: Whether blocks forget their activations and compute them anew for gradients: less
-            memory, more time.
         frozen_stages: What doesn't train: -1 nothing, 0 the stem, n also the first n levels.
-        init_cfg: Initialisation config; by default weights are drawn as for InternImage.
 
     Raises:
         RefusedError: An architecture that isn't known or can't be, or an mmcv without ``mmcv.ops``.
@@ -56,26 +55,24 @@ class InternImage(FrozenParts, BaseModule):
         frozen_stages: int = -1,
         init_cfg: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(init_cfg)
-        settings = sizes_of(type(self), arch)
+        super().__init__(with_cp, frozen_stages, init_cfg)
+        settings = self.sizes_of(arch)
         depths = settings['depths']
-        self.frozen_stages = frozen_stages
         self.out_channels = tuple(settings['channels'] << level for level in range(len(depths)))
         self.patch_embed = InternImageStem(in_channels, settings['channels'])
         rates = torch.linspace(0, drop_path_rate, sum(depths), device='cpu')
-        self.levels = nn.ModuleList(
-            InternImageLevel(
-                channels,
-                groups,
-                settings['mlp_ratio'],
-                drop_paths.tolist(),
-                last=channels == self.out_channels[-1],
-                with_cp=with_cp,
+        self.levels = nn.ModuleList()
+        for channels, groups, drop_paths in zip(
+            self.out_channels, settings['groups'], rates.split(list(depths)), strict=True
+        ):
+            blocks = nn.ModuleList(
+                InternImageBlock(channels, groups, settings['mlp_ratio'], drop_path)
+                for drop_path in drop_paths.tolist()
             )
-            for channels, groups, drop_paths in zip(
-                self.out_channels, settings['groups'], rates.split(list(depths)), strict=True
-            )
-        )
+            level = nn.ModuleDict(dict(blocks=blocks, norm=wrapped_norm(channels)))
+            if channels != self.out_channels[-1]:
+                level['downsample'] = InternImageDownsample(channels)
+            self.levels.append(level)
         self.freeze()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -87,8 +84,12 @@ class InternImage(FrozenParts, BaseModule):
         maps = self.patch_embed(images)  # (B, H/4, W/4, C): channels last within
         levels = []
         for level in self.levels:
-            output, maps = level(maps)
-            levels.append(output.permute(0, 3, 1, 2).contiguous())  # (B, C, h, w)
+            for block in level['blocks']:
+                maps = self.run_block(block, maps)
+            maps = level['norm'](maps)
+            levels.append(maps.permute(0, 3, 1, 2).contiguous())  # (B, C, h, w)
+            if 'downsample' in level:
+                maps = level['downsample'](maps)
         return tuple(levels)
 
     def init_weights(self) -> None:

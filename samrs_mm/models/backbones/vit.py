@@ -8,16 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from mmengine.model import BaseModule
 from mmengine.model.weight_init import trunc_normal_
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.models.layers.arch import sizes_of
+from samrs_mm.models.layers.backbone import Backbone
 from samrs_mm.models.layers.beit import RelativeAttention, relative_index
-from samrs_mm.models.layers.checkpointing import run_block
-from samrs_mm.models.layers.frozen import FrozenParts
 from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple
 from samrs_mm.models.layers.vit import (
     NORM_EPS,
@@ -37,7 +34,7 @@ _VARIANTS = ('plain', 'beit')
 
 
 @MODELS.register_module()
-class ViT(FrozenParts, FeaturePyramid, BaseModule):
+class ViT(FeaturePyramid, Backbone):
     """Vision transformer whose last map, normalised, becomes four levels.
 
     There are two variants:
@@ -55,15 +52,12 @@ class ViT(FrozenParts, FeaturePyramid, BaseModule):
 
     Args:
         arch: ``'b'``, or a mapping with the keys of ``arch_settings['b']``.
-        in_channels: Channels of the images.
         img_size: Side, or ``(height, width)``, in pixels of the images that the position
             embedding or the tables are for; taken as padded to multiples of 32.
         variant: ``'plain'`` or ``'beit'``.
         drop_path_rate: Probability of dropping a branch of the last block; rises linearly from 0.
-        with_cp: Recompute blocks in the backward pass to save memory.
         frozen_stages: -1 freezes nothing, 0 the patches' and positions' embedding, n also the
             first n blocks.
-        init_cfg: As for ``BaseModule``.
 
     Raises:
         RefusedError: Unknown ``arch`` or ``variant``.
@@ -82,12 +76,10 @@ class ViT(FrozenParts, FeaturePyramid, BaseModule):
         frozen_stages: int = -1,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
-        super().__init__(init_cfg)
-        settings = sizes_of(type(self), arch)
+        super().__init__(with_cp, frozen_stages, init_cfg)
+        settings = self.sizes_of(arch)
         if variant not in _VARIANTS:
             raise RefusedError(f'ViT: variant={variant!r}; use one of {", ".join(_VARIANTS)}')
-        self.with_cp = with_cp
-        self.frozen_stages = frozen_stages
         height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
         self.grid = (_patches(height), _patches(width))
         self.is_beit = variant == 'beit'
@@ -142,7 +134,7 @@ class ViT(FrozenParts, FeaturePyramid, BaseModule):
             tokens = tokens + resize_pos_embed(self.pos_embed, grid, self.grid)
             arguments = ()
         for block in self.blocks:
-            tokens = run_block(block, tokens, *arguments, recompute=self.with_cp and self.training)
+            tokens = self.run_block(block, tokens, *arguments)
         if self.is_beit:
             tokens = tokens[:, 1:]
         maps = tokens_to_maps(self.norm(tokens), grid)  # (B, C, h, w), stride 16

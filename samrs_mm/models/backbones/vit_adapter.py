@@ -9,7 +9,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
-from mmengine.model import BaseModule
 from mmengine.model.weight_init import trunc_normal_
 from mmseg.registry import MODELS
 from torch import Tensor, nn
@@ -21,8 +20,7 @@ from samrs_mm.models.layers.adapter import (
     SpatialPriorModule,
     init_adapter_weights,
 )
-from samrs_mm.models.layers.arch import sizes_of
-from samrs_mm.models.layers.frozen import FrozenParts
+from samrs_mm.models.layers.backbone import Backbone
 from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple
 from samrs_mm.models.layers.vit import (
     Block,
@@ -34,7 +32,7 @@ from samrs_mm.models.layers.vit import (
 
 
 @MODELS.register_module()
-class ViTAdapter(FrozenParts, BaseModule):
+class ViTAdapter(Backbone):
     """Plain ViT beside a pyramid; both exchange features by deformable attention, four times.
 
     A level is the pyramid's map plus the ViT's, resized, after one quarter of the blocks.
@@ -50,16 +48,13 @@ class ViTAdapter(FrozenParts, BaseModule):
             - ``deform_heads``: Heads of the deformable attention.
             - ``deform_ratio``: Channels of its values, as a part of ``embed_dims``.
             - ``ffn_ratio``: Hidden channels of the pyramid's MLPs, as a part of ``embed_dims``.
-        in_channels: Channels of the images.
         img_size: Side of the images, in pixels, that the position embedding was learnt on; it
             is interpolated for others.
         drop_path_rate: Probability of dropping a residual branch of the ViT's last block; it grows
             linearly from 0 at the first. The pyramid's MLPs have the last one's.
         norm_cfg: Config of the batch norms; synchronise them over GPUs.
-        with_cp: Whether to recompute activations instead of keeping them: less memory, more time.
         frozen_stages: What of the ViT doesn't train: -1 nothing, 0 the embeddings of patches and
             positions, n also the first n blocks. The adapter always trains.
-        init_cfg: As for ``BaseModule``.
 
     Raises:
         RefusedError: An architecture that isn't known or can't be, or an mmcv without ``mmcv.ops``.
@@ -90,14 +85,13 @@ class ViTAdapter(FrozenParts, BaseModule):
         frozen_stages: int = -1,
         init_cfg: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(init_cfg)
-        settings = sizes_of(type(self), arch)
+        super().__init__(with_cp, frozen_stages, init_cfg)
+        settings = self.sizes_of(arch)
         dims, depth = settings['embed_dims'], settings['depth']
         if depth % 4:
             raise RefusedError(f'ViTAdapter: arch.depth={depth}; give a multiple of 4')
         norm_cfg = dict(norm_cfg or dict(type='BN'))
         self.out_channels = (dims,) * 4
-        self.frozen_stages = frozen_stages
 
         self.patch_embed = PatchEmbed(in_channels, dims, self.patch_size)
         positions = (img_size // self.patch_size) ** 2

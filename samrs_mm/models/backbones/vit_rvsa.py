@@ -8,13 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from samrs_mm.models.layers.arch import sizes_of
-from samrs_mm.models.layers.checkpointing import run_block
-from samrs_mm.models.layers.frozen import FrozenParts
+from samrs_mm.models.layers.backbone import Backbone
 from samrs_mm.models.layers.rvsa import RVSA
 from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple
 from samrs_mm.models.layers.vit import (
@@ -31,7 +28,7 @@ _SIZE_DIVISOR = 32
 
 
 @MODELS.register_module()
-class ViTRVSA(FrozenParts, FeaturePyramid, BaseModule):
+class ViTRVSA(FeaturePyramid, Backbone):
     """Plain vision transformer most of whose blocks attend within rotated windows.
 
     Without position embedding, class token and final norm. Maps of four depths are brought to the
@@ -41,13 +38,10 @@ class ViTRVSA(FrozenParts, FeaturePyramid, BaseModule):
         arch: ``'b'``, or a mapping with the keys of ``arch_settings['b']``. Blocks are counted from
             0: ``global_blocks`` attend over the whole map, behind ``level_blocks`` (ascending) the
             four levels are taken.
-        in_channels: Channels of the images.
         window_size: Side of a window in tokens.
         drop_path_rate: Probability of dropping a branch of the last block; rises linearly from 0.
         offset_divisor: ``'released'`` or ``'corrected'``, see ``RVSA``.
-        with_cp: Recompute blocks in the backward pass to save memory.
         frozen_stages: -1 freezes nothing, 0 the patch embedding, n also the first n blocks.
-        init_cfg: As for ``BaseModule``.
 
     Raises:
         RefusedError: No such ``arch`` or ``offset_divisor``.
@@ -75,10 +69,8 @@ class ViTRVSA(FrozenParts, FeaturePyramid, BaseModule):
         frozen_stages: int = -1,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
-        super().__init__(init_cfg)
-        settings = sizes_of(type(self), arch)
-        self.with_cp = with_cp
-        self.frozen_stages = frozen_stages
+        super().__init__(with_cp, frozen_stages, init_cfg)
+        settings = self.sizes_of(arch)
         dims, num_heads = settings['embed_dims'], settings['num_heads']
         self.level_blocks = tuple(settings['level_blocks'])
         self.out_channels = (dims,) * 4
@@ -119,7 +111,7 @@ class ViTRVSA(FrozenParts, FeaturePyramid, BaseModule):
         maps = []
         for index, block in enumerate(self.blocks):
             inputs = (tokens, grid) if isinstance(block.attn, RVSA) else (tokens,)
-            tokens = run_block(block, *inputs, recompute=self.with_cp and self.training)
+            tokens = self.run_block(block, *inputs)
             if index in self.level_blocks:
                 maps.append(tokens_to_maps(tokens, grid))  # (B, C, h, w), stride 16
         return crop_levels(self.pyramid(maps), *images.shape[-2:])

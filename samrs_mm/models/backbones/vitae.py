@@ -9,14 +9,11 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
-from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.models.layers.arch import sizes_of
-from samrs_mm.models.layers.checkpointing import run_block
-from samrs_mm.models.layers.frozen import FrozenParts
+from samrs_mm.models.layers.backbone import Backbone
 from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple
 from samrs_mm.models.layers.vitae import NormalCell, ReductionCell
 
@@ -24,7 +21,7 @@ RATIOS = (4, 2, 2, 2)
 
 
 @MODELS.register_module()
-class ViTAEv2(FrozenParts, BaseModule):
+class ViTAEv2(Backbone):
     """Four stages of reduction and normal cells, with attention in windows in the first two.
 
     Weights are named as in the released files, where 14 tensors more take no part: six relative
@@ -37,14 +34,11 @@ class ViTAEv2(FrozenParts, BaseModule):
             ``token_channels``, ``kernel_sizes`` and ``dilations`` of its pyramid,
             ``window_sizes`` (None: attention to the whole map), ``depths`` (normal cells),
             ``reduction_heads`` and ``reduction_groups``, ``heads`` and ``groups`` of normal cells.
-        in_channels: Channels of the images.
         drop_path_rate: Rates of dropping a branch rise in even steps from 0 to this, a step per
             normal cell. As released, a stage begins as many steps up as the stage before has cells,
             not where that one ended: of 0.3, arch 's' reaches 0.208.
         cumulative_drop_path: Let each stage begin where the one before ended.
-        with_cp: Recompute each cell in the backward pass, which saves memory.
         frozen_stages: -1: none; 0: the first reduction cell; n: the first n stages.
-        init_cfg: mmengine's initialisation config.
 
     Raises:
         RefusedError: Unknown ``arch``, or ``frozen_stages`` out of range.
@@ -75,8 +69,8 @@ class ViTAEv2(FrozenParts, BaseModule):
         frozen_stages: int = -1,
         init_cfg: dict[str, Any] | None = None,
     ):
-        super().__init__(init_cfg)
-        settings = sizes_of(type(self), arch)
+        super().__init__(with_cp, frozen_stages, init_cfg)
+        settings = self.sizes_of(arch)
         for key, values in settings.items():
             if len(values) != len(RATIOS):
                 raise RefusedError(
@@ -87,8 +81,6 @@ class ViTAEv2(FrozenParts, BaseModule):
                 f'ViTAEv2: frozen_stages={frozen_stages}; it must be from -1 to {len(RATIOS)}'
             )
         self.out_channels = tuple(settings['token_channels'])
-        self.with_cp = with_cp
-        self.frozen_stages = frozen_stages
         depths = settings['depths']
         starts = [0, *(accumulate(depths) if cumulative_drop_path else depths)]
         rates = np.linspace(0, drop_path_rate, sum(depths)).tolist()
@@ -130,7 +122,7 @@ class ViTAEv2(FrozenParts, BaseModule):
         maps, levels = pad_to_multiple(images, math.prod(RATIOS)), []
         for stage in self.layers:
             for cell in (stage['RC'], *stage['NC']):
-                maps = run_block(cell, maps, recompute=self.with_cp and self.training)
+                maps = self.run_block(cell, maps)
             maps = maps.permute(0, 3, 1, 2)  # cells return (B, h, w, C)
             levels.append(maps)
         return crop_levels(levels, *images.shape[-2:])

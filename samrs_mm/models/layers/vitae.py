@@ -152,8 +152,8 @@ class ReductionAttention(nn.Module):
 class ReductionCell(nn.Module):
     """Shrinks a map, ``ratio`` = 1, 2 or 4 times, and widens it (RC).
 
-    Pyramid convolutions have ``embed_channels``, as the parallel ones have inside; ``groups`` are
-    of the latter.
+    The pyramid's convolutions have ``embed_channels``, and so have the parallel ones but for the
+    last; ``groups`` are the parallel ones'.
     """
 
     def __init__(

@@ -117,9 +117,10 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
             RefusedError: A sample of an unknown source, or, in sequential mode on several ranks, a
                 source that is absent on one.
         """
-        if self.forward_mode == 'joint':
-            return super().loss(inputs, data_samples)
         rows = self._rows_by_source(sample.metainfo for sample in data_samples)
+        if self.forward_mode == 'joint':
+            features = _split(self.decode_head(self.extract_feat(inputs)), rows)
+            return self._loss_by_source(features, rows, data_samples)
         if get_world_size() > 1 and len(rows) < len(self.heads):
             # Synchronised batch norm would wait for this rank for ever.
             raise RefusedError(
@@ -131,13 +132,6 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
             source: self.decode_head(self.extract_feat(images))
             for source, images in _split(inputs, rows).items()
         }
-        return self._loss_by_source(features, rows, data_samples)
-
-    def _decode_head_forward_train(
-        self, inputs: Sequence[Tensor], data_samples: Sequence[SegDataSample]
-    ) -> dict[str, Tensor]:
-        rows = self._rows_by_source(sample.metainfo for sample in data_samples)
-        features = _split(self.decode_head(inputs), rows)
         return self._loss_by_source(features, rows, data_samples)
 
     def _loss_by_source(

@@ -116,7 +116,7 @@ def test_frozen_stages(stages, frozen, free):
 def test_drop_path_grows_to_its_rate():
     with torch.device('meta'):
         backbone = InternImage()
-    rates = [block.drop_path.drop_prob for level in backbone.levels for block in level.blocks]
+    rates = [block.drop_path.drop_prob for level in backbone.levels for block in level['blocks']]
     assert rates == pytest.approx([0.2 * number / 29 for number in range(30)])
 
 

@@ -3,14 +3,11 @@
 Source: Wang et al. 2023, arXiv:2211.05778, section 3.2.
 """
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
-from samrs_mm.models.layers.checkpointing import run_block
 from samrs_mm.models.layers.dcnv3 import DCNv3, channels_last_norm
 from samrs_mm.models.layers.vit import NORM_EPS, Mlp
 
@@ -41,9 +38,9 @@ class InternImageBlock(nn.Module):
         super().__init__()
         self.gamma1 = nn.Parameter(torch.ones(channels))
         self.gamma2 = nn.Parameter(torch.ones(channels))
-        self.norm1 = _norm(channels)
+        self.norm1 = wrapped_norm(channels)
         self.dcn = DCNv3(channels, groups)
-        self.norm2 = _norm(channels)
+        self.norm2 = wrapped_norm(channels)
         self.mlp = Mlp(channels, int(mlp_ratio * channels))
         self.drop_path = DropPath(drop_path)
 
@@ -66,40 +63,6 @@ class InternImageDownsample(nn.Module):
         return self.norm(self.conv(maps.permute(0, 3, 1, 2)))
 
 
-class InternImageLevel(nn.Module):
-    """Blocks of one resolution, their norm, and the way down to the next.
-
-    There is a block for each probability in ``drop_paths``; behind the ``last`` level none follows.
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        groups: int,
-        mlp_ratio: float,
-        drop_paths: Sequence[float],
-        last: bool,
-        with_cp: bool,
-    ) -> None:
-        super().__init__()
-        self.with_cp = with_cp
-        self.blocks = nn.ModuleList(
-            InternImageBlock(channels, groups, mlp_ratio, drop_path) for drop_path in drop_paths
-        )
-        self.norm = _norm(channels)
-        self.downsample = nn.Identity() if last else InternImageDownsample(channels)
-
-    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the level's output, of the shape of ``maps``, and the input of the next level.
-
-        It is the same tensor twice where none follows.
-        """
-        for block in self.blocks:
-            maps = run_block(block, maps, recompute=self.with_cp and self.training)
-        maps = self.norm(maps)
-        return maps, self.downsample(maps)
-
-
-def _norm(channels: int) -> nn.Sequential:
-    # The checkpoints hold it inside a sequence, beside permutations that are not needed here
+def wrapped_norm(channels: int) -> nn.Sequential:
+    """Layer norm in a sequence, as in the checkpoints, but without permutations beside it."""
     return nn.Sequential(nn.LayerNorm(channels, eps=NORM_EPS))
