@@ -6,6 +6,7 @@ processes can read ahead; what becomes of the masks is the writer's.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import islice
 from typing import Any, Protocol
 
@@ -140,10 +141,10 @@ class SampleStream:
     def read(self, workers: int, work: Callable[[Sample], Any] | None = None) -> Iterable[Any]:
         """Return what the stream yields, or what ``work`` makes of it, read ahead by processes.
 
-        With 0 workers this process reads, as it does a single image anyway; ``work`` is called in
-        the process that read the sample.
+        With 0 workers this process reads, as it does a single image anyway, and where there is no
+        torch, whose DataLoader reads ahead; ``work`` is called in the process that read the sample.
         """
-        workers = min(workers, len(self.groups))
+        workers = min(workers, len(self.groups)) if find_spec('torch') else 0
         if not workers or len(self) == 1:
             return self if work is None else map(work, self)
         from samrs_mm.annotate.read_ahead import read_ahead
