@@ -27,7 +27,7 @@ from samrs_mm.core.images import SceneImage, image_size
 from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.core.tiling import TileSpec, Window
 from samrs_mm.datasets.boxes.base import circumscribed_geometry, no_mmrotate
-from samrs_mm.drawing.colours import STATUS_COLOURS, Colour, class_colour
+from samrs_mm.drawing.colours import STATUS_COLOURS, class_colour
 from samrs_mm.drawing.layout import Swatch
 from samrs_mm.drawing.overlays import draw_boxes
 from samrs_mm.drawing.panels import MaskPart, Panel, open_panel
@@ -41,17 +41,14 @@ class BoxSource(ABC):
     """Images with boxes, and the pages that show them; it is its own only source.
 
     Subclasses have a ``draw_KIND(page, plain, boxes, classes)`` for each of ``kinds``, which adds
-    panels with boxes drawn over ``plain``.
-
-    Args:
-        name: Name of the dataset.
-        classes: Class names.
-        settings: Prompt settings to draw.
-        side: Longer side of a picture in pixels.
+    panels with boxes drawn over ``plain``. Prompts are drawn of all ``settings``, and pictures have
+    a longer side of ``side`` pixels.
     """
 
     kinds: tuple[str, ...]
     names: list[str]
+    colour = staticmethod(class_colour)
+    """The colour of a class: bright, as the palette's vanish on photos."""
 
     def __init__(
         self, name: str, classes: Sequence[str], settings: Sequence[PromptSetting], side: int
@@ -74,10 +71,6 @@ class BoxSource(ABC):
     @abstractmethod
     def note(self, boxes: list[BoxEntry]) -> str:
         """Return a line on the boxes of an image."""
-
-    def colour(self, label: int) -> Colour:
-        """Return the bright colour of a class; the palette's vanish on photos."""
-        return class_colour(label)
 
     def objects(self, name: str) -> list[ImageObject]:
         """Return the boxes that were kept, or can be prompted."""

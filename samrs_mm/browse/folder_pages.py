@@ -25,12 +25,9 @@ from samrs_mm.formats.annotated.record import EMPTY, FILTERED, BoxEntry, Record,
 
 
 class FolderBrowser(BoxSource):
-    """A folder that ``sam_annotate.py`` wrote.
+    """A folder that ``sam_annotate.py`` wrote, or its images of a split.
 
-    Args:
-        root: The folder.
-        split: Take only images of ``SPLIT.txt`` in it, else of that split of the detection dataset.
-        side: Longer side of a picture in pixels.
+    These are listed by ``SPLIT.txt`` in it, else they are that split of the detection dataset.
 
     Raises:
         RefusedError: Not such a folder, or no image of that split.

@@ -26,10 +26,7 @@ _SMALLEST_OBJECT = 12
 class LabelledSource:
     """One segmentation dataset of a config, before augmentation.
 
-    Args:
-        dataset: An mmengine dataset with paths of images and labels.
-        name: Name of the source.
-        first: Index of its first image in the whole.
+    ``first`` is the index of its first image in the whole.
     """
 
     def __init__(self, dataset: Any, name: str, first: int = 0):
