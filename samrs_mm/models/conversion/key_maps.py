@@ -122,8 +122,7 @@ NETWORKS = {
         r'(layers|stages)\.0\.blocks\.0\.attn\.(w_msa\.)?qkv\.weight',
         rules=(
             Rule(
-                r'layers\..+\.attn_mask',
-                reason='computed, as it depends on the size of the images',
+                r'layers\..+\.attn_mask', reason='computed, as it depends on the size of the images'
             ),
             Rule(r'(?:norm|head)\.\w+', reason=_CLASSIFIER),
             Rule(r'patch_embed\.proj\.(\w+)', r'patch_embed.projection.\1'),
@@ -200,17 +199,11 @@ NETWORKS = {
         'vit',
         rf'blocks\.0\.attn\.{_TABLE}',
         rules=(_VIT_CLASSIFIER, _NO_INDEX),
-        fresh={
-            **_PYRAMID,
-            r'norm\.\w+': "starts as the identity: fc_norm was the pooled vector's",
-        },
+        fresh={**_PYRAMID, r'norm\.\w+': "starts as the identity: fc_norm was the pooled vector's"},
         options=dict(variant='beit'),
     ),
     'vit': Network(
-        'vit',
-        r'fpn1\.0\.weight',
-        rules=(_VIT_CLASSIFIER, _NO_CLASS_TOKEN),
-        fresh=_PYRAMID,
+        'vit', r'fpn1\.0\.weight', rules=(_VIT_CLASSIFIER, _NO_CLASS_TOKEN), fresh=_PYRAMID
     ),
 }
 VITS = ('vit', 'vit-adapter', 'vit-rvsa', 'vit-beit')
@@ -234,8 +227,7 @@ LAYOUTS = {
         rules=(
             Rule(r'blocks\.\d+\.gamma_[12]', reason=f'{_LOSSY}: scales of the branches, then 1'),
             Rule(
-                r'blocks\.\d+\.attn\.[qv]_bias',
-                reason=f'{_LOSSY}: biases of the attention, then 0',
+                r'blocks\.\d+\.attn\.[qv]_bias', reason=f'{_LOSSY}: biases of the attention, then 0'
             ),
             Rule(
                 rf'.+\.(?:{_TABLE}|relative_position_index)',

@@ -72,9 +72,7 @@ class PartialLabelMask2FormerHead(Mask2FormerHead):
             ) from None
         weights = [1.0] * num_classes + [no_object_weight]
         super().__init__(
-            num_classes,
-            loss_cls=ConfigDict(loss_cls, class_weight=weights),
-            **ConfigDict(kwargs),
+            num_classes, loss_cls=ConfigDict(loss_cls, class_weight=weights), **ConfigDict(kwargs)
         )
         self.no_object_weight = no_object_weight
         self.ignore_in_masks = ignore_in_masks

@@ -7,11 +7,7 @@ import numpy as np
 
 from samrs_mm.core.masks import fill_polygon
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
-from samrs_mm.models.prompt_segmentors.base import (
-    MaskChunk,
-    PromptSegmentor,
-    why_no_point,
-)
+from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor, why_no_point
 from samrs_mm.registry import PROMPT_SEGMENTORS
 
 

@@ -15,11 +15,7 @@ from torch import nn
 
 from samrs_mm.core.errors import RefusedError, SegmentorError
 from samrs_mm.core.prompts import PromptBatch, PromptSetting, mask_prompt
-from samrs_mm.models.prompt_segmentors.base import (
-    MaskChunk,
-    PromptSegmentor,
-    check_whole_numbers,
-)
+from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor, check_whole_numbers
 from samrs_mm.models.prompt_segmentors.sam_weights import build_sam, check_arch
 from samrs_mm.registry import PROMPT_SEGMENTORS
 
