@@ -2,10 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -32,6 +32,11 @@ class Scene:
     split: str | None = None
 
 
+ClassNames = Sequence[str] | str | None
+"""Class names in label order, or the name of a list in ``NAMED_CLASSES``; None collects them from
+the labels, sorted."""
+
+
 @dataclass
 class LabelCounts:
     """What a look at all labels found: boxes, problems, and unreadable label files."""
@@ -44,12 +49,8 @@ class LabelCounts:
 class BoxDataset(ABC):
     """A detection dataset to annotate: ``len`` scenes, their images and their boxes.
 
-    Subclasses say which scenes there are and how a label file is read.
-
-    Args:
-        data_root: Folder of the dataset as downloaded.
-        classes: Class names in label order, or the name of a list in ``NAMED_CLASSES``; None
-            collects them from the labels, sorted.
+    Subclasses say which scenes there are and how a label file is read. ``data_root`` is the folder
+    of the dataset as downloaded.
 
     Raises:
         RefusedError: No such folder, no images or no labels in it, two images of one name, a file
@@ -57,10 +58,10 @@ class BoxDataset(ABC):
     """
 
     layout: str = ''
-    truth_options: dict[str, Any] | None = None
+    truth_options: ClassVar[dict[str, Any] | None] = None
     """Arguments with which a dataset offers true masks; None where it has none to offer."""
 
-    def __init__(self, data_root: str, classes: Sequence[str] | str | None = None):
+    def __init__(self, data_root: str, classes: ClassNames = None):
         self.root = Path(data_root)
         if not self.root.is_dir():
             raise RefusedError(f'data_root {data_root}: no such folder; expected {self.layout}')
@@ -89,6 +90,15 @@ class BoxDataset(ABC):
         """
         scene = self.scenes[index]
         return ParsedLabels() if scene.label is None else self.parse(scene)
+
+    def read(self, scene: Scene) -> tuple[bytes, str]:
+        """Return the content and the name of a scene's label file.
+
+        Raises:
+            LabelReadError: Missing or unreadable file.
+        """
+        assert scene.label is not None
+        return read_bytes(self.root / scene.label), scene.label
 
     def ground_truth_of(self, index: int) -> dict[str, Any]:
         """Return the true masks of scene ``index``: COCO polygons or RLE by box id.
@@ -120,7 +130,7 @@ class BoxDataset(ABC):
         assert image is not None, f'{self.scenes[index].stem} has no image'
         return self.root / image
 
-    def collect_classes(self, progress: Callable[[Iterator], Iterator] = iter) -> LabelCounts:
+    def collect_classes(self, progress: Callable[[Iterable], Iterable] = iter) -> LabelCounts:
         """Look at all labels once: count boxes, and collect or check the class names.
 
         Raises:
@@ -212,7 +222,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """Return a text file's content, UTF-8 or else GB2312's superset GB18030.
+    """Return the content of a text file, UTF-8 or else GB2312's superset GB18030.
 
     Raises:
         LabelReadError: Missing or unreadable file.

@@ -1,13 +1,13 @@
 """Any dataset with boxes in a COCO json file."""
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from samrs_mm.core.boxes import ParsedLabels
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.found_files import walk_files
 from samrs_mm.core.images import IMAGE_SUFFIXES
-from samrs_mm.datasets.boxes.base import BoxDataset, Scene, check_path
+from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, check_path
 from samrs_mm.formats.boxes.coco import parse_coco
 from samrs_mm.registry import BOX_DATASETS
 
@@ -43,21 +43,21 @@ class COCOBoxDataset(BoxDataset):
     def __init__(
         self,
         data_root: str,
-        classes: tuple[str, ...] | str | None = None,
+        classes: ClassNames = None,
         ann_file: str = 'annotations.json',
         images: str | None = None,
         unlisted: bool = True,
         ground_truth: bool = False,
     ):
         self.ann_file = PurePosixPath(ann_file).as_posix()
+        if images is None:
+            beside = PurePosixPath(self.ann_file).parent.as_posix()
+            images = 'images' if Path(data_root, 'images').is_dir() else beside
         self.images, self.unlisted, self.ground_truth = images, unlisted, ground_truth
         super().__init__(data_root, classes)
 
     def index(self) -> list[Scene]:
         """Return the scenes of the json file, and of the images that it does not list."""
-        if self.images is None:
-            beside = PurePosixPath(self.ann_file).parent.as_posix()
-            self.images = 'images' if (self.root / 'images').is_dir() else beside
         path = self.root / self.ann_file
         try:
             with path.open('rb') as file:

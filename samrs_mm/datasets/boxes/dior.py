@@ -4,7 +4,7 @@ from samrs_mm.core.boxes import ParsedLabels
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES
-from samrs_mm.datasets.boxes.base import BoxDataset, Scene, read_bytes, read_names
+from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, read_names
 from samrs_mm.formats.boxes.voc import parse_voc
 from samrs_mm.registry import BOX_DATASETS
 
@@ -41,10 +41,7 @@ class DIORBoxDataset(BoxDataset):
     )
 
     def __init__(
-        self,
-        data_root: str,
-        classes: tuple[str, ...] | str | None = None,
-        labels: str = 'Horizontal Bounding Boxes',
+        self, data_root: str, classes: ClassNames = None, labels: str = 'Horizontal Bounding Boxes'
     ):
         self.label_folder = f'Annotations/{labels}'
         super().__init__(data_root, classes)
@@ -74,4 +71,4 @@ class DIORBoxDataset(BoxDataset):
 
     def parse(self, scene: Scene) -> ParsedLabels:
         """Read the scene's label file."""
-        return parse_voc(read_bytes(self.root / scene.label), scene.label)
+        return parse_voc(*self.read(scene))

@@ -4,15 +4,8 @@ import re
 
 import numpy as np
 
-from samrs_mm.core.boxes import (
-    BadBoxError,
-    BoxLabel,
-    ParsedLabels,
-    lines_of,
-    read_boxes,
-    to_float,
-)
-from samrs_mm.datasets.boxes.base import BoxDataset, Scene, pair_scenes, read_text
+from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, lines_of, read_boxes, to_float
+from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, pair_scenes, read_text
 from samrs_mm.registry import BOX_DATASETS
 
 _HEADER = re.compile(r'(imagesource|gsd)(:|\s|$)', re.IGNORECASE)
@@ -44,7 +37,7 @@ class DOTABoxDataset(BoxDataset):
     def __init__(
         self,
         data_root: str,
-        classes: tuple[str, ...] | str | None = None,
+        classes: ClassNames = None,
         images: str = 'images',
         labels: str = 'labelTxt',
         splits: tuple[str, ...] = ('train', 'val'),
@@ -66,6 +59,7 @@ class DOTABoxDataset(BoxDataset):
 
     def parse(self, scene: Scene) -> ParsedLabels:
         """Read the scene's label file."""
+        assert scene.label is not None
         return parse_dota(read_text(self.root / scene.label), scene.label)
 
 

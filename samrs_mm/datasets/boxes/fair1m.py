@@ -3,14 +3,8 @@
 import numpy as np
 
 from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, read_boxes
-from samrs_mm.datasets.boxes.base import BoxDataset, Scene, pair_scenes, read_bytes
-from samrs_mm.formats.boxes.xml_tree import (
-    Element,
-    read_objects,
-    require_text,
-    text_of,
-    to_number,
-)
+from samrs_mm.datasets.boxes.base import BoxDataset, Scene, pair_scenes
+from samrs_mm.formats.boxes.xml_tree import Element, read_objects, require_text, text_of, to_number
 from samrs_mm.registry import BOX_DATASETS
 
 # folder: (prefix of the stems, split)
@@ -53,7 +47,7 @@ class FAIR1MBoxDataset(BoxDataset):
 
     def parse(self, scene: Scene) -> ParsedLabels:
         """Read the scene's label file."""
-        return parse_fair1m(read_bytes(self.root / scene.label), scene.label)
+        return parse_fair1m(*self.read(scene))
 
 
 def parse_fair1m(data: bytes, file: str) -> ParsedLabels:

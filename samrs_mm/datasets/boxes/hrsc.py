@@ -1,13 +1,13 @@
 """HRSC2016."""
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from samrs_mm.core import masks
 from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, read_boxes
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage
-from samrs_mm.datasets.boxes.base import BoxDataset, Scene, pair_scenes, read_bytes, read_names
+from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, pair_scenes, read_names
 from samrs_mm.formats.boxes.xml_tree import Element, numbers, read_objects, text_of
 from samrs_mm.registry import BOX_DATASETS
 
@@ -42,14 +42,9 @@ class HRSC2016BoxDataset(BoxDataset):
         'FullDataSet/AllImages/*.bmp, FullDataSet/Annotations/*.xml and ImageSets/*.txt, '
         'or Test/ with AllImages and Annotations'
     )
-    truth_options: ClassVar = {}
+    truth_options: ClassVar[dict[str, Any] | None] = {}
 
-    def __init__(
-        self,
-        data_root: str,
-        classes: tuple[str, ...] | str | None = None,
-        split: str = 'test',
-    ):
+    def __init__(self, data_root: str, classes: ClassNames = None, split: str = 'test'):
         allowed = (*_SPLITS, 'trainval', 'all')
         if split not in allowed:
             raise RefusedError(f'dataset.split={split!r}; allowed: {", ".join(allowed)}')
@@ -93,7 +88,7 @@ class HRSC2016BoxDataset(BoxDataset):
 
     def parse(self, scene: Scene) -> ParsedLabels:
         """Read the scene's label file."""
-        return parse_hrsc(read_bytes(self.root / scene.label), scene.label)
+        return parse_hrsc(*self.read(scene))
 
     def ground_truth_of(self, index: int) -> dict[str, dict]:
         """Return the masks of scene ``index`` as COCO RLE by box id, of the ships that have one.
@@ -105,17 +100,19 @@ class HRSC2016BoxDataset(BoxDataset):
             LabelReadError: The label file can't be read, or a colour is none.
             ImageReadError: There are colours, but the picture of masks is missing or unreadable.
         """
-        label = self.scenes[index].label
-        colours = mask_colours(read_bytes(self.root / label), label) if label else {}
+        scene = self.scenes[index]
+        if scene.label is None:
+            return {}
+        colours = mask_colours(*self.read(scene))
         if not colours:
             return {}
-        place = self.root / label
+        place = self.root / scene.label
         names = [f'{folder}/{place.stem}{suffix}' for folder in _MASKS for suffix in IMAGE_SUFFIXES]
         paths = [place.parents[1] / name for name in names]
         found = next((path for path in paths if path.is_file()), None)
         if found is None:
             raise ImageReadError(
-                f'{paths[0]}: no such picture of masks, though {label} names colours in it'
+                f'{paths[0]}: no such picture of masks, though {scene.label} names colours in it'
             )
         picture = SceneImage(found).read()
         return {

@@ -1,18 +1,13 @@
 """iSAID's instances as boxes with true masks."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from samrs_mm.core.boxes import BoxLabel, ParsedLabels
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import first_copy
-from samrs_mm.datasets.boxes.base import BoxDataset, Scene
+from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene
 from samrs_mm.formats.scenes import isaid
-from samrs_mm.formats.scenes.isaid import (
-    CLASS_MAP,
-    ISAIDInstance,
-    files_by_kind,
-    read_instances,
-)
+from samrs_mm.formats.scenes.isaid import CLASS_MAP, ISAIDInstance, files_by_kind, read_instances
 from samrs_mm.registry import BOX_DATASETS
 
 
@@ -37,14 +32,9 @@ class ISAIDInstanceDataset(BoxDataset):
     """
 
     layout = 'P*.png with P*_instance_id_RGB.png and P*_instance_color_RGB.png, in any folders'
-    truth_options: ClassVar = {}
+    truth_options: ClassVar[dict[str, Any] | None] = {}
 
-    def __init__(
-        self,
-        data_root: str,
-        classes: tuple[str, ...] | str | None = None,
-        split: str | None = None,
-    ):
+    def __init__(self, data_root: str, classes: ClassNames = None, split: str | None = None):
         if split not in (None, *isaid.SCENES):
             raise RefusedError(
                 f'dataset.split={split!r}; allowed: {", ".join(isaid.SCENES)}, or None for all'
@@ -56,7 +46,10 @@ class ISAIDInstanceDataset(BoxDataset):
     def index(self) -> list[Scene]:
         """Return the images and the pictures of instances, by name."""
         self._colours, labels, images = (
-            {stem: first_copy(paths).relative_to(self.root) for stem, paths in files.items()}
+            {
+                stem: first_copy(paths).relative_to(self.root).as_posix()
+                for stem, paths in files.items()
+            }
             for files in files_by_kind(self.root / (self.split or ''))
         )
         bare = sorted(labels.keys() - self._colours.keys())
@@ -68,9 +61,10 @@ class ISAIDInstanceDataset(BoxDataset):
         scenes = []
         for stem in labels.keys() | images.keys():
             image, label = images.get(stem), labels.get(stem)
-            split = (image or label).parts[0]
-            split = self.split or (split if split in isaid.SCENES else None)
-            scenes.append(Scene(stem, image and str(image), label and str(label), split))
+            split = str(image or label).partition('/')[0]
+            scenes.append(
+                Scene(stem, image, label, self.split or (split if split in isaid.SCENES else None))
+            )
         return scenes
 
     def parse(self, scene: Scene) -> ParsedLabels:
@@ -95,6 +89,7 @@ class ISAIDInstanceDataset(BoxDataset):
     def _instances(self, scene: Scene) -> list[ISAIDInstance]:
         """Return the scene's instances; the last scene's are kept, for boxes and then masks."""
         if self._last is None or self._last[0] != scene.stem:
-            colours = self.root / self._colours[scene.stem]
-            self._last = scene.stem, read_instances(self.root / scene.label, colours)
+            assert scene.label is not None
+            paths = self.root / scene.label, self.root / self._colours[scene.stem]
+            self._last = scene.stem, read_instances(*paths)
         return self._last[1]

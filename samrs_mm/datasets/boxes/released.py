@@ -72,7 +72,7 @@ class SAMRSBoxDataset(BoxDataset):
                 f'{self.root}: no folder of instance files ({tried}); name it with --instances'
             )
         self.gray = self._folder('labels', LABEL_FOLDERS)
-        images = {}
+        images: dict[str, str] = {}
         for name in filter(None, (self._folder('images', IMAGE_FOLDERS), *TEST_IMAGE_FOLDERS)):
             for stem, files in files_by_stem(self.root / name, IMAGE_SUFFIXES).items():
                 images.setdefault(stem, f'{name}/{files[0]}')
@@ -97,7 +97,8 @@ class SAMRSBoxDataset(BoxDataset):
         Raises:
             LabelReadError: The instance file can't be read.
         """
-        labels, instances = ParsedLabels(), []
+        labels = ParsedLabels()
+        instances: list[dict] = []
         if scene.label is None:
             return labels, instances
         try:
