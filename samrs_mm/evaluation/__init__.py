@@ -1,4 +1,4 @@
-"""How good masks and predictions are, and what datasets hold."""
+"""How good masks and predictions are, and the numbers of the paper."""
 
 from samrs_mm.evaluation.mask_iou import FolderScore, MaskIoU, score_folder
 
