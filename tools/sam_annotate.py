@@ -164,7 +164,7 @@ def draw(job: AnnotationJob, count: int) -> None:
     """Write overlays of the first ``count`` images that are done."""
     done = job.out.done()
     for tile in [tile for tile in job.plan.tiles if tile.stem in done][:count]:
-        record = Record.load(job.out.path(folder.INSTANCES, tile.stem))
+        record = Record.load_checked(job.out.path(folder.INSTANCES, tile.stem))
         source = job.dataset.root / record.image.path
         path = job.out.path(folder.IMAGES, tile.stem) if tile.window else source
         picture = overlay(SceneImage(path).read(), record.boxes)

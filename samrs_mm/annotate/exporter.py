@@ -133,7 +133,7 @@ def _convert(
         status; or an error as its message.
     """
     try:
-        record = Record.load_checked(root.path(INSTANCES, image.stem))
+        record = Record.load_checked(root.path(INSTANCES, image.stem), len(export.classes))
         if images == NONE and image.image.endswith(f'/{record.image.path}'):
             file = record.image.path  # it stays in its place
         else:

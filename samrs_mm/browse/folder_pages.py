@@ -72,7 +72,7 @@ class FolderBrowser(BoxSource):
         if not path.exists():
             failed = Record.load_failure(self.out.path(folder.FAILED, name))
             raise RecordError(f'{name}: was not annotated: {failed.error}')
-        return Record.load_checked(path)
+        return Record.load_checked(path, len(self.classes))
 
     def boxes(self, name: str, setting: PromptSetting) -> list[BoxEntry]:
         """Return the boxes of an image."""

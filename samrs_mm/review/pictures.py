@@ -80,8 +80,10 @@ def pictures(
                     f'{path}: has no mask of {mask.box_id}, which {folder.LEDGER} lists; write it '
                     'anew with sam_annotate.py --finalise'
                 )
+            box = boxes[mask.box_id]
             try:
-                found[mask] = picture(boxes[mask.box_id], record.image, image)
+                masks.check_size(box.segmentation, [record.image.height, record.image.width])
+                found[mask] = picture(box, record.image, image)
             except masks.MaskError as error:
                 problems.append(f'{path}: {mask.box_id}: {error}')
     return found, problems

@@ -130,7 +130,7 @@ def test_global_batches(drawn, seed):
             of_ranks = [count[source] for count in counts]
             assert max(of_ranks) - min(of_ranks) <= 1
         whole = samplers[0].batch(iteration)
-        # the same as on one rank, in its order: dealt out, nothing twice, nothing left over
+        # the same as on one rank, in its order: shared out, nothing twice, nothing left over
         assert [hands[i % world][iteration][i // world] for i in range(len(whole))] == whole
         assert whole == ranks(sizes, batch_size * world, 1, seed=seed)[0].batch(iteration)
         for index in whole:

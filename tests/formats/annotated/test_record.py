@@ -125,6 +125,8 @@ def test_a_failure_without_its_reason(tmp_path):
         (b'', 'not a JSON record'),
         (b'{"image": {}, "signat', 'not a JSON record'),
         (b'\xff\xfe{}', 'not a JSON record'),
+        (b'{"image": NaN}', 'not a JSON record: it holds NaN'),
+        (b'[' * 100000, 'not a JSON record'),
         (b'[1]', r'not a record of this tool \(image, signature, boxes\)'),
         (b'{"image": 1, "boxes": 2}', 'not a record of this tool'),
     ],
@@ -153,10 +155,14 @@ def test_what_is_no_record(tmp_path, data, message):
         ('boxes.0.colour', 'red', r"boxes\[0\]: unknown key 'colour'"),
         ('boxes.0.area', ..., r"boxes\[0\]: no 'area'"),
         ('boxes.0.score', 'high', r"boxes\[0\].score is 'high'; expected float or null or int"),
-        ('boxes.0.category_id', 0, r'boxes\[0\].category_id is 0; expected 1 or more'),
+        ('boxes.0.category_id', 0, r'boxes\[0\].category_id is 0; expected 1 to 255'),
+        ('boxes.0.category_id', 300, r'boxes\[0\].category_id is 300; expected 1 to 255'),
         ('boxes.0.status', 'fine', r"boxes\[0\].status is 'fine'; not a status"),
         ('boxes.0.bbox', [1, 2], r'boxes\[0\].bbox is \[1, 2\]; expected 4 numbers'),
-        ('boxes.0.polygon', [[1, 2], 3], r'boxes\[0\].polygon holds 3; expected x, y'),
+        ('boxes.0.bbox', ['1', 2, 3, 4], r'boxes\[0\].bbox is .*; expected 4 numbers'),
+        ('boxes.0.polygon', [], r'boxes\[0\].polygon has 0 corners; expected 4'),
+        ('boxes.0.polygon', [[1, 'a']] * 4, r'boxes\[0\].polygon holds .*; expected x, y'),
+        ('boxes.0.polygon', [[1, 2], 3, 4, 5], r'boxes\[0\].polygon holds 3; expected x, y'),
         ('note', 'mine', "unknown key 'note'"),
         ('error', 3, 'error is 3'),
     ],
@@ -194,3 +200,19 @@ def test_damaged_masks(tmp_path, segmentation, message):
     assert Record.load(tmp_path / 'a.json') == record
     with pytest.raises(RecordError, match=rf'boxes\[0\].segmentation: .*{message}'):
         Record.load_checked(tmp_path / 'a.json')
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'message'),
+    [
+        ('category_id', 3, r'boxes\[0\].category_id is beyond 1..2'),
+        ('segmentation', None, r'boxes\[0\] is kept, but has no mask'),
+    ],
+)
+def test_boxes_that_cannot_be_exported(tmp_path, name, value, message):
+    record = with_masks(mask())
+    setattr(record.boxes[0], name, value)
+    record.write(tmp_path / 'a.json')
+    assert Record.load_checked(tmp_path / 'a.json') == record
+    with pytest.raises(RecordError, match=message):
+        Record.load_checked(tmp_path / 'a.json', classes=2)
