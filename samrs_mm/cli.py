@@ -178,8 +178,12 @@ def read_config(path: str) -> Config:
     except Exception as error:
         raise RefusedError(f'config {path}: {type(error).__name__}: {one_line(error)}') from error
     wanted = config.get('custom_imports') or {}
-    names = wanted.get('imports') or []
+    names = wanted.get('imports') or [] if isinstance(wanted, dict) else None
     names = [names] if isinstance(names, str) else names
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise RefusedError(
+            f"config {path}: custom_imports={wanted!r}: expected dict(imports=['my_module'])"
+        )
     plugins = [name for name in names if not f'{name}.'.startswith('samrs_mm.')]
     folder = os.path.dirname(os.path.abspath(path))
     if plugins and folder not in sys.path:

@@ -200,6 +200,8 @@ def build(registry: Registry, entry: dict, key: str) -> Any:
     Raises:
         RefusedError: It can't be made, with the reason.
     """
+    if not isinstance(entry, Mapping):
+        raise RefusedError(f'config: {key}={entry!r}: expected dict(type=..., ...)')
     try:
         return registry.build(entry)
     except RefusedError:

@@ -106,9 +106,11 @@ def test_a_config_of_another_kind(tmp_path, key):
         ("_base_ = ['gone.py']", r'FileNotFoundError: .*gone\.py'),
         ('a = 1 / 0', r'ZeroDivisionError: '),
         ("custom_imports = dict(imports=['no_such_module'])", r'no_such_module'),
+        ("custom_imports = ['mine']", r"custom_imports=\['mine'\]: expected dict"),
+        ('custom_imports = dict(imports=[3])', r'custom_imports=.*: expected dict'),
     ],
 )
-def test_a_broken_config_is_told_in_one_line(tmp_path, text, message):
+def test_a_broken_config_is_reported_in_one_line(tmp_path, text, message):
     path = tmp_path / 'a.py'
     path.write_text(text)
     with pytest.raises(RefusedError, match=rf'a\.py: .*{message}') as caught:

@@ -10,7 +10,7 @@ from mmengine.config import ConfigDict
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.prompt_segmentors.box_fill import BoxFillSegmentor
-from samrs_mm.registry import BOX_DATASETS, PROMPT_SEGMENTORS, PartRegistry, register_all
+from samrs_mm.registry import BOX_DATASETS, PROMPT_SEGMENTORS, PartRegistry, build, register_all
 
 
 @pytest.mark.parametrize('registry', [PROMPT_SEGMENTORS, BOX_DATASETS])
@@ -155,6 +155,11 @@ def test_a_typo_gets_what_is_allowed(registry, entry, says):
         registry.build(ConfigDict(entry))
     assert says in str(caught.value)
     assert '\n' not in str(caught.value)
+
+
+def test_a_part_that_is_no_dict():
+    with pytest.raises(RefusedError, match=r"config: model=\['SAM'\]: expected dict\(type="):
+        build(PROMPT_SEGMENTORS, ['SAM'], 'model')
 
 
 def test_none_is_not_given():
