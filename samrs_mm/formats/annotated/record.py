@@ -6,6 +6,7 @@ be made again from the records and the labels.
 
 import contextlib
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,7 @@ import numpy as np
 
 from samrs_mm.core import masks
 from samrs_mm.core.atomic import atomic_write, dump
+from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import SamrsError
 
 FORMAT = 2
@@ -206,17 +208,24 @@ class BoxEntry(Entry):
 
     def check(self, place: str) -> None:
         """Check numbers, lengths and status; see ``Entry.check``."""
-        if self.category_id < 1:
-            raise ValueError(f'{place}.category_id is {self.category_id}; expected 1 or more')
+        if not 1 <= self.category_id <= UNLABELLED:
+            raise ValueError(
+                f'{place}.category_id is {self.category_id}; expected 1 to {UNLABELLED}'
+            )
         if self.status not in (*BOX_STATUSES, FAILED):
             raise ValueError(f'{place}.status is {self.status!r:.40}; not a status of a box')
         for name in ('prompt_box', 'bbox'):
             value = getattr(self, name)
-            if value is not None and len(value) != 4:
+            if value is not None and not _are_numbers(value, 4):
                 raise ValueError(f'{place}.{name} is {value!r:.40}; expected 4 numbers')
         for name in ('polygon', 'scene_polygon'):
-            for point in getattr(self, name) or ():
-                if not isinstance(point, list) or len(point) != 2:
+            points = getattr(self, name)
+            if points is not None and len(points) != 4:
+                raise ValueError(f'{place}.{name} has {len(points)} corners; expected 4')
+            for point in points or ():
+                if not isinstance(point, list) or not _are_numbers(
+                    [0 if value is None else value for value in point], 2
+                ):
                     raise ValueError(f'{place}.{name} holds {point!r:.40}; expected x, y')
 
     def check_masks(self, size: list[int], place: str) -> None:
@@ -248,6 +257,18 @@ class BoxEntry(Entry):
             self.id, self.box_id, self.category_id, self.category, self.polygon,
             self.scene_polygon, self.prompt, self.prompt_box, FAILED, reason='',
         )  # fmt: skip
+
+
+def _refuse_constant(name: str) -> None:
+    """Refuse NaN and infinity, which are not JSON but which Python reads."""
+    raise ValueError(f'it holds {name}')
+
+
+def _are_numbers(values: list, count: int) -> bool:
+    """Return whether a list holds so many finite numbers."""
+    return len(values) == count and all(
+        isinstance(value, int | float) and -math.inf < value < math.inf for value in values
+    )
 
 
 def check_mask(segmentation: dict | None, size: list[int], place: str) -> None:
@@ -298,10 +319,10 @@ class Record:
             RecordError: Missing, not JSON, or not exactly the keys of a record.
         """
         try:
-            data = json.loads(path.read_bytes())
+            data = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
         except OSError as error:
             raise RecordError(f'{path}: cannot read the record: {error.strerror}') from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RecordError(f'{path}: not a JSON record: {error}{CURE}') from error
         if not isinstance(data, dict) or not {'image', 'signature', 'boxes'} <= data.keys():
             raise RecordError(f'{path}: not a record of this tool (image, signature, boxes){CURE}')
@@ -322,8 +343,13 @@ class Record:
         return cls(image, data['signature'], boxes, data.get('error'))
 
     @classmethod
-    def load_checked(cls, path: Path) -> Self:
+    def load_checked(cls, path: Path, classes: int | None = None) -> Self:
         """Read a record whose masks are going to be decoded: their runs fill the image.
+
+        Args:
+            path: The file.
+            classes: Number of classes of the folder, for those that draw or write the boxes: each
+                has one of them, and each that is kept has a mask.
 
         Raises:
             RecordError: As ``load``, or a mask is damaged.
@@ -333,6 +359,10 @@ class Record:
         with _damaged(path):
             for i, box in enumerate(record.boxes):
                 box.check_masks(size, f'boxes[{i}]')
+                if classes is not None and box.label >= classes:
+                    raise ValueError(f'boxes[{i}].category_id is beyond 1..{classes}')
+                if classes is not None and box.status == KEPT and box.segmentation is None:
+                    raise ValueError(f'boxes[{i}] is kept, but has no mask')
         return record
 
     @classmethod
