@@ -7,7 +7,7 @@ processes can read ahead; what becomes of the masks is the writer's.
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -301,9 +301,20 @@ def segment(segmentor: PromptSegmentor, batch: list[Sample]) -> Iterator[Sample]
                     decode(segmentor, code, boxes.prompts, notes) if boxes.prompts else []
                     for boxes in sample.prompted
                 ]
+                _check_masks(sample)
         except Exception as error:  # noqa: BLE001 (stands in the ledger; the loop goes on)
             sample.error = _failed(sample, error)
         yield sample
+
+
+def _check_masks(sample: Sample) -> None:
+    """Raise a ValueError where a segmentor's masks don't fit their prompts and image."""
+    if [len(m) for m in sample.masks] != [len(boxes.chosen) for boxes in sample.prompted]:
+        raise ValueError('it gave more or fewer masks than it has prompts')
+    size = [sample.record.image.height, sample.record.image.width]
+    for mask in chain.from_iterable(sample.masks):
+        if mask.segmentation['size'] != size:
+            raise ValueError(f'a mask of {mask.segmentation["size"]} in an image of {size}')
 
 
 def _failed(sample: Sample, error: Exception) -> str:

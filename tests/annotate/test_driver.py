@@ -87,6 +87,26 @@ def test_a_failing_image_loses_nothing_else(plan, tmp_path, where, says):
     assert not (tmp_path / 'out/failed/P0001.json').exists()
 
 
+@pytest.mark.parametrize(
+    ('mask', 'says'),
+    [
+        (np.ones((1, 3, 4), bool), r'the segmentor failed: .*a mask of \[3, 4\] in an image of'),
+        (np.ones((0, 3, 4), bool), 'the segmentor failed: .*more or fewer masks than'),
+    ],
+)
+def test_masks_that_do_not_fit_their_image(plan, tmp_path, mask, says):
+    class Careless(BoxFillSegmentor):
+        def decode(self, encoded, prompts):
+            for _ in prompts.outlines:
+                yield MaskChunk(mask)
+
+    result = run(plan, tmp_path / 'out', Careless())
+    assert result.statuses == {}
+    for line in result.failures:
+        assert re.search(f'^images/P.*: {says}', line)
+    assert len(result.failures) == len(list((tmp_path / 'out/failed').iterdir())) > 0
+
+
 def test_images_per_pass(plan, tmp_path):
     segmentor = Moody(images_per_pass=2)
     run(plan, tmp_path / 'out', segmentor)
