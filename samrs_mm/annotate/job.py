@@ -149,6 +149,8 @@ def open_dataset(
     """
     if Path(config.data_root).resolve() == Path(config.out).resolve():
         raise RefusedError(f'out {config.out} is the data root itself; choose another --out')
+    if not isinstance(config.dataset, dict):
+        raise RefusedError(f'config: dataset={config.dataset!r}: expected dict(type=..., ...)')
     entry = dict(config.dataset, data_root=config.data_root, **(options or {}))
     settings = {key: value for key, value in config.dataset.items() if key != 'classes'}
     return build(BOX_DATASETS, entry, 'dataset'), settings

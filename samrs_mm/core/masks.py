@@ -112,7 +112,7 @@ def check_size(rle: Any, size: list[int]) -> None:
         found = checked(rle)['size']
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise MaskError(f'no {error}' if isinstance(error, KeyError) else str(error)) from error
-    if found != size:
+    if found != size or not all(isinstance(side, int) for side in found):
         raise MaskError(f'a mask of {found} in an image of {size}')
 
 

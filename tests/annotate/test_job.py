@@ -41,6 +41,8 @@ def test_settings_hold_what_decides_the_output(job):
         ({'model.type': 'NoSegmentor'}, 'NoSegmentor'),
         ({'model.iterations': 0}, 'model.iterations=0; a whole number from 1'),
         ({'dataset.classes': 'sotta'}, 'sotta'),
+        ({'dataset': 5}, 'dataset=5: expected dict'),
+        ({'model': 5}, 'model=5: expected dict'),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(job, options, says):

@@ -189,6 +189,7 @@ def test_a_damaged_record_names_the_place(tmp_path, place, value, message):
     [
         ({'size': [6, 9], 'counts': '0'}, 'a mask whose runs do not add up'),
         ({'size': [4, 4], 'counts': '`0'}, r'a mask of \[4, 4\] in an image of \[6, 8\]'),
+        ({'size': [6.0, 8.0], 'counts': '`1'}, r'a mask of \[6.0, 8.0\] in an image of \[6, 8\]'),
         ({'size': [6, 8]}, "no 'counts'"),
         ({'size': [6, 8], 'counts': [6]}, "'list' object"),
     ],
