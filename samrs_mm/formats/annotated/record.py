@@ -118,7 +118,9 @@ class ImageEntry(Entry):
     notes: list[str]
 
     def check(self, place: str) -> None:
-        """Check the lengths; see ``Entry.check``."""
+        """Check lengths and size; see ``Entry.check``."""
+        if min(self.width, self.height) < 0:
+            raise ValueError(f'{place} is of {self.width} x {self.height} px')
         if self.offset is not None and len(self.offset) != 2:
             raise ValueError(f'{place}.offset is {self.offset!r:.40}; expected x, y')
 

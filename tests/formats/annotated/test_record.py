@@ -146,6 +146,7 @@ def test_what_is_no_record(tmp_path, data, message):
     [
         ('image', None, 'image is None; expected an object'),
         ('image.height', '6', "image.height is '6'; expected int"),
+        ('image.height', -6, 'image is of 8 x -6 px'),
         ('image.offset', [1], r'image.offset is \[1\]; expected x, y'),
         ('image.bands', 3, "image: unknown key 'bands'"),
         ('image.notes', ..., "image: no 'notes'"),
