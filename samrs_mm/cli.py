@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, DictAction
@@ -18,6 +19,7 @@ from tqdm import tqdm
 from samrs_mm.core.errors import RefusedError, SamrsError
 
 GO_ON = 'the same command goes on from here'
+MIM = Path(__file__).parent / '.mim'
 
 
 def run_command(work: Callable[[], int | None], after_interrupt: str = GO_ON) -> int:
@@ -176,7 +178,13 @@ def read_config(path: str) -> Config:
     try:
         config = Config.fromfile(path, import_custom_modules=False)
     except Exception as error:
-        raise RefusedError(f'config {path}: {type(error).__name__}: {one_line(error)}') from error
+        reason = f'{type(error).__name__}: {one_line(error)}'
+        if os.path.join('samrs_mm', '.mim') in reason and not MIM.is_dir():
+            reason = (
+                f"a base 'samrs_mm::...' is looked for in {MIM}, which the installation makes; run "
+                '`make env` or `mim install .` once'
+            )
+        raise RefusedError(f'config {path}: {reason}') from error
     wanted = config.get('custom_imports') or {}
     names = wanted.get('imports') or [] if isinstance(wanted, dict) else None
     names = [names] if isinstance(names, str) else names

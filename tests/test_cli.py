@@ -291,3 +291,17 @@ def test_a_local_rank_has_a_gpu_of_its_own(monkeypatch, rank, gpu):
 def test_without_torch_there_is_no_gpu_to_choose(monkeypatch):
     monkeypatch.setitem(sys.modules, 'torch', None)
     choose_gpu()
+
+
+def test_a_base_of_the_package_that_was_never_installed(monkeypatch, tmp_path):
+    monkeypatch.setattr('samrs_mm.cli.MIM', tmp_path / '.mim')
+    error = FileNotFoundError(2, 'No such file', '/checkout/samrs_mm/.mim/model-index.yml')
+
+    def fromfile(*_, **__):
+        raise error
+
+    monkeypatch.setattr('samrs_mm.cli.Config.fromfile', fromfile)
+    config = tmp_path / 'leaf.py'
+    config.write_text("_base_ = 'samrs_mm::sep/upernet_vitae.py'\n")
+    with pytest.raises(RefusedError, match='run `make env` or'):
+        read_config(str(config))

@@ -83,7 +83,8 @@ def check_any(leaf, tmp_path):
     assert 'batch_size' not in cfg.train_dataloader.sampler, "it is the loader's"
     assert cfg.custom_hooks == [], 'left to users; ours stand in default_hooks'
     assert cfg.train_cfg.max_iters % cfg.train_cfg.val_interval == 0
-    assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_iters
+    end, length = cfg.param_scheduler[-1].end, cfg.train_cfg.max_iters
+    assert end == length, f'{leaf.name}: the last scheduler ends at {end}, training at {length}'
     entry = read_entry(leaf)
     if entry:
         assert entry['Config'] == f'configs/{leaf.parent.name}/{leaf.name}'

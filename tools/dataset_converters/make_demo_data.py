@@ -26,8 +26,8 @@ ground hide nothing: a soccer field inside a running track belongs to both masks
 give the same bytes.
 
 example
-  python tools/dataset_converters/make_demo_data.py data/demo
-  python tools/dataset_converters/make_demo_data.py data/demo_b --domain b --scenes 14 --seed 1
+  python tools/dataset_converters/make_demo_data.py data/demo/scenes
+  python tools/dataset_converters/make_demo_data.py data/demo/scenes-b --domain b --seed 1
 """
 
 
