@@ -64,6 +64,10 @@ class ImageFolder:
                 )
         self.scenes = [Scene(stem, files[0], None) for stem, files in sorted(names.items())]
 
+    def image_path(self, index: int) -> Path:
+        """Return the file of an image."""
+        return self.root / self.scenes[index].image
+
     def labels(self, index: int) -> ParsedLabels:
         """Return no boxes."""
         return ParsedLabels()
