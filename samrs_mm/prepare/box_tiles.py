@@ -62,11 +62,12 @@ class ImageFolder:
                     f'images {root}: two images would both be called {stem!r}: '
                     f'{" and ".join(files)}; rename one of them'
                 )
-        self.scenes = [Scene(stem, files[0], None) for stem, files in sorted(names.items())]
+        self.files = [self.root / names[stem][0] for stem in sorted(names)]
+        self.scenes = [Scene(stem, names[stem][0], None) for stem in sorted(names)]
 
     def image_path(self, index: int) -> Path:
         """Return the file of an image."""
-        return self.root / self.scenes[index].image
+        return self.files[index]
 
     def labels(self, index: int) -> ParsedLabels:
         """Return no boxes."""
