@@ -83,10 +83,18 @@ def choose(page, name, text):
     page.find_element('name', name).send_keys(text)
 
 
+def wait(page, condition):
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    WebDriverWait(page, 10, poll_frequency=0.05).until(condition)
+
+
 def cards(page):
     """The facts of the cards in view, in their order."""
-    found = page.find_elements('css selector', '#cards > li')
-    return [json.loads(card.get_attribute('data-facts')) for card in found]
+    return page.execute_script("""
+        return [...document.querySelectorAll('#cards > li')].map(
+            card => JSON.parse(card.dataset.facts));
+    """)
 
 
 def table(page):
@@ -162,6 +170,8 @@ def test_filters_by_choice(page, name, text, keeps):
     shown = page.find_element('id', 'card-count').text
     assert shown == f'{len(expected)} of {len(before)}'
     page.find_element('css selector', 'button[type=reset]').click()
+    # A form's reset event precedes the change of its controls: the page redraws a moment later.
+    wait(page, lambda page: len(cards(page)) == len(before))
     assert cards(page) == before
 
 
