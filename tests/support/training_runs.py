@@ -10,7 +10,9 @@ from pathlib import Path
 
 import mmengine.runner.runner
 import numpy as np
+import pytest
 import torch
+from config_dumps import leave_unformatted
 from folders import ROOT, load_tool
 from mmengine.config import Config
 from mmengine.dist import get_rank
@@ -246,7 +248,7 @@ def _child(name, argv, log, environment, folder):
     gc.freeze()  # mmengine collects for every dataset, through all that the server has loaded
     # Formatting the config, for every checkpoint, and asking compilers for their versions takes
     # longer than the training.
-    mmengine.config.config.FormatCode = lambda text, **_: (text, False)
+    leave_unformatted(pytest.MonkeyPatch())
     mmengine.runner.runner.collect_env = dict
     code = load_tool(name).main(argv)
     if code:

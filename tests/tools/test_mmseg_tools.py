@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+from config_dumps import leave_unformatted
 from folders import ROOT
 from label_cases import assert_best_class
 from mmengine.config import Config
@@ -68,7 +69,7 @@ def write_config(root, kind):
 def made(request, tmp_path_factory):
     root = tmp_path_factory.mktemp(request.param)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('mmengine.config.config.FormatCode', lambda text, **_: (text, False))
+        leave_unformatted(patch)
         write_config(root, request.param)
     return request.param, root
 

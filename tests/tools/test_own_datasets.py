@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from config_dumps import leave_unformatted
 from folders import ROOT
 from mmengine.config import Config
 from PIL import Image
@@ -73,7 +74,7 @@ def train(tmp_path, base, dataset, validation, **changes):
 
 @pytest.fixture(autouse=True)
 def quick_dump(monkeypatch):
-    monkeypatch.setattr('mmengine.config.config.FormatCode', lambda text, **_: (text, False))
+    leave_unformatted(monkeypatch)
 
 
 @pytest.mark.parametrize('kind', KINDS)

@@ -53,8 +53,9 @@ class ResumableIterLoop(IterBasedTrainLoop):
             self._continue(sampler, before)
         self.runner.message_hub.update_info(SETTINGS, sampler.settings)
         sampler.start_at(self._iter, self._max_iters)
-        # the loop first asks for what it has trained on; the loader is not started before
-        self.dataloader_iterator = chain(repeat(None, self._iter), self.dataloader)
+        # the loop first passes over what it has trained on; the loader is not started before
+        self.dataloader_iterator = _FromHere(repeat(None, self._iter), self.dataloader)
+        self.fast_forward_on_resume = False
         return super().run()
 
     def _continue(self, sampler: Any, before: dict[str, Any]) -> None:
@@ -95,6 +96,15 @@ def _check(loader: DataLoader) -> None:
             f'train_dataloader: batch_size={loader.batch_size}, but sampler.batch_size='
             f'{sampler.batch_size}; make them equal'
         )
+
+
+class _FromHere(chain):
+    """Nothing for each iteration of before, then the loader's batches."""
+
+    def skip_iter(self, count: int) -> None:
+        """Pass over batches; onedl-mmengine's loop calls this, mmengine's ``next``."""
+        for _ in range(count):
+            next(self)
 
 
 class _Unread(tuple):
