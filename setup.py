@@ -85,5 +85,6 @@ with tempfile.TemporaryDirectory() as scratch:
         cmdclass={'build_py': BuildWithMim, 'develop': DevelopWithMim},
         # `pip install .` would leave build/ behind, and a later wheel would take its stale files.
         options={'build': {'build_base': scratch}},
+        entry_points={'console_scripts': ['samrs-mm = samrs_mm.command:main']},
         zip_safe=False,
     )

@@ -10,16 +10,35 @@ import sys
 import traceback
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, DictAction
 from tqdm import tqdm
 
 from samrs_mm.core.errors import RefusedError, SamrsError
+from samrs_mm.core.installed import MIM, find_config, spoken
 
 GO_ON = 'the same command goes on from here'
-MIM = Path(__file__).parent / '.mim'
+
+
+class ToolParser(argparse.ArgumentParser):
+    """Reads a tool's command line; its help names tools as this user can call them.
+
+    Args:
+        description: What the tool does, its module's docstring.
+        epilog: Shown below the flags as it is written.
+    """
+
+    def __init__(self, description: str | None, epilog: str | None = None):
+        super().__init__(
+            description=description,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def format_help(self) -> str:
+        """Return the text of ``--help``."""
+        return spoken(super().format_help())
 
 
 def run_command(work: Callable[[], int | None], after_interrupt: str = GO_ON) -> int:
@@ -44,7 +63,7 @@ def run_command(work: Callable[[], int | None], after_interrupt: str = GO_ON) ->
         message += '; give it fewer workers if memory ran out'
     except KeyboardInterrupt:
         message, refused = f'interrupted; {after_interrupt}', False
-    print(message, file=sys.stderr)
+    print(spoken(message), file=sys.stderr)
     return 2 if refused else 1
 
 
@@ -63,13 +82,13 @@ def run_images(work: Callable[..., Any], *args: Any) -> Any | None:
     try:
         result = work(*args)
     except SamrsError as error:
-        print(f'error: {one_line(error)}', file=sys.stderr)
+        print(spoken(f'error: {one_line(error)}'), file=sys.stderr)
         return None
     except RuntimeError as error:
         print(_of_dead_worker(error, 'use fewer --workers'), file=sys.stderr)
         return None
     for line in result.failures:
-        print(f'failed: {line}', file=sys.stderr)
+        print(spoken(f'failed: {line}'), file=sys.stderr)
     if result.skipped:
         print(f'{result.skipped} images were done before')
     return result
@@ -167,16 +186,16 @@ class OptionsAction(DictAction):
 def read_config(path: str) -> Config:
     """Return a config as it is written, the modules of its ``custom_imports`` imported.
 
-    They are found as Python finds them, and beside the config. Modules of this package need no
+    The config is a file, or one of the package's by its name (see ``core.installed``). The
+    modules are found as Python finds them, and beside the config. Modules of this package need no
     import: ``samrs_mm.registry`` knows them.
 
     Raises:
         RefusedError: No such file, not a config, or a module that can't be imported.
     """
-    if not os.path.isfile(path):
-        raise RefusedError(f'config {path}: no such file')
+    file = find_config(path)
     try:
-        config = Config.fromfile(path, import_custom_modules=False)
+        config = Config.fromfile(file, import_custom_modules=False)
     except Exception as error:
         reason = f'{type(error).__name__}: {one_line(error)}'
         if os.path.join('samrs_mm', '.mim') in reason and not MIM.is_dir():
@@ -193,7 +212,7 @@ def read_config(path: str) -> Config:
             f"config {path}: custom_imports={wanted!r}: expected dict(imports=['my_module'])"
         )
     plugins = [name for name in names if not f'{name}.'.startswith('samrs_mm.')]
-    folder = os.path.dirname(os.path.abspath(path))
+    folder = str(file.absolute().parent)
     if plugins and folder not in sys.path:
         sys.path.append(folder)
     for name in plugins:

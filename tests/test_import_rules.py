@@ -19,6 +19,8 @@ FLOORS = (
     {'datasets', 'models', 'drawing', 'registered'},
     {'engine', 'evaluation', 'predict', 'annotate'},
     {'prepare', 'statistics', 'annotate.ablation', 'browse', 'review', 'drawn'},
+    {'command'},
+    {'__main__'},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 WITHOUT_TORCH = {'core', 'formats'}

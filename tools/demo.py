@@ -1,6 +1,5 @@
 """The whole way on drawn scenes: boxes in, masks out and scored, a network pre-trained on them."""
 
-import argparse
 import json
 import shlex
 import subprocess
@@ -10,19 +9,21 @@ from pathlib import Path
 
 import cv2
 
+from samrs_mm.cli import ToolParser
+from samrs_mm.core.installed import spoken
 from samrs_mm.drawing.layout import grid
 
-TOOLS = Path(__file__).resolve().parent
-CONFIGS = TOOLS.parent / 'configs'
-BOXES = CONFIGS / 'annotate' / 'dota_grabcut_rbox.py'
-SEP = CONFIGS / 'examples' / 'sep_demo.py'
+TOOLS = Path(__file__).parent
+BOXES = 'configs/annotate/dota_grabcut_rbox.py'
+SEP = 'configs/examples/sep_demo.py'
 
 
 def run(title: str, tool: str, *args: object) -> None:
     """Run one of the tools, showing the command a user would type."""
-    command = [str(TOOLS / tool), *map(str, args)]
-    print(f'\n== {title}\n$ {shlex.join(["python", *command])}', flush=True)
-    subprocess.run([sys.executable, *command], check=True)
+    words = [str(word) for word in args]
+    shown = spoken(shlex.join(['python', f'tools/{tool}', *words]))
+    print(f'\n== {title}\n$ {shown}', flush=True)
+    subprocess.run([sys.executable, str(TOOLS / tool), *words], check=True)
 
 
 def contact_sheet(pictures: list[Path], target: Path, columns: int, scale: float = 1) -> None:
@@ -85,7 +86,7 @@ def scores_in_log(work: Path) -> list[str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the demo and return its exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ToolParser(__doc__)
     parser.add_argument('--iterations', type=int, default=80, help='default: %(default)s')
     iterations = parser.parse_args(argv).iterations
     folder = Path('data/demo')

@@ -13,7 +13,7 @@ from mmseg.registry import MODELS
 from torch import nn
 from tqdm import tqdm
 
-from samrs_mm.cli import OptionsAction, positive, run_command
+from samrs_mm.cli import OptionsAction, ToolParser, positive, run_command
 from samrs_mm.compat import checkpoint_safe_globals
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import file_sha256
@@ -52,9 +52,7 @@ done), a file not written, or interrupted; 2 refused before work began"""
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
     add('config', help='config file the model was trained with')
     add('checkpoint', help='its weights')

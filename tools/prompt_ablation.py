@@ -9,6 +9,7 @@ from typing import Any
 from samrs_mm.annotate.ablation.run import AblationJob
 from samrs_mm.cli import (
     OptionsAction,
+    ToolParser,
     choose_gpu,
     find_shard,
     load_config,
@@ -43,9 +44,7 @@ way); 2 refused before work began"""
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
     add('config', help='annotate config of a dataset with true masks; its prompt does not matter')
     add('--out', metavar='DIR', required=True, help='where the tables and records go')

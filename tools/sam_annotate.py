@@ -13,6 +13,7 @@ from samrs_mm.annotate.job import AnnotationJob
 from samrs_mm.annotate.refilter import refilter
 from samrs_mm.cli import (
     OptionsAction,
+    ToolParser,
     choose_gpu,
     find_shard,
     load_config,
@@ -46,9 +47,7 @@ written (named in ledger.csv); 2 refused before work began"""
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
     add('config', help='annotate config, such as configs/annotate/dota_grabcut_rbox.py')
     add('--data-root', metavar='DIR', help='the detection dataset, as downloaded')
@@ -91,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     }
     shard = find_shard(args.shard)
     config = load_config(args.config, args.cfg_options, flags)
-    job = AnnotationJob(config, Path(args.config).name)
+    job = AnnotationJob(config, Path(config.filename).name)
     choose_gpu()
     looking = args.verify or args.finalise or args.refilter
     if not looking:

@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from samrs_mm.cli import run_command
+from samrs_mm.cli import ToolParser, run_command
 from samrs_mm.compat import checkpoint_safe_globals
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
@@ -31,9 +31,7 @@ exit codes: 0 scored; 1 interrupted or failed; 2 refused before work began"""
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
     add('config', help='config file the model was trained with')
     add('checkpoint', help='its weights')

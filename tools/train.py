@@ -6,7 +6,7 @@ import sys
 
 from mmengine.dist import get_world_size
 
-from samrs_mm.cli import run_command
+from samrs_mm.cli import ToolParser, run_command
 from samrs_mm.compat import checkpoint_safe_globals
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
 from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
@@ -35,9 +35,7 @@ exit codes: 0 trained; 1 interrupted or failed; 2 refused before training began"
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
     add('config', help='config file, such as configs/sep/upernet_resnet50_scratch.py')
     add('--resume', nargs='?', const='auto', metavar='FILE',

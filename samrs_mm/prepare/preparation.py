@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from samrs_mm.cli import whole_number
+from samrs_mm.cli import ToolParser, whole_number
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.prepare.map_tiles import MapTileCutter
 from samrs_mm.prepare.tile_cutter import SceneTiles
@@ -16,11 +16,7 @@ written (it is named, the rest is done); 2 refused before work began"""
 
 def preparation_parser(description: str, epilog: str, out: str) -> argparse.ArgumentParser:
     """Return the parser that preparing tools share; ``out`` is the default of ``--out``."""
-    parser = argparse.ArgumentParser(
-        description=description,
-        epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = ToolParser(description, epilog)
     add = parser.add_argument
     add('root', metavar='DIR', help='folder in which the download was unpacked')
     add('--out', metavar='OUT', default=out, help='where the tiles go (default %(default)s)')

@@ -14,6 +14,7 @@ from samrs_mm.browse.sample_pages import SampleBrowser
 from samrs_mm.browse.sample_sheets import class_sheet, image_sheet, prompt_sheet, shuffled
 from samrs_mm.cli import (
     OptionsAction,
+    ToolParser,
     load_config,
     one_line,
     positive,
@@ -49,9 +50,7 @@ exit codes: 0 all was drawn; 1 something could not be read; 2 refused before wor
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
     add('source', metavar='SOURCE', type=Path, help='config file or annotated folder')
     add('--out', required=True, type=Path, metavar='DIR', help='new, empty, or of an earlier run')

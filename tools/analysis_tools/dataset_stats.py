@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from samrs_mm.cli import run_command, whole_number
+from samrs_mm.cli import ToolParser, run_command, whole_number
 from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.classes import NAMED_CLASSES
 from samrs_mm.statistics.dataset_stats import DatasetStats
@@ -45,9 +45,7 @@ MOST_PROBLEMS = 20
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
     add('dataset', type=Path, metavar='ANNOTATED_DIR',
         help='an annotated folder, a released subset, or a COCO file')  # fmt: skip

@@ -1,6 +1,5 @@
 """Write the tables of configs/*/README.md again, from the metafiles and the paper's numbers."""
 
-import argparse
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from samrs_mm.cli import run_command
+from samrs_mm.cli import ToolParser, run_command
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.evaluation.paper.layout import markdown
@@ -134,9 +133,7 @@ _TABLES: dict[int, tuple[_Columns, Mapping[str, str]]] = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run the tool and return its exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, EPILOG)
     parser.add_argument('folders', nargs='+', type=Path, metavar='DIR',
                         help='folders of configs with README.md and metafile.yml')  # fmt: skip
     args = parser.parse_args(argv)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from samrs_mm.cli import run_command
+from samrs_mm.cli import ToolParser, run_command
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.evaluation.paper.layout import Table, listed_configs, paper_layout
 from samrs_mm.evaluation.paper.tables import misprints
@@ -35,9 +35,7 @@ FORMATS = ('md', 'csv')
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
     add('folders', nargs='+', type=Path, metavar='WORK_DIR', help='work dirs, or folders of them')
     add('--out', type=Path, metavar='DIR', help='where the files go')

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from samrs_mm.cli import positive, progress, run_command
+from samrs_mm.cli import ToolParser, positive, progress, run_command
 from samrs_mm.review.report import PICTURES, ROWS, write_report
 
 EPILOG = """\
@@ -20,9 +20,7 @@ folder"""
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
     add('annotated_dir', type=Path, metavar='ANNOTATED_DIR', help='what sam_annotate.py wrote')
     add('--data-root', type=Path, metavar='DIR', help='the images, where they were moved')

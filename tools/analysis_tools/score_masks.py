@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from samrs_mm.cli import run_command
+from samrs_mm.cli import ToolParser, run_command
 from samrs_mm.evaluation.mask_iou import FolderScore, MaskIoU, score_folder
 
 EPILOG = """\
@@ -20,9 +20,7 @@ exit codes: 0 done; 1 a record can't be read; 2 refused"""
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, EPILOG)
     parser.add_argument(
         'folders', nargs='+', type=Path, metavar='ANNOTATED_DIR', help='made with tile=None'
     )

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from samrs_mm.cli import progress, run_command
+from samrs_mm.cli import ToolParser, progress, run_command
 from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.formats.annotated import folder
@@ -31,9 +31,7 @@ exit codes: 0 done; 1 some labels or images could not be read (they are named, t
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
     add('folder', metavar='FOLDER', help='the dataset')
     add('--from', dest='source', choices=LABELS, required=True, help='the format of its labels')

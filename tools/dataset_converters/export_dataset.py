@@ -1,6 +1,4 @@
-"""Write an annotated dataset as COCO, YOLO segmentation, DOTA rotated boxes, or in the layout of
-the SAMRS release.
-"""
+"""Write an annotated dataset as COCO, YOLO segmentation, DOTA rotated boxes, or as SAMRS does."""
 
 import argparse
 import os
@@ -10,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from samrs_mm.annotate.exporter import COPY, LINK, NONE, ExportCounts, Exporter
-from samrs_mm.cli import progress, run_command, whole_number
+from samrs_mm.cli import ToolParser, progress, run_command, whole_number
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.segmentation.image_index import read_annotated, read_meta
 from samrs_mm.formats.exports.base import INSTANCES, Export
@@ -48,9 +46,7 @@ EXPORTS = {
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
     add('folder', metavar='FOLDER', help='what sam_annotate.py wrote')
     add('--to', choices=EXPORTS, required=True, help='the format')

@@ -1,4 +1,4 @@
-"""Turn a subset of the SAMRS release into an annotated folder, as sam_annotate.py writes it."""
+"""Turn a subset of the SAMRS release into an annotated folder."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ from tqdm import tqdm
 from samrs_mm.annotate.exporter import RECORD
 from samrs_mm.annotate.finalise import Finaliser, Totals
 from samrs_mm.annotate.importer import ReleasedImporter
-from samrs_mm.cli import progress, run_command, whole_number
+from samrs_mm.cli import ToolParser, progress, run_command, whole_number
 from samrs_mm.core.classes import NAMED_CLASSES
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.masks import check_policy
@@ -38,9 +38,7 @@ work began"""
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
     add('folder', metavar='FOLDER', help='one subset, unpacked')
     add('--out', metavar='OUT', required=True, help='the annotated folder')

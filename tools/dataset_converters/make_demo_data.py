@@ -4,8 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from samrs_mm.cli import run_command
+from samrs_mm.cli import ToolParser, run_command
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.installed import spoken
 from samrs_mm.drawn.dataset import scene_names, write_demo_dataset
 from samrs_mm.drawn.scenes import DOMAINS, LEAST_SIZE
 
@@ -33,9 +34,7 @@ example
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
     add('out', metavar='OUT', type=Path, help='folder to write; new, empty, or of an earlier run')
     add('--scenes', metavar='N', type=int, default=6, help='number of pictures (default: 6)')
@@ -69,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
         print(f'[{count}/{len(names)}] {name:<{width}} {objects:4d} objects', flush=True)
     print(f'{len(names)} scenes with {total} objects are in {args.out}. Next:')
     config = 'coco_grabcut_hbox.py' if args.format == 'coco' else 'dota_grabcut_rbox.py'
-    print(f'  python tools/sam_annotate.py configs/annotate/{config} --data-root {args.out}')
+    command = f'python tools/sam_annotate.py configs/annotate/{config} --data-root {args.out}'
+    print(f'  {spoken(command)}')
     return 0
 
 

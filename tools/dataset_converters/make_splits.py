@@ -1,12 +1,10 @@
-"""Write lists of a segmentation dataset's images: train.txt and val.txt (95 % and 5 %), or small
-training subsets, such as train_5pct.txt.
-"""
+"""Write lists of images: train.txt and val.txt (95 % and 5 %), or subsets such as train_5pct.txt."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from samrs_mm.cli import run_command
+from samrs_mm.cli import ToolParser, run_command
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.classes import SIOR_CLASSES
 from samrs_mm.core.errors import RefusedError
@@ -49,9 +47,7 @@ exit codes: 0 done; 1 a list could not be written; 2 refused before anything was
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
     add('folder', metavar='FOLDER', help='what sam_annotate.py wrote, one released subset, '
         'or a folder of tiles (images/, labels/)')  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from samrs_mm.cli import run_command
+from samrs_mm.cli import ToolParser, run_command
 from samrs_mm.datasets.segmentation.image_index import read_entries, read_meta
 from samrs_mm.datasets.segmentation.store import Packer, Store
 from samrs_mm.formats.annotated.folder import INDEX
@@ -31,9 +31,7 @@ exit codes: 0 done; 1 something could not be read or written, or differs (the re
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
     add('folder', metavar='FOLDER', help='what sam_annotate.py wrote, or one released subset')
     add('out', metavar='OUT', help='the store, such as FOLDER/packed')

@@ -8,7 +8,7 @@ import sys
 from mmengine.config import Config
 
 from samrs_mm.annotate.plan import Plan
-from samrs_mm.cli import OptionsAction, load_config, progress, run_command
+from samrs_mm.cli import OptionsAction, ToolParser, load_config, progress, run_command
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.tiling import TileSpec, count_tiles
 from samrs_mm.datasets.boxes.base import BoxDataset
@@ -43,9 +43,7 @@ _COMPRESSED = 0.7  # PNG bytes of overhead imagery by uncompressed byte
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
     add('config', nargs='?', help='annotate config: its dataset, data_root and tile are used')
     add('--images', metavar='DIR', help="cut a plain folder of images instead of the config's data")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from samrs_mm.cli import read_config, run_command
+from samrs_mm.cli import ToolParser, read_config, run_command
 from samrs_mm.compat import safe_load
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
@@ -52,9 +52,7 @@ exit codes: 0 converted; 1 OUT could not be written; 2 refused, and nothing writ
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
     add('source', metavar='IN', help='checkpoint; it is loaded as data, never as code')
     add('out', metavar='OUT', help='where to, such as pretrain/imp_vitae.pth')

@@ -5,7 +5,6 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,8 +12,8 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 
-import samrs_mm
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.installed import shipped
 from samrs_mm.models.conversion.conversion import has, position_grid
 from samrs_mm.models.conversion.key_maps import DECODERS, NETWORKS, VITS, Network, Shapes, State
 
@@ -82,10 +81,7 @@ def backbone_channels(key: str) -> list[int]:
 @cache
 def _base_config(axis: str, name: str) -> dict[str, Any]:
     """Return the variables of ``configs/_base_/AXIS/NAME.py``, installed or in a checkout."""
-    package = Path(samrs_mm.__file__).parent
-    folders = (package / '.mim/configs', package.parent / 'configs')
-    folder = next((folder for folder in folders if folder.is_dir()), folders[0])
-    return Config.fromfile(folder / f'_base_/{axis}/{name}.py').to_dict()
+    return Config.fromfile(shipped('configs') / f'_base_/{axis}/{name}.py').to_dict()
 
 
 def whole_shapes(key: str, backbone: State, decoder: str, found: Shapes) -> Shapes:
