@@ -1,4 +1,4 @@
-"""Write lists of images: train.txt and val.txt (95 % and 5 %), or subsets such as train_5pct.txt."""
+"""Write lists of images: train.txt and val.txt (95 %, 5 %), or subsets such as train_5pct.txt."""
 
 import argparse
 import sys
