@@ -1,9 +1,8 @@
-"""What the tools that prepare a labelled dataset share: flags, and the counts they print."""
+"""What the tools that prepare a labelled dataset share: flags, and counts to print."""
 
 import argparse
 import os
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from samrs_mm.cli import ToolParser, whole_number
 from samrs_mm.core.errors import SamrsError
@@ -29,8 +28,21 @@ def preparation_parser(description: str, epilog: str, out: str) -> argparse.Argu
     return parser
 
 
-def prepare(cutter: MapTileCutter, workers: int, paper: Mapping[str, int]) -> int:
-    """Cut all scenes, print counts (the paper's beside them) and problems; return the exit code."""
+def prepare(
+    cutter: MapTileCutter,
+    workers: int,
+    paper: Mapping[str, int],
+    log: Callable[[str], object],
+    warn: Callable[[str], object],
+) -> int:
+    """Cut all scenes; return the exit code of a tool.
+
+    ``log`` is called with lines of counts (the paper's beside them), ``warn`` with problems.
+
+    Raises:
+        RefusedError: See ``MapTileCutter.start``.
+        SamrsError: The disk is full, a file can't be written, or a process died.
+    """
     cutter.start()
     results = cutter.run(workers)
     try:
@@ -39,10 +51,10 @@ def prepare(cutter: MapTileCutter, workers: int, paper: Mapping[str, int]) -> in
         raise SamrsError(f'{error.filename}: {error.strerror}') from error
     for split in cutter.splits:
         for line in problems[split]:
-            print(f'failed: {line}', file=sys.stderr)
+            warn(f'failed: {line}')
         own = [result for result in results if cutter.scenes[result.scene].split == split]
-        print(f'{split:8} {_summary(own, paper.get(split))}')
-    print(f'written  {cutter.out}')
+        log(f'{split:8} {_summary(own, paper.get(split))}')
+    log(f'written  {cutter.out}')
     return int(any(result.error for result in results) or any(problems.values()))
 
 

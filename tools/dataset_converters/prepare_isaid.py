@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from functools import partial
 
 from samrs_mm.cli import run_command
 from samrs_mm.core.tiling import TileSpec
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     scenes = find_isaid_scenes(args.root, args.partial)
     tile = TileSpec(size=SIZE, overlap=OVERLAP, pad=(0, 0, 0))
     cutter = MapTileCutter(scenes, colour_code(), tile, args.out)
-    return prepare(cutter, args.workers, PAPER)
+    return prepare(cutter, args.workers, PAPER, print, partial(print, file=sys.stderr))
 
 
 if __name__ == '__main__':
