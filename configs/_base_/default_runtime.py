@@ -1,5 +1,7 @@
 # What every run needs; custom_hooks is left to you. More hooks by segmentor: segmentors/*.py,
 # which include this file
+import sys
+
 default_scope = 'mmseg'
 # For mmengine's and mmseg's own tools and functions; those of samrs_mm need no import.
 custom_imports = dict(imports=['samrs_mm.registered'])
@@ -14,7 +16,10 @@ log_level = 'INFO'
 randomness = dict(seed=2023)
 env_cfg = dict(
     cudnn_benchmark=True,
-    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    # forked processes can't use all of macOS's libraries; Windows has none, whatever stands here
+    mp_cfg=dict(
+        mp_start_method='fork' if sys.platform == 'linux' else 'spawn', opencv_num_threads=0
+    ),
     dist_cfg=dict(backend='nccl'),
 )
 # Batch norm over all GPUs; ranks on CPU have their own

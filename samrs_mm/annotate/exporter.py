@@ -14,6 +14,7 @@ from typing import Any
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.parallel import ordered_map
 from samrs_mm.core.resumable import ResumableFolder
+from samrs_mm.core.system import relative_path
 from samrs_mm.formats.annotated.folder import INSTANCES, AnnotatedFolder
 from samrs_mm.formats.annotated.record import KEPT, Record
 from samrs_mm.formats.exports.base import Export
@@ -67,7 +68,7 @@ class Exporter:
         """Make the unfinished folder, in place of one that a killed run left.
 
         Raises:
-            RefusedError: The place can't be written to.
+            RefusedError: The place can't be written to, or holds no links where some are wanted.
         """
         with self._folder.writing():
             for path in self.part.iterdir() if self.part.exists() else ():
@@ -75,6 +76,21 @@ class Exporter:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
             self.part.mkdir(parents=True, exist_ok=True)
             self._folder.record.touch()
+        if self.images == LINK:
+            self._try_link()
+
+    def _try_link(self) -> None:
+        """Raise RefusedError where no link can be made: Windows wants a right for it."""
+        probe = self.part / '.link'
+        try:
+            probe.symlink_to(RECORD)
+            probe.unlink()
+        except OSError as error:
+            shutil.rmtree(self.part)
+            raise RefusedError(
+                f'--images {LINK}: no symbolic link can be made in {self.out.parent}: '
+                f'{error.strerror}; give --images {COPY}'
+            ) from error
 
     def write(
         self,
@@ -120,6 +136,8 @@ class Exporter:
     def finish(self, record: dict[str, Any]) -> None:
         """Write ``export.json`` and give the folder its name."""
         self._folder.save(record)
+        if self.out.exists():  # empty; Windows renames over nothing
+            self.out.rmdir()
         os.rename(self.part, self.out)
 
 
@@ -134,7 +152,7 @@ def _convert(
     """
     try:
         record = Record.load_checked(root.path(INSTANCES, image.stem), len(export.classes))
-        if images == NONE and image.image.endswith(f'/{record.image.path}'):
+        if images == NONE and Path(image.image).as_posix().endswith(f'/{record.image.path}'):
             file = record.image.path  # it stays in its place
         else:
             file = f'{_IMAGES}/{image.stem}{Path(image.image).suffix}'
@@ -146,7 +164,7 @@ def _convert(
         elif images == LINK:
             # OUT.part has the same parent as OUT, so the way stays the same when it is renamed
             real = Path(image.image).resolve(strict=True)
-            target.symlink_to(os.path.relpath(real, target.parent.resolve()))
+            target.symlink_to(Path(relative_path(real, target.parent)))
     except SamrsError as error:
         return str(error)
     except OSError as error:

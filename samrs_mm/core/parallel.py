@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 
 from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.system import most_processes, start_method
 
 _BATCH = 64
 
@@ -22,9 +23,9 @@ def ordered_map(work: Callable, items: Sequence, workers: int) -> Generator:
     """Yield ``work(item)`` for each item, in order, holding results of a few items only.
 
     Args:
-        work: Must not raise for a single bad item: that would end all.
+        work: Picklable; must not raise for a single bad item: that would end all.
         items: Picklable; their results too.
-        workers: Processes, forked; 0 works in this one.
+        workers: Processes; 0 works in this one.
 
     Raises:
         SamrsError: A process died.
@@ -62,9 +63,8 @@ def threaded(work: Callable, items: Sequence, threads: int) -> Iterator[Iterator
 def _pool(work: Callable, workers: int) -> Iterator[ProcessPoolExecutor]:
     """Make processes, and end them at once where their results are no longer wanted."""
     others = set(multiprocessing.active_children())
-    # Forked: no process imports torch anew, and the labels of a COCO file are shared.
-    context = multiprocessing.get_context('fork')
-    with ProcessPoolExecutor(workers, context, _start, (work,)) as pool:
+    context = multiprocessing.get_context(start_method())
+    with ProcessPoolExecutor(most_processes(workers), context, _start, (work,)) as pool:
         try:
             yield pool
         except BrokenProcessPool as error:

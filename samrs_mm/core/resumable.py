@@ -1,7 +1,6 @@
 """A folder that one tool fills, and goes on filling after it was killed."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -11,6 +10,7 @@ from typing import Any
 
 from samrs_mm.core.atomic import atomic_write, dump, temporary
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.system import locked_folder
 
 
 class ResumableFolder:
@@ -134,14 +134,9 @@ class ResumableFolder:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the folder's own files against other processes on this file system."""
-        handle = os.open(self.root, os.O_RDONLY)
-        try:
-            with contextlib.suppress(OSError):  # some network file systems have no locks
-                fcntl.flock(handle, fcntl.LOCK_EX)
+        """Hold the folder's own files against other processes; see ``lock_file``."""
+        with locked_folder(self.root):
             yield
-        finally:
-            os.close(handle)
 
 
 def signature_of(settings: dict[str, Any]) -> str:

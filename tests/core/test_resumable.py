@@ -1,12 +1,13 @@
-import fcntl
 import hashlib
 import os
 from pathlib import Path
 
 import pytest
+from folders import is_free
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from samrs_mm.core import system
 from samrs_mm.core.atomic import dump
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.resumable import ResumableFolder, differences, signature_of
@@ -98,19 +99,16 @@ def test_delete_keeps_the_record_to_the_last(tmp_path, monkeypatch):
 
 
 def test_the_lock_is_held_inside_only(tmp_path):
-    def is_free() -> bool:
-        handle = os.open(tmp_path, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        finally:
-            os.close(handle)
-        return True
-
     with folder(tmp_path).lock():
-        assert not is_free()
-    assert is_free()
+        assert not is_free(tmp_path)
+    assert is_free(tmp_path)
+
+
+def test_a_folder_is_started_and_taken_up_without_locks(tmp_path, monkeypatch):
+    monkeypatch.setattr(system, 'fcntl', None)
+    for _ in range(2):
+        folder(tmp_path).start(RECORD, ['images'])
+    assert files(tmp_path) == {'tiles.json'}
 
 
 def test_dump_is_compact_readable_and_has_no_nan():

@@ -1,6 +1,7 @@
 """Small detection datasets in DOTA's layout, and comparison of folders byte by byte."""
 
 import errno
+import fcntl
 import hashlib
 import importlib.util
 import itertools
@@ -58,6 +59,18 @@ def tree(root: Path) -> dict[str, str]:
         for path in sorted(root.rglob('*'))
         if path.is_file()
     }
+
+
+def is_free(path: Path) -> bool:
+    """Return whether no process holds a file or folder (see ``samrs_mm.core.system``)."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 def link_package(site: Path) -> None:

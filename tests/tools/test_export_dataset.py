@@ -88,6 +88,55 @@ def test_a_killed_export_leaves_no_folder_and_the_next_run_starts_over(
     assert not (tmp_path / 'a.part').exists()
 
 
+def test_a_place_without_links_is_refused_before_work_begins(made, tmp_path, monkeypatch, capsys):
+    def refuse(*_, **__):
+        raise OSError(errno.EPERM, 'A required privilege is not held by the client')
+
+    monkeypatch.setattr(os, 'symlink', refuse)
+    monkeypatch.setattr(Path, 'symlink_to', refuse)
+    flags = '--to', 'coco', '--out', tmp_path / 'a'
+    assert tool(made.root, *flags) == 2
+    assert capsys.readouterr().err == (
+        f'error: --images link: no symbolic link can be made in {tmp_path}: A required privilege '
+        'is not held by the client; give --images copy\n'
+    )
+    assert os.listdir(tmp_path) == ['made']
+    for images in ('copy', 'none'):
+        assert tool(made.root, *flags[:2], '--out', tmp_path / images, '--images', images) == 0
+
+
+def test_an_empty_folder_is_filled_where_nothing_is_renamed_over(made, tmp_path, monkeypatch):
+    rename = os.rename
+
+    def windows_rename(source, target):
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, 'Cannot create a file', str(target))
+        rename(source, target)
+
+    monkeypatch.setattr(os, 'rename', windows_rename)
+    (tmp_path / 'empty').mkdir()
+    assert tool(made.root, '--to', 'yolo-seg', '--out', tmp_path / 'empty') == 0
+    assert (tmp_path / 'empty/export.json').exists()
+
+
+def test_a_folder_without_tiles_is_exported_through_a_link_to_it(made, tmp_path):
+    meta = json.loads(made.meta.read_bytes())
+    meta['settings']['tile'], meta['data_root'] = None, '../raw'
+    made.meta.write_text(json.dumps(meta))
+    (tmp_path / 'raw').symlink_to(made.root)
+    for stem in STEMS:
+        path = made.path('instances', stem)
+        record = json.loads(path.read_bytes())
+        record['image']['path'] = f'images/{stem}.png'
+        path.write_text(json.dumps(record))
+    (tmp_path / 'home').mkdir()
+    (tmp_path / 'home/link').symlink_to(made.root)
+    assert tool(tmp_path / 'home/link', '--to', 'coco', '--out', tmp_path / 'a') == 0
+    for stem in STEMS:
+        path = tmp_path / 'a/images' / f'{stem}.png'
+        assert path.read_bytes() == made.path('images', stem).read_bytes()
+
+
 def test_one_bad_image_does_not_stop_it(made, tmp_path, capsys):
     made.path('images', STEMS[0]).unlink()
     made.path('instances', STEMS[1]).write_text('{')

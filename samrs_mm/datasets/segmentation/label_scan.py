@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import fcntl
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +13,7 @@ import numpy as np
 from samrs_mm.core.atomic import whole_lines
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.parallel import threaded
+from samrs_mm.core.system import lock_file
 from samrs_mm.datasets.transforms.pixels import read_label
 
 CACHE = 'labelled.csv'
@@ -61,8 +61,7 @@ def _opened(cache: Path) -> TextIO:
         file = open(cache, 'a+', newline='', encoding='utf-8')
     except OSError:
         return io.StringIO()
-    with contextlib.suppress(OSError):  # some network file systems have no locks
-        fcntl.flock(file, fcntl.LOCK_EX)
+    lock_file(file)
     return file
 
 

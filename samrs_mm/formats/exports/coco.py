@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.coco import CocoWriter, coco_annotation
@@ -32,6 +33,10 @@ class COCOExport(Export):
             self.losses = dict(holes='holes filled', hole_pixels='pixels of holes filled')
         self._file = open(self.out / FILE, 'wb')
         self._coco = CocoWriter(self._file, classes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what other processes convert with; this one alone writes the file."""
+        return {k: v for k, v in self.__dict__.items() if k not in ('_file', '_coco')}
 
     def convert(
         self, image: LabelledImage, record: Record, file: str

@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ from export_cases import CLASSES, SIZE, STEMS, kept, tool, write_folder
 from pycocotools.coco import COCO
 
 from samrs_mm.core import masks
+from samrs_mm.formats.exports.coco import COCOExport
 from samrs_mm.formats.exports.outlines import outline
 
 
@@ -19,6 +21,14 @@ def exported(request, folder):
     target = folder.root.parent / f'coco{len(request.param)}'
     assert tool(folder.root, '--to', 'coco', '--out', target, *request.param) == 0
     return target
+
+
+def test_other_processes_convert_and_this_one_writes(tmp_path):
+    export = COCOExport(tmp_path, CLASSES, polygons=True)
+    other = pickle.loads(pickle.dumps(export))
+    assert (other.out, other.classes, other.losses) == (export.out, export.classes, export.losses)
+    export.finish()
+    assert json.loads((tmp_path / 'annotations.json').read_bytes())['images'] == []
 
 
 def test_pycocotools_reads_the_masks_back(folder, exported, capsys):
