@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import importlib
+import io
 import os
 import re
 import signal
@@ -49,6 +50,9 @@ def run_command(work: Callable[[], int | None], after_interrupt: str = GO_ON) ->
     Any other error keeps its traceback.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == 'strict':
+            stream.reconfigure(errors='backslashreplace')  # a name that a console can't show
     try:
         return work() or 0
     except SamrsError as error:

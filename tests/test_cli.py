@@ -1,4 +1,5 @@
 import argparse
+import io
 import re
 import sys
 from types import SimpleNamespace
@@ -305,3 +306,19 @@ def test_a_base_of_the_package_that_was_never_installed(monkeypatch, tmp_path):
     config.write_text("_base_ = 'samrs_mm::sep/upernet_vitae.py'\n")
     with pytest.raises(RefusedError, match='run `make env` or'):
         read_config(str(config))
+
+
+def test_what_a_console_cannot_show_does_not_end_the_run(monkeypatch):
+    console = io.TextIOWrapper(io.BytesIO(), encoding='cp1252', newline='\n')
+    monkeypatch.setattr(sys, 'stdout', console)
+    assert run_command(lambda: print('2 × 3 \N{CHECK MARK} 港口.png')) == 0
+    console.flush()
+    assert console.buffer.getvalue().decode('cp1252') == '2 × 3 \\u2713 \\u6e2f\\u53e3.png\n'
+
+
+def test_how_a_console_shows_odd_names_is_left_as_it_was_set(monkeypatch):
+    console = io.TextIOWrapper(io.BytesIO(), encoding='ascii', errors='replace', newline='\n')
+    monkeypatch.setattr(sys, 'stdout', console)
+    assert run_command(lambda: print('港口')) == 0
+    console.flush()
+    assert console.buffer.getvalue() == b'??\n'

@@ -70,12 +70,12 @@ def hold_out(source: Path) -> None:
     stems = sorted(path.stem for path in (source / 'semantic').iterdir())
     for name, held in (('train.txt', False), ('val.txt', True)):
         lines = [f'{stem}\n' for stem in stems if stem.endswith('_001') == held]
-        (source / name).write_text(''.join(lines))
+        (source / name).write_bytes(''.join(lines).encode())
 
 
 def scores_in_log(work: Path) -> list[str]:
     """Return a line per validation of the newest run, from mmengine's scalars."""
-    scalars = sorted(work.glob('*/vis_data/scalars.json'))[-1].read_text().splitlines()
+    scalars = sorted(work.glob('*/vis_data/scalars.json'))[-1].read_text('utf-8').splitlines()
     found = [json.loads(line) for line in scalars if '"mIoU"' in line]
     return [
         f'{when:<16}'

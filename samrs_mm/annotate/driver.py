@@ -4,6 +4,7 @@ What is done ahead of the segmentor (decoding, cutting, prompting) is a stream o
 processes can read ahead; what becomes of the masks is the writer's.
 """
 
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -160,7 +161,7 @@ class SampleStream:
             text = f'{error.filename or path}: {error.strerror or error}'
         else:
             text = f'{path}: {type(error).__name__}: {error}'
-        return ' '.join(text.split()).replace(f'{self.dataset.root}/', '')
+        return ' '.join(text.split()).replace(os.path.join(self.dataset.root, ''), '')
 
     def _scene(self, group: list[Tile]) -> Iterator[Sample]:
         scene = group[0].scene

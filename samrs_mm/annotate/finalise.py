@@ -17,6 +17,7 @@ from samrs_mm.core.boxes import ParsedLabels
 from samrs_mm.core.classes import palette_for
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.core.resumable import signature_of
+from samrs_mm.core.system import relative_path
 from samrs_mm.formats.annotated import folder, ledger
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.ledger import LedgerRow
@@ -154,7 +155,7 @@ class Finaliser:
             parsed = dataset.labels(scene)
         except LabelReadError as error:
             parsed = ParsedLabels()
-            reason = str(error).replace(f'{dataset.root}/', '')
+            reason = str(error).replace(os.path.join(dataset.root, ''), '')
             yield new_row(entry.label or '', ledger.UNREADABLE, reason)
         self._check_boxes(entry.stem, done, parsed, totals)
         totals.boxes += len(parsed.boxes) + len(parsed.problems)
@@ -241,7 +242,7 @@ class Finaliser:
             config=self.config,
             classes=list(classes),
             palette=[list(colour) for colour in palette_for(len(classes))],
-            data_root=os.path.relpath(self.plan.dataset.root, self.out.root),
+            data_root=relative_path(self.plan.dataset.root, self.out.root),
             checkpoint_sha256=self.settings['checkpoint_sha256'],
             counts=dict(
                 images=dict(total=len(self.plan.tiles), **sorted_counts(totals.images)),

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -86,7 +87,7 @@ class ReleasedImporter:
         try:
             self._import(tile)
         except SamrsError as error:
-            line = str(error).replace(f'{self.dataset.root}/', '')
+            line = str(error).replace(os.path.join(self.dataset.root, ''), '')
             record = self._record(tile, (0, 0), None)
             record.fail(line)
             record.write(self.out.path(folder.FAILED, tile.stem))

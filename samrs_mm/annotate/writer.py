@@ -1,6 +1,7 @@
 """What becomes of masks: filtered, painted and written, label map first, record last."""
 
 import errno
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -208,7 +209,7 @@ class RecordWriter:
             self.statuses.update(box.status for box in sample.record.boxes)
 
     def _fail(self, sample: Sample, error: str) -> None:
-        lines = [error.replace(f'{self.out.root}/', '')]
+        lines = [error.replace(os.path.join(self.out.root, ''), '')]
         path = self.out.path(folder.FAILED, sample.tile.stem)
         try:
             sample.record.fail(lines[0])

@@ -1,6 +1,5 @@
 """Pages of an annotated folder: boxes by status, prompts, masks by instance and by class."""
 
-import os
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
@@ -14,6 +13,7 @@ from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.prompts import PromptSetting
+from samrs_mm.core.system import follow
 from samrs_mm.datasets.segmentation.image_index import read_annotated, read_meta
 from samrs_mm.datasets.transforms.pixels import read_label
 from samrs_mm.drawing.colours import STATUS_COLOURS, class_colour
@@ -46,7 +46,7 @@ class FolderBrowser(BoxSource):
         prompt = PromptSetting.parse(settings['prompt'])
         super().__init__(root.resolve().name, meta['classes'], [prompt], side)
         self.out, self.tiled = AnnotatedFolder(root), settings.get('tile') is not None
-        self.data_root = Path(os.path.normpath(root / meta['data_root']))
+        self.data_root = follow(meta['data_root'], root)
         self.names = self._of_split(sorted(self.out.done() | self.out.failed()), split)
         if not self.names:
             raise RefusedError(f'{root}: no image' + (f' of --split {split}' if split else ''))

@@ -22,7 +22,7 @@ class PictureFolder(ResumableFolder):
 
     def listed(self) -> set[str] | None:
         """Return the files that an earlier run listed; None without a list of this tool."""
-        text = self.record.read_text(errors='replace') if self.record.exists() else ''
+        text = self.record.read_text('utf-8', errors='replace') if self.record.exists() else ''
         *lines, mark = text.splitlines() or ['']
         return {Path(line.split('\t')[0]).name for line in lines} if mark == MARK else None
 

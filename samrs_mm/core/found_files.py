@@ -54,7 +54,7 @@ def files_by_name(root: str | os.PathLike) -> dict[str, list[Path]]:
     if not root.is_dir():
         raise RefusedError(f'data_root {root}: no such folder')
     found: dict[str, list[Path]] = {}
-    for path in sorted(walk_files(root)):
+    for path in sorted(walk_files(root), key=lambda path: path.parts):
         found.setdefault(path.name, []).append(path)
     return found
 

@@ -98,8 +98,8 @@ def write_demo_dataset(
         scene = draw_scene(kind, size, rng, domain)
         # Labels first: they mark the picture as ours, should this run be cut off in between.
         if 'dota' in formats:
-            lines = [*HEADER, *map(_label_line, scene.objects)]
-            (out / 'labelTxt' / f'{name}.txt').write_text('\n'.join(lines) + '\n')
+            lines = [*HEADER, *map(_label_line, scene.objects), '']
+            (out / 'labelTxt' / f'{name}.txt').write_bytes('\n'.join(lines).encode())
         pixels = cv2.imencode('.png', scene.image[..., ::-1])[1]
         (out / 'images' / f'{name}.png').write_bytes(pixels.tobytes())
         images.append(dict(id=index + 1, file_name=f'images/{name}.png', width=size, height=size))
@@ -125,4 +125,4 @@ def write_demo_dataset(
         info = dict(description=DESCRIPTION, seed=seed, domain=domain)
         categories = [dict(id=number, name=name) for number, name in enumerate(names, 1)]
         content = dict(info=info, images=images, annotations=annotations, categories=categories)
-        (out / ANNOTATIONS).write_text(json.dumps(content))
+        (out / ANNOTATIONS).write_bytes(json.dumps(content).encode())

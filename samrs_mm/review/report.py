@@ -12,6 +12,7 @@ import jinja2
 
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.system import follow
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.ledger import LedgerRow
 from samrs_mm.review.pictures import Picture, pictures
@@ -67,7 +68,7 @@ def write_report(
     """
     root = Path(root)
     meta = _meta(root)
-    data_root = root / meta['data_root'] if data_root is None else Path(data_root)
+    data_root = follow(meta['data_root'], root) if data_root is None else Path(data_root)
     ledger = root / folder.LEDGER
     found = select(ledger, meta['classes'], max_pictures, max_rows, progress('reading the ledger'))
     chosen = [*found.worst, *found.random]

@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         export, results[name] = exporter.write(images, name, maker(args, meta), args.workers, bar)
     if args.to == 'yolo-seg':
         text = data_yaml(parts, meta['classes'])
-        (exporter.part / 'data.yaml').write_text(text, encoding='utf-8')
+        (exporter.part / 'data.yaml').write_bytes(text.encode())
     exporter.finish(record(args, meta, export, results))
     return report(args, meta, export, results)
 

@@ -198,12 +198,13 @@ def check_path(path: str) -> None:
     """Refuse a posix path that leads out of the data root, or that no tool could show.
 
     Raises:
-        RefusedError: Absolute path, ``..``, backslash, control character, or no name at all.
+        RefusedError: Absolute path, drive, ``..``, backslash, control character, or no name at all.
     """
     parts = PurePosixPath(path).parts
     if not parts:
         raise RefusedError(f'file name {path!r} names no file')
-    if '..' in parts or PurePosixPath(path).is_absolute() or '\\' in path:
+    leaves = '..' in parts or PurePosixPath(path).is_absolute() or Path(path).drive
+    if leaves or '\\' in path:
         raise RefusedError(f'file name {path!r} leads out of the data root; refused')
     if not path.isprintable():
         raise RefusedError(f'file name {path!r} holds control characters; rename the file')

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES
+from samrs_mm.core.system import follow
 from samrs_mm.core.tiling import scene_of_tile
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.labelled_image import LabelledImage
@@ -94,7 +95,7 @@ def read_annotated(root: Path, meta: dict) -> list[LabelledImage]:
     """
     path = root / folder.INDEX
     tiled = meta['settings'].get('tile') is not None
-    base = root if tiled else Path(os.path.normpath(root / meta['data_root']))
+    base = root if tiled else follow(meta['data_root'], root)
     try:
         with open(path, newline='', encoding='utf-8') as file:
             return [
@@ -212,7 +213,7 @@ def _stems(
         folders[:] = [
             name for name in folders if name[0] != '.' and (not but or Path(parent, name) != but)
         ]
-        below = os.path.relpath(parent, path)
+        below = Path(parent).relative_to(path).as_posix()
         for name in names:
             end = next((suffix for suffix in suffixes if name.lower().endswith(suffix.lower())), '')
             if end and name[0] != '.':

@@ -98,7 +98,7 @@ class AnnotatedFolder(ResumableFolder):
         """Return what annotating these images may leave behind, relative to the root."""
         ours = {ANNOTATIONS, LEDGER, INDEX, META}
         ours |= {f'{kind}/{stem}{suffix}' for kind, suffix in _SUFFIX.items() for stem in stems}
-        return ours | {str(temporary(Path(name))) for name in ours}
+        return ours | {temporary(Path(name)).as_posix() for name in ours}
 
     def restart(self, stems: set[str]) -> int:
         """Delete what earlier runs made of these images; return the number of files.

@@ -38,7 +38,7 @@ class DOTAExport(Export):
             counts['added_pixels'] += round(cv2.contourArea(corners)) - box.area
             values = ' '.join(f'{value:.2f}' for value in corners.ravel().tolist())
             lines.append(f'{values} {"-".join(box.category.split())} 0\n')
-        (self.out / 'labelTxt' / f'{image.stem}.txt').write_text(''.join(lines), encoding='utf-8')
+        (self.out / 'labelTxt' / f'{image.stem}.txt').write_bytes(''.join(lines).encode())
         return None, counts
 
 

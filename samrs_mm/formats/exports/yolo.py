@@ -39,13 +39,13 @@ class YOLOExport(Export):
             points = joined(shape.parts) / (record.image.width, record.image.height)
             values = (f'{value:.7f}'.rstrip('0').rstrip('.') for value in points.ravel().tolist())
             lines.append(f'{box.label} {" ".join(values)}\n')
-        (self.out / 'labels' / f'{image.stem}.txt').write_text(''.join(lines))
+        (self.out / 'labels' / f'{image.stem}.txt').write_bytes(''.join(lines).encode())
         return None, counts
 
     def finish(self) -> None:
         """Write ``classes.txt``, a name a line."""
         text = ''.join(f'{name}\n' for name in self.classes)
-        (self.out / 'classes.txt').write_text(text, encoding='utf-8')
+        (self.out / 'classes.txt').write_bytes(text.encode())
 
 
 def data_yaml(subsets: Iterable[str], classes: Sequence[str]) -> str:

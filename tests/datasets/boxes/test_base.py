@@ -1,3 +1,5 @@
+from pathlib import PureWindowsPath
+
 import pytest
 
 from samrs_mm.core.classes import SOTA_CLASSES
@@ -84,6 +86,14 @@ def test_pairing(dota_root, make_text):
 @pytest.mark.parametrize('path', ['../a', 'a/../b', '/a', 'a\\b', 'a\tb', '', '.'])
 def test_path_tricks(path):
     with pytest.raises(RefusedError):
+        check_path(path)
+
+
+@pytest.mark.parametrize('path', ['C:/a.png', 'c:a.png'])
+def test_drives_are_a_trick_where_there_are_drives(path, monkeypatch):
+    check_path(path)
+    monkeypatch.setattr('samrs_mm.datasets.boxes.base.Path', PureWindowsPath)
+    with pytest.raises(RefusedError, match='leads out of the data root'):
         check_path(path)
 
 

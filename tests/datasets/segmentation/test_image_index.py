@@ -1,7 +1,7 @@
 import pytest
 from samrs_folders import write_released
 
-from samrs_mm.datasets.segmentation.image_index import read_entries, scene_of
+from samrs_mm.datasets.segmentation.image_index import pair_files, read_entries, scene_of
 
 
 @pytest.mark.parametrize(('stem', 'scene'), [
@@ -28,3 +28,11 @@ def test_scenes_of_the_release(tmp_path):
         'P0003_0000': 'P0003', 'P0003_0001': 'P0003',
         'img_2021_0714': 'img_2021_0714', 'img_2021_0715': 'img_2021_0715',
     }  # fmt: skip
+
+
+def test_stems_of_images_in_subfolders_have_forward_slashes(tmp_path):
+    for name in ('images/north/a.png', 'labels/north/a.png'):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b'')
+    (entry,), bare = pair_files(tmp_path / 'images', tmp_path / 'labels')
+    assert (entry.stem, bare) == ('north/a', [])
