@@ -1,12 +1,27 @@
 """Segmentation datasets from detection boxes, and pre-training on several of them at once.
 
-Importing the package loads neither torch nor mmcv nor mmseg. `samrs_mm.core` and `samrs_mm.formats`
-need no mm library at all.
+``samrs_mm.load_segmentor``, ``open_annotated`` and ``load_network`` are for notebooks; see
+``samrs_mm.api``. Importing the package loads neither torch nor mmcv nor mmseg: ``samrs_mm.api`` is
+imported when one of its names is asked for. `samrs_mm.core` and `samrs_mm.formats` need no mm
+library at all.
 """
 
 import contextlib
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from samrs_mm.version import __version__
+
+if TYPE_CHECKING:
+    from samrs_mm.api import (
+        AnnotatedDataset,
+        AnnotatedImage,
+        Network,
+        Segmentor,
+        load_network,
+        load_segmentor,
+        open_annotated,
+    )
 
 with contextlib.suppress(ImportError):
     from mmengine.config.utils import MODULE2PACKAGE
@@ -15,4 +30,24 @@ with contextlib.suppress(ImportError):
     # it looks for a distribution's in site-packages, where an editable install has nothing.
     MODULE2PACKAGE['samrs_mm'] = 'samrs_mm.version'
 
-__all__ = ['__version__']
+__all__ = [
+    'AnnotatedDataset',
+    'AnnotatedImage',
+    'Network',
+    'Segmentor',
+    '__version__',
+    'load_network',
+    'load_segmentor',
+    'open_annotated',
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import ``samrs_mm.api`` when one of its names is asked for."""
+    if name not in __all__:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(importlib.import_module('samrs_mm.api'), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,15 +1,27 @@
-"""Every Python snippet of docs/annotated_dataset.md is run, in a folder as the demo leaves it."""
+"""Every Python snippet of these pages is run, in a folder as the demo leaves it."""
 
 import json
 import re
 
 import numpy as np
 import pytest
+import torch
 from folders import ROOT, load_tool
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
 from PIL import Image
 
-PAGE = ROOT / 'docs/annotated_dataset.md'
-SNIPPETS = re.findall(r'\n([^\n]+)\n\n```python\n(.*?)```', PAGE.read_text(), re.S)
+from samrs_mm.engine.run_config import load_run_config
+
+SNIPPET_PAGES = ('README.md', 'docs/annotated_dataset.md', 'docs/api.md')
+# by page and number, with the line before it
+SNIPPETS = {
+    f'{page} {number}: {lead}': snippet
+    for page in SNIPPET_PAGES
+    for number, (lead, snippet) in enumerate(
+        re.findall(r'\n([^\n]+)\n\n```python\n(.*?)```', (ROOT / page).read_text(), re.S)
+    )
+}
 
 
 @pytest.fixture(scope='module')
@@ -18,7 +30,7 @@ def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp('checkout')
     scenes, masks = root / 'data/demo/scenes', root / 'data/demo/masks'
     demo = load_tool('dataset_converters/make_demo_data').main
-    assert demo([str(scenes), '--size', '128', '--scenes', '2']) == 0
+    assert demo([str(scenes), '--size', '128', '--scenes', '7']) == 0
     config = str(ROOT / 'configs/annotate/dota_grabcut_rbox.py')
     flags = ['--data-root', str(scenes), '--out', str(masks), '--workers', '0']
     options = ['--cfg-options', 'model.type=BoxFillSegmentor']
@@ -26,56 +38,77 @@ def folder(tmp_path_factory):
     export = load_tool('dataset_converters/export_dataset').main
     flags = ['--to', 'samrs', '--out', str(root / 'data/demo_samrs'), '--workers', '0']
     assert export([str(masks), *flags]) == 0
+    write_network(root / 'data/demo/work')
     return root
+
+
+def write_network(work):
+    """Write what the demo's training leaves, but for the training."""
+    work.mkdir()
+    config = load_run_config(str(ROOT / 'configs/examples/sep_demo.py'), None, str(work), 'none')
+    config.dump(work / 'sep_demo.py')
+    init_default_scope('mmseg')
+    state = MODELS.build(config.model).state_dict()
+    torch.save(dict(meta={}, state_dict=state), work / 'iter_80.pth')
 
 
 def run(snippet: str) -> dict:
     """Run a snippet and return its variables."""
     variables = {}
-    exec(compile(snippet, PAGE.name, 'exec'), variables)
+    exec(compile(snippet, 'snippet', 'exec'), variables)
     return variables
 
 
 @pytest.fixture
-def snippets(folder, monkeypatch):
+def in_folder(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    return {lead: snippet for lead, snippet in SNIPPETS}
 
 
-def find(snippets: dict[str, str], words: str) -> dict:
+def find(words: str) -> dict:
     """Run the snippet whose code holds some words."""
-    (snippet,) = (code for code in snippets.values() if words in code)
+    (snippet,) = (code for code in SNIPPETS.values() if words in code)
     return run(snippet)
 
 
 def test_all_are_found():
-    assert len(SNIPPETS) == PAGE.read_text().count('```python') == 8
+    written = sum((ROOT / page).read_text().count('```python') for page in SNIPPET_PAGES)
+    assert len(SNIPPETS) == written >= 8 + 5
 
 
-@pytest.mark.parametrize('lead', [lead for lead, _ in SNIPPETS])
-def test_a_snippet_runs(snippets, lead):
-    assert run(snippets[lead])
+@pytest.mark.parametrize('name', SNIPPETS)
+def test_a_snippet_runs(in_folder, name):
+    assert run(SNIPPETS[name])
 
 
-def test_what_they_find_is_right(snippets, folder):
+def test_what_they_find_in_a_folder_is_right(in_folder, folder):
     record = json.loads((folder / 'data/demo/masks/instances/harbour_000.json').read_bytes())
     kept = [box for box in record['boxes'] if box['status'] == 'kept']
-    assert (
-        find(snippets, "box['status'] == 'kept':\n        pixels")['pixels'].sum()
-        == (kept[-1]['area'])
-    )
-    instances = find(snippets, 'instances = np.zeros')['instances']
+    assert find("box['status'] == 'kept':\n        pixels")['pixels'].sum() == (kept[-1]['area'])
+    instances = find('instances = np.zeros')['instances']
     assert set(np.unique(instances)) - {0} <= {box['id'] for box in kept}
     labels = np.asarray(Image.open(folder / 'data/demo/masks/semantic/harbour_000.png'))
     np.testing.assert_array_equal(instances == 0, labels == 255)
-    found = find(snippets, 'unlabelled')
+    found = find('unlabelled')
     assert sum(found['fractions'].values()) + found['unlabelled'] == pytest.approx(1)
-    found = find(snippets, 'missing =')
+    found = find('missing =')
     assert sum(found['statuses'].values()) == len(found['rows'])
     assert len(found['missing']) == len(found['rows']) - found['statuses']['kept']
-    coverages = [float(row['coverage']) for row in find(snippets, 'worst')['worst']]
+    coverages = [float(row['coverage']) for row in find('worst')['worst']]
     assert coverages == sorted(coverages)
-    assert find(snippets, 'load_released')['label'] == kept[-1]['category_id'] - 1
+    assert find('load_released')['label'] == kept[-1]['category_id'] - 1
+
+
+def test_what_the_api_finds_is_right(in_folder, folder):
+    found = find("['ship', 'plane']")
+    assert found['found'].statuses == ('kept', 'outside')
+    assert found['areas'].tolist() == [120 * 40, 0]
+    harbour = find("dataset['harbour_000']")['harbour']
+    assert len(harbour) == len(harbour.record.boxes) == 3
+    found = find('load_network')
+    assert found['labels'].shape == (128, 128)
+    assert set(found['names']) <= set(found['network'].classes)
+    np.testing.assert_array_equal(found['shares'].argmax(0), found['labels'])
+    assert find('np.zeros((9, 9, 3))')['message'].startswith('image: float64 (9, 9, 3); expected')
 
 
 FOUND = [*ROOT.glob('docs/*.md'), *ROOT.glob('configs/*/README.md')]

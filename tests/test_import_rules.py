@@ -19,7 +19,7 @@ FLOORS = (
     {'datasets', 'models', 'drawing', 'registered'},
     {'engine', 'evaluation', 'predict', 'annotate'},
     {'prepare', 'statistics', 'annotate.ablation', 'browse', 'review', 'drawn'},
-    {'command'},
+    {'command', 'api'},
     {'__main__'},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

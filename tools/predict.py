@@ -1,29 +1,18 @@
 """Predict images of any size with a trained network: label maps, probabilities, overlays."""
 
 import argparse
-import json
 import sys
+from collections.abc import Sequence
 from functools import partial
 
-from mmengine.config import Config
-from mmengine.device import get_device
-from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
-from mmseg.registry import MODELS
-from torch import nn
 from tqdm import tqdm
 
+from samrs_mm.api.network import WINDOW, load_network
 from samrs_mm.cli import OptionsAction, ToolParser, positive, run_command
-from samrs_mm.compat import checkpoint_safe_globals
-from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.images import file_sha256
-from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
-from samrs_mm.engine.run_config import building, load_run_config, need
 from samrs_mm.predict.folder import KINDS, PredictedFolder
-from samrs_mm.predict.prediction import class_names, find_images, predict_images
-from samrs_mm.predict.scene_predictor import BLENDS, ScenePredictor, WindowModel
+from samrs_mm.predict.prediction import find_images, predict_images
+from samrs_mm.predict.scene_predictor import BLENDS, ScenePredictor
 
-WINDOW = 512
 EPILOG = """examples:
   # a fine-tuned network on a folder: OUT/labels/STEM.png, grey, pixel = class index
   tools/predict.py CONFIG work_dirs/CONFIG/iter_80000.pth data/city --out OUT
@@ -92,77 +81,33 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Check everything that can be known beforehand, then predict."""
-    config = load_run_config(args.config, args.cfg_options, None, 'none')
-    need(config, args.config, 'model')
     images = find_images(args.images)
     out = PredictedFolder(args.out, args.save, images)
     if out.read() is None:
         out.refuse_foreign()
-    model, checkpoint = load_model(config, args)
-    window_model = WindowModel(model, args.source, flip=args.tta == 'flip')
-    predictor = ScenePredictor(
-        window_model, *windows(config, args, window_model.divisor), args.blend, args.batch
-    )
-    names = class_names(checkpoint, window_model.source, window_model.num_classes)
-    settings = dict(
-        model=json.loads(json.dumps(config.model.to_dict(), default=str)),
-        checkpoint=file_sha256(args.checkpoint),
-        source=window_model.source,
-        window=list(predictor.window),
-        stride=list(predictor.stride),
+    network = load_network(
+        args.config,
+        args.checkpoint,
+        source=args.source,
+        device=args.device,
+        window=args.window,
+        stride=args.stride,
         blend=args.blend,
-        tta=args.tta,
+        batch=args.batch,
+        flip=args.tta == 'flip',
+        options=args.cfg_options,
     )
+    print(network.matched)
     if args.restart:
-        removed = out.restart(settings)
+        removed = out.restart(network.settings)
         print(f'restart: removed {removed} files of earlier runs from {out.root}')
-    out.open(settings, names)
-    return predict(images, predictor, out, names)
+    out.open(network.settings, network.classes)
+    return predict(images, network.predictor, out, network.classes)
 
 
-def load_model(config: Config, args: argparse.Namespace) -> tuple[nn.Module, dict]:
-    """Return the model with its weights, on its device, and the checkpoint."""
-    shapes = weight_shapes(args.checkpoint)
-    init_default_scope(config.get('default_scope', 'mmseg'))
-    with building(args.config):
-        model = MODELS.build(config.model)
-    if not hasattr(model, 'encode_decode'):
-        raise RefusedError(
-            f'config {args.config}: model.type={config.model.type!r} labels no pixels; give the '
-            'config of a segmentation network'
-        )
-    print(check_match(model, shapes, args.checkpoint, whole=True))
-    with checkpoint_safe_globals():
-        checkpoint = load_checkpoint(model, args.checkpoint, 'cpu', logger='silent')
-    try:
-        return model.to(args.device or get_device()), checkpoint
-    except (RuntimeError, AssertionError) as error:
-        raise RefusedError(f'--device {args.device}: {str(error).splitlines()[0]}') from error
-
-
-def windows(
-    config: Config, args: argparse.Namespace, divisor: int
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return size and stride of the windows, each vertical and horizontal.
-
-    Taken from the middle, windows start at multiples of the network's stride unless --stride is
-    given: then each sees a pixel on the same grid.
-    """
-    test = config.model.get('test_cfg') or {}
-    slides = test.get('mode') == 'slide'
-    window = tuple(test['crop_size']) if slides else (WINDOW, WINDOW)
-    stride = tuple(test['stride']) if slides else None
-    if args.window:
-        window, stride = (args.window, args.window), None
-    stride = (args.stride, args.stride) if args.stride else stride
-    if stride is None:
-        stride = tuple(max(side * 2 // 3, 1) for side in window)
-    if args.blend == 'centre' and not args.stride:
-        stride = tuple(max(step // divisor * divisor, min(divisor, step)) for step in stride)
-    return window, stride
-
-
-def predict(images: dict, predictor: ScenePredictor, out: PredictedFolder, names: list[str]) -> int:
+def predict(
+    images: dict, predictor: ScenePredictor, out: PredictedFolder, names: Sequence[str]
+) -> int:
     """Predict what is not done, print counts and failures, and return the exit code."""
     todo = {stem: path for stem, path in images.items() if not out.is_done(stem)}
     bar = partial(tqdm, unit='window', mininterval=0.5, leave=False, disable=not todo)

@@ -48,11 +48,8 @@ class AnnotationJob:
         self.tile = TileSpec.from_config(config.tile)
         self.out = AnnotatedFolder(config.out)
         self.segmentor: PromptSegmentor = build(PROMPT_SEGMENTORS, config.model, 'model')
-        reason = self.segmentor.unsupported(self.setting) or no_mmrotate(self.setting)
-        if reason:
-            raise RefusedError(f'prompt {self.setting.name!r}: {reason}')
-        self.filters = MaskFilters.from_config(config.get('filters'))
-        _need_measures(self.filters, self.segmentor)
+        check_setting(self.setting, self.segmentor)
+        self.filters = mask_filters(config.get('filters'), self.segmentor)
         self.dataset, self.dataset_settings = open_dataset(config)
 
     def collect_classes(self, progress: Progress = iter) -> None:
@@ -156,8 +153,24 @@ def open_dataset(
     return build(BOX_DATASETS, entry, 'dataset'), settings
 
 
-def _need_measures(filters: MaskFilters, segmentor: PromptSegmentor) -> None:
-    """Refuse filters by a score that the segmentor does not provide."""
+def check_setting(setting: PromptSetting, segmentor: PromptSegmentor) -> None:
+    """Refuse a prompt setting that a segmentor can't take, or that needs mmrotate in vain.
+
+    Raises:
+        RefusedError: With the reason.
+    """
+    reason = segmentor.unsupported(setting) or no_mmrotate(setting)
+    if reason:
+        raise RefusedError(f'prompt {setting.name!r}: {reason}')
+
+
+def mask_filters(entry: dict[str, Any] | None, segmentor: PromptSegmentor) -> MaskFilters:
+    """Return the filters of a config.
+
+    Raises:
+        RefusedError: They can't be, or are by a score that the segmentor does not provide.
+    """
+    filters = MaskFilters.from_config(entry)
     for measure in sorted(
         filters.measures & {'score', 'stability'} - set(segmentor.provided_scores)
     ):
@@ -165,3 +178,4 @@ def _need_measures(filters: MaskFilters, segmentor: PromptSegmentor) -> None:
             f'filters.min_{measure}: {type(segmentor).__name__} gives its masks no {measure}, so '
             'they cannot be filtered by it; leave that filter out'
         )
+    return filters

@@ -228,6 +228,14 @@ class RecordWriter:
         return full
 
 
+def enter_masks(sample: Sample, filters: MaskFilters) -> None:
+    """Enter a sample's masks into its record, and decide which are kept."""
+    for boxes, found in zip(sample.prompted, sample.masks, strict=True):
+        for position, mask in zip(boxes.chosen, found, strict=True):
+            sample.record.boxes[position].enter_mask(mask, 'the segmentor returned no pixel')
+    filters.apply(sample.record)
+
+
 class LabelMapWriter:
     """Enters masks into records, decides which are kept, and writes the label maps."""
 
@@ -236,9 +244,6 @@ class LabelMapWriter:
 
     def __call__(self, sample: Sample) -> None:
         """Complete a sample's record, but for its signature; write its label map."""
-        record = sample.record
-        for boxes, found in zip(sample.prompted, sample.masks, strict=True):
-            for position, mask in zip(boxes.chosen, found, strict=True):
-                record.boxes[position].enter_mask(mask, 'the segmentor returned no pixel')
-        self.filters.apply(record)
-        write_png(self.out.path(folder.SEMANTIC, sample.tile.stem), record.paint(self.policy))
+        enter_masks(sample, self.filters)
+        labels = sample.record.paint(self.policy)
+        write_png(self.out.path(folder.SEMANTIC, sample.tile.stem), labels)

@@ -108,6 +108,7 @@ class SceneImage:
 
     def __init__(self, path: str | os.PathLike, stream: bool = False):
         self._path = path = Path(path)
+        self._pixels: _EightBitPixels | _DeepPixels | _ArrayPixels
         try:
             with _relaxed:
                 self._pixels = _open_pixels(path, stream)
@@ -115,6 +116,15 @@ class SceneImage:
             raise _reason(path, error) from error
         self.width, self.height = self._pixels.size
         self.notes = self._pixels.notes
+
+    @classmethod
+    def of_array(cls, pixels: np.ndarray) -> 'SceneImage':
+        """Return the image of pixels ``(H, W, 3)`` uint8 RGB that are in memory, not copied."""
+        image = cls.__new__(cls)
+        image._path, image._pixels = Path(), _ArrayPixels(pixels)
+        image.width, image.height = image._pixels.size
+        image.notes = image._pixels.notes
+        return image
 
     def crop(
         self, x: int, y: int, width: int, height: int, pad: tuple[int, int, int] = (0, 0, 0)
@@ -157,6 +167,19 @@ class _EightBitPixels:
         with _relaxed:
             part = self._image.crop((x0, y0, x1, y1))
             return np.asarray(part if part.mode == 'RGB' else part.convert('RGB'))
+
+
+class _ArrayPixels:
+    """An image ``(H, W, 3)`` uint8 RGB that is there already."""
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, pixels: np.ndarray):
+        self._array = pixels
+        self.size: tuple[int, int] = (pixels.shape[1], pixels.shape[0])
+
+    def window(self, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
+        return self._array[y0:y1, x0:x1]
 
 
 class _DeepPixels:

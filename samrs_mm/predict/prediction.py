@@ -1,6 +1,6 @@
 """Predict a list of images into a folder: what is done is skipped, what fails is named."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage, image_size
 from samrs_mm.predict.folder import OVERLAYS, PROBABILITIES, PredictedFolder
+from samrs_mm.predict.scene_blends import Strip
 from samrs_mm.predict.scene_predictor import ScenePredictor
 from samrs_mm.predict.scene_writer import SceneFile, SceneWriter
 
@@ -56,6 +57,30 @@ def class_names(checkpoint: dict[str, Any], source: str | None, count: int) -> l
     return list(names) if len(names) == count else [f'class {index}' for index in range(count)]
 
 
+def predict_scene(
+    predictor: ScenePredictor,
+    image: SceneImage,
+    file: SceneFile | None = None,
+    probabilities: bool = False,
+    tick: Callable[[int], object] = lambda windows: None,
+) -> Iterator[Strip]:
+    """Yield a predicted image from the top; see ``ScenePredictor.strips``.
+
+    Pixels without data (a nodata value, zero alpha or a mask in ``file``) are 255 in labels and
+    probabilities; windows of nothing else are skipped.
+    """
+    if file is None or not file.masked:
+        yield from predictor.strips(image, None, probabilities, tick)
+        return
+    valid = file.valid
+    for strip in predictor.strips(image, lambda *w: bool(valid(*w).any()), probabilities, tick):
+        empty = ~valid(0, strip.top, image.width, len(strip.labels))
+        strip.labels[empty] = UNLABELLED
+        if strip.probabilities is not None:
+            strip.probabilities[:, empty] = UNLABELLED
+        yield strip
+
+
 def _predict_image(
     path: Path,
     stem: str,
@@ -64,28 +89,16 @@ def _predict_image(
     names: Sequence[str],
     tick: Callable[[int], object],
 ) -> None:
-    """Predict one image and write what is wanted of it.
-
-    Pixels without data (a nodata value, zero alpha or a mask in the file) are 255 in labels and
-    probabilities; windows of nothing else are skipped.
-    """
+    """Predict one image and write what is wanted of it."""
     image, file = SceneImage(path, stream=True), SceneFile(path)
     targets = out.targets(stem, file.position is not None)
     size = image.height, image.width
+    strips = predict_scene(predictor, image, file, PROBABILITIES in targets, tick)
     with SceneWriter(targets, file, size, names) as writer:
-        for strip in predictor.strips(
-            image,
-            (lambda *window: bool(file.valid(*window).any())) if file.masked else None,
-            PROBABILITIES in targets,
-            tick,
-        ):
-            place = 0, strip.top, image.width, len(strip.labels)
-            if file.masked:
-                empty = ~file.valid(*place)
-                strip.labels[empty] = UNLABELLED
-                if strip.probabilities is not None:
-                    strip.probabilities[:, empty] = UNLABELLED
-            pixels: np.ndarray | None = image.crop(*place) if OVERLAYS in targets else None
+        for strip in strips:
+            pixels: np.ndarray | None = None
+            if OVERLAYS in targets:
+                pixels = image.crop(0, strip.top, image.width, len(strip.labels))
             writer.push(strip.labels, strip.probabilities, pixels)
 
 

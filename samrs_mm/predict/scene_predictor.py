@@ -85,8 +85,8 @@ class WindowModel:
             return self.model.encode_decode(inputs, metas)[:, : self.num_classes].float()
         except torch.cuda.OutOfMemoryError as error:
             raise SamrsError(
-                f'out of GPU memory with {len(inputs)} windows of {size[0]} x {size[1]} px; the '
-                'same command with a smaller --batch goes on from here'
+                f'out of GPU memory with {len(inputs)} windows of {size[0]} x {size[1]} px; give '
+                'a smaller batch; the same command with a smaller --batch goes on from here'
             ) from error
 
     def _normalised(self, scores: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ def _head(model: Any, source: str | None) -> tuple[str | None, int]:
     classes = getattr(model, 'source_classes', None)
     if classes is None:
         if source is not None:
-            raise RefusedError(f'--source {source}: this model has one head only; leave it out')
+            raise RefusedError(f'source {source}: this model has one head only; leave it out')
         if model.out_channels == 1:
             raise RefusedError(
                 'model.decode_head.out_channels=1: a single channel is not supported; train with '
@@ -111,8 +111,8 @@ def _head(model: Any, source: str | None) -> tuple[str | None, int]:
     if source is None and len(classes) == 1:
         (source,) = classes
     if source not in classes:
-        given = 'the model has several heads' if source is None else f'--source {source}: no head'
-        raise RefusedError(f'{given}; choose with --source from {", ".join(classes)}')
+        given = 'the model has several heads' if source is None else f'source {source}: no head'
+        raise RefusedError(f'{given}; choose a source from {", ".join(classes)}')
     return source, classes[source]
 
 
@@ -142,7 +142,7 @@ class ScenePredictor:
     ):
         for size, step in zip(window, stride, strict=True):
             if not 1 <= step <= size:
-                raise RefusedError(f'--stride {step}: it must be in 1..{size}, the window')
+                raise RefusedError(f'stride {step}: it must be in 1..{size}, the window')
         self.model, self.window, self.stride = model, window, stride
         self.blend, self.batch = blend, batch
 

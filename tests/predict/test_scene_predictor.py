@@ -225,13 +225,13 @@ def test_probabilities_are_left_out_unless_wanted(open_scene):
 
 def test_what_can_not_be_is_refused():
     model, heads = build(), small_model()
-    for source, message in ((None, 'several heads; choose with --source from sota, sior, fast'),
-                            ('city', '--source city: no head; choose')):  # fmt: skip
+    for source, message in ((None, 'several heads; choose a source from sota, sior, fast'),
+                            ('city', 'source city: no head; choose')):  # fmt: skip
         with pytest.raises(RefusedError, match=message):
             WindowModel(heads, source)
-    with pytest.raises(RefusedError, match='--source city: this model has one head'):
+    with pytest.raises(RefusedError, match='source city: this model has one head'):
         WindowModel(model, 'city')
-    with pytest.raises(RefusedError, match=r'--stride 65: it must be in 1\.\.64'):
+    with pytest.raises(RefusedError, match=r'stride 65: it must be in 1\.\.64'):
         ScenePredictor(WindowModel(model), (64, 64), (65, 65))
     model.out_channels = 1
     with pytest.raises(RefusedError, match='a single channel is not supported'):

@@ -225,28 +225,6 @@ def test_average_is_how_test_scores(run, folder, tmp_path):
         np.testing.assert_allclose(file.read() / 250, shares, atol=0.0021)
 
 
-@pytest.mark.parametrize(
-    ('flags', 'divisor', 'window', 'stride'),
-    [
-        ([], 32, 512, 320),
-        (['--blend', 'average'], 32, 512, 342),
-        (['--stride', '300'], 32, 512, 300),
-        (['--window', '96'], 32, 96, 64),
-        (['--window', '40'], 32, 40, 26),
-        (['--window', '128', '--blend', 'average'], 32, 128, 85),
-    ],
-)
-def test_windows_keep_to_the_grid_of_the_network(flags, divisor, window, stride):
-    tool = load_tool('predict')
-    args = tool.parse_args(['config.py', 'weights.pth', 'images', '--out', 'out', *flags])
-    slide = dict(mode='slide', crop_size=(512, 512), stride=(342, 342))
-    config = Config(dict(model=dict(test_cfg=slide)))
-    assert tool.windows(config, args, divisor) == ((window, window), (stride, stride))
-    whole = Config(dict(model=dict(test_cfg=dict(mode='whole'))))
-    if '--window' not in flags:
-        assert tool.windows(whole, args, divisor)[0] == (tool.WINDOW, tool.WINDOW)
-
-
 def test_flip(run, folder, tmp_path):
     assert run(folder, '--tta', 'flip', '--save', 'probabilities') == 0
     pixels = scene(*SIZE, seed=2)
@@ -263,9 +241,9 @@ def test_flip(run, folder, tmp_path):
         (['no.png'], [], 'no.png: no such file or folder'),
         (['empty'], [], 'empty: no image in it (looked for .png'),
         (['images', 'other/0.jpg'], [], '0.png and other/0.jpg would be written to one file'),
-        (['images'], ['--source', 'sota'], '--source sota: this model has one head only'),
-        (['images'], ['--window', '32', '--stride', '33'], '--stride 33: it must be in 1..32'),
-        (['images'], ['--device', 'cuda:77'], '--device cuda:77: '),
+        (['images'], ['--source', 'sota'], 'source sota: this model has one head only'),
+        (['images'], ['--window', '32', '--stride', '33'], 'stride 33: it must be in 1..32'),
+        (['images'], ['--device', 'cuda:77'], 'device cuda:77: '),
         (['images'], ['--cfg-options', 'model.backbone.layers=3'], 'of another architecture'),
     ],
 )

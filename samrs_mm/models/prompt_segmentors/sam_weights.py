@@ -93,7 +93,7 @@ def check_arch(arch: str | Mapping[str, Any], checkpoint: str | None) -> str | d
         if checkpoint is None:
             raise RefusedError(
                 f'model.arch={arch!r} without weights: {published.advice} as '
-                f'checkpoints/{published.file} and pass it as --checkpoint'
+                f'checkpoints/{published.file} and pass it as checkpoint (--checkpoint)'
             )
         return arch
     missing = [key for key in _REQUIRED if key not in arch]

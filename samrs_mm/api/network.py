@@ -1,0 +1,206 @@
+"""A trained segmentation network on images in memory or in files."""
+
+import json
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from samrs_mm.api.inputs import ImageLike, read_scene
+from samrs_mm.core.classes import UNLABELLED
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.images import file_sha256
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from torch import nn
+
+    from samrs_mm.predict.scene_blends import Strip
+    from samrs_mm.predict.scene_predictor import ScenePredictor
+
+WINDOW = 512
+"""Side of the window in pixels where neither the caller nor the config says."""
+
+
+def load_network(
+    config: str | os.PathLike,
+    checkpoint: str | os.PathLike,
+    *,
+    source: str | None = None,
+    device: str | None = None,
+    window: int | None = None,
+    stride: int | None = None,
+    blend: str = 'centre',
+    batch: int = 4,
+    flip: bool = False,
+    options: dict[str, Any] | None = None,
+) -> 'Network':
+    """Build a network and load its weights.
+
+    ::
+
+        network = samrs_mm.load_network('work_dirs/mine/mine.py', 'work_dirs/mine/iter_2000.pth')
+        labels = network.predict('city.tif')  # (H, W) uint8
+
+    Args:
+        config: Config file that it was trained with.
+        checkpoint: Its weights, loaded as data: no code in the file is run.
+        source: The head of a network that has several, as pre-trained ones do.
+        device: Such as ``'cuda:1'`` or ``'cpu'``; None takes a GPU if there is one.
+        window: Side of the window that slides over an image, in pixels; None takes the config's,
+            else 512.
+        stride: Distance between windows in pixels; None takes the config's, else 2/3 window.
+        blend: ``'centre'`` takes each pixel from the window in whose middle it lies,
+            ``'average'`` the mean over all windows over it, as ``tools/test.py`` does.
+        batch: Windows that go through the network together.
+        flip: Average with the prediction of the mirror image.
+        options: Config keys to change, as ``--cfg-options``.
+
+    Raises:
+        RefusedError: A config, weights, source, device or windows that can't be.
+    """
+    from samrs_mm.engine.run_config import load_run_config, need
+    from samrs_mm.predict.prediction import class_names
+    from samrs_mm.predict.scene_predictor import BLENDS, ScenePredictor, WindowModel
+
+    path, weights = os.fspath(config), os.fspath(checkpoint)
+    run_config = load_run_config(path, options, None, 'none')
+    need(run_config, path, 'model')
+    if blend not in BLENDS:
+        raise RefusedError(f'blend {blend!r} is unknown; allowed: {", ".join(BLENDS)}')
+    if batch < 1:
+        raise RefusedError(f'batch {batch}: at least 1 window is needed')
+    model, loaded, matched = _load_model(run_config, path, weights, device)
+    head = WindowModel(model, source, flip)
+    sizes = windows_of(run_config, window, stride, blend, head.divisor)
+    predictor = ScenePredictor(head, *sizes, blend, batch)
+    names = class_names(loaded, head.source, head.num_classes)
+    return Network(predictor, tuple(names), run_config, weights, matched)
+
+
+def _load_model(
+    config: 'Config', path: str, weights: str, device: str | None
+) -> 'tuple[nn.Module, dict[str, Any], str]':
+    """Return the model with its weights, on its device, the checkpoint, and what matched."""
+    from mmengine.device import get_device
+    from mmengine.registry import init_default_scope
+    from mmengine.runner import load_checkpoint
+    from mmseg.registry import MODELS
+
+    from samrs_mm.compat import checkpoint_safe_globals
+    from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
+    from samrs_mm.engine.run_config import building
+
+    shapes = weight_shapes(weights)
+    init_default_scope(config.get('default_scope', 'mmseg'))
+    with building(path):
+        model = MODELS.build(config.model)
+    if not hasattr(model, 'encode_decode'):
+        raise RefusedError(
+            f'config {path}: model.type={config.model.type!r} labels no pixels; give the config of '
+            'a segmentation network'
+        )
+    matched = check_match(model, shapes, weights, whole=True)
+    with checkpoint_safe_globals():
+        checkpoint = load_checkpoint(model, weights, 'cpu', logger='silent')
+    try:
+        return model.to(device or get_device()), checkpoint, matched
+    except (RuntimeError, AssertionError) as error:
+        raise RefusedError(f'device {device}: {str(error).splitlines()[0]}') from error
+
+
+def windows_of(
+    config: 'Config', window: int | None, stride: int | None, blend: str, divisor: int
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return size and stride of the windows, each vertical and horizontal; see ``load_network``.
+
+    Taken from the middle, windows start at multiples of the network's stride, ``divisor``, unless a
+    stride is given: then each sees a pixel on the same grid.
+    """
+    test = config.model.get('test_cfg') or {}
+    slides = test.get('mode') == 'slide'
+    size = tuple(test['crop_size']) if slides else (WINDOW, WINDOW)
+    step = tuple(test['stride']) if slides else None
+    if window is not None:
+        size, step = (window, window), None
+    step = step if stride is None else (stride, stride)
+    if step is None:
+        step = tuple(max(side * 2 // 3, 1) for side in size)
+    if blend == 'centre' and stride is None:
+        step = tuple(max(each // divisor * divisor, min(divisor, each)) for each in step)
+    return size, step
+
+
+class Network:
+    """A trained network; ``load_network`` builds one.
+
+    Attributes:
+        classes: Class names; the position is the value in label maps.
+        predictor: What slides the window.
+        config: The config it was built from.
+        matched: A line on what was loaded.
+    """
+
+    def __init__(
+        self,
+        predictor: 'ScenePredictor',
+        classes: tuple[str, ...],
+        config: 'Config',
+        checkpoint: str,
+        matched: str,
+    ):
+        self.predictor, self.classes, self.config = predictor, classes, config
+        self.matched, self._checkpoint = matched, checkpoint
+
+    def predict(self, image: ImageLike) -> np.ndarray:
+        """Return the class index of each pixel, ``(H, W)`` uint8, as ``tools/predict.py`` does.
+
+        Pixels of a file without data (nodata, alpha 0, masked) are 255.
+
+        Args:
+            image: ``(H, W, 3)`` uint8 RGB of any size (OpenCV reads BGR: turn it by
+                ``image[..., ::-1]``), ``(H, W)`` grey, or an image file.
+
+        Raises:
+            InputError: An array that is no image of 8 bits.
+            ImageReadError: A file that can't be read.
+        """
+        return np.concatenate([strip.labels for strip in self._strips(image)])
+
+    def probabilities(self, image: ImageLike) -> np.ndarray:
+        """Return the probability of each class, ``(K, H, W)`` float32, NaN without data.
+
+        In steps of 1/250, as ``tools/predict.py`` writes them; see ``predict``.
+        """
+        from samrs_mm.predict.scene_blends import STEPS
+
+        parts = [strip.probabilities for strip in self._strips(image, probabilities=True)]
+        steps = np.concatenate([part for part in parts if part is not None], axis=1)
+        return np.where(steps == UNLABELLED, np.nan, steps.astype(np.float32) / STEPS)
+
+    def _strips(self, image: ImageLike, probabilities: bool = False) -> 'Iterator[Strip]':
+        from samrs_mm.predict.prediction import predict_scene
+        from samrs_mm.predict.scene_writer import SceneFile
+
+        scene = read_scene(image, stream=True)
+        file = SceneFile(image) if isinstance(image, str | os.PathLike) else None
+        return predict_scene(self.predictor, scene, file, probabilities)
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """What decides its predictions, as plain data."""
+        head = self.predictor.model
+        return dict(
+            model=json.loads(json.dumps(self.config.model.to_dict(), default=str)),
+            checkpoint=file_sha256(self._checkpoint),
+            source=head.source,
+            window=list(self.predictor.window),
+            stride=list(self.predictor.stride),
+            blend=self.predictor.blend,
+            tta='flip' if head.flip else None,
+        )
+
+    def __repr__(self) -> str:
+        return f'<Network {self._checkpoint}: {len(self.classes)} classes>'

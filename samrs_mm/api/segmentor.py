@@ -1,0 +1,179 @@
+"""Boxes to masks, of images in memory or in files."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samrs_mm.annotate.driver import BoxPrompter, segment
+from samrs_mm.annotate.job import check_setting, mask_filters
+from samrs_mm.annotate.plan import Tile
+from samrs_mm.annotate.writer import Sample, enter_masks
+from samrs_mm.api.annotated import AnnotatedImage
+from samrs_mm.api.inputs import ANY_CLASS, ImageLike, InputError, box_labels, read_scene
+from samrs_mm.cli import read_config
+from samrs_mm.core.boxes import geometry
+from samrs_mm.core.classes import ClassTable, UnknownClassError
+from samrs_mm.core.errors import RefusedError, SegmentorError
+from samrs_mm.core.images import file_sha256
+from samrs_mm.core.masks import check_policy
+from samrs_mm.core.prompts import PromptSetting
+from samrs_mm.datasets.boxes.base import circumscribed_geometry
+from samrs_mm.formats.annotated.record import Record
+from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
+from samrs_mm.registry import PROMPT_SEGMENTORS, build
+
+SEGMENTORS: dict[str, dict[str, Any]] = {
+    'grabcut': dict(type='GrabCutSegmentor'),
+    'box-fill': dict(type='BoxFillSegmentor'),
+    'sam-vit-h': dict(type='SAMSegmentor', arch='vit_h'),
+    'sam-vit-l': dict(type='SAMSegmentor', arch='vit_l'),
+    'sam-vit-b': dict(type='SAMSegmentor', arch='vit_b'),
+}
+"""What ``load_segmentor`` knows by name."""
+
+
+def load_segmentor(
+    name: str | os.PathLike | Mapping[str, Any] = 'grabcut',
+    checkpoint: str | os.PathLike | None = None,
+    **options: Any,
+) -> 'Segmentor':
+    """Build a prompt segmentor and load its weights.
+
+    ::
+
+        samrs_mm.load_segmentor('grabcut', iterations=5)
+        samrs_mm.load_segmentor('sam-vit-h', 'checkpoints/sam_vit_h_4b8939.pth', device='cuda:1')
+        samrs_mm.load_segmentor('configs/annotate/coco_sam-vit-h_hbox.py')
+
+    Args:
+        name: A name in ``SEGMENTORS``, an annotate config (a ``.py`` file), or ``dict(type=...)``
+            as in its ``model``.
+        checkpoint: File of the weights; GrabCut and box filling have none.
+        **options: Arguments of the segmentor, such as ``iterations`` of ``GrabCutSegmentor`` or
+            ``device`` and ``chunk`` of ``SAMSegmentor``.
+
+    Raises:
+        RefusedError: No such segmentor, option or weights.
+    """
+    entry = dict(_model_of(name)) | options
+    if checkpoint is not None:
+        entry['checkpoint'] = os.fspath(checkpoint)
+    model: PromptSegmentor = build(PROMPT_SEGMENTORS, entry, 'model')
+    model.load()
+    return Segmentor(model)
+
+
+def _model_of(name: str | os.PathLike | Mapping[str, Any]) -> Mapping[str, Any]:
+    if isinstance(name, Mapping):
+        return name
+    path = os.fspath(name)
+    if path in SEGMENTORS:
+        return SEGMENTORS[path]
+    if not path.endswith('.py'):
+        raise RefusedError(
+            f'segmentor {path!r} is unknown; there are {", ".join(SEGMENTORS)}, and the configs of '
+            'configs/annotate (give the file)'
+        )
+    model = read_config(path).get('model')
+    if not isinstance(model, Mapping):
+        raise RefusedError(f"config {path}: has no 'model'; it is not an annotate config")
+    return model
+
+
+class Segmentor:
+    """Makes masks of boxes; ``load_segmentor`` builds one.
+
+    Attributes:
+        model: The prompt segmentor, as configs name it.
+    """
+
+    def __init__(self, model: PromptSegmentor):
+        self.model = model
+
+    def segment(
+        self,
+        image: ImageLike,
+        boxes: Any,
+        categories: Sequence[str] | None = None,
+        *,
+        classes: Sequence[str] | None = None,
+        prompt: str = 'hbox',
+        filters: dict[str, Any] | None = None,
+        overlap_policy: str = 'small_on_top',
+    ) -> AnnotatedImage:
+        """Make a mask of each box, as ``tools/sam_annotate.py`` does.
+
+        Args:
+            image: ``(H, W, 3)`` uint8 RGB (OpenCV reads BGR: turn it by ``image[..., ::-1]``),
+                ``(H, W)`` uint8 grey, or an image file.
+            boxes: In pixels, x to the right, y down; the shape says what they are: ``(N, 4)``
+                x0, y0, x1, y1; ``(N, 8)`` or ``(N, 4, 2)`` the corners of oriented boxes;
+                ``(N, 5)`` centre x, y, width, height and angle in radians, from x towards y.
+            categories: N class names; None for one class, ``'object'``.
+            classes: All class names in the order of the label map's values; None takes those in
+                ``categories``, sorted.
+            prompt: What of a box the segmentor sees: ``'hbox'``, the upright box around it;
+                ``'rbox'``, the oriented box (not SAM); or any setting of ``--prompt``.
+            filters: Limits that masks must keep, as in a config: ``dict(min_score=0.8)``.
+            overlap_policy: Who wins where masks overlap in the label map; see
+                ``masks.paint_order``.
+
+        Returns:
+            The N boxes in their order: those without a mask have a status and a reason.
+
+        Raises:
+            InputError: An image or boxes that can't be.
+            ImageReadError: A file that can't be read.
+            RefusedError: A prompt, filter, policy or class that can't be.
+            SegmentorError: The segmentor failed on the image.
+        """
+        scene, labels = read_scene(image), box_labels(boxes, categories)
+        setting = PromptSetting.parse(prompt)
+        check_setting(setting, self.model)
+        limits, policy = mask_filters(filters, self.model), check_policy(overlap_policy)
+        prompter = BoxPrompter(setting, _class_table(categories, classes))
+        shapes = (circumscribed_geometry if setting.circumscribed else geometry)(labels)
+        pixels = scene.read()
+        sample = Sample(Tile(0, _stem(image), 0), _record(image, pixels, scene.notes), pixels)
+        prompter.prompt(sample, labels, shapes, (scene.width, scene.height))
+        for done in segment(self.model, [sample]):
+            if done.error is not None:
+                raise SegmentorError(done.error)
+        enter_masks(sample, limits)
+        label_map = sample.record.paint(policy)
+        classes = prompter.table.classes
+        return AnnotatedImage(sample.tile.stem, classes, sample.record, pixels, label_map)
+
+
+def _class_table(categories: Sequence[str] | None, classes: Sequence[str] | None) -> ClassTable:
+    names = [ANY_CLASS] if categories is None else list(categories)
+    try:
+        table = ClassTable.from_names(names) if classes is None else ClassTable(classes)
+        for name in names:
+            table.index(name)
+    except UnknownClassError as error:
+        raise InputError(f'categories: {error}') from error
+    except ValueError as error:
+        raise InputError(f'classes: {error}') from error
+    return table
+
+
+def _stem(image: ImageLike) -> str:
+    return Path(image).stem if isinstance(image, str | os.PathLike) else 'image'
+
+
+def _record(image: ImageLike, pixels: np.ndarray, notes: Sequence[str]) -> Record:
+    file = os.fspath(image) if isinstance(image, str | os.PathLike) else None
+    return Record.of_image(
+        path=file or 'image',
+        scene=_stem(image),
+        split=None,
+        offset=[0, 0],
+        width=pixels.shape[1],
+        height=pixels.shape[0],
+        sha256=file_sha256(file) if file else None,
+        notes=list(notes),
+    )

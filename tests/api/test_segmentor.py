@@ -1,0 +1,225 @@
+"""Masks of arrays and boxes: the tool's own, and what is refused."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from folders import CONFIG, ROOT, load_tool, write_dota
+from PIL import Image
+from sam_cases import SMALL, scene
+
+import samrs_mm
+from samrs_mm.api.inputs import InputError
+from samrs_mm.api.segmentor import SEGMENTORS
+from samrs_mm.cli import read_config
+from samrs_mm.core.errors import ImageReadError, RefusedError, SegmentorError
+from samrs_mm.formats.annotated.record import Record
+from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
+
+SAM = dict(type='SAMSegmentor', arch=SMALL, threads=1, device='cpu')
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    return write_dota(tmp_path_factory.mktemp('data') / 'dota', scenes=4)
+
+
+def labels_of(data, stem):
+    """The polygons ``(N, 8)`` and class names of a scene."""
+    lines = (data / 'labelTxt' / f'{stem}.txt').read_text().splitlines()
+    rows = [line.split() for line in lines]
+    return np.array([row[:8] for row in rows], float).reshape(-1, 8), [row[8] for row in rows]
+
+
+def comparable(record):
+    """All of a record's boxes but their place in a label file."""
+    return [{**box.as_dict(), 'box_id': ''} for box in record.boxes]
+
+
+@pytest.mark.parametrize(
+    ('model', 'prompt', 'options'),
+    [
+        (SEGMENTORS['grabcut'], 'rbox', {}),
+        (SEGMENTORS['grabcut'], 'hbox', dict(filters=dict(min_coverage=0.7))),
+        (SEGMENTORS['box-fill'], 'rhbox', dict(overlap_policy='file_order')),
+        (SAM, 'cp+hbox+hbox-m', dict(overlap_policy='score', filters=dict(max_leakage=0.5))),
+    ],
+    ids=['grabcut rbox', 'grabcut hbox, filtered', 'box-fill rhbox', 'sam'],
+)
+def test_masks_are_those_of_the_tool(data, tmp_path, model, prompt, options):
+    config = tmp_path / 'config.py'
+    lines = [f'_base_ = {CONFIG!r}', f'model = dict(_delete_=True, **{model!r})']
+    config.write_text(
+        '\n'.join([*lines, *(f'{key} = {value!r}' for key, value in options.items())])
+    )
+    flags = ['--data-root', str(data), '--out', str(tmp_path / 'out'), '--prompt', prompt]
+    assert load_tool('sam_annotate').main([str(config), *flags, '--workers', '0']) == 0
+    segmentor = samrs_mm.load_segmentor(model)
+    classes = json.loads((tmp_path / 'out/meta.json').read_bytes())['classes']
+    for path in sorted((data / 'images').iterdir()):
+        boxes, names = labels_of(data, path.stem)
+        pixels = np.asarray(Image.open(path))
+        found = segmentor.segment(pixels, boxes, names, classes=classes, prompt=prompt, **options)
+        record = Record.load(tmp_path / f'out/instances/{path.stem}.json')
+        assert comparable(found.record) == comparable(record)
+        label_map = np.asarray(Image.open(tmp_path / f'out/semantic/{path.stem}.png'))
+        np.testing.assert_array_equal(found.label_map, label_map)
+        again = segmentor.segment(path, boxes, names, classes=classes, prompt=prompt, **options)
+        assert comparable(again.record) == comparable(record)
+        assert (again.record.image.sha256, again.stem) == (record.image.sha256, path.stem)
+
+
+def test_names_are_the_configs_of_the_package():
+    """And so are the defaults: a name and its config give equal settings."""
+    for name, file in (
+        ('grabcut', 'grabcut'),
+        ('box-fill', 'box_fill'),
+        ('sam-vit-h', 'sam_vit-h'),
+    ):
+        path = ROOT / f'configs/_base_/prompt_segmentors/{file}.py'
+        entry = read_config(str(path)).model
+        kind = samrs_mm.registry.PROMPT_SEGMENTORS
+        checkpoint = dict(checkpoint=entry.checkpoint) if 'checkpoint' in entry else {}
+        assert kind.build(SEGMENTORS[name] | checkpoint).settings == kind.build(entry).settings
+
+
+def test_upright_rotated_and_polygon_boxes_agree():
+    image, _ = scene(60, 80)
+    segmentor = samrs_mm.load_segmentor('box-fill')
+    box, centre = [10, 20, 50, 40], [30, 30, 40, 20, 0]
+    corners = [[[10, 20], [50, 20], [50, 40], [10, 40]]]
+    masks = [segmentor.segment(image, b, prompt='rbox').masks for b in ([box], [centre], corners)]
+    assert masks[0].shape == (1, 60, 80)
+    assert masks[0].dtype == bool
+    assert masks[0][0, 20:40, 10:50].all()
+    assert masks[0].sum() == 800
+    np.testing.assert_array_equal(masks[0], masks[1])
+    np.testing.assert_array_equal(masks[0], masks[2])
+
+
+def test_every_box_has_its_row():
+    image, _ = scene(60, 80)
+    boxes = [[10, 20, 50, 40], [np.nan, 0, 5, 5], [100, 100, 120, 120], [3, 3, 3.2, 9]]
+    names = ['ship', 'plane', 'ship', 'plane']
+    found = samrs_mm.load_segmentor('box-fill').segment(image, boxes, names)
+    assert found.statuses == ('kept', 'degenerate', 'outside', 'degenerate')
+    assert found.kept.tolist() == [True, False, False, False]
+    assert found.reasons[0] == ''
+    assert found.reasons[1] == 'a coordinate is NaN or infinite'
+    assert 'outside the 80 x 60 px image' in found.reasons[2]
+    assert (len(found), found.masks.shape) == (4, (4, 60, 80))
+    assert found.masks.sum(axis=(1, 2)).tolist() == [800, 0, 0, 0]
+    assert found.classes == ('plane', 'ship')
+    assert found.categories == tuple(names)
+    assert found.labels.tolist() == [1, 0, 1, 0]
+    assert np.unique(found.label_map).tolist() == [1, 255]
+    assert np.isnan(found.scores).all()
+    np.testing.assert_array_equal(found.image, image)
+    np.testing.assert_array_equal(found.prompt_boxes[0], boxes[0])
+    assert repr(found) == '<AnnotatedImage image: 80 x 60 px, 4 boxes, 1 kept>'
+
+
+def test_no_boxes_no_masks():
+    image, _ = scene(60, 80)
+    found = samrs_mm.load_segmentor('grabcut').segment(image, [])
+    assert found.masks.shape == (0, 60, 80)
+    assert (found.boxes.shape, found.polygons.shape) == ((0, 4), (0, 4, 2))
+    assert (found.label_map == 255).all()
+
+
+def test_sam_gives_scores():
+    image, polygons = scene(60, 80)
+    found = samrs_mm.load_segmentor(SAM).segment(image, polygons)
+    assert found.scores.shape == found.stabilities.shape == (len(polygons),)
+    assert np.isfinite(found.scores).all()
+
+
+def test_a_config_of_the_users_own_and_options(tmp_path):
+    (tmp_path / 'mine.py').write_text("model = dict(type='GrabCutSegmentor', iterations=2)")
+    segmentor = samrs_mm.load_segmentor(tmp_path / 'mine.py', margin=0.7)
+    assert segmentor.model.settings['iterations'] == 2
+    assert segmentor.model.settings['margin'] == 0.7
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'options', 'message'),
+    [
+        (('grabcat',), {}, "'grabcat' is unknown; there are grabcut, box-fill, sam-vit-h"),
+        (('nowhere.py',), {}, r'nowhere\.py: no such file'),
+        (('grabcut', 'sam.pth'), {}, 'GrabCutSegmentor takes no checkpoint'),
+        (('grabcut',), dict(iteration=3), "did you mean 'iterations'"),
+        (('sam-vit-b',), {}, r'without weights: download https://\S+ .* pass it as checkpoint'),
+        ((dict(type='Other'),), {}, "type='Other': no such prompt segmentor"),
+    ],
+)
+def test_segmentors_that_can_not_be(arguments, options, message):
+    with pytest.raises(RefusedError, match=message):
+        samrs_mm.load_segmentor(*arguments, **options)
+
+
+def test_a_config_without_a_model(tmp_path):
+    (tmp_path / 'other.py').write_text('x = 1')
+    with pytest.raises(RefusedError, match=r"other\.py: has no 'model'"):
+        samrs_mm.load_segmentor(tmp_path / 'other.py')
+
+
+@pytest.mark.parametrize(
+    ('options', 'error', 'message'),
+    [
+        (dict(prompt='box'), RefusedError, "unknown prompt 'box'; allowed: cp, hbox"),
+        (dict(prompt='cp'), RefusedError, "prompt 'cp': a centre point alone has no extent"),
+        (dict(filters=dict(min_score=0.5)), RefusedError, 'gives its masks no score'),
+        (dict(filters=dict(score=0.5)), RefusedError, r'filters\.score is unknown'),
+        (dict(overlap_policy='big'), RefusedError, "overlap_policy 'big' is unknown"),
+        (dict(categories=['ship'], classes=['plane']), InputError, "unknown class 'ship'; nearest"),
+        (dict(classes=['plane']), InputError, "unknown class 'object'"),
+        (dict(categories=['a'], classes=['a', 'A']), InputError, "'a' and 'A' read as the same"),
+    ],
+)
+def test_settings_that_can_not_be(options, error, message):
+    image, _ = scene(60, 80)
+    with pytest.raises(error, match=message):
+        samrs_mm.load_segmentor('grabcut').segment(image, [[5, 5, 20, 20]], **options)
+
+
+def test_images_that_can_not_be(tmp_path):
+    segmentor = samrs_mm.load_segmentor('grabcut')
+    with pytest.raises(InputError, match='expected uint8'):
+        segmentor.segment(np.zeros((9, 9, 3)), [[1, 1, 5, 5]])
+    with pytest.raises(ImageReadError, match='no such image'):
+        segmentor.segment(tmp_path / 'a.png', [[1, 1, 5, 5]])
+
+
+def test_a_failing_segmentor_is_an_error_in_one_line():
+    class Broken(PromptSegmentor):
+        settings = dict(type='Broken')
+
+        def unsupported(self, setting):
+            return None
+
+        def encode(self, images):
+            raise RuntimeError('no\nluck')
+
+        def decode(self, encoded, prompts):
+            yield from ()
+
+    with pytest.raises(
+        SegmentorError, match=r'^image: the segmentor failed: RuntimeError: no luck$'
+    ):
+        samrs_mm.Segmentor(Broken()).segment(scene(60, 80)[0], [[5, 5, 20, 20]])
+
+
+def test_grabcut_needs_no_torch():
+    code = (
+        'import sys\n'
+        "sys.modules.update(dict.fromkeys(['torch', 'mmcv', 'mmseg', 'mmdet', 'mmrotate']))\n"
+        'import numpy as np, samrs_mm\n'
+        "found = samrs_mm.load_segmentor('grabcut').segment(\n"
+        '    np.zeros((40, 40, 3), np.uint8), [[5, 5, 20, 20]])\n'
+        'print(found)'
+    )
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert '40 x 40 px, 1 boxes' in done.stdout
