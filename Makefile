@@ -2,10 +2,16 @@ PYTHON_ENV := .venv/bin/python
 WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n : 4)))
 
 .DEFAULT_GOAL := help
-.PHONY: env demo test test-slow coverage lint compare bench help
+.PHONY: env lock demo test test-slow coverage lint compare bench help
 
-env: ## build .venv from nothing (5 GB, 4 to 10 minutes the first time; instant when nothing changed)
+env: ## build .venv from nothing (5.4 GB; instant when nothing changed); OPS=1 compiles mmcv's ops, OPS=0 goes back
 	@bash requirements/make_env.sh
+
+# Versions that are in constraints.txt stay; without that file, all are the newest.
+lock: env ## make constraints.txt anew after a change of requirements/*.txt
+	$(PYTHON_ENV) -m uv pip compile --quiet --universal --python-version 3.10 --no-annotate \
+	  --custom-compile-command 'make lock' --override requirements/overrides.in -o constraints.txt \
+	  $(addprefix requirements/,build.txt onedl.txt onedl-all.txt runtime.txt tests.txt)
 
 demo: env ## draw scenes, annotate and score them, pre-train on two sources, print where the pictures are
 	$(PYTHON_ENV) tools/demo.py

@@ -71,16 +71,20 @@ with tempfile.TemporaryDirectory() as scratch:
         classifiers=[
             'Development Status :: 3 - Alpha',
             'Operating System :: POSIX :: Linux',
-            'Programming Language :: Python :: 3.11',
+            *(f'Programming Language :: Python :: 3.{minor}' for minor in range(10, 14)),
             'Topic :: Scientific/Engineering :: Image Recognition',
         ],
         packages=find_packages(include=['samrs_mm', 'samrs_mm.*']),
         include_package_data=True,
-        python_requires='>=3.11,<3.12',
+        python_requires='>=3.10,<3.14',
         install_requires=requirements('runtime'),
+        # Both sets lie in the same folders (mmcv/, mmengine/ ...): the user says which one.
         extras_require={
-            name: requirements(file)
-            for name, file in (('mim', 'mminstall'), ('optional', 'optional'), ('tests', 'tests'))
+            'onedl': requirements('onedl'),
+            'onedl-all': requirements('onedl') + requirements('onedl-all'),
+            'openmmlab': requirements('openmmlab'),
+            'openmmlab-all': requirements('openmmlab') + requirements('openmmlab-all'),
+            'tests': requirements('tests'),
         },
         cmdclass={'build_py': BuildWithMim, 'develop': DevelopWithMim},
         # `pip install .` would leave build/ behind, and a later wheel would take its stale files.

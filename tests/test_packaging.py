@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 import samrs_mm
 
 ROOT = Path(__file__).resolve().parents[1]
+PYTHONS = ('3.10', '3.11', '3.12', '3.13')
 LISTS = sorted(path.stem for path in (ROOT / 'requirements').glob('*.txt'))
 SOURCES = ('samrs_mm', 'configs', 'tools', 'tests', 'requirements')
 JUNK = shutil.ignore_patterns('__pycache__', '.mim')
@@ -112,16 +114,39 @@ def test_metadata(wheel):
     metadata = email.message_from_bytes(
         wheel.read(f'samrs_mm-{samrs_mm.__version__}.dist-info/METADATA')
     )
-    assert metadata['Requires-Python'].replace(' ', '') in ('>=3.11,<3.12', '<3.12,>=3.11')
+    assert SpecifierSet(metadata['Requires-Python']) == SpecifierSet('>=3.10,<3.14')
+    classifiers = metadata.get_all('Classifier')
+    assert all(f'Programming Language :: Python :: {python}' in classifiers for python in PYTHONS)
     assert metadata['License'] == 'Apache-2.0'
-    needed = {
-        Requirement(line).name
-        for line in metadata.get_all('Requires-Dist')
-        if 'extra ==' not in line
+    lists = {extra: set() for extra in (None, *metadata.get_all('Provides-Extra'))}
+    for line in metadata.get_all('Requires-Dist'):
+        name, _, extra = line.partition('extra == ')
+        lists[extra.strip('"\'') or None].add(Requirement(name.rstrip(' ;')).name)
+    of_list = {name: {needed.name for needed in requirements(name)} for name in LISTS}
+    assert lists == {
+        None: of_list['runtime'],
+        'onedl': of_list['onedl'],
+        'onedl-all': of_list['onedl'] | of_list['onedl-all'],
+        'openmmlab': of_list['openmmlab'],
+        'openmmlab-all': of_list['openmmlab'] | of_list['openmmlab-all'],
+        'tests': of_list['tests'],
     }
-    assert needed == {requirement.name for requirement in requirements('runtime')}
-    # Each of these, required, breaks `mim install` or replaces a build made for the machine.
-    assert not needed & {'mmrotate', 'openmim', 'mmcv', 'torch', 'torchvision'}
+
+
+def test_no_list_pulls_one_set_of_mm_libraries_over_the_other():
+    """Both sets lie in the same folders; and torch is a matter of the machine."""
+    classic = {'mmcv', 'mmengine', 'mmsegmentation', 'mmdet', 'mmpretrain', 'mmrotate'}
+    onedl = {f'onedl-{name}' for name in classic - {'mmdet'}} | {'onedl-mmdetection'}
+    found = {name: {needed.name for needed in requirements(name)} for name in LISTS}
+    assert not found['runtime'] & (
+        classic | onedl | {'torch', 'torchvision', 'onedl-mim', 'openmim'}
+    )
+    assert found['onedl'] | found['onedl-all'] == onedl | {'torch', 'torchvision'}
+    assert found['openmmlab'] | found['openmmlab-all'] == classic | {
+        'torch',
+        'torchvision',
+        'setuptools',
+    }
 
 
 def test_model_index_points_to_files():
@@ -137,27 +162,51 @@ def test_config_base_names_are_unique():
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize('name', LISTS)
-def test_every_requirement_is_pinned(name):
-    pins = {}
-    for line in (ROOT / 'constraints.txt').read_text(encoding='utf-8').splitlines():
-        if not line.startswith('#'):
-            library, version = line.split('==')
-            pins[normalised(library)] = version
+def pins(name: str, python: str) -> dict[str, str]:
+    """Return a constraints file's versions by normalised name, of one Python on Linux."""
+    found = {}
+    here = {'python_full_version': f'{python}.5', 'python_version': python, 'sys_platform': 'linux'}
+    for line in (ROOT / name).read_text(encoding='utf-8').splitlines():
+        if line.startswith('#'):
+            continue
+        pin = Requirement(line)
+        if pin.marker is None or pin.marker.evaluate(here):
+            (version,) = pin.specifier
+            assert version.operator == '=='
+            assert normalised(pin.name) not in found, f'{pin.name} is pinned twice for {python}'
+            found[normalised(pin.name)] = version.version
+    return found
+
+
+@pytest.mark.parametrize('python', PYTHONS)
+@pytest.mark.parametrize('name', [name for name in LISTS if not name.startswith('openmmlab')])
+def test_every_requirement_is_pinned(name, python):
+    check_pins(name, pins('constraints.txt', python), python)
+
+
+@pytest.mark.parametrize('name', [name for name in LISTS if not name.startswith('onedl')])
+def test_every_requirement_of_the_classic_set_is_pinned(name):
+    check_pins(name, pins('constraints-openmmlab.txt', '3.11'), '3.11')
+
+
+def check_pins(name: str, pinned: dict[str, str], python: str) -> None:
     for requirement in requirements(name):
-        pin = pins.get(normalised(requirement.name))
-        assert pin, f'{requirement.name} has no pin in constraints.txt'
+        pin = pinned.get(normalised(requirement.name))
+        assert pin, f'{requirement.name} has no pin for Python {python}'
         assert requirement.specifier.contains(pin, prereleases=True)
 
 
+def test_the_pins_hold_one_set_of_mm_libraries():
+    for python in PYTHONS:
+        names = pins('constraints.txt', python)
+        assert 'onedl-mmcv' in names
+        assert not names.keys() & {'mmcv', 'mmengine', 'mmdet', 'mmsegmentation', 'imaug'}
+    assert not [name for name in pins('constraints-openmmlab.txt', '3.11') if 'onedl' in name]
+
+
 def test_every_import_is_a_declared_requirement():
-    """What `samrs_mm` imports must be installed by pip, by `mim` or by step 1 of make env."""
-    modules = {'cv2': 'opencv-python', 'PIL': 'pillow', 'mmseg': 'mmsegmentation', 'yaml': 'pyyaml'}
-    declared = {
-        normalised(requirement.name)
-        for name in ('build', 'mminstall', 'runtime', 'optional')
-        for requirement in requirements(name)
-    }
+    """What `samrs_mm` imports must be installed by pip, with either set of mm libraries."""
+    modules = {'cv2': 'opencv-python', 'PIL': 'pillow', 'yaml': 'pyyaml'}
     used = {
         name.split('.')[0]
         for path in (ROOT / 'samrs_mm').rglob('*.py')
@@ -167,4 +216,12 @@ def test_every_import_is_a_declared_requirement():
         for name in ([node.module] if isinstance(node, ast.ImportFrom) else [node.names[0].name])
     } - sys.stdlib_module_names
     used.discard('samrs_mm')
-    assert {normalised(modules.get(name, name)) for name in used} <= declared
+    for mm, names in (
+        ('onedl', {'mmdet': 'onedl-mmdetection', 'mmseg': 'onedl-mmsegmentation'}),
+        ('openmmlab', {'mmseg': 'mmsegmentation'}),
+    ):
+        lists = ('runtime', mm, f'{mm}-all')
+        declared = {normalised(needed.name) for name in lists for needed in requirements(name)}
+        prefix = 'onedl-' if mm == 'onedl' else ''
+        names = modules | {name: prefix + name for name in used if name.startswith('mm')} | names
+        assert {normalised(names.get(name, name)) for name in used} <= declared
