@@ -107,7 +107,8 @@ def test_what_the_api_finds_is_right(in_folder, folder):
     found = find('load_network')
     assert found['labels'].shape == (128, 128)
     assert set(found['names']) <= set(found['network'].classes)
-    np.testing.assert_array_equal(found['shares'].argmax(0), found['labels'])
+    chosen = np.take_along_axis(found['shares'], found['labels'][None].astype(int), 0)[0]
+    np.testing.assert_array_equal(chosen, found['shares'].max(0))  # in steps: there are ties
     assert find('np.zeros((9, 9, 3))')['message'].startswith('image: float64 (9, 9, 3); expected')
 
 
