@@ -16,6 +16,7 @@ from typing import Any
 from mmengine.config import Config, DictAction
 from tqdm import tqdm
 
+from samrs_mm.compat import strict_loading
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.installed import MIM, find_config, spoken
 
@@ -47,14 +48,15 @@ def run_command(work: Callable[[], int | None], after_interrupt: str = GO_ON) ->
 
     Errors that a user can cause are printed in one line and give 2 if the work was refused before
     it began, else 1, as does Ctrl-C or SIGTERM, after which ``after_interrupt`` says what to do.
-    Any other error keeps its traceback.
+    Any other error keeps its traceback. No code in a checkpoint is run (see ``strict_loading``).
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == 'strict':
             stream.reconfigure(errors='backslashreplace')  # a name that a console can't show
     try:
-        return work() or 0
+        with strict_loading():
+            return work() or 0
     except SamrsError as error:
         message = f'error: {one_line(error)}'
         refused = isinstance(error, RefusedError)

@@ -15,7 +15,8 @@ MODULES = sorted(PACKAGE.rglob('*.py'))
 FLOORS = (
     {'__init__', 'version'},
     {'core'},
-    {'formats', 'cli', 'compat', 'registry'},
+    {'formats', 'compat', 'registry'},
+    {'cli'},
     {'datasets', 'models', 'drawing', 'registered'},
     {'engine', 'evaluation', 'predict', 'annotate'},
     {'prepare', 'statistics', 'annotate.ablation', 'browse', 'review', 'drawn'},

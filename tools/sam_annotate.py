@@ -23,6 +23,7 @@ from samrs_mm.cli import (
     run_images,
     whole_number,
 )
+from samrs_mm.compat import strict_loading
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage
@@ -94,7 +95,8 @@ def run(args: argparse.Namespace) -> int:
     choose_gpu()
     looking = args.verify or args.finalise or args.refilter
     if not looking:
-        job.segmentor.load()
+        with strict_loading():  # torch may have been imported with the segmentor
+            job.segmentor.load()
     job.collect_classes(progress('reading labels'))
     if args.dry_run:
         return print_plan(job)

@@ -11,7 +11,6 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 from samrs_mm.cli import ToolParser, run_command
-from samrs_mm.compat import checkpoint_safe_globals
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
@@ -65,8 +64,7 @@ def run(args: argparse.Namespace) -> None:
     prepare_cpu_ranks(config, args.launcher)
     runner = build_runner(config, args.config)
     runner.logger.info(check_match(runner.model, shapes, args.checkpoint, whole=True))
-    with checkpoint_safe_globals():
-        metrics = runner.test()
+    metrics = runner.test()
     if args.out and is_main_process():
         target = Path(args.out) / 'metrics.json'
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,6 @@ import sys
 from mmengine.dist import get_world_size
 
 from samrs_mm.cli import ToolParser, run_command
-from samrs_mm.compat import checkpoint_safe_globals
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
 from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
 from samrs_mm.engine.run_config import (
@@ -70,8 +69,7 @@ def run(args: argparse.Namespace) -> None:
     note = batch_note(config, get_world_size())
     if note:
         runner.logger.warning(note)
-    with checkpoint_safe_globals():
-        runner.train()
+    runner.train()
     leave_ranks()
 
 

@@ -38,4 +38,5 @@ default_hooks = dict(
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     plain_checkpoint=dict(type='PlainCheckpointHook'),
+    strict_loading=dict(type='StrictLoadingHook'),
 )

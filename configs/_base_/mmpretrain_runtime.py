@@ -7,6 +7,7 @@ default_hooks = dict(
         _delete_=True, type='CheckpointHook', by_epoch=True, interval=20, max_keep_ckpts=2
     ),
     plain_checkpoint=dict(type='mmseg.PlainCheckpointHook'),
+    strict_loading=dict(type='mmseg.StrictLoadingHook'),
 )
 visualizer = dict(type='Visualizer')
 log_processor = dict(by_epoch=True)

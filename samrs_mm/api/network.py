@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from samrs_mm.api.inputs import ImageLike, read_scene
+from samrs_mm.compat import strict_loading
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import file_sha256
@@ -80,6 +81,7 @@ def load_network(
     return Network(predictor, tuple(names), run_config, weights, matched)
 
 
+@strict_loading()
 def _load_model(
     config: 'Config', path: str, weights: str, device: str | None
 ) -> 'tuple[nn.Module, dict[str, Any], str]':
@@ -89,7 +91,6 @@ def _load_model(
     from mmengine.runner import load_checkpoint
     from mmseg.registry import MODELS
 
-    from samrs_mm.compat import checkpoint_safe_globals
     from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
     from samrs_mm.engine.run_config import building
 
@@ -103,8 +104,7 @@ def _load_model(
             'a segmentation network'
         )
     matched = check_match(model, shapes, weights, whole=True)
-    with checkpoint_safe_globals():
-        checkpoint = load_checkpoint(model, weights, 'cpu', logger='silent')
+    checkpoint = load_checkpoint(model, weights, 'cpu', logger='silent')
     try:
         return model.to(device or get_device()), checkpoint, matched
     except (RuntimeError, AssertionError) as error:

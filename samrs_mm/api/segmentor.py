@@ -14,6 +14,7 @@ from samrs_mm.annotate.writer import Sample, enter_masks
 from samrs_mm.api.annotated import AnnotatedImage
 from samrs_mm.api.inputs import ANY_CLASS, ImageLike, InputError, box_labels, read_scene
 from samrs_mm.cli import read_config
+from samrs_mm.compat import strict_loading
 from samrs_mm.core.boxes import geometry
 from samrs_mm.core.classes import ClassTable, UnknownClassError
 from samrs_mm.core.errors import RefusedError, SegmentorError
@@ -62,7 +63,8 @@ def load_segmentor(
     if checkpoint is not None:
         entry['checkpoint'] = os.fspath(checkpoint)
     model: PromptSegmentor = build(PROMPT_SEGMENTORS, entry, 'model')
-    model.load()
+    with strict_loading():  # torch may have been imported with the segmentor
+        model.load()
     return Segmentor(model)
 
 

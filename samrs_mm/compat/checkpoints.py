@@ -1,10 +1,11 @@
-"""What a checkpoint may hold: data, and no code."""
+"""What a checkpoint may hold: data, and no code, whoever reads it."""
 
 import contextlib
 import importlib
 import os
 import pickle
 import re
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,47 +14,130 @@ from packaging.version import Version
 from samrs_mm.core.errors import RefusedError
 
 _OLDEST_TORCH = '2.7'
+# torch obeys these in every process that inherits them, whatever a caller asks for.
+_STRICT, _UNSAFE = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
+# What `safe_load` read ahead of a library within `strict_loading`, by its path.
+_kept: dict[str, Any] = {}
+_depth = 0
 
 
-def safe_load(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
-    """Load a checkpoint as data: tensors, plain containers, a few mmengine classes, never code.
+def safe_load(path: str | os.PathLike, keep: bool = False) -> Any:
+    """Load a checkpoint onto the CPU as data: tensors, containers, a few mmengine classes, no code.
+
+    Args:
+        path: The file.
+        keep: Within ``strict_loading``, give what was read to the next ``torch.load`` of this file
+            too, which then doesn't read it again: what was checked is what is used.
 
     Raises:
         OSError: There is no such file, or it cannot be read.
         ValueError: It is corrupt, no checkpoint, or asks for something off the list; says which.
         RefusedError: This torch is too old.
     """
+    content = _read(path, 'cpu')
+    if keep and _depth:
+        _kept[_place(path)] = content
+    return content
+
+
+@contextlib.contextmanager
+def strict_loading() -> Iterator[None]:
+    """Within this context every ``torch.load``, the libraries' too, loads as ``safe_load`` does.
+
+    It covers mmengine's loaders of files and addresses, and `torch.hub`. Some of them would run the
+    code in a file: onedl-mmengine tries again without safety, and downloads are read without it.
+    They raise ``RefusedError`` instead. Contexts may be nested.
+
+    Where torch isn't imported yet, only torch's own list holds, not ours.
+    """
+    global _depth
+    torch: Any = sys.modules.get('torch')
+    before = {name: os.environ.pop(name, None) for name in (_STRICT, _UNSAFE)}
+    os.environ[_STRICT] = '1'
+    replaced = torch.load if torch else None
+    if torch:
+        torch.load = _load_for_library
+    _depth += 1
+    try:
+        yield
+    finally:
+        _depth -= 1
+        if not _depth:
+            _kept.clear()
+        if torch:
+            torch.load = replaced
+        os.environ.pop(_STRICT, None)
+        os.environ.update({name: value for name, value in before.items() if value is not None})
+
+
+def _load_for_library(file: Any, map_location: Any = None, *_: Any, **options: Any) -> Any:
+    """Take the place of ``torch.load``; what would make it less strict is passed over.
+
+    Raises:
+        RefusedError: As ``safe_load`` raises ValueError.
+    """
+    if isinstance(file, str | os.PathLike) and _place(file) in _kept:
+        return _kept.pop(_place(file))
+    try:
+        return _read(file, map_location, mmap=options.get('mmap'))
+    except ValueError as error:
+        raise RefusedError(f'checkpoint {error}') from error
+
+
+def _place(path: str | os.PathLike) -> str:
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def _read(file: Any, map_location: Any, **options: Any) -> Any:
     import torch
 
     try:
-        with checkpoint_safe_globals():
-            return torch.load(path, map_location=map_location, weights_only=True)
+        with _listed_globals():
+            load = torch.serialization.load
+            return load(file, map_location, weights_only=True, **options)
     except RefusedError:
         raise
     except Exception as error:
         # One without a file name comes from within the file: the reader sought beyond its end.
         if isinstance(error, OSError) and error.filename is not None:
             raise
-        raise ValueError(f'{os.fspath(path)}: not loaded, {_reason(error)}') from error
+        is_path = isinstance(file, str | os.PathLike)
+        name = os.fspath(file) if is_path else str(getattr(file, 'name', 'a file in memory'))
+        raise ValueError(f'{name}: not loaded, {_reason(error, name)}') from error
 
 
-def _reason(error: Exception) -> str:
+# Each with what the file asks for; torch puts much advice before and after.
+_FOREIGN = re.compile(
+    r'(?:GLOBAL|not on the list:) ([\w.]+)|Unsupported (operand 149)|(TorchScript)|(legacy .tar)'
+)
+_ADVICE = re.compile(r'Weights only load failed.*WeightsUnpickler error:|Check the documentation.*')
+
+
+def _reason(error: Exception, name: str) -> str:
+    from torch.hub import get_dir
+
     text = ' '.join(str(error).split())
-    foreign = re.search(r'(?:GLOBAL|not on the list:) ([\w.]+)', text)
+    foreign = _FOREIGN.search(text)
     if foreign:
-        return (
-            f'it asks for {foreign[1]}, which no checkpoint needs and which could run code: '
+        asked = foreign[foreign.lastindex or 0].replace('operand 149', "pickle's protocol 4")
+        reason = (
+            f'it asks for {asked}, which no checkpoint needs and which could run code: '
             'save its state_dict alone where the file comes from, or fetch it from its real source'
         )
-    return f'it is truncated, corrupt or no torch checkpoint ({text[:120] or type(error).__name__})'
+    else:
+        problem = _ADVICE.sub('', text).strip()[:120] or type(error).__name__
+        reason = f'it is truncated, corrupt or no torch checkpoint ({problem})'
+    if _place(name).startswith(_place(get_dir())):
+        reason += '; delete it before you try again, it is kept from a download'
+    return reason
 
 
 @contextlib.contextmanager
-def checkpoint_safe_globals() -> Iterator[None]:
-    """Within this context `torch.load`, mmengine's calls too, loads mmengine checkpoints safely.
+def _listed_globals() -> Iterator[None]:
+    """Have torch allow what our list and the user's own `add_safe_globals` name.
 
-    torch refuses what mmengine 0.10 puts beside the weights, so resuming would fail; here it loads
-    a short list of classes more, and nothing else.
+    torch refuses what mmengine puts beside the weights, so resuming would fail. onedl-mmengine
+    allows it, the real `getattr` too, by which a file reaches every function there is.
 
     Raises:
         RefusedError: This torch is too old to load by such a list.
@@ -65,9 +149,18 @@ def checkpoint_safe_globals() -> Iterator[None]:
             f'torch {torch.__version__} cannot load checkpoints as data alone; torch '
             f'{_OLDEST_TORCH} or newer is needed'
         )
-    allowed: list[Any] = [(value, name) for name, value in _checkpoint_globals().items()]
-    with torch.serialization.safe_globals(allowed):
+    ours: list[Any] = [(value, name) for name, value in _checkpoint_globals().items()]
+    lists = torch.serialization
+    before = lists.get_safe_globals()
+    lists.clear_safe_globals()
+    added = [item for item in before if item not in (getattr, (getattr, 'builtins.getattr'))]
+    lists.add_safe_globals([*added, *ours])
+    try:
         yield
+    finally:
+        imported = [item for item in lists.get_safe_globals() if item not in ours]
+        lists.clear_safe_globals()
+        lists.add_safe_globals([*before, *imported])
 
 
 def _checkpoint_globals() -> dict[str, Any]:

@@ -26,12 +26,14 @@ Shapes = dict[str, tuple[int, ...]]
 def weight_shapes(path: str) -> Shapes:
     """Return the shapes of a checkpoint's weights by name.
 
+    Within ``strict_loading`` the file isn't read again when the weights are loaded.
+
     Raises:
         RefusedError: No such file, or not a checkpoint. Of weights that pre-training writes, it
             says how to come by them.
     """
     try:
-        return _shapes(state_of(safe_load(path)))
+        return _shapes(state_of(safe_load(path, keep=True)))
     except OSError as error:
         raise RefusedError(f'checkpoint {path}: {error.strerror}{_cure(path)}') from error
     except ValueError as error:

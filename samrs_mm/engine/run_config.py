@@ -179,7 +179,8 @@ def check_pretrained(config: Config) -> None:
     A config says in ``pretrain_source`` where a file comes from: ``dict(path=..., url=...,
     keys=[some names of weights that are in it])``. Without that only its presence is checked. Where
     the released file has to be converted, ``file`` is its name and ``options`` holds the
-    converter's flags, if it needs any.
+    converter's flags, if it needs any. Within ``strict_loading`` a file isn't read again when its
+    weights are loaded.
 
     Raises:
         RefusedError: Says where to get the file and where to put it.
@@ -190,11 +191,11 @@ def check_pretrained(config: Config) -> None:
         where = _where_from(about)
         if not os.path.isfile(path):
             raise RefusedError(
-                f'{path}: no such file ({key}.checkpoint){where}; to start from random weights '
-                f'give --cfg-options {key}=None'
+                f'{path}: no such file ({key}){where}; to start from random weights '
+                f'give --cfg-options {key.removesuffix(".checkpoint")}=None'
             )
         try:
-            weights = state_of(safe_load(path))
+            weights = state_of(safe_load(path, keep=True))
         except ValueError as error:
             raise RefusedError(f'{error}{where}') from error
         absent = [name for name in about.get('keys', ()) if name not in weights]
@@ -217,10 +218,13 @@ def _where_from(about: dict[str, Any]) -> str:
 
 
 def _pretrained_files(part: Any, key: str) -> Iterator[tuple[str, str]]:
-    """Yield ``(key of the init_cfg, path)`` of local files; mmengine fetches URLs itself."""
+    """Yield ``(key, path)`` of local files; mmengine fetches addresses itself."""
     if isinstance(part, dict):
-        if part.get('type') == 'Pretrained' and '://' not in part.get('checkpoint', '://'):
-            yield key, part['checkpoint']
+        kind = str(part.get('type')).rpartition('.')[2]  # of whichever scope
+        named = 'checkpoint' if kind in ('Pretrained', 'PretrainedInit') else 'pretrained'
+        path = part.get(named)
+        if isinstance(path, str) and '://' not in path:
+            yield f'{key}.{named}', path
         for name, item in part.items():
             yield from _pretrained_files(item, f'{key}.{name}')
     elif isinstance(part, list | tuple):

@@ -26,6 +26,7 @@ from samrs_mm.annotate.job import Progress, open_dataset
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.writer import RecordWriter, Sample
 from samrs_mm.cli import read_config
+from samrs_mm.compat import strict_loading
 from samrs_mm.core import masks as mask_ops
 from samrs_mm.core.atomic import dump, temporary
 from samrs_mm.core.boxes import BoxGeometry, BoxLabel
@@ -158,8 +159,9 @@ class AblationJob:
         Raises:
             RefusedError: Weights are missing, corrupt, or of another architecture.
         """
-        for segmentor in self.segmentors.values():
-            segmentor.load()
+        with strict_loading():
+            for segmentor in self.segmentors.values():
+                segmentor.load()
 
     def collect_classes(self, progress: Progress = iter) -> None:
         """Read all labels once: classes are known and checked, images planned.

@@ -5,6 +5,7 @@ from samrs_mm.engine.hooks.export_weights_hook import ExportWeightsHook
 from samrs_mm.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
 from samrs_mm.engine.hooks.prediction_picture_hook import PredictionPictureHook
 from samrs_mm.engine.hooks.source_class_check_hook import SourceClassCheckHook
+from samrs_mm.engine.hooks.strict_loading_hook import StrictLoadingHook
 from samrs_mm.engine.hooks.validate_first_hook import ValidateFirstHook
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     'PlainCheckpointHook',
     'PredictionPictureHook',
     'SourceClassCheckHook',
+    'StrictLoadingHook',
     'ValidateFirstHook',
 ]
