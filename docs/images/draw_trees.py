@@ -18,7 +18,7 @@ from samrs_mm.drawing.colours import class_colour
 from samrs_mm.drawing.layout import grid
 from samrs_mm.drawing.panels import open_panel
 
-WINDOW = Window(640, 560, 560, 440)  # of the image, in pixels
+WINDOW = Window(530, 590, 600, 440)  # of the image, in pixels
 _BOX_COLOUR = (255, 214, 0)
 
 
