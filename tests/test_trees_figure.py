@@ -4,6 +4,7 @@ import importlib.util
 import runpy
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from folders import ROOT, load_tool
@@ -46,14 +47,15 @@ def test_every_box_gets_a_mask_inside_it(annotated):
         x, y, width, height = box.bbox
         x0, y0, x1, y1 = box.prompt_box
         assert box.status == 'kept'
-        assert x >= x0 - 1 and y >= y0 - 1 and x + width <= x1 + 1 and y + height <= y1 + 1
+        assert min(x - x0, y - y0, x1 - x - width, y1 - y - height) >= -1
 
 
 def test_the_picture_is_the_one_that_is_shown(annotated):
-    """But for JPEG's losses."""
-    shown, drawn = SceneImage(PICTURE).read(), SCRIPT['trees_figure'](annotated)
+    """But for JPEG's losses: moved by one pixel it differs by more than 4."""
+    pictures = SceneImage(PICTURE).read(), SCRIPT['trees_figure'](annotated)
+    shown, drawn = (cv2.blur(picture.astype(np.float32), (5, 5)) for picture in pictures)
     assert shown.shape == drawn.shape
-    assert np.abs(shown.astype(int) - drawn).mean() < 6
+    assert np.abs(shown - drawn).mean() < 2.5
 
 
 def test_the_picture_is_small_and_says_where_it_is_from():

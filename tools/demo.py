@@ -1,10 +1,13 @@
 """The whole way on drawn scenes: boxes in, masks out and scored, a network pre-trained on them."""
 
 import json
+import os
+import re
 import shlex
 import subprocess
 import sys
 import time
+from collections import deque
 from pathlib import Path
 
 import cv2
@@ -16,53 +19,142 @@ from samrs_mm.drawing.layout import grid
 TOOLS = Path(__file__).parent
 BOXES = 'configs/annotate/dota_grabcut_rbox.py'
 SEP = 'configs/examples/sep_demo.py'
+STEPS = 7
+EXPECT = """\
+First boxes become masks: their picture is there in about half a minute on two quiet cores.
+Then a small network is trained on them, for one to three minutes."""
+# Reading processes need torch, whose import takes longer than reading these few small images.
+FEW_IMAGES = '--workers', 0
 
 
-def run(title: str, tool: str, *args: object) -> None:
-    """Run one of the tools, showing the command a user would type."""
-    words = [str(word) for word in args]
-    shown = spoken(shlex.join(['python', f'tools/{tool}', *words]))
-    print(f'\n== {title}\n$ {shown}', flush=True)
-    subprocess.run([sys.executable, str(TOOLS / tool), *words], check=True)
+class Demo:
+    """One run of the demo.
+
+    Args:
+        folder: Where everything goes, but for the trained weights.
+        iterations: Length of the training.
+    """
+
+    def __init__(self, folder: Path, iterations: int):
+        self.folder, self.iterations = folder, iterations
+        self.scenes, self.masks = folder / 'scenes', folder / 'masks'
+        self.begun, self.step = time.perf_counter(), 0
+
+    def run(self) -> None:
+        """Take all steps."""
+        self.first_picture()
+        self.score()
+        self.pretrain()
+        print('\nThere are now')
+        for path, content in (
+            (self.folder / 'demo.jpg', 'boxes by status, masks by class'),
+            (self.masks, 'the dataset made of the boxes: label maps, records, COCO, ledger'),
+            (self.folder / 'sep.jpg', 'image, label, prediction of held-out scenes'),
+            (Path('pretrain/sep/sep_demo.pth'), 'the trained weights'),
+        ):
+            print(f'  {path!s:<28}{content}')
+        print(f'done in {self.seconds():.0f} s')
+
+    def first_picture(self) -> None:
+        """Draw scenes, make masks of their boxes, and show them."""
+        draw = 'dataset_converters/make_demo_data.py'
+        self.run_tool('draw overhead scenes with known masks', draw, self.scenes, '--scenes', 12)
+        flags = '--data-root', self.scenes, '--out', self.masks, *FEW_IMAGES, '--show', 12
+        self.run_tool('boxes to masks with GrabCut', 'sam_annotate.py', BOXES, *flags)
+        shown = sorted((self.masks / 'show').iterdir())
+        first = [path for path in shown if path.stem.endswith('_000')]
+        # docs/images/demo.jpg
+        self.show('demo.jpg', 'boxes by status, masks by class', first, columns=3, scale=0.78)
+
+    def score(self) -> None:
+        """Score the masks beside the baseline's."""
+        fill = self.folder / 'box-fill'
+        flags = '--data-root', self.scenes, '--out', fill, *FEW_IMAGES
+        options = '--cfg-options', 'model.type=BoxFillSegmentor'
+        self.run_tool('the baseline: fill the box', 'sam_annotate.py', BOXES, *flags, *options)
+        truth = self.scenes / 'annotations.json'
+        scores = 'analysis_tools/score_masks.py'
+        title = 'score both against the known masks'
+        self.run_tool(title, scores, self.masks, fill, '--truth', truth)
+
+    def pretrain(self) -> None:
+        """Annotate a second source with other classes, and pre-train one network on both."""
+        scenes, masks, work = (self.folder / name for name in ('scenes-b', 'masks-b', 'work'))
+        draw = 'dataset_converters/make_demo_data.py'
+        flags = '--domain', 'b', '--scenes', 14
+        self.run_tool('draw a second source with other classes', draw, scenes, *flags)
+        flags = '--data-root', scenes, '--out', masks, *FEW_IMAGES
+        self.run_tool('boxes to masks', 'sam_annotate.py', BOXES, *flags)
+        for source in (self.masks, masks):
+            hold_out(source)
+        title = f'pre-train one network on both, {self.iterations} iterations'
+        length = [f'train_cfg.{key}={self.iterations}' for key in ('max_iters', 'val_interval')]
+        self.train(title, SEP, '--work-dir', work, '--cfg-options', *length)
+        for line in scores_in_log(work):
+            print(line)
+        pictures = sorted((work / 'pictures').rglob('*.png'))
+        self.show('sep.jpg', 'image, label, prediction of held-out scenes', pictures, columns=2)
+
+    def seconds(self) -> float:
+        """Return the time since the start."""
+        return time.perf_counter() - self.begun
+
+    def announce(self, title: str, tool: str, args: tuple) -> list[str]:
+        """Print the command that a user would type; return the one to run."""
+        self.step += 1
+        words = [str(word) for word in args]
+        shown = spoken(shlex.join(['python', f'tools/{tool}', *words]))
+        print(
+            f'\n== {self.step} of {STEPS}, {self.seconds():.0f} s: {title}\n$ {shown}', flush=True
+        )
+        return [sys.executable, str(TOOLS / tool), *words]
+
+    def run_tool(self, title: str, tool: str, *args: object) -> None:
+        """Run one of the tools."""
+        subprocess.run(self.announce(title, tool, args), check=True)
+
+    def train(self, title: str, *args: object) -> None:
+        """Run ``tools/train.py``, showing its progress only; the rest is in its log."""
+        command = self.announce(title, 'train.py', args)
+        print('  loading PyTorch, then a validation of the untrained network', flush=True)
+        log: deque[str] = deque(maxlen=20)
+        environment = {**os.environ, 'PYTHONUNBUFFERED': '1'}
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        ) as process:
+            for line in process.stdout or ():
+                log.append(line)
+                if said := progress(line):
+                    print(f'  {said}', flush=True)
+        if process.returncode:
+            sys.stderr.writelines(log)
+            raise subprocess.CalledProcessError(process.returncode, command)
+
+    def show(
+        self, name: str, content: str, pictures: list[Path], columns: int, scale: float = 1
+    ) -> None:
+        """Write pictures, reduced by a scale, in rows of ``columns``, and say where they are."""
+        images = [cv2.imread(str(path)) for path in pictures]
+        images = [
+            cv2.resize(i, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for i in images
+        ]
+        target = self.folder / name
+        cv2.imwrite(str(target), grid(images, columns, margin=0), [cv2.IMWRITE_JPEG_QUALITY, 85])
+        print(
+            f'\npicture  {target}   {content}   ({self.seconds():.0f} s after the start)',
+            flush=True,
+        )
 
 
-def contact_sheet(pictures: list[Path], target: Path, columns: int, scale: float = 1) -> None:
-    """Write pictures side by side in rows of ``columns``, reduced by a scale."""
-    images = [cv2.imread(str(path)) for path in pictures]
-    images = [cv2.resize(i, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for i in images]
-    cv2.imwrite(str(target), grid(images, columns, margin=0), [cv2.IMWRITE_JPEG_QUALITY, 85])
-
-
-def annotate(folder: Path) -> None:
-    """Draw scenes, make masks of their boxes, and score them beside the baseline's."""
-    scenes, masks, fill = folder / 'scenes', folder / 'masks', folder / 'box-fill'
-    draw = 'dataset_converters/make_demo_data.py'
-    run('draw overhead scenes with known masks', draw, scenes, '--scenes', 12)
-    common = '--data-root', scenes, '--out'
-    run('boxes to masks with GrabCut', 'sam_annotate.py', BOXES, *common, masks, '--show', 12)
-    options = '--cfg-options', 'model.type=BoxFillSegmentor'
-    run('the baseline: fill the box', 'sam_annotate.py', BOXES, *common, fill, *options)
-    truth = scenes / 'annotations.json'
-    scores = 'analysis_tools/score_masks.py'
-    run('score both against the known masks', scores, masks, fill, '--truth', truth)
-    first = [path for path in sorted((masks / 'show').iterdir()) if path.stem.endswith('_000')]
-    contact_sheet(first, folder / 'demo.jpg', columns=3, scale=0.78)  # docs/images/demo.jpg
-
-
-def pretrain(folder: Path, iterations: int) -> None:
-    """Annotate a second source with other classes, and pre-train one network on both."""
-    scenes, masks, work = folder / 'scenes-b', folder / 'masks-b', folder / 'work'
-    draw = 'dataset_converters/make_demo_data.py'
-    run('draw a second source with other classes', draw, scenes, '--domain', 'b', '--scenes', 14)
-    run('boxes to masks', 'sam_annotate.py', BOXES, '--data-root', scenes, '--out', masks)
-    for source in (folder / 'masks', masks):
-        hold_out(source)
-    title = f'pre-train one network on both, {iterations} iterations, validated before and after'
-    length = f'train_cfg.max_iters={iterations}', f'train_cfg.val_interval={iterations}'
-    run(title, 'train.py', SEP, '--work-dir', work, '--cfg-options', *length)
-    for line in scores_in_log(work):
-        print(line)
-    contact_sheet(sorted((work / 'pictures').rglob('*.png')), folder / 'sep.jpg', columns=2)
+def progress(line: str) -> str:
+    """Return what a line of mmengine's log says of the progress, in a few words; else nothing."""
+    step = re.search(r'Iter\((train|val)\) *\[ *(\d+)/ *(\d+)\] .*?eta: (\S+)', line)
+    if step is None:
+        return ''
+    if step[1] == 'val':
+        return f'validating, image {step[2]} of {step[3]}'
+    loss = re.search(r' loss: (\S+)', line)
+    return f'iteration {step[2]} of {step[3]}, loss {loss[1] if loss else "?"}, {step[4]} to go'
 
 
 def hold_out(source: Path) -> None:
@@ -89,17 +181,12 @@ def main(argv: list[str] | None = None) -> int:
     parser = ToolParser(__doc__)
     parser.add_argument('--iterations', type=int, default=80, help='default: %(default)s')
     iterations = parser.parse_args(argv).iterations
-    folder = Path('data/demo')
-    start = time.perf_counter()
+    print(EXPECT)
     try:
-        annotate(folder)
-        pretrain(folder, iterations)
+        Demo(Path('data/demo'), iterations).run()
     except subprocess.CalledProcessError as error:
         print(f'error: the step above ended with exit code {error.returncode}', file=sys.stderr)
         return 1
-    print(f'\npicture  {folder / "demo.jpg"}   boxes by status, masks by class')
-    print(f'picture  {folder / "sep.jpg"}   image, label, prediction of held-out scenes')
-    print(f'done in {time.perf_counter() - start:.0f} s')
     return 0
 
 
