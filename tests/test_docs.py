@@ -1,7 +1,9 @@
 """Every command and snippet that a newcomer can paste is run."""
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,18 +18,21 @@ PAGES = [
 ]
 WANTS_DATA = ('data/DOTA-v2', 'data/DIOR', 'data/FAIR1M-2.0')
 WANTS_WEIGHTS = ('sam-vit-h', '-sep_potsdam')
-PLACEHOLDER = re.compile(r'\b(CONFIG|DIR|FOLDER|OUT)\b')
+PLACEHOLDER = re.compile(r'\b(CONFIG|DIR|FILE|FOLDER|NAME|OUT)\b')
 
 
 def commands() -> list[str]:
     """Return the tool commands of README and docs without placeholders, in order."""
     found = []
     for page in PAGES:
-        found += re.findall(r'^(?:\| \w+ \| `)?(python tools/[^\n`]*)', page.read_text(), re.M)
+        line = r'^(?:\| \w+ \| `)?((?:python tools/|samrs-mm )[^\n`]*)'
+        found += re.findall(line, page.read_text(encoding='utf-8'), re.M)
     return [command for command in dict.fromkeys(found) if not PLACEHOLDER.search(command)]
 
 
 def shell(command: str, folder: Path) -> subprocess.CompletedProcess:
+    # tests/test_packaging.py runs the installed command
+    command = re.sub(r'^samrs-mm\b', 'python -m samrs_mm', command)
     path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
     environment = {**os.environ, 'PATH': path}
     return subprocess.run(
@@ -44,7 +49,31 @@ def checkout(tmp_path_factory):
     done = shell('python tools/demo.py --iterations 8', folder)
     assert done.returncode == 0, done.stderr
     (folder / 'demo.txt').write_text(done.stdout)
+    write_trees(folder / 'data')
     return folder
+
+
+def write_trees(data: Path) -> None:
+    """Write what docs/annotation.md copies from the package deepforest: an image and a VOC file."""
+    scene = 'harbour_000'
+    coco = json.loads((data / 'demo/scenes/annotations.json').read_bytes())
+    (number,) = (each['id'] for each in coco['images'] if scene in each['file_name'])
+    corners = [
+        (x, y, x + width, y + height)
+        for x, y, width, height in (
+            each['bbox'] for each in coco['annotations'] if each['image_id'] == number
+        )
+    ]
+    tags = 'xmin', 'ymin', 'xmax', 'ymax'
+    objects = [
+        '<object><name>Tree</name><bndbox>'
+        + ''.join(f'<{tag}>{value}</{tag}>' for tag, value in zip(tags, box, strict=True))
+        + '</bndbox></object>'
+        for box in corners
+    ]
+    (data / 'trees').mkdir()
+    shutil.copy(data / 'demo/scenes/images' / f'{scene}.png', data / 'trees')
+    (data / f'trees/{scene}.xml').write_text(f'<annotation>{"".join(objects)}</annotation>')
 
 
 def test_the_demo_scores_and_draws(checkout):
@@ -56,8 +85,19 @@ def test_the_demo_scores_and_draws(checkout):
     after = re.search(r'^after training +city/mIoU .* mIoU (\S+)$', said, re.M)
     assert 0 <= float(before[1]) < float(after[1])
     pictures = re.findall(r'^picture +(\S+)', said, re.M)
-    assert len(pictures) == 2
+    assert pictures == ['data/demo/demo.jpg', 'data/demo/sep.jpg']
     assert all((checkout / picture).stat().st_size > 50_000 for picture in pictures)
+
+
+def test_the_first_picture_stands_before_anything_else_is_done(checkout):
+    said = (checkout / 'demo.txt').read_text()
+    order = '== 2 of 7', 'picture  data/demo/demo.jpg', '== 3 of 7', '== 7 of 7', 'iteration'
+    places = [said.index(words) for words in order]
+    assert places == sorted(places)
+    listed = said[said.index('There are now') :]
+    names = re.findall(r'^  (\S+) ', listed, re.M)
+    assert len(names) == 4
+    assert all((checkout / name).exists() for name in names)
 
 
 @pytest.mark.parametrize('command', commands())
@@ -66,7 +106,8 @@ def test_a_command_of_the_docs(checkout, command):
     assert 'Traceback' not in done.stderr
     if any(name in command for name in WANTS_DATA + WANTS_WEIGHTS):
         assert done.returncode == 2
-        cures = r'no such folder|https://\S+\.pth|tools/train.py configs/sep/\S+ writes it'
+        train = r'(tools/train.py|samrs-mm train) configs/sep/\S+ writes it'
+        cures = rf'no such folder|https://\S+\.pth|{train}'
         assert re.search(cures, done.stderr), done.stderr
     else:
         assert done.returncode == 0, done.stderr
@@ -74,3 +115,9 @@ def test_a_command_of_the_docs(checkout, command):
 
 def test_there_are_commands():
     assert len(commands()) >= 6
+
+
+@pytest.mark.parametrize('page', sorted((ROOT / 'docs').glob('*.md')), ids=lambda path: path.name)
+def test_a_page_begins_with_the_question_that_it_answers(page):
+    assert re.match(r'# (How|Where|What|Which|Why)\b[^\n]*\?\n\n', page.read_text(encoding='utf-8'))
+    assert f'(docs/{page.name})' in (ROOT / 'README.md').read_text(encoding='utf-8')

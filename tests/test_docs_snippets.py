@@ -112,8 +112,13 @@ def test_what_the_api_finds_is_right(in_folder, folder):
     assert find('np.zeros((9, 9, 3))')['message'].startswith('image: float64 (9, 9, 3); expected')
 
 
-FOUND = [*ROOT.glob('docs/*.md'), *ROOT.glob('configs/*/README.md')]
-PAGES = ['README.md', 'CONTRIBUTING.md', *sorted(str(path.relative_to(ROOT)) for path in FOUND)]
+FOUND = [*ROOT.glob('docs/**/*.md'), *ROOT.glob('configs/*/README.md')]
+PAGES = [
+    'README.md',
+    'README_zh-CN.md',
+    'CONTRIBUTING.md',
+    *sorted(str(path.relative_to(ROOT)) for path in FOUND),
+]
 
 
 @pytest.mark.parametrize('name', PAGES)
