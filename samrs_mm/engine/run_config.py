@@ -68,8 +68,8 @@ def load_run_config(
         importlib.import_module(scope)  # mmengine would only miss the first of its names
     except (ImportError, AssertionError) as error:
         raise RefusedError(
-            f'config {path}: default_scope {scope!r} cannot be imported ({error}); install it, '
-            'requirements/optional.txt names the version that was tried'
+            f'config {path}: default_scope {scope!r} cannot be imported ({error}); install it: '
+            "`pip install 'samrs_mm[onedl-all]'`, or [openmmlab-all] among OpenMMLab's own packages"
         ) from error
     config.launcher = launcher
     config.work_dir = work_dir or config.get('work_dir') or f'work_dirs/{Path(path).stem}'
