@@ -10,6 +10,7 @@ import contextlib
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from samrs_mm.compat import offer_stand_in, prepare_imports
 from samrs_mm.version import __version__
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ with contextlib.suppress(ImportError):
     # Where mmengine looks for `samrs_mm::sep/upernet_vitae.py`: the folder of this very module, for
     # it looks for a distribution's in site-packages, where an editable install has nothing.
     MODULE2PACKAGE['samrs_mm'] = 'samrs_mm.version'
+
+offer_stand_in()
+prepare_imports()
 
 __all__ = [
     'AnnotatedDataset',

@@ -16,7 +16,7 @@ from typing import Any
 from mmengine.config import Config, DictAction
 from tqdm import tqdm
 
-from samrs_mm.compat import strict_loading
+from samrs_mm.compat import check_sets, strict_loading
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.installed import MIM, find_config, spoken
 
@@ -55,6 +55,7 @@ def run_command(work: Callable[[], int | None], after_interrupt: str = GO_ON) ->
         if isinstance(stream, io.TextIOWrapper) and stream.errors == 'strict':
             stream.reconfigure(errors='backslashreplace')  # a name that a console can't show
     try:
+        check_sets()
         with strict_loading():
             return work() or 0
     except SamrsError as error:

@@ -5,10 +5,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
-
-from mmengine.config import Config
-from mmengine.dist import is_main_process
+from typing import TYPE_CHECKING, Any
 
 from samrs_mm.cli import ToolParser, run_command
 from samrs_mm.core.atomic import atomic_write
@@ -17,6 +14,9 @@ from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
 from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
 from samrs_mm.engine.run_config import add_run_flags, build_runner, load_run_config, need
 from samrs_mm.evaluation.results import RUN_KEY, run_entry
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 EPILOG = """examples:
   tools/test.py CONFIG work_dirs/CONFIG/iter_80000.pth --out results
@@ -51,6 +51,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> None:
     """Check everything that can be known beforehand, then score."""
+    from mmengine.dist import is_main_process
+
     config = load_run_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     need(config, args.config, 'model', 'test_dataloader', 'test_cfg', 'test_evaluator')
     config.load_from, config.resume = args.checkpoint, False
@@ -74,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
     leave_ranks()
 
 
-def use_tta(config: Config, path: str, name: str = '') -> None:
+def use_tta(config: 'Config', path: str, name: str = '') -> None:
     """Wrap the model and have every test dataset yield the augmented views.
 
     Args:

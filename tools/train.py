@@ -4,8 +4,6 @@ import argparse
 import os
 import sys
 
-from mmengine.dist import get_world_size
-
 from samrs_mm.cli import ToolParser, run_command
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
 from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
@@ -53,6 +51,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> None:
     """Check everything that can be known beforehand, then train."""
+    from mmengine.dist import get_world_size
+
     config = load_run_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     need(config, args.config, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
     set_amp(config, args.amp)

@@ -4,6 +4,26 @@ Importing this package loads neither torch nor any mm library.
 """
 
 from samrs_mm.compat.checkpoints import safe_load, strict_loading
-from samrs_mm.compat.ground import mend_get_flops, mmrotate_boxes
+from samrs_mm.compat.ground import (
+    check_sets,
+    is_onedl,
+    mend_get_flops,
+    missing_library,
+    mmrotate_boxes,
+    prepare_imports,
+)
+from samrs_mm.compat.ops import has_compiled_ops, how_to_get_ops, offer_stand_in
 
-__all__ = ['mend_get_flops', 'mmrotate_boxes', 'safe_load', 'strict_loading']
+__all__ = [
+    'check_sets',
+    'has_compiled_ops',
+    'how_to_get_ops',
+    'is_onedl',
+    'mend_get_flops',
+    'missing_library',
+    'mmrotate_boxes',
+    'offer_stand_in',
+    'prepare_imports',
+    'safe_load',
+    'strict_loading',
+]

@@ -1,35 +1,185 @@
-"""The mm libraries as they are installed: what differs, and what has to be gone round."""
+"""The mm libraries as they are installed: what differs, and what has to be gone round.
+
+Two sets have the same import names: OpenMMLab's own, unchanged since 2024, and its continuation by
+OneDL. Nothing else knows which one there is.
+"""
 
 import contextlib
-import importlib
+import functools
+import importlib.util
+import logging
 import os
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from importlib.machinery import ModuleSpec
+from importlib.metadata import PackageNotFoundError, distribution, version
 from typing import Any
 
 from packaging.version import Version
 
+from samrs_mm.compat.stand_in import StandIn
+from samrs_mm.core.errors import RefusedError
+
+# import name: distributions of OpenMMLab, of OneDL
+_SETS = dict(
+    mmengine=(('mmengine', 'mmengine-lite'), 'onedl-mmengine'),
+    mmcv=(('mmcv', 'mmcv-lite'), 'onedl-mmcv'),
+    mmseg=(('mmsegmentation',), 'onedl-mmsegmentation'),
+    mmdet=(('mmdet',), 'onedl-mmdetection'),
+    mmrotate=(('mmrotate',), 'onedl-mmrotate'),
+    mmpretrain=(('mmpretrain',), 'onedl-mmpretrain'),
+)
+_NEEDED = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmseg')
+
+
+def _installed(*names: str) -> list[str]:
+    found = []
+    for name in names:
+        with contextlib.suppress(PackageNotFoundError):
+            distribution(name)
+            found.append(name)
+    return found
+
+
+@functools.cache
+def is_onedl() -> bool:
+    """Return whether the mm libraries are those of OneDL, not OpenMMLab's."""
+    return bool(_installed('onedl-mmengine'))
+
+
+def check_sets() -> None:
+    """Make sure that the mm libraries are of one set.
+
+    Raises:
+        RefusedError: Libraries of both are installed: they overwrite each other's files.
+    """
+    theirs = [name for names, _ in _SETS.values() for name in _installed(*names)]
+    onedl = _installed(*(name for _, name in _SETS.values())) if theirs else []
+    if onedl:
+        found = [*theirs, *onedl]
+        wanted = [name for names, name in _SETS.values() if {name, *names} & set(found)]
+        listed = ', '.join(f'{name} {version(name)}' for name in found)
+        raise RefusedError(
+            f'{listed}: these are of two sets, which have the same import names and overwrite each '
+            f"other's files; run `pip uninstall -y {' '.join(found)}`, then `pip install "
+            f'{" ".join(wanted)}`'
+        )
+
+
+def missing_library(error: ImportError) -> str | None:
+    """Return what to install, in one line, where an import failed for want of an mm library.
+
+    None if the error is about something else.
+    """
+    name = (error.name or '').partition('.')[0]
+    if not isinstance(error, ModuleNotFoundError) or name not in (*_SETS, *_NEEDED):
+        return None
+    wanted = ' '.join(_SETS[part][1] for part in ('mmengine', 'mmcv', 'mmseg', 'mmdet'))
+    return (
+        f'{name} is not installed: run `make env`, or `pip install torch torchvision`, then '
+        f'`pip install {wanted}`'
+    )
+
+
+def _explain_missing_libraries() -> None:
+    """From here on, where a program ends for want of an mm library, say so in one line."""
+    before = sys.excepthook
+
+    def hook(kind: Any, error: Any, trace: Any) -> None:
+        line = missing_library(error) if isinstance(error, ImportError) else None
+        if line:
+            print(f'error: {line}', file=sys.stderr)
+        else:
+            before(kind, error, trace)
+
+    sys.excepthook = hook
+
+
+class _FirstFinder:
+    """Sees what is about to be imported, and lets mmpretrain and mmdet do without some parts."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: Any = None
+    ) -> ModuleSpec | None:
+        """Return a spec for a part that is replaced, else None, and the next finder is asked."""
+        if name in ('mmpretrain.models', 'mmpretrain.datasets'):
+            _leave_out_images_with_text()
+        if name == _LANES and importlib.util.find_spec('imgaug') is None:
+            return StandIn(_missing_imgaug).spec(name)
+        return None
+
+
+_FIRST: Any = _FirstFinder()
+# onedl-mmdetection's augmentation of lanes, all that imports imgaug (in the distribution imaug),
+# which holds old versions of OpenCV and numpy; mmdet.datasets would fail with it.
+_LANES = 'mmdet.datasets.transforms.generate_line'
+
+
+def _missing_imgaug(part: str) -> RefusedError:
+    return RefusedError(f'{part} needs imgaug: `pip install imaug`')
+
+
+def _leave_out_images_with_text() -> None:
+    """Leave mmpretrain's models of images with text out beside transformers 5.
+
+    They are written for transformers 4, and their failure would be that of `mmdet.models` and
+    `mmseg.models`. Without any transformers mmpretrain leaves them out itself.
+    """
+    if _installed('transformers') and Version(version('transformers')).major >= 5:
+        dependency: Any = importlib.import_module('mmpretrain.utils.dependency')
+        dependency.WITH_MULTIMODAL = False
+
+
+def prepare_imports() -> None:
+    """Let the mm libraries import beside what is installed, without noise; name what is missing.
+
+    To be called before anything imports mmseg, mmdet or mmpretrain.
+    """
+    if _FIRST not in sys.meta_path:
+        sys.meta_path.insert(0, _FIRST)
+    if not all(map(importlib.util.find_spec, _NEEDED)):
+        _explain_missing_libraries()
+    with contextlib.suppress(ImportError):
+        logs: Any = importlib.import_module('mmengine.logging')
+        if is_onedl() and not hasattr(logs.print_log, '__wrapped__'):
+            logs.print_log = _without_debugging(logs.print_log)
+
+
+def _without_debugging(print_log: Any) -> Any:
+    """Wrap mmengine's ``print_log``: without a logger it prints even what is meant for debugging.
+
+    So every start of a tool began with "Could not import OneDL", a service of that company.
+    """
+
+    @functools.wraps(print_log)
+    def wrapped(msg: Any, logger: Any = None, level: int = logging.INFO) -> None:
+        if logger is not None or level > logging.DEBUG:
+            print_log(msg, logger, level)
+
+    return wrapped
+
 
 def mmrotate_boxes() -> types.ModuleType:
-    """Import `mmrotate.structures.bbox` (QuadriBoxes, RotatedBoxes) past a version assertion.
+    """Import `mmrotate.structures.bbox` (QuadriBoxes, RotatedBoxes).
 
-    mmrotate 1.0.0rc1, the newest, asserts mmdet <= 3.1.0 at import, and mmdet <= 3.1.0 refuses
+    OpenMMLab's mmrotate 1.0.0rc1 asserts mmdet <= 3.1.0 at import, and mmdet <= 3.1.0 refuses
     mmcv 2.1: no set of versions satisfies both, though the box structures work unchanged. So mmdet
-    reads as 3.1.0 while mmrotate is imported. `mmrotate.models` stays out of reach: it needs
+    reads as 3.1.0 while mmrotate is imported. `mmrotate.models` stays out of reach there: it needs
     `collections.Sequence`, gone since Python 3.10.
 
     Raises:
-        ImportError: mmrotate, mmdet or mmcv's compiled ops are missing or refuse each other.
+        ImportError: mmrotate or mmdet is missing, or they refuse each other.
     """
     try:
         mmdet = importlib.import_module('mmdet')
-        with _reading_at_most(mmdet, '3.1.0'):
+        with contextlib.nullcontext() if is_onedl() else _reading_at_most(mmdet, '3.1.0'):
             return importlib.import_module('mmrotate.structures.bbox')
     except (ImportError, AssertionError) as error:
+        names = 'onedl-mmrotate' if is_onedl() else 'mmrotate==1.0.0rc1 mmdet==3.3.0'
         raise ImportError(
-            f'rotated boxes need mmrotate, mmdet and mmcv with its compiled ops ({error}): run '
-            '`make env`, or `pip install mmrotate==1.0.0rc1 mmdet==3.3.0` beside a full mmcv 2.1.0'
+            f'rotated boxes need mmrotate and mmdet ({error}): run `make env`, or `pip install '
+            f'{names}`'
         ) from error
 
 
@@ -45,11 +195,12 @@ def _reading_at_most(module: Any, newest: str) -> Iterator[None]:
 
 
 def mend_get_flops() -> None:
-    """Mend mmsegmentation 1.2's ``get_flops.py``, if it is the script that runs.
+    """Mend OpenMMLab's ``get_flops.py`` of mmsegmentation 1.2, if it is the script that runs.
 
     It gives mmengine both ``input_shape`` and ``inputs``, which mmengine 0.10 refuses.
     """
     script: Any = sys.modules['__main__']
     measure = getattr(script, 'get_model_complexity_info', None)
-    if measure and os.path.basename(getattr(script, '__file__', '')) == 'get_flops.py':
+    named = os.path.basename(getattr(script, '__file__', '')) == 'get_flops.py'
+    if measure and named and not is_onedl():
         script.get_model_complexity_info = lambda model, _, **options: measure(model, **options)

@@ -1,11 +1,129 @@
 import copy
+import logging
 import subprocess
 import sys
+from pathlib import Path
 
+import mmengine.logging
 import pytest
 import torch
 
 from samrs_mm import compat
+from samrs_mm.compat import ground
+from samrs_mm.core.errors import RefusedError
+
+
+def write_distributions(folder, **versions):
+    """Write what pip leaves of an installed distribution; of a name `-` is `_` here."""
+    for name, version in versions.items():
+        info = folder / f'{name}-{version}.dist-info'
+        info.mkdir(parents=True)
+        name = name.replace('_', '-')
+        (info / 'METADATA').write_text(f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n')
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Return a function that lets nothing be installed but what it is given."""
+
+    def install(**versions):
+        write_distributions(tmp_path / 'site', **versions)
+        monkeypatch.setattr(sys, 'path', [str(tmp_path / 'site')])
+        ground.is_onedl.cache_clear()
+
+    yield install
+    monkeypatch.undo()
+    ground.is_onedl.cache_clear()
+
+
+ONEDL = dict(onedl_mmengine='0.10.12', onedl_mmcv='2.3.6', onedl_mmsegmentation='1.4.2')
+
+
+@pytest.mark.parametrize(
+    ('names', 'onedl'), [(ONEDL, True), (dict(mmengine='0.10.7'), False), ({}, False)]
+)
+def test_one_set_is_told_from_the_other(installed, names, onedl):
+    installed(**names)
+    assert compat.is_onedl() is onedl
+    compat.check_sets()
+
+
+def test_two_sets_are_named_with_the_cure(installed):
+    installed(**ONEDL, mmengine='0.10.7', mmcv_lite='2.1.0', mmdet='3.3.0')
+    with pytest.raises(RefusedError) as error:
+        compat.check_sets()
+    said = str(error.value)
+    assert '\n' not in said
+    assert 'mmengine 0.10.7, mmcv-lite 2.1.0, mmdet 3.3.0, onedl-mmengine 0.10.12' in said
+    assert '`pip uninstall -y mmengine mmcv-lite mmdet onedl-mmengine onedl-mmcv ' in said
+    cure = '`pip install onedl-mmengine onedl-mmcv onedl-mmsegmentation onedl-mmdetection`'
+    assert said.endswith(cure)
+
+
+def test_a_missing_library_is_named_with_what_installs_it():
+    said = compat.missing_library(ModuleNotFoundError("No module named 'mmseg'", name='mmseg.apis'))
+    assert said.startswith('mmseg is not installed: run `make env`, or `pip install torch')
+    assert '`pip install onedl-mmengine onedl-mmcv onedl-mmsegmentation' in said
+    for error in (ModuleNotFoundError(name='shapely'), ImportError(name='mmseg'), ImportError()):
+        assert compat.missing_library(error) is None
+
+
+def test_debugging_lines_are_not_printed_and_all_others_are(capsys):
+    mmengine.logging.print_log('kept', logger=None)
+    mmengine.logging.print_log('kept too', None, logging.WARNING)
+    mmengine.logging.print_log('dropped', level=logging.DEBUG)
+    dropped = 'dropped' not in capsys.readouterr().out
+    assert dropped is compat.is_onedl()
+
+
+def test_without_imgaug_detection_datasets_import_and_nothing_is_said_of_services_and_ops():
+    code = """
+import sys
+sys.modules['imgaug'] = None
+import samrs_mm.registered, mmseg.models
+from mmdet.datasets import CocoDataset, transforms
+if hasattr(transforms, 'ImageAug'):
+    try:
+        transforms.ImageAug([])
+    except Exception as error:
+        print(error)
+else:
+    print('ImageAug needs imgaug: `pip install imaug`')
+"""
+    argv = [sys.executable, '-W', 'ignore', '-c', code]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == 'ImageAug needs imgaug: `pip install imaug`'
+    for noise in ('OneDL', 'Line NMS'):
+        assert noise not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ('transformers', 'left'), [('4.57.1', True), ('5.0.0', False), (None, True)]
+)
+@pytest.mark.parametrize('asked', ['mmpretrain.models', 'mmpretrain.datasets'])
+def test_models_of_images_and_text_are_left_out_beside_transformers_5(
+    tmp_path, transformers, left, asked
+):
+    """In a Python whose mmpretrain is these files."""
+    for name, text in {
+        'mmpretrain/__init__.py': '',
+        'mmpretrain/utils/__init__.py': '',
+        'mmpretrain/utils/dependency.py': 'WITH_MULTIMODAL = True',
+        f'{asked.replace(".", "/")}.py': 'from mmpretrain.utils.dependency import WITH_MULTIMODAL',
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    if transformers:
+        write_distributions(tmp_path, transformers=transformers)
+    root = Path(compat.__file__).parents[2]
+    code = (
+        f'import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(root)!r}]; import samrs_mm, {asked}; '
+        f'print({asked}.WITH_MULTIMODAL)'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.stdout == f'{left}\n', done.stderr
 
 
 def test_mmrotate_boxes_leave_mmdet_as_it_was():
@@ -18,7 +136,7 @@ def test_mmrotate_boxes_leave_mmdet_as_it_was():
     assert boxes.QuadriBoxes(polygon).convert_to('hbox').tensor.tolist() == [[1, 2, 9, 7]]
 
 
-@pytest.mark.parametrize('missing', ['mmrotate', 'mmdet', 'mmcv._ext'])
+@pytest.mark.parametrize('missing', ['mmrotate', 'mmdet'])
 def test_missing_parts_of_mmrotate_are_named(missing):
     code = f"""
 import sys
@@ -33,4 +151,4 @@ except ImportError as error:
     lines = [line for line in result.stdout.splitlines() if 'rotated boxes need' in line]
     assert len(lines) == 1, result.stderr
     assert missing in lines[0]
-    assert 'make env' in lines[0]
+    assert '`make env`, or `pip install ' in lines[0]

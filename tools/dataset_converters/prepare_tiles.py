@@ -4,8 +4,7 @@ import argparse
 import os
 import re
 import sys
-
-from mmengine.config import Config
+from typing import TYPE_CHECKING
 
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.cli import OptionsAction, ToolParser, load_config, progress, run_command
@@ -15,6 +14,9 @@ from samrs_mm.datasets.boxes.base import BoxDataset
 from samrs_mm.prepare.box_tiles import BoxTileCutter, ImageFolder
 from samrs_mm.prepare.tile_cutter import SceneTiles
 from samrs_mm.registry import BOX_DATASETS, build
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 EPILOG = """what is written
   OUT/images/STEM.png     the tiles; STEM is SCENE__SIZE__X___Y, X and Y the tile's top left corner
@@ -115,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
     return int(any(result.error or result.malformed for result in results))
 
 
-def read_config(args: argparse.Namespace) -> tuple[Config | None, TileSpec]:
+def read_config(args: argparse.Namespace) -> tuple['Config | None', TileSpec]:
     """Return the config, if there is one, and the tiling that it and the flags ask for."""
     config, tile = None, {}
     if args.config:
@@ -129,7 +131,7 @@ def read_config(args: argparse.Namespace) -> tuple[Config | None, TileSpec]:
     return config, TileSpec.from_config(tile)
 
 
-def build_dataset(config: Config) -> BoxDataset:
+def build_dataset(config: 'Config') -> BoxDataset:
     """Return the detection dataset of a config."""
     return build(BOX_DATASETS, dict(config.dataset, data_root=config.data_root), 'dataset')
 

@@ -5,8 +5,7 @@ import io
 import os
 import sys
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from samrs_mm.cli import ToolParser, read_config, run_command
 from samrs_mm.compat import safe_load
@@ -15,6 +14,9 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.conversion.conversion import Conversion, find_weights
 from samrs_mm.models.conversion.report import summary, table
 from samrs_mm.models.conversion.routes import AUTO, ORIGINS, TARGETS, Route, convert_state
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 EPILOG = """what IN may be
   a whole model of the SAMRS authors, pre-trained or fine-tuned: any of their backbones with UNet,
@@ -129,6 +131,8 @@ def check(conversion: Conversion, source: Path) -> None:
 
 def write(out: Path, conversion: Conversion, route: Route, source: Path) -> None:
     """Write the weights and where they come from."""
+    import torch
+
     meta = dict(converted_from=source.name, **route._asdict())
     state = {name: _whole(value.detach()) for name, value in conversion.state.items()}
     buffer = io.BytesIO()
@@ -138,7 +142,7 @@ def write(out: Path, conversion: Conversion, route: Route, source: Path) -> None
     print(f'wrote {len(state)} weights to {out}')
 
 
-def _whole(tensor: torch.Tensor) -> torch.Tensor:
+def _whole(tensor: 'Tensor') -> 'Tensor':
     """Copy a view, which would take the whole that it is a part of along into the file."""
     return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
 

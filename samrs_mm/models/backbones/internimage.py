@@ -39,7 +39,7 @@ class InternImage(Backbone):
         frozen_stages: What doesn't train: -1 nothing, 0 the stem, n also the first n levels.
 
     Raises:
-        RefusedError: An architecture that isn't known or can't be, or an mmcv without ``mmcv.ops``.
+        RefusedError: An architecture that isn't known or can't be.
     """
 
     arch_settings = dict(

@@ -57,7 +57,7 @@ class ViTAdapter(Backbone):
             positions, n also the first n blocks. The adapter always trains.
 
     Raises:
-        RefusedError: An architecture that isn't known or can't be, or an mmcv without ``mmcv.ops``.
+        RefusedError: An architecture that isn't known or can't be.
     """
 
     arch_settings = dict(

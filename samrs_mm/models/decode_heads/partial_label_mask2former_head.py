@@ -14,7 +14,9 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 from torch.nn import functional as F
 
+from samrs_mm.compat import is_onedl
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.models.layers.deformable_sampling import spare_compiled_op
 
 # An unlabelled pixel in a target mask. Between pixels masks are interpolated, and with this a point
 # is below 0 as soon as such a pixel has any part in it.
@@ -67,8 +69,9 @@ class PartialLabelMask2FormerHead(Mask2FormerHead):
         try:
             import mmdet  # noqa: F401
         except ImportError as error:
+            name = 'onedl-mmdetection' if is_onedl() else 'mmdet==3.3.0'
             raise RefusedError(
-                f'PartialLabelMask2FormerHead needs mmdet ({error}): pip install mmdet==3.3.0'
+                f'PartialLabelMask2FormerHead needs mmdet ({error}): pip install {name}'
             ) from None
         weights = [1.0] * num_classes + [no_object_weight]
         super().__init__(
@@ -89,6 +92,7 @@ class PartialLabelMask2FormerHead(Mask2FormerHead):
             features ``(N, Q, C)`` where ``cls_embed`` is taken out; and logits of the masks
             ``(N, Q, H_0, W_0)``.
         """
+        spare_compiled_op(x[0].device)
         return super().forward(x, batch_data_samples)
 
     def predict(

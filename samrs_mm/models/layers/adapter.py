@@ -17,7 +17,7 @@ from mmengine.model.weight_init import constant_init, trunc_normal_init, xavier_
 from torch import Tensor, nn
 
 from samrs_mm.models.layers.checkpointing import run_block
-from samrs_mm.models.layers.deformable_sampling import require_mmcv_ops, sample_deformably
+from samrs_mm.models.layers.deformable_sampling import sample_deformably
 from samrs_mm.models.layers.vit import NORM_EPS, tokens_to_maps
 
 _POINTS = 4  # places in each map that a query looks at
@@ -64,7 +64,6 @@ class DeformableAttention(nn.Module):
         self, dims: int, num_heads: int, num_levels: int, value_ratio: float = 1.0
     ) -> None:
         super().__init__()
-        require_mmcv_ops('deformable attention')
         self.samples = (num_heads, num_levels, _POINTS)
         value_dims = int(dims * value_ratio)
         self.sampling_offsets = nn.Linear(dims, math.prod(self.samples) * 2)

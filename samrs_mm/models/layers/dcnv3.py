@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchvision.ops import Permute
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.models.layers.deformable_sampling import require_mmcv_ops, sample_deformably
+from samrs_mm.models.layers.deformable_sampling import sample_deformably
 from samrs_mm.models.layers.vit import NORM_EPS
 
 POINTS = 9
@@ -25,7 +25,7 @@ class DCNv3(nn.Module):
     is 0.
 
     Raises:
-        RefusedError: The groups don't divide the channels, or mmcv has no ``mmcv.ops``.
+        RefusedError: The groups don't divide the channels.
     """
 
     def __init__(self, channels: int, groups: int) -> None:
@@ -33,7 +33,6 @@ class DCNv3(nn.Module):
             raise RefusedError(
                 f'DCNv3: groups={groups} of channels={channels}; choose groups that divide them'
             )
-        require_mmcv_ops('DCNv3')
         super().__init__()
         self.groups = groups
         self.dw_conv = nn.Sequential(

@@ -11,22 +11,6 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
-from samrs_mm.core.errors import RefusedError
-
-
-def require_mmcv_ops(needed_by: str) -> None:
-    """Make sure, while a network is built, that ``sample_deformably`` will run.
-
-    Raises:
-        RefusedError: mmcv has no ``mmcv.ops``.
-    """
-    try:
-        import mmcv.ops  # noqa: F401
-    except ImportError as error:
-        raise RefusedError(
-            f'{needed_by} needs mmcv.ops ({error}): install mmcv instead of mmcv-lite'
-        ) from error
-
 
 def sample_deformably(
     value: Tensor, shapes: Sequence[tuple[int, int]], locations: Tensor, weights: Tensor
@@ -59,7 +43,7 @@ def sample_deformably(
 def has_compiled_op(device: torch.device) -> bool:
     """Try mmcv's compiled op once on a device; warn if it isn't to be had there.
 
-    mmcv can be built without CUDA, or for other GPUs; in the latter case its op returns zeros.
+    mmcv can be built without ops, without CUDA, or for other GPUs, where its op returns zeros.
     """
     one = torch.ones(1, 1, 1, 1, device=device)
     middle = torch.full((1, 1, 1, 1, 1, 2), 0.5, device=device)
@@ -75,6 +59,17 @@ def has_compiled_op(device: torch.device) -> bool:
             level=logging.WARNING,
         )
     return works
+
+
+def spare_compiled_op(device: torch.device) -> None:
+    """Let mmcv's own deformable attention do without its op where that isn't to be had.
+
+    It asks only whether a tensor is on a GPU, whatever mmcv was built for.
+    """
+    if device.type == 'cuda' and not has_compiled_op(device):
+        from mmcv.ops import multi_scale_deform_attn
+
+        multi_scale_deform_attn.IS_CUDA_AVAILABLE = False
 
 
 def _sample_compiled(

@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 
 import pytest
@@ -239,12 +238,6 @@ def test_norm_cfg():
 def test_refuses_unknown_sizes(arch, message):
     with pytest.raises(RefusedError, match=message):
         ViTAdapter(arch)
-
-
-def test_mmcv_without_ops_is_told_when_built(monkeypatch):
-    monkeypatch.setitem(sys.modules, 'mmcv.ops', None)
-    with pytest.raises(RefusedError, match='install mmcv instead of mmcv-lite'):
-        small()
 
 
 def test_what_is_decayed():

@@ -1,17 +1,15 @@
 import logging
 import math
-import sys
 
 import pytest
 import torch
 from mmcv.ops import multi_scale_deform_attn
 
-from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.layers import deformable_sampling
 from samrs_mm.models.layers.deformable_sampling import (
     has_compiled_op,
-    require_mmcv_ops,
     sample_deformably,
+    spare_compiled_op,
 )
 
 SHAPES = [(3, 5), (2, 2), (1, 4)]
@@ -151,11 +149,14 @@ def test_on_a_cpu_nothing_better_is_to_be_had(warnings):
     assert not warnings
 
 
-def test_mmcv_lite_is_refused_when_built(monkeypatch):
-    require_mmcv_ops('Network')
-    monkeypatch.setitem(sys.modules, 'mmcv.ops', None)
-    with pytest.raises(RefusedError, match=r'^Network needs mmcv\.ops .*instead of mmcv-lite$'):
-        require_mmcv_ops('Network')
+@pytest.mark.parametrize(('works', 'device', 'left'), [
+    (False, 'cuda', False), (True, 'cuda', True), (False, 'cpu', True),
+])  # fmt: skip
+def test_mmcvs_own_attention_is_kept_off_an_op_that_fails(monkeypatch, works, device, left):
+    monkeypatch.setattr(multi_scale_deform_attn, 'IS_CUDA_AVAILABLE', True)
+    monkeypatch.setattr(deformable_sampling, 'has_compiled_op', lambda device: works)
+    spare_compiled_op(torch.device(device))
+    assert multi_scale_deform_attn.IS_CUDA_AVAILABLE is left
 
 
 @pytest.mark.gpu

@@ -1,0 +1,37 @@
+"""Modules that can be imported, but hold nothing, in place of ones that can't be."""
+
+import types
+from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+from typing import NoReturn
+
+
+class StandIn:
+    """A loader of modules whose every name is a function that fails when it is called.
+
+    Args:
+        failure: Returns the error of a call, given the name that was called.
+    """
+
+    def __init__(self, failure: Callable[[str], Exception]):
+        self._failure = failure
+
+    def spec(self, name: str) -> ModuleSpec:
+        """Return what a finder answers for the module of that name."""
+        return ModuleSpec(name, self, origin=__file__)  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave the module to Python."""
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Fill the module."""
+        module.__getattr__ = self._look_up  # type: ignore[method-assign]
+
+    def _look_up(self, name: str) -> Callable[..., NoReturn]:
+        if name.startswith('__'):
+            raise AttributeError(name)
+
+        def fail(*_: object, **__: object) -> NoReturn:
+            raise self._failure(name)
+
+        return fail
