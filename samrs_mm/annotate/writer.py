@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from samrs_mm.core.prompts import PromptedBoxes
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import FILTERED, KEPT, BoxEntry, Record
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # typing has it from Python 3.11 on
 
 _FULL_IN_A_ROW = 8
 Masks = Sequence[Sequence[Mask]]
@@ -69,7 +72,7 @@ class MaskFilters:
     drop_at_border: bool = False
 
     @classmethod
-    def from_config(cls, entry: dict[str, Any] | None) -> Self:
+    def from_config(cls, entry: dict[str, Any] | None) -> 'Self':
         """Read the ``filters`` of an annotate config; None is no filter.
 
         Raises:
@@ -168,7 +171,7 @@ class RecordWriter:
         self._slots = threading.BoundedSemaphore(pending)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix='writer')
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> 'Self':
         return self
 
     def __exit__(self, *_: object) -> None:

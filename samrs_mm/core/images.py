@@ -56,8 +56,9 @@ class _Relaxed:
         with self._lock:
             if not self._inside:
                 self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-                self._warnings = warnings.catch_warnings(action='ignore')
+                self._warnings = warnings.catch_warnings()
                 self._warnings.__enter__()
+                warnings.simplefilter('ignore')
             self._inside += 1
 
     def __exit__(self, *_: object):
@@ -341,5 +342,8 @@ def write_png(path: Path, pixels: np.ndarray) -> None:
 
 def file_sha256(path: str | os.PathLike) -> str:
     """Return the SHA-256 of a file's bytes, as hex."""
+    digest = hashlib.sha256()
     with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,9 @@ from samrs_mm.formats.annotated.record import (
     RecordError,
     check_mask,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # typing has it from Python 3.11 on
 
 FORMAT = 1
 """Version of the records; part of the signature."""
@@ -75,7 +78,7 @@ class SettingResult(Entry):
     segmentation: dict | None
 
     @classmethod
-    def of(cls, status: str, mask: Mask | None, truth: MaskRegion, width: int) -> Self:
+    def of(cls, status: str, mask: Mask | None, truth: MaskRegion, width: int) -> 'Self':
         """Compare a mask with the true one; boundaries are ``width`` pixels wide.
 
         ``status`` is that of a box that was not prompted: then there is no mask.

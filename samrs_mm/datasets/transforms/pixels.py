@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -21,6 +21,9 @@ from rasterio.windows import Window
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import ImageReadError, LabelReadError, SamrsError
 from samrs_mm.core.images import SceneImage
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # typing has it from Python 3.11 on
 
 # not catch_warnings around each reading: that is not safe in threads
 warnings.filterwarnings('ignore', category=NotGeoreferencedWarning)
@@ -102,7 +105,7 @@ class Pixels:
             check_values(label, self.num_classes, self.label.path, (y0, x0))
         return image, label
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> 'Self':
         return self
 
     def __exit__(self, *_: object) -> None:

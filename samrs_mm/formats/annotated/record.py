@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from samrs_mm.core import masks
 from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import SamrsError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # typing has it from Python 3.11 on
 
 FORMAT = 2
 """Version of the folder's format; part of the signature."""
@@ -56,7 +59,7 @@ class Entry:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @classmethod
-    def from_json(cls, value: Any, place: str) -> Self:
+    def from_json(cls, value: Any, place: str) -> 'Self':
         """Make an entry of parsed JSON; ``place`` says in messages where it stands.
 
         Raises:
@@ -180,7 +183,7 @@ class BoxEntry(Entry):
         cls, number: int, box_id: str, label: int, category: str, prompt: str, polygon: np.ndarray,
         scene_polygon: np.ndarray | None, prompt_box: np.ndarray | None, status: str,
         reason: str = '',
-    ) -> Self:  # fmt: skip
+    ) -> 'Self':  # fmt: skip
         """Make the entry of a labelled box, before it has a mask; ``status`` may be ``'ok'``.
 
         Arguments are the fields, but for ``number`` (the id), ``label`` (the class index, from 0)
@@ -253,7 +256,7 @@ class BoxEntry(Entry):
         for name, value in masks.measure(self.mask, self.polygon, self.prompt_box).items():
             setattr(self, name, value)
 
-    def failed(self) -> Self:
+    def failed(self) -> 'Self':
         """Return the entry without mask: its image could not be segmented or written."""
         return type(self)(
             self.id, self.box_id, self.category_id, self.category, self.polygon,
@@ -309,12 +312,12 @@ class Record:
     box_type: ClassVar[type[Any]] = BoxEntry
 
     @classmethod
-    def of_image(cls, **facts: Any) -> Self:
+    def of_image(cls, **facts: Any) -> 'Self':
         """Make the record of an image without boxes or signature; see ``ImageEntry``."""
         return cls(cls.image_type(**facts), '', [])
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path) -> 'Self':
         """Read a record; ``load_checked`` also looks at its masks.
 
         Raises:
@@ -332,7 +335,7 @@ class Record:
             return cls._from_json(data)
 
     @classmethod
-    def _from_json(cls, data: dict[str, Any]) -> Self:
+    def _from_json(cls, data: dict[str, Any]) -> 'Self':
         unknown = data.keys() - {'image', 'signature', 'boxes', 'error'}
         if unknown:
             raise ValueError(f'unknown key {min(unknown)!r}')
@@ -345,7 +348,7 @@ class Record:
         return cls(image, data['signature'], boxes, data.get('error'))
 
     @classmethod
-    def load_checked(cls, path: Path, classes: int | None = None) -> Self:
+    def load_checked(cls, path: Path, classes: int | None = None) -> 'Self':
         """Read a record whose masks are going to be decoded: their runs fill the image.
 
         Args:
@@ -368,7 +371,7 @@ class Record:
         return record
 
     @classmethod
-    def load_failure(cls, path: Path) -> Self:
+    def load_failure(cls, path: Path) -> 'Self':
         """Read the record of a failure, which has an ``error``; raises as ``load``."""
         record = cls.load(path)
         with _damaged(path):

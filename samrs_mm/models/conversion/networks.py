@@ -124,9 +124,10 @@ def shapes_of(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     try:
         # Nothing is going to use the model, so its warnings don't matter.
         with (
-            warnings.catch_warnings(action='ignore'),
+            warnings.catch_warnings(),
             DefaultScope.overwrite_default_scope('mmseg'),
         ):
+            warnings.simplefilter('ignore')
             try:
                 with torch.device('meta'):
                     model = MODELS.build(config)

@@ -7,7 +7,7 @@ flattened row by row and joined. Both keep their shapes. ``dims`` is C.
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,9 @@ from torch import Tensor, nn
 from samrs_mm.models.layers.checkpointing import run_block
 from samrs_mm.models.layers.deformable_sampling import sample_deformably
 from samrs_mm.models.layers.vit import NORM_EPS, tokens_to_maps
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # typing has it from Python 3.11 on
 
 _POINTS = 4  # places in each map that a query looks at
 
@@ -32,7 +35,7 @@ class Grids(NamedTuple):
     level_centres: Tensor
 
     @classmethod
-    def of(cls, grid: tuple[int, int], device: torch.device) -> Self:
+    def of(cls, grid: tuple[int, int], device: torch.device) -> 'Self':
         """Derive all from the grid of patches ``(h, w)``, both even."""
         height, width = grid
         levels = [(2 * height, 2 * width), grid, (height // 2, width // 2)]

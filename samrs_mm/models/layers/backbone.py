@@ -1,13 +1,16 @@
 """What our backbones share: sizes by name, parts that don't train, and checkpointing."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mmengine.model import BaseModule
 from torch import nn
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.layers.checkpointing import run_block
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # typing has it from Python 3.11 on
 
 
 class Backbone(BaseModule):
@@ -63,7 +66,7 @@ class Backbone(BaseModule):
             if isinstance(part, nn.Module):
                 part.eval()
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> 'Self':
         """Switch to training, except the frozen parts, or to evaluation; return the backbone."""
         super().train(mode)
         self.freeze()
