@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cv2
 
-from samrs_mm.cli import ToolParser
+from samrs_mm.cli import ToolParser, run_command
 from samrs_mm.core.installed import spoken
 from samrs_mm.drawing.layout import grid
 
@@ -40,11 +40,15 @@ class Demo:
         self.scenes, self.masks = folder / 'scenes', folder / 'masks'
         self.begun, self.step = time.perf_counter(), 0
 
-    def run(self) -> None:
-        """Take all steps."""
-        self.first_picture()
-        self.score()
-        self.pretrain()
+    def run(self) -> int:
+        """Take all steps; return the exit code."""
+        try:
+            self.first_picture()
+            self.score()
+            self.pretrain()
+        except subprocess.CalledProcessError as error:
+            print(f'error: the step above ended with exit code {error.returncode}', file=sys.stderr)
+            return 1
         print('\nThere are now')
         for path, content in (
             (self.folder / 'demo.jpg', 'boxes by status, masks by class'),
@@ -54,6 +58,7 @@ class Demo:
         ):
             print(f'  {path!s:<28}{content}')
         print(f'done in {self.seconds():.0f} s')
+        return 0
 
     def first_picture(self) -> None:
         """Draw scenes, make masks of their boxes, and show them."""
@@ -182,12 +187,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--iterations', type=int, default=80, help='default: %(default)s')
     iterations = parser.parse_args(argv).iterations
     print(EXPECT)
-    try:
-        Demo(Path('data/demo'), iterations).run()
-    except subprocess.CalledProcessError as error:
-        print(f'error: the step above ended with exit code {error.returncode}', file=sys.stderr)
-        return 1
-    return 0
+    return run_command(Demo(Path('data/demo'), iterations).run, 'run it again to start over')
 
 
 if __name__ == '__main__':

@@ -53,3 +53,12 @@ def test_every_second_drawing_is_held_out(tmp_path):
     DEMO.hold_out(tmp_path)
     assert (tmp_path / 'train.txt').read_text() == 'harbour_000\ntanks_000\n'
     assert (tmp_path / 'val.txt').read_text() == 'harbour_001\ntanks_001\n'
+
+
+def test_ctrl_c_ends_the_demo_in_a_line(monkeypatch, capsys):
+    def interrupted(demo):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DEMO.Demo, 'first_picture', interrupted)
+    assert DEMO.main([]) == 1
+    assert capsys.readouterr().err == 'interrupted; run it again to start over\n'
