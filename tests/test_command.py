@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from folders import ROOT, load_tool, tree, write_dota
@@ -126,11 +127,13 @@ def test_help_of_a_tool_names_the_command(capsys, name):
     assert 'tools/' not in shown
 
 
-def test_help_of_a_preparing_tool(capsys):
-    assert in_this_process('potsdam', '--help') == 0
+@pytest.mark.parametrize('name', TOOLS)
+def test_no_help_names_a_file_of_tools(capsys, name):
+    assert in_this_process(name, '--help') == 0
     shown = capsys.readouterr().out
-    assert shown.startswith('usage: samrs-mm potsdam ')
-    assert 'samrs-mm potsdam data/downloads/Potsdam' in shown
+    assert shown.startswith(f'usage: samrs-mm {name} ')
+    files = [Path(file).name for file in TOOLS.values() if '_' in file]
+    assert not [file for file in ('tools/', *files) if file in shown]
 
 
 def test_errors_and_exit_codes_are_the_tools(capsys):
