@@ -15,12 +15,32 @@ MIM_PARTS = ('configs', 'tools', 'model-index.yml')
 
 
 def link_mim_parts():
-    """Put relative links into `samrs_mm/.mim`, where an editable install is read from."""
+    """Put relative links into `samrs_mm/.mim`, where an editable install is read from.
+
+    Where no link can be made (Windows wants a right for it) they are copies.
+    """
     folder = ROOT / 'samrs_mm' / '.mim'
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
+    try:
+        for part in MIM_PARTS:
+            is_folder = (ROOT / part).is_dir()
+            (folder / part).symlink_to(os.path.join('..', '..', part), is_folder)
+    except OSError as error:
+        print(f'{folder}: no links ({error.strerror}), so copies: install again after a change')
+        copy_mim_parts(folder)
+
+
+def copy_mim_parts(folder):
+    """Copy the parts into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     for part in MIM_PARTS:
-        (folder / part).symlink_to(os.path.join('..', '..', part))
+        source = ROOT / part
+        if source.is_dir():
+            junk = shutil.ignore_patterns('__pycache__', '*.pyc', '.*')
+            shutil.copytree(source, folder / part, ignore=junk, dirs_exist_ok=True)
+        else:
+            shutil.copy2(source, folder / part)
 
 
 class BuildWithMim(build_py):
@@ -31,16 +51,8 @@ class BuildWithMim(build_py):
         super().run()
         if self.editable_mode:
             link_mim_parts()
-            return
-        folder = Path(self.build_lib) / 'samrs_mm' / '.mim'
-        folder.mkdir(parents=True, exist_ok=True)
-        for part in MIM_PARTS:
-            source = ROOT / part
-            if source.is_dir():
-                junk = shutil.ignore_patterns('__pycache__', '*.pyc', '.*')
-                shutil.copytree(source, folder / part, ignore=junk, dirs_exist_ok=True)
-            else:
-                shutil.copy2(source, folder / part)
+        else:
+            copy_mim_parts(Path(self.build_lib) / 'samrs_mm' / '.mim')
 
 
 class DevelopWithMim(develop):

@@ -4,6 +4,7 @@ import ast
 import email
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import setuptools
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
@@ -108,6 +110,29 @@ def test_configs_of_an_installed_package_are_found_from_any_folder(wheel, tmp_pa
     assert done.returncode == 0, done.stderr
     here = tmp_path / 'site/samrs_mm/__init__.py'
     assert done.stdout == f'SAMSegmentor\nGrabCutSegmentor {here}\n'
+
+
+@pytest.mark.parametrize('links', [True, False])
+def test_an_editable_install_has_links_or_where_none_can_be_made_copies(
+    tmp_path, monkeypatch, capsys, links
+):
+    def refuse(*_):
+        raise OSError(1314, 'A required privilege is not held by the client')
+
+    copy_checkout(tmp_path)
+    monkeypatch.setattr(setuptools, 'setup', lambda **_: None)
+    link_mim_parts = runpy.run_path(str(tmp_path / 'setup.py'))['link_mim_parts']
+    if not links:
+        monkeypatch.setattr(Path, 'symlink_to', refuse)
+    for _ in range(2):
+        link_mim_parts()
+        parts = list((tmp_path / 'samrs_mm/.mim').iterdir())
+        assert {part.is_symlink() for part in parts} == {links}
+    assert sorted(part.name for part in parts) == ['configs', 'model-index.yml', 'tools']
+    assert (tmp_path / 'samrs_mm/.mim/tools/train.py').read_bytes() == (
+        ROOT / 'tools/train.py'
+    ).read_bytes()
+    assert ('so copies: install again after a change' in capsys.readouterr().out) != links
 
 
 def test_metadata(wheel):
