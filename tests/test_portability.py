@@ -1,10 +1,12 @@
 """What the code must not need, so that it runs on macOS and Windows too; read, not run."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = sorted((ROOT / 'tools').rglob('*.py'))
@@ -133,3 +135,12 @@ def test_a_tool_can_be_imported_by_its_own_processes(path):
         node for node in body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
     ]
     assert not runs, f'line {runs[0].lineno} runs at import'
+
+
+@pytest.mark.parametrize(('platform', 'method'), [('linux', 'fork'), ('darwin', 'spawn')])
+def test_reading_processes_are_forked_on_linux_only(monkeypatch, platform, method):
+    monkeypatch.setattr(sys, 'platform', platform)
+    path = ROOT / 'configs/_base_/default_runtime.py'
+    config = Config.fromfile(path, import_custom_modules=False)
+    assert config.env_cfg.mp_cfg.mp_start_method == method
+    assert 'sys' not in config
