@@ -8,6 +8,8 @@ import sys
 import pytest
 from folders import CONFIG, ROOT, write_dota
 
+import samrs_mm
+
 TOOL = ROOT / 'tools/sam_annotate.py'
 # mmcv-lite has no mmcv._ext.
 LITE = ('mmcv._ext', 'mmdet', 'mmpretrain', 'mmrotate')
@@ -58,3 +60,23 @@ def test_sam_needs_no_compiled_ops(tmp_path):
         str(tmp_path / 'out'), '--prompt', 'hbox', '--workers', '1')  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / 'out/semantic').iterdir())) == 2
+
+
+def test_the_package_and_its_api_load_no_torch():
+    code = (
+        'import sys, samrs_mm\n'
+        "assert 'samrs_mm.api' not in sys.modules\n"
+        'from samrs_mm import *\n'
+        'assert set(samrs_mm.__all__) <= {*globals(), *dir(samrs_mm)}\n'
+        "assert load_network.__module__ == 'samrs_mm.api.network'\n"
+        f'print(*sorted({set(TRAINING)!r} & sys.modules.keys()))'
+    )
+    env = os.environ | dict(PYTHONPATH=str(ROOT))
+    done = subprocess.run([sys.executable, '-c', code], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
+
+
+def test_what_the_package_does_not_have():
+    with pytest.raises(AttributeError, match="module 'samrs_mm' has no attribute 'load_segmenter'"):
+        samrs_mm.load_segmenter  # noqa: B018

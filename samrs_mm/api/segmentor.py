@@ -19,6 +19,7 @@ from samrs_mm.core.boxes import geometry
 from samrs_mm.core.classes import ClassTable, UnknownClassError
 from samrs_mm.core.errors import RefusedError, SegmentorError
 from samrs_mm.core.images import file_sha256
+from samrs_mm.core.installed import find_config
 from samrs_mm.core.masks import check_policy
 from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.datasets.boxes.base import circumscribed_geometry
@@ -47,11 +48,11 @@ def load_segmentor(
 
         samrs_mm.load_segmentor('grabcut', iterations=5)
         samrs_mm.load_segmentor('sam-vit-h', 'checkpoints/sam_vit_h_4b8939.pth', device='cuda:1')
-        samrs_mm.load_segmentor('configs/annotate/coco_sam-vit-h_hbox.py')
+        samrs_mm.load_segmentor('coco_sam-vit-h_hbox')  # a config of the package, or a file
 
     Args:
-        name: A name in ``SEGMENTORS``, an annotate config (a ``.py`` file), or ``dict(type=...)``
-            as in its ``model``.
+        name: A name in ``SEGMENTORS``, an annotate config (a file, or the name of one of the
+            package's), or ``dict(type=...)`` as in its ``model``.
         checkpoint: File of the weights; GrabCut and box filling have none.
         **options: Arguments of the segmentor, such as ``iterations`` of ``GrabCutSegmentor`` or
             ``device`` and ``chunk`` of ``SAMSegmentor``.
@@ -74,11 +75,12 @@ def _model_of(name: str | os.PathLike | Mapping[str, Any]) -> Mapping[str, Any]:
     path = os.fspath(name)
     if path in SEGMENTORS:
         return SEGMENTORS[path]
-    if not path.endswith('.py'):
+    try:
+        find_config(path)
+    except RefusedError as error:
         raise RefusedError(
-            f'segmentor {path!r} is unknown; there are {", ".join(SEGMENTORS)}, and the configs of '
-            'configs/annotate (give the file)'
-        )
+            f'segmentor {path!r} is none of {", ".join(SEGMENTORS)}, nor a config: {error}'
+        ) from error
     model = read_config(path).get('model')
     if not isinstance(model, Mapping):
         raise RefusedError(f"config {path}: has no 'model'; it is not an annotate config")

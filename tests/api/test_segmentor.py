@@ -1,5 +1,7 @@
 """Masks of arrays and boxes: the tool's own, and what is refused."""
 
+import csv
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -141,12 +143,13 @@ def test_a_config_of_the_users_own_and_options(tmp_path):
     segmentor = samrs_mm.load_segmentor(tmp_path / 'mine.py', margin=0.7)
     assert segmentor.model.settings['iterations'] == 2
     assert segmentor.model.settings['margin'] == 0.7
+    assert samrs_mm.load_segmentor('dota_grabcut_rbox').model.settings['iterations'] == 3
 
 
 @pytest.mark.parametrize(
     ('arguments', 'options', 'message'),
     [
-        (('grabcat',), {}, "'grabcat' is unknown; there are grabcut, box-fill, sam-vit-h"),
+        (('grabcat',), {}, "'grabcat' is none of grabcut, box-fill, sam-vit-h.*no such file"),
         (('nowhere.py',), {}, r'nowhere\.py: no such file'),
         (('grabcut', 'sam.pth'), {}, 'GrabCutSegmentor takes no checkpoint'),
         (('grabcut',), dict(iteration=3), "did you mean 'iterations'"),
@@ -223,3 +226,32 @@ def test_grabcut_needs_no_torch():
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert '40 x 40 px, 1 boxes' in done.stdout
+
+
+def neon_photo():
+    """The aerial photo that the package deepforest (MIT) ships, and its boxes, if it is here."""
+    try:
+        files = importlib.metadata.files('deepforest') or ()
+    except importlib.metadata.PackageNotFoundError:
+        files = ()
+    found = {file.name: file.locate() for file in files if file.stem == 'OSBS_029'}
+    if not {'OSBS_029.tif', 'OSBS_029.csv'} <= found.keys():
+        pytest.skip('deepforest is not installed')
+    with open(found['OSBS_029.csv'], newline='') as file:
+        rows = list(csv.DictReader(file))
+    boxes = [[float(row[key]) for key in ('xmin', 'ymin', 'xmax', 'ymax')] for row in rows]
+    return found['OSBS_029.tif'], np.array(boxes)
+
+
+def test_trees_on_a_real_photo():
+    path, boxes = neon_photo()
+    found = samrs_mm.load_segmentor('grabcut').segment(path, boxes, ['tree'] * len(boxes))
+    assert found.image.shape == (400, 400, 3)
+    assert len(found) == len(boxes) > 50
+    assert set(found.statuses) == {'kept'}
+    for mask, (x0, y0, x1, y1) in zip(found.masks, boxes.astype(int), strict=True):
+        inside = mask[y0 : y1 + 1, x0 : x1 + 1].sum()
+        assert 0 < inside == mask.sum()
+    filled = samrs_mm.load_segmentor('box-fill').segment(path, boxes)
+    shares = found.masks.sum((1, 2)) / filled.masks.sum((1, 2))
+    assert 0.3 < np.median(shares) < 1, 'crowns are rounder than their boxes'

@@ -380,3 +380,13 @@ def test_write_png_names_the_file_that_cannot_be_encoded(tmp_path, monkeypatch):
 def test_file_sha256(tmp_path):
     (tmp_path / 'a').write_bytes(b'abc')
     assert file_sha256(tmp_path / 'a') == hashlib.sha256(b'abc').hexdigest()
+
+
+def test_pixels_in_memory_are_an_image():
+    image = SceneImage.of_array(RGB[:, ::-1])
+    assert (image.width, image.height, image.notes) == (WIDTH, HEIGHT, ())
+    np.testing.assert_array_equal(image.read(), RGB[:, ::-1])
+    window = image.crop(WIDTH - 2, HEIGHT - 3, 4, 5, pad=(1, 2, 3))
+    np.testing.assert_array_equal(window[:3, :2], RGB[-3:, 1::-1])
+    assert (window[3:] == (1, 2, 3)).all()
+    assert (window[:, 2:] == (1, 2, 3)).all()
