@@ -13,7 +13,7 @@ lock: env ## make constraints.txt anew after a change of requirements/*.txt
 	  --custom-compile-command 'make lock' --override requirements/overrides.in -o constraints.txt \
 	  $(addprefix requirements/,build.txt onedl.txt onedl-all.txt runtime.txt tests.txt)
 
-demo: env ## draw scenes, annotate and score them, pre-train on two sources, print where the pictures are
+demo: env ## draw scenes, boxes to masks and their picture, scores; pre-train on two sources
 	$(PYTHON_ENV) tools/demo.py
 
 # One thread per worker: the workers already use all cores.
