@@ -13,10 +13,12 @@ from config_dumps import leave_unformatted
 from evil_checkpoints import KINDS, MARKER, SUFFIXES, served, write_evil
 from folders import CONFIG, ROOT, load_tool, write_dota
 from mmengine.config import Config
+from mmseg.apis import init_model
 from mmseg.registry import MODELS
 from training_runs import run_tool, write_run
 
 import samrs_mm
+from samrs_mm.compat import strict_loading
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.registry import register_all
 
@@ -136,6 +138,12 @@ def test_the_api_runs_no_code(place):
     (place / 'sam.py').write_text(SMALL_SAM.format(base=CONFIG))
     with pytest.raises(RefusedError, match=r'evil\.pth: not loaded, it asks for posix\.system'):
         samrs_mm.load_segmentor('sam.py', evil)
+
+
+def test_functions_of_mmsegmentation_run_no_code_within_the_context(place):
+    evil = write_evil(place / 'evil.pth')
+    with strict_loading(), pytest.raises(RefusedError, match=r'evil\.pth: not loaded, it asks for'):
+        init_model('tiny.py', evil, 'cpu')
 
 
 @pytest.fixture
