@@ -70,16 +70,16 @@ def strict_loading() -> Iterator[None]:
         os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
-def _load_for_library(file: Any, map_location: Any = None, *_: Any, **options: Any) -> Any:
+def _load_for_library(f: Any, map_location: Any = None, *_: Any, **options: Any) -> Any:
     """Take the place of ``torch.load``; what would make it less strict is passed over.
 
     Raises:
         RefusedError: As ``safe_load`` raises ValueError.
     """
-    if isinstance(file, str | os.PathLike) and _place(file) in _kept:
-        return _kept.pop(_place(file))
+    if isinstance(f, str | os.PathLike) and _place(f) in _kept:
+        return _kept.pop(_place(f))
     try:
-        return _read(file, map_location, mmap=options.get('mmap'))
+        return _read(f, map_location, mmap=options.get('mmap'))
     except ValueError as error:
         raise RefusedError(f'checkpoint {error}') from error
 

@@ -119,6 +119,7 @@ def test_code_is_refused_under_each_suffix(kind, suffix):
 
 READERS = {
     'torch.load': lambda path: torch.load(path, weights_only=False),
+    'by keyword': lambda path: torch.load(f=path, map_location='cpu', weights_only=False),
     'pickle': lambda path: torch.load(path, None, pickle, weights_only=False),
     'torch.serialization.load': lambda path: torch.serialization.load(path, weights_only=False),
     'an open file': lambda path: torch.load(open(path, 'rb'), weights_only=False),

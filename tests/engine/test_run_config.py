@@ -95,6 +95,30 @@ def test_missing_weights_tell_where_they_come_from():
     )
 
 
+BY_CLASS = dict(type='mmengine.model.weight_init.PretrainedInit', checkpoint='no.pth')
+
+
+@pytest.mark.parametrize(
+    ('part', 'key', 'cure'),
+    [
+        (dict(pretrained='no.pth'), 'pretrained', 'pretrained'),
+        (
+            dict(init_cfg=BY_CLASS | dict(type='mmseg.Pretrained')),
+            'init_cfg.checkpoint',
+            'init_cfg',
+        ),
+        (dict(init_cfg=[BY_CLASS]), 'init_cfg.0.checkpoint', 'init_cfg.0'),
+    ],
+)
+def test_missing_weights_are_found_however_they_are_named(part, key, cure):
+    with pytest.raises(RefusedError) as caught:
+        check_pretrained(Config(dict(model=dict(backbone=part))))
+    assert str(caught.value) == (
+        f'no.pth: no such file (model.backbone.{key}); to start from random weights give '
+        f'--cfg-options model.backbone.{cure}=None'
+    )
+
+
 def test_missing_weights_tell_how_to_convert_the_released_ones(tmp_path):
     about = dict(file='released.tar', url='https://example.org')
     with pytest.raises(RefusedError) as caught:
