@@ -2,11 +2,11 @@ import copy
 import logging
 import subprocess
 import sys
-from pathlib import Path
 
 import mmengine.logging
 import pytest
 import torch
+from folders import ROOT
 
 from samrs_mm import compat
 from samrs_mm.compat import ground
@@ -68,6 +68,23 @@ def test_a_missing_library_is_named_with_what_installs_it():
         assert compat.missing_library(error) is None
 
 
+@pytest.mark.parametrize(
+    ('tool', 'missing'),
+    [('sam_annotate', 'mmengine'), ('train', 'mmengine'), ('test', 'mmseg'), ('predict', 'torch')],
+)
+def test_a_tool_without_a_library_ends_in_one_line(tool, missing):
+    path = ROOT / f'tools/{tool}.py'
+    code = (
+        f'import runpy, sys; sys.modules[{missing!r}] = None; sys.path.insert(0, {str(ROOT)!r}); '
+        f"sys.argv = ['x', '--help']; runpy.run_path({str(path)!r}, run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f'error: {compat.missing_library(ModuleNotFoundError(name=missing))}'
+    ]
+
+
 def test_debugging_lines_are_not_printed_and_all_others_are(capsys):
     mmengine.logging.print_log('kept', logger=None)
     mmengine.logging.print_log('kept too', None, logging.WARNING)
@@ -117,9 +134,8 @@ def test_models_of_images_and_text_are_left_out_beside_transformers_5(
         path.write_text(text)
     if transformers:
         write_distributions(tmp_path, transformers=transformers)
-    root = Path(compat.__file__).parents[2]
     code = (
-        f'import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(root)!r}]; import samrs_mm, {asked}; '
+        f'import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]; import samrs_mm, {asked}; '
         f'print({asked}.WITH_MULTIMODAL)'
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)

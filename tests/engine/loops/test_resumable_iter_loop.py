@@ -7,6 +7,7 @@ from mmseg.registry import DATASETS
 from torch.utils.data import DataLoader, Dataset, SequentialSampler
 
 import samrs_mm.engine.hooks  # noqa: F401  (registers)
+from samrs_mm import compat
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.samplers import ProportionalMultiSourceSampler
 from samrs_mm.engine.loops import ResumableIterLoop
@@ -92,6 +93,17 @@ def test_nothing_is_read_before_the_start_or_twice(tmp_path):
     assert first.dataset.read + second.dataset.read == straight.dataset.read
     assert second.sampler.seed == 5, "the checkpoint's seed, not the new one"
     assert list(second) != [], 'the loader can be read again'
+
+
+@pytest.mark.skipif(not compat.is_onedl(), reason='an option of onedl-mmengine')
+def test_no_batch_is_missing_where_passing_over_old_ones_is_switched_off(tmp_path):
+    straight, first, second = loader_of(), loader_of(), loader_of()
+    runner_of(tmp_path / 'a', straight, 6, 'whole').train()
+    runner_of(tmp_path / 'b', first, 4, 'begun').train()
+    ahead = runner_of(tmp_path / 'b', second, 6, 'ahead', resume=True)
+    ahead._train_loop['fast_forward_on_resume'] = True
+    ahead.train()
+    assert first.dataset.read + second.dataset.read == straight.dataset.read
 
 
 def test_a_change_of_the_batch_is_logged(tmp_path):
