@@ -75,11 +75,9 @@ def missing_library(error: ImportError) -> str | None:
     name = (error.name or '').partition('.')[0]
     if not isinstance(error, ModuleNotFoundError) or name not in (*_SETS, *_NEEDED):
         return None
-    wanted = ' '.join(_SETS[part][1] for part in ('mmengine', 'mmcv', 'mmseg', 'mmdet'))
-    return (
-        f'{name} is not installed: run `make env`, or `pip install torch torchvision`, then '
-        f'`pip install {wanted}`'
-    )
+    theirs = _installed(*(each for names, _ in _SETS.values() for each in names))
+    extra = ('openmmlab' if theirs else 'onedl') + ('' if name in _NEEDED else '-all')
+    return f"{name} is not installed: run `make env`, or `pip install 'samrs_mm[{extra}]'`"
 
 
 def _explain_missing_libraries() -> None:

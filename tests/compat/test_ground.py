@@ -60,10 +60,16 @@ def test_two_sets_are_named_with_the_cure(installed):
     assert said.endswith(cure)
 
 
-def test_a_missing_library_is_named_with_what_installs_it():
-    said = compat.missing_library(ModuleNotFoundError("No module named 'mmseg'", name='mmseg.apis'))
-    assert said.startswith('mmseg is not installed: run `make env`, or `pip install torch')
-    assert '`pip install onedl-mmengine onedl-mmcv onedl-mmsegmentation' in said
+def test_a_missing_library_is_named_with_what_installs_it(monkeypatch):
+    missing = ModuleNotFoundError("No module named 'mmseg'", name='mmseg.apis')
+    for there, extra in (('onedl-mmcv', 'onedl'), ('mmcv-lite', 'openmmlab')):
+        monkeypatch.setattr(
+            ground, '_installed', lambda *names, there=there: [n for n in names if n == there]
+        )
+        assert compat.missing_library(missing) == (
+            f"mmseg is not installed: run `make env`, or `pip install 'samrs_mm[{extra}]'`"
+        )
+        assert f"[{extra}-all]'" in compat.missing_library(ModuleNotFoundError(name='mmdet'))
     for error in (ModuleNotFoundError(name='shapely'), ImportError(name='mmseg'), ImportError()):
         assert compat.missing_library(error) is None
 
