@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
+from samrs_mm.compat import check_sets, is_onedl, mm_versions
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.installed import COMMAND, SCOPE, TOOLS, config_names, nearest, shipped
 from samrs_mm.version import __version__
 
@@ -24,12 +26,6 @@ _ENDING = f"""
 A config is a file, or one of the package's by its name: {COMMAND} annotate dota_grabcut_rbox ...
 `python -m samrs_mm` is the same, as for several ranks:
   torchrun --nproc-per-node 2 -m samrs_mm train CONFIG --launcher pytorch"""
-_SETS = {
-    'OneDL': ('onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation', 'onedl-mmdetection',
-              'onedl-mmrotate', 'onedl-mmpretrain'),
-    'classic OpenMMLab': ('mmengine', 'mmcv', 'mmcv-lite', 'mmsegmentation', 'mmdet', 'mmrotate',
-                          'mmpretrain'),
-}  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -100,18 +96,20 @@ def print_configs(words: Sequence[str]) -> int:
 
 
 def version_lines() -> list[str]:
-    """Return the versions of the package, Python, torch and the mm libraries, by their set."""
-    torch = _version('torch') or 'not installed'
-    lines = [f'samrs_mm {__version__}, Python {platform.python_version()}, torch {torch}']
-    for name, members in _SETS.items():
-        there = [f'{each} {_version(each)}' for each in members if _version(each)]
-        if there:
-            lines.append(f'{name}: {", ".join(there)}')
-    return lines
+    """Return the versions of the package, Python, torch and the mm libraries, and of which set.
 
-
-def _version(distribution: str) -> str | None:
+    Libraries of both sets in one environment are named as an error, with the cure.
+    """
     try:
-        return importlib.metadata.version(distribution)
+        torch = importlib.metadata.version('torch')
     except importlib.metadata.PackageNotFoundError:
-        return None
+        torch = 'not installed'
+    lines = [f'samrs_mm {__version__}, Python {platform.python_version()}, torch {torch}']
+    libraries = ', '.join(f'{name} {version}' for name, version in mm_versions().items())
+    if libraries:
+        lines.append(f'{"OneDL" if is_onedl() else "OpenMMLab"}: {libraries}')
+    try:
+        check_sets()
+    except RefusedError as error:
+        lines.append(f'error: {error}')
+    return lines

@@ -13,6 +13,7 @@ from folders import ROOT, load_tool, tree, write_dota
 
 from samrs_mm import command
 from samrs_mm.command import main, print_configs, run_tool, tool_lines, version_lines
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.installed import TOOLS
 from samrs_mm.version import __version__
 
@@ -69,18 +70,31 @@ def test_flags_of_the_command_line_are_taken_from_the_program(monkeypatch, capsy
 
 
 def test_versions_say_which_set_is_installed(monkeypatch):
-    there = {'torch': '2.11.0', 'onedl-mmcv': '2.3.6', 'mmcv': '2.1.0', 'mmengine': '0.10.7'}
-    monkeypatch.setattr(command, '_version', there.get)
-    first, *sets = version_lines()
-    assert first.startswith(f'samrs_mm {__version__}, Python 3.')
-    assert first.endswith(', torch 2.11.0')
-    assert sets == ['OneDL: onedl-mmcv 2.3.6', 'classic OpenMMLab: mmengine 0.10.7, mmcv 2.1.0']
-    monkeypatch.setattr(command, '_version', lambda name: None)
-    assert version_lines()[0].endswith(', torch not installed')
+    there = {'onedl-mmengine': '0.10.12', 'onedl-mmcv': '2.3.6'}
+    monkeypatch.setattr(command, 'mm_versions', lambda: there)
+    monkeypatch.setattr(command, 'is_onedl', lambda: True)
+    monkeypatch.setattr(command, 'check_sets', lambda: None)
+    first, mm = version_lines()
+    assert re.fullmatch(rf'samrs_mm {re.escape(__version__)}, Python 3\S+, torch \d\S+', first)
+    assert mm == 'OneDL: onedl-mmengine 0.10.12, onedl-mmcv 2.3.6'
+
+
+def test_versions_without_torch_and_mm_libraries(monkeypatch):
+    monkeypatch.setattr(sys, 'path', [])
+    (line,) = version_lines()
+    assert line.endswith(', torch not installed')
+
+
+def test_versions_name_two_sets_as_an_error(monkeypatch):
+    def refuse():
+        raise RefusedError('both')
+
+    monkeypatch.setattr(command, 'check_sets', refuse)
+    assert version_lines()[-1] == 'error: both'
 
 
 def test_versions_of_this_environment():
-    assert re.search(r'^(OneDL|classic OpenMMLab): .*mmengine \d', '\n'.join(version_lines()), re.M)
+    assert re.search(r'^(OneDL|OpenMMLab): .*mmengine \d', '\n'.join(version_lines()), re.M)
 
 
 @pytest.mark.parametrize(

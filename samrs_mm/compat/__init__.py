@@ -9,6 +9,7 @@ from samrs_mm.compat.ground import (
     is_onedl,
     mend_get_flops,
     missing_library,
+    mm_versions,
     mmrotate_boxes,
     prepare_imports,
 )
@@ -21,6 +22,7 @@ __all__ = [
     'is_onedl',
     'mend_get_flops',
     'missing_library',
+    'mm_versions',
     'mmrotate_boxes',
     'offer_stand_in',
     'prepare_imports',

@@ -48,6 +48,12 @@ def is_onedl() -> bool:
     return bool(_installed('onedl-mmengine'))
 
 
+def mm_versions() -> dict[str, str]:
+    """Return the versions of the mm libraries that are installed, by their names for pip."""
+    names = [name for theirs, onedl in _SETS.values() for name in (*theirs, onedl)]
+    return {name: version(name) for name in _installed(*names)}
+
+
 def check_sets() -> None:
     """Make sure that the mm libraries are of one set.
 

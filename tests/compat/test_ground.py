@@ -48,6 +48,11 @@ def test_one_set_is_told_from_the_other(installed, names, onedl):
     compat.check_sets()
 
 
+def test_versions_are_those_of_the_mm_libraries(installed):
+    installed(onedl_mmcv='2.3.6', mmdet='3.3.0', numpy='2.4.0')
+    assert compat.mm_versions() == {'onedl-mmcv': '2.3.6', 'mmdet': '3.3.0'}
+
+
 def test_two_sets_are_named_with_the_cure(installed):
     installed(**ONEDL, mmengine='0.10.7', mmcv_lite='2.1.0', mmdet='3.3.0')
     with pytest.raises(RefusedError) as error:
