@@ -22,7 +22,7 @@ SEP = 'configs/examples/sep_demo.py'
 STEPS = 7
 EXPECT = """\
 First boxes become masks: their picture is there in about half a minute on two quiet cores.
-Then a small network is trained on them, for one to three minutes."""
+Then a small network is trained on them, for some minutes; the time to go is shown."""
 # Reading processes need torch, whose import takes longer than reading these few small images.
 FEW_IMAGES = '--workers', 0
 
