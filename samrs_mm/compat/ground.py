@@ -24,7 +24,7 @@ from samrs_mm.core.errors import RefusedError
 # import name: distributions of OpenMMLab, of OneDL
 _SETS = dict(
     mmengine=(('mmengine', 'mmengine-lite'), 'onedl-mmengine'),
-    mmcv=(('mmcv', 'mmcv-lite'), 'onedl-mmcv'),
+    mmcv=(('mmcv', 'mmcv-lite', 'mmcv-full'), 'onedl-mmcv'),
     mmseg=(('mmsegmentation',), 'onedl-mmsegmentation'),
     mmdet=(('mmdet',), 'onedl-mmdetection'),
     mmrotate=(('mmrotate',), 'onedl-mmrotate'),
@@ -86,6 +86,12 @@ def missing_library(error: ImportError) -> str | None:
     return f"{name} is not installed: run `make env`, or `pip install 'samrs_mm[{extra}]'`"
 
 
+def _is_there(name: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return importlib.util.find_spec(name) is not None
+    return True  # imported and without a spec: a mock, as builders of documentation make them
+
+
 def _explain_missing_libraries() -> None:
     """From here on, where a program ends for want of an mm library, say so in one line."""
     before = sys.excepthook
@@ -142,7 +148,7 @@ def prepare_imports() -> None:
     """
     if _FIRST not in sys.meta_path:
         sys.meta_path.insert(0, _FIRST)
-    if not all(map(importlib.util.find_spec, _NEEDED)):
+    if not all(map(_is_there, _NEEDED)):
         _explain_missing_libraries()
     with contextlib.suppress(ImportError):
         logs: Any = importlib.import_module('mmengine.logging')

@@ -15,6 +15,8 @@ from samrs_mm.compat.stand_in import StandIn
 from samrs_mm.core.errors import SamrsError
 
 _COMPILED = 'mmcv._ext'
+# `mmcv.utils.collect_env` asks; it says the same itself where it can't import `mmcv.ops`.
+_BUILT_BY = dict.fromkeys(('get_compiler_version', 'get_compiling_cuda_version'), 'n/a')
 
 
 class MissingOpError(SamrsError, RuntimeError):
@@ -43,7 +45,7 @@ class _LastFinder:
         self, name: str, path: Sequence[str] | None = None, target: Any = None
     ) -> ModuleSpec | None:
         """Return a spec for that one name."""
-        return StandIn(_missing).spec(name) if name == _COMPILED else None
+        return StandIn(_missing, _BUILT_BY).spec(name) if name == _COMPILED else None
 
 
 def _missing(op: str) -> MissingOpError:

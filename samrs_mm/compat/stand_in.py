@@ -1,20 +1,22 @@
 """Modules that can be imported, but hold nothing, in place of ones that can't be."""
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.machinery import ModuleSpec
-from typing import NoReturn
 
 
 class StandIn:
-    """A loader of modules whose every name is a function that fails when it is called.
+    """A loader of modules whose every name is a function, which fails when it is called.
 
     Args:
         failure: Returns the error of a call, given the name that was called.
+        answers: What calls of some names return instead.
     """
 
-    def __init__(self, failure: Callable[[str], Exception]):
-        self._failure = failure
+    def __init__(
+        self, failure: Callable[[str], Exception], answers: Mapping[str, object] | None = None
+    ):
+        self._failure, self._answers = failure, answers or {}
 
     def spec(self, name: str) -> ModuleSpec:
         """Return what a finder answers for the module of that name."""
@@ -27,11 +29,13 @@ class StandIn:
         """Fill the module."""
         module.__getattr__ = self._look_up  # type: ignore[method-assign]
 
-    def _look_up(self, name: str) -> Callable[..., NoReturn]:
+    def _look_up(self, name: str) -> Callable[..., object]:
         if name.startswith('__'):
             raise AttributeError(name)
 
-        def fail(*_: object, **__: object) -> NoReturn:
+        def answer(*_: object, **__: object) -> object:
+            if name in self._answers:
+                return self._answers[name]
             raise self._failure(name)
 
-        return fail
+        return answer

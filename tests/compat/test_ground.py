@@ -65,6 +65,12 @@ def test_two_sets_are_named_with_the_cure(installed):
     assert said.endswith(cure)
 
 
+def test_the_old_name_of_mmcv_with_ops_counts_too(installed):
+    installed(**ONEDL, mmcv_full='1.7.2')
+    with pytest.raises(RefusedError, match='pip uninstall -y mmcv-full onedl-mmengine'):
+        compat.check_sets()
+
+
 def test_a_missing_library_is_named_with_what_installs_it(monkeypatch):
     missing = ModuleNotFoundError("No module named 'mmseg'", name='mmseg.apis')
     for there, extra in (('onedl-mmcv', 'onedl'), ('mmcv-lite', 'openmmlab')):
@@ -94,6 +100,15 @@ def test_a_tool_without_a_library_ends_in_one_line(tool, missing):
     assert done.stderr.splitlines() == [
         f'error: {compat.missing_library(ModuleNotFoundError(name=missing))}'
     ]
+
+
+def test_libraries_that_are_mocked_are_there():
+    code = (
+        "import sys, types; sys.modules['torchvision'] = types.ModuleType('torchvision'); "
+        'hook = sys.excepthook; import samrs_mm; assert sys.excepthook is hook'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_debugging_lines_are_not_printed_and_all_others_are(capsys):
