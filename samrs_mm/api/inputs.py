@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.core.errors import SamrsError
@@ -37,6 +38,9 @@ def read_scene(image: ImageLike, stream: bool = False) -> SceneImage:
     """
     if isinstance(image, str | os.PathLike):
         return SceneImage(image, stream)
+    if isinstance(image, Image.Image) and image.mode not in ('RGB', 'L'):
+        # As an array, a palette's indices would pass for grey, and YCbCr for RGB.
+        raise InputError(f"image: Pillow's mode {image.mode}; image.convert('RGB') gives colours")
     pixels = np.asarray(image)
     found = f'image: {pixels.dtype} {pixels.shape}'
     if pixels.dtype != np.uint8:
@@ -58,6 +62,8 @@ def _cure(shape: tuple[int, ...]) -> str:
         return '; give one image at a time'
     if len(shape) == 3 and shape[2] == 4:
         return '; image[..., :3] drops alpha'
+    if len(shape) == 3 and shape[2] == 1:
+        return '; image[..., 0] is grey'
     if len(shape) == 3 and shape[0] == 3:
         return '; image.transpose(1, 2, 0) puts the channels last'
     return ''
@@ -79,22 +85,35 @@ def box_labels(boxes: Any, categories: Sequence[str] | None = None) -> list[BoxL
     if values.ndim == 3 and values.shape[1:] == (4, 2):
         values = values.reshape(-1, 8)
     if values.ndim != 2 or values.shape[1] not in _FORMS:
-        raise InputError(f'boxes: shape {values.shape}; expected {_SHAPES}')
+        one = '; [box] for a single one' if values.shape in ((4,), (5,), (8,), (4, 2)) else ''
+        raise InputError(f'boxes: shape {values.shape}; expected {_SHAPES}{one}')
     form = _FORMS[values.shape[1]]
     _check_convention(form, values)
-    if isinstance(categories, str):
-        raise InputError(f'categories: {categories!r}; expected a list of class names')
-    names = [ANY_CLASS] * len(values) if categories is None else list(categories)
+    if categories is None:
+        names = [ANY_CLASS] * len(values)
+    else:
+        names = checked_names('categories', categories)
     if len(names) != len(values):
         raise InputError(f'categories: {len(names)} for {len(values)} boxes; give one for each')
-    wrong = [name for name in names if not isinstance(name, str)]
-    if wrong:
-        raise InputError(f'categories: {wrong[0]!r}; expected class names, as text')
     shape = (4, 2) if form == 'polygon' else (values.shape[1],)
     return [
         BoxLabel(f'boxes[{i}]', name, **{form: row.reshape(shape)})
         for i, (name, row) in enumerate(zip(names, values, strict=True))
     ]
+
+
+def checked_names(argument: str, names: Sequence[str]) -> list[str]:
+    """Return the class names that are given as an argument.
+
+    Raises:
+        InputError: One text, which would be a class for each letter, or something that is no text.
+    """
+    if isinstance(names, str):
+        raise InputError(f'{argument}: {names!r}; expected a list of class names')
+    wrong = [name for name in names if not isinstance(name, str)]
+    if wrong:
+        raise InputError(f'{argument}: {wrong[0]!r}; expected class names, as text')
+    return list(names)
 
 
 def _check_convention(form: str, values: np.ndarray) -> None:

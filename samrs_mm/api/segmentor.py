@@ -12,7 +12,14 @@ from samrs_mm.annotate.job import check_setting, mask_filters
 from samrs_mm.annotate.plan import Tile
 from samrs_mm.annotate.writer import Sample, enter_masks
 from samrs_mm.api.annotated import AnnotatedImage
-from samrs_mm.api.inputs import ANY_CLASS, ImageLike, InputError, box_labels, read_scene
+from samrs_mm.api.inputs import (
+    ANY_CLASS,
+    ImageLike,
+    InputError,
+    box_labels,
+    checked_names,
+    read_scene,
+)
 from samrs_mm.cli import read_config
 from samrs_mm.compat import strict_loading
 from samrs_mm.core.boxes import geometry
@@ -154,8 +161,9 @@ class Segmentor:
 
 def _class_table(categories: Sequence[str] | None, classes: Sequence[str] | None) -> ClassTable:
     names = [ANY_CLASS] if categories is None else list(categories)
+    listed = None if classes is None else checked_names('classes', classes)
     try:
-        table = ClassTable.from_names(names) if classes is None else ClassTable(classes)
+        table = ClassTable.from_names(names) if listed is None else ClassTable(listed)
         for name in names:
             table.index(name)
     except UnknownClassError as error:

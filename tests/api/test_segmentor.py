@@ -178,6 +178,8 @@ def test_a_config_without_a_model(tmp_path):
         (dict(overlap_policy='big'), RefusedError, "overlap_policy 'big' is unknown"),
         (dict(categories=['ship'], classes=['plane']), InputError, "unknown class 'ship'; nearest"),
         (dict(classes=['plane']), InputError, "unknown class 'object'"),
+        (dict(categories=['a'], classes='abc'), InputError, "^classes: 'abc'; expected a list"),
+        (dict(categories=['a'], classes=[1]), InputError, '^classes: 1; expected class names'),
         (dict(categories=['a'], classes=['a', 'A']), InputError, "'a' and 'A' read as the same"),
     ],
 )
