@@ -24,8 +24,9 @@ find_ops() { # prints pure, cpu or e.g. cuda13.0-sm90: which of mmcv's ops are w
 }
 
 check_compiler() {
-    local headers cure='or leave OPS=1 out: few things need the ops'
-    command -v "${CXX:-c++}" >/dev/null || die "OPS=1 needs a C++ compiler, found no ${CXX:-c++}; install g++ (Debian: apt-get install g++), $cure"
+    local compiler headers cure='or leave OPS=1 out: few things need the ops'
+    read -ra compiler <<<"${CXX:-c++}" # it may come with a launcher or flags: ccache g++
+    command -v "${compiler[0]}" >/dev/null || die "OPS=1 needs a C++ compiler, found no ${compiler[0]}; install g++ (Debian: apt-get install g++), $cure"
     headers=$("$base" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
     [[ -f $headers/Python.h ]] || die "OPS=1 needs Python's headers, found no $headers/Python.h; install Debian's python${version%.*}-dev, $cure"
 }

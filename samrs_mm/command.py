@@ -31,7 +31,9 @@ A config is a file, or one of the package's by its name: {COMMAND} annotate dota
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; a tool ends by ``SystemExit``, as it does alone."""
     name, *rest = list(sys.argv[1:] if argv is None else argv) or ['--help']
-    if name in ('-h', '--help', 'help'):
+    if name == 'help' and rest:
+        name, rest = rest[0], ['--help']
+    if name in ('-h', '--help', 'help') or (name == 'configs' and rest in (['-h'], ['--help'])):
         print('\n'.join((_USAGE, *tool_lines(), _ENDING)))
         return 0
     if name == '--version':

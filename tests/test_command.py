@@ -49,7 +49,7 @@ def same_program(monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['samrs-mm'])
 
 
-@pytest.mark.parametrize('argv', [[], ['--help'], ['-h'], ['help']])
+@pytest.mark.parametrize('argv', [[], ['--help'], ['-h'], ['help'], ['configs', '--help']])
 def test_alone_it_lists_all_tools(capsys, argv):
     assert main(argv) == 0
     listed = capsys.readouterr().out
@@ -131,9 +131,11 @@ def test_no_config_of_that_name(capsys):
     assert 'upernet_vitae' in err
 
 
-@pytest.mark.parametrize('name', ['annotate', 'sam_annotate'])
-def test_help_of_a_tool_names_the_command(capsys, name):
-    assert in_this_process(name, '--help') == 0
+@pytest.mark.parametrize(
+    'argv', [('annotate', '--help'), ('sam_annotate', '--help'), ('help', 'annotate')]
+)
+def test_help_of_a_tool_names_the_command(capsys, argv):
+    assert in_this_process(*argv) == 0
     shown = capsys.readouterr().out
     assert shown.startswith('usage: samrs-mm annotate ')
     assert 'samrs-mm annotate configs/annotate/dota_grabcut_rbox.py --data-root' in shown

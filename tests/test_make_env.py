@@ -171,6 +171,11 @@ def test_wheels_are_kept_apart_and_used_again(make_env, tmp_path):
     assert not make_env(OPS='1', CXX='no-such-c++').called(' wheel ')
 
 
+def test_a_compiler_may_have_a_launcher(make_env):
+    result = make_env({'launcher': ''}, CXX='launcher no-such-c++', OPS='1')
+    assert result.code == 0, result.err
+
+
 def test_ops_stay_until_they_are_sent_away(make_env):
     assert make_env(OPS='1').called('check_env.py cpu')
     assert [call for call in make_env().calls if '_base_executable' not in call] == []

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 MIM = PACKAGE / '.mim'
 SCOPE = 'samrs_mm::'
 COMMAND = 'samrs-mm'
+_CONFIG_SUFFIXES = ('.py', '.yml', '.yaml', '.json')
 
 TOOLS = {
     # name after `samrs-mm`: file in tools/
@@ -55,13 +56,14 @@ def find_config(name: str) -> Path:
     """Return a config's file: that of the name or, where there is none, one of the package's.
 
     Of the package's, ``NAME``, ``FOLDER/NAME``, ``configs/FOLDER/NAME`` and
-    ``samrs_mm::FOLDER/NAME`` are taken, with ``.py`` or without.
+    ``samrs_mm::FOLDER/NAME`` are taken. ``.py`` may be left out of either.
 
     Raises:
         RefusedError: There is no such file; says which may be meant.
     """
-    if Path(name).is_file():
-        return Path(name)
+    for own in (Path(name), Path(f'{name}.py')):
+        if own.suffix in _CONFIG_SUFFIXES and own.is_file():
+            return own
     root = shipped('configs')
     wanted = Path(f'{name.removeprefix(SCOPE).removesuffix(".py")}.py')
     wanted = wanted.relative_to('configs') if wanted.is_relative_to('configs') else wanted
@@ -70,6 +72,8 @@ def find_config(name: str) -> Path:
     known = {Path(each).stem: each for each in config_names()}
     if len(wanted.parts) == 1 and wanted.stem in known:
         return root / known[wanted.stem]
+    if Path(name).is_file():
+        raise RefusedError(f'config {name}: not a config, which is {", ".join(_CONFIG_SUFFIXES)}')
     near = nearest(wanted.stem, known)
     hint = f'did you mean {" or ".join(near)}? ' if near else ''
     raise RefusedError(

@@ -49,8 +49,19 @@ def test_a_base_is_found_by_its_path_alone():
 def test_a_file_of_the_user_goes_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'dota_grabcut_rbox.py').write_text('')
-    assert find_config('dota_grabcut_rbox.py').absolute().parent == tmp_path
+    for name in ('dota_grabcut_rbox.py', 'dota_grabcut_rbox', tmp_path / 'dota_grabcut_rbox'):
+        assert find_config(str(name)).absolute().parent == tmp_path
+    for name in ('annotate/dota_grabcut_rbox', 'samrs_mm::dota_grabcut_rbox'):
+        assert find_config(name).samefile(LEAF)
+
+
+def test_what_is_no_config_does_not_hide_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'dota_grabcut_rbox').write_text('a log')
     assert find_config('dota_grabcut_rbox').samefile(LEAF)
+    (tmp_path / 'mine.txt').write_text('')
+    with pytest.raises(RefusedError, match=r'config mine\.txt: not a config, which is \.py, '):
+        find_config('mine.txt')
 
 
 @pytest.mark.parametrize(
