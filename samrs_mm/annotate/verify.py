@@ -44,7 +44,8 @@ def check_tile(
         labels, found = _labels_again(record, filters, policy)
         problems += found
         with Image.open(out.path(folder.SEMANTIC, stem)) as png:
-            if png.mode != 'L' or not np.array_equal(np.asarray(png), labels):
+            form = png.format, png.mode
+            if form != ('PNG', 'L') or not np.array_equal(np.asarray(png), labels):
                 problems.append('the label map is not what the masks of the record give')
         if sample.tile.window and sample.image is not None:
             tile = SceneImage(out.path(folder.IMAGES, stem)).read()

@@ -218,9 +218,18 @@ class _DeepPixels:
         return np.broadcast_to(part, (3, *part.shape[1:])).transpose(1, 2, 0)
 
 
+def _open_image(path: Path) -> Image.Image:
+    """Open with Pillow, whatever the suffix, but no PostScript: Ghostscript would run it."""
+    image = Image.open(path)
+    if image.format == 'EPS':
+        image.close()
+        raise UnidentifiedImageError
+    return image
+
+
 def _open_pixels(path: Path, stream: bool) -> _EightBitPixels | _DeepPixels:
     try:
-        image = Image.open(path)
+        image = _open_image(path)
     except UnidentifiedImageError:
         return _DeepPixels(path, stream)
     with image:
@@ -323,7 +332,7 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
     """
     path = Path(path)
     try:
-        with _relaxed, contextlib.suppress(UnidentifiedImageError), Image.open(path) as im:
+        with _relaxed, contextlib.suppress(UnidentifiedImageError), _open_image(path) as im:
             if not _for_rasterio(im):
                 return im.size
         with _rasterio_file(path) as file:

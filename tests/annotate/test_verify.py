@@ -2,6 +2,18 @@ from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.record import Record
 
 
+def test_verify_runs_no_postscript_in_place_of_a_label_map(filled, annotate, monkeypatch):
+    ran = []
+    monkeypatch.setattr('PIL.EpsImagePlugin.Ghostscript', lambda *_: ran.append(1))
+    annotate(filled)
+    head = b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n\n'
+    path = filled.out.path(folder.SEMANTIC, 'P0000')
+    path.write_bytes(head + b'%ImageData: 9 9 8 1 0 1 2 "x"\n%%EOF\n')  # grey, as a label map is
+    problems, _ = filled.verify(filled.settings())
+    assert 'the label map is not what' in problems[0]
+    assert not ran
+
+
 def test_verify_names_the_box_whose_measure_is_wrong(filled, annotate):
     annotate(filled)
     assert filled.verify(filled.settings())[0] == []

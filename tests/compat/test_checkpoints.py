@@ -9,7 +9,7 @@ import torch
 from evil_checkpoints import KINDS, MARKER, SUFFIXES, Evil, served, write_evil, zipped_alone
 from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.model import BaseModule
-from mmengine.registry import MODELS
+from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import CheckpointLoader, load_checkpoint
 
 from samrs_mm import compat
@@ -163,7 +163,11 @@ def test_init_cfg_of_any_scope_runs_no_code(scope, prefix):
             pytest.skip(f'there is no {scope}models here: {error}')
     path = write_evil('evil.pth')
     about = dict(type=f'{scope}Pretrained', checkpoint=path, prefix=prefix)
-    with compat.strict_loading(), pytest.raises(RefusedError, match=r'evil\.pth: not loaded'):
+    with (
+        DefaultScope.overwrite_default_scope('mmengine'),  # other tests leave theirs
+        compat.strict_loading(),
+        pytest.raises(RefusedError, match=r'evil\.pth: not loaded'),
+    ):
         BaseModule(init_cfg=about).init_weights()
     assert not ran()
 

@@ -296,6 +296,18 @@ def test_empty_missing_and_foreign_files(tmp_path, kind, read):
         read(path)
 
 
+@pytest.mark.parametrize('read', [SceneImage, image_size])
+def test_postscript_under_the_name_of_an_image_is_not_run(tmp_path, monkeypatch, read):
+    """It is a program; Pillow hands it to Ghostscript where that is installed."""
+    ran = []
+    monkeypatch.setattr('PIL.EpsImagePlugin.Ghostscript', lambda *_: ran.append(1))
+    path = tmp_path / 'a.png'
+    path.write_bytes(b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n')
+    with pytest.raises(ImageReadError, match=r'a\.png: cannot read the image: '):
+        read(path)
+    assert not ran
+
+
 def test_crop_pads_beyond_the_border(tmp_path):
     image = SceneImage(save(tmp_path / 'a.png', RGB))
     window = image.crop(WIDTH - 10, HEIGHT - 7, 16, 9, pad=(1, 2, 3))
