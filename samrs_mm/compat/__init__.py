@@ -6,6 +6,7 @@ Importing this package loads neither torch nor any mm library.
 from samrs_mm.compat.checkpoints import safe_load, strict_loading
 from samrs_mm.compat.ground import (
     check_sets,
+    how_to_install,
     is_onedl,
     mend_get_flops,
     missing_library,
@@ -19,6 +20,7 @@ __all__ = [
     'check_sets',
     'has_compiled_ops',
     'how_to_get_ops',
+    'how_to_install',
     'is_onedl',
     'mend_get_flops',
     'missing_library',

@@ -81,9 +81,18 @@ def missing_library(error: ImportError) -> str | None:
     name = (error.name or '').partition('.')[0]
     if not isinstance(error, ModuleNotFoundError) or name not in (*_SETS, *_NEEDED):
         return None
+    return f'{name} is not installed: run {how_to_install(name not in _NEEDED)}'
+
+
+def how_to_install(everything: bool) -> str:
+    """Return what installs the mm libraries, of the set that is there; ``everything``: all six.
+
+    From a checkout that isn't installed it is ``.``: a name that pip knows might be another's.
+    """
     theirs = _installed(*(each for names, _ in _SETS.values() for each in names))
-    extra = ('openmmlab' if theirs else 'onedl') + ('' if name in _NEEDED else '-all')
-    return f"{name} is not installed: run `make env`, or `pip install 'samrs_mm[{extra}]'`"
+    extra = ('openmmlab' if theirs else 'onedl') + '-all' * everything
+    package = 'samrs_mm' if _installed('samrs_mm') else '.'
+    return f"`make env`, or `pip install '{package}[{extra}]'`"
 
 
 def _is_there(name: str) -> bool:

@@ -15,7 +15,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from mmseg.registry import RUNNERS
 
 from samrs_mm.cli import OptionsAction, check_option, read_config, set_option
-from samrs_mm.compat import safe_load
+from samrs_mm.compat import how_to_install, safe_load
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.registry import PROMPT_SEGMENTORS, register_all
 
@@ -69,10 +69,12 @@ def load_run_config(
     except (ImportError, AssertionError) as error:
         raise RefusedError(
             f'config {path}: default_scope {scope!r} cannot be imported ({error}); install it: '
-            "`pip install 'samrs_mm[onedl-all]'`, or [openmmlab-all] among OpenMMLab's own packages"
+            f'{how_to_install(everything=True)}'
         ) from error
     config.launcher = launcher
-    config.work_dir = work_dir or config.get('work_dir') or f'work_dirs/{Path(path).stem}'
+    config.work_dir = (
+        work_dir or config.get('work_dir') or f'work_dirs/{Path(config.filename).stem}'
+    )
     return config
 
 

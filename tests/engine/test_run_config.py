@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from folders import ROOT
@@ -34,6 +36,13 @@ def test_flags_are_applied(path):
     assert config.work_dir == 'work_dirs/tiny'
     assert load_run_config(path, None, 'mine', 'none').work_dir == 'mine'
     assert load_run_config(path, {'work_dir': 'b'}, None, 'none').work_dir == 'b'
+
+
+def test_the_work_dir_has_the_whole_name_of_the_config(path, tmp_path):
+    Path(path).rename(tmp_path / 'tiny.v2.py')
+    for name in ('tiny.v2', 'tiny.v2.py'):
+        found = load_run_config(str(tmp_path / name), None, None, 'none').work_dir
+        assert found == 'work_dirs/tiny.v2'
 
 
 @pytest.mark.parametrize(
