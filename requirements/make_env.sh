@@ -3,8 +3,8 @@
 # PYTHON chooses the interpreter; OPS=1 compiles mmcv's ops, OPS=0 goes back, neither keeps what is there; MAX_JOBS limits
 # the compiler processes; XDG_CACHE_HOME is where mmcv's wheels are kept.
 set -euo pipefail
+unset CDPATH PYTHONHOME PYTHONPATH
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-unset PYTHONHOME PYTHONPATH
 
 root=$PWD
 venv=$root/.venv
@@ -17,6 +17,10 @@ die() { printf 'make env: %s\n' "$*" >&2; exit 1; }
 say() { printf '[make env %d:%02d] %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*"; }
 stop_ticker() { if [[ -n $ticker ]]; then kill "$ticker" 2>/dev/null || true; wait "$ticker" 2>/dev/null || true; ticker=; fi; }
 trap stop_ticker EXIT
+
+paths_in() { # FOLDER PATTERN: those that fit, whatever characters the folder's own name has; fails if there is none
+    (cd "$1" 2>/dev/null && compgen -G "$2") | while IFS= read -r name; do printf '%s/%s\n' "$1" "$name"; done
+}
 
 # Without this line a long step would look hung: the time, and the last thing in the log.
 tick() {
@@ -57,7 +61,7 @@ find_python() { # an environment that is there keeps its interpreter, unless PYT
 
 why_anew() { # prints why the environment that is there can't be gone on with, if so
     local classic
-    classic=$(compgen -G "$venv/lib/python3.*/site-packages/mm*-*.dist-info" \
+    classic=$(paths_in "$venv/lib" 'python3.*/site-packages/mm*-*.dist-info' \
         | sed -nE 's/.*\/(mmcv(_lite|_full)?|mmengine(_lite)?|mmdet|mmsegmentation|mmrotate|mmpretrain)-[0-9][^/]*$/\1/p' | paste -sd' ') || true
     if [[ -n $classic ]]; then
         echo "it holds OpenMMLab's own $classic, whose files lie in the same folders as OneDL's"
@@ -130,7 +134,7 @@ flock -n 9 || { say 'another make env is at work here: waiting for it'; flock 9;
 
 cache=${XDG_CACHE_HOME:-${HOME:-$venv}/.cache}
 [[ ! -e $venv || -f $venv/made_for ]] || die "$venv was not made by make env: move it away first"
-[[ $flavour == pure ]] || compgen -G "$(wheel_folder "$flavour" '*')/*.whl" >/dev/null || check_compiler
+[[ $flavour == pure ]] || built_wheel "$(wheel_folder "$flavour" '*')" >/dev/null || check_compiler
 if [[ -n $anew ]] || ! "$python" -m pip show -q torch 2>/dev/null; then
     check_machine
     if [[ -n $anew ]]; then

@@ -38,6 +38,10 @@ wheel_folder() { # FLAVOUR TORCH: with and without ops it is the same version of
     echo "$cache/samrs_mm/wheels/onedl-mmcv$mmcv-$tag"
 }
 
+built_wheel() { # FOLDER: the wheel in it, if there is one; in its name, but not above, * is anything
+    paths_in "${1%/*}" "${1##*/}/onedl_mmcv-*.whl"
+}
+
 build_mmcv() { # FLAVOUR FOLDER
     local part=$venv/mmcv_wheel jobs pip_wheel
     pip_wheel=("$python" -m pip wheel -v --no-cache-dir --no-deps -w "$part" "onedl-mmcv==$mmcv")
@@ -63,7 +67,7 @@ install_mmcv() { # FLAVOUR
         say "step 2 of 3: mmcv is there ($1)"
         return
     fi
-    if compgen -G "$wheels/onedl_mmcv-*.whl" >/dev/null; then
+    if built_wheel "$wheels" >/dev/null; then
         say "step 2 of 3: mmcv from the wheel built earlier, $wheels"
     elif ! build_mmcv "$1" "$wheels"; then
         [[ $1 == cuda* ]] || fail 'mmcv could not be built'
@@ -71,7 +75,7 @@ install_mmcv() { # FLAVOUR
         install_mmcv cpu
         return
     fi
-    install '    installing it' --no-deps --force-reinstall "$(compgen -G "$wheels/onedl_mmcv-*.whl")" \
+    install '    installing it' --no-deps --force-reinstall "$(built_wheel "$wheels")" \
         || fail "mmcv from $wheels could not be installed; delete that folder to build it again"
     echo "$wheels" >"$venv/mmcv_from"
 }

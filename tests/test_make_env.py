@@ -47,7 +47,7 @@ class Result:
 @pytest.fixture
 def make_env(tmp_path):
     """Run the script of a checkout of its own with stand-ins for programs and the interpreter."""
-    checkout, stubs, calls = tmp_path / 'checkout', tmp_path / 'bin', tmp_path / 'calls'
+    checkout, stubs, calls = tmp_path / 'my [check]out', tmp_path / 'bin', tmp_path / 'calls'
     shutil.copytree(ROOT / 'requirements', checkout / 'requirements')
     for name in PARTS:
         shutil.copy2(ROOT / name, checkout)
@@ -65,7 +65,7 @@ def make_env(tmp_path):
             'PYTHON': str(stubs / 'python-stub'),
             'CALLS': str(calls),
             'HEADERS': str(stubs),
-            'XDG_CACHE_HOME': str(tmp_path / 'cache'),
+            'XDG_CACHE_HOME': str(tmp_path / 'my [ca]che'),
         }
         script = checkout / 'requirements' / 'make_env.sh'
         options = dict(capture_output=True, text=True, start_new_session=True)
@@ -162,7 +162,7 @@ def test_wheels_are_kept_apart_and_used_again(make_env, tmp_path):
     result = make_env(OPS='1')
     (wheel,) = result.called(' wheel -v')
     assert wheel.endswith('--no-build-isolation')
-    folders = sorted(path.name for path in (tmp_path / 'cache/samrs_mm/wheels').iterdir())
+    folders = sorted(path.name for path in (tmp_path / 'my [ca]che/samrs_mm/wheels').iterdir())
     assert [name.partition('-torch')[0] for name in folders] == [
         'onedl-mmcv2.3.6-pure',
         'onedl-mmcv2.3.6',
