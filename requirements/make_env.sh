@@ -17,6 +17,10 @@ die() { printf 'make env: %s\n' "$*" >&2; exit 1; }
 say() { printf '[make env %d:%02d] %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*"; }
 stop_ticker() { if [[ -n $ticker ]]; then kill "$ticker" 2>/dev/null || true; wait "$ticker" 2>/dev/null || true; ticker=; fi; }
 trap stop_ticker EXIT
+# pip ends by an exit code where it is interrupted, which alone would be taken for a failure to go round.
+interrupted=
+trap 'interrupted=1' INT
+go_on() { [[ -z $interrupted ]] || die 'interrupted; run it again to go on from here'; }
 
 paths_in() { # FOLDER PATTERN: those that fit, whatever characters the folder's own name has; fails if there is none
     (cd "$1" 2>/dev/null && compgen -G "$2") | while IFS= read -r name; do printf '%s/%s\n' "$1" "$name"; done
@@ -30,12 +34,14 @@ tick() {
 }
 
 run() { # TITLE COMMAND...: the command's output goes to the log only
+    go_on
     say "$1"; shift
     printf '\n$ %s\n' "$*" >>"$log"
     tick 9>&- & ticker=$!
     local status=0
     "$@" >>"$log" 2>&1 </dev/null 9>&- || status=$?
     stop_ticker
+    go_on
     return $status
 }
 

@@ -13,12 +13,14 @@ PARTS = ('constraints.txt', 'setup.py', 'pyproject.toml')
 LITTLE_DISK = 'echo Filesystem; echo disk 9 9 5242880 1% /'
 
 # An interpreter that answers what the script asks, notes each call in CALLS and installs nothing.
-# FAILS: a word of the calls that fail, KILLED: of the one at which the whole script is killed.
+# FAILS: a word of the calls that fail, KILLED: of the one at which the whole script is killed,
+# INTERRUPTED: of the one at which Ctrl-C is pressed.
 PYTHON = r"""
 echo $* >> "$CALLS"
 case "$*" in
     *"${FAILS:-%}"*) echo "no luck"; exit 1 ;;
     *"${KILLED:-%}"*) kill -9 0 ;;
+    *"${INTERRUPTED:-%}"*) trap '' INT; kill -INT 0; exit 1 ;;
     *_base_executable*) echo "$0 3.12.1" ;;
     *ctypes*) printf '%s' "$MISSING" ;;
     *get_paths*) echo "$HEADERS" ;;
@@ -206,6 +208,16 @@ def test_a_library_that_neither_installs_ends_it_in_one_line(make_env):
     assert result.code == 1
     assert result.err.splitlines()[-1].startswith('make env: a library could not be installed')
     assert 'run `make env` again' in result.err
+
+
+@pytest.mark.parametrize('step', ['--no-deps uv', 'uv_like_pip.py'])
+def test_an_interrupt_ends_it_at_once(make_env, step):
+    """Where another installer failed, pip would take over."""
+    result = make_env(INTERRUPTED=step)
+    assert result.code == 1
+    # bash itself may write a line before, on the ticker that had only begun
+    assert result.err.splitlines()[-1] == 'make env: interrupted; run it again to go on from here'
+    assert step in result.calls[-1]
 
 
 @pytest.mark.parametrize('step', ['-m venv', '--no-deps uv', '-r ', ' wheel ', '-e .', 'check_env'])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cv2
 
-from samrs_mm.cli import ToolParser, run_command
+from samrs_mm.cli import ToolParser, positive, run_command
 from samrs_mm.core.installed import spoken
 from samrs_mm.drawing.layout import grid
 
@@ -184,7 +184,7 @@ def scores_in_log(work: Path) -> list[str]:
 def main(argv: list[str] | None = None) -> int:
     """Run the demo and return its exit code."""
     parser = ToolParser(__doc__)
-    parser.add_argument('--iterations', type=int, default=80, help='default: %(default)s')
+    parser.add_argument('--iterations', type=positive, default=80, help='default: %(default)s')
     iterations = parser.parse_args(argv).iterations
     print(EXPECT)
     return run_command(Demo(Path('data/demo'), iterations).run, 'run it again to start over')

@@ -62,3 +62,11 @@ def test_ctrl_c_ends_the_demo_in_a_line(monkeypatch, capsys):
     monkeypatch.setattr(DEMO.Demo, 'first_picture', interrupted)
     assert DEMO.main([]) == 1
     assert capsys.readouterr().err == 'interrupted; run it again to start over\n'
+
+
+def test_no_iterations_are_refused_before_anything_is_drawn(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match='2'):
+        DEMO.main(['--iterations', '0'])
+    assert "'0' is not a whole number of at least 1" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
