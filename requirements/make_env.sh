@@ -13,14 +13,18 @@ python=$venv/bin/python
 ticker=
 source requirements/make_env_mmcv.sh
 
-die() { printf 'make env: %s\n' "$*" >&2; exit 1; }
-say() { printf '[make env %d:%02d] %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*"; }
-stop_ticker() { if [[ -n $ticker ]]; then kill "$ticker" 2>/dev/null || true; wait "$ticker" 2>/dev/null || true; ticker=; fi; }
-trap stop_ticker EXIT
 # pip ends by an exit code where it is interrupted, which alone would be taken for a failure to go round.
 interrupted=
 trap 'interrupted=1' INT
-go_on() { [[ -z $interrupted ]] || die 'interrupted; run it again to go on from here'; }
+die() {
+    [[ -z $interrupted ]] || set -- 'interrupted; run it again to go on from here'
+    printf 'make env: %s\n' "$*" >&2
+    exit 1
+}
+go_on() { [[ -z $interrupted ]] || die; }
+say() { printf '[make env %d:%02d] %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*"; }
+stop_ticker() { if [[ -n $ticker ]]; then kill "$ticker" 2>/dev/null || true; wait "$ticker" 2>/dev/null || true; ticker=; fi; }
+trap stop_ticker EXIT
 
 paths_in() { # FOLDER PATTERN: those that fit, whatever characters the folder's own name has; fails if there is none
     (cd "$1" 2>/dev/null && compgen -G "$2") | while IFS= read -r name; do printf '%s/%s\n' "$1" "$name"; done
@@ -143,6 +147,7 @@ cache=${XDG_CACHE_HOME:-${HOME:-$venv}/.cache}
 [[ $flavour == pure ]] || built_wheel "$(wheel_folder "$flavour" '*')" >/dev/null || check_compiler
 if [[ -n $anew ]] || ! "$python" -m pip show -q torch 2>/dev/null; then
     check_machine
+    go_on
     if [[ -n $anew ]]; then
         say "building .venv anew: $anew"
         rm -rf "$venv"

@@ -220,6 +220,15 @@ def test_an_interrupt_ends_it_at_once(make_env, step):
     assert step in result.calls[-1]
 
 
+def test_an_interrupted_look_at_an_environment_leaves_it(make_env):
+    venv = make_env().venv
+    (venv / 'stamp').unlink()
+    assert make_env(INTERRUPTED='show -q torch').code == 1
+    result = make_env()
+    assert 'anew' not in result.out
+    assert result.code == 0
+
+
 @pytest.mark.parametrize('step', ['-m venv', '--no-deps uv', '-r ', ' wheel ', '-e .', 'check_env'])
 def test_a_killed_build_is_gone_on_with(make_env, step):
     killed = make_env(KILLED=step)
