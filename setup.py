@@ -99,8 +99,13 @@ with tempfile.TemporaryDirectory() as scratch:
             'tests': requirements('tests'),
         },
         cmdclass={'build_py': BuildWithMim, 'develop': DevelopWithMim},
-        # `pip install .` would leave build/ behind, and a later wheel would take its stale files.
-        options={'build': {'build_base': scratch}},
+        options={
+            # `pip install .` would leave build/ behind, and a later wheel take its stale files.
+            'build': {'build_base': scratch},
+            # A plain path: in the folder that holds a clone named samrs_mm, Python would take that
+            # clone for the package before it asks the finder, which is the other way.
+            'editable_wheel': {'mode': 'compat'},
+        },
         entry_points={'console_scripts': ['samrs-mm = samrs_mm.command:main']},
         zip_safe=False,
     )

@@ -136,6 +136,29 @@ def test_an_editable_install_has_links_or_where_none_can_be_made_copies(
     assert ('so copies: install again after a change' in capsys.readouterr().out) != links
 
 
+def test_an_editable_install_is_found_in_the_folder_that_holds_the_checkout(tmp_path):
+    checkout, site = tmp_path / 'samrs_mm', tmp_path / 'site'
+    checkout.mkdir()
+    site.mkdir()
+    copy_checkout(checkout)
+    build = f'from setuptools.build_meta import build_editable; build_editable({str(site)!r})'
+    argv = [sys.executable, '-c', build]
+    done = subprocess.run(argv, cwd=checkout, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (path,) = site.glob('*.whl')
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(site)
+    code = (
+        f'import site, sys; site.addsitedir({str(site)!r})\n'
+        'sys.path.insert(1, sys.path.pop())  # before the installation that runs the tests\n'
+        'import samrs_mm; print(samrs_mm.__file__)'
+    )
+    env = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
+    argv = [sys.executable, '-c', code]
+    done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.stdout.strip() == str(checkout / 'samrs_mm/__init__.py'), done.stderr
+
+
 def test_metadata(wheel):
     metadata = email.message_from_bytes(
         wheel.read(f'samrs_mm-{samrs_mm.__version__}.dist-info/METADATA')

@@ -214,6 +214,8 @@ def test_deformable_attention_begins_as_its_authors_had_it():
 
 def test_without_mmdet_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, 'mmdet', None)
-    with pytest.raises(RefusedError, match=r'needs mmdet .*pip install (mmdet|onedl-mmdetection)') as error:
+    with pytest.raises(
+        RefusedError, match=r'needs mmdet .*pip install (mmdet|onedl-mmdetection)'
+    ) as error:
         build(head_config(num_classes=CLASSES))
     assert '\n' not in str(error.value)
