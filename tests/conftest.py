@@ -1,5 +1,7 @@
 """Settings of all tests."""
 
+import signal
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -8,6 +10,10 @@ from samrs_mm.compat import has_compiled_ops
 # A busy machine is no failure: no deadline for an example, none for drawing one.
 settings.register_profile('samrs_mm', deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile('samrs_mm')
+
+# A shell that starts the tests in the background has them, and all that they start, ignore Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
