@@ -1,10 +1,10 @@
 """The last step of ``make env``: what is installed fits together, imports and computes."""
 
-import importlib.util
 import re
 import subprocess
 import sys
-from importlib.machinery import PathFinder
+
+from samrs_mm.compat import has_compiled_ops
 
 # overrides.in leaves it out, and says why.
 EXPECTED = re.compile(r'onedl-mmdetection \S+ requires imaug, which is not installed\.')
@@ -14,12 +14,6 @@ def broken_requirements(listing: str) -> list[str]:
     """Return the lines of ``pip check`` that tell of a fault; that imaug is missing is none."""
     lines = (line for line in listing.splitlines() if line and not EXPECTED.fullmatch(line))
     return [line for line in lines if line != 'No broken requirements found.']
-
-
-def has_ops() -> bool:
-    """Return whether mmcv's compiled ops lie on the disk."""
-    mmcv = importlib.util.find_spec('mmcv')
-    return bool(mmcv and PathFinder.find_spec('mmcv._ext', mmcv.submodule_search_locations))
 
 
 def check_libraries() -> str:
@@ -43,14 +37,14 @@ def check_libraries() -> str:
     polygon = torch.tensor([[0.0, 1, 2, 0, 3, 4, 1, 5]])
     assert QuadriBoxes(polygon).convert_to('hbox').tensor.tolist() == [[0, 0, 3, 5]]
     assert segment_anything.sam_model_registry['vit_b']
-    if has_ops():
+    if has_compiled_ops():
         from mmcv.ops import nms
 
         assert nms(box, score, 0.5)[1].tolist() == [0]
     return (
         f'torch {torch.__version__} (GPU: {torch.cuda.is_available()}), mmseg {mmseg.__version__}, '
         f'mmpretrain {mmpretrain.__version__}, mmcv {mmcv.__version__} '
-        f'{"with" if has_ops() else "without"} compiled ops'
+        f'{"with" if has_compiled_ops() else "without"} compiled ops'
     )
 
 
@@ -61,7 +55,7 @@ def main(wanted: str) -> int:
     if broken:
         print('\n'.join(broken))
         return 1
-    if has_ops() != (wanted != 'pure'):
+    if has_compiled_ops() != (wanted != 'pure'):
         print(f'mmcv was to be {wanted} and is not')
         return 1
     print(check_libraries())

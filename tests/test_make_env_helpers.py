@@ -95,23 +95,9 @@ def test_broken_requirements():
     assert check_env.broken_requirements(f'{other}\n{imaug}\n{old}\n') == [other, old]
 
 
-def test_has_ops(monkeypatch, tmp_path):
-    package = tmp_path / 'mmcv'
-    package.mkdir()
-    (package / '__init__.py').write_text('')
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, 'mmcv', raising=False)
-    assert not check_env.has_ops()
-    (package / '_ext.py').write_text('')
-    importlib.invalidate_caches()
-    assert check_env.has_ops()
-    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
-    assert not check_env.has_ops()
-
-
 def test_check_libraries_of_this_environment():
     line = check_env.check_libraries()
-    assert line.endswith(f' {"with" if check_env.has_ops() else "without"} compiled ops')
+    assert line.endswith(f' {"with" if check_env.has_compiled_ops() else "without"} compiled ops')
     assert line.startswith('torch 2.')
 
 
@@ -122,7 +108,7 @@ def test_main_names_what_does_not_fit(monkeypatch, capsys):
     monkeypatch.setattr(check_env, 'broken_requirements', lambda listing: [])
     monkeypatch.setattr(check_env, 'check_libraries', lambda: 'all is well')
     for has_ops, wanted, other in ((True, 'cuda13.0-sm90', 'pure'), (False, 'pure', 'cpu')):
-        monkeypatch.setattr(check_env, 'has_ops', lambda has_ops=has_ops: has_ops)
+        monkeypatch.setattr(check_env, 'has_compiled_ops', lambda has_ops=has_ops: has_ops)
         assert check_env.main(other) == 1
         assert capsys.readouterr().out == f'mmcv was to be {other} and is not\n'
         assert check_env.main(wanted) == 0

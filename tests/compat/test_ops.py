@@ -106,3 +106,17 @@ if __name__ == '__main__':
     done = subprocess.run(argv, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].endswith('1')
+
+
+def test_ops_are_looked_for_on_the_disk(monkeypatch, tmp_path):
+    package = tmp_path / 'mmcv'
+    package.mkdir()
+    (package / '__init__.py').write_text('')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, 'mmcv', raising=False)
+    assert not compat.has_compiled_ops()
+    (package / '_ext.py').write_text('')
+    importlib.invalidate_caches()
+    assert compat.has_compiled_ops()
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
+    assert not compat.has_compiled_ops()
