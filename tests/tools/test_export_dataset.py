@@ -49,17 +49,22 @@ def test_links_are_relative_so_both_folders_can_move_together(made, tmp_path):
     assert target == f'../../../../made/images/{STEMS[0]}.png'
 
 
-def test_images_that_stay_keep_their_names(made, tmp_path):
-    """Images of a folder without tiles lie in the data root."""
-    meta = json.loads(made.meta.read_bytes())
-    meta['settings']['tile'] = None
-    made.meta.write_text(json.dumps(meta))
+def untile(made, tmp_path, **meta):
+    """Turn the folder into one without tiles, whose images lie in the data root ``raw``."""
+    whole = json.loads(made.meta.read_bytes()) | meta
+    whole['settings']['tile'] = None
+    made.meta.write_text(json.dumps(whole))
     (tmp_path / 'raw').symlink_to(made.root)
     for stem in STEMS:
         path = made.path('instances', stem)
         record = json.loads(path.read_bytes())
         record['image']['path'] = f'images/{stem}.png'
         path.write_text(json.dumps(record))
+
+
+def test_images_that_stay_keep_their_names(made, tmp_path):
+    """Images of a folder without tiles lie in the data root."""
+    untile(made, tmp_path)
     assert tool(made.root, '--to', 'coco', '--out', tmp_path / 'a', '--images', 'none') == 0
     coco = json.loads((tmp_path / 'a' / 'annotations.json').read_bytes())
     assert coco['images'][0]['file_name'] == f'images/{STEMS[0]}.png'
@@ -120,15 +125,7 @@ def test_an_empty_folder_is_filled_where_nothing_is_renamed_over(made, tmp_path,
 
 
 def test_a_folder_without_tiles_is_exported_through_a_link_to_it(made, tmp_path):
-    meta = json.loads(made.meta.read_bytes())
-    meta['settings']['tile'], meta['data_root'] = None, '../raw'
-    made.meta.write_text(json.dumps(meta))
-    (tmp_path / 'raw').symlink_to(made.root)
-    for stem in STEMS:
-        path = made.path('instances', stem)
-        record = json.loads(path.read_bytes())
-        record['image']['path'] = f'images/{stem}.png'
-        path.write_text(json.dumps(record))
+    untile(made, tmp_path, data_root='../raw')
     (tmp_path / 'home').mkdir()
     (tmp_path / 'home/link').symlink_to(made.root)
     assert tool(tmp_path / 'home/link', '--to', 'coco', '--out', tmp_path / 'a') == 0
