@@ -9,7 +9,11 @@ import pytest
 from folders import CONFIG, ROOT, load_tool, write_dota
 
 MOST, MOST_OF_THE_RUN = 15, 29
-"""Files that a reader opens to follow one box, and that a whole run enters; never to get more."""
+"""Files that a reader opens to follow one box, and that a whole run enters; never to get more.
+
+Four of a run's are what every tool enters first: names of configs, operating systems, the set of mm
+libraries, and strict loading.
+"""
 
 
 class Walk:
