@@ -8,12 +8,18 @@ from pathlib import Path
 import pytest
 from folders import CONFIG, ROOT, load_tool, write_dota
 
+from samrs_mm.annotate.driver import Annotator, SampleStream
+from samrs_mm.annotate.finalise import Finaliser
+
 MOST, MOST_OF_THE_RUN = 15, 29
 """Files that a reader opens to follow one box, and that a whole run enters; never to get more.
 
 Four of a run's are what every tool enters first: names of configs, operating systems, the set of mm
 libraries, and strict loading.
 """
+
+BEGINNINGS = SampleStream._scene.__code__, Finaliser._stream.__code__
+ENDS = Annotator.run.__code__, Finaliser._stream.__code__
 
 
 class Walk:
@@ -34,9 +40,9 @@ class Walk:
         if not code.co_filename.startswith((f'{ROOT}/samrs_mm/', f'{ROOT}/tools/')):
             return
         name = str(Path(code.co_filename).relative_to(ROOT))
-        if event == 'call' and code.co_qualname in ('SampleStream._scene', 'Finaliser._stream'):
+        if event == 'call' and code in BEGINNINGS:
             self.walking = True
-        if event == 'return' and code.co_qualname in ('Annotator.run', 'Finaliser._stream'):
+        if event == 'return' and code in ENDS:
             self.walking = False
         self.all.add(name)
         if event == 'call' and self.walking and self.visits[-1:] != [name]:
