@@ -32,8 +32,9 @@ from samrs_mm.core.prompts import (
 )
 from samrs_mm.datasets.boxes.base import circumscribed_geometry
 from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.entries import BoxEntry
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
-from samrs_mm.formats.annotated.record import BoxEntry, Record
+from samrs_mm.formats.annotated.record import Record
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
 
 
@@ -87,6 +88,8 @@ class BoxPrompter:
                 prompt_box=None if hidden else seen[i],
                 status=found.statuses[i],
                 reason=found.reasons[i],
+                flags=label.flags,
+                notes=label.notes,
             )
             sample.record.boxes.append(box)
         sample.prompted = [found]

@@ -15,8 +15,9 @@ from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.parallel import ordered_map
 from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.core.system import relative_path
+from samrs_mm.formats.annotated.entries import KEPT
 from samrs_mm.formats.annotated.folder import INSTANCES, AnnotatedFolder
-from samrs_mm.formats.annotated.record import KEPT, Record
+from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.exports.base import Export
 from samrs_mm.formats.labelled_image import LabelledImage
 

@@ -19,9 +19,10 @@ from samrs_mm.core.errors import LabelReadError
 from samrs_mm.core.resumable import signature_of
 from samrs_mm.core.system import relative_path
 from samrs_mm.formats.annotated import folder, ledger
+from samrs_mm.formats.annotated.entries import FAILED, BoxEntry
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.ledger import LedgerRow
-from samrs_mm.formats.annotated.record import CURE, FAILED, BoxEntry, Record, RecordError
+from samrs_mm.formats.annotated.record import CURE, Record, RecordError
 from samrs_mm.formats.coco import CocoWriter, coco_annotation
 
 _LIBRARIES = (
@@ -32,7 +33,12 @@ _LIBRARIES = (
 IMAGE_COLUMNS = ('stem', 'file', 'scene', 'split', 'width', 'height', 'kept', 'labelled')
 """Of ``images.csv``: what training needs to know of an image without opening its record."""
 
-_BOX_COLUMNS = [each.name for each in fields(BoxEntry) if each.name in ledger.COLUMNS]
+_TEXTS = ('reason', 'flags', 'notes')
+_BOX_COLUMNS = [
+    each.name
+    for each in fields(BoxEntry)
+    if each.name in ledger.COLUMNS and each.name not in _TEXTS
+]
 
 
 @dataclass
@@ -169,7 +175,11 @@ class Finaliser:
             for box in record.boxes:
                 seen.add(box.box_id)
                 columns = {name: getattr(box, name) for name in _BOX_COLUMNS}
-                columns['reason'] = box.reason or record.error or ''
+                columns |= dict(
+                    reason=box.reason or record.error or '',
+                    flags=box.marks,
+                    notes='; '.join(box.notes),
+                )
                 yield new_row(tile=tile.stem, **columns)
         status, reason, stem = self._rest(scene, done, failures)
         for label in parsed.boxes:

@@ -24,8 +24,9 @@ from samrs_mm.datasets.boxes.released import SAMRSBoxDataset
 from samrs_mm.datasets.segmentation.image_index import is_dior_trainval, scene_of
 from samrs_mm.datasets.transforms.pixels import check_values, read_label
 from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.entries import KEPT, BoxEntry, ImageEntry
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
-from samrs_mm.formats.annotated.record import FORMAT, KEPT, BoxEntry, ImageEntry, Record
+from samrs_mm.formats.annotated.record import FORMAT, Record
 
 GRAY = 'label pixels are not what the masks give; the label map is kept as it is'
 NO_GRAY = 'label maps were missing and were made from the masks'

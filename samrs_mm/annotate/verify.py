@@ -20,8 +20,9 @@ from samrs_mm.core.boxes import OK
 from samrs_mm.core.images import SceneImage, file_sha256
 from samrs_mm.core.resumable import differences
 from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, KEPT
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
-from samrs_mm.formats.annotated.record import EMPTY, FILTERED, KEPT, Record, RecordError
+from samrs_mm.formats.annotated.record import Record, RecordError
 
 _MASK_KEYS = ('status', 'reason', 'score', 'stability', 'bbox', 'area', 'visible_area',
               'segmentation', *masks.MEASURES)  # fmt: skip

@@ -17,8 +17,9 @@ from samrs_mm.core.images import write_png
 from samrs_mm.core.masks import Mask
 from samrs_mm.core.prompts import PromptedBoxes
 from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.entries import FILTERED, KEPT, BoxEntry
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
-from samrs_mm.formats.annotated.record import FILTERED, KEPT, BoxEntry, Record
+from samrs_mm.formats.annotated.record import Record
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # typing has it from Python 3.11 on

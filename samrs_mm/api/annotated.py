@@ -16,8 +16,9 @@ from samrs_mm.core.images import SceneImage
 from samrs_mm.datasets.segmentation.image_index import read_annotated, read_meta
 from samrs_mm.drawing.overlays import overlay
 from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.entries import KEPT
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
-from samrs_mm.formats.annotated.record import KEPT, Record
+from samrs_mm.formats.annotated.record import Record
 
 
 class AnnotatedImage:

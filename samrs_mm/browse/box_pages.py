@@ -31,7 +31,8 @@ from samrs_mm.drawing.colours import STATUS_COLOURS, class_colour
 from samrs_mm.drawing.layout import Swatch
 from samrs_mm.drawing.overlays import draw_boxes
 from samrs_mm.drawing.panels import MaskPart, Panel, open_panel
-from samrs_mm.formats.annotated.record import EMPTY, FILTERED, KEPT, BoxEntry, Record
+from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, KEPT, BoxEntry
+from samrs_mm.formats.annotated.record import Record
 from samrs_mm.registry import BOX_DATASETS, build
 
 PROMPTED = (OK, KEPT, EMPTY, FILTERED)

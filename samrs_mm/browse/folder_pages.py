@@ -20,8 +20,9 @@ from samrs_mm.drawing.colours import STATUS_COLOURS, class_colour
 from samrs_mm.drawing.overlays import draw_boxes
 from samrs_mm.drawing.panels import MaskPart, Panel, open_panel
 from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, BoxEntry
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
-from samrs_mm.formats.annotated.record import EMPTY, FILTERED, BoxEntry, Record, RecordError
+from samrs_mm.formats.annotated.record import Record, RecordError
 
 
 class FolderBrowser(BoxSource):

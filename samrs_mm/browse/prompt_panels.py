@@ -9,7 +9,7 @@ from samrs_mm.core.prompts import PromptBatch, PromptSetting
 from samrs_mm.drawing.colours import ORANGE, SKY, YELLOW, Colour
 from samrs_mm.drawing.layout import Swatch
 from samrs_mm.drawing.panels import Panel
-from samrs_mm.formats.annotated.record import BoxEntry
+from samrs_mm.formats.annotated.entries import BoxEntry
 
 POINT: Colour = (255, 0, 255)
 STYLES: dict[str, tuple[str, Colour, bool]] = {

@@ -28,7 +28,7 @@ from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.drawing.layout import grid
 from samrs_mm.drawing.panels import Panel
-from samrs_mm.formats.annotated.record import BoxEntry
+from samrs_mm.formats.annotated.entries import BoxEntry
 
 _CELL, _PROMPT_CELL, _IMAGE = 128, 220, 300
 Source = BoxSource | LabelledSource

@@ -15,6 +15,9 @@ MIN_AREA = 1.0
 
 OK, OUTSIDE, DEGENERATE = 'ok', 'outside', 'degenerate'
 
+CROWD, IGNORED = 'crowd', 'ignored'
+"""Meanings of a label that is no single object: a region of many, or one to be left out."""
+
 
 @dataclass(frozen=True, slots=True)
 class BoxLabel:
@@ -29,6 +32,13 @@ class BoxLabel:
         polygon: Annotated R-Box as four corners ``(4, 2)`` of x, y, float64, or None.
         rotated: R-Box as ``[cx, cy, w, h, angle]``, angle in radians, le90 (x right, y down), or
             None.
+        meaning: ``'crowd'`` or ``'ignored'`` for a region that is no single object; empty for an
+            object.
+        region: The pixels of such a region as COCO polygons or RLE of the scene's size; None takes
+            the box.
+        flags: Marks of the format that aren't 0, by name: ``difficult``, ``truncated`` ...
+        notes: What was done to the box on reading it, a line each, as for corners that were put in
+            order; they go into the record and the ledger.
     """
 
     box_id: str
@@ -36,6 +46,10 @@ class BoxLabel:
     hbox: np.ndarray | None = None
     polygon: np.ndarray | None = None
     rotated: np.ndarray | None = None
+    meaning: str = ''
+    region: list | dict | None = None
+    flags: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class BadBoxError(Exception):

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from samrs_mm.core.classes import UNLABELLED
-from samrs_mm.formats.annotated.record import (
+from samrs_mm.formats.annotated.entries import (
     DEGENERATE,
     EMPTY,
     FAILED,

@@ -9,7 +9,7 @@ from samrs_mm.core import masks
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.drawing.colours import STATUS_COLOURS, Colour, class_colour, colour_labels
 from samrs_mm.drawing.panels import Panel, pixel_panel
-from samrs_mm.formats.annotated.record import DEGENERATE, KEPT, BoxEntry
+from samrs_mm.formats.annotated.entries import DEGENERATE, KEPT, BoxEntry
 
 
 def box_colour(box: BoxEntry) -> Colour:

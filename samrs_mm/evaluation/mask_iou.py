@@ -13,7 +13,8 @@ import numpy as np
 from samrs_mm.core import masks
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.formats.annotated import folder
-from samrs_mm.formats.annotated.record import KEPT, Record
+from samrs_mm.formats.annotated.entries import KEPT
+from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.coco import read_coco
 
 

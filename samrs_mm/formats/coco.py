@@ -11,7 +11,7 @@ import numpy as np
 
 from samrs_mm.core.atomic import dump
 from samrs_mm.core.errors import LabelReadError
-from samrs_mm.formats.annotated.record import BoxEntry
+from samrs_mm.formats.annotated.entries import BoxEntry
 from samrs_mm.formats.json_stream import JsonStream
 
 LISTS = ('images', 'annotations', 'categories')

@@ -12,9 +12,10 @@ from samrs_mm.core import masks
 from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.images import SceneImage
 from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.entries import BoxEntry, ImageEntry
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.ledger import LedgerRow
-from samrs_mm.formats.annotated.record import BoxEntry, ImageEntry, Record, RecordError
+from samrs_mm.formats.annotated.record import Record, RecordError
 
 SIDE = 320
 """Longest side of a crop in pixels; larger ones are scaled down."""

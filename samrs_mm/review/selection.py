@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, KEPT
 from samrs_mm.formats.annotated.ledger import LedgerRow, read_ledger
-from samrs_mm.formats.annotated.record import EMPTY, FILTERED, KEPT
 
 FRACTIONS = ('score', 'stability', 'fill', 'coverage', 'leakage')
 """Measures that lie in [0, 1]; each gets a histogram."""

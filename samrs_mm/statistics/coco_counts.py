@@ -9,7 +9,7 @@ import numpy as np
 
 from samrs_mm.core import masks
 from samrs_mm.core.errors import LabelReadError, RefusedError
-from samrs_mm.formats.annotated.record import KEPT
+from samrs_mm.formats.annotated.entries import KEPT
 from samrs_mm.formats.coco import places_of, read_coco
 from samrs_mm.statistics.dataset_stats import IMAGE, Counts, box_table
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from samrs_mm.formats.annotated.record import BOX_STATUSES, EMPTY, KEPT
+from samrs_mm.formats.annotated.entries import BOX_STATUSES, EMPTY, KEPT
 
 BOX = np.dtype([('label', 'u2'), ('status', 'u1'), ('area', 'u4'), ('box', 'f4')])
 """A box: class index, place of its status in ``BOX_STATUSES``, pixels of its valid mask (0: it has

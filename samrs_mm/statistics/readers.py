@@ -18,8 +18,9 @@ from samrs_mm.datasets.boxes.released import INSTANCE_FOLDERS
 from samrs_mm.datasets.segmentation.image_index import LABEL_FOLDERS, read_meta
 from samrs_mm.datasets.transforms.pixels import read_label
 from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.entries import KEPT
 from samrs_mm.formats.annotated.folder import INSTANCES, META, SEMANTIC, AnnotatedFolder
-from samrs_mm.formats.annotated.record import KEPT, Record
+from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.released import load_released
 from samrs_mm.statistics.coco_counts import count_coco
 from samrs_mm.statistics.dataset_stats import Counts, DatasetStats, box_table

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from samrs_mm.core.classes import FAST_CLASSES, abbreviations
-from samrs_mm.formats.annotated.record import BOX_STATUSES, KEPT
+from samrs_mm.formats.annotated.entries import BOX_STATUSES, KEPT
 from samrs_mm.statistics.dataset_stats import SMALL, DatasetStats, box_fractions, size_stats
 
 TABLE_2 = (

@@ -12,8 +12,9 @@ from samrs_mm.core.errors import RefusedError, SamrsError, describe
 from samrs_mm.core.masks import Mask
 from samrs_mm.core.prompts import PromptedBoxes, PromptSetting
 from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.entries import BoxEntry
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
-from samrs_mm.formats.annotated.record import BoxEntry, Record
+from samrs_mm.formats.annotated.record import Record
 
 
 def made_sample(number: int, *found: Mask) -> Sample:

@@ -5,7 +5,7 @@ from samrs_mm.core import masks
 from samrs_mm.drawing.colours import STATUS_COLOURS, class_colour, colour_labels
 from samrs_mm.drawing.overlays import beside, box_colour, draw_boxes, is_lost, overlay
 from samrs_mm.drawing.panels import pixel_panel
-from samrs_mm.formats.annotated.record import BoxEntry
+from samrs_mm.formats.annotated.entries import BoxEntry
 
 
 def box(status, polygon, mask=None, label=1):

@@ -11,7 +11,8 @@ from hypothesis.extra.numpy import arrays
 from samrs_mm.core import masks
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.evaluation import MaskIoU, score_folder
-from samrs_mm.formats.annotated.record import BoxEntry, Record
+from samrs_mm.formats.annotated.entries import BoxEntry
+from samrs_mm.formats.annotated.record import Record
 
 ROOT = Path(__file__).resolve().parents[2]
 SHAPE = (10, 12)

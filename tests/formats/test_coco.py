@@ -6,7 +6,7 @@ import pytest
 from pycocotools.coco import COCO
 
 from samrs_mm.core.errors import LabelReadError
-from samrs_mm.formats.annotated.record import BoxEntry
+from samrs_mm.formats.annotated.entries import BoxEntry
 from samrs_mm.formats.coco import CocoWriter, coco_annotation, coco_categories, places_of, read_coco
 
 BOX = BoxEntry(

@@ -11,8 +11,9 @@ from PIL import Image
 
 from samrs_mm.core import masks
 from samrs_mm.core.classes import palette_for
+from samrs_mm.formats.annotated.entries import KEPT, BoxEntry, ImageEntry
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
-from samrs_mm.formats.annotated.record import KEPT, BoxEntry, ImageEntry, Record
+from samrs_mm.formats.annotated.record import Record
 
 CLASSES = ('plane', 'storage tank', 'ship')
 SIZE = 48, 64

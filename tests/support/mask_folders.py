@@ -11,7 +11,8 @@ from pycocotools import mask as coco_mask
 
 from samrs_mm.core import masks
 from samrs_mm.core.classes import palette_for
-from samrs_mm.formats.annotated.record import BoxEntry, ImageEntry, Record
+from samrs_mm.formats.annotated.entries import BoxEntry, ImageEntry
+from samrs_mm.formats.annotated.record import Record
 
 CLASSES = ('plane', 'ship', 'small-vehicle')
 

@@ -29,7 +29,7 @@ from samrs_mm.evaluation import bootstrap
 from samrs_mm.evaluation.mask_ap import SIZES, average_precision
 from samrs_mm.evaluation.mask_overlap import BOUNDARY_RATIO
 from samrs_mm.evaluation.paper.tables import paper_tables
-from samrs_mm.formats.annotated.record import BOX_STATUSES, FILTERED
+from samrs_mm.formats.annotated.entries import BOX_STATUSES, FILTERED
 from samrs_mm.formats.coco import coco_categories
 
 FILES = JSON, CSV, MARKDOWN, PLOT, COCO, RUNS = (

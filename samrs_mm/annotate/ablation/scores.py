@@ -21,17 +21,15 @@ from samrs_mm.evaluation.mask_ap import SIZES
 from samrs_mm.evaluation.mask_iou import iou_ratios
 from samrs_mm.evaluation.mask_overlap import MaskRegion, measure
 from samrs_mm.formats.annotated import folder
-from samrs_mm.formats.annotated.folder import AnnotatedFolder
-from samrs_mm.formats.annotated.record import (
-    CURE,
+from samrs_mm.formats.annotated.entries import (
     EMPTY,
     KEPT,
     Entry,
     ImageEntry,
-    Record,
-    RecordError,
     check_mask,
 )
+from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.formats.annotated.record import CURE, Record, RecordError
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # typing has it from Python 3.11 on

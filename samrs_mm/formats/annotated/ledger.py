@@ -23,16 +23,19 @@ class LedgerRow:
     Args:
         box_id: Place of the box in the labels; empty for a row about a whole image
             (``no_label``).
-        status: A box status of the record (kept, empty, outside, degenerate, filtered), or
-            ``failed`` (its image could not be read, segmented or written), ``untiled`` (no tile
-            takes the box), ``pending`` (its image is not done yet), ``malformed`` (not readable
-            as a box), ``no_image`` (its image is missing), ``unreadable`` (the label file as a
-            whole) or ``no_label`` (an image without label file).
+        status: A box status of the record (kept, empty, outside, degenerate, filtered, crowd,
+            ignored), or ``failed`` (its image could not be read, segmented or written),
+            ``untiled`` (no tile takes the box), ``pending`` (its image is not done yet),
+            ``malformed`` (not readable as a box), ``no_image`` (its image is missing),
+            ``unreadable`` (the label file as a whole) or ``no_label`` (an image without label
+            file).
         reason: Why there is no mask; empty for kept boxes.
         tile: Name of the output image; empty where there is none.
         score: Predicted IoU, or empty; as all measures (see ``masks.measure``) without a mask.
         area: Mask area in pixels.
         visible_area: Area after overlap in pixels.
+        flags: Marks of the labels that aren't 0, as ``difficult=1 truncated=1``.
+        notes: What was done to the box on the way, joined by ``; ``.
     """
 
     box_id: str
@@ -51,9 +54,13 @@ class LedgerRow:
     leakage: float | None = None
     components: int | None = None
     at_border: bool | None = None
+    flags: str = ''
+    notes: str = ''
 
 
 COLUMNS = tuple(field.name for field in fields(LedgerRow))
+_LATER = frozenset({'flags', 'notes'})
+"""Columns that ledgers of format 2 lack."""
 
 
 def csv_writer(file: BinaryIO) -> Any:
@@ -76,13 +83,13 @@ def read_ledger(path: Path) -> Iterator[LedgerRow]:
     try:
         with open(path, newline='', encoding='utf-8') as file:
             table = csv.DictReader(file)
-            if not set(COLUMNS) <= set(table.fieldnames or ()):
+            if lacking := set(COLUMNS) - _LATER - set(table.fieldnames or ()):
                 raise RefusedError(
-                    f'{path}: not a ledger with {", ".join(COLUMNS[-5:])}; annotate anew '
+                    f'{path}: not a ledger with {", ".join(sorted(lacking))}; annotate anew '
                     'with this version'
                 )
             for row in table:
-                values: dict[str, Any] = {name: row[name] for name in COLUMNS}
+                values: dict[str, Any] = {name: row.get(name, '') for name in COLUMNS}
                 for name, kind in _NUMBERS.items():
                     values[name] = kind(row[name]) if row[name] else None
                 yield LedgerRow(**values)

@@ -12,7 +12,8 @@ import numpy as np
 from samrs_mm.core.boxes import bounding_boxes
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.images import SceneImage, write_png
-from samrs_mm.formats.annotated.record import BoxEntry, Record
+from samrs_mm.formats.annotated.entries import BoxEntry
+from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.exports.base import INSTANCES, Export
 from samrs_mm.formats.labelled_image import LabelledImage
 

@@ -41,7 +41,7 @@ def test_a_reason_with_commas_and_quotes_stays_one_column():
     row = LedgerRow('a.txt:1', ledger.MALFORMED, 'coordinate "x", not a number')
     file = io.BytesIO()
     ledger.csv_writer(file).writerow(astuple(row))
-    line = b'a.txt:1,malformed,"coordinate ""x"", not a number",,,,,,,0,0,,,,,\n'
+    line = b'a.txt:1,malformed,"coordinate ""x"", not a number",,,,,,,0,0,,,,,,,\n'
     assert file.getvalue() == line
 
 

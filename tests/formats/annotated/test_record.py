@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from samrs_mm.core import masks
-from samrs_mm.formats.annotated.record import BoxEntry, ImageEntry, Record, RecordError
+from samrs_mm.formats.annotated.entries import BoxEntry, ImageEntry
+from samrs_mm.formats.annotated.record import Record, RecordError
 
 KEYS = (
     'id', 'box_id', 'category_id', 'category', 'polygon', 'scene_polygon', 'prompt', 'prompt_box',
@@ -218,3 +219,29 @@ def test_boxes_that_cannot_be_exported(tmp_path, name, value, message):
     assert Record.load_checked(tmp_path / 'a.json') == record
     with pytest.raises(RecordError, match=message):
         Record.load_checked(tmp_path / 'a.json', classes=2)
+
+
+def test_flags_and_notes_stand_in_the_record_where_there_are_any(tmp_path):
+    plain, marked = new_box(), new_box(flags={'difficult': 2}, notes=('corners put in order',))
+    assert tuple(plain.as_dict()) == KEYS
+    assert tuple(marked.as_dict()) == (*KEYS, 'flags', 'notes')
+    assert marked.marks == 'difficult=2'
+    Record(image(), 's', [plain, marked]).write(tmp_path / 'a.json')
+    assert Record.load(tmp_path / 'a.json').boxes == [plain, marked]
+    assert marked.failed().flags == {'difficult': 2}
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('flags', {'difficult': 'yes'}, r"boxes\[0\].flags is .*expected whole numbers"),
+        ('flags', ['difficult'], r"boxes\[0\].flags is .*expected dict"),
+        ('notes', [1], r"boxes\[0\].notes is .*expected lines of text"),
+    ],
+)  # fmt: skip
+def test_flags_and_notes_that_are_none(tmp_path, key, value, message):
+    data = json.loads(Record(image(), 's', [new_box()]).dump())
+    data['boxes'][0][key] = value
+    (tmp_path / 'a.json').write_text(json.dumps(data))
+    with pytest.raises(RecordError, match=message):
+        Record.load(tmp_path / 'a.json')
