@@ -192,7 +192,9 @@ def test_images_named_by_date_are_not_tiles_of_one_scene(tmp_path, capsys):
     stems = [f'img_2021_{day:04}' for day in range(701, 731)]
     root = write_released(tmp_path / 'x', stems)
     assert TOOL.main([str(root), '--val', '0.3']) == 0
-    assert 'scenes   30, 0 in both lists' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert 'scenes   cannot be told from these names, such as img_2021_0701' in said
+    assert 'in both lists' not in said
 
 
 @pytest.mark.parametrize(
@@ -210,3 +212,96 @@ def test_impossible_subsets_are_refused(folder, capsys, flags, message):
         code = error.code
     assert code == 2
     assert message in capsys.readouterr().err
+
+
+def tiles_of(name):
+    """Four tiles of each of six scenes, named in a way."""
+    return [name.format(f'P{scene:04}', x, y, x + 896, y + 896)
+            for scene in range(6) for x in (0, 512) for y in (0, 512)]  # fmt: skip
+
+
+@pytest.mark.parametrize('name', [
+    '{0}_{2}_{4}_{1}_{3}', '{0}_{1}_{2}_{3}_{4}', '{0}__1__{1}___{2}', '{0}__0.5__{1}___{2}',
+    '{0}__896__{1}___{2}', '{0}_{1}_{2}', '{0}_x{1}_y{2}', '{0}_{2}_{4}_{1}_{3}_aug1',
+    '{0}-{1}-{2}',
+])  # fmt: skip
+def test_no_scene_is_on_both_sides_whoever_cut_the_tiles(tmp_path, capsys, name):
+    root = write_released(tmp_path / 'x', tiles_of(name))
+    assert TOOL.main([str(root), '--val', '0.3']) == 0
+    train, val = ({stem.partition('P')[2][:4] for stem in stems} for stems in lists(root))
+    assert len(train) + len(val) == 6
+    assert not train & val
+    assert 'scenes   6, 0 in both lists' in capsys.readouterr().out
+
+
+def test_augmented_copies_stay_with_their_picture(tmp_path):
+    stems = [f'pic{n}_{end}' for n in range(8) for end in ('aug0', 'aug1', 'hflip', 'rot90')]
+    stems += [f'pic{n}_jpg.rf.{n}{copy}4e45fceea167a5a36dedd4bea2543' for n in range(8)
+              for copy in range(3)]  # fmt: skip
+    root = write_released(tmp_path / 'x', [*stems, *(f'pic{n}' for n in range(8))])
+    assert TOOL.main([str(root), '--val', '0.3']) == 0
+    train, val = ({stem[:4] for stem in stems} for stems in lists(root))
+    assert len(train) + len(val) == 8
+
+
+def test_tiles_that_were_annotated_whole_are_split_by_their_scene(tmp_path, capsys):
+    root = write_annotated(tmp_path / 'out', tiles_of('{0}_{1}_{2}_{3}_{4}'), tiled=False)
+    assert TOOL.main([str(root), '--val', '0.3']) == 0
+    assert 'scenes   6, 0 in both lists' in capsys.readouterr().out
+
+
+def test_a_pattern_tells_the_scene(tmp_path, capsys):
+    stems = [f'{city}_{part}_{n:03}' for city in ('berlin', 'paris', 'rome', 'oslo')
+             for part in ('north', 'south') for n in range(3)]  # fmt: skip
+    root = write_released(tmp_path / 'x', stems)
+    argv = [str(root), '--val', '0.4']
+    assert TOOL.main(argv) == 0
+    assert 'cannot be told from these names, such as berlin_north_000: each' in (
+        capsys.readouterr().out
+    )
+    flags = ['--scene', r'(.+)_\w+_\d+']
+    assert TOOL.main([*argv, *flags]) == 2
+    assert 'started with other settings' in capsys.readouterr().err
+    assert TOOL.main([*argv, *flags, '--overwrite']) == 0
+    assert 'scenes   4, 0 in both lists' in capsys.readouterr().out
+    train, val = ({stem.split('_')[0] for stem in stems} for stems in lists(root))
+    assert len(train) + len(val) == 4
+    assert TOOL.main([*argv, '--scene', r'(\d+)_x', '--overwrite']) == 2
+    assert "not found in 24 of 24 names, such as 'berlin_north_000'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        TOOL.main([*argv, '--scene', '('])
+    assert "'(' is no regular expression" in capsys.readouterr().err
+
+
+def test_lists_that_mixed_scenes_are_not_replaced_without_a_word(tmp_path, capsys):
+    root = write_released(tmp_path / 'x', tiles_of('{0}_{1}_{2}'))
+    assert TOOL.main([str(root), '--val', '0.3']) == 0
+    train, val = lists(root)
+    (root / 'train.txt').write_text('\n'.join([*train[1:], val[0], '']))
+    (root / 'val.txt').write_text('\n'.join([*val[1:], train[0], '']))
+    assert TOOL.main([str(root), '--val', '0.3']) == 2
+    assert '2 images would change sides, such as P000' in capsys.readouterr().err
+    assert TOOL.main([str(root), '--val', '0.3', '--overwrite']) == 0
+    assert lists(root) == [train, val]
+
+
+def test_neighbours_in_a_grid_are_named(tmp_path, capsys):
+    stems = [f'{row}_{column}__512__{x}___0' for row in range(2, 8) for column in range(7, 14)
+             for x in (0, 400)]  # fmt: skip
+    root = write_released(tmp_path / 'x', stems)
+    assert TOOL.main([str(root), '--val', '0.3']) == 0
+    said = capsys.readouterr().out
+    assert 'scenes   42, 0 in both lists' in said
+    assert 'note     scenes look like cells of a grid: ' in said
+
+
+def test_few_images_are_never_left_without_a_side(tmp_path, capsys):
+    root = write_released(tmp_path / 'x', ['a', 'b', 'c'])
+    assert TOOL.main([str(root), '--by', 'image']) == 2
+    assert '--val 0.05 of 3 images leaves none for a side; choose one between 0.1667 and' in (
+        capsys.readouterr().err
+    )
+    one = write_released(tmp_path / 'y', [f'ortho_{x}_0' for x in range(0, 2048, 512)])
+    assert TOOL.main([str(one), '--val', '0.3']) == 2
+    assert 'all 4 images are of one scene, ortho; add others, take' in capsys.readouterr().err
+    assert TOOL.main([str(one), '--val', '0.5', '--scene', r'(.+_\d+)_\d+']) == 0

@@ -1,7 +1,9 @@
 """Write lists of images: train.txt and val.txt (95 %, 5 %), or subsets such as train_5pct.txt."""
 
 import argparse
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from samrs_mm.cli import ToolParser, run_command
@@ -9,11 +11,13 @@ from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.classes import SIOR_CLASSES
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import read_stems
+from samrs_mm.core.scene_names import by_pattern, grid_neighbours, scenes_of
 from samrs_mm.datasets.segmentation.image_index import is_dior_trainval, read_entries, read_meta
 from samrs_mm.datasets.segmentation.splits import (
     TRAIN,
     VAL,
     SplitFolder,
+    refuse_moves,
     shared_scenes,
     split_by_image,
     split_by_scene,
@@ -29,10 +33,14 @@ EPILOG = """how images are split
               16,606/874 of SOTA's 17,480, 11,139/586 of SIOR's 11,725, 60,940/3,207 of FAST's
               64,147. Images in lists that the same settings wrote before keep their side; added
               ones are assigned so that the counts come out. (Without those lists, all are new.)
-the scene of an image is that in images.csv; where there is none, a name SCENE__SIZE__X___Y or of
-the release (P0003_0007 of SOTA, train_12_0003 and valid_12_0003 of FAST) names its scene, and any
-other image is a scene of its own. Left out: images of a test split (images.csv), DIOR's test
-images, and images whose label is known to be empty.
+the scene of an image is that in images.csv, if it isn't itself a tile by its name. Where there is
+none, these names tell it: SCENE__SIZE__X___Y (ours, DOTA's devkit, mmrotate's, YOLO's), those of
+the release (P0003_0007 of SOTA, train_12_0003 and valid_12_0003 of FAST), SCENE_X0_Y0_X1_Y1 and
+SCENE_Y0_Y1_X0_X1 (mmsegmentation's converters, SAHI), SCENE_x512_y0, and SCENE_512_0 or SCENE_0_3
+where all names together look like a grid from 0. Copies (x_aug1, x_hflip, x_jpg.rf.HASH of
+Roboflow) are of their picture's scene. Where names don't tell, the tool says so: each image is a
+scene of its own then, and --scene says what is one. Left out: images of a test split (images.csv),
+DIOR's test images, and images whose label is known to be empty.
 what is written
   OUT/train.txt  OUT/val.txt  stems, sorted
   OUT/splits.json             the settings and counts, by which a later run knows its own lists
@@ -42,6 +50,8 @@ examples:
   tools/dataset_converters/make_splits.py data/samrs/sota
   tools/dataset_converters/make_splits.py data/samrs/fast --by image --seed 2023
   tools/dataset_converters/make_splits.py data/potsdam/train --fraction 0.05 0.03 0.01
+  # berlin_north_0017.png, berlin_south_0001.png, ...: the scene is what comes before the number
+  tools/dataset_converters/make_splits.py data/mine --scene '(.+)_\\d+'
 exit codes: 0 done; 1 a list could not be written; 2 refused before anything was written"""
 
 
@@ -55,6 +65,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add(
         '--val', type=float, metavar='F', default=0.05, help='fraction for validation (%(default)s)'
     )
+    add('--scene', type=_pattern, metavar='REGEX',
+        help="what of an image's name is its scene: the first group, such as '(.+)_\\d+' "
+        '(default: as told below)')  # fmt: skip
     add('--seed', type=int, metavar='N', default=0, help='default %(default)s')
     add('--out', metavar='DIR', help='where the lists go (default FOLDER)')
     add('--splits', nargs='+', metavar='NAME',
@@ -81,6 +94,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return args
 
 
+def _pattern(text: str) -> re.Pattern:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f'{text!r} is no regular expression: {error}') from error
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the tool and return its exit code."""
     args = parse_args(argv)
@@ -92,9 +112,13 @@ def run(args: argparse.Namespace) -> int:
     prefixes = dict(img_path=args.images or '', seg_map_path=args.labels or '')
     everything = read_entries(args.folder, prefixes)
     entries = choose(everything, args)
+    if args.scene:
+        entries = with_scenes(entries, args.scene)
     if args.fraction:
         return write_subsets(entries, args)
     settings = dict(by=args.by, val=args.val, seed=args.seed)
+    if args.scene:
+        settings['scene'] = args.scene.pattern
     out = SplitFolder(args.out or args.folder)
     known = {}
     if out.foreign() and not args.overwrite:
@@ -102,12 +126,32 @@ def run(args: argparse.Namespace) -> int:
         known = out.sides()
     if args.by == 'scene':
         sides = split_by_scene(entries, args.val, args.seed)
+        refuse_moves(known, sides)
     else:
         sides = split_by_image(entries, args.val, args.seed, known)
     counts = out.write(settings, sides)
     print_counts(everything, entries, sides, counts)
+    known = args.scene or read_meta(Path(args.folder))
+    told = {} if known else scenes_of(entry.stem for entry in everything)
+    print_scenes(entries, sides, [stem for stem in sides if stem in told and not told[stem]])
     print(f'written  {out.lists[TRAIN]}, {out.lists[VAL]}')
     return 0
+
+
+def with_scenes(entries: list[LabelledImage], pattern: re.Pattern) -> list[LabelledImage]:
+    """Return the images with the scenes that a pattern finds in their names.
+
+    Raises:
+        RefusedError: It is not found in a name.
+    """
+    scenes = by_pattern(pattern, [entry.stem for entry in entries])
+    bare = [stem for stem, scene in scenes.items() if not scene]
+    if bare:
+        raise RefusedError(
+            f'--scene {pattern.pattern!r}: not found in {len(bare)} of {len(scenes)} names, such '
+            f'as {bare[0]!r}'
+        )
+    return [replace(entry, scene=str(scenes[entry.stem])) for entry in entries]
 
 
 def write_subsets(entries: list[LabelledImage], args: argparse.Namespace) -> int:
@@ -172,14 +216,31 @@ def print_counts(
         sides: Side of each of them by stem.
         counts: Number of images on each side.
     """
-    scenes = len({entry.scene for entry in entries})
-    both = shared_scenes(entries, sides)
     empty = sum(entry.labelled == 0 for entry in everything)
     print(f'images   {len(everything)}, {empty} without a label; {len(entries)} in the lists')
     print(f'train    {counts[TRAIN]}')
     print(f'val      {counts[VAL]} ({counts[VAL] / len(entries):.1%})')
-    print(f'scenes   {scenes}, {both} in both lists'
-          + (': validation is not independent; see --by scene' if both else ''))  # fmt: skip
+
+
+def print_scenes(entries: list[LabelledImage], sides: dict[str, str], untold: list[str]) -> None:
+    """Print how far the lists are apart; ``untold`` are the images whose names tell no scene."""
+    scenes = {entry.scene for entry in entries}
+    both = shared_scenes(entries, sides)
+    if untold:
+        how_many = 'these names' if len(untold) == len(entries) else f'{len(untold)} names'
+        print(f'scenes   cannot be told from {how_many}, such as {untold[0]}: each image is taken '
+              "as a scene of its own; if they are tiles, copies or frames, give --scene 'REGEX' "
+              r"whose first group is the scene, such as '(.+)_\d+'")  # fmt: skip
+    if len(scenes) < len(entries) or not untold:
+        print(f'scenes   {len(scenes)}, {both} in both lists'
+              + (': validation is not independent; see --by scene' if both else ''))  # fmt: skip
+    side_of = {entry.scene: sides[entry.stem] for entry in entries}
+    pairs = grid_neighbours(scenes)
+    apart = [pair for pair in pairs if side_of[pair[0]] != side_of[pair[1]]]
+    if apart:
+        print(f'note     scenes look like cells of a grid: {len(apart)} of {len(pairs)} adjoining '
+              f'pairs are on two sides, such as {apart[0][0]} and {apart[0][1]}; scores on ground '
+              'that adjoins training are higher than on a new place')  # fmt: skip
 
 
 if __name__ == '__main__':

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES
+from samrs_mm.core.scene_names import scene_in_name, scenes_of
 from samrs_mm.core.system import follow
-from samrs_mm.core.tiling import scene_of_tile
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.labelled_image import LabelledImage
 
@@ -31,15 +31,11 @@ LABEL_SUFFIXES = ('.png', '.tif', '.tiff')
 DIOR_TRAINVAL = 11_725
 """DIOR's training and validation images are 00001 to 11725, its test images 11726 to 23463."""
 
-_RELEASED_TILE = re.compile(r'(P\d{4,}|(?:train|valid)_\d+)_\d{4,}')
-
 
 def scene_of(stem: str) -> str:
-    """Return the scene that a tile was cut from, by its name; of any other image its own name.
+    """Return the scene that an image was cut from, by its name; of any other image its own name.
 
-    Names of tiles are ``SCENE__SIZE__X___Y``, as our tools and DOTA's devkit write them, and those
-    of the SAMRS release: ``P0003_0007`` (SOTA) and ``train_12_0003``, ``valid_7_0000`` (FAST).
-    Other names that end in a number, such as a date, are no tiles.
+    Of a folder's images ``scenes_of`` knows more: it sees all names together.
 
     Example:
         >>> scene_of('P0003__1024__824___0'), scene_of('P0003_0007'), scene_of('train_12_0003')
@@ -47,8 +43,7 @@ def scene_of(stem: str) -> str:
         >>> scene_of('00012'), scene_of('train_0012'), scene_of('img_2021_0714')
         ('00012', 'train_0012', 'img_2021_0714')
     """
-    released = _RELEASED_TILE.fullmatch(stem)
-    return released[1] if released else scene_of_tile(stem) or stem
+    return scene_in_name(stem) or stem
 
 
 def is_dior_trainval(name: str) -> bool:
@@ -98,17 +93,19 @@ def read_annotated(root: Path, meta: dict) -> list[LabelledImage]:
     base = root if tiled else follow(meta['data_root'], root)
     try:
         with open(path, newline='', encoding='utf-8') as file:
-            return [
-                LabelledImage(
-                    stem=row['stem'],
-                    image=str(base / row['file']),
-                    label=str(root / folder.SEMANTIC / f'{row["stem"]}.png'),
-                    scene=row['scene'],
-                    split=row['split'],
-                    labelled=int(row['labelled']),
-                )
-                for row in csv.DictReader(file)
-            ]
+            rows = list(csv.DictReader(file))
+        larger = scenes_of(row['scene'] for row in rows)  # what was annotated may be tiles
+        return [
+            LabelledImage(
+                stem=row['stem'],
+                image=str(base / row['file']),
+                label=str(root / folder.SEMANTIC / f'{row["stem"]}.png'),
+                scene=larger[row['scene']] or row['scene'],
+                split=row['split'],
+                labelled=int(row['labelled']),
+            )
+            for row in rows
+        ]
     except FileNotFoundError as error:
         raise RefusedError(
             f'{path}: no such file; write it with sam_annotate.py --finalise'
@@ -186,8 +183,9 @@ def pair_files(
     wanted = (seg_map_suffix,) if seg_map_suffix else LABEL_SUFFIXES
     ranked = sorted(_stems(labels, wanted), key=lambda pair: pair[1][-4:].lower() != '.png')
     label_of = dict(reversed(ranked))  # of several labels of a stem the first
+    scenes = scenes_of(found)
     entries = [
-        LabelledImage(stem, str(images / name), str(labels / label_of[stem]), scene_of(stem))
+        LabelledImage(stem, str(images / name), str(labels / label_of[stem]), scenes[stem] or stem)
         for stem, name in sorted(found.items())
         if stem in label_of
     ]

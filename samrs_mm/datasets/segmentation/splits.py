@@ -66,6 +66,12 @@ def split_by_scene(entries: Sequence[LabelledImage], val: float, seed: int) -> d
         RefusedError: All scenes fall on one side.
     """
     scenes = {entry.scene: rank(entry.scene, seed) for entry in entries}
+    if len(scenes) == 1:
+        raise RefusedError(
+            f'all {len(entries)} images are of one scene, {entries[0].scene}; add others, take '
+            r"parts of it as scenes (--scene '(.+_\d+)_\d+' takes rows or columns of SCENE_X_Y), "
+            'or split --by image, by which training sees parts of what it is validated on'
+        )
     inside = sum(value < val for value in scenes.values())
     if not 0 < inside < len(scenes):
         side, bound = (VAL, min(scenes.values())) if not inside else (TRAIN, max(scenes.values()))
@@ -84,8 +90,17 @@ def split_by_image(
 
     Images whose side is known from an earlier split keep it; the others are assigned in the order
     of their rank. Counts are missed only where the known sides leave no choice.
+
+    Raises:
+        RefusedError: A side would be empty.
     """
     stems = [entry.stem for entry in entries]
+    if not 0 < round((1 - val) * len(stems)) < len(stems):
+        least = 0.5 / len(stems)
+        raise RefusedError(
+            f'--val {val} of {len(stems)} images leaves none for a side; choose one between '
+            f'{least:.4f} and {1 - least:.4f}'
+        )
     wanted = len(stems) - round((1 - val) * len(stems))
     wanted -= sum(known.get(stem) == VAL for stem in stems)
     new = sorted((stem for stem in stems if stem not in known), key=lambda s: rank(s, seed))
@@ -96,3 +111,18 @@ def split_by_image(
 def shared_scenes(entries: Sequence[LabelledImage], sides: Mapping[str, str]) -> int:
     """Return the number of scenes that have images on both sides."""
     return len({(e.scene, sides[e.stem]) for e in entries}) - len({e.scene for e in entries})
+
+
+def refuse_moves(known: Mapping[str, str], sides: Mapping[str, str]) -> None:
+    """Refuse sides other than those of earlier lists: what was trained on could be validated on.
+
+    Raises:
+        RefusedError: An image would change its side.
+    """
+    moved = sorted(stem for stem in sides if known.get(stem, sides[stem]) != sides[stem])
+    if moved:
+        raise RefusedError(
+            f'{len(moved)} images would change sides, such as {moved[0]} from {known[moved[0]]} to '
+            f'{sides[moved[0]]}: the scenes of the images are told otherwise than when the lists '
+            'were written; use --overwrite to replace them, or another --out'
+        )
