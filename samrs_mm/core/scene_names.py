@@ -108,7 +108,7 @@ def grid_neighbours(scenes: Collection[str]) -> list[tuple[str, str]]:
     cells = {(m[1], int(m[2]), int(m[3])): scene for scene, m in split.items() if m}
     pairs = [
         (scene, other)
-        for (before, row, column), scene in cells.items()
+        for (before, row, column), scene in sorted(cells.items())
         for other in (cells.get((before, row + 1, column)), cells.get((before, row, column + 1)))
         if other
     ]
