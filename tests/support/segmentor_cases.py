@@ -10,8 +10,8 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
-import samrs_mm.models.decode_heads
-import samrs_mm.models.segmentors  # noqa: F401  (registers)
+import samrs_mm.models.decode_heads  # noqa: F401  (registers)
+from samrs_mm.models.segmentors import multi_head_encoder_decoder, source_losses
 
 CLASSES = dict(sota=3, sior=5, fast=2)
 NORM = dict(type='BN', requires_grad=True)
@@ -85,3 +85,30 @@ def gradients(model, images, samples):
     losses = model.loss(images, samples)
     model.parse_losses(losses)[0].backward()
     return losses, {name: weight.grad.clone() for name, weight in model.named_parameters()}
+
+
+def labels_by_source(samples):
+    found = {}
+    for sample in samples:
+        found.setdefault(sample.source, []).append(sample.gt_sem_seg.data)
+    return {source: torch.cat(labels) for source, labels in found.items()}
+
+
+def share_totals(monkeypatch, model, parts):
+    """Have each of two simulated ranks add up both ranks' totals."""
+    own = [
+        model._losses.totals(labels_by_source(samples), torch.device('cpu')) for _, samples in parts
+    ]
+    lone = [
+        torch.stack(
+            [
+                totals[source] if source in labels_by_source(samples) else 0 * totals[source]
+                for source in CLASSES
+            ]
+        )
+        for totals, (_, samples) in zip(own, parts, strict=True)
+    ]
+    monkeypatch.setattr(source_losses, 'all_reduce', lambda totals: totals.copy_(sum(lone)))
+    for module in (source_losses, multi_head_encoder_decoder):
+        monkeypatch.setattr(module, 'get_world_size', lambda: 2)
+    monkeypatch.setattr(multi_head_encoder_decoder, 'all_reduce', lambda values, op: None)

@@ -103,6 +103,6 @@ def test_pre_training(tmp_path, loveda, kind):
         tmp_path, 'sep/unet_resnet50_scratch.py', *both,
         **{'model.heads': dict(heads, _delete_=True)},
     )  # fmt: skip
-    assert len(re.findall(r'loss_loveda: [\d.]+', said)) == 2
+    assert len(re.findall(r'loss_loveda_ce: [\d.]+', said)) == 2
     assert 'loveda/mIoU: ' in said
     assert (tmp_path / 'sep.pth').exists()

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from samrs_mm.core.classes import PALETTE
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.models.segmentors.source_losses import SourceLosses, take_class_weights
 
 FORWARD_MODES = ('joint', 'sequential')
 HEADS_INIT = dict(type='Xavier', distribution='uniform', override=dict(name='heads'))
@@ -31,11 +32,12 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
 
     A sample's source is its ``metainfo['source']``; to predict samples without one, such as those
     of mmseg's ``MMSegInferencer`` and ``inference_model``, name it as ``test_cfg.source``. The loss
-    is the sum over sources of the mean cross entropy of the labelled pixels. Under DDP that mean is
-    over the labelled pixels of all ranks: loss and gradients are those of one process with the
-    whole batch. A source absent on a rank adds a zero that touches its head, so DDP needs no
-    ``find_unused_parameters``; one without any labelled pixel in the whole batch is logged as loss
-    0 and accuracy 0.
+    is the sum over sources, and over the terms of ``loss_decode``, each as mmseg's head has it (see
+    ``SourceLosses``); cross entropy is the mean over the labelled pixels. Under DDP means are over
+    all ranks: loss and gradients are those of one process with the whole batch. A source absent on
+    a rank adds a zero that touches its head, so DDP needs no ``find_unused_parameters``; one
+    without any labelled pixel in the whole batch is logged as loss 0 and accuracy 0. The
+    ``class_weight`` of a term may be given by source, ``dict(SOURCE=[...])``.
 
     Source: Wang et al. 2023, arXiv:2305.02034, section 4.1 and figure 7.
 
@@ -75,6 +77,7 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
             raise RefusedError(
                 'model.decode_head.sampler: all labelled pixels count here; leave it out'
             )
+        decode_head, class_weights = take_class_weights(decode_head)
         super().__init__(
             backbone,
             # The widest head's classes: slide_inference makes room for so many.
@@ -92,6 +95,7 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
             )
         build = self._take_classifier()
         self.heads = nn.ModuleDict({name: build(count) for name, count in num_classes.items()})
+        self._losses = self._take_losses(class_weights)
 
     def _take_classifier(self) -> Callable[[int], nn.Module]:
         """Take the trunk's classifier out; return what builds one for a number of classes."""
@@ -107,8 +111,15 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
             classifier.in_channels, classes, classifier.kernel_size, padding=classifier.padding
         )
 
+    def _take_losses(self, class_weights: Sequence[Any]) -> SourceLosses | None:
+        """Return what computes the terms of the trunk's ``loss_decode``."""
+        terms = self.decode_head.loss_decode
+        terms = list(terms) if isinstance(terms, nn.ModuleList) else [terms]
+        ignore = self.decode_head.ignore_index
+        return SourceLosses(terms, self.source_classes, class_weights, ignore)
+
     def loss(self, inputs: Tensor, data_samples: Sequence[SegDataSample]) -> dict[str, Tensor]:
-        """Return ``loss_SOURCE`` and ``acc_SOURCE`` (percent) for every source.
+        """Return ``loss_SOURCE_TERM`` and ``acc_SOURCE`` (percent) for every source and term.
 
         On each of W ranks the values are W times the rank's part of the global mean, so their
         mean over ranks, which DDP takes of gradients and ``parse_losses`` of logs, is global.
@@ -142,23 +153,17 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
     ) -> dict[str, Tensor]:
         """Classify, upsample and compare; features are ``{source: (n, C, h, w)}``."""
         trunk, ignore = self.decode_head, self.decode_head.ignore_index
-        several = isinstance(trunk.loss_decode, nn.ModuleList)
-        terms = trunk.loss_decode if several else [trunk.loss_decode]
         labels = {
             source: trunk._stack_batch_gt([data_samples[i] for i in group]).squeeze(1)
             for source, group in rows.items()
         }
-        some = next(iter(labels.values()))
-        counts = torch.stack(
-            [(labels.get(source, some[:0]) != ignore).sum() for source in self.heads]
-        )
-        all_reduce(counts)
-        pixels = counts.clamp(min=1).double() / get_world_size()
+        totals = self._losses.totals(labels, next(iter(labels.values())).device)
         losses = {}
-        for (source, head), count in zip(self.heads.items(), pixels, strict=True):
+        for source, head in self.heads.items():
             if source not in features:
-                losses[f'loss_{source}'] = 0 * sum(weight.sum() for weight in head.parameters())
-                losses[f'acc_{source}'] = count.new_zeros(())
+                zero = 0 * sum(weight.sum() for weight in head.parameters())
+                losses |= self._losses.nothing(source, zero)
+                losses[f'acc_{source}'] = totals[source].new_zeros(())
                 continue
             label = labels[source]  # (n, H, W)
             logits = resize(
@@ -167,11 +172,9 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
                 mode='bilinear',
                 align_corners=self.align_corners,
             )
-            losses[f'loss_{source}'] = sum(
-                term(logits, label, avg_factor=count, ignore_index=ignore) for term in terms
-            )
+            losses |= self._losses.of(source, logits, label, totals[source])
             hits = ((logits.argmax(1) == label) & (label != ignore)).sum()
-            losses[f'acc_{source}'] = 100 * hits / count
+            losses[f'acc_{source}'] = 100 * hits / totals[source][0]
         return losses
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:

@@ -1,6 +1,7 @@
 """One backbone and one Mask2Former decoder for several sources, each with its own classes."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -38,6 +39,9 @@ class MultiHeadMask2Former(MultiHeadEncoderDecoder):
         classifier = self.decode_head.cls_embed
         self.decode_head.cls_embed = nn.Identity()
         return lambda classes: nn.Linear(classifier.in_features, classes + 1)
+
+    def _take_losses(self, class_weights: Sequence[Any]) -> None:
+        """The trunk has losses of its own."""
 
     def _loss_by_source(
         self,

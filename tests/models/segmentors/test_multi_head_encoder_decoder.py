@@ -131,7 +131,7 @@ def test_loss_and_gradients_equal_a_float64_reference(forward_mode, case):
             np.concatenate([samples[row].gt_sem_seg.data.numpy() for row in rows]),
         )
         close = dict(rtol=1e-8, atol=1e-12)
-        assert np.allclose(losses[f'loss_{source}'].item(), loss, **close)
+        assert np.allclose(losses[f'loss_{source}_ce'].item(), loss, **close)
         assert np.allclose(grads[f'heads.{source}.weight'], gradient['weight'], **close)
         assert np.allclose(grads[f'heads.{source}.bias'], gradient['bias'], **close)
         assert np.allclose(feature_grad, gradient['features'], **close)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from segmentor_cases import CLASSES, batch_of, freeze_batch_norm, gradients, small_model
+from segmentor_cases import batch_of, freeze_batch_norm, gradients, share_totals, small_model
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.segmentors import multi_head_encoder_decoder
@@ -29,22 +29,7 @@ def test_ranks_together_equal_one_process(monkeypatch, first, second):
     whole, expected = gradients(
         model, torch.cat([images for images, _ in parts]), parts[0][1] + parts[1][1]
     )
-    labels = {
-        source: sum(
-            (sample.gt_sem_seg.data != 255).sum()
-            for _, samples in parts
-            for sample in samples
-            if sample.source == source
-        )
-        for source in CLASSES
-    }
-
-    def reduce_counts(counts, op='sum'):
-        if op == 'sum':
-            counts.copy_(torch.stack(list(labels.values())))
-
-    monkeypatch.setattr(multi_head_encoder_decoder, 'all_reduce', reduce_counts)
-    monkeypatch.setattr(multi_head_encoder_decoder, 'get_world_size', lambda: 2)
+    share_totals(monkeypatch, model, parts)
     ranks = [gradients(model, *part) for part in parts]
     for name, value in whole.items():
         mean = (ranks[0][0][name] + ranks[1][0][name]) / 2

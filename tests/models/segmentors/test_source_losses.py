@@ -1,0 +1,227 @@
+"""Terms of the loss beside mmsegmentation's own head, and on ranks."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from mmseg.models.decode_heads import FCNHead
+from mmseg.models.losses import FocalLoss
+from segmentor_cases import (
+    CLASSES,
+    batch_of,
+    freeze_batch_norm,
+    gradients,
+    share_totals,
+    small_model,
+)
+
+from samrs_mm.core.errors import RefusedError
+
+MIXED = ['fast', 'sota', 'fast', 'sior', 'sota']
+CE = dict(type='CrossEntropyLoss', avg_non_ignore=True)
+LOVASZ = dict(type='LovaszLoss', reduction='none')
+TERMS = dict(
+    ce=CE,
+    sigmoid=dict(CE, use_sigmoid=True),
+    whole=dict(type='CrossEntropyLoss', reduction='none'),
+    sum=dict(type='CrossEntropyLoss', reduction='sum', loss_weight=1e-4),
+    dice=dict(type='DiceLoss', loss_weight=3.0),
+    softmax_dice=dict(type='DiceLoss', use_sigmoid=False, naive_dice=True),
+    focal=dict(type='FocalLoss'),
+    tversky=dict(type='TverskyLoss', class_weight=None),
+    lovasz=LOVASZ,
+    lovasz_of_images=dict(type='LovaszLoss', per_image=True),
+)
+WEIGHTS = {source: [0.5 + i for i in range(count)] for source, count in CLASSES.items()}
+
+
+def model_of(*terms, **changes):
+    # float: Lovász of mmsegmentation takes no other
+    return freeze_batch_norm(small_model(decode_head=head_of(*terms), **changes)).float()
+
+
+def batch(*args, **options):
+    images, samples = batch_of(*args, **options)
+    return images.float(), samples
+
+
+def head_of(*terms):
+    return dict(
+        type='UPerHead', in_channels=[8, 16, 32, 64], in_index=[0, 1, 2, 3], channels=16,
+        dropout_ratio=0.0, norm_cfg=dict(type='BN'),
+        loss_decode=terms[0] if len(terms) == 1 else list(terms),
+    )  # fmt: skip
+
+
+def by_mmseg(model, images, samples, terms):
+    """Return what mmsegmentation's own head has for each source, called by its ``loss_by_feat``."""
+    features = model.decode_head(model.extract_feat(images))
+    found = {}
+    for source, count in CLASSES.items():
+        rows = [row for row, sample in enumerate(samples) if sample.source == source]
+        own = [dict(term) for term in terms]
+        for term in own:
+            if isinstance(term.get('class_weight'), dict):
+                term['class_weight'] = term['class_weight'].get(source)
+        head = FCNHead(
+            in_channels=16, channels=16, num_convs=0, concat_input=False, num_classes=count,
+            loss_decode=own,
+        )  # fmt: skip
+        logits, own = model.heads[source](features[rows]), [samples[row] for row in rows]
+        if isinstance(head.loss_decode[0], FocalLoss):
+            found[source] = dict(loss_focal=focal(head.loss_decode[0], logits, own))
+        else:
+            found[source] = head.loss_by_feat(logits, own)
+    return found
+
+
+def focal(term, logits, samples):
+    """What mmsegmentation's computes on a GPU; on a CPU its own fails."""
+    label = torch.cat([sample.gt_sem_seg.data for sample in samples])
+    logits = F.interpolate(logits, size=label.shape[1:], mode='bilinear', align_corners=False)
+    found = []
+    for k in range(logits.shape[1]):
+        truth = (label == k).float()
+        signed = (2 * truth - 1) * logits[:, k]
+        weight = term.class_weight[k] if term.class_weight else 1
+        found.append(
+            -weight * 0.5 * F.sigmoid(-signed) ** 2 * F.logsigmoid(signed) * (label != 255)
+        )
+    return torch.stack(found).mean()
+
+
+@pytest.mark.parametrize('name', TERMS)
+@pytest.mark.parametrize('valid', [1.0, 0.6])
+def test_a_term_is_that_of_mmsegs_head(name, valid):
+    model = model_of(TERMS[name])
+    images, samples = batch(MIXED, valid=valid)
+    losses = model.loss(images, samples)
+    for source, expected in by_mmseg(model, images, samples, [TERMS[name]]).items():
+        [term] = [key for key in expected if key.startswith('loss')]
+        found = losses[f'loss_{source}_{term.removeprefix("loss_")}']
+        torch.testing.assert_close(
+            found, expected[term].mean(), rtol=1e-5, atol=1e-6, check_dtype=False
+        )
+        assert found > 0
+
+
+@pytest.mark.parametrize('kind', ['CrossEntropyLoss', 'FocalLoss', 'TverskyLoss'])
+def test_class_weights_by_source(kind):
+    term = dict(type=kind, class_weight=WEIGHTS)
+    images, samples = batch(MIXED, valid=1.0)
+    model = model_of(term)
+    losses = model.loss(images, samples)
+    for source, expected in by_mmseg(model, images, samples, [term]).items():
+        [name] = [key for key in expected if key.startswith('loss')]
+        found = losses[f'loss_{source}_{name.removeprefix("loss_")}']
+        torch.testing.assert_close(found, expected[name], rtol=1e-5, atol=1e-6, check_dtype=False)
+    plain = model_of(dict(type=kind)).loss(images, samples)
+    assert all(losses[key] != plain[key] for key in plain if key.startswith('loss'))
+
+
+def test_weighted_cross_entropy_of_partial_labels_equals_torch():
+    """mmsegmentation's own head fails on 255 there."""
+    model = model_of(dict(type='CrossEntropyLoss', class_weight=dict(sior=WEIGHTS['sior'])))
+    images, samples = batch(['sior', 'sota'], valid=0.4)
+    losses = model.loss(images, samples)
+    features = model.decode_head(model.extract_feat(images))
+    logits = F.interpolate(
+        model.heads['sior'](features[:1]), size=(64, 64), mode='bilinear', align_corners=False
+    )
+    weight, label = logits.new_tensor(WEIGHTS['sior']), samples[0].gt_sem_seg.data
+    expected = F.cross_entropy(logits, label, weight, ignore_index=255)
+    torch.testing.assert_close(
+        losses['loss_sior_ce'], expected, rtol=1e-5, atol=1e-6, check_dtype=False
+    )
+
+
+def test_several_terms_are_logged_by_name_and_added_up():
+    terms = [CE, TERMS['dice'], dict(CE, loss_weight=0.5), dict(CE, loss_name='watched')]
+    images, samples = batch(MIXED)
+    losses, _ = gradients(model_of(*terms), images, samples)
+    names = {f'loss_{source}_{term}' for source in CLASSES for term in ('ce', 'dice')}
+    names |= {f'{source}_watched' for source in CLASSES}
+    assert names == {name for name in losses if not name.startswith('acc')}
+    once, _ = gradients(model_of(CE), images, samples)
+    total, logged = model_of(*terms).parse_losses(losses)
+    for source in CLASSES:
+        single = once[f'loss_{source}_ce']
+        torch.testing.assert_close(losses[f'loss_{source}_ce'], 1.5 * single)
+        torch.testing.assert_close(losses[f'{source}_watched'], single)
+    counted = [value for name, value in losses.items() if name.startswith('loss')]
+    torch.testing.assert_close(total, sum(counted))
+    assert {*logged} == {'loss', *losses}
+
+
+@pytest.mark.parametrize('name', [name for name in TERMS if name != 'lovasz'])
+def test_two_ranks_equal_one_process(monkeypatch, name):
+    term = dict(TERMS[name])
+    if name == 'ce':
+        term['class_weight'] = WEIGHTS
+    model = model_of(term)
+    parts = [
+        batch(['sota', 'sior'], seed=1, valid=0.9),
+        batch(['fast', 'fast', 'sota'], seed=2, valid=0.1),
+    ]
+    images = torch.cat([images for images, _ in parts])
+    whole, expected = gradients(model, images, parts[0][1] + parts[1][1])
+    share_totals(monkeypatch, model, parts)
+    ranks = [gradients(model, *part) for part in parts]
+    for key, value in whole.items():
+        mean = (ranks[0][0][key].mean() + ranks[1][0][key].mean()) / 2
+        torch.testing.assert_close(mean, value.mean(), rtol=1e-5, atol=1e-6, check_dtype=False)
+    for key, value in expected.items():
+        mean = (ranks[0][1][key] + ranks[1][1][key]) / 2
+        assert (mean - value).abs().max() <= 1e-4 * value.abs().max(), key
+
+
+@pytest.mark.parametrize('name', TERMS)
+@pytest.mark.parametrize('pixels', [0, 1])
+def test_images_of_which_hardly_a_pixel_is_labelled(name, pixels):
+    images, samples = batch(MIXED)
+    for sample in samples:
+        sample.gt_sem_seg.data[:] = 255
+        sample.gt_sem_seg.data.view(-1)[:pixels] = 0
+    losses, grads = gradients(model_of(TERMS[name]), images, samples)
+    assert all(torch.isfinite(value).all() for value in [*losses.values(), *grads.values()])
+
+
+def test_an_image_without_labels_counts_0_for_lovasz():
+    term = TERMS['lovasz_of_images']
+    images, samples = batch(['sota', 'sota'])
+    samples[1].gt_sem_seg.data[:] = 255
+    losses, _ = gradients(model_of(term), images, samples)
+    alone, _ = gradients(model_of(term), images[:1], samples[:1])
+    torch.testing.assert_close(losses['loss_sota_lovasz'], alone['loss_sota_lovasz'] / 2)
+
+
+def mask_one(**changes):
+    return dict(type='CrossEntropyLoss', **changes)
+
+
+@pytest.mark.parametrize(
+    ('terms', 'message'),
+    [
+        ([mask_one(class_weight=[1.0] * 3)],
+         'model.decode_head.loss_decode.class_weight has 3 values, model.heads.sior has 5 classes; '
+         'give one for each class, or by source: class_weight=dict(sior=[...])'),
+        ([CE, mask_one(class_weight=dict(sior=[1.0]))], 'loss_decode.1.class_weight has 1 values'),
+        ([mask_one(class_weight=dict(siro=[1.0]))], "'siro' is no head; there are sota"),
+        ([dict(type='FocalLoss', alpha=[0.5, 0.5])], 'loss_decode.alpha has 2 values'),
+        ([dict(type='OhemCrossEntropy')], "type='OhemCrossEntropy' takes no ignore_index"),
+        ([mask_one(use_mask=True)], 'use_mask=True is for masks of instances'),
+        ([mask_one(use_sigmoid=True, class_weight=WEIGHTS)], 'takes none with use_sigmoid=True'),
+    ],
+)  # fmt: skip
+def test_refused(terms, message):
+    with pytest.raises(RefusedError) as caught:
+        model_of(*terms)
+    assert message in str(caught.value)
+
+
+def test_class_weights_may_be_a_file(tmp_path):
+    np.save(tmp_path / 'weights.npy', [1.0, 2.0, 3.0])
+    heads = dict(sota=dict(num_classes=3))
+    term = mask_one(class_weight=str(tmp_path / 'weights.npy'))
+    losses = model_of(term, heads=heads).loss(*batch(['sota', 'sota'], valid=0.5))
+    assert losses['loss_sota_ce'] > 0
