@@ -1,10 +1,34 @@
 """Find files by name: in one folder by stem, or however deep a download was unpacked."""
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.own_outputs import own_output
+
+OTHER_PICTURES = (
+    '.avif', '.heic', '.heif', '.jxl', '.psd', '.svg', '.tga', '.exr', '.hdr', '.dng', '.nef',
+    '.cr2', '.arw', '.ecw', '.sid', '.img', '.vrt', '.ntf', '.nitf', '.hdf', '.h5', '.npy', '.npz',
+)  # fmt: skip
+"""What pictures end in, too, that are not read as images: they are named instead."""
+
+
+def untaken_pictures(names: Iterable[str]) -> list[str]:
+    """Return the files, by name, that are pictures of a kind that is not read; sorted."""
+    return sorted(name for name in names if name.lower().endswith(OTHER_PICTURES))
+
+
+def tell_untaken(folder: str | os.PathLike) -> str:
+    """Return a line that names the pictures in a folder that are not read; '' if there are none."""
+    names = os.listdir(folder) if os.path.isdir(folder) else ()
+    untaken = untaken_pictures(names)
+    if not untaken:
+        return ''
+    return (
+        f'{folder}: {len(untaken)} pictures are of a kind that is not read, such as {untaken[0]}; '
+        'convert them to PNG or TIFF'
+    )
 
 
 def files_by_stem(folder: str | os.PathLike, suffixes: Collection[str]) -> dict[str, list[str]]:
@@ -59,17 +83,27 @@ def files_by_name(root: str | os.PathLike) -> dict[str, list[Path]]:
     return found
 
 
-def walk_files(root: Path) -> Iterator[Path]:
-    """Yield all files below a folder but hidden ones; links are followed, but none back up."""
+def walk_files(root: Path, passed_over: dict[Path, str] | None = None) -> Iterator[Path]:
+    """Yield all files below a folder but hidden ones; links are followed, but none back up.
+
+    Folders below the root that our own tools wrote are passed over, and entered in
+    ``passed_over`` with what they are.
+    """
     for folder, folders, names in os.walk(root, followlinks=True):
-        real = Path(folder).resolve()
+        here = Path(folder)
+        if here != root and (what := own_output(here, names)):
+            folders[:] = []
+            if passed_over is not None:
+                passed_over[here] = what
+            continue
+        real = here.resolve()
         folders[:] = [
             name
             for name in folders
             if not name.startswith(('.', '__MACOSX'))
             and not real.is_relative_to((real / name).resolve())
         ]
-        yield from (Path(folder, name) for name in names if not name.startswith('.'))
+        yield from (here / name for name in names if not name.startswith('.'))
 
 
 def first_copy(paths: Sequence[Path]) -> Path:

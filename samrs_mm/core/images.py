@@ -27,7 +27,10 @@ from rasterio.windows import Window
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import ImageReadError, SamrsError
 
-IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff', '.bmp')
+IMAGE_SUFFIXES = (
+    '.png', '.jpg', '.jpeg', '.jpe', '.jfif', '.tif', '.tiff', '.bmp', '.webp', '.gif', '.jp2',
+    '.j2k', '.ppm', '.pgm', '.pnm',
+)  # fmt: skip
 PERCENTILE = 99.9
 """Images of more than 8 bits are scaled so that this percentile of all bands becomes 255."""
 

@@ -35,7 +35,7 @@ def yolo(tmp_path):
     root = tmp_path / 'yolo'
     for name in ('images/train/a', 'images/train/b', 'images/val/a'):
         image(root / f'{name}.png')
-    write(root / 'labels/train/a.txt', '1 0.46875 0.41667 0.3125 0.41667\n')
+    write(root / 'labels/train/a.txt', '1 0.3 0.2 0.6 0.2 0.6 0.6 0.3 0.6\n')
     write(root / 'labels/val/a.txt', '0 0.3 0.2 0.6 0.2 0.6 0.6 0.3 0.6\n')
     write(root / 'data.yaml', 'names:\n  0: ship\n  1: large vehicle\n')
     return root
@@ -53,12 +53,14 @@ def voc(tmp_path):
 
 def test_yolo(yolo, capsys):
     assert TOOL.main([str(yolo), '--from', 'yolo']) == 0
-    assert 'images   3, 1 without a label file' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert 'images   3, 1 without a label file, such as images/train/b.png' in said
+    assert 'read as  obb: class x1 y1 ... x4 y4 (9 columns)' in said
+    assert f'names    {yolo / "data.yaml"}: 2' in said
     coco = COCO(str(yolo / 'annotations.json'))
     names = [coco.imgs[number]['file_name'] for number in sorted(coco.imgs)]
     assert names == ['images/train/a.png', 'images/train/b.png', 'images/val/a.png']
     first, second = coco.dataset['annotations']
-    np.testing.assert_allclose(first['bbox'], [20, 10, 20, 20], atol=0.01)
     assert coco.cats[first['category_id']]['name'] == 'large vehicle'
     assert (first['image_id'], second['image_id']) == (1, 3)
     np.testing.assert_allclose(second['rbox'], [19.2, 9.6, 38.4, 9.6, 38.4, 28.8, 19.2, 28.8])
@@ -101,7 +103,7 @@ def test_other_layouts(tmp_path):
         root = tmp_path / name.replace('/', '_')
         image(root / name)
         write(root / label, '0 0.5 0.5 0.5 0.5\n')
-        write(root / 'classes.txt', 'ship\n\n')
+        write(root / 'classes.txt', 'ship\n')
         assert TOOL.main([str(root), '--from', 'yolo']) == 0
         coco = json.loads((root / 'annotations.json').read_bytes())
         assert len(coco['annotations']) == 1
@@ -122,15 +124,20 @@ def test_links_are_followed_but_not_in_circles(yolo, tmp_path):
 
 
 def test_bad_files_are_named_and_the_rest_is_written(yolo, voc, capsys):
-    write(yolo / 'labels/train/b.txt', '7 0.5 0.5 0.1 0.1\n0 0.5 0.5 0.1 0.1\n')
+    corners = '0.3 0.2 0.6 0.2 0.6 0.6 0.3 0.6'
+    write(yolo / 'labels/train/b.txt', f'7 {corners}\n0 {corners} 3\n0 {corners}\n0 {corners}\n')
     (yolo / 'images/val/a.png').write_bytes(b'no image')
-    write(yolo / 'labels/val/gone.txt', '0 0.5 0.5 0.1 0.1')
+    write(yolo / 'labels/val/gone.txt', f'0 {corners}')
     assert TOOL.main([str(yolo), '--from', 'yolo']) == 1
     said = capsys.readouterr()
     assert "failed: labels/train/b.txt:1: class '7'; allowed are 0..1" in said.err
     assert 'failed: labels/val/gone.txt: there is no image of this label file' in said.err
+    assert 'failed: labels/train/b.txt:2: 10 columns; the lines of this dataset' in said.err
     assert 'images/val/a.png: cannot read the image' in said.err
-    assert 'boxes    2, 3 places could not be read' in said.out
+    assert 'boxes    3, 4 places could not be read' in said.out
+    assert (
+        'repeated 1 boxes are there twice, such as labels/train/b.txt:4; all are kept' in said.out
+    )
     write(voc / 'Annotations/two.xml', '<!DOCTYPE x [<!ENTITY a "b">]><annotation>&a;</annotation>')
     assert TOOL.main([str(voc), '--from', 'voc']) == 1
     assert 'declares an entity' in capsys.readouterr().err
@@ -143,9 +150,10 @@ def test_refusals(yolo, voc, tmp_path, capsys):
         ([voc, '--from', 'yolo'], 'no image has a label; for JPEGImages/one.jpg looked for '
          'labels/one.txt or JPEGImages/one.txt'),
         ([yolo, '--from', 'yolo', '--names', yolo / 'no.txt'], 'no class names there'),
-        ([yolo, '--from', 'yolo', '--names', yolo / 'bad.yaml'], 'does not list names by class'),
+        ([yolo, '--from', 'yolo', '--names', yolo / 'bad.yaml'], 'malformed YAML'),
+        ([yolo, '--from', 'yolo', '--out', yolo], 'is a folder; name the file'),
     ]  # fmt: skip
-    (yolo / 'bad.yaml').write_text('names: {1: ship}\n')
+    (yolo / 'bad.yaml').write_text('names: {1: ship\n')
     for argv, says in cases:
         assert TOOL.main([str(value) for value in argv]) == 2
         assert says in capsys.readouterr().err
@@ -153,6 +161,65 @@ def test_refusals(yolo, voc, tmp_path, capsys):
     assert TOOL.main([str(yolo), '--from', 'yolo']) == 2
     assert 'is there already; use --overwrite' in capsys.readouterr().err
     assert TOOL.main([str(yolo), '--from', 'yolo', '--overwrite']) == 0
-    for flags in (['--from', 'voc', '--names', 'x'], ['--from', 'yolo', '--one-based']):
+    for flags in (
+        ['--from', 'voc', '--names', 'x'],
+        ['--from', 'voc', '--task', 'obb'],
+        ['--from', 'yolo', '--one-based'],
+    ):
         with pytest.raises(SystemExit):
             TOOL.main([str(yolo), *flags])
+
+
+def test_rolabelimg_and_exchanged_names(voc, capsys):
+    rotated = (
+        '<object><type>robndbox</type><name>ship</name><robndbox><cx>32</cx><cy>24</cy><w>20</w>'
+        '<h>10</h><angle>1.5707963</angle></robndbox></object>'
+    )
+    write(
+        voc / 'Annotations/two.xml', f'<annotation><filename>y.jpg</filename>{rotated}</annotation>'
+    )
+    assert TOOL.main([str(voc), '--from', 'voc']) == 0
+    said = capsys.readouterr().out
+    assert 'renamed  2 label files have a <filename> that is no image of the dataset' in said
+    assert '--prompt rbox' in said
+    entry = json.loads((voc / 'annotations.json').read_bytes())['annotations'][-1]
+    np.testing.assert_allclose(entry['bbox'], [27, 14, 10, 20], atol=1e-3)
+    write(voc / 'Annotations/one.xml', '<annotation><filename>two.jpg</filename></annotation>')
+    assert TOOL.main([str(voc), '--from', 'voc', '--overwrite']) == 1
+    assert 'Annotations/one.xml: its <filename> names the image two' in capsys.readouterr().err
+
+
+def test_nothing_is_written_into_read_only_data(yolo, tmp_path, capsys):
+    before = sorted(path for path in yolo.rglob('*'))
+    target = tmp_path / 'elsewhere/boxes.json'
+    assert TOOL.main([str(yolo), '--from', 'yolo', '--out', str(target)]) == 0
+    assert sorted(path for path in yolo.rglob('*')) == before
+    option = f'dataset.ann_file={target}'
+    assert option in capsys.readouterr().out
+    flags = ['--data-root', str(yolo), '--out', str(tmp_path / 'out'), '--workers', '0']
+    config = str(ROOT / 'configs/annotate/coco_grabcut_hbox.py')
+    assert load_tool('sam_annotate').main([config, *flags, '--cfg-options', option]) == 0
+    ledger = (tmp_path / 'out/ledger.csv').read_text()
+    assert 'labels/train/a.txt:1' in ledger
+    assert 'labels/val/a.txt:1' in ledger
+
+
+def test_masks_made_of_it_are_no_images_of_it(yolo, tmp_path, capsys):
+    assert TOOL.main([str(yolo), '--from', 'yolo']) == 0
+    first = (yolo / 'annotations.json').read_bytes()
+    flags = [
+        '--data-root',
+        str(yolo),
+        '--out',
+        str(yolo / 'masks'),
+        '--workers',
+        '0',
+        '--show',
+        '1',
+    ]
+    config = str(ROOT / 'configs/annotate/coco_grabcut_hbox.py')
+    assert load_tool('sam_annotate').main([config, *flags]) == 0
+    capsys.readouterr()
+    assert TOOL.main([str(yolo), '--from', 'yolo', '--overwrite']) == 0
+    assert (yolo / 'annotations.json').read_bytes() == first
+    assert f'passed over: {yolo / "masks"}, which is an annotated folder' in capsys.readouterr().out

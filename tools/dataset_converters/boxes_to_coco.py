@@ -1,29 +1,49 @@
 """Collect YOLO or Pascal VOC boxes in one COCO file, which configs/annotate/coco_*.py read."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
 from samrs_mm.cli import ToolParser, progress, run_command
 from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.installed import spoken
 from samrs_mm.formats.annotated import folder
-from samrs_mm.formats.boxes.box_folders import LABELS, class_names, collect, find, parser_of
+from samrs_mm.formats.boxes.box_folders import (
+    Collected,
+    Parser,
+    collect,
+    voc_parser,
+    yolo_layout,
+    yolo_parser,
+)
+from samrs_mm.formats.boxes.label_pairs import LABELS, LabelPairs, find_pairs
+from samrs_mm.formats.boxes.yolo_layout import TASKS
+from samrs_mm.formats.boxes.yolo_names import class_names
 
 EPILOG = """what is read, at any depth below FOLDER
-  yolo  images/**/NAME.jpg and labels/**/NAME.txt with the same folders between (or side by side):
-          class cx cy w h         H-Box, fractions of width and height
-          class x1 y1 ... x4 y4   R-Box (OBB); of other polygons the box around them is taken
-        names: --names FILE, else data.yaml, classes.txt or obj.names in FOLDER
+  yolo  images/**/NAME.jpg and labels/**/NAME.txt with the same folders between (or side by side).
+        All lines are of one kind, which is found out and told:
+          detect   class cx cy w h         H-Box, fractions of width and height
+          obb      class x1 y1 ... x4 y4   R-Box
+          segment  class x1 y1 x2 y2 ...   the upright box around the polygon
+          pose     class cx cy w h and key points (kpt_shape of data.yaml), which are dropped
+        detect, obb and pose may have a confidence at the end, which is dropped
+        names: --names FILE, else data.yaml, dataset.yaml, classes.txt or obj.names in FOLDER; taken
+        as written
   voc   JPEGImages/NAME.jpg (or images/) and Annotations/NAME.xml (or side by side); <bndbox>, and
-        <robndbox> as in DIOR-R; classes are those met, sorted
+        <robndbox> as in DIOR-R and roLabelImg; classes are those met, sorted
+  Folders that tools of this package wrote are passed over.
 what is written
   FOLDER/annotations.json  images (file names from FOLDER on, those without boxes, too), categories,
                            annotations with bbox, rbox for R-Boxes, and box_id, LABELFILE:LINE
+  --out FILE writes it elsewhere, and nothing into FOLDER
 then:
   tools/sam_annotate.py configs/annotate/coco_sam-vit-h_hbox.py --data-root FOLDER --out OUT
 examples:
   tools/dataset_converters/boxes_to_coco.py data/my_yolo --from yolo
+  tools/dataset_converters/boxes_to_coco.py /readonly/yolo --from yolo --out data/my_yolo.json
   tools/dataset_converters/boxes_to_coco.py data/VOC2007 --from voc --one-based
 exit codes: 0 done; 1 some labels or images could not be read (they are named, the rest is written);
 2 refused, nothing is written"""
@@ -36,13 +56,16 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('folder', metavar='FOLDER', help='the dataset')
     add('--from', dest='source', choices=LABELS, required=True, help='the format of its labels')
     add('--names', metavar='FILE', help='yolo: class names, one a line, or a .yaml with names:')
+    add('--task', choices=TASKS, help='yolo: what the lines are (default: found out, and told)')
     add('--one-based', action='store_true',
         help='voc: pixels count from 1 and xmax, ymax are inside, as in the VOC challenges '
         '(default: numbers are taken as they are)')  # fmt: skip
-    add('--overwrite', action='store_true', help='replace FOLDER/annotations.json')
+    add('--out', metavar='FILE', help='the file to write (default FOLDER/annotations.json)')
+    add('--overwrite', action='store_true', help='replace the file if it is there')
     args = parser.parse_args(argv)
-    if args.names and args.source != 'yolo':
-        parser.error('--names goes with --from yolo')
+    for flag in ('names', 'task'):
+        if getattr(args, flag) and args.source != 'yolo':
+            parser.error(f'--{flag} goes with --from yolo')
     if args.one_based and args.source != 'voc':
         parser.error('--one-based goes with --from voc')
     return args
@@ -57,26 +80,86 @@ def main(argv: list[str] | None = None) -> int:
 def run(args: argparse.Namespace) -> int:
     """Do what the flags say."""
     root = Path(args.folder)
-    target = root / folder.ANNOTATIONS
+    target = Path(args.out) if args.out else root / folder.ANNOTATIONS
     if not root.is_dir():
         raise RefusedError(f'{root}: no such folder')
+    if target.is_dir():
+        raise RefusedError(f'--out {target}: is a folder; name the file to write')
     if target.exists() and not args.overwrite:
         raise RefusedError(f'{target} is there already; use --overwrite to replace it')
-    images, labels, orphans = find(root, args.source)
-    names = class_names(root, args.names) if args.source == 'yolo' else None
-    parse = parser_of(args.source, names or (), args.one_based)
-    bar = progress('reading labels')
-    coco, problems = collect(root, images, labels, parse, names, bar)
-    problems += [f'{name}: there is no image of this label file' for name in orphans]
-    for line in problems:
+    pairs = find_pairs(root, args.source)
+    for place, what in sorted(pairs.passed_over.items()):
+        print(f'passed over: {place}, which is {what} of this package')
+    renamed: list[str] = []
+    parse, names = reader(args, root, pairs, renamed)
+    found = collect(root, pairs, parse, names, progress('reading labels'))
+    found.problems += pairs.orphans
+    for line in found.problems:
         print(f'failed: {line}', file=sys.stderr)
-    atomic_write(target, dump(coco))
-    bare = sum(image not in labels for image in images)
-    print(f'images   {len(coco["images"])}, {bare} without a label file')
-    print(f'boxes    {len(coco["annotations"])}, {len(problems)} places could not be read')
-    print(f'classes  {len(coco["categories"])}')
+    write(target, found.coco)
+    report(pairs, found, renamed)
     print(f'written  {target}')
-    return 1 if problems else 0
+    print(f'Next:\n  {spoken(next_command(root, target, found.coco))}')
+    return 1 if found.problems else 0
+
+
+def reader(
+    args: argparse.Namespace, root: Path, pairs: LabelPairs, renamed: list[str]
+) -> tuple[Parser, tuple[str, ...] | None]:
+    """Return what reads the label files, and the class names of YOLO; say what they are read as."""
+    if args.source == 'voc':
+        return voc_parser(args.one_based, pairs.images, renamed), None
+    names = class_names(root, args.names)
+    layout = yolo_layout(root, pairs, names, args.task, progress('looking at labels'))
+    print(f'read as  {layout}')
+    print(f'names    {names.file}: {len(names.names)}')
+    return yolo_parser(names.names, layout), names.names
+
+
+def write(target: Path, coco: dict) -> None:
+    """Write the file.
+
+    Raises:
+        RefusedError: The place can't be written to.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(target, dump(coco))
+    except PermissionError as error:
+        raise RefusedError(
+            f'{target}: cannot write it: {error.strerror}; --out FILE writes it elsewhere'
+        ) from error
+
+
+def report(pairs: LabelPairs, found: Collected, renamed: list[str]) -> None:
+    """Print the closing table."""
+
+    def such_as(names: list[str]) -> str:
+        return f', such as {names[0]}' if names else ''
+
+    coco, bare = found.coco, pairs.bare
+    print(f'images   {len(coco["images"])}, {len(bare)} without a label file{such_as(bare)}')
+    print(f'labels   {len(pairs.labels)} files, {len(found.empty)} empty{such_as(found.empty)}')
+    print(f'boxes    {len(coco["annotations"])}, {len(found.problems)} places could not be read')
+    if found.repeated:
+        print(f'repeated {len(found.repeated)} boxes are there twice{such_as(found.repeated)}; all '
+              'are kept')  # fmt: skip
+    if renamed:
+        print(f'renamed  {len(renamed)} label files have a <filename> that is no image of the '
+              f'dataset{such_as(renamed)}; taken by their own names')  # fmt: skip
+    print(f'classes  {len(coco["categories"])}')
+
+
+def next_command(root: Path, target: Path, coco: dict) -> str:
+    """Return the command that makes masks of the boxes."""
+    kind = 'rbox' if any('rbox' in entry for entry in coco['annotations']) else 'hbox'
+    words = ['python', 'tools/sam_annotate.py', 'configs/annotate/coco_grabcut_hbox.py',
+             '--data-root', str(root), '--out', f'data/{root.resolve().name}-masks']  # fmt: skip
+    if kind == 'rbox':
+        words += ['--prompt', kind]
+    if target.resolve() != root.resolve() / folder.ANNOTATIONS:
+        words += ['--cfg-options', f'dataset.ann_file={target.resolve()}']
+    return shlex.join(words)
 
 
 if __name__ == '__main__':

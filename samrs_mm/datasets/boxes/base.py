@@ -58,6 +58,8 @@ class BoxDataset(ABC):
     """
 
     layout: str = ''
+    label_file: str | None = None
+    """The one file of all labels where a user names it: it may lie outside the root."""
     truth_options: ClassVar[dict[str, Any] | None] = None
     """Arguments with which a dataset offers true masks; None where it has none to offer."""
 
@@ -168,7 +170,8 @@ class BoxDataset(ABC):
         first: dict[str, Scene] = {}
         for scene in self.scenes:
             for path in filter(None, (scene.image, scene.label)):
-                check_path(path)
+                if path != self.label_file:
+                    check_path(path)
             other = first.setdefault(scene.stem.lower(), scene)
             if other is not scene:
                 raise RefusedError(

@@ -26,7 +26,8 @@ class COCOBoxDataset(BoxDataset):
 
     Args:
         classes: As in ``BoxDataset`` (never the order of the file's categories).
-        ann_file: The json file, relative to the root.
+        ann_file: The json file, relative to the root, or an absolute path; then its images are
+            looked for below the root.
         images: Folder that the file names start from, relative to the root; None takes ``images``
             if it exists, else the folder of ``ann_file``.
         unlisted: Whether images that the file does not list are taken too, as images without
@@ -49,19 +50,28 @@ class COCOBoxDataset(BoxDataset):
         unlisted: bool = True,
         ground_truth: bool = False,
     ):
-        self.ann_file = PurePosixPath(ann_file).as_posix()
+        self.ann_file = self.label_file = Path(ann_file).as_posix()
         if images is None:
-            beside = PurePosixPath(self.ann_file).parent.as_posix()
+            beside = '.' if self._elsewhere else Path(self.ann_file).parent.as_posix()
             images = 'images' if Path(data_root, 'images').is_dir() else beside
         self.images, self.unlisted, self.ground_truth = images, unlisted, ground_truth
         super().__init__(data_root, classes)
+
+    @property
+    def _elsewhere(self) -> bool:
+        return Path(self.ann_file).is_absolute()
+
+    @property
+    def _name(self) -> str:
+        """What the json file is called in box ids."""
+        return Path(self.ann_file).name if self._elsewhere else self.ann_file
 
     def index(self) -> list[Scene]:
         """Return the scenes of the json file, and of the images that it does not list."""
         path = self.root / self.ann_file
         try:
             with path.open('rb') as file:
-                self.coco = parse_coco(file, self.ann_file, self.ground_truth)
+                self.coco = parse_coco(file, self._name, self.ground_truth)
         except LabelReadError as error:
             raise RefusedError(str(error)) from error
         except OSError as error:
@@ -83,7 +93,7 @@ class COCOBoxDataset(BoxDataset):
                 if name.lower().endswith(IMAGE_SUFFIXES) and PurePosixPath(name).parent in folders
             ]
         if self.coco.unplaced.problems:
-            scenes.append(Scene(f'{_stem(self.ann_file)}__without_image', None, self.ann_file))
+            scenes.append(Scene(f'{_stem(self._name)}__without_image', None, self.ann_file))
         return scenes
 
     def parse(self, scene: Scene) -> ParsedLabels:

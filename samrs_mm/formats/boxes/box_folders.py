@@ -1,146 +1,154 @@
 """Detection datasets in YOLO's or Pascal VOC's layout, collected as one COCO file."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-import yaml  # type: ignore[import-untyped]
-
 from samrs_mm.core.boxes import BoxLabel, ParsedLabels, geometry
-from samrs_mm.core.errors import RefusedError, SamrsError, describe
-from samrs_mm.core.found_files import walk_files
-from samrs_mm.core.images import IMAGE_SUFFIXES, image_size
+from samrs_mm.core.errors import LabelReadError, SamrsError, describe
+from samrs_mm.core.images import image_size
+from samrs_mm.formats.boxes.label_pairs import LabelPairs
 from samrs_mm.formats.boxes.voc import parse_voc
 from samrs_mm.formats.boxes.yolo import parse_yolo
+from samrs_mm.formats.boxes.yolo_layout import LineSurvey, YoloLayout
+from samrs_mm.formats.boxes.yolo_names import YoloNames
 from samrs_mm.formats.coco import coco_categories
 
-LABELS = {'yolo': ('labels', '.txt'), 'voc': ('Annotations', '.xml')}
-"""Folder and suffix of label files, by format."""
+Parser = Callable[[Path, str, str, tuple[int, int]], ParsedLabels]
+"""Reads a label file: by its path, its name in box ids, its image, and that one's width, height."""
 
-IMAGE_FOLDERS = ('images', 'JPEGImages')
-Parser = Callable[[Path, str, tuple[int, int]], ParsedLabels]
-"""Reads a label file: by its path, its name in box ids, and the image's width and height."""
-NAME_FILES = ('data.yaml', 'data.yml', 'dataset.yaml', 'classes.txt', 'obj.names')
+_FILE_NAME = re.compile(rb'<filename>([^<]*)</filename>')
+
+Progress = Callable[[Iterable], Iterator]
 
 
-def find(root: Path, source: str) -> tuple[list[str], dict[str, str], list[str]]:
-    """Look through a dataset whose labels are of a format of ``LABELS``.
-
-    Returns:
-        All images, sorted; the label file of each that has one; and the files in folders of labels
-        that belong to no image. All relative to the root.
+def yolo_layout(
+    root: Path, pairs: LabelPairs, names: YoloNames, task: str | None, progress: Progress = iter
+) -> YoloLayout:
+    """Return what the label lines of a YOLO dataset are; see ``LineSurvey.layout``.
 
     Raises:
-        RefusedError: There are no images, or none of them has a label file.
+        RefusedError: No layout explains them, or several could.
     """
-    files = {path.relative_to(root).as_posix() for path in walk_files(root)}
-    images = sorted(name for name in files if name.lower().endswith(IMAGE_SUFFIXES))
-    if not images:
-        raise RefusedError(f'{root}: no images ({", ".join(IMAGE_SUFFIXES)}) in it')
-    folder, suffix = LABELS[source]
-    candidates = {image: _candidates(image, folder, suffix) for image in images}
-    labels = {
-        image: next(name for name in names if name in files)
-        for image, names in candidates.items()
-        if not files.isdisjoint(names)
-    }
-    if not labels:
-        tried = ' or '.join(candidates[images[0]])
-        raise RefusedError(f'{root}: no image has a label; for {images[0]} looked for {tried}')
-    of_labels = {name for name in files if name.endswith(suffix) and folder in name.split('/')[:-1]}
-    return images, labels, sorted(of_labels - set(labels.values()))
+    survey = LineSurvey()
+    for name in progress(sorted(pairs.labels.values())):
+        try:
+            survey.add(_text(root / name, name), name)
+        except (OSError, LabelReadError):
+            continue  # named when its boxes are read
+    return survey.layout(names.key_points, task)
 
 
-def _candidates(image: str, label_folder: str, suffix: str) -> list[str]:
-    """Return where the label file of an image may be, the likeliest first."""
-    path = PurePosixPath(image).with_suffix(suffix)
-    found = [
-        '/'.join([*path.parts[:at], label_folder, *path.parts[at + 1 :]])
-        for at in reversed(range(len(path.parts) - 1))
-        if path.parts[at] in IMAGE_FOLDERS
-    ]
-    return [*found, path.as_posix(), f'{label_folder}/{path.name}']
+def yolo_parser(names: Sequence[str], layout: YoloLayout) -> Parser:
+    """Return the reader of YOLO label files."""
+
+    def parse(path: Path, name: str, image: str, size: tuple[int, int]) -> ParsedLabels:
+        return parse_yolo(_text(path, name), name, names, *size, layout)
+
+    return parse
 
 
-def class_names(root: Path, given: str | None) -> list[str]:
-    """Return the class names of a YOLO dataset, by index, of a file given or looked for.
+def voc_parser(one_based: bool, images: Sequence[str], renamed: list[str]) -> Parser:
+    """Return the reader of VOC label files.
 
-    Raises:
-        RefusedError: There is no such file, or it does not list names.
+    Args:
+        one_based: Whether pixels count from 1.
+        images: All images. A label file whose ``<filename>`` names another of them is not read.
+        renamed: Takes the names of label files whose ``<filename>`` names none of them.
     """
-    paths = [Path(given)] if given else [root / name for name in NAME_FILES]
-    path = next((path for path in paths if path.is_file()), None)
-    if path is None:
-        raise RefusedError(
-            f'{given or root}: no class names there; give --names FILE (looked for '
-            f'{", ".join(NAME_FILES)})'
-        )
-    try:
-        text = path.read_text(encoding='utf-8')
-        if path.suffix not in ('.yaml', '.yml'):
-            return [line.strip() for line in text.splitlines() if line.strip()]
-        names = yaml.safe_load(text)['names']
-        if isinstance(names, dict):
-            names = [names[index] for index in range(len(names))]
-        return [str(name) for name in names]
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-        text = ' '.join(str(error).split())
-        raise RefusedError(f'{path}: does not list names by class index ({text})') from error
+    stems = {PurePosixPath(image).stem for image in images}
 
-
-def parser_of(source: str, names: Sequence[str], one_based: bool) -> Parser:
-    """Return the reader of label files of a format."""
-
-    def yolo(path: Path, name: str, size: tuple[int, int]) -> ParsedLabels:
-        return parse_yolo(path.read_text(encoding='utf-8', errors='replace'), name, names, *size)
-
-    def voc(path: Path, name: str, size: tuple[int, int]) -> ParsedLabels:
-        labels = parse_voc(path.read_bytes(), name)
+    def parse(path: Path, name: str, image: str, size: tuple[int, int]) -> ParsedLabels:
+        data = path.read_bytes()
+        labels = parse_voc(data, name)
+        told = _FILE_NAME.search(data)
+        stem = _stem(told[1].decode('utf-8', errors='replace')) if told else ''
+        if stem and stem != PurePosixPath(image).stem:
+            if stem in stems:
+                raise LabelReadError(
+                    f'{name}: its <filename> names the image {stem}, but it is the label file of '
+                    f'{image}; are the two exchanged? Mend the name or take <filename> out'
+                )
+            renamed.append(name)
         for box in labels.boxes if one_based else ():
             if box.hbox is not None:
                 box.hbox[:2] -= 1
         return labels
 
-    return yolo if source == 'yolo' else voc
+    return parse
+
+
+def _stem(text: str) -> str:
+    return PurePosixPath(text.strip().replace('\\', '/')).stem
+
+
+def _text(path: Path, name: str) -> str:
+    data = path.read_bytes()
+    if b'\0' in data:
+        raise LabelReadError(f'{name}: not a text file of UTF-8; save it as such')
+    return data.decode('utf-8', errors='replace')
+
+
+@dataclass
+class Collected:
+    """What a dataset holds.
+
+    Args:
+        coco: The content of a COCO file.
+        problems: What could not be read, one line each.
+        empty: Label files without a box.
+        repeated: Boxes that repeat another one of their image, with its class.
+    """
+
+    coco: dict
+    problems: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
 
 
 def collect(
     root: Path,
-    images: list[str],
-    labels: dict[str, str],
+    pairs: LabelPairs,
     parse: Parser,
-    names: list[str] | None,
-    progress: Callable[[Iterable], Iterator] = iter,
-) -> tuple[dict, list[str]]:
-    """Read all labels of what ``find`` returned.
+    names: Sequence[str] | None,
+    progress: Progress = iter,
+) -> Collected:
+    """Read all labels.
 
     Class names are in the order of their numbers; None takes those met, sorted.
-
-    Returns:
-        The content of a COCO file, and what could not be read, one line each.
     """
     entries: list[dict] = []
-    problems: list[str] = []
     boxes: list[tuple[int, BoxLabel]] = []
-    for image in progress(images):
+    found = Collected({})
+    for image in progress(pairs.images):
         try:
             width, height = image_size(root / image)
             number = len(entries) + 1
             entries.append(dict(id=number, file_name=image, width=width, height=height))
-            if image in labels:
-                parsed = parse(root / labels[image], labels[image], (width, height))
+            if image in pairs.labels:
+                label = pairs.labels[image]
+                parsed = parse(root / label, label, image, (width, height))
                 boxes += [(number, box) for box in parsed.boxes]
-                problems += [f'{problem.box_id}: {problem.message}' for problem in parsed.problems]
+                found.problems += [f'{each.box_id}: {each.message}' for each in parsed.problems]
+                if not parsed.boxes and not parsed.problems:
+                    found.empty.append(label)
         except (SamrsError, OSError) as error:
-            problems.append(describe(error))
+            found.problems.append(describe(error))
     names = sorted({box.category for _, box in boxes}) if names is None else names
     ids = {name: i for i, name in enumerate(names, 1)}
     annotations = [
         dict(id=number, image_id=image, category_id=ids[box.category], **_annotation(box))
         for number, (image, box) in enumerate(boxes, 1)
     ]
-    return dict(
-        images=entries, annotations=annotations, categories=coco_categories(names)
-    ), problems
+    seen = set()
+    for entry in annotations:
+        key = entry['image_id'], entry['category_id'], *entry.get('rbox', entry['bbox'])
+        if key in seen:
+            found.repeated.append(entry['box_id'])
+        seen.add(key)
+    found.coco = dict(images=entries, annotations=annotations, categories=coco_categories(names))
+    return found
 
 
 def _annotation(box: BoxLabel) -> dict:

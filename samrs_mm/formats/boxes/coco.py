@@ -11,6 +11,8 @@ from samrs_mm.core.errors import LabelReadError
 from samrs_mm.formats.coco import places_of, read_coco
 
 _NOWHERE = -1
+_LONGEST_PLACE = 1000
+"""Characters of a ``box_id``."""
 
 
 class CocoIndex:
@@ -27,6 +29,8 @@ class CocoIndex:
         """Problems of the annotations that belong to no image of the file."""
         self._messages: dict[int, str] = {}
         self._segmentations: dict[int, str] = {}
+        self._given: dict[int, str] = {}
+        self._places: set[str] = set()
         # of each row; what the ids mean is looked up at the end
         self._image_ids: list[Any] = []
         self._category_ids: list[Any] = []
@@ -51,6 +55,11 @@ class CocoIndex:
         self._has_polygon.append(polygon is not None)
         self._hboxes.extend(hbox or [0] * 4)
         self._polygons.extend(polygon or [0] * 8)
+        place = fields.get('box_id')
+        if isinstance(place, str) and place.isprintable() and 0 < len(place) <= _LONGEST_PLACE:
+            if place not in self._places:
+                self._places.add(place)
+                self._given[row] = place
         # a crowd's region is that of many objects
         truth = None if fields.get('iscrowd') else fields.get('segmentation')
         if with_segmentation and row not in self._messages and truth:
@@ -70,6 +79,7 @@ class CocoIndex:
         for row in np.flatnonzero(image_of_row == _NOWHERE).tolist():
             self.unplaced.add_problem(self._box_id(row), self._messages[row])
         self._order = np.argsort(image_of_row, kind='stable')
+        self._places = set()
         self._starts = np.searchsorted(image_of_row[self._order], np.arange(len(images) + 1))
 
     def labels(self, image: int) -> ParsedLabels:
@@ -103,7 +113,7 @@ class CocoIndex:
         return self._order[self._starts[image] : self._starts[image + 1]].tolist()
 
     def _box_id(self, row: int) -> str:
-        return f'{self.file}:annotations[{row}]'
+        return self._given.get(row) or f'{self.file}:annotations[{row}]'
 
 
 def parse_coco(file: BinaryIO, name: str, with_segmentations: bool = False) -> CocoIndex:
@@ -112,6 +122,8 @@ def parse_coco(file: BinaryIO, name: str, with_segmentations: bool = False) -> C
     ``rbox`` (8 numbers) gives the R-Box, else a ``segmentation`` that is one polygon of 4 points;
     any other ``segmentation`` is ground truth only. Crowd annotations are boxes like others, but
     their region is no object's true mask. ``CocoIndex.segmentations`` has none but on demand.
+    ``box_id`` is the box's id where it is text that no annotation before it has; others are called
+    ``NAME:annotations[ROW]``.
 
     Raises:
         LabelReadError: As in ``read_coco``; or images or categories are not what they should be,

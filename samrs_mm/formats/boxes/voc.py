@@ -1,6 +1,8 @@
-"""Pascal VOC's label files, and those of DIOR and DIOR-R: XML with H-Boxes, R-Boxes, or both."""
+"""Pascal VOC's label files, and those of DIOR, DIOR-R and roLabelImg: XML with H- and R-Boxes."""
 
-from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, read_boxes
+import math
+
+from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, read_boxes, rotated_corners
 from samrs_mm.formats.boxes.xml_tree import Element, numbers, read_objects, require_text
 
 _SIDES = ('xmin', 'ymin', 'xmax', 'ymax')
@@ -9,15 +11,18 @@ _CORNERS = tuple(
     for corner in ('left_top', 'right_top', 'right_bottom', 'left_bottom')
     for axis in 'xy'
 )
+_CENTRED = ('cx', 'cy', 'w', 'h', 'angle')
 _BOX_TAGS = ('bndbox', 'robndbox')
 
 
 def parse_voc(data: bytes, file: str) -> ParsedLabels:
-    """Read one label file of Pascal VOC, DIOR or DIOR-R, called ``file`` in box ids.
+    """Read one label file of Pascal VOC, DIOR, DIOR-R or roLabelImg, called ``file`` in box ids.
 
     Some HBB files hold ``robndbox`` with ``xmin`` to ``ymax``, some objects of DIOR-R only
-    ``bndbox``: so either tag and either set of children is taken in either kind of file. They give
-    ``hbox`` (from ``xmin`` ...) or ``polygon`` (from ``x_left_top`` ..., clockwise) or both.
+    ``bndbox``: so either tag and any set of children is taken in either kind of file. They give
+    ``hbox`` (from ``xmin`` ...) or ``polygon`` (from ``x_left_top`` ..., clockwise, or from ``cx``,
+    ``cy``, ``w``, ``h`` and ``angle`` in radians, clockwise as seen) or both. Parts of an object
+    are no boxes of their own.
 
     Raises:
         LabelReadError: The file as a whole can't be read.
@@ -29,9 +34,19 @@ def _box(box_id: str, element: Element) -> BoxLabel:
     category = require_text(element, 'name')
     hbox = polygon = None
     for tag in _BOX_TAGS:
-        for box in element.iterfind(tag):
+        boxes = element.findall(tag)
+        if len(boxes) > 1:
+            raise BadBoxError(f'<object> has {len(boxes)} <{tag}>; give each an <object>')
+        for box in boxes:
             hbox = numbers(box, _SIDES) if hbox is None else hbox
             polygon = numbers(box, _CORNERS) if polygon is None else polygon
+            centred = numbers(box, _CENTRED)
+            if centred is not None and polygon is None:
+                if abs(centred[4]) > 2 * math.pi:
+                    raise BadBoxError(
+                        f'<angle> is {centred[4]:g}; it is in radians, so within 2 pi of 0'
+                    )
+                polygon = rotated_corners(centred[None])[0]
     if hbox is None and polygon is None:
         raise BadBoxError('<object> has no <bndbox> or <robndbox> with coordinates')
     corners = None if polygon is None else polygon.reshape(4, 2)

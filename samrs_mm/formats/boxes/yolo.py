@@ -1,4 +1,4 @@
-"""YOLO label files: H-Boxes, R-Boxes (OBB) and polygons, in fractions of the image's size."""
+"""YOLO label files: H-Boxes, R-Boxes (OBB), polygons and key points, in fractions of the image."""
 
 from collections.abc import Sequence
 
@@ -13,38 +13,37 @@ from samrs_mm.core.boxes import (
     read_boxes,
     to_float,
 )
+from samrs_mm.formats.boxes.yolo_layout import OBB, SEGMENT, YoloLayout
 
-_SLACK = {'box': 0.01, 'corner': 0.5}
-"""How far rounding may take a box, and slant a corner of an R-Box, out of 0..1."""
+_SLACK, _CORNER_SLACK = 0.01, 0.5
+"""How far rounding may take a coordinate, and slant a corner of an R-Box, out of 0..1."""
 
 
-def parse_yolo(text: str, file: str, names: Sequence[str], width: int, height: int) -> ParsedLabels:
+def parse_yolo(
+    text: str, file: str, names: Sequence[str], width: int, height: int, layout: YoloLayout
+) -> ParsedLabels:
     """Read the text of one YOLO label file, called ``file`` in box ids, into boxes in pixels.
 
-    A line is ``class cx cy w h``, maybe with a confidence after it, which is dropped; ``class x1 y1
-    ... x4 y4`` (OBB); or ``class`` and another number of points, three at least (a mask), of which
-    the upright box around them is taken. Four points are taken for an OBB, as the syntax is the
-    same. Source of the format: https://docs.ultralytics.com/datasets/detect/.
+    Every line is of the dataset's layout; of a polygon the upright box around it is taken. Source
+    of the format: https://docs.ultralytics.com/datasets/detect/.
     """
     size = np.array([width, height])
 
     def read(box_id: str, line: str) -> BoxLabel:
         columns = line.split()
+        layout.check(columns, line)
         category = _category(columns[0], names)
         values = [_finite(value) for value in columns[1:]]
-        if len(values) in (4, 5):
-            centre, sides = _fractions(values[:4], _SLACK['box']) * size
+        if layout.confidence:
+            values = values[:-1]
+        if layout.is_box(columns):
+            centre, sides = _fractions(values[:4], _SLACK) * size
             hbox = np.concatenate([centre - sides / 2, centre + sides / 2])
             return BoxLabel(box_id, category, hbox=hbox)
-        if len(values) < 6 or len(values) % 2:
-            raise BadBoxError(
-                f'{len(columns)} columns; a YOLO line has 5 (class cx cy w h), 9 (class x1 y1 ... '
-                'x4 y4) or the class and three points or more'
-            )
-        points = _fractions(values, _SLACK['corner']) * size
-        if len(points) == 4:
-            return BoxLabel(box_id, category, polygon=points)
-        return BoxLabel(box_id, category, hbox=bounding_boxes(points[None])[0])
+        points = _fractions(values, _CORNER_SLACK if layout.task == OBB else _SLACK) * size
+        if layout.task == SEGMENT:
+            return BoxLabel(box_id, category, hbox=bounding_boxes(points[None])[0])
+        return BoxLabel(box_id, category, polygon=points)
 
     return read_boxes(lines_of(text, file), read)
 

@@ -107,3 +107,20 @@ def test_no_image_there_at_all_is_refused(coco_root):
     edit(coco_root, images=[dict(id=0, file_name='gone.png')])
     with pytest.raises(RefusedError, match='no images found'):
         COCOBoxDataset(coco_root, unlisted=False)
+
+
+def test_a_json_file_that_lies_elsewhere(coco_root, tmp_path):
+    elsewhere = tmp_path / 'own' / 'boxes.json'
+    elsewhere.parent.mkdir()
+    (coco_root / ANN).rename(elsewhere)
+    dataset = COCOBoxDataset(coco_root, ann_file=str(elsewhere))
+    assert Scene('sub__a', 'images/sub/a.png', str(elsewhere)) in dataset.scenes
+    (box, *_) = dataset.labels([s.stem for s in dataset.scenes].index('sub__a')).boxes
+    assert box.box_id.startswith('boxes.json:annotations[')
+
+
+def test_images_beside_a_json_file_that_lies_elsewhere(coco_root, tmp_path):
+    elsewhere = tmp_path / 'boxes.json'
+    (coco_root / ANN).rename(elsewhere)
+    dataset = COCOBoxDataset(coco_root / 'images', ann_file=str(elsewhere))
+    assert Scene('sub__a', 'sub/a.png', str(elsewhere)) in dataset.scenes

@@ -223,3 +223,20 @@ def test_every_annotation_is_a_box_or_a_problem(entries):
     assert sorted(places) == sorted(
         f'annotations.json:annotations[{row}]' for row in range(len(entries))
     )
+
+
+def test_box_ids_of_the_file_are_kept_where_they_tell_boxes_apart():
+    entries = [
+        dict(id=row, image_id=1, category_id=1, bbox=[0, 0, 5, 5], box_id=box_id)
+        for row, box_id in enumerate(['labels/a.txt:1', 'labels/a.txt:1', '', 7, 'a\n', 'b:2'])
+    ]
+    content = dict(
+        images=[dict(id=1, file_name='a.png')],
+        categories=[dict(id=1, name='ship')],
+        annotations=entries,
+    )
+    index = parse_coco(json.dumps(content).encode(), 'x.json')
+    assert [box.box_id for box in index.labels(0).boxes] == [
+        'labels/a.txt:1', 'x.json:annotations[1]', 'x.json:annotations[2]',
+        'x.json:annotations[3]', 'x.json:annotations[4]', 'b:2',
+    ]  # fmt: skip

@@ -53,8 +53,40 @@ def test_object_with_both_boxes_keeps_both(boxes):
 
 
 @pytest.mark.parametrize(
+    ('angle', 'corners'),
+    [
+        (0, [[60, 45], [60, 55], [40, 55], [40, 45]]),
+        (np.pi / 2, [[55, 60], [45, 60], [45, 40], [55, 40]]),
+        (np.pi / 6, [[61.16, 50.67], [56.16, 59.33], [38.84, 49.33], [43.84, 40.67]]),
+    ],
+)
+def test_rolabelimg_turns_clockwise(angle, corners):
+    box = f'<cx>50</cx><cy>50</cy><w>20</w><h>10</h><angle>{angle}</angle>'
+    (label,) = parse(f'<type>robndbox</type><name>ship</name><robndbox>{box}</robndbox>').boxes
+    found, wanted = label.polygon.tolist(), np.array(corners).tolist()
+    np.testing.assert_allclose(sorted(found), sorted(wanted), atol=0.01)
+    assert label.hbox is None
+
+
+def test_parts_are_no_boxes():
+    part = f'<part><name>head</name><bndbox>{SIDES.replace("20", "9")}</bndbox></part>'
+    (box,) = parse(f'<name>person</name>{part}<bndbox>{SIDES}</bndbox>').boxes
+    assert (box.category, box.hbox[2]) == ('person', 20)
+
+
+@pytest.mark.parametrize(
     ('text', 'message'),
     [
+        (f'<name>ship</name><bndbox>{SIDES}</bndbox><bndbox>{SIDES}</bndbox>', 'has 2 <bndbox>'),
+        (
+            '<name>ship</name><robndbox><cx>5</cx><cy>5</cy><w>2</w><h>1</h><angle>45</angle>'
+            '</robndbox>',
+            '<angle> is 45; it is in radians',
+        ),
+        (
+            '<name>ship</name><robndbox><cx>5</cx><cy>5</cy><w>2</w></robndbox>',
+            'lacks <h>, <angle>',
+        ),
         (f'<bndbox>{SIDES}</bndbox>', 'no <name>'),
         (f'<name/><bndbox>{SIDES}</bndbox>', 'an empty <name>'),
         ('<name>ship</name>', 'no <bndbox> or <robndbox>'),
