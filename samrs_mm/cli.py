@@ -161,7 +161,7 @@ def one_line(error: Exception) -> str:
 
 ANNOTATE_KEYS = (
     'model', 'dataset', 'data_root', 'out', 'prompt', 'tile', 'overlap_policy',
-    'filters', 'default_scope', 'custom_imports',
+    'prompt_style', 'filters', 'default_scope', 'custom_imports',
 )  # fmt: skip
 REQUIRED_KEYS = ANNOTATE_KEYS[:7]
 OPTIONAL_DICTS = ('tile', 'filters')

@@ -28,6 +28,13 @@ def test_a_leaf_names_what_there_is(name):
     assert name.endswith(f'_{config.prompt}')
 
 
+@pytest.mark.parametrize('name', LEAVES)
+def test_the_subsets_of_samrs_are_prompted_as_their_authors_did(name):
+    config = load_config(str(FOLDER / f'{name}.py'), None, {})
+    theirs = name.startswith(('sota_', 'sior_', 'fast_'))
+    assert config.prompt_style == ('authors' if theirs else 'clipped')
+
+
 def test_the_readme_has_a_row_for_each():
     rows = re.findall(
         r'^\| \[(\S+)\]\((\S+)\.py\)', (FOLDER / 'README.md').read_text(), re.MULTILINE

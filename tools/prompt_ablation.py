@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from samrs_mm.annotate.ablation.run import AblationJob
+from samrs_mm.annotate.ablation.scores import EMPTY_TRUTHS
 from samrs_mm.cli import (
     OptionsAction,
     ToolParser,
@@ -20,6 +21,7 @@ from samrs_mm.cli import (
     whole_number,
 )
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.prompts import AUTHORS, PROMPT_STYLES
 
 EPILOG = """\
 what is written
@@ -52,6 +54,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--checkpoint', metavar='FILE', help="the weights of the config's segmentor")
     add('--segmentor', metavar='CONFIG', nargs='+', default=(),
         help='more segmentors for the same table: the model of each config')  # fmt: skip
+    add('--prompt-style', choices=PROMPT_STYLES, default=AUTHORS,
+        help='prompts as in the code of the paper (default), or clipped to the image, with the '
+        "H-Box's own centre and COCO's fill, as sam_annotate.py makes them by default")  # fmt: skip
+    add('--empty-truth', choices=EMPTY_TRUTHS,
+        help='an object whose true mask has no pixel is left out, or counts as IoU 0 (default for '
+        'HRSC2016, as in the code of the paper; else skip)')  # fmt: skip
     add('--limit', type=positive, metavar='N', help='only the first N images')
     add('--workers', type=whole_number, metavar='N', default=min(4, os.cpu_count() or 1),
         help='processes that read ahead (default %(default)s); changes no byte')  # fmt: skip
@@ -79,7 +87,9 @@ def run(args: argparse.Namespace) -> int:
     if args.restart and shard[1] > 1:
         raise RefusedError('--restart can not be combined with shards; run it once by itself')
     config = load_config(args.config, args.cfg_options, flags)
-    job = AblationJob(config, Path(args.config).stem, args.segmentor)
+    job = AblationJob(
+        config, Path(args.config).stem, args.segmentor, args.prompt_style, args.empty_truth
+    )
     choose_gpu()
     job.load()
     job.collect_classes(progress('reading labels'))
@@ -112,6 +122,8 @@ def finish(job: AblationJob) -> int:
         )
         return 1
     print_table(table)
+    if empty := table['ground_truth']['masks_without_pixel']:
+        print(f'{empty} true masks have no pixel and count as IoU 0 (--empty-truth skip: left out)')
     print(f'written  {job.out}' + (' (partial: images are missing)' if table['partial'] else ''))
     return 1 if problems else 0
 

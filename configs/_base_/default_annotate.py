@@ -1,3 +1,4 @@
 default_scope = 'mmseg'
+prompt_style = 'clipped'
 overlap_policy = 'small_on_top'
 filters = dict()

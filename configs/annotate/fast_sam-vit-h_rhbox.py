@@ -5,4 +5,5 @@ _base_ = [
     '../_base_/default_annotate.py',
 ]
 prompt = 'rhbox'
+prompt_style = 'authors'
 overlap_policy = 'file_order'

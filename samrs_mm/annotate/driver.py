@@ -25,10 +25,11 @@ from samrs_mm.core.errors import SamrsError, describe
 from samrs_mm.core.images import SceneImage, file_sha256, write_png
 from samrs_mm.core.masks import Mask
 from samrs_mm.core.prompts import (
+    CLIPPED,
     PromptBatch,
     PromptSetting,
-    enclosing_boxes,
     prompt_boxes,
+    seen_boxes,
 )
 from samrs_mm.datasets.boxes.base import circumscribed_geometry
 from samrs_mm.formats.annotated import folder
@@ -57,12 +58,12 @@ class Prompter(Protocol):
 
 
 class BoxPrompter:
-    """Prompts the boxes with one setting."""
+    """Prompts the boxes with one setting, in one of ``prompts.PROMPT_STYLES``."""
 
     record_type = Record
 
-    def __init__(self, setting: PromptSetting, table: ClassTable):
-        self.setting, self.table = setting, table
+    def __init__(self, setting: PromptSetting, table: ClassTable, style: str = CLIPPED):
+        self.setting, self.table, self.style = setting, table, style
         self.circumscribed = setting.circumscribed
 
     def prompt(
@@ -71,8 +72,8 @@ class BoxPrompter:
     ) -> None:  # fmt: skip
         """See ``Prompter``."""
         setting = self.setting
-        found = prompt_boxes(setting, shapes, *size)
-        seen = box_ops.clip(enclosing_boxes(setting, shapes), *size)
+        found = prompt_boxes(setting, shapes, *size, self.style)
+        seen = seen_boxes(setting, shapes, *size, self.style)
         offset = np.array(sample.record.image.offset, float)
         for i, label in enumerate(labels):
             index = self.table.index(label.category)

@@ -58,7 +58,7 @@ def box_statuses(job: AnnotationJob, progress: Progress = iter) -> Counter:
         for window, chosen in zip(windows, rows, strict=True):
             part = shapes[chosen].shifted(-window.x, -window.y)
             size = min(window.width, width - window.x), min(window.height, height - window.y)
-            counts.update(prompt_boxes(job.setting, part, *size).statuses)
+            counts.update(prompt_boxes(job.setting, part, *size, job.style).statuses)
         counts[ledger.UNTILED] += len(shapes) - len(np.unique(np.concatenate(rows)))
     return +counts
 

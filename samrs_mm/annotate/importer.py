@@ -138,7 +138,7 @@ class ReleasedImporter:
             prompt=_prompt_of(box),
             polygon=polygon,
             scene_polygon=None if image.offset is None else polygon,
-            prompt_box=box_ops.clip(bounds, image.width, image.height)[0],
+            prompt_box=bounds[0],  # the authors' prompts reach beyond the image
             status=KEPT,
         )
         entry.enter_mask(masks.Mask(mask), 'the released mask is empty')

@@ -16,7 +16,7 @@ from samrs_mm.annotate.writer import LabelMapWriter, MaskFilters, RecordWriter
 from samrs_mm.core.atomic import dump
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.masks import check_policy
-from samrs_mm.core.prompts import PromptSetting
+from samrs_mm.core.prompts import CLIPPED, PromptSetting, check_style
 from samrs_mm.core.resumable import differences, signature_of
 from samrs_mm.core.tiling import TileSpec
 from samrs_mm.datasets.boxes.base import BoxDataset, no_mmrotate
@@ -44,6 +44,7 @@ class AnnotationJob:
     def __init__(self, config: Config, name: str):
         self.name = name
         self.setting = PromptSetting.parse(config.prompt)
+        self.style = check_style(config.get('prompt_style', CLIPPED))
         self.policy = check_policy(config.overlap_policy)
         self.tile = TileSpec.from_config(config.tile)
         self.out = AnnotatedFolder(config.out)
@@ -73,6 +74,8 @@ class AnnotationJob:
             filters=self.filters.as_dict(),
             dataset=dict(**self.dataset_settings, classes=list(self.dataset.classes)),
         )
+        if self.style != CLIPPED:  # folders from before there were styles are clipped
+            settings['prompt_style'] = self.style
         return json.loads(dump(settings))
 
     def settings_of_folder(self, refilter: bool = False) -> dict[str, Any]:
@@ -103,7 +106,7 @@ class AnnotationJob:
     @property
     def prompter(self) -> BoxPrompter:
         """What prompts the boxes; after ``collect_classes``."""
-        return BoxPrompter(self.setting, self.dataset.table)
+        return BoxPrompter(self.setting, self.dataset.table, self.style)
 
     def annotator(
         self, settings: dict[str, Any], groups: Sequence[Sequence[Tile]], workers: int

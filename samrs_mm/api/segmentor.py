@@ -28,7 +28,7 @@ from samrs_mm.core.errors import RefusedError, SegmentorError
 from samrs_mm.core.images import file_sha256
 from samrs_mm.core.installed import find_config
 from samrs_mm.core.masks import check_policy
-from samrs_mm.core.prompts import PromptSetting
+from samrs_mm.core.prompts import CLIPPED, PromptSetting, check_style
 from samrs_mm.datasets.boxes.base import circumscribed_geometry
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
@@ -114,6 +114,7 @@ class Segmentor:
         prompt: str = 'hbox',
         filters: dict[str, Any] | None = None,
         overlap_policy: str = 'small_on_top',
+        prompt_style: str = CLIPPED,
     ) -> AnnotatedImage:
         """Make a mask of each box, as ``tools/sam_annotate.py`` does.
 
@@ -131,6 +132,7 @@ class Segmentor:
             filters: Limits that masks must keep, as in a config: ``dict(min_score=0.8)``.
             overlap_policy: Who wins where masks overlap in the label map; see
                 ``masks.paint_order``.
+            prompt_style: How prompts are made of boxes; see ``prompts.PROMPT_STYLES``.
 
         Returns:
             The N boxes in their order: those without a mask have a status and a reason.
@@ -145,7 +147,8 @@ class Segmentor:
         setting = PromptSetting.parse(prompt)
         check_setting(setting, self.model)
         limits, policy = mask_filters(filters, self.model), check_policy(overlap_policy)
-        prompter = BoxPrompter(setting, _class_table(categories, classes))
+        table, style = _class_table(categories, classes), check_style(prompt_style)
+        prompter = BoxPrompter(setting, table, style)
         shapes = (circumscribed_geometry if setting.circumscribed else geometry)(labels)
         pixels = scene.read()
         sample = Sample(Tile(0, _stem(image), 0), _record(image, pixels, scene.notes), pixels)

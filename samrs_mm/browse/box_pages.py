@@ -24,7 +24,7 @@ from samrs_mm.core.boxes import OK, geometry
 from samrs_mm.core.classes import abbreviations
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage, image_size
-from samrs_mm.core.prompts import PromptSetting
+from samrs_mm.core.prompts import CLIPPED, PromptSetting, check_style
 from samrs_mm.core.tiling import TileSpec, Window
 from samrs_mm.datasets.boxes.base import circumscribed_geometry, no_mmrotate
 from samrs_mm.drawing.colours import STATUS_COLOURS, class_colour
@@ -42,10 +42,11 @@ class BoxSource(ABC):
     """Images with boxes, and the pages that show them; it is its own only source.
 
     Subclasses have a ``draw_KIND(page, plain, boxes, classes)`` for each of ``kinds``, which adds
-    panels with boxes drawn over ``plain``. Prompts are drawn of all ``settings``, and pictures have
-    a longer side of ``side`` pixels.
+    panels with boxes drawn over ``plain``. Prompts are drawn of all ``settings``, in a style of
+    ``prompts.PROMPT_STYLES``, and pictures have a longer side of ``side`` pixels.
     """
 
+    style: str
     kinds: tuple[str, ...]
     names: list[str]
     colour = staticmethod(class_colour)
@@ -127,7 +128,7 @@ class BoxSource(ABC):
             panel = plain.copy(f'prompts: {prompt_name(setting)}')
             boxes = self.wanted(page.name, setting, classes)
             boxes = [box for box in boxes if box.status in PROMPTED]
-            draw_prompts(panel, prompts_of_record(setting, boxes, *size))
+            draw_prompts(panel, prompts_of_record(setting, boxes, *size, self.style))
             page.add(panel, prompt_swatches(setting))
 
 
@@ -157,6 +158,7 @@ class BoxBrowser(BoxSource):
         for setting in settings:
             if reason := no_mmrotate(setting):
                 raise RefusedError(f'prompt {setting.name!r}: {reason}')
+        self.style = check_style(config.get('prompt_style', CLIPPED))
         entry = dict(config.dataset, data_root=config.data_root)
         options = getattr(BOX_DATASETS.get(entry['type']), 'truth_options', None)
         self.dataset = build(BOX_DATASETS, entry | dict(options or {}), 'dataset')
@@ -209,7 +211,7 @@ class BoxBrowser(BoxSource):
             height=window.height, sha256=None, notes=[],
         )  # fmt: skip
         shapes, size = shapes.shifted(-window.x, -window.y), (window.width, window.height)
-        BoxPrompter(setting, self.dataset.table).prompt(
+        BoxPrompter(setting, self.dataset.table, self.style).prompt(
             Sample(tile, record, None), labels, shapes, size
         )
         return record.boxes

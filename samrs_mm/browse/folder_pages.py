@@ -12,7 +12,7 @@ from samrs_mm.core import masks
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage
-from samrs_mm.core.prompts import PromptSetting
+from samrs_mm.core.prompts import CLIPPED, PromptSetting
 from samrs_mm.core.system import follow
 from samrs_mm.datasets.segmentation.image_index import read_annotated, read_meta
 from samrs_mm.datasets.transforms.pixels import read_label
@@ -45,6 +45,7 @@ class FolderBrowser(BoxSource):
             )
         self.meta, settings = meta, meta['settings']
         prompt = PromptSetting.parse(settings['prompt'])
+        self.style = settings.get('prompt_style', CLIPPED)
         super().__init__(root.resolve().name, meta['classes'], [prompt], side)
         self.out, self.tiled = AnnotatedFolder(root), settings.get('tile') is not None
         self.data_root = follow(meta['data_root'], root)

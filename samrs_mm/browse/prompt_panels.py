@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from samrs_mm.core.boxes import bounding_boxes, clip, corners
-from samrs_mm.core.prompts import PromptBatch, PromptSetting
+from samrs_mm.core.prompts import CLIPPED, PromptBatch, PromptSetting
 from samrs_mm.drawing.colours import ORANGE, SKY, YELLOW, Colour
 from samrs_mm.drawing.layout import Swatch
 from samrs_mm.drawing.panels import Panel
@@ -58,12 +58,17 @@ def draw_prompts(panel: Panel, prompts: PromptBatch | None) -> None:
 
 
 def prompts_of_record(
-    setting: PromptSetting, boxes: Sequence[BoxEntry], width: int, height: int
+    setting: PromptSetting,
+    boxes: Sequence[BoxEntry],
+    width: int,
+    height: int,
+    style: str = CLIPPED,
 ) -> PromptBatch | None:
     """Return the prompts that boxes of a record, without NaN, were given; None for no boxes.
 
-    The record holds the labelled polygon and, clipped, the box that encloses what was prompted.
-    Where only the centre of an H-Box was prompted, it is taken from the polygon's H-Box.
+    The record holds the labelled polygon and, clipped where the style clips, the box that encloses
+    what was prompted. Where only the centre of an H-Box was prompted, it is taken from the
+    polygon's H-Box.
     """
     if not boxes:
         return None
@@ -71,12 +76,16 @@ def prompts_of_record(
     bounds = clip(bounding_boxes(polygons), width, height)
     if all(box.prompt_box for box in boxes):
         bounds = np.array([box.prompt_box for box in boxes], float)
-    centres = polygons.mean(1) if setting.oriented else (bounds[:, :2] + bounds[:, 2:]) / 2
+    centres = polygons.mean(1)
+    if style == CLIPPED:
+        centres = centres if setting.oriented else (bounds[:, :2] + bounds[:, 2:]) / 2
+        centres = np.clip(centres, 0, [width, height])
     regions = polygons if setting.mask == 'rbox' else corners(bounds)
     return PromptBatch(
         setting,
         boxes=bounds if setting.box in ('hbox', 'rhbox') else None,
-        points=np.clip(centres, 0, [width, height]) if setting.point else None,
+        points=centres if setting.point else None,
         regions=regions if setting.mask else None,
         polygons=polygons if setting.box == 'rbox' else None,
+        style=style,
     )

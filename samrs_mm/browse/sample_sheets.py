@@ -152,7 +152,8 @@ def _prompt_row(browser: BoxBrowser, name: str, box: BoxEntry) -> list[Panel]:
     for setting in map(PromptSetting, BASIC_SETTINGS):
         panels.append(plain.copy(prompt_name(setting)))
         prompted = [browser.boxes(name, setting)[box.id - 1]]
-        draw_prompts(panels[-1], prompts_of_record(setting, prompted, *browser.size(name)))
+        prompts = prompts_of_record(setting, prompted, *browser.size(name), browser.style)
+        draw_prompts(panels[-1], prompts)
     for panel in panels:
         panel.picture = _enlarged(panel.picture, _PROMPT_CELL)
     return panels

@@ -237,6 +237,17 @@ def fill_polygon(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
     return coco_mask.decode(_raw(encode_polygon(polygon, height, width))).view(bool)
 
 
+def draw_polygon(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return the pixels of a polygon ``(height, width)`` bool as OpenCV fills it, with its outline.
+
+    Its corners ``(K, 2)`` are x, y in pixels, cut to whole ones in float32; they may lie beyond the
+    image.
+    """
+    corners = np.asarray(polygon, np.float32).clip(-_FARTHEST, _FARTHEST)
+    canvas = np.zeros((height, width), np.uint8)
+    return cv2.fillPoly(canvas, [corners.astype(np.int32)], 1).view(bool)
+
+
 def encode_polygon(polygon: np.ndarray, height: int, width: int) -> dict:
     """Encode the pixels of a polygon, as ``fill_polygon`` gives them."""
     polygon = np.asarray(polygon, np.float64)

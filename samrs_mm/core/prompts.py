@@ -11,7 +11,7 @@ import numpy as np
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core.boxes import BoxGeometry
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.masks import fill_polygon
+from samrs_mm.core.masks import draw_polygon, fill_polygon
 
 MASK_SCORE = 1000.0
 """Mask prompts are +1000 inside the box and -1000 outside (paper, section 2.3)."""
@@ -22,6 +22,29 @@ PAPER_SETTINGS = (
     'rhbox', 'rhbox-m', 'cp+rhbox', 'rhbox+rhbox-m', 'cp+rhbox-m', 'cp+rhbox+rhbox-m',
 )  # fmt: skip
 SETTINGS = (*PAPER_SETTINGS, 'rbox')
+
+CLIPPED, AUTHORS = 'clipped', 'authors'
+PROMPT_STYLES = (CLIPPED, AUTHORS)
+"""How prompts are made of boxes, where the authors' code has a way of its own.
+
+- ``clipped``: boxes and points are clipped to the image. The centre point of a setting without an
+  R-Box or RH-Box is that of the clipped H-Box. Mask prompts are filled by COCO's rule.
+- ``authors``: boxes and points are prompted as labelled, also beyond the image (or tile). The
+  centre point is the R-Box's in every setting. The corners of mask prompts are cut to whole pixels
+  and OpenCV fills them with their outline, which makes an upright box a pixel wider and higher.
+"""
+
+
+def check_style(style: str) -> str:
+    """Return ``style``.
+
+    Raises:
+        RefusedError: Not one of ``PROMPT_STYLES``.
+    """
+    if style not in PROMPT_STYLES:
+        allowed = ', '.join(PROMPT_STYLES)
+        raise RefusedError(f'prompt_style {style!r} is unknown; allowed: {allowed}')
+    return style
 
 
 @dataclass(frozen=True)
@@ -80,12 +103,14 @@ class PromptBatch:
 
     Args:
         setting: The setting that made them.
-        boxes: H-Box or RH-Box ``(N, 4)`` x0, y0, x1, y1 in pixels, clipped to the image, float64;
-            None without a box prompt.
+        boxes: H-Box or RH-Box ``(N, 4)`` x0, y0, x1, y1 in pixels, float64; None without a box
+            prompt.
         points: Centre points ``(N, 2)`` x, y, float64; None without a point prompt.
         regions: Corners ``(N, 4, 2)`` of the box whose inside is the mask prompt, float64,
             unclipped; None without a mask prompt.
         polygons: R-Box corners ``(N, 4, 2)`` for the ``rbox`` setting, float64; else None.
+        style: How they were made, one of ``PROMPT_STYLES``; only ``clipped`` boxes and points
+            keep to the image.
     """
 
     setting: PromptSetting
@@ -93,6 +118,7 @@ class PromptBatch:
     points: np.ndarray | None = None
     regions: np.ndarray | None = None
     polygons: np.ndarray | None = None
+    style: str = CLIPPED
 
     @property
     def _arrays(self) -> tuple[np.ndarray | None, ...]:
@@ -104,7 +130,7 @@ class PromptBatch:
     def __getitem__(self, part: slice) -> 'PromptBatch':
         """Return a run of the prompts, as numpy slices do."""
         parts = (None if array is None else array[part] for array in self._arrays)
-        return PromptBatch(self.setting, *parts)
+        return PromptBatch(self.setting, *parts, style=self.style)
 
     @property
     def outlines(self) -> np.ndarray:
@@ -141,7 +167,7 @@ class PromptedBoxes:
 
 
 def prompt_boxes(
-    setting: PromptSetting, shapes: BoxGeometry, width: int, height: int
+    setting: PromptSetting, shapes: BoxGeometry, width: int, height: int, style: str = CLIPPED
 ) -> PromptedBoxes:
     """Prompt the boxes of an image, ``width`` by ``height`` pixels, that can be prompted."""
     enclosing = enclosing_boxes(setting, shapes)
@@ -149,7 +175,7 @@ def prompt_boxes(
     chosen = [i for i, status in enumerate(statuses) if status == box_ops.OK]
     prompts = None
     if chosen:
-        prompts = build_prompts(setting, shapes, np.array(chosen), width, height)
+        prompts = build_prompts(setting, shapes, np.array(chosen), width, height, style)
     return PromptedBoxes(setting, statuses, reasons, chosen, prompts)
 
 
@@ -164,9 +190,18 @@ def enclosing_boxes(setting: PromptSetting, shapes: BoxGeometry) -> np.ndarray:
     return shapes.rhboxes
 
 
+def seen_boxes(
+    setting: PromptSetting, shapes: BoxGeometry, width: int, height: int, style: str
+) -> np.ndarray:
+    """Return the boxes ``(N, 4)`` that hold what a segmentor is shown, in one of the styles."""
+    enclosing = enclosing_boxes(setting, shapes)
+    return box_ops.clip(enclosing, width, height) if style == CLIPPED else enclosing
+
+
 def build_prompts(
-    setting: PromptSetting, shapes: BoxGeometry, chosen: np.ndarray, width: int, height: int
-) -> PromptBatch:
+    setting: PromptSetting, shapes: BoxGeometry, chosen: np.ndarray, width: int, height: int,
+    style: str = CLIPPED,
+) -> PromptBatch:  # fmt: skip
     """Return the prompts of some boxes of an image; a setting sees only what its name says.
 
     Args:
@@ -175,31 +210,46 @@ def build_prompts(
         chosen: Indices ``(N,)`` of the boxes to prompt.
         width: Image width in pixels.
         height: Image height in pixels.
+        style: One of ``PROMPT_STYLES``.
     """
-    enclosing = enclosing_boxes(setting, shapes)[chosen]
+    shapes = shapes[chosen]
     points = regions = polygons = boxes = None
     if setting.point:
-        hboxes = box_ops.clip(shapes.hboxes[chosen], width, height)
-        points = shapes.centres[chosen] if setting.oriented else (hboxes[:, :2] + hboxes[:, 2:]) / 2
-        points = np.clip(points, 0, [width, height])
+        points = _centres(setting, shapes, width, height, style)
     if setting.mask:
         oriented = setting.mask == 'rbox'
-        regions = shapes.polygons[chosen] if oriented else box_ops.corners(enclosing)
+        regions = shapes.polygons if oriented else box_ops.corners(enclosing_boxes(setting, shapes))
     if setting.box == 'rbox':
-        polygons = shapes.polygons[chosen]
+        polygons = shapes.polygons
     elif setting.box:
-        boxes = box_ops.clip(enclosing, width, height)
-    return PromptBatch(setting, boxes, points, regions, polygons)
+        boxes = seen_boxes(setting, shapes, width, height, style)
+    return PromptBatch(setting, boxes, points, regions, polygons, style)
 
 
-def mask_prompt(polygon: np.ndarray, height: int, width: int, side: int = 1024) -> np.ndarray:
-    """Make SAM's low-resolution mask prompt from a box, the authors' way.
+def _centres(
+    setting: PromptSetting, shapes: BoxGeometry, width: int, height: int, style: str
+) -> np.ndarray:
+    """Return the centre points ``(N, 2)`` of boxes in pixels."""
+    if style == AUTHORS:
+        return shapes.centres
+    points = shapes.centres
+    if not setting.oriented:
+        hboxes = box_ops.clip(shapes.hboxes, width, height)
+        points = (hboxes[:, :2] + hboxes[:, 2:]) / 2
+    return np.clip(points, 0, [width, height])
 
-    Corners ``(4, 2)`` are rasterised at image size, resized bilinearly so that the longer side is
-    ``side`` (SAM's input size), padded right and bottom with -1000 to a square, and resized
-    bilinearly to ``(side / 4, side / 4)`` float32, in [-1000, 1000].
+
+def mask_prompt(
+    polygon: np.ndarray, height: int, width: int, side: int = 1024, style: str = CLIPPED
+) -> np.ndarray:
+    """Make SAM's low-resolution mask prompt from a box.
+
+    Corners ``(4, 2)`` are filled at image size as the style says (see ``PROMPT_STYLES``), resized
+    bilinearly so that the longer side is ``side`` (SAM's input size), padded right and bottom with
+    -1000 to a square, and resized bilinearly to ``(side / 4, side / 4)`` float32, in [-1000, 1000].
     """
-    inside = fill_polygon(polygon, height, width)
+    fill = fill_polygon if style == CLIPPED else draw_polygon
+    inside = fill(polygon, height, width)
     scores = np.where(inside, np.float32(MASK_SCORE), np.float32(-MASK_SCORE))
     scale = side / max(height, width)
     new_height, new_width = int(height * scale + 0.5), int(width * scale + 0.5)

@@ -69,14 +69,15 @@ class TileSpec:
         size: Side of a tile.
         overlap: Overlap of neighbouring tiles, less than ``size``.
         iof: Least fraction of a box's area inside a tile for the box to belong to it, in (0, 1].
-        pad: RGB of the part of a tile beyond the scene.
+        pad: RGB of the part of a tile beyond the scene; ImageNet's mean, which BboxToolkit and
+            mmrotate write as BGR.
         drop_empty: Leave out tiles without boxes.
     """
 
     size: int = 1024
     overlap: int = 200
     iof: float = 0.7
-    pad: tuple[int, int, int] = (104, 116, 124)
+    pad: tuple[int, int, int] = (124, 116, 104)
     drop_empty: bool = False
 
     @classmethod

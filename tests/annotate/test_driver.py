@@ -7,7 +7,7 @@ from folders import tree, write_dota
 from samrs_mm.annotate.driver import Annotator, BoxPrompter, SampleStream
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.annotate.writer import LabelMapWriter, MaskFilters, RecordWriter
-from samrs_mm.core.prompts import PromptSetting
+from samrs_mm.core.prompts import AUTHORS, CLIPPED, PromptSetting
 from samrs_mm.core.tiling import TileSpec
 from samrs_mm.datasets.boxes.dota import DOTABoxDataset
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
@@ -185,3 +185,62 @@ def test_workers_read_the_same(tmp_path):
         np.testing.assert_array_equal(one.image, other.image)
     counts = samples.read(2, work=lambda sample: sample.prompt_count)
     assert sorted(counts) == [0, 3, 4, 5, 6]
+
+
+def borders(root, style, prompt, size=64):
+    """Tiles of the scenes, cut with little of a box inside, and what the segmentor is shown."""
+    plan = Plan(DOTABoxDataset(str(root)), TileSpec(size=size, overlap=32, iof=0.3))
+    prompter = BoxPrompter(PromptSetting(prompt), plan.dataset.table, style)
+    return list(SampleStream(plan, plan.shard(0, 1), prompter))
+
+
+@pytest.mark.parametrize('prompt', ['hbox', 'rhbox', 'cp+hbox'])
+def test_boxes_at_tile_borders(tmp_path, prompt):
+    """Clipped to the tile or, as the authors prompt them, moved only; read from the label files."""
+    root, beyond = write_dota(tmp_path / 'data'), 0
+    clipped, moved = (borders(root, style, prompt) for style in (CLIPPED, AUTHORS))
+    for first, second in zip(clipped, moved, strict=True):
+        assert [b.status for b in first.record.boxes] == [b.status for b in second.record.boxes]
+        x, y = second.record.image.offset
+        shown = iter(zip(*(s.prompted[0].prompts.boxes for s in (first, second)), strict=True)
+                     if first.prompted[0].prompts else ())  # fmt: skip
+        for one, box in zip(first.record.boxes, second.record.boxes, strict=True):
+            file, line = box.box_id.rsplit(':', 1)
+            words = (root / file).read_text().splitlines()[int(line) - 1].split()
+            xs, ys = ([float(word) for word in words[start:8:2]] for start in (0, 1))
+            label = [min(xs) - x, min(ys) - y, max(xs) - x, max(ys) - y]
+            inside = [min(max(value, 0), 64) for value in label]
+            if box.status != 'ok':
+                continue
+            cut, whole = next(shown)
+            np.testing.assert_allclose(whole, label, atol=1e-9)
+            np.testing.assert_allclose(cut, inside, atol=1e-9)
+            np.testing.assert_allclose(box.prompt_box, label, atol=1e-3)
+            np.testing.assert_allclose(one.prompt_box, inside, atol=1e-3)
+            beyond += max(abs(a - b) for a, b in zip(label, inside, strict=True)) > 1
+        assert next(shown, None) is None
+    assert beyond > 5
+
+
+def test_measures_of_a_box_beyond_its_tile_are_of_the_part_inside(tmp_path):
+    """A filled box covers all of itself that there is, whatever lies beyond the border."""
+    root = write_dota(tmp_path / 'data')
+    for style in (CLIPPED, AUTHORS):
+        plan = Plan(DOTABoxDataset(str(root)), TileSpec(size=64, overlap=32, iof=0.3))
+        prompter = BoxPrompter(PromptSetting('hbox'), plan.dataset.table, style)
+        out = AnnotatedFolder(tmp_path / style)
+        out.open({})
+        stream = SampleStream(plan, plan.shard(0, 1), prompter, out)
+        maps = LabelMapWriter(out, 'file_order', MaskFilters())
+        Annotator(stream, BoxFillSegmentor(), RecordWriter(out, 'sig', maps)).run()
+    records = [
+        {path.name: Record.load(path).boxes for path in (tmp_path / style / 'instances').iterdir()}
+        for style in (CLIPPED, AUTHORS)
+    ]
+    boxes = [[box for name in sorted(each) for box in each[name]] for each in records]
+    kept = [pair for pair in zip(*boxes, strict=True) if pair[0].status == 'kept']
+    assert any(first.prompt_box != second.prompt_box for first, second in kept)
+    for first, second in kept:
+        assert second.fill == 1
+        for name in ('fill', 'coverage', 'leakage', 'at_border', 'bbox', 'segmentation'):
+            assert getattr(first, name) == getattr(second, name)

@@ -32,10 +32,27 @@ def test_settings_hold_what_decides_the_output(job):
     assert settings['model']['type'] == 'GrabCutSegmentor'
 
 
+def test_a_folder_in_one_prompt_style_is_not_continued_in_another(job):
+    """Folders from before there were styles hold none, and are clipped."""
+    first = job()
+    first.collect_classes()
+    settings = first.settings()
+    assert 'prompt_style' not in settings
+    first.out.open(settings)
+    again = job(prompt_style='authors')
+    again.collect_classes()
+    assert again.settings() == settings | dict(prompt_style='authors')
+    with pytest.raises(RefusedError, match='prompt_style: null -> "authors"'):
+        again.out.open(again.settings())
+    with pytest.raises(RefusedError, match='prompt_style: null -> "authors"'):
+        again.settings_of_folder()
+
+
 @pytest.mark.parametrize(
     ('options', 'says'),
     [
         ({'prompt': 'cp'}, "prompt 'cp'"),
+        ({'prompt_style': 'ours'}, "prompt_style 'ours' is unknown; allowed: clipped, authors"),
         ({'overlap_policy': 'big'}, "overlap_policy 'big' is unknown; allowed: small_on_top"),
         ({'tile.size': 64, 'tile.overlap': 64}, 'overlap 64 must be in 0..63'),
         ({'model.type': 'NoSegmentor'}, 'NoSegmentor'),

@@ -15,7 +15,7 @@ from samrs_mm.browse.prompt_panels import (
     prompt_swatches,
     prompts_of_record,
 )
-from samrs_mm.core.prompts import SETTINGS, PromptSetting
+from samrs_mm.core.prompts import CLIPPED, PROMPT_STYLES, SETTINGS, PromptSetting
 from samrs_mm.drawing.panels import pixel_panel
 from samrs_mm.registry import BOX_DATASETS
 
@@ -30,21 +30,22 @@ def dataset(tmp_path_factory):
     return dataset
 
 
-def samples(dataset, setting):
+def samples(dataset, setting, style=CLIPPED):
     plan = Plan(dataset, None)
-    prompter = BoxPrompter(setting, dataset.table)
+    prompter = BoxPrompter(setting, dataset.table, style)
     return list(SampleStream(plan, list(plan.by_scene.values()), prompter))
 
 
+@pytest.mark.parametrize('style', PROMPT_STYLES)
 @pytest.mark.parametrize('name', SETTINGS)
-def test_records_give_back_what_the_segmentor_was_given(dataset, name):
+def test_records_give_back_what_the_segmentor_was_given(dataset, name, style):
     setting = PromptSetting(name)
     compared = 0
-    for sample in samples(dataset, setting):
+    for sample in samples(dataset, setting, style):
         height, width = sample.image.shape[:2]
         (prompted,) = sample.prompted
         boxes = [sample.record.boxes[row] for row in prompted.chosen]
-        found = prompts_of_record(setting, boxes, width, height)
+        found = prompts_of_record(setting, boxes, width, height, style)
         if prompted.prompts is None:
             assert found is None
             continue

@@ -153,6 +153,11 @@ def test_names_carry_scene_and_offset():
     assert tiling.tile_stem('P0001', window) == 'P0001__1024__824___0'
 
 
+def test_padding_is_the_mean_of_imagenet_as_rgb():
+    """BboxToolkit and mmrotate write 104, 116, 124 into images that OpenCV read, so as BGR."""
+    assert TileSpec().pad == tuple(np.round(np.array([0.485, 0.456, 0.406]) * 255).astype(int))
+
+
 def test_from_config():
     assert TileSpec.from_config(None) is None
     assert TileSpec.from_config({}) == TileSpec()

@@ -1,11 +1,12 @@
 """A small SAM with random weights, pictures and prompts for the tests of SAMSegmentor."""
 
+import cv2
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
 from samrs_mm.core import boxes as box_ops
-from samrs_mm.core.prompts import PromptBatch, PromptSetting, mask_prompt
+from samrs_mm.core.prompts import CLIPPED, PromptBatch, PromptSetting, mask_prompt
 from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor
 
 SMALL = dict(embed_dim=96, depth=2, num_heads=3, global_attn_indexes=(1,), img_size=128, seed=3)
@@ -33,7 +34,7 @@ def scene(height, width, seed=0, count=5):
     return np.asarray(image), np.array(polygons)
 
 
-def prompts_of(name, polygons, height, width):
+def prompts_of(name, polygons, height, width, style=CLIPPED):
     setting = PromptSetting.parse(name)
     hulls = box_ops.bounding_boxes(polygons)
     regions = None
@@ -41,10 +42,26 @@ def prompts_of(name, polygons, height, width):
         regions = polygons if setting.mask == 'rbox' else box_ops.corners(hulls)
     return PromptBatch(
         setting,
-        boxes=box_ops.clip(hulls, width, height) if setting.box else None,
+        boxes=(box_ops.clip(hulls, width, height) if style == CLIPPED else hulls)
+        if setting.box
+        else None,
         points=polygons.mean(axis=1) if setting.point else None,
         regions=regions,
+        style=style,
     )
+
+
+def authors_mask(region, height, width, side):
+    """A mask prompt as the scripts of the paper's authors make it: OpenCV draws and resizes."""
+    canvas = np.zeros((height, width, 3), np.uint8)
+    canvas = cv2.fillPoly(canvas, [region.astype(np.int32)], (9,) * 3)
+    scores = np.where((canvas == 9).all(axis=2), 1000.0, -1000.0)
+    scale = side / max(height, width)
+    size = int(width * scale + 0.5), int(height * scale + 0.5)
+    scores = cv2.resize(scores, size, interpolation=cv2.INTER_LINEAR)
+    low, right = side - scores.shape[0], side - scores.shape[1]
+    scores = cv2.copyMakeBorder(scores, 0, low, 0, right, cv2.BORDER_CONSTANT, value=-1000)
+    return cv2.resize(scores, (side // 4,) * 2, interpolation=cv2.INTER_LINEAR).astype(np.float32)
 
 
 def gathered(chunks):
@@ -73,7 +90,8 @@ def in_chunks(predictor, prompts, height, width, size):
             scaled = to.apply_boxes(part.boxes, (height, width))
             boxes = torch.as_tensor(scaled, device=device).float()
         if part.regions is not None:
-            regions = [mask_prompt(region, height, width, side) for region in part.regions]
+            make = mask_prompt if part.style == CLIPPED else authors_mask
+            regions = [make(region, height, width, side) for region in part.regions]
             regions = torch.as_tensor(np.array(regions), device=device)[:, None]
         mask, score, _ = predictor.predict_torch(points, labels, boxes, regions, False)
         masks.append(mask[:, 0].cpu().numpy())

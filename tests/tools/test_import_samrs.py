@@ -98,7 +98,7 @@ def test_what_is_written(tmp_path, capsys):
     assert first.box_id == 'hbox_segs_init/ins/P0001_0000.pkl:0'
     assert first.category == 'small-vehicle'
     assert first.polygon == [[-3, 4], [70, 4], [70, 20], [-3, 20]]
-    assert first.prompt_box == [0, 4, 64, 20]
+    assert first.prompt_box == [-3, 4, 70, 20]
     assert first.scene_polygon is None
     assert 0 < first.visible_area <= first.area == shapes()['box'].sum()
     assert second.components == 1

@@ -18,7 +18,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from sam_cases import SMALL, in_chunks, prompts_of
 
-from samrs_mm.core.prompts import PAPER_SETTINGS, SETTINGS
+from samrs_mm.core.prompts import AUTHORS, PAPER_SETTINGS, PROMPT_STYLES, SETTINGS
 from samrs_mm.drawn.dataset import write_demo_dataset
 from samrs_mm.evaluation import score_folder
 from samrs_mm.models.prompt_segmentors.box_fill import BoxFillSegmentor
@@ -214,7 +214,8 @@ def test_csv_markdown_and_picture(ablate, data):
         assert picture.width > 800
 
 
-def test_every_setting_is_what_sam_predictor_gives(ablate, data, small_sam, monkeypatch):
+@pytest.mark.parametrize('style', PROMPT_STYLES)
+def test_every_setting_is_what_sam_predictor_gives(ablate, data, small_sam, monkeypatch, style):
     package = pytest.importorskip('segment_anything', reason='segment_anything is not installed')
     built, encoded = [], []
     load, encode = SAMSegmentor.load, SAMSegmentor.encode
@@ -229,8 +230,10 @@ def test_every_setting_is_what_sam_predictor_gives(ablate, data, small_sam, monk
 
     monkeypatch.setattr(SAMSegmentor, 'load', loading)
     monkeypatch.setattr(SAMSegmentor, 'encode', encoding)
-    code, out = ablate('sam', '--limit', 2, config=small_sam)
+    flags = [] if style == AUTHORS else ['--prompt-style', style]  # the authors' is the default
+    code, out = ablate(f'sam_{style}', '--limit', 2, *flags, config=small_sam)
     assert code == 0
+    assert table_of(out)['segmentors'][0]['settings']['prompt_style'] == style
     assert encoded == [1, 1]
     assert table_of(out)['segmentors'][0]['encodes'] == 2
     rows = rows_of(out)
@@ -242,7 +245,7 @@ def test_every_setting_is_what_sam_predictor_gives(ablate, data, small_sam, monk
         image = np.asarray(Image.open(data / f'images/{stem}.png'))
         predictor.set_image(image)
         for name in PAPER_SETTINGS:
-            prompts = prompts_of_labels(data, record, name, *image.shape[:2])
+            prompts = prompts_of_labels(data, record, name, *image.shape[:2], style)
             masks, scores = in_chunks(predictor, prompts, *image.shape[:2], size=3)
             ours = [
                 box['results'][name] if box['results'] else None
@@ -262,10 +265,10 @@ def _is_lost(box):
     return any(result['status'] in ('outside', 'degenerate') for result in box['results'].values())
 
 
-def prompts_of_labels(data, record, name, height, width):
+def prompts_of_labels(data, record, name, height, width, style):
     """Return a setting's prompts, from the label file's numbers alone."""
     labels = json.loads((data / 'annotations.json').read_text())['annotations']
-    polygons = []
+    polygons, centres = [], []
     for box in record['boxes']:
         if _is_lost(box):
             continue
@@ -274,9 +277,12 @@ def prompts_of_labels(data, record, name, height, width):
         upright = [[x, y], [x + w, y], [x + w, y + h], [x, y + h]]
         oriented = np.reshape(entry['rbox'], (4, 2))
         polygons.append(oriented if 'r' in name else upright)
-    prompts = prompts_of(name, np.array(polygons, float), height, width)
+        centres.append(oriented.mean(axis=0))
+    prompts = prompts_of(name, np.array(polygons, float), height, width, style)
     if prompts.points is None:
         return prompts
+    if style == AUTHORS:
+        return dataclasses.replace(prompts, points=np.array(centres))
     return dataclasses.replace(prompts, points=np.clip(prompts.points, 0, [width, height]))
 
 
@@ -411,6 +417,7 @@ def test_a_true_mask_that_is_none(ablate, data, tmp_path, capsys, segmentation, 
     if message is None:  # a mask without a pixel is as good as none
         assert code == 0
         assert table_of(out)['ground_truth']['boxes_without_mask'] == 1
+        assert table_of(out)['ground_truth']['masks_without_pixel'] == 0
         return
     assert code == 1
     assert message in capsys.readouterr().err
@@ -455,6 +462,34 @@ def test_hrsc_images_without_masks_are_not_even_encoded(ablate, tmp_path):
     for name in FILLED:
         assert rows[name]['mIOU_I'] == rows[name]['mIOU_P'] == 0.75  # 30 of the box's 40 columns
         assert rows[name]['AP50'] == 1
+
+
+def test_ships_whose_colour_is_nowhere(ablate, tmp_path, capsys):
+    """As in the authors' script: IoU 0, and what was segmented of them is part of the union."""
+    root = tmp_path / 'hrsc'
+    write_hrsc(root)
+    label = root / 'FullDataSet/Annotations/1.xml'
+    label.write_text(label.read_text().replace('<seg_color>\n<', '<seg_color>9,9,9<'))
+    config = tmp_path / 'hrsc_fill.py'
+    base = ROOT / 'configs/annotate/hrsc2016_sam-vit-h_hbox.py'
+    model = dict(type='BoxFillSegmentor', _delete_=True)
+    config.write_text(f"_base_ = ['{base}']\nmodel = {model}\n")
+    for number, flags in enumerate([(), ('--empty-truth', 'skip')]):
+        code, out = ablate(f'nowhere{number}', *flags, config=str(config), root=root)
+        assert code == 0
+        table, rows = table_of(out), rows_of(out)
+        lost = table['ground_truth']['masks_without_pixel']
+        assert (table['instances'], lost) == ((2, 1), (1, 0))[number]
+        said = '1 true masks have no pixel and count as IoU 0' in capsys.readouterr().out
+        assert said == (number == 0)
+        for name in FILLED:
+            # ship 1: 300 of 400 px; ship 2: none of 400
+            assert rows[name]['mIOU_I'] == (0.75, 0.375)[number == 0]
+            assert rows[name]['mIOU_P'] == (0.75, 0.375)[number == 0]
+            assert rows[name]['n'] == (1, 2)[number == 0]
+    code, _ = ablate('nowhere0', '--empty-truth', 'skip', config=str(config), root=root)
+    assert code == 2
+    assert 'empty_truth: "zero" -> "skip"' in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -75,7 +75,10 @@ def write_tables(
         tiles = len(plan.tiles)
         table = dict(
             ground_truth=dict(
-                dataset, images=tiles, boxes_without_mask=max(each.unscored for each in gathered)
+                dataset,
+                images=tiles,
+                boxes_without_mask=max(each.unscored for each in gathered),
+                masks_without_pixel=max(each.empty for each in gathered),
             ),
             images=max(found.scored for found in gathered),
             instances=max(len(found.truth['annotations']) for found in gathered),
@@ -178,13 +181,14 @@ def as_markdown(table: dict[str, Any]) -> str:
 
 def _head(table: dict[str, Any]) -> Iterator[str]:
     truth = table['ground_truth']
-    without = truth['boxes_without_mask']
+    without, empty = truth['boxes_without_mask'], truth['masks_without_pixel']
     yield '# Prompt ablation'
     yield ''
     yield (
         f'{truth["type"]}: {table["instances"]} objects with a true mask, in '
         f'{table["images"]} of {truth["images"]} images'
         + (f'; {without} boxes have none' if without else '')
+        + (f'; {empty} true masks have no pixel and count as IoU 0' if empty else '')
         + ('. **Partial: images are missing.**' if table['partial'] else '.')
     )
     yield (

@@ -12,9 +12,11 @@ from mmengine.config import Config
 
 from samrs_mm.annotate.ablation.report import FILES, JSON, RUNS, write_tables
 from samrs_mm.annotate.ablation.scores import (
+    EMPTY_TRUTHS,
     FORMAT,
     SCORED,
     UNSCORED,
+    ZERO,
     AblationFolder,
     AblationRecord,
     ScoredBox,
@@ -31,7 +33,7 @@ from samrs_mm.core import masks as mask_ops
 from samrs_mm.core.atomic import dump, temporary
 from samrs_mm.core.boxes import BoxGeometry, BoxLabel
 from samrs_mm.core.errors import LabelReadError, RefusedError
-from samrs_mm.core.prompts import SETTINGS, PromptSetting, prompt_boxes
+from samrs_mm.core.prompts import AUTHORS, SETTINGS, PromptSetting, check_style, prompt_boxes
 from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.datasets.boxes.base import BoxDataset, no_mmrotate
 from samrs_mm.evaluation.mask_overlap import MaskRegion, boundary_width
@@ -56,8 +58,11 @@ class TruthPrompter:
 
     record_type = AblationRecord
 
-    def __init__(self, settings: Sequence[PromptSetting], dataset: BoxDataset):
-        self.settings, self.dataset = settings, dataset
+    def __init__(
+        self, settings: Sequence[PromptSetting], dataset: BoxDataset, style: str, empty_truth: str
+    ):
+        self.settings, self.dataset, self.style = settings, dataset, style
+        self.least = 0 if empty_truth == ZERO else 1
         self.circumscribed = any(setting.circumscribed for setting in settings)
 
     def prompt(
@@ -78,10 +83,12 @@ class TruthPrompter:
             )  # fmt: skip
             sample.record.boxes.append(box)
         if any(box.truth for box in sample.record.boxes):
-            sample.prompted = [prompt_boxes(each, shapes, width, height) for each in self.settings]
+            sample.prompted = [
+                prompt_boxes(each, shapes, width, height, self.style) for each in self.settings
+            ]
 
     def _truth(self, scene: int, width: int, height: int) -> dict[str, dict]:
-        """Return the true masks that have a pixel, as RLE by box id."""
+        """Return the true masks that have pixels enough, as RLE by box id."""
         found = {}
         for box_id, segmentation in self.dataset.ground_truth_of(scene).items():
             try:
@@ -90,7 +97,7 @@ class TruthPrompter:
                 raise LabelReadError(
                     f'{box_id}: the true mask is neither polygons nor COCO RLE'
                 ) from error
-            if mask is None or mask_ops.area(mask) == 0:
+            if mask is None or mask_ops.area(mask) < self.least:
                 continue
             if list(mask['size']) != [height, width]:
                 raise LabelReadError(
@@ -124,17 +131,27 @@ class AblationJob:
     Building one reads no image and no label; ``collect_classes`` does, once.
 
     Args:
-        config: An annotate config (see ``cli.load_config``); its prompt, overlap
+        config: An annotate config (see ``cli.load_config``); its prompt, prompt style, overlap
             policy and filters don't matter here.
         name: Name of its segmentor in the tables.
         others: More configs whose ``model`` takes part, under their files' names.
+        style: How prompts are made of boxes, one of ``prompts.PROMPT_STYLES``.
+        empty_truth: One of ``scores.EMPTY_TRUTHS``; None takes the dataset's own.
 
     Raises:
         RefusedError: A value of a config is impossible, the data are not where it says, or the
             dataset has no true masks.
     """
 
-    def __init__(self, config: Config, name: str, others: Sequence[str] = ()):
+    def __init__(
+        self,
+        config: Config,
+        name: str,
+        others: Sequence[str] = (),
+        style: str = AUTHORS,
+        empty_truth: str | None = None,
+    ):
+        self.style = check_style(style)
         if config.tile is not None:
             raise RefusedError(
                 'tile: an ablation needs whole scenes, since tiles would cut the true masks; set '
@@ -152,6 +169,10 @@ class AblationJob:
         }
         self.reasons = {name: _reasons(each) for name, each in self.segmentors.items()}
         self.dataset, self.dataset_settings = open_dataset(config, _truth_options(config))
+        self.empty_truth = empty_truth or self.dataset.empty_truth
+        if self.empty_truth not in EMPTY_TRUTHS:
+            allowed = ', '.join(EMPTY_TRUTHS)
+            raise RefusedError(f'empty_truth {self.empty_truth!r} is unknown; allowed: {allowed}')
 
     def load(self) -> None:
         """Load all weights.
@@ -184,6 +205,8 @@ class AblationJob:
         settings = dict(
             ablation_format=FORMAT,
             prompts=[prompt for prompt in SETTINGS if prompt not in self.reasons[name]],
+            prompt_style=self.style,
+            empty_truth=self.empty_truth,
             model=segmentor.settings,
             checkpoint_sha256=segmentor.checkpoint_sha256,
             dataset=dict(**self.dataset_settings, classes=list(self.dataset.classes)),
@@ -215,9 +238,8 @@ class AblationJob:
         Raises:
             SamrsError: The disk is full; what was committed is safe.
         """
-        prompter = TruthPrompter(
-            [PromptSetting(name) for name in run.settings['prompts']], self.dataset
-        )
+        settings = [PromptSetting(name) for name in run.settings['prompts']]
+        prompter = TruthPrompter(settings, self.dataset, self.style, self.empty_truth)
         stream = SampleStream(self.plan, groups, prompter, done=run.out.done())
         writer = RecordWriter(run.out, run.signature, enter_results)
         return Annotator(stream, self.segmentors[run.name], writer, workers).run()

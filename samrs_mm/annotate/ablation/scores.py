@@ -39,6 +39,11 @@ FORMAT = 1
 
 SCORED, UNSCORED = 'scored', 'unscored'
 
+EMPTY_TRUTHS = SKIP, ZERO = ('skip', 'zero')
+"""What becomes of a box whose true mask has no pixel: it is left out as a box without a true mask,
+or counts as IoU 0, with the mask that a setting gave it in the union (the authors' way). A setting
+that gave it no mask leaves it out, as 0 / 0 is no IoU."""
+
 MEASURES = ('mIOU_I', 'mIOU_P', 'boundary_IoU')
 """Measures that are ratios of sums over objects, so they have confidence intervals."""
 
@@ -107,7 +112,7 @@ class ScoredBox(Entry):
         category_id: Class index + 1.
         category: Class name.
         status: ``scored``, or ``unscored`` without a true mask.
-        area: Pixels of the true mask.
+        area: Pixels of the true mask; 0 counts where ``EMPTY_TRUTHS`` says so.
         truth: The true mask as COCO RLE.
         results: ``SettingResult`` by the setting's name.
     """
@@ -266,6 +271,7 @@ class Gathered:
         encodes: Images that were encoded.
         scored: Images with at least one true mask.
         unscored: Boxes without a true mask.
+        empty: Scored boxes whose true mask has no pixel.
         results: Results of all objects by setting.
         truth: Images and annotations of a COCO file.
         detections: COCO results by setting.
@@ -276,6 +282,7 @@ class Gathered:
     encodes: int = 0
     scored: int = 0
     unscored: int = 0
+    empty: int = 0
     results: dict[str, list[Scored]] = field(default_factory=dict)
     truth: dict[str, list] = field(default_factory=lambda: dict(images=[], annotations=[]))
     detections: dict[str, list] = field(default_factory=dict)
@@ -312,6 +319,7 @@ def _add(found: Gathered, image_id: int, record: AblationRecord) -> None:
     found.encodes += image.encodes
     scored = [box for box in record.boxes if box.status == SCORED]
     found.unscored += len(record.boxes) - len(scored)
+    found.empty += sum(box.area == 0 for box in scored)
     if not scored:
         return
     found.truth['images'].append(
@@ -333,7 +341,8 @@ def _add(found: Gathered, image_id: int, record: AblationRecord) -> None:
             )
         )
         for name, result in box.results.items():
-            found.results[name].append(Scored(found.scored, box.area, result))
+            if result.union:
+                found.results[name].append(Scored(found.scored, box.area, result))
             if result.segmentation is not None:
                 confidence = 1.0 if result.score is None else result.score
                 found.detections[name].append(

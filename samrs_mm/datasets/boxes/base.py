@@ -62,6 +62,8 @@ class BoxDataset(ABC):
     """The one file of all labels where a user names it: it may lie outside the root."""
     truth_options: ClassVar[dict[str, Any] | None] = None
     """Arguments with which a dataset offers true masks; None where it has none to offer."""
+    empty_truth: ClassVar[str] = 'skip'
+    """What an ablation makes of a true mask without a pixel, see ``scores.EMPTY_TRUTHS``."""
 
     def __init__(self, data_root: str, classes: ClassNames = None):
         self.root = Path(data_root)

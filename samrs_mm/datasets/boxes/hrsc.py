@@ -43,6 +43,7 @@ class HRSC2016BoxDataset(BoxDataset):
         'or Test/ with AllImages and Annotations'
     )
     truth_options: ClassVar[dict[str, Any] | None] = {}
+    empty_truth: ClassVar[str] = 'zero'
 
     def __init__(self, data_root: str, classes: ClassNames = None, split: str = 'test'):
         allowed = (*_SPLITS, 'trainval', 'all')

@@ -204,7 +204,8 @@ class SAMSegmentor(PromptSegmentor):
             boxes = self._tensor(transform.apply_boxes(prompts.boxes, encoded.original_size))
         if prompts.regions is not None:
             size = *encoded.original_size, self.model.image_encoder.img_size
-            masks = np.stack([mask_prompt(region, *size) for region in prompts.regions])
+            made = [mask_prompt(region, *size, prompts.style) for region in prompts.regions]
+            masks = np.stack(made)
             masks = self._tensor(masks)[:, None]
         return points, boxes, masks
 
