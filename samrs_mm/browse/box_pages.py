@@ -123,12 +123,12 @@ class BoxSource(ABC):
         self, page: Page, plain: Panel, _: list[BoxEntry], classes: Collection[str]
     ) -> None:
         """Draw the prompts of each setting."""
-        size = [round(side / plain.scale) for side in plain.picture.shape[1::-1]]
+        width, height = (round(side / plain.scale) for side in plain.picture.shape[1::-1])
         for setting in self.settings:
             panel = plain.copy(f'prompts: {prompt_name(setting)}')
             boxes = self.wanted(page.name, setting, classes)
             boxes = [box for box in boxes if box.status in PROMPTED]
-            draw_prompts(panel, prompts_of_record(setting, boxes, *size, self.style))
+            draw_prompts(panel, prompts_of_record(setting, boxes, width, height, self.style))
             page.add(panel, prompt_swatches(setting))
 
 

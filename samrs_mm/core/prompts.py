@@ -129,8 +129,10 @@ class PromptBatch:
 
     def __getitem__(self, part: slice) -> 'PromptBatch':
         """Return a run of the prompts, as numpy slices do."""
-        parts = (None if array is None else array[part] for array in self._arrays)
-        return PromptBatch(self.setting, *parts, style=self.style)
+        boxes, points, regions, polygons = (
+            None if array is None else array[part] for array in self._arrays
+        )
+        return PromptBatch(self.setting, boxes, points, regions, polygons, self.style)
 
     @property
     def outlines(self) -> np.ndarray:
