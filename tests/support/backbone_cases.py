@@ -25,8 +25,11 @@ def parameters_of(backbone):
     return sum(weight.numel() for weight in backbone.parameters())
 
 
-def check_levels(backbone, height, width, batch=1):
-    """Four finite maps of ceil(side / stride), with the channels that the backbone publishes."""
+def check_levels(backbone, height, width, batch=1, pooled=False):
+    """Four finite maps of ceil(side / stride), with the channels that the backbone publishes.
+
+    With ``pooled`` the last is the third's cells by twos, as of the plain transformers.
+    """
     with torch.inference_mode():
         levels = backbone.eval()(image(height, width, batch))
     assert isinstance(levels, tuple)
@@ -34,6 +37,9 @@ def check_levels(backbone, height, width, batch=1):
         (batch, channels, math.ceil(height / stride), math.ceil(width / stride))
         for channels, stride in zip(backbone.out_channels, STRIDES, strict=True)
     ]
+    if pooled:
+        last = [max(math.ceil(side / 16) // 2, 1) for side in (height, width)]
+        expected[-1] = (*expected[-1][:2], *last)
     assert [tuple(level.shape) for level in levels] == expected
     assert all(level.isfinite().all() for level in levels)
 

@@ -28,7 +28,7 @@ from samrs_mm.models.layers.vit import (
 )
 
 _PATCH_SIZE = 16
-_SIZE_DIVISOR = 32
+_LEAST_SIDE = 32
 _LAYER_SCALE = 0.1
 _VARIANTS = ('plain', 'beit')
 
@@ -53,7 +53,7 @@ class ViT(FeaturePyramid, Backbone):
     Args:
         arch: ``'b'``, or a mapping with the keys of ``arch_settings['b']``.
         img_size: Side, or ``(height, width)``, in pixels of the images that the position
-            embedding or the tables are for; taken as padded to multiples of 32.
+            embedding or the tables are for; taken as padded to multiples of 16.
         variant: ``'plain'`` or ``'beit'``.
         drop_path_rate: Probability of dropping a branch of the last block; rises linearly from 0.
         frozen_stages: -1 freezes nothing, 0 the patches' and positions' embedding, n also the
@@ -121,12 +121,15 @@ class ViT(FeaturePyramid, Backbone):
         super().init_weights()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Return maps ``(B, embed_dims, ceil(H / s), ceil(W / s))`` for s = 4, 8, 16, 32.
+        """Return maps ``(B, embed_dims, ceil(H / s), ceil(W / s))`` for s = 4, 8, 16, and a fourth.
+
+        The fourth has a cell for every two whole ones of the third, as the released weights were
+        trained; a last odd row or column has none, but there is always one cell.
 
         Args:
             images: ``(B, in_channels, H, W)`` of any size; normalised.
         """
-        tokens, grid = self.patch_embed(pad_to_multiple(images, _SIZE_DIVISOR))  # (B, h * w, C)
+        tokens, grid = self._embed(images)  # (B, h * w, C)
         if self.is_beit:  # (B, 1 + h * w, C)
             tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)
             arguments = (grid, relative_index(grid, tokens.device))
@@ -139,6 +142,10 @@ class ViT(FeaturePyramid, Backbone):
             tokens = tokens[:, 1:]
         maps = tokens_to_maps(self.norm(tokens), grid)  # (B, C, h, w), stride 16
         return crop_levels(self.pyramid([maps] * 4), *images.shape[-2:])
+
+    def _embed(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Return the tokens of whole patches, and their grid, of at least two a side."""
+        return self.patch_embed(pad_to_multiple(images, _PATCH_SIZE, _LEAST_SIDE))
 
     def frozen_parts(self) -> list[nn.Module | nn.Parameter]:
         """Return the embeddings and the blocks that don't train."""
@@ -166,4 +173,4 @@ class ViT(FeaturePyramid, Backbone):
 
 
 def _patches(side: int) -> int:
-    return math.ceil(side / _SIZE_DIVISOR) * _SIZE_DIVISOR // _PATCH_SIZE
+    return math.ceil(max(side, _LEAST_SIDE) / _PATCH_SIZE)

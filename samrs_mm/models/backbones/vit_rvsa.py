@@ -24,7 +24,7 @@ from samrs_mm.models.layers.vit import (
 )
 
 _PATCH_SIZE = 16
-_SIZE_DIVISOR = 32
+_LEAST_SIDE = 32
 
 
 @MODELS.register_module()
@@ -102,12 +102,15 @@ class ViTRVSA(FeaturePyramid, Backbone):
         super().init_weights()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Return maps ``(B, embed_dims, ceil(H / s), ceil(W / s))`` for s = 4, 8, 16, 32.
+        """Return maps ``(B, embed_dims, ceil(H / s), ceil(W / s))`` for s = 4, 8, 16, and a fourth.
+
+        The fourth has a cell for every two whole ones of the third, as the released weights were
+        trained; a last odd row or column has none, but there is always one cell.
 
         Args:
             images: ``(B, in_channels, H, W)`` of any size; normalised.
         """
-        tokens, grid = self.patch_embed(pad_to_multiple(images, _SIZE_DIVISOR))  # (B, h * w, C)
+        tokens, grid = self._embed(images)  # (B, h * w, C)
         maps = []
         for index, block in enumerate(self.blocks):
             inputs = (tokens, grid) if isinstance(block.attn, RVSA) else (tokens,)
@@ -115,6 +118,10 @@ class ViTRVSA(FeaturePyramid, Backbone):
             if index in self.level_blocks:
                 maps.append(tokens_to_maps(tokens, grid))  # (B, C, h, w), stride 16
         return crop_levels(self.pyramid(maps), *images.shape[-2:])
+
+    def _embed(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Return the tokens of whole patches, and their grid, of at least two a side."""
+        return self.patch_embed(pad_to_multiple(images, _PATCH_SIZE, _LEAST_SIDE))
 
     def frozen_parts(self) -> list[nn.Module]:
         """Return the patch embedding and the blocks that don't train."""

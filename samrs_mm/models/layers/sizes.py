@@ -8,10 +8,13 @@ from torch import Tensor
 STRIDES = (4, 8, 16, 32)
 
 
-def pad_to_multiple(images: Tensor, divisor: int) -> Tensor:
-    """Pad ``(B, C, H, W)`` with zeros at the right and the bottom, if there is anything to pad."""
+def pad_to_multiple(images: Tensor, divisor: int, least: int = 0) -> Tensor:
+    """Pad ``(B, C, H, W)`` with zeros at the right and the bottom, if there is anything to pad.
+
+    Sides become multiples of ``divisor``, and at least ``least``, which is one.
+    """
     height, width = images.shape[-2:]
-    missing = (-width % divisor, -height % divisor)
+    missing = tuple(max(side + -side % divisor, least) - side for side in (width, height))
     return F.pad(images, (0, missing[0], 0, missing[1])) if any(missing) else images
 
 
@@ -24,7 +27,7 @@ def crop_levels(levels: Sequence[Tensor], height: int, width: int) -> tuple[Tens
         width: Its width.
 
     Returns:
-        Maps of ``ceil(height / stride) x ceil(width / stride)``.
+        Maps of ``ceil(height / stride) x ceil(width / stride)`` at most.
     """
     return tuple(
         level[..., : -(-height // stride), : -(-width // stride)]

@@ -140,8 +140,8 @@ class FeaturePyramid:
         """Bring one map per level to its stride: 4, 8, 16 and 32.
 
         Args:
-            maps: Four maps ``(B, dims, h, w)`` of stride 16, finest level first; h and w are
-                even.
+            maps: Four maps ``(B, dims, h, w)`` of stride 16, finest level first; h and w are at
+                least 2. The fourth becomes ``(B, dims, h // 2, w // 2)``.
         """
         first, second, third, fourth = maps
         return self.fpn1(first), self.fpn2(second), self.fpn3(third), self.fpn4(fourth)

@@ -178,9 +178,11 @@ def test_all_levels_come_from_the_last_map(variant):
         assert torch.equal(level, other)
 
 
-@pytest.mark.parametrize('size', [(64, 64), (128, 128), (224, 160), (97, 130), (31, 33)])
+@pytest.mark.parametrize(
+    'size', [(64, 64), (128, 128), (224, 160), (112, 240), (97, 130), (31, 33), (5, 16)]
+)
 def test_any_size(variant, size):
-    check_levels(small(variant), *size)
+    check_levels(small(variant), *size, pooled=True)
 
 
 @pytest.mark.slow
@@ -188,20 +190,39 @@ def test_any_size(variant, size):
 def test_any_size_at_real_width(variant, size):
     backbone = ViT(variant=variant)
     backbone.init_weights()
-    check_levels(backbone, *size)
+    check_levels(backbone, *size, pooled=True)
 
 
 def test_padding_is_zeros_right_and_below():
     backbone = perturb(small()).eval()
     images = image(50, 70)
-    padded = torch.zeros(1, 3, 64, 96)
+    padded = torch.zeros(1, 3, 64, 80)
     padded[..., :50, :70] = images
     with torch.inference_mode():
         for level, whole in zip(backbone(images), backbone(padded), strict=True):
             assert torch.equal(level, whole[..., : level.shape[2], : level.shape[3]])
 
 
-@pytest.mark.parametrize('size', [(128, 128), (96, 160)])
+@pytest.mark.parametrize('side', [112, 240, 336])
+def test_a_whole_number_of_patches_is_not_padded(side):
+    """The released networks were trained like this: 7, 15 and 21 patches, 3, 7 and 10 by twos."""
+    backbone = perturb(small(img_size=side)).eval()
+    seen = []
+    backbone.patch_embed.register_forward_hook(lambda *call: seen.append(call[1:]))
+    with torch.inference_mode():
+        *_, third, last = backbone(image(side, side))
+    (((given,), (tokens, grid)),) = seen
+    assert given.shape[2:] == (side, side)
+    assert grid == third.shape[2:] == (side // 16, side // 16)
+    assert tokens.shape[1] == (side // 16) ** 2
+    assert last.shape[2:] == (side // 32, side // 32)
+    for row, column in ((0, 0), (side // 32 - 1, 0)):  # the largest of two by two patches
+        four = third[..., 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+        norm = last[..., row, column]
+        assert torch.equal(norm, four.amax(dim=(2, 3)))
+
+
+@pytest.mark.parametrize('size', [(128, 128), (96, 160), (112, 240)])
 def test_weights_load_into_a_model_for_other_sizes(tmp_path, variant, size):
     """As SEP at 224 does into fine-tuning at 512 or 896; the same as running the former there."""
     trained = perturb(small(variant))
@@ -237,7 +258,9 @@ def test_a_class_tokens_position_fails_with_both_shapes():
         small().load_state_dict(state)
 
 
-@pytest.mark.parametrize(('side', 'patches'), [(224, 14), (512, 32), (896, 56), (97, 8)])
+@pytest.mark.parametrize(
+    ('side', 'patches'), [(224, 14), (512, 32), (896, 56), (240, 15), (97, 7), (8, 2)]
+)
 def test_positions_are_for_padded_images(side, patches):
     with torch.device('meta'):
         assert ViT(img_size=side).pos_embed.shape == (1, patches**2, 768)

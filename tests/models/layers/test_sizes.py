@@ -21,9 +21,19 @@ def test_padded_with_zeros_at_the_right_and_the_bottom(height, width, divisor):
     assert padded.count_nonzero() == images.numel()
 
 
+@settings(max_examples=40)
+@given(height=SIDES, width=SIDES)
+def test_padded_to_a_least_side(height, width):
+    padded = pad_to_multiple(torch.ones(1, 1, height, width), 16, 32)
+    expected = [max(32, math.ceil(side / 16) * 16) for side in (height, width)]
+    assert list(padded.shape[2:]) == expected
+    assert padded.count_nonzero() == height * width
+
+
 def test_nothing_is_copied_without_need():
     images = torch.rand(1, 3, 32, 64)
     assert pad_to_multiple(images, 32) is images
+    assert pad_to_multiple(images, 16, 32) is images
 
 
 @settings(max_examples=40)
