@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from mmengine.config import Config, DictAction
 from tqdm import tqdm
@@ -41,6 +41,21 @@ class ToolParser(argparse.ArgumentParser):
     def format_help(self) -> str:
         """Return the text of ``--help``."""
         return spoken(super().format_help())
+
+    def error(self, message: str) -> NoReturn:
+        """End with one line, which names the flag that is nearest to a mistyped one."""
+        _, found, words = message.partition('unrecognized arguments: ')
+        word = next((each for each in words.split() if each.startswith('-')), '')
+        flag = word.partition('=')[0]
+        known = [name for name in self._option_string_actions if name.startswith('--')]
+        near = difflib.get_close_matches(flag, known, n=1)
+        if found and near:
+            message = f'unknown flag {flag!r}; did you mean {near[0]!r}?'
+        elif found and word:
+            message = f'unknown flag {flag!r}; --help lists the flags'
+        elif found:
+            message = f'{words.split()[0]!r} is one argument too many; --help shows what is taken'
+        self.exit(2, spoken(f'{self.prog}: error: {message}\n'))
 
 
 def run_command(work: Callable[[], int | None], after_interrupt: str = GO_ON) -> int:

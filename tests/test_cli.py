@@ -10,10 +10,12 @@ from folders import ROOT
 from samrs_mm.cli import (
     REQUIRED_KEYS,
     OptionsAction,
+    ToolParser,
     choose_gpu,
     find_shard,
     load_config,
     one_line,
+    positive,
     read_config,
     run_command,
     run_images,
@@ -322,3 +324,27 @@ def test_how_a_console_shows_odd_names_is_left_as_it_was_set(monkeypatch):
     assert run_command(lambda: print('港口')) == 0
     console.flush()
     assert console.buffer.getvalue() == b'??\n'
+
+
+@pytest.mark.parametrize(
+    ('words', 'says'),
+    [
+        (['--data-rot', 'x'], "unknown flag '--data-rot'; did you mean '--data-root'?"),
+        (['--overwite'], "unknown flag '--overwite'; did you mean '--overwrite'?"),
+        (['--zzz'], "unknown flag '--zzz'; --help lists the flags"),
+        (['a', 'b'], "'b' is one argument too many; --help shows what is taken"),
+        (['--number', 'x'], "argument --number: 'x' is not a whole number of at least 1"),
+    ],
+)
+def test_a_mistyped_flag_is_one_line(words, says, capsys):
+    parser = ToolParser('A tool.')
+    parser.add_argument('folder', nargs='?')
+    parser.add_argument('--data-root')
+    parser.add_argument('--overwrite', action='store_true')
+    parser.add_argument('--number', type=positive)
+    with pytest.raises(SystemExit) as end:
+        parser.parse_args(words)
+    said = capsys.readouterr().err
+    assert end.value.code == 2
+    assert said.count('\n') == 1
+    assert said.endswith(f'error: {says}\n')

@@ -199,8 +199,9 @@ def test_hints_name_the_command(tmp_path):
     done = run('draw', 'scenes', '--scenes', 1, '--size', 64, '--format', 'dota', folder=tmp_path)
     assert done[0] == 0, done[2]
     hint = done[1].splitlines()[-1].strip()
-    assert hint == 'samrs-mm annotate configs/annotate/dota_grabcut_rbox.py --data-root scenes'
-    assert run(*hint.split()[1:], '--out', 'out', folder=tmp_path)[0] == 0
+    config = 'configs/annotate/dota_grabcut_rbox.py'
+    assert hint == f'samrs-mm annotate {config} --data-root scenes --out scenes-masks'
+    assert run(*hint.split()[1:], folder=tmp_path)[0] == 0
 
 
 def test_an_interrupt_ends_it_as_it_ends_the_tool(tmp_path):

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from samrs_mm.api.network import WINDOW, load_network
 from samrs_mm.cli import OptionsAction, ToolParser, positive, run_command
+from samrs_mm.core.found_files import tell_untaken
 from samrs_mm.predict.folder import KINDS, PredictedFolder
 from samrs_mm.predict.prediction import find_images, predict_images
 from samrs_mm.predict.scene_predictor import BLENDS, ScenePredictor
@@ -82,6 +83,9 @@ def main(argv: list[str] | None = None) -> int:
 def run(args: argparse.Namespace) -> int:
     """Check everything that can be known beforehand, then predict."""
     images = find_images(args.images)
+    for folder in args.images:
+        if line := tell_untaken(folder):
+            print(f'passed over: {line}', file=sys.stderr)
     out = PredictedFolder(args.out, args.save, images)
     if out.read() is None:
         out.refuse_foreign()

@@ -46,6 +46,10 @@ exit codes: 0 every image was processed and the ledger reconciles; 1 something c
 written (named in ledger.csv); 2 refused before work began"""
 
 
+_WAYS = ('dry_run', 'verify', 'finalise', 'refilter', 'restart')
+"""Flags of which one at most can be given."""
+
+
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = ToolParser(__doc__, EPILOG)
@@ -72,7 +76,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--report', action='store_true', help='write OUT/report/index.html, to look at the masks')
     add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
         help='change config keys, such as tile.size=800 model.arch=vit_b')  # fmt: skip
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    ways = [way for way in _WAYS if getattr(args, way)]
+    if len(ways) > 1:
+        first, second, *_ = (f'--{way.replace("_", "-")}' for way in ways)
+        parser.error(f'{first} and {second} exclude each other; run one after the other')
+    return args
 
 
 def main(argv: list[str] | None = None) -> int:

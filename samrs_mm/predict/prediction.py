@@ -10,6 +10,7 @@ from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage, image_size
+from samrs_mm.core.own_outputs import own_pictures
 from samrs_mm.predict.folder import OVERLAYS, PROBABILITIES, PredictedFolder
 from samrs_mm.predict.scene_blends import Strip
 from samrs_mm.predict.scene_predictor import ScenePredictor
@@ -28,6 +29,8 @@ def find_images(inputs: Iterable[str]) -> dict[str, Path]:
             raise RefusedError(f'{path}: no such file or folder')
         paths = [path]
         if path.is_dir():
+            if what := own_pictures(path):
+                raise RefusedError(f'{path}: holds {what}, no images of scenes; give their folder')
             names = files_by_stem(path, IMAGE_SUFFIXES).values()
             paths = [path / name for files in names for name in files]
         if not paths:

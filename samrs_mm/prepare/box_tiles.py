@@ -14,6 +14,7 @@ from samrs_mm.core.boxes import BoxLabel, ParsedLabels, geometry
 from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.found_files import files_by_stem, read_stems
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage, image_size
+from samrs_mm.core.own_outputs import own_pictures
 from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.core.tiling import Window
 from samrs_mm.datasets.boxes.base import Scene
@@ -49,6 +50,8 @@ class ImageFolder:
 
     def __init__(self, root: str, listed: str | os.PathLike | None = None):
         self.root = Path(root)
+        if what := own_pictures(self.root):
+            raise RefusedError(f'images {root}: holds {what}, no images of scenes')
         names = files_by_stem(self.root, IMAGE_SUFFIXES)
         if not names:
             kinds = ', '.join(IMAGE_SUFFIXES)

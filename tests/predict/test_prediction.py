@@ -32,3 +32,13 @@ def test_images_of_folders_and_files(tmp_path):
     (tmp_path / 'other/a.png').write_bytes(b'')
     with pytest.raises(RefusedError, match=r'a\.tif and .*other/a\.png would be written to one'):
         find_images([str(tmp_path), str(tmp_path / 'other')])
+
+
+def test_label_maps_are_no_scenes(tmp_path):
+    folder = tmp_path / 'labels'
+    folder.mkdir()
+    (folder / 'a.png').write_bytes(b'')
+    assert list(find_images([str(folder)])) == ['a']
+    (tmp_path / 'predictions.json').write_text('{"settings": {}, "classes": []}')
+    with pytest.raises(RefusedError, match='holds labels of predictions'):
+        find_images([str(folder)])

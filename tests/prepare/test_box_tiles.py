@@ -368,3 +368,12 @@ def test_unforeseen_errors_name_the_image(dota, tmp_path, monkeypatch):
     monkeypatch.setattr(box_tiles, 'geometry', lambda *_, **__: 1 / 0)
     result = make(dota, tmp_path / 'out').cut(0)
     assert result.error == 'images/P0000.png: ZeroDivisionError: division by zero'
+
+
+def test_label_maps_are_no_scenes(tmp_path):
+    folder = tmp_path / 'semantic'
+    folder.mkdir()
+    (folder / 'a.png').write_bytes(b'')
+    (tmp_path / 'meta.json').write_text('{"settings": {}, "signature": ""}')
+    with pytest.raises(RefusedError, match='holds semantic of an annotated folder'):
+        ImageFolder(str(folder))

@@ -218,3 +218,13 @@ def test_a_small_sam_end_to_end(annotate, tmp_path):
     boxes = read(tmp_path / 'a/instances/P0003.json')['boxes']
     assert all(isinstance(box['score'], float) for box in boxes)
     assert annotate('--prompt', 'rbox', config=str(config), out='c') == 2
+
+
+@pytest.mark.parametrize(
+    'flags', [('--dry-run', '--refilter'), ('--verify', '--finalise'), ('--refilter', '--restart')]
+)
+def test_ways_that_exclude_each_other(annotate, tmp_path, capsys, flags):
+    with pytest.raises(SystemExit):
+        annotate(*flags)
+    assert 'exclude each other; run one after the other' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()

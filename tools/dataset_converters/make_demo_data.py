@@ -1,6 +1,7 @@
 """Draw a small remote-sensing detection dataset whose instance masks are known."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -68,8 +69,9 @@ def run(args: argparse.Namespace) -> int:
         print(f'[{count}/{len(names)}] {name:<{width}} {objects:4d} objects', flush=True)
     print(f'{len(names)} scenes with {total} objects are in {args.out}. Next:')
     config = 'coco_grabcut_hbox.py' if args.format == 'coco' else 'dota_grabcut_rbox.py'
-    command = f'python tools/sam_annotate.py configs/annotate/{config} --data-root {args.out}'
-    print(f'  {spoken(command)}')
+    flags = '--data-root', args.out, '--out', args.out.with_name(f'{args.out.name}-masks')
+    command = 'python', 'tools/sam_annotate.py', f'configs/annotate/{config}', *map(str, flags)
+    print(f'  {spoken(shlex.join(command))}')
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.cli import OptionsAction, ToolParser, load_config, progress, run_command
 from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.found_files import tell_untaken
 from samrs_mm.core.tiling import TileSpec, count_tiles
 from samrs_mm.datasets.boxes.base import BoxDataset
 from samrs_mm.prepare.box_tiles import BoxTileCutter, ImageFolder
@@ -103,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
         print_tile_count(args.count, tile)
         return 0
     dataset = ImageFolder(args.images, args.list) if args.images else build_dataset(config)
+    if args.images and (line := tell_untaken(args.images)):
+        print(f'passed over: {line}', file=sys.stderr)
     plan = Plan(dataset, tile, progress('reading image headers'))
     cutter = BoxTileCutter(plan, args.out, dry=args.dry_run)
     if not args.dry_run:

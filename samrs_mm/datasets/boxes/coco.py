@@ -9,6 +9,7 @@ from samrs_mm.core.found_files import walk_files
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, check_path
 from samrs_mm.formats.boxes.coco import parse_coco
+from samrs_mm.formats.foreign import foreign_file
 from samrs_mm.registry import BOX_DATASETS
 
 
@@ -73,7 +74,8 @@ class COCOBoxDataset(BoxDataset):
             with path.open('rb') as file:
                 self.coco = parse_coco(file, self._name, self.ground_truth)
         except LabelReadError as error:
-            raise RefusedError(str(error)) from error
+            hint = foreign_file(path)
+            raise RefusedError(f'{error}{"; " if hint else ""}{hint}') from error
         except OSError as error:
             raise RefusedError(f'{path}: cannot read the label file: {error.strerror}') from error
         self._rows: dict[str, int] = {}

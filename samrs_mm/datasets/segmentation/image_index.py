@@ -10,6 +10,7 @@ from pathlib import Path
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES
+from samrs_mm.core.own_outputs import own_output
 from samrs_mm.core.scene_names import scene_in_name, scenes_of
 from samrs_mm.core.system import follow
 from samrs_mm.formats.annotated import folder
@@ -206,8 +207,14 @@ def _folder(root: Path, given: str | None, key: str, known: Iterable[str]) -> Pa
 def _stems(
     path: Path, suffixes: Collection[str], but: Path | None = None
 ) -> Iterator[tuple[str, str]]:
-    """Yield stem and name, relative to a folder, of the files below it that end in a suffix."""
+    """Yield stem and name, relative to a folder, of the files below it that end in a suffix.
+
+    Folders below it that our own tools wrote are passed over.
+    """
     for parent, folders, names in os.walk(path, followlinks=True):
+        if Path(parent) != path and own_output(Path(parent), names):
+            folders[:] = []
+            continue
         folders[:] = [
             name for name in folders if name[0] != '.' and (not but or Path(parent, name) != but)
         ]

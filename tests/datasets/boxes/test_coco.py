@@ -124,3 +124,12 @@ def test_images_beside_a_json_file_that_lies_elsewhere(coco_root, tmp_path):
     (coco_root / ANN).rename(elsewhere)
     dataset = COCOBoxDataset(coco_root / 'images', ann_file=str(elsewhere))
     assert Scene('sub__a', 'sub/a.png', str(elsewhere)) in dataset.scenes
+
+
+def test_files_of_other_tools_are_told(coco_root):
+    (coco_root / ANN).write_text('{"version": "5.4", "shapes": [], "imagePath": "a.png"}')
+    with pytest.raises(RefusedError, match='it is of LabelMe or X-AnyLabeling: in X-AnyLabeling'):
+        COCOBoxDataset(coco_root)
+    (coco_root / ANN).write_text('[{"id": 1, "data": {}, "annotations": []}]')
+    with pytest.raises(RefusedError, match='it is of Label Studio: in Label Studio choose'):
+        COCOBoxDataset(coco_root)

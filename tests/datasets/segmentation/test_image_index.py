@@ -36,3 +36,13 @@ def test_stems_of_images_in_subfolders_have_forward_slashes(tmp_path):
         (tmp_path / name).write_bytes(b'')
     (entry,), bare = pair_files(tmp_path / 'images', tmp_path / 'labels')
     assert (entry.stem, bare) == ('north/a', [])
+
+
+def test_our_own_outputs_among_images_are_passed_over(tmp_path):
+    for name in 'images/a.png', 'labels/a.png', 'images/out/labels/a.png':
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b'')
+    (tmp_path / 'images/out/predictions.json').write_text('{"settings": {}, "classes": []}')
+    entries, bare = pair_files(tmp_path / 'images', tmp_path / 'labels')
+    assert [entry.stem for entry in entries] == ['a']
+    assert bare == []

@@ -1,0 +1,56 @@
+"""JSON and XML label files of tools whose formats are not read, told by their keys."""
+
+import re
+from pathlib import Path
+
+_HEAD = 1 << 16
+_RESULTS = {'image_id', 'category_id', 'score'}
+_TOOLS = (
+    ('LabelMe or X-AnyLabeling', {'shapes', 'imagePath'},
+     'in X-AnyLabeling choose Export > COCO, YOLO or DOTA; of LabelMe the package labelme2coco'),
+    ('VGG Image Annotator', {'_via_img_metadata'}, 'in VIA choose Annotation > Export (COCO)'),
+    ('VGG Image Annotator', {'filename', 'regions'}, 'in VIA choose Annotation > Export (COCO)'),
+    ('Label Studio', {'annotations', 'data'}, 'in Label Studio choose Export > COCO or YOLO'),
+    ('Label Studio', {'label', 'image'}, 'in Label Studio choose Export > COCO or YOLO'),
+    ('CVAT', {'items', 'info', 'categories'}, 'in CVAT choose Export task dataset > COCO 1.0'),
+    ('CreateML', {'image', 'annotations'}, 'export it as COCO or YOLO'),
+    ('GeoJSON', {'features', 'type'}, 'shapes on a map are not read; export boxes in pixels'),
+    ('Supervisely', {'objects', 'size'}, 'in Supervisely export to COCO or YOLO'),
+    ('a Labelbox export', {'data_row', 'projects'}, 'convert it to COCO'),
+    ('BDD100K or Scalabel', {'labels', 'name'}, 'convert it to COCO'),
+)  # fmt: skip
+
+
+def foreign_format(head: str) -> str:
+    """Return what a label file that begins so is, and what its user can do; '' if unknown.
+
+    Example:
+        >>> foreign_format('{"version": "5.4", "shapes": [], "imagePath": "a.png"}')[:26]
+        'it is of LabelMe or X-AnyLa'
+    """
+    text = head.lstrip('\ufeff \t\r\n')
+    if text.startswith('<'):
+        if '<annotations' in text and ('<meta' in text or '<image ' in text):
+            return "it is CVAT's XML: in CVAT choose Export task dataset > COCO 1.0 or YOLO"
+        return 'it is XML: VOC files become a COCO file by boxes_to_coco.py --from voc'
+    keys = set(re.findall(r'"((?:[^"\\]|\\.)*)"\s*:', text))
+    if text.startswith('[') and _RESULTS <= keys:
+        return (
+            'it is a list of COCO results: put it under "annotations", beside "images" and '
+            '"categories"'
+        )
+    if {'annotations', 'categories'} <= keys and 'items' not in keys:
+        return ''
+    for tool, wanted, cure in _TOOLS:
+        if wanted <= keys:
+            return f'it is of {tool}: {cure}'
+    return ''
+
+
+def foreign_file(path: Path) -> str:
+    """Return ``foreign_format`` of a file; '' if it can't be read."""
+    try:
+        with path.open('rb') as file:
+            return foreign_format(file.read(_HEAD).decode('utf-8', errors='replace'))
+    except OSError:
+        return ''
