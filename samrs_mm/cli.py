@@ -17,6 +17,7 @@ from mmengine.config import Config, DictAction
 from tqdm import tqdm
 
 from samrs_mm.compat import check_sets, strict_loading
+from samrs_mm.core import label_fit
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.installed import MIM, find_config, spoken
 
@@ -152,6 +153,22 @@ def choose_gpu() -> None:
         torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count())
 
 
+def add_fit_flags(add: Callable[..., Any]) -> None:
+    """Add the flags of labels that are for a picture of another size or turn."""
+    add('--label-size', choices=label_fit.SIZES,
+        help='boxes whose labels are for a picture of another size: named, with exit code 1 '
+        '(check, the default), scaled to the picture, or taken as they stand')  # fmt: skip
+    add('--exif', choices=label_fit.TURNS,
+        help='boxes of pictures that EXIF turns: taken in stored pixels, and named with exit code '
+        '1 where they fit only turned (check, the default); all made on the stored pixels; or all '
+        'made on the turned picture')  # fmt: skip
+
+
+def fit_flags(args: argparse.Namespace) -> dict[str, str | None]:
+    """Return what the flags of ``add_fit_flags`` say, by config key."""
+    return {'label_fit.size': args.label_size, 'label_fit.exif': args.exif}
+
+
 def positive(text: str) -> int:
     """Read a flag's whole number of at least 1."""
     if not text.isdigit() or int(text) < 1:
@@ -176,10 +193,10 @@ def one_line(error: Exception) -> str:
 
 ANNOTATE_KEYS = (
     'model', 'dataset', 'data_root', 'out', 'prompt', 'tile', 'overlap_policy',
-    'prompt_style', 'filters', 'default_scope', 'custom_imports',
+    'prompt_style', 'filters', 'label_fit', 'default_scope', 'custom_imports',
 )  # fmt: skip
 REQUIRED_KEYS = ANNOTATE_KEYS[:7]
-OPTIONAL_DICTS = ('tile', 'filters')
+OPTIONAL_DICTS = ('tile', 'filters', 'label_fit')
 
 
 class OptionsAction(DictAction):

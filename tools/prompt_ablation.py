@@ -11,8 +11,10 @@ from samrs_mm.annotate.ablation.scores import EMPTY_TRUTHS
 from samrs_mm.cli import (
     OptionsAction,
     ToolParser,
+    add_fit_flags,
     choose_gpu,
     find_shard,
+    fit_flags,
     load_config,
     positive,
     progress,
@@ -65,6 +67,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='processes that read ahead (default %(default)s); changes no byte')  # fmt: skip
     add('--shard', metavar='I/N', help='do part I (from 0) of N; torchrun and srun set it')
     add('--restart', action='store_true', help='delete what earlier runs made, then start over')
+    add_fit_flags(add)
     add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
         help='change config keys, such as model.arch=vit_b dataset.split=all')  # fmt: skip
     return parser.parse_args(argv)
@@ -82,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
         'data_root': args.data_root,
         'out': args.out,
         'model.checkpoint': args.checkpoint,
+        **fit_flags(args),
     }
     shard = find_shard(args.shard)
     if args.restart and shard[1] > 1:

@@ -14,8 +14,10 @@ from samrs_mm.annotate.refilter import refilter
 from samrs_mm.cli import (
     OptionsAction,
     ToolParser,
+    add_fit_flags,
     choose_gpu,
     find_shard,
+    fit_flags,
     load_config,
     positive,
     progress,
@@ -48,6 +50,7 @@ written (named in ledger.csv); 2 refused before work began"""
 
 _WAYS = ('dry_run', 'verify', 'finalise', 'refilter', 'restart')
 """Flags of which one at most can be given."""
+_NOTES = 5
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -59,6 +62,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--out', metavar='DIR', help='where the segmentation dataset goes')
     add('--checkpoint', metavar='FILE', help="the segmentor's weights")
     add('--prompt', metavar='NAME', help="the paper's prompt names joined by +, such as cp+hbox")
+    add_fit_flags(add)
     add('--limit', type=positive, metavar='N', help='only the first N images')
     add('--workers', type=whole_number, metavar='N', default=min(4, os.cpu_count() or 1),
         help='processes that read ahead (default %(default)s); changes no byte')  # fmt: skip
@@ -97,6 +101,7 @@ def run(args: argparse.Namespace) -> int:
         'out': args.out,
         'prompt': args.prompt,
         'model.checkpoint': args.checkpoint,
+        **fit_flags(args),
     }
     shard = find_shard(args.shard)
     config = load_config(args.config, args.cfg_options, flags)
@@ -194,7 +199,27 @@ def print_totals(job: AnnotationJob, totals: Totals) -> None:
     for status, count in totals.rows.most_common():
         mark = '  <- see ledger.csv' if status in ledger.ERRORS else ''
         print(f'  {status:<10} {count}{mark}')
+    print_classes(job)
+    print_notes(totals)
     print(f'written  {job.out.root}' + (' (partial: images are missing)' if totals.partial else ''))
+
+
+def print_classes(job: AnnotationJob) -> None:
+    """Print how many boxes of the labels each class has."""
+    counts = job.label_counts.classes
+    held = [f'{name} {count}' for name, count in counts.items() if count]
+    print(f'classes  {len(counts)}: {", ".join(held) or "none has a box"}')
+    bare = [name for name, count in counts.items() if not count]
+    if bare and held:
+        print(f'  without a box: {", ".join(bare)}')
+
+
+def print_notes(totals: Totals) -> None:
+    """Print what was noted of pictures and labels, the most frequent first."""
+    for note, count in totals.notes.most_common(_NOTES):
+        print(f'note     {count} images: {note}' if count > 1 else f'note     {note}')
+    if len(totals.notes) > _NOTES:
+        print(f'note     {len(totals.notes) - _NOTES} more; see image.notes in the records')
 
 
 def print_plan(job: AnnotationJob) -> int:
@@ -206,6 +231,7 @@ def print_plan(job: AnnotationJob) -> int:
     print(f'boxes    {job.label_counts.boxes} in the labels, {prompted} prompts')
     for status, count in counts.most_common():
         print(f'  {status:<10} {count} would be skipped')
+    print_classes(job)
     speed = dry_run.measure_speed(job)
     if speed is None:
         print('speed    none of three images could be read')

@@ -169,8 +169,9 @@ class SampleStream:
 
     def _scene(self, group: list[Tile]) -> Iterator[Sample]:
         scene = group[0].scene
-        labels = self.dataset.labels(scene).boxes
+        parsed = self.dataset.labels(scene)
         path = self.dataset.image_path(scene)
+        labels = parsed.boxes
         image = SceneImage(path)
         digest = file_sha256(path)
         shapes = (circumscribed_geometry if self.prompter.circumscribed else geometry)(labels)
@@ -179,13 +180,16 @@ class SampleStream:
         if self.spec and windows:
             rows = tiling.assign(shapes.polygons, windows, self.spec.iof)
         for tile, chosen in zip(group, rows, strict=True):
-            yield self._sample(tile, image, digest, [labels[i] for i in chosen], shapes[chosen])
+            part = [labels[i] for i in chosen]
+            notes = [*image.notes, *parsed.notes]
+            yield self._sample(tile, image, digest, notes, part, shapes[chosen])
 
     def _sample(
         self,
         tile: Tile,
         image: SceneImage,
         digest: str,
+        notes: list[str],
         labels: list[BoxLabel],
         shapes: BoxGeometry,
     ) -> Sample:
@@ -196,7 +200,7 @@ class SampleStream:
             path = self.out.path(folder.IMAGES, tile.stem)
             path.parent.mkdir(exist_ok=True)
             write_png(path, pixels)
-        record = self._record(tile, window, digest, image.notes)
+        record = self._record(tile, window, digest, notes)
         sample = Sample(tile, record, pixels)
         width = min(window.width, image.width - window.x)
         height = min(window.height, image.height - window.y)

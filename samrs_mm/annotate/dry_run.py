@@ -40,7 +40,7 @@ def box_statuses(job: AnnotationJob, progress: Progress = iter) -> Counter:
         scene = job.dataset.scenes[index]
         try:
             labels = job.dataset.labels(index)
-            counts[ledger.MALFORMED] += len(labels.problems)
+            counts.update(problem.status for problem in labels.problems)
             if scene.image is None:
                 counts[ledger.NO_IMAGE] += len(labels.boxes)
                 continue

@@ -5,6 +5,7 @@ Idempotent: the same records give the same bytes, however often it is run.
 
 import importlib.metadata
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass, field, fields
@@ -33,6 +34,7 @@ _LIBRARIES = (
 IMAGE_COLUMNS = ('stem', 'file', 'scene', 'split', 'width', 'height', 'kept', 'labelled')
 """Of ``images.csv``: what training needs to know of an image without opening its record."""
 
+_NUMBER = re.compile(r'[\d.]+')
 _TEXTS = ('reason', 'flags', 'notes')
 _BOX_COLUMNS = [
     each.name
@@ -50,6 +52,7 @@ class Totals:
         rows: Ledger rows by status.
         kept: Kept masks by class name.
         boxes: Boxes in the labels.
+        notes: How many images have a note of a kind, by the first such note.
         problems: What does not reconcile, one line each.
     """
 
@@ -57,7 +60,13 @@ class Totals:
     rows: Counter = field(default_factory=Counter)
     kept: Counter = field(default_factory=Counter)
     boxes: int = 0
+    notes: Counter = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+    _kinds: dict[str, str] = field(default_factory=dict)
+
+    def add_note(self, note: str) -> None:
+        """Count a note of an image; notes that differ in numbers are of one kind."""
+        self.notes[self._kinds.setdefault(_NUMBER.sub('0', note), note)] += 1
 
     @property
     def partial(self) -> bool:
@@ -147,6 +156,8 @@ class Finaliser:
             totals.problems.append(str(error))
             return None
         totals.images['done'] += 1
+        for note in record.image.notes:
+            totals.add_note(note)
         if record.signature != self.signature:
             totals.problems.append(f'{path}: made with other settings{CURE}')
         return record
@@ -187,7 +198,7 @@ class Finaliser:
                 name = dataset.classes[dataset.table.index(label.category)]
                 yield new_row(label.box_id, status, reason, name, tile=stem)
         for problem in parsed.problems:
-            yield new_row(problem.box_id, ledger.MALFORMED, problem.message)
+            yield new_row(problem.box_id, problem.status, problem.message)
         if entry.label is None:
             yield new_row('', ledger.NO_LABEL, 'the image has no label file')
 

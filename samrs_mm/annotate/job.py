@@ -19,11 +19,11 @@ from samrs_mm.core.masks import check_policy
 from samrs_mm.core.prompts import CLIPPED, PromptSetting, check_style
 from samrs_mm.core.resumable import differences, signature_of
 from samrs_mm.core.tiling import TileSpec
-from samrs_mm.datasets.boxes.base import BoxDataset, no_mmrotate
+from samrs_mm.datasets.boxes.base import BoxDataset, build_dataset, no_mmrotate
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import FORMAT
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
-from samrs_mm.registry import BOX_DATASETS, PROMPT_SEGMENTORS, build
+from samrs_mm.registry import PROMPT_SEGMENTORS, build
 
 Progress = Callable[[Iterable], Iterator]
 
@@ -151,9 +151,8 @@ def open_dataset(
         raise RefusedError(f'out {config.out} is the data root itself; choose another --out')
     if not isinstance(config.dataset, dict):
         raise RefusedError(f'config: dataset={config.dataset!r}: expected dict(type=..., ...)')
-    entry = dict(config.dataset, data_root=config.data_root, **(options or {}))
     settings = {key: value for key, value in config.dataset.items() if key != 'classes'}
-    return build(BOX_DATASETS, entry, 'dataset'), settings
+    return build_dataset(config, options), settings
 
 
 def check_setting(setting: PromptSetting, segmentor: PromptSegmentor) -> None:

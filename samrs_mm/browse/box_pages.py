@@ -22,18 +22,18 @@ from samrs_mm.browse.prompt_panels import (
 from samrs_mm.core import masks, tiling
 from samrs_mm.core.boxes import OK, geometry
 from samrs_mm.core.classes import abbreviations
-from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.images import SceneImage, image_size
 from samrs_mm.core.prompts import CLIPPED, PromptSetting, check_style
 from samrs_mm.core.tiling import TileSpec, Window
-from samrs_mm.datasets.boxes.base import circumscribed_geometry, no_mmrotate
+from samrs_mm.datasets.boxes.base import build_dataset, circumscribed_geometry, no_mmrotate
 from samrs_mm.drawing.colours import STATUS_COLOURS, class_colour
 from samrs_mm.drawing.layout import Swatch
 from samrs_mm.drawing.overlays import draw_boxes
 from samrs_mm.drawing.panels import MaskPart, Panel, open_panel
 from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, KEPT, BoxEntry
 from samrs_mm.formats.annotated.record import Record
-from samrs_mm.registry import BOX_DATASETS, build
+from samrs_mm.registry import BOX_DATASETS
 
 PROMPTED = (OK, KEPT, EMPTY, FILTERED)
 
@@ -159,9 +159,8 @@ class BoxBrowser(BoxSource):
             if reason := no_mmrotate(setting):
                 raise RefusedError(f'prompt {setting.name!r}: {reason}')
         self.style = check_style(config.get('prompt_style', CLIPPED))
-        entry = dict(config.dataset, data_root=config.data_root)
-        options = getattr(BOX_DATASETS.get(entry['type']), 'truth_options', None)
-        self.dataset = build(BOX_DATASETS, entry | dict(options or {}), 'dataset')
+        options = getattr(BOX_DATASETS.get(config.dataset['type']), 'truth_options', None)
+        self.dataset = build_dataset(config, options)
         self.has_truth = options is not None
         self.kinds = ('boxes', 'prompts', 'truth') if self.has_truth else ('boxes', 'prompts')
         self.dataset.collect_classes(progress)
@@ -198,10 +197,13 @@ class BoxBrowser(BoxSource):
 
         Raises:
             ImageReadError: The image's header can't be read.
-            LabelReadError: The label file can't be read.
+            LabelReadError: The label file can't be read, or is for another image.
         """
         tile, window = self._tiles[name], self._inside(name)
-        labels = self.dataset.labels(tile.scene).boxes
+        parsed = self.dataset.labels(tile.scene)
+        if parsed.misfit:
+            raise LabelReadError(f'{name}: {parsed.misfit}')
+        labels = parsed.boxes
         shapes = (circumscribed_geometry if setting.circumscribed else geometry)(labels)
         if tile.window and self.plan.spec:
             rows = tiling.assign(shapes.polygons, [tile.window], self.plan.spec.iof)[0]

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import shapely
 
+from samrs_mm.core.quads import in_order
+
 MIN_SIDE = 1.0
 """A box thinner than one pixel, before or after clipping, can't hold a mask."""
 
@@ -18,12 +20,21 @@ OK, OUTSIDE, DEGENERATE = 'ok', 'outside', 'degenerate'
 CROWD, IGNORED = 'crowd', 'ignored'
 """Meanings of a label that is no single object: a region of many, or one to be left out."""
 
+MALFORMED, MISFIT = 'malformed', 'misfit'
+"""Statuses of what is not read as a box: it is none, or is one of a picture of another size or
+turn."""
+
+CROSSED = 'the edges crossed; the corners were put in order'
+EXCHANGED = 'the corners were exchanged (x0 > x1 or y0 > y1); they were put in order'
+
 
 @dataclass(frozen=True, slots=True)
 class BoxLabel:
     """One annotated box, in pixels of the scene, as the label file has it.
 
-    At least one of ``hbox``, ``polygon`` and ``rotated`` is set.
+    At least one of ``hbox``, ``polygon`` and ``rotated`` is set. Corners may be given in any order:
+    where the edges of ``polygon`` cross, or the two corners of ``hbox`` are exchanged, they are put
+    in order, and ``notes`` says so.
 
     Args:
         box_id: Place of the box, ``FILE:LINE`` with FILE relative to the data root. Unique.
@@ -51,6 +62,19 @@ class BoxLabel:
     flags: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.polygon is not None and (ordered := in_order(self.polygon)) is not None:
+            self._change('polygon', ordered, CROSSED)
+        if self.hbox is not None:
+            x0, y0, x1, y1 = self.hbox.tolist()
+            if x0 > x1 or y0 > y1:
+                ordered = np.array([min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)])
+                self._change('hbox', ordered, EXCHANGED)
+
+    def _change(self, form: str, value: np.ndarray, note: str) -> None:
+        object.__setattr__(self, form, value)
+        object.__setattr__(self, 'notes', (*self.notes, note))
+
 
 class BadBoxError(Exception):
     """What is meant to be a box can't be read as one; the message says why, in one line."""
@@ -58,20 +82,35 @@ class BadBoxError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LabelProblem:
-    """A line or element that is meant to be a box but can't be read as one."""
+    """A line or element that is meant to be a box but can't be taken as one."""
 
     box_id: str
     """Place, ``FILE:LINE``, as for a box."""
     message: str
     """What is wrong, the value, and what is allowed. One line, without the place."""
+    status: str = MALFORMED
+    """``malformed``, or ``misfit``."""
 
 
 @dataclass(slots=True)
 class ParsedLabels:
-    """The boxes of one image, in file order, and the problems met on the way."""
+    """The boxes of one image, in file order, and the problems met on the way.
+
+    Args:
+        boxes: The boxes.
+        problems: What can't be taken as a box.
+        size: Width and height in pixels of the picture that the labels say they are for, or None.
+        notes: What is to be known of all boxes, one line each.
+        moved: Whether they were scaled or turned to fit the picture.
+        misfit: Why none of the boxes is this picture's; empty if they are.
+    """
 
     boxes: list[BoxLabel] = field(default_factory=list)
     problems: list[LabelProblem] = field(default_factory=list)
+    size: tuple[int, int] | None = None
+    notes: list[str] = field(default_factory=list)
+    moved: bool = False
+    misfit: str = ''
 
     def add_problem(self, box_id: str, message: str) -> None:
         """Note a place that can't be read."""
@@ -89,6 +128,11 @@ def read_boxes(
         except BadBoxError as error:
             labels.add_problem(box_id, str(error))
     return labels
+
+
+def note_lines(labels: Iterable[BoxLabel]) -> list[str]:
+    """Return what was done to some boxes on reading them, a line each."""
+    return [f'{label.box_id}: {note}' for label in labels for note in label.notes]
 
 
 def lines_of(text: str, file: str) -> Iterator[tuple[str, str]]:
@@ -232,3 +276,16 @@ def _status(
         span = ', '.join(f'{value:g}' for value in box)
         return OUTSIDE, f'box [{span}] lies outside the {width} x {height} px image'
     return OK, ''
+
+
+def stated_size(width: Any, height: Any) -> tuple[int, int] | None:
+    """Return the size that labels state, numbers or their text; None where they state none.
+
+    Tools that don't know the size write 0 or nothing.
+    """
+    try:
+        sides = float(width), float(height)
+        size = int(sides[0]), int(sides[1])
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return size if size == sides and min(size) > 0 else None

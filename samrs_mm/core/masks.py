@@ -15,6 +15,7 @@ from pycocotools import mask as coco_mask
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError, SamrsError
+from samrs_mm.core.quads import in_order
 
 _FARTHEST = (1 << 16) - 1
 _MARGIN = 1024
@@ -30,7 +31,7 @@ _DECIMALS = 6
 
 
 class MaskError(SamrsError, ValueError):
-    """A mask whose runs don't fill its size."""
+    """What is meant to be a mask and is none, or whose runs don't fill its size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,23 +70,48 @@ def encode_pixels(places: np.ndarray, height: int, width: int) -> dict:
 def from_coco(segmentation: Any, height: int, width: int) -> dict | None:
     """Return a segmentation as COCO files have it as RLE with text counts; None if there is none.
 
-    It is a list of polygons, or RLE with counts as a list or as text.
+    It is a list of polygons, or RLE with counts as a list or as text. Polygons of four corners
+    whose edges cross are put in order, as those of boxes are.
 
     Raises:
-        ValueError: A polygon that is none, see ``check_polygons``.
-        MaskError: RLE whose runs don't fill its size.
+        MaskError: Neither of them, a polygon that is none (see ``check_polygons``), or RLE of
+            another size, or whose runs don't fill it.
     """
-    if not segmentation:
+    if segmentation is None or segmentation == []:
         return None
     if isinstance(segmentation, list):
         check_polygons(segmentation)
-        mask = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
-    elif isinstance(segmentation['counts'], list):
-        mask = coco_mask.frPyObjects(segmentation, height, width)
-    else:
-        mask = segmentation
-    counts = mask['counts'] if isinstance(mask['counts'], str) else mask['counts'].decode('ascii')
-    return checked(dict(size=list(mask['size']), counts=counts))
+        rings = [_in_order(polygon) for polygon in segmentation]
+        return checked(_text(coco_mask.merge(coco_mask.frPyObjects(rings, height, width))))
+    if not isinstance(segmentation, dict):
+        raise MaskError(f'{segmentation!r:.60} is neither a list of polygons nor run lengths')
+    size, counts = segmentation.get('size'), segmentation.get('counts')
+    if not isinstance(size, list | tuple) or list(size) != [height, width]:
+        raise MaskError(f'a mask of {size!r:.60} in an image of {[height, width]} (height, width)')
+    if isinstance(counts, list):
+        counts = _text(coco_mask.frPyObjects(_whole_runs(counts, size), height, width))['counts']
+    elif isinstance(counts, bytes):
+        counts = counts.decode('latin-1')
+    if not isinstance(counts, str):
+        raise MaskError(f'counts are {counts!r:.60}; allowed: a list of run lengths, or their text')
+    return checked(dict(size=[height, width], counts=counts))
+
+
+def _whole_runs(counts: list, size: Sequence[int]) -> dict:
+    """Return RLE with counts as a list, which pycocotools doesn't look at."""
+    for run in counts:
+        if isinstance(run, bool) or not isinstance(run, int) or run < 0:
+            raise MaskError(f'counts hold {run!r:.60}; allowed: whole numbers of at least 0')
+    if sum(counts) != size[0] * size[1]:
+        raise MaskError(f'a mask whose runs do not add up to its {size[1]} x {size[0]} px')
+    return dict(size=list(size), counts=counts)
+
+
+def _in_order(polygon: list) -> list:
+    if len(polygon) != 8:
+        return polygon
+    ordered = in_order(np.array(polygon, float).reshape(4, 2))
+    return polygon if ordered is None else ordered.ravel().tolist()
 
 
 def checked(rle: dict) -> dict:
@@ -150,15 +176,22 @@ def check_polygons(polygons: list) -> None:
     """Refuse what would make pycocotools ask for all memory there is.
 
     Raises:
-        ValueError: Not lists of ``x1, y1, x2, y2, x3, y3, ...`` in pixels, or a coordinate that is
+        MaskError: Not lists of ``x1, y1, x2, y2, x3, y3, ...`` in pixels, or a coordinate that is
             NaN or beyond any image.
     """
     for polygon in polygons:
-        points = np.array(polygon, float)
-        if points.ndim != 1 or len(points) < 6 or len(points) % 2:
-            raise ValueError('a polygon is not a list of x1, y1, x2, y2, x3, y3 ...')
-        if not (np.abs(points) <= _FARTHEST).all():
-            raise ValueError(f'a polygon has a coordinate that is not within {_FARTHEST}')
+        if not isinstance(polygon, list) or not set(map(type, polygon)) <= {int, float}:
+            raise MaskError(
+                f'a polygon is {polygon!r:.60}; a segmentation is a list of polygons, each a list '
+                'of x1, y1, x2, y2, x3, y3 ...'
+            )
+        if len(polygon) < 6 or len(polygon) % 2:
+            raise MaskError(
+                f'a polygon of {len(polygon)} numbers; allowed: x1, y1, x2, y2, x3, y3 ..., an '
+                'even number of at least 6'
+            )
+        if not all(abs(value) <= _FARTHEST for value in polygon):
+            raise MaskError(f'a polygon has a coordinate that is not within {_FARTHEST}')
 
 
 def decode(rle: dict) -> np.ndarray:

@@ -182,9 +182,11 @@ def _read_truth(path: Path) -> dict[str, dict[str, Any]]:
     for row, entry in enumerate(entries):
         try:
             mask = masks.from_coco(entry.get('segmentation'), *sizes[entry['image_id']])
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except masks.MaskError as error:
+            raise RefusedError(f'{path}: annotations[{row}]: {error}') from error
+        except (KeyError, TypeError, AttributeError) as error:
             raise RefusedError(
-                f'{path}: annotations[{row}]: neither polygons nor RLE of a known image'
+                f'{path}: annotations[{row}]: not an annotation of a known image'
             ) from error
         if mask is None or masks.area(mask) == 0:
             continue

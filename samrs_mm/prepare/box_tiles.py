@@ -10,8 +10,8 @@ import numpy as np
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.core import tiling
 from samrs_mm.core.atomic import atomic_write
-from samrs_mm.core.boxes import BoxLabel, ParsedLabels, geometry
-from samrs_mm.core.errors import ImageReadError, RefusedError
+from samrs_mm.core.boxes import MALFORMED, BoxLabel, ParsedLabels, geometry, note_lines
+from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.found_files import files_by_stem, read_stems
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage, image_size
 from samrs_mm.core.own_outputs import own_pictures
@@ -136,9 +136,16 @@ class BoxTileCutter(TileCutter):
         scene = self.scenes[result.scene]
         parsed = self.plan.dataset.labels(result.scene)
         result.boxes = len(parsed.boxes) + len(parsed.problems)
-        result.malformed = [f'{place.box_id}: {place.message}' for place in parsed.problems]
+        result.malformed = [
+            f'{place.box_id}: {place.message}'
+            for place in parsed.problems
+            if place.status == MALFORMED
+        ]
+        result.notes = [*parsed.notes, *note_lines(parsed.boxes)]
         if scene.image is None:
             raise ImageReadError(f'{scene.label}: no image for its {result.boxes} boxes')
+        if parsed.misfit:
+            raise LabelReadError(f'{scene.image}: {parsed.misfit}')
         path = self.plan.dataset.root / scene.image
         windows = self._windows(result.scene, path)
         polygons = geometry(parsed.boxes).polygons

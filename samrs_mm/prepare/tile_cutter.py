@@ -32,6 +32,7 @@ class SceneTiles:
         places: Label lines written; a box stands in every tile that it is assigned to.
         untiled: Ids of the boxes that are in no tile.
         malformed: A line for each label that can't be read as a box.
+        notes: What was changed in the labels, one line each.
         error: Why the scene has not all its tiles, in one line; None if it has.
         full: Whether that was for want of disk space.
     """
@@ -44,6 +45,7 @@ class SceneTiles:
     places: int = 0
     untiled: list[str] = field(default_factory=list)
     malformed: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     error: str | None = None
     full: bool = False
 
@@ -98,6 +100,8 @@ class TileCutter(ABC):
                 results.append(result)
                 for line in result.malformed:
                     bar.write(f'malformed: {line}', file=sys.stderr)
+                for line in result.notes:
+                    bar.write(f'note: {self._image_of(result.scene)}: {line}', file=sys.stderr)
                 if result.error:
                     bar.write(f'failed: {result.error}', file=sys.stderr)
                 if result.full:

@@ -180,7 +180,7 @@ def test_what_cannot_be_scored_is_told_in_one_line(tmp_path):
         (tmp_path, good, 'not the meta.json of an annotated folder'),
         (out, tmp_path / 'missing.json', 'cannot read the true masks'),
         (out, tmp_path / 'text.json', 'text.json:1:2: malformed JSON'),
-        (out, wrong, r'annotations\[0\]: neither polygons nor RLE'),
+        (out, wrong, r'annotations\[0\]: .*neither a list of polygons nor run lengths'),
         (out, none, 'no annotation has a segmentation'),
     ]
     for folder, truth, expected in cases:
@@ -192,7 +192,9 @@ def test_what_cannot_be_scored_is_told_in_one_line(tmp_path):
 def test_truth_of_another_size_is_told(tmp_path):
     out = write_folder(tmp_path / 'out', [('a.json:annotations[0]', 'ship', square(0, 0, 2))])
     truth = write_truth(tmp_path / 'a.json', [masks.encode(square(0, 0, 2).T.copy())])
-    with pytest.raises(RefusedError, match=r'a.json:annotations\[0\]: a mask of \[10, 12\]'):
+    with pytest.raises(
+        RefusedError, match=r'a.json: annotations\[0\]: a mask of \[12, 10\] in an image of'
+    ):
         score_folder(out, truth)
 
 

@@ -83,6 +83,27 @@ CASES = {
     'sliver askew': Case(
         label(GOOD, '10 10 40 40 40 40 10 10 ship 0'), 0, 'square pixels', 'degenerate'
     ),
+    'another picture': Case(
+        label(GOOD, '500 10 540 10 540 30 500 30 ship 0', '600 10 640 10 640 30 600 30 ship 0'), 1,
+        '2 of 3 boxes lie outside the picture', 'misfit',
+    ),
+    'name of two words, and a number': Case(
+        label(GOOD, '10 10 40 10 40 30 10 30 boeing 737'), 1, 'join the words of a category',
+        'malformed',
+    ),
+    'commas for blanks': Case(
+        label(GOOD, '10,10,40,10,40,30,10,30,ship,0'), 1, 'separated by blanks, not by commas',
+        'malformed',
+    ),
+    'VOC labels for a DOTA config': Case(
+        lambda root: (root / 'labelTxt').rename(root / 'Annotations')
+        and (root / 'Annotations/P0001.txt').rename(root / 'Annotations/P0001.xml'), 2,
+        'It looks like Pascal VOC',
+    ),
+    'unknown way to fit labels': Case(
+        lambda root: None, 2, "label_fit.size='scale'; allowed: check, rescale, ignore",
+        flags=(*BOX_FILL, 'label_fit.size=scale'),
+    ),
     'outside box': Case(
         label(GOOD, '500 10 540 10 540 30 500 30 ship 0'), 0, 'lies outside the 128 x 96 px',
         'outside',

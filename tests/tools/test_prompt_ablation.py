@@ -401,17 +401,24 @@ def test_labels_without_masks_are_named(ablate, data, tmp_path, capsys):
 @pytest.mark.parametrize(
     ('segmentation', 'message'),
     [
-        (dict(size=[9, 9], counts=[81]), None),
-        (dict(size=[9, 9], counts=[40, 41]), 'is of [9, 9] (height, width), the image of [128, '),
-        (dict(size=[128, 128]), 'neither polygons nor COCO RLE'),
-        ('masks/1.png', 'neither polygons nor COCO RLE'),
+        (dict(size=None, counts=[0]), None),
+        (dict(size=[9, 9], counts=[40, 41]), 'a mask of [9, 9] in an image of [128, '),
+        (dict(size=None), 'counts are None'),
+        ('masks/1.png', 'neither a list of polygons nor run lengths'),
     ],
 )
 def test_a_true_mask_that_is_none(ablate, data, tmp_path, capsys, segmentation, message):
     root = tmp_path / 'data'
     shutil.copytree(data, root)
     labels = json.loads((root / 'annotations.json').read_text())
-    labels['annotations'][5]['segmentation'] = segmentation
+    entry = labels['annotations'][5]
+    image = next(image for image in labels['images'] if image['id'] == entry['image_id'])
+    if isinstance(segmentation, dict) and segmentation['size'] is None:
+        size = [image['height'], image['width']]
+        segmentation = dict(segmentation, size=size)
+        if 'counts' in segmentation:
+            segmentation['counts'] = [size[0] * size[1]]
+    entry['segmentation'] = segmentation
     (root / 'annotations.json').write_text(json.dumps(labels))
     code, out = ablate(tmp_path.name, *BOX_FILL, '--limit', 1, root=root)
     if message is None:  # a mask without a pixel is as good as none

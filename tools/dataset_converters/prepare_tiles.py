@@ -7,14 +7,21 @@ import sys
 from typing import TYPE_CHECKING
 
 from samrs_mm.annotate.plan import Plan
-from samrs_mm.cli import OptionsAction, ToolParser, load_config, progress, run_command
+from samrs_mm.cli import (
+    OptionsAction,
+    ToolParser,
+    add_fit_flags,
+    fit_flags,
+    load_config,
+    progress,
+    run_command,
+)
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.found_files import tell_untaken
 from samrs_mm.core.tiling import TileSpec, count_tiles
-from samrs_mm.datasets.boxes.base import BoxDataset
+from samrs_mm.datasets.boxes.base import build_dataset
 from samrs_mm.prepare.box_tiles import BoxTileCutter, ImageFolder
 from samrs_mm.prepare.tile_cutter import SceneTiles
-from samrs_mm.registry import BOX_DATASETS, build
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -63,6 +70,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     add('--workers', type=int, metavar='N', default=min(4, os.cpu_count() or 1),
         help='processes (default %(default)s); each holds one scene, 4 bytes a pixel')  # fmt: skip
+    add_fit_flags(add)
     add('--dry-run', action='store_true', help='count tiles and boxes, write nothing')
     add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
         help='change config keys, such as tile.pad=[0,0,0] tile.drop_empty=True')  # fmt: skip
@@ -124,7 +132,8 @@ def read_config(args: argparse.Namespace) -> tuple['Config | None', TileSpec]:
     """Return the config, if there is one, and the tiling that it and the flags ask for."""
     config, tile = None, {}
     if args.config:
-        config = load_config(args.config, args.cfg_options, {'data_root': args.data_root})
+        flags = {'data_root': args.data_root, **fit_flags(args)}
+        config = load_config(args.config, args.cfg_options, flags)
         tile = dict(config.tile or {})
     for key in ('size', 'overlap', 'iof'):
         if getattr(args, key) is not None:
@@ -132,11 +141,6 @@ def read_config(args: argparse.Namespace) -> tuple['Config | None', TileSpec]:
     if args.images:
         tile.pop('drop_empty', None)
     return config, TileSpec.from_config(tile)
-
-
-def build_dataset(config: 'Config') -> BoxDataset:
-    """Return the detection dataset of a config."""
-    return build(BOX_DATASETS, dict(config.dataset, data_root=config.data_root), 'dataset')
 
 
 def print_tile_count(images: list[tuple[tuple[int, int], int]], tile: TileSpec) -> None:

@@ -71,6 +71,9 @@ class TruthPrompter:
     ) -> None:  # fmt: skip
         """See ``driver.Prompter``."""
         width, height = size
+        misfit = self.dataset.labels(sample.tile.scene).misfit
+        if misfit:
+            raise LabelReadError(f'{sample.record.image.path}: {misfit}')
         truth = self._truth(sample.tile.scene, width, height)
         table = self.dataset.table
         for number, label in enumerate(labels, 1):
@@ -93,17 +96,10 @@ class TruthPrompter:
         for box_id, segmentation in self.dataset.ground_truth_of(scene).items():
             try:
                 mask = mask_ops.from_coco(segmentation, height, width)
-            except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-                raise LabelReadError(
-                    f'{box_id}: the true mask is neither polygons nor COCO RLE'
-                ) from error
+            except mask_ops.MaskError as error:
+                raise LabelReadError(f'{box_id}: the true mask: {error}') from error
             if mask is None or mask_ops.area(mask) < self.least:
                 continue
-            if list(mask['size']) != [height, width]:
-                raise LabelReadError(
-                    f'{box_id}: the true mask is of {mask["size"]} (height, width), the image of '
-                    f'{[height, width]} px'
-                )
             found[box_id] = mask
         return found
 

@@ -1,21 +1,27 @@
 """What all detection datasets share: an index of scenes, and their boxes on demand."""
 
+import codecs
+import contextlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 import numpy as np
 
 from samrs_mm.compat import mmrotate_boxes
+from samrs_mm.core import label_fit
 from samrs_mm.core.boxes import BoxGeometry, BoxLabel, ParsedLabels, geometry, select
 from samrs_mm.core.classes import NAMED_CLASSES, ClassTable, UnknownClassError
-from samrs_mm.core.errors import LabelReadError, RefusedError
+from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES
+from samrs_mm.core.label_fit import FitRule, Header, read_header
 from samrs_mm.core.prompts import PromptSetting
+from samrs_mm.datasets.boxes.layouts import layout_hint
+from samrs_mm.registry import BOX_DATASETS, build
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,8 @@ class LabelCounts:
     scenes: int = 0
     boxes: int = 0
     problems: int = 0
+    classes: dict[str, int] = field(default_factory=dict)
+    """Boxes by class, of all classes, in their order."""
 
 
 class BoxDataset(ABC):
@@ -60,6 +68,8 @@ class BoxDataset(ABC):
     layout: str = ''
     label_file: str | None = None
     """The one file of all labels where a user names it: it may lie outside the root."""
+    rule: FitRule = FitRule()
+    """What is done with labels that are for a picture of another size or turn."""
     truth_options: ClassVar[dict[str, Any] | None] = None
     """Arguments with which a dataset offers true masks; None where it has none to offer."""
     empty_truth: ClassVar[str] = 'skip'
@@ -74,9 +84,11 @@ class BoxDataset(ABC):
             if not any(getattr(scene, what) for scene in self.scenes):
                 raise RefusedError(
                     f'data_root {data_root}: no {what}s found; expected {self.layout}'
+                    + layout_hint(self.root)
                 )
         self._check_names()
         self._table = None if classes is None else _table_of(classes)
+        self._headers: dict[int, Header | None] = {}
 
     @abstractmethod
     def index(self) -> list[Scene]:
@@ -87,13 +99,39 @@ class BoxDataset(ABC):
         """Return the boxes of a scene; see ``labels``."""
 
     def labels(self, index: int) -> ParsedLabels:
-        """Return the boxes of scene ``index``; none for a scene without a label file.
+        """Return the boxes of scene ``index`` in pixels of its image; none without a label file.
+
+        Labels that are for an image of another size or turn are problems, or are scaled and turned,
+        as ``rule`` says; see ``label_fit.fitted``. Where the image can't be read they stay as
+        written.
+
+        Raises:
+            LabelReadError: The label file as a whole can't be read.
+        """
+        return self.fitted(index, self.written_labels(index))
+
+    def fitted(self, index: int, labels: ParsedLabels) -> ParsedLabels:
+        """Return the written labels of scene ``index`` in pixels of its image; see ``labels``."""
+        header = self._header(index) if labels.boxes else None
+        return labels if header is None else label_fit.fitted(labels, header, self.rule)
+
+    def written_labels(self, index: int) -> ParsedLabels:
+        """Return the boxes of scene ``index`` as they are written; the image is not looked at.
 
         Raises:
             LabelReadError: The label file as a whole can't be read.
         """
         scene = self.scenes[index]
         return ParsedLabels() if scene.label is None else self.parse(scene)
+
+    def _header(self, index: int) -> Header | None:
+        if index not in self._headers:
+            header = None
+            if self.scenes[index].image is not None:
+                with contextlib.suppress(ImageReadError):
+                    header = read_header(self.image_path(index))
+            self._headers[index] = header
+        return self._headers[index]
 
     def read(self, scene: Scene) -> tuple[bytes, str]:
         """Return the content and the name of a scene's label file.
@@ -145,21 +183,23 @@ class BoxDataset(ABC):
         counts: Counter[str] = Counter()
         for index in progress(range(len(self.scenes))):
             try:
-                parsed = self.labels(index)
+                written = self.written_labels(index)
+                parsed = self.fitted(index, written)
             except LabelReadError:
                 label_counts.problems += 1
                 continue
             label_counts.boxes += len(parsed.boxes)
             label_counts.problems += len(parsed.problems)
-            for box in parsed.boxes:
+            for box in written.boxes:
                 first.setdefault(box.category, box.box_id)
                 counts[box.category] += 1
         if self._table is None:
             self._table = _table_of(first, ClassTable.from_names)
         errors = []
+        label_counts.classes = dict.fromkeys(self.classes, 0)
         for name in sorted(first):
             try:
-                self.table.index(name)
+                label_counts.classes[self.classes[self.table.index(name)]] += counts[name]
             except UnknownClassError as error:
                 errors.append(f'{first[name]}: {error} ({counts[name]} boxes)')
         if errors:
@@ -228,12 +268,16 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """Return the content of a text file, UTF-8 or else GB2312's superset GB18030.
+    """Return the content of a text file, in the encoding that its byte order mark tells.
+
+    Without one it is UTF-8, or else GB2312's superset GB18030.
 
     Raises:
         LabelReadError: Missing or unreadable file.
     """
     data = read_bytes(path)
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode('utf-16', errors='replace')
     try:
         return data.decode('utf-8')
     except UnicodeDecodeError:
@@ -264,7 +308,10 @@ def pair_scenes(
     image_names = files_by_stem(root / images, IMAGE_SUFFIXES)
     label_names = files_by_stem(root / labels, (label_suffix,))
     if image_names and not (root / labels).is_dir():
-        raise RefusedError(f'{root / images} holds images, but there is no folder {root / labels}')
+        raise RefusedError(
+            f'{root / images} holds images, but there is no folder {root / labels}'
+            + layout_hint(root)
+        )
     scenes = []
     for stem in sorted(image_names.keys() | label_names.keys()):
         label = str(PurePosixPath(labels, label_names[stem][0])) if stem in label_names else None
@@ -313,3 +360,15 @@ def no_mmrotate(setting: PromptSetting) -> str | None:
         except ImportError as error:
             return str(error)
     return None
+
+
+def build_dataset(config: Any, options: dict[str, Any] | None = None) -> BoxDataset:
+    """Return the detection dataset of an annotate config, with more arguments as ``options``.
+
+    Raises:
+        RefusedError: It can't be built, or ``label_fit`` says something unknown.
+    """
+    entry = dict(config.dataset, data_root=config.data_root, **(options or {}))
+    dataset = build(BOX_DATASETS, entry, 'dataset')
+    dataset.rule = FitRule.from_config(config.get('label_fit'))
+    return dataset

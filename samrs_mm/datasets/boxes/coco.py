@@ -8,6 +8,7 @@ from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.found_files import walk_files
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, check_path
+from samrs_mm.datasets.boxes.layouts import layout_hint
 from samrs_mm.formats.boxes.coco import parse_coco
 from samrs_mm.formats.foreign import foreign_file
 from samrs_mm.registry import BOX_DATASETS
@@ -33,6 +34,8 @@ class COCOBoxDataset(BoxDataset):
             if it exists, else the folder of ``ann_file``.
         unlisted: Whether images that the file does not list are taken too, as images without
             boxes; only from folders that hold a listed one (``val2017/`` may have siblings).
+        bbox: What the four numbers of ``bbox`` are: ``'xywh'``, as COCO has it, or ``'xyxy'``, two
+            corners; None takes COCO's, and refuses a file whose numbers look like something else.
         ground_truth: Keep all ``segmentation`` entries in memory, for ``ground_truth_of``.
 
     Raises:
@@ -50,7 +53,11 @@ class COCOBoxDataset(BoxDataset):
         images: str | None = None,
         unlisted: bool = True,
         ground_truth: bool = False,
+        bbox: str | None = None,
     ):
+        if bbox not in (None, 'xywh', 'xyxy'):
+            raise RefusedError(f"dataset.bbox={bbox!r}; allowed: 'xywh', 'xyxy' or None")
+        self.bbox = bbox
         self.ann_file = self.label_file = Path(ann_file).as_posix()
         if images is None:
             beside = '.' if self._elsewhere else Path(self.ann_file).parent.as_posix()
@@ -77,7 +84,10 @@ class COCOBoxDataset(BoxDataset):
             hint = foreign_file(path)
             raise RefusedError(f'{error}{"; " if hint else ""}{hint}') from error
         except OSError as error:
-            raise RefusedError(f'{path}: cannot read the label file: {error.strerror}') from error
+            raise RefusedError(
+                f'{path}: cannot read the label file: {error.strerror}{layout_hint(self.root)}'
+            ) from error
+        self._check_bbox()
         self._rows: dict[str, int] = {}
         base = self.root / self.images
         there = {path.relative_to(base).as_posix() for path in walk_files(base)}
@@ -88,6 +98,7 @@ class COCOBoxDataset(BoxDataset):
             self._rows[scenes[-1].stem] = row
             there.discard(name)
             folders.add(PurePosixPath(name).parent)
+        self._refuse_strangers(scenes, there)
         if self.unlisted:
             scenes += [
                 self._scene(name, True)
@@ -97,6 +108,40 @@ class COCOBoxDataset(BoxDataset):
         if self.coco.unplaced.problems:
             scenes.append(Scene(f'{_stem(self._name)}__without_image', None, self.ann_file))
         return scenes
+
+    def _check_bbox(self) -> None:
+        """Refuse boxes whose numbers are not what COCO's are."""
+        if self.bbox == 'xyxy':
+            self.coco.read_as_corners()
+        form = 'xywh' if self.bbox else self.coco.form_of_boxes()
+        if form == 'fractions':
+            raise RefusedError(
+                f'{self.ann_file}: all numbers of all bbox are within 0..1; COCO has pixels: '
+                'multiply x and width by the width of the image, y and height by its height '
+                '(dataset.bbox=xywh takes them as pixels)'
+            )
+        if form == 'xyxy':
+            raise RefusedError(
+                f'{self.ann_file}: all bbox fit their images as x0, y0, x1, y1, and most reach '
+                'beyond them as x, y, width, height, which COCO has; set dataset.bbox=xyxy if they '
+                'are corners, dataset.bbox=xywh if not'
+            )
+
+    def _refuse_strangers(self, scenes: list[Scene], others: set[str]) -> None:
+        """Refuse a json file and a folder of images that have no image in common."""
+        images = sorted(name for name in others if name.lower().endswith(IMAGE_SUFFIXES))
+        if not scenes or not images or any(scene.image for scene in scenes):
+            return
+        names = self.coco.file_names
+        bare = {PurePosixPath(name).name for name in names} & {
+            PurePosixPath(name).name for name in images
+        }
+        hint = f'; without their folders {len(bare)} would fit' if bare else ''
+        raise RefusedError(
+            f'{self.ann_file}: none of its {len(names)} images (such as {names[0]!r}) is among the '
+            f'{len(images)} in {self.root / self.images} (such as {images[0]!r}){hint}; mend '
+            'file_name, or set dataset.images to the folder that the names start from'
+        )
 
     def parse(self, scene: Scene) -> ParsedLabels:
         """Return the scene's part of the json file."""
@@ -108,8 +153,15 @@ class COCOBoxDataset(BoxDataset):
 
         Needs ``ground_truth=True``. A 4-point polygon is in it too, also where it is the R-Box;
         the region of a crowd isn't.
+
+        Raises:
+            LabelReadError: The boxes of the scene are scaled or turned; masks aren't.
         """
         row = self._rows.get(self.scenes[index].stem)
+        if self.ground_truth and row is not None and self.labels(index).moved:
+            raise LabelReadError(
+                f'{self.coco.file_names[row]}: its boxes are scaled or turned, true masks are not'
+            )
         return {} if row is None else self.coco.segmentations(row)
 
     def _scene(self, name: str, there: bool, label: str | None = None) -> Scene:
@@ -118,8 +170,9 @@ class COCOBoxDataset(BoxDataset):
 
     def _inside(self, file_name: str, there: set[str]) -> str:
         """Return a file name relative to the image folder (some files name the folder too)."""
-        check_path(file_name)
-        name = PurePosixPath(file_name).as_posix()
+        name = file_name.replace('\\', '/')  # as Windows writes it
+        check_path(name)
+        name = PurePosixPath(name).as_posix()
         shorter = name.removeprefix(f'{self.images}/')
         return shorter if name not in there else name
 

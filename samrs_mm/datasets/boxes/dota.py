@@ -8,6 +8,10 @@ from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, lines_of, r
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, pair_scenes, read_text
 from samrs_mm.registry import BOX_DATASETS
 
+_COLUMNS = 'x1 y1 x2 y2 x3 y3 x4 y4 category [difficult]'
+_NUMBER = re.compile(r'[-+]?\d*\.?\d+')
+_DIFFICULT = ('0', '1', '2')
+"""2 is what DOTA's devkit gives to boxes that it cuts."""
 _HEADER = re.compile(r'(imagesource|gsd)(:|\s|$)', re.IGNORECASE)
 
 
@@ -66,8 +70,10 @@ class DOTABoxDataset(BoxDataset):
 def parse_dota(text: str, file: str) -> ParsedLabels:
     """Read the text of one DOTA label file, called ``file`` in box ids.
 
-    LF or CRLF, with or without header, 9 or 10 columns. Coordinates are kept as written (also
-    outside the image, also NaN): the status of such a box is decided where the image size is known.
+    LF or CRLF, with or without header. Class names may hold blanks (``oil tank``), but no numbers
+    of their own: a number at the end is the difficulty, 0 to 2. Coordinates are kept as written,
+    also outside the image, also NaN: the status of such a box is decided where the image size is
+    known.
     """
     lines = lines_of(text, file)
     return read_boxes((line for line in lines if not _HEADER.match(line[1])), _box)
@@ -75,10 +81,19 @@ def parse_dota(text: str, file: str) -> ParsedLabels:
 
 def _box(box_id: str, line: str) -> BoxLabel:
     columns = line.split()
-    if len(columns) not in (9, 10):
+    if len(columns) < 9:
+        commas = ', separated by blanks, not by commas' if line.count(',') >= 8 else ''
         raise BadBoxError(
-            f'{len(columns)} columns in {line[:80]!r}; a DOTA line has 9 or 10: '
-            'x1 y1 x2 y2 x3 y3 x4 y4 category [difficult]'
+            f'{len(columns)} columns in {line[:80]!r}; a DOTA line has 9 or 10: {_COLUMNS}{commas}'
         )
     values = [to_float(text, f'coordinate {text!r} is not a number') for text in columns[:8]]
-    return BoxLabel(box_id, columns[8], polygon=np.array(values).reshape(4, 2))
+    *words, last = columns[8:]
+    difficult = last if words and _NUMBER.fullmatch(last) else '0'
+    if difficult not in _DIFFICULT or any(map(_NUMBER.fullmatch, words[1:])):
+        raise BadBoxError(
+            f'{" ".join(columns[8:])[:80]!r} after the coordinates; a DOTA line is {_COLUMNS}, '
+            f'difficult one of {", ".join(_DIFFICULT)}; join the words of a category by -'
+        )
+    category = ' '.join(words if words and _NUMBER.fullmatch(last) else columns[8:])
+    flags = {'difficult': int(difficult)} if difficult != '0' else {}
+    return BoxLabel(box_id, category, polygon=np.array(values).reshape(4, 2), flags=flags)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, read_boxes
+from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene, pair_scenes
-from samrs_mm.formats.boxes.xml_tree import Element, read_objects, require_text, text_of, to_number
+from samrs_mm.formats.boxes.xml_tree import Element, read_labels, require_text, text_of, to_number
 from samrs_mm.registry import BOX_DATASETS
 
 # folder: (prefix of the stems, split)
@@ -58,8 +58,7 @@ def parse_fair1m(data: bytes, file: str) -> ParsedLabels:
     Raises:
         LabelReadError: The file as a whole can't be read.
     """
-    objects = read_objects(data, file, 'annotation', 'object', 'objects/object')
-    return read_boxes(objects, _box)
+    return read_labels(data, file, 'annotation', ('object', 'objects/object'), _box)
 
 
 def _box(box_id: str, element: Element) -> BoxLabel:

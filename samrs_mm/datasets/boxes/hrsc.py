@@ -4,11 +4,18 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from samrs_mm.core import masks
-from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, read_boxes
+from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, pair_scenes, read_names
-from samrs_mm.formats.boxes.xml_tree import Element, numbers, read_objects, text_of
+from samrs_mm.formats.boxes.xml_tree import (
+    Element,
+    numbers,
+    objects_of,
+    read_labels,
+    read_xml,
+    text_of,
+)
 from samrs_mm.registry import BOX_DATASETS
 
 CATEGORY = 'ship'
@@ -17,7 +24,8 @@ _SPLITS = ('train', 'val', 'test')
 _MASKS = ('LandMask', 'Segmentations')
 _HBOX = ('box_xmin', 'box_ymin', 'box_xmax', 'box_ymax')
 _RBOX = ('mbox_cx', 'mbox_cy', 'mbox_w', 'mbox_h', 'mbox_ang')
-_OBJECTS = ('HRSC_Image', 'HRSC_Objects/HRSC_Object')
+_ROOT, _OBJECTS = 'HRSC_Image', ('HRSC_Objects/HRSC_Object',)
+_SIZE = ('Img_SizeWidth', 'Img_SizeHeight')
 
 
 @BOX_DATASETS.register_module()
@@ -132,7 +140,7 @@ def parse_hrsc(data: bytes, file: str) -> ParsedLabels:
     Raises:
         LabelReadError: The file as a whole can't be read.
     """
-    return read_boxes(read_objects(data, file, *_OBJECTS), _box)
+    return read_labels(data, file, _ROOT, _OBJECTS, _box, _SIZE)
 
 
 def mask_colours(data: bytes, file: str) -> dict[str, tuple[int, ...]]:
@@ -145,7 +153,7 @@ def mask_colours(data: bytes, file: str) -> dict[str, tuple[int, ...]]:
         LabelReadError: The file as a whole can't be read, or a colour is none.
     """
     colours = {}
-    for box_id, element in read_objects(data, file, *_OBJECTS):
+    for box_id, element in objects_of(read_xml(data, file, _ROOT), file, _OBJECTS):
         found = element.find('seg_color')
         text = '' if found is None else text_of(found)
         if not text:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from samrs_mm.core.boxes import MALFORMED, MISFIT
 from samrs_mm.core.errors import RefusedError
 
-UNTILED, PENDING, MALFORMED = 'untiled', 'pending', 'malformed'
+UNTILED, PENDING = 'untiled', 'pending'
 NO_IMAGE, NO_LABEL, UNREADABLE = 'no_image', 'no_label', 'unreadable'
 
-ERRORS = ('failed', MALFORMED, NO_IMAGE, UNREADABLE)
+ERRORS = ('failed', MALFORMED, MISFIT, NO_IMAGE, UNREADABLE)
 """Statuses that say something could not be read or written."""
 
 
@@ -26,9 +27,9 @@ class LedgerRow:
         status: A box status of the record (kept, empty, outside, degenerate, filtered, crowd,
             ignored), or ``failed`` (its image could not be read, segmented or written),
             ``untiled`` (no tile takes the box), ``pending`` (its image is not done yet),
-            ``malformed`` (not readable as a box), ``no_image`` (its image is missing),
-            ``unreadable`` (the label file as a whole) or ``no_label`` (an image without label
-            file).
+            ``malformed`` (not readable as a box), ``misfit`` (of a picture of another size or
+            turn), ``no_image`` (its image is missing), ``unreadable`` (the label file as a whole)
+            or ``no_label`` (an image without label file).
         reason: Why there is no mask; empty for kept boxes.
         tile: Name of the output image; empty where there is none.
         score: Predicted IoU, or empty; as all measures (see ``masks.measure``) without a mask.

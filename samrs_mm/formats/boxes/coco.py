@@ -6,13 +6,15 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels
+from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, stated_size
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.formats.coco import places_of, read_coco
 
 _NOWHERE = -1
 _LONGEST_PLACE = 1000
 """Characters of a ``box_id``."""
+_FRACTION = 2.0
+"""What x0, y0, x1, y1 stay below if x, y, width and height are all within 0..1."""
 
 
 class CocoIndex:
@@ -25,6 +27,8 @@ class CocoIndex:
         self.file = file
         self.file_names: list[str] = []
         """File name of each image, in the file's order."""
+        self.sizes: list[tuple[int, int] | None] = []
+        """Width and height of each image in pixels, where the file states them."""
         self.unplaced = ParsedLabels()
         """Problems of the annotations that belong to no image of the file."""
         self._messages: dict[int, str] = {}
@@ -49,7 +53,7 @@ class CocoIndex:
         fields = entry if isinstance(entry, dict) else {}
         for ids, key in (self._image_ids, 'image_id'), (self._category_ids, 'category_id'):
             # an unhashable id can't be looked up; its annotation has a message already
-            value = fields.get(key) if _is_id(fields.get(key)) else None
+            value = as_id(fields.get(key))
             ids.append(self._known.setdefault(value, value))
         self._has_hbox.append(hbox is not None)
         self._has_polygon.append(polygon is not None)
@@ -65,10 +69,16 @@ class CocoIndex:
         if with_segmentation and row not in self._messages and truth:
             self._segmentations[row] = json.dumps(truth)
 
-    def finish(self, images: dict[Any, str], categories: dict[Any, str]) -> None:
+    def finish(
+        self,
+        images: dict[Any, str],
+        categories: dict[Any, str],
+        sizes: list[tuple[int, int] | None],
+    ) -> None:
         """Look all ids up, in file names and category names by id, and note the unknown ones."""
         self.file_names, self._names = list(images.values()), list(categories.values())
-        image_of_row = places_of(self._image_ids, images)
+        self.sizes = sizes
+        self._image_of_row = image_of_row = places_of(self._image_ids, images)
         self._categories = places_of(self._category_ids, categories)
         for what, ids, places in (
             ('image_id {} is not among the images', self._image_ids, image_of_row),
@@ -87,7 +97,7 @@ class CocoIndex:
 
         Boxes have ``hbox`` (from ``bbox``) or ``polygon`` or both.
         """
-        labels = ParsedLabels()
+        labels = ParsedLabels(size=self.sizes[image])
         for row in self._rows(image):
             if row in self._messages:
                 labels.add_problem(self._box_id(row), self._messages[row])
@@ -103,6 +113,31 @@ class CocoIndex:
                 )
             )
         return labels
+
+    def form_of_boxes(self) -> str:
+        """Return what the numbers of ``bbox`` are, as far as they show it.
+
+        ``'xywh'``, or ``'xyxy'`` where all fit their pictures as two corners and most of them don't
+        as corner and size, or ``'fractions'`` where all are within 0..1.
+        """
+        rows = np.flatnonzero(np.array(self._has_hbox, bool) & (self._image_of_row >= 0))
+        hboxes = np.array(self._hboxes).reshape(-1, 4)[rows]
+        if len(rows) and (np.abs(hboxes) <= _FRACTION).all():
+            return 'fractions'
+        sizes = np.array([size or (0, 0) for size in self.sizes]).reshape(-1, 2)
+        sizes = sizes[self._image_of_row[rows]]
+        hboxes, sizes = hboxes[sizes[:, 0] > 0], sizes[sizes[:, 0] > 0] + 1
+        low, ends = hboxes[:, :2], hboxes[:, 2:]
+        written = ends - low
+        as_corners = (written > low).all() and (written <= sizes).all()
+        beyond = (ends > sizes).any(axis=1)
+        return 'xyxy' if len(hboxes) and as_corners and 2 * beyond.sum() > len(beyond) else 'xywh'
+
+    def read_as_corners(self) -> None:
+        """Take the four numbers of every ``bbox`` for x0, y0, x1, y1."""
+        hboxes = np.array(self._hboxes).reshape(-1, 4)
+        hboxes[:, 2:] -= hboxes[:, :2]
+        self._hboxes = array('d', hboxes.ravel().tolist())
 
     def segmentations(self, image: int) -> dict[str, Any]:
         """Return the polygons or RLE of an image by box id, where ``parse_coco`` kept them."""
@@ -143,7 +178,8 @@ def parse_coco(file: BinaryIO, name: str, with_segmentations: bool = False) -> C
             raise LabelReadError(
                 f'{name}: images {first[text]!r} and {key!r} have the same file_name {text!r}'
             )
-    index.finish(images, _table(lists['categories'], f'{name}: categories', 'name'))
+    sizes = [stated_size(entry.get('width'), entry.get('height')) for entry in lists['images']]
+    index.finish(images, _table(lists['categories'], f'{name}: categories', 'name'), sizes)
     return index
 
 
@@ -152,8 +188,8 @@ def _table(entries: list, place: str, text_key: str) -> dict[Any, str]:
     table: dict[Any, str] = {}
     for number, entry in enumerate(entries):
         fields = entry if isinstance(entry, dict) else {}
-        key, name = fields.get('id'), fields.get(text_key)
-        if not _is_id(key) or not isinstance(name, str) or not name:
+        key, name = as_id(fields.get('id')), fields.get(text_key)
+        if key is None or not isinstance(name, str) or not name:
             raise LabelReadError(
                 f'{place}[{number}] is {_short(entry)}; allowed: an object with id and {text_key}'
             )
@@ -168,7 +204,7 @@ def _annotation(entry: Any) -> tuple[list[float] | None, list[float] | None]:
     if not isinstance(entry, dict):
         raise BadBoxError(f'{_short(entry)} is not an object')
     for key in ('image_id', 'category_id'):
-        if not _is_id(entry.get(key)):
+        if as_id(entry.get(key)) is None:
             raise BadBoxError(f'{key} is {_short(entry.get(key))}; allowed: a whole number or text')
     hbox, polygon = entry.get('bbox'), entry.get('rbox')
     if hbox is not None:
@@ -207,8 +243,11 @@ def _numbers(values: Any, count: int, key: str, meaning: str) -> list[float]:
         raise BadBoxError(f'{key} holds a number beyond 1e308') from None
 
 
-def _is_id(value: Any) -> bool:
-    return isinstance(value, int | str) and not isinstance(value, bool)
+def as_id(value: Any) -> int | str | None:
+    """Return an id of a COCO file, 1.0 as 1 (pandas writes it); None of what is no id."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int | str) and not isinstance(value, bool) else None
 
 
 def _short(value: Any) -> str:

@@ -2,8 +2,8 @@
 
 import math
 
-from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, read_boxes, rotated_corners
-from samrs_mm.formats.boxes.xml_tree import Element, numbers, read_objects, require_text
+from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, rotated_corners
+from samrs_mm.formats.boxes.xml_tree import Element, numbers, read_labels, require_text
 
 _SIDES = ('xmin', 'ymin', 'xmax', 'ymax')
 _CORNERS = tuple(
@@ -27,7 +27,7 @@ def parse_voc(data: bytes, file: str) -> ParsedLabels:
     Raises:
         LabelReadError: The file as a whole can't be read.
     """
-    return read_boxes(read_objects(data, file, 'annotation', 'object'), _box)
+    return read_labels(data, file, 'annotation', ('object',), _box)
 
 
 def _box(box_id: str, element: Element) -> BoxLabel:

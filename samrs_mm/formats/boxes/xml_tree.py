@@ -3,7 +3,7 @@
 import codecs
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 from xml.parsers import expat
@@ -12,7 +12,14 @@ import numpy as np
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import XMLParser
 
-from samrs_mm.core.boxes import BadBoxError, to_float
+from samrs_mm.core.boxes import (
+    BadBoxError,
+    BoxLabel,
+    ParsedLabels,
+    read_boxes,
+    stated_size,
+    to_float,
+)
 from samrs_mm.core.errors import LabelReadError
 
 MAX_BYTES = 64 * 2**20
@@ -60,12 +67,32 @@ def to_number(tag: str, text: str) -> float:
     return to_float(text, f'<{tag}> is {text[:_QUOTED]!r}, not a number')
 
 
-def read_objects(data: bytes, file: str, root: str, *paths: str) -> Iterator[tuple[str, Element]]:
-    """Yield the elements at some paths below the root of a label file, with their box ids.
+def read_labels(
+    data: bytes,
+    file: str,
+    root: str,
+    paths: Sequence[str],
+    read: Callable[[str, Element], BoxLabel],
+    size: tuple[str, str] = ('size/width', 'size/height'),
+) -> ParsedLabels:
+    """Read the elements at some paths below the root of a label file, called ``file`` in box ids.
 
-    The first of a line is ``FILE:LINE``, the k-th (minified XML) ``FILE:LINE.k``; see ``read_xml``.
+    ``size`` are the paths of the picture's width and height.
+
+    Raises:
+        LabelReadError: As ``read_xml``.
     """
     tree = read_xml(data, file, root)
+    labels = read_boxes(objects_of(tree, file, paths), read)
+    labels.size = stated_size(*map(tree.findtext, size))
+    return labels
+
+
+def objects_of(tree: Element, file: str, paths: Sequence[str]) -> Iterator[tuple[str, Element]]:
+    """Yield the elements at some paths below the root of a label file, with their box ids.
+
+    The first of a line is ``FILE:LINE``, the k-th (minified XML) ``FILE:LINE.k``.
+    """
     seen: Counter[str] = Counter()
     for path in paths:
         for element in tree.iterfind(path):

@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.errors import LabelReadError, RefusedError
+from samrs_mm.core.label_fit import FitRule
 from samrs_mm.datasets.boxes.base import Scene
 from samrs_mm.datasets.boxes.coco import COCOBoxDataset
 from samrs_mm.registry import BOX_DATASETS
@@ -75,7 +76,7 @@ def test_file_names_that_name_the_image_folder(coco_root):
         ('../a.png', 'leads out of the data root'),
         ('sub/../../a.png', 'leads out of the data root'),
         ('/etc/a.png', 'leads out of the data root'),
-        ('sub\\a.png', 'leads out of the data root'),
+        ('..\\a.png', 'leads out of the data root'),
         ('a\n.png', 'control characters'),
         ('a\0.png', 'control characters'),
         ('./', 'names no file'),
@@ -105,8 +106,93 @@ def test_unusable_json_is_refused(coco_root):
 
 def test_no_image_there_at_all_is_refused(coco_root):
     edit(coco_root, images=[dict(id=0, file_name='gone.png')])
-    with pytest.raises(RefusedError, match='no images found'):
-        COCOBoxDataset(coco_root, unlisted=False)
+    message = r"none of its 1 images \(such as 'gone.png'\) is among the 3 in"
+    for unlisted in (True, False):
+        with pytest.raises(RefusedError, match=message):
+            COCOBoxDataset(coco_root, unlisted=unlisted)
+    edit(coco_root, images=[dict(id=0, file_name='train/b.png')])
+    with pytest.raises(RefusedError, match='without their folders 1 would fit'):
+        COCOBoxDataset(coco_root)
+
+
+def test_file_names_of_windows_are_taken(coco_root):
+    for name in ('sub\\a.png', 'images\\sub\\a.png'):
+        edit(coco_root, images=[dict(id=0, file_name=name)])
+        assert Scene('sub__a', 'images/sub/a.png', ANN) in COCOBoxDataset(coco_root).scenes
+
+
+@pytest.mark.parametrize(
+    ('files', 'hint'),
+    [
+        (['Annotations/a.xml'], 'It looks like Pascal VOC'),
+        (['labels/a.txt', 'data.yaml'], 'It looks like YOLO'),
+        (['labelTxt/a.txt'], "It looks like DOTA's layout"),
+        (['annotations/instances_train.json'], 'a COCO file annotations/instances_train.json'),
+    ],
+)
+def test_a_folder_of_another_layout_is_told(tmp_path, files, hint):
+    for name in (*files, 'images/a.png'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(RefusedError, match=hint):
+        COCOBoxDataset(tmp_path)
+
+
+def write_boxes(root, bboxes, make_image):
+    images = [dict(id=1.0, file_name='a.png', width=100, height=80)]
+    entries = [dict(image_id=1, category_id=1, bbox=bbox) for bbox in bboxes]
+    make_image(root / 'images/a.png', size=(100, 80))
+    text = json.dumps(
+        dict(images=images, annotations=entries, categories=[dict(id=1.0, name='ship')])
+    )
+    (root / ANN).write_text(text)
+    return root
+
+
+def test_corners_in_bbox_are_noticed_and_taken_when_asked(tmp_path, make_image):
+    corners = [[60, 50, 90, 75], [10, 10, 40, 30], [50, 5, 99, 40]]
+    root = write_boxes(tmp_path, corners, make_image)
+    with pytest.raises(RefusedError, match=r'set dataset\.bbox=xyxy if they are corners'):
+        COCOBoxDataset(root)
+    dataset = COCOBoxDataset(root, bbox='xyxy')
+    assert [box.hbox.tolist() for box in dataset.labels(0).boxes] == corners
+    assert COCOBoxDataset(root, bbox='xywh').written_labels(0).boxes[0].hbox[2] == 150
+    with pytest.raises(RefusedError, match=r"dataset.bbox='yxyx'; allowed"):
+        COCOBoxDataset(root, bbox='yxyx')
+
+
+def test_boxes_of_corner_and_size_are_not_taken_for_corners(tmp_path, make_image):
+    root = write_boxes(tmp_path, [[5, 5, 40, 30], [60, 50, 39, 29], [0, 0, 100, 80]], make_image)
+    assert len(COCOBoxDataset(root).labels(0).boxes) == 3
+
+
+def test_fractions_in_bbox_are_refused(tmp_path, make_image):
+    root = write_boxes(tmp_path, [[0.5, 0.5, 0.25, 0.5], [0, 0, 1, 1]], make_image)
+    with pytest.raises(RefusedError, match=r'all numbers of all bbox are within 0..1'):
+        COCOBoxDataset(root)
+
+
+def test_another_size_is_a_misfit(tmp_path, make_image):
+    root = write_boxes(tmp_path, [[60, 50, 30, 20]], make_image)
+    make_image(root / 'images/a.png', size=(50, 40))
+    dataset = COCOBoxDataset(root)
+    labels = dataset.labels(0)
+    assert (labels.boxes, labels.problems[0].status) == ([], 'misfit')
+    assert dataset.collect_classes().classes == dict(ship=1)
+    dataset.rule = FitRule(size='rescale')
+    assert dataset.labels(0).boxes[0].hbox.tolist() == [30, 25, 45, 35]
+
+
+def test_no_true_masks_for_boxes_that_were_moved(tmp_path, make_image):
+    root = write_boxes(tmp_path, [[60, 50, 30, 20]], make_image)
+    dataset = COCOBoxDataset(root, ground_truth=True)
+    dataset.rule = FitRule(size='rescale')
+    assert dataset.ground_truth_of(0) == {}
+    make_image(root / 'images/a.png', size=(50, 40))
+    dataset = COCOBoxDataset(root, ground_truth=True)
+    dataset.rule = FitRule(size='rescale')
+    with pytest.raises(LabelReadError, match='its boxes are scaled or turned'):
+        dataset.ground_truth_of(0)
 
 
 def test_a_json_file_that_lies_elsewhere(coco_root, tmp_path):

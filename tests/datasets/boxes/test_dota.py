@@ -55,7 +55,11 @@ def test_nan_is_kept_as_a_box():
     [
         ('1 2 3 4 5 6 7 ship 0', "coordinate 'ship' is not a number"),
         ('1 2 3 4 ship', '5 columns'),
-        ('1 2 3 4 5 6 7 8 storage tank 0', '11 columns'),
+        ('1 2 3 4 5 6 7 8 ship 7', "'ship 7' after the coordinates"),
+        ('1 2 3 4 5 6 7 8 boeing 737', 'difficult one of 0, 1, 2'),
+        ('1 2 3 4 5 6 7 8 ship 0 0.93', 'join the words of a category by -'),
+        ('1 2 3 4 5 6 7 8 ship 1 0', 'join the words of a category by -'),
+        ('1,2,3,4,5,6,7,8,ship,0', 'separated by blanks, not by commas'),
         ('1 2 3 4 5 6,5 7 8 ship 0', "coordinate '6,5' is not a number"),
     ],
 )
@@ -67,11 +71,46 @@ def test_bad_line_is_a_problem_and_the_rest_is_kept(line, message):
     assert message in problem.message
 
 
+@pytest.mark.parametrize(
+    ('end', 'category', 'flags'),
+    [
+        ('oil tank', 'oil tank', {}),
+        ('oil tank 0', 'oil tank', {}),
+        ('oil tank 1', 'oil tank', dict(difficult=1)),
+        ('ship 2', 'ship', dict(difficult=2)),
+        ('ship', 'ship', {}),
+        ('747', '747', {}),
+    ],
+)
+def test_categories_of_several_words(end, category, flags):
+    (box,) = parse_dota(f'1 1 9 1 9 5 1 5 {end}', 'a.txt').boxes
+    assert (box.category, box.flags) == (category, flags)
+
+
+def test_corners_row_by_row_are_put_in_order():
+    around, rows = parse_dota('1 1 9 1 9 5 1 5 ship\n1 1 9 1 1 5 9 5 ship', 'a.txt').boxes
+    np.testing.assert_array_equal(around.polygon, rows.polygon)
+    assert not around.notes
+    assert rows.notes == ('the edges crossed; the corners were put in order',)
+
+
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16', 'utf-16-le', 'gb18030'])
+def test_encodings(tmp_path, encoding):
+    text = ('\ufeff' if encoding == 'utf-16-le' else '') + f'imagesource:谷歌\r\n{OBB}\r\n'
+    (tmp_path / 'images').mkdir()
+    (tmp_path / 'labelTxt').mkdir()
+    (tmp_path / 'images/a.png').touch()
+    (tmp_path / 'labelTxt/a.txt').write_bytes(text.encode(encoding))
+    labels = BOX_DATASETS.build(dict(type='DOTABoxDataset', data_root=str(tmp_path))).labels(0)
+    assert len(labels.boxes) == 1
+    assert not labels.problems
+
+
 @given(st.lists(st.floats(width=64), min_size=8, max_size=8))
 def test_any_float_survives(values):
     line = ' '.join(map(repr, values)) + ' ship 0'
     (box,) = parse_dota(line, 'a.txt').boxes
-    np.testing.assert_array_equal(box.polygon.ravel(), values)
+    np.testing.assert_array_equal(np.sort(box.polygon, axis=None), np.sort(values))
 
 
 @given(st.text())

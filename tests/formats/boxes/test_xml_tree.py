@@ -8,7 +8,7 @@ from samrs_mm.core.errors import LabelReadError
 from samrs_mm.formats.boxes import xml_tree
 from samrs_mm.formats.boxes.xml_tree import (
     numbers,
-    read_objects,
+    objects_of,
     read_xml,
     require_text,
     text_of,
@@ -48,7 +48,7 @@ def test_elements_know_their_lines_and_texts():
 
 def test_objects_of_one_line_are_numbered():
     text = b'<r>\n\n<a/>\n\n<b><a/><a/></b>\n<a/><a/></r>'
-    objects = list(read_objects(text, 'f.xml', 'r', 'a', 'b/a'))
+    objects = list(objects_of(read_xml(text, 'f.xml', 'r'), 'f.xml', ('a', 'b/a')))
     assert [box_id for box_id, _ in objects] == [
         'f.xml:3', 'f.xml:6', 'f.xml:6.2', 'f.xml:5', 'f.xml:5.2',
     ]  # fmt: skip
