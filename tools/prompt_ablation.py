@@ -96,7 +96,8 @@ def run(args: argparse.Namespace) -> int:
     )
     choose_gpu()
     job.load()
-    job.collect_classes(progress('reading labels'))
+    for line in job.collect_classes(progress('reading labels')).notes:
+        print(f'classes  {line}')
     if args.restart:
         print(f'restart: removed {job.restart()} files of earlier runs from {job.out}')
     job.open()

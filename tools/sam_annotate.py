@@ -112,6 +112,8 @@ def run(args: argparse.Namespace) -> int:
         with strict_loading():  # torch may have been imported with the segmentor
             job.segmentor.load()
     job.collect_classes(progress('reading labels'))
+    for line in job.label_counts.notes:
+        print(f'classes  {line}')
     if args.dry_run:
         return print_plan(job)
     if args.refilter:

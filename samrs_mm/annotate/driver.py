@@ -18,7 +18,7 @@ from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.writer import RecordWriter, Sample
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core import masks as mask_ops
-from samrs_mm.core import tiling
+from samrs_mm.core import regions, tiling
 from samrs_mm.core.boxes import BoxGeometry, BoxLabel, geometry
 from samrs_mm.core.classes import ClassTable
 from samrs_mm.core.errors import SamrsError, describe
@@ -33,10 +33,12 @@ from samrs_mm.core.prompts import (
 )
 from samrs_mm.datasets.boxes.base import circumscribed_geometry
 from samrs_mm.formats.annotated import folder
-from samrs_mm.formats.annotated.entries import BoxEntry
+from samrs_mm.formats.annotated.entries import REGIONS, BoxEntry
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
+
+_UNSEEN = (box_ops.DEGENERATE, *REGIONS)
 
 
 class Prompter(Protocol):
@@ -72,12 +74,13 @@ class BoxPrompter:
     ) -> None:  # fmt: skip
         """See ``Prompter``."""
         setting = self.setting
-        found = prompt_boxes(setting, shapes, *size, self.style)
+        found = prompt_boxes(setting, labels, shapes, *size, self.style)
         seen = seen_boxes(setting, shapes, *size, self.style)
-        offset = np.array(sample.record.image.offset, float)
+        image = sample.record.image
+        offset = np.array(image.offset, float)
         for i, label in enumerate(labels):
             index = self.table.index(label.category)
-            hidden = not (setting.box or setting.mask) or found.statuses[i] == box_ops.DEGENERATE
+            hidden = not (setting.box or setting.mask) or found.statuses[i] in _UNSEEN
             box = BoxEntry.new(
                 number=i + 1,
                 box_id=label.box_id,
@@ -92,6 +95,9 @@ class BoxPrompter:
                 flags=label.flags,
                 notes=label.notes,
             )
+            if box.status in REGIONS:
+                place = offset, size, (image.width, image.height)
+                box.enter_region(regions.pixels_of(label, shapes.polygons[i], *place))
             sample.record.boxes.append(box)
         sample.prompted = [found]
 
@@ -173,12 +179,15 @@ class SampleStream:
         path = self.dataset.image_path(scene)
         labels = parsed.boxes
         image = SceneImage(path)
+        if any(label.region for label in labels):
+            labels = regions.fitted(labels, image.width, image.height)
         digest = file_sha256(path)
         shapes = (circumscribed_geometry if self.prompter.circumscribed else geometry)(labels)
         rows = [np.arange(len(shapes))]
         windows = [tile.window for tile in group if tile.window]
         if self.spec and windows:
-            rows = tiling.assign(shapes.polygons, windows, self.spec.iof)
+            shares = regions.least_shares(labels, self.spec.iof)
+            rows = tiling.assign(shapes.polygons, windows, shares)
         for tile, chosen in zip(group, rows, strict=True):
             part = [labels[i] for i in chosen]
             notes = [*image.notes, *parsed.notes]

@@ -13,6 +13,7 @@ from samrs_mm.core.boxes import geometry
 from samrs_mm.core.errors import ImageReadError, LabelReadError
 from samrs_mm.core.images import image_size
 from samrs_mm.core.prompts import prompt_boxes
+from samrs_mm.core.regions import least_shares
 from samrs_mm.datasets.boxes.base import circumscribed_geometry
 from samrs_mm.formats.annotated import ledger
 
@@ -54,11 +55,14 @@ def box_statuses(job: AnnotationJob, progress: Progress = iter) -> Counter:
         rows = [np.arange(len(shapes))]
         if job.tile is not None:
             windows = tiling.windows(width, height, job.tile)
-            rows = tiling.assign(shapes.polygons, windows, job.tile.iof)
+            shares = least_shares(labels.boxes, job.tile.iof)
+            rows = tiling.assign(shapes.polygons, windows, shares)
         for window, chosen in zip(windows, rows, strict=True):
             part = shapes[chosen].shifted(-window.x, -window.y)
             size = min(window.width, width - window.x), min(window.height, height - window.y)
-            counts.update(prompt_boxes(job.setting, part, *size, job.style).statuses)
+            boxes = [labels.boxes[i] for i in chosen]
+            found = prompt_boxes(job.setting, boxes, part, *size, job.style)
+            counts.update(found.statuses)
         counts[ledger.UNTILED] += len(shapes) - len(np.unique(np.concatenate(rows)))
     return +counts
 

@@ -137,7 +137,7 @@ class Finaliser:
                 kept = record.kept
                 totals.kept.update(box.category for box in kept)
                 image = self._coco_image(tile, record)
-                coco.add(image, map(coco_annotation, kept))
+                coco.add(image, map(coco_annotation, record.annotated))
                 index.writerow(_index_row(image, record))
             for row in self._rows(scene, done, totals):
                 totals.rows[row.status] += 1
@@ -255,7 +255,7 @@ class Finaliser:
 
     def meta(self, totals: Totals) -> dict:
         """Return the content of ``meta.json``."""
-        classes = self.plan.dataset.classes
+        classes, ids = self.plan.dataset.classes, self.plan.dataset.category_ids
         return dict(
             partial=totals.partial,
             settings=self.settings,
@@ -263,6 +263,7 @@ class Finaliser:
             config=self.config,
             classes=list(classes),
             palette=[list(colour) for colour in palette_for(len(classes))],
+            **({'category_ids': ids} if ids else {}),
             data_root=relative_path(self.plan.dataset.root, self.out.root),
             checkpoint_sha256=self.settings['checkpoint_sha256'],
             counts=dict(

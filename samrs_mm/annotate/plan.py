@@ -69,7 +69,8 @@ class Plan:
             width, height = image_size(self.dataset.image_path(index))
             windows = tiling.windows(width, height, self.spec)
             if self.spec.drop_empty:
-                polygons = geometry(self.dataset.labels(index).boxes).polygons
+                objects = [each for each in self.dataset.labels(index).boxes if not each.meaning]
+                polygons = geometry(objects).polygons
                 rows = tiling.assign(polygons, windows, self.spec.iof)
                 windows = [each for each, held in zip(windows, rows, strict=True) if len(held)]
         except (ImageReadError, LabelReadError):

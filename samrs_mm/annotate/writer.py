@@ -17,7 +17,7 @@ from samrs_mm.core.images import write_png
 from samrs_mm.core.masks import Mask
 from samrs_mm.core.prompts import PromptedBoxes
 from samrs_mm.formats.annotated import folder
-from samrs_mm.formats.annotated.entries import FILTERED, KEPT, BoxEntry
+from samrs_mm.formats.annotated.entries import FILTERED, KEPT, REGIONS, BoxEntry
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import Record
 
@@ -104,7 +104,7 @@ class MaskFilters:
     def apply(self, record: Record) -> None:
         """Decide which masks of a record are kept and which are filtered, and why."""
         for box in record.boxes:
-            if box.segmentation is not None:
+            if box.segmentation is not None and box.status not in REGIONS:
                 box.reason = self.reason(box)
                 box.status = FILTERED if box.reason else KEPT
                 box.visible_area = 0

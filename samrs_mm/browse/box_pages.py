@@ -19,7 +19,7 @@ from samrs_mm.browse.prompt_panels import (
     prompt_swatches,
     prompts_of_record,
 )
-from samrs_mm.core import masks, tiling
+from samrs_mm.core import masks, regions, tiling
 from samrs_mm.core.boxes import OK, geometry
 from samrs_mm.core.classes import abbreviations
 from samrs_mm.core.errors import LabelReadError, RefusedError
@@ -178,7 +178,7 @@ class BoxBrowser(BoxSource):
         self.names = list(self._tiles)
 
     def _path(self, name: str) -> Path:
-        return self.dataset.root / self.dataset.scenes[self._tiles[name].scene].image
+        return self.dataset.image_path(self._tiles[name].scene)
 
     def _inside(self, name: str) -> Window:
         """Return the window of the scene that an image shows, without padding."""
@@ -204,9 +204,12 @@ class BoxBrowser(BoxSource):
         if parsed.misfit:
             raise LabelReadError(f'{name}: {parsed.misfit}')
         labels = parsed.boxes
+        if any(label.region for label in labels):
+            labels = regions.fitted(labels, *image_size(self._path(name)))
         shapes = (circumscribed_geometry if setting.circumscribed else geometry)(labels)
         if tile.window and self.plan.spec:
-            rows = tiling.assign(shapes.polygons, [tile.window], self.plan.spec.iof)[0]
+            shares = regions.least_shares(labels, self.plan.spec.iof)
+            rows = tiling.assign(shapes.polygons, [tile.window], shares)[0]
             labels, shapes = [labels[row] for row in rows], shapes[rows]
         record = Record.of_image(
             path='', scene=tile.stem, split=None, offset=[window.x, window.y], width=window.width,

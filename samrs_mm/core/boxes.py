@@ -27,6 +27,9 @@ turn."""
 CROSSED = 'the edges crossed; the corners were put in order'
 EXCHANGED = 'the corners were exchanged (x0 > x1 or y0 > y1); they were put in order'
 
+FLAGS = ('difficult', 'truncated', 'occluded')
+"""Marks that label formats give an object, as whole numbers; 0 is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class BoxLabel:

@@ -7,7 +7,7 @@ Source of the abbreviations: Wang et al. 2023, arXiv:2305.02034, appendix A.1.
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from samrs_mm.core.errors import SamrsError
 
@@ -56,16 +56,22 @@ _ALIASES = {
 }
 
 
-def class_key(name: str) -> str:
-    """Return what class names are compared on: lower case letters (of any script) and digits.
+_BETWEEN = re.compile(r'(?<=[^\W_])[\s_-]+(?=[^\W_])')
 
-    A name without any stays as it is.
+
+def class_key(name: str) -> str:
+    """Return what spellings of class names are compared on: in lower case, words run together.
+
+    Blanks, ``-`` and ``_`` between letters (of any script) or digits are left out; all other
+    signs count.
 
     Example:
         >>> class_key('Expressway-Service-area') == class_key('expressway service_area')
         True
+        >>> class_key('C+') == class_key('C-')
+        False
     """
-    return re.sub(r'[\W_]', '', name.lower()) or name
+    return _BETWEEN.sub('', name.lower())
 
 
 _SHORT = {
@@ -113,38 +119,57 @@ class UnknownClassError(SamrsError):
 class ClassTable:
     """Maps class names as spelled in labels to class indices, which are the pixel values.
 
+    A name is the class that is exactly so called; else the only one that is equal but for case,
+    then the only one that is equal but for case and the signs between words (``class_key``).
+
     Raises:
-        ValueError: Two names that differ only in case and punctuation, or more than 255 names.
+        ValueError: A name that is there twice, or more than 255 names.
     """
 
     def __init__(self, classes: Sequence[str]):
         if len(classes) > UNLABELLED:
             raise ValueError(f'{len(classes)} classes; an 8-bit label holds at most {UNLABELLED}')
         self.classes = tuple(classes)
-        self._index: dict[str, int] = {}
+        self._exact = {name: index for index, name in enumerate(self.classes)}
+        if len(self._exact) < len(self.classes):
+            twice = next(name for name in self.classes if self.classes.count(name) > 1)
+            raise ValueError(f'class {twice!r} is there twice')
+        self._alike = [self._by(str.lower), self._by(class_key)]
+
+    def _by(self, key: Callable[[str], str]) -> dict[str, list[int]]:
+        places: dict[str, list[int]] = {}
         for index, name in enumerate(self.classes):
-            other = self._index.setdefault(class_key(name), index)
-            if other != index:
-                raise ValueError(f'classes {self.classes[other]!r} and {name!r} read as the same')
+            places.setdefault(key(name), []).append(index)
+        return places
 
     @classmethod
     def from_names(cls, names: Iterable[str]) -> 'ClassTable':
-        """Build a table from the names met in labels, sorted; spellings of one name are one."""
-        spelling: dict[str, str] = {}
-        for name in sorted(set(names)):
-            spelling.setdefault(class_key(name), name)
-        return cls(sorted(spelling.values()))
+        """Build a table from the names met in labels, sorted; no two names are one."""
+        return cls(sorted(set(names)))
+
+    @property
+    def alike(self) -> list[list[str]]:
+        """Groups of classes whose names differ in case or in the signs between words alone."""
+        groups = self._alike[1].values()
+        return [[self.classes[index] for index in group] for group in groups if len(group) > 1]
 
     def index(self, name: str) -> int:
         """Return the class index of ``name``.
 
         Raises:
-            UnknownClassError: No class reads like it; the message lists the nearest.
+            UnknownClassError: No class reads like it, or several do; the message lists the nearest.
         """
+        if name in self._exact:
+            return self._exact[name]
+        by_case, by_key = self._alike
         key = class_key(name)
-        index = self._index.get(key, self._index.get(_ALIASES.get(key, '')))
-        if index is None:
-            near = difflib.get_close_matches(key, self._index, n=3, cutoff=0.4)
-            hint = ', '.join(self.classes[self._index[k]] for k in near) or ', '.join(self.classes)
+        found = by_case.get(name.lower()) or by_key.get(key) or by_key.get(_ALIASES.get(key, ''))
+        if found is None:
+            near = difflib.get_close_matches(key, by_key, n=3, cutoff=0.4)
+            hint = ', '.join(self.classes[i] for k in near for i in by_key[k])
+            hint = hint or ', '.join(self.classes)
             raise UnknownClassError(f'unknown class {name!r}; nearest known: {hint}')
-        return index
+        if len(found) > 1:
+            names = ' and '.join(repr(self.classes[index]) for index in found)
+            raise UnknownClassError(f'class {name!r} may be {names}; give its exact name')
+        return found[0]

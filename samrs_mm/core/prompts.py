@@ -3,13 +3,14 @@
 Source: Wang et al. 2023, arXiv:2305.02034, sections 2.3 and 2.4.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from samrs_mm.core import boxes as box_ops
-from samrs_mm.core.boxes import BoxGeometry
+from samrs_mm.core.boxes import BoxGeometry, BoxLabel
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.masks import draw_polygon, fill_polygon
 
@@ -22,6 +23,11 @@ PAPER_SETTINGS = (
     'rhbox', 'rhbox-m', 'cp+rhbox', 'rhbox+rhbox-m', 'cp+rhbox-m', 'cp+rhbox+rhbox-m',
 )  # fmt: skip
 SETTINGS = (*PAPER_SETTINGS, 'rbox')
+
+_REGIONS = {
+    box_ops.CROWD: 'a region of many objects (iscrowd), not prompted; 255 in the label map',
+    box_ops.IGNORED: 'the labels say to ignore it, not prompted; 255 in the label map',
+}
 
 CLIPPED, AUTHORS = 'clipped', 'authors'
 PROMPT_STYLES = (CLIPPED, AUTHORS)
@@ -155,7 +161,8 @@ class PromptedBoxes:
 
     Args:
         setting: The setting.
-        statuses: ``'ok'``, ``'outside'`` or ``'degenerate'`` for each box.
+        statuses: ``'ok'``, ``'outside'`` or ``'degenerate'`` for each box; ``'crowd'`` or
+            ``'ignored'`` for a region that is no single object.
         reasons: Why a box is not prompted; empty for ok.
         chosen: Positions of the boxes that are prompted, ascending.
         prompts: One prompt for each of ``chosen``; None if there are none.
@@ -169,11 +176,22 @@ class PromptedBoxes:
 
 
 def prompt_boxes(
-    setting: PromptSetting, shapes: BoxGeometry, width: int, height: int, style: str = CLIPPED
+    setting: PromptSetting,
+    labels: Sequence[BoxLabel],
+    shapes: BoxGeometry,
+    width: int,
+    height: int,
+    style: str = CLIPPED,
 ) -> PromptedBoxes:
-    """Prompt the boxes of an image, ``width`` by ``height`` pixels, that can be prompted."""
+    """Prompt the boxes of an image, ``width`` by ``height`` pixels, that can be prompted.
+
+    ``labels`` say which of them are no objects: regions are never prompted.
+    """
     enclosing = enclosing_boxes(setting, shapes)
     statuses, reasons = box_ops.box_statuses(enclosing, shapes.polygons, width, height)
+    for i, label in enumerate(labels):
+        if label.meaning and statuses[i] == box_ops.OK:
+            statuses[i], reasons[i] = label.meaning, _REGIONS[label.meaning]
     chosen = [i for i, status in enumerate(statuses) if status == box_ops.OK]
     prompts = None
     if chosen:

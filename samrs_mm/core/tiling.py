@@ -176,7 +176,7 @@ def count_tiles(sizes: Mapping[tuple[int, int], int], spec: TileSpec) -> int:
     return sum(images * len(windows(*size, spec)) for size, images in sizes.items())
 
 
-def assign(polygons: np.ndarray, tiles: list[Window], iof: float) -> list[np.ndarray]:
+def assign(polygons: np.ndarray, tiles: list[Window], iof: float | np.ndarray) -> list[np.ndarray]:
     """Return for each tile the indices of its boxes, ascending.
 
     A box without area belongs to the tiles that hold its centre; one with NaN to none.
@@ -184,7 +184,7 @@ def assign(polygons: np.ndarray, tiles: list[Window], iof: float) -> list[np.nda
     Args:
         polygons: Corners ``(N, 4, 2)`` in scene pixels.
         tiles: Windows of the scene.
-        iof: Least fraction of a box's area inside the tile.
+        iof: Least fraction of a box's area inside the tile, one for all or ``(N,)``.
     """
     if not len(polygons):
         return [np.empty(0, int) for _ in tiles]

@@ -124,5 +124,6 @@ def write_demo_dataset(
             annotation['category_id'] = names.index(annotation['category_id']) + 1
         info = dict(description=DESCRIPTION, seed=seed, domain=domain)
         categories = [dict(id=number, name=name) for number, name in enumerate(names, 1)]
-        content = dict(info=info, images=images, annotations=annotations, categories=categories)
+        content = dict(info=info, licenses=[], categories=categories)
+        content |= dict(images=images, annotations=annotations)
         (out / ANNOTATIONS).write_bytes(json.dumps(content).encode())

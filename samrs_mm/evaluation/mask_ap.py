@@ -37,7 +37,9 @@ def average_precision(truth: dict, detections: list[dict]) -> dict[str, float]:
     most = Counter(entry['image_id'] for entry in truth['annotations'])
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
-        coco.dataset = dict(truth, annotations=[dict(entry) for entry in truth['annotations']])
+        # loadRes of pycocotools 2.0.9 and 2.0.10 wants an info
+        coco.dataset = dict(info={}) | truth
+        coco.dataset['annotations'] = [dict(entry) for entry in truth['annotations']]
         coco.createIndex()
         found = COCO()
         found.dataset = dict(coco.dataset, annotations=[])

@@ -10,8 +10,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from samrs_mm.core.atomic import dump
+from samrs_mm.core.boxes import IGNORED
 from samrs_mm.core.errors import LabelReadError
-from samrs_mm.formats.annotated.entries import BoxEntry
+from samrs_mm.formats.annotated.entries import REGIONS, BoxEntry
 from samrs_mm.formats.json_stream import JsonStream
 
 LISTS = ('images', 'annotations', 'categories')
@@ -68,37 +69,55 @@ def places_of(ids: Iterable, table: Iterable) -> np.ndarray:
 
 
 def coco_annotation(box: BoxEntry) -> dict:
-    """Return a kept box as an annotation, without its ids.
+    """Return a kept box or a region as an annotation, without its ids.
 
-    Beside COCO's own keys it has ``score``, ``box_id`` and ``rbox`` (the labelled box, 8 numbers).
-    ``iscrowd`` is 0 although masks are RLE: each is one object.
+    Beside COCO's own keys it has ``score``, ``box_id`` and ``rbox`` (the labelled box, 8 numbers),
+    and the box's flags, as ``difficult``. ``iscrowd`` is 0 although masks are RLE: each is one
+    object. It is 1 for crowds and ignored regions; the latter have ``ignore`` 1 as well, which most
+    readers do not know.
     """
+    ignored = {'ignore': 1} if box.status == IGNORED else {}
     return dict(
         category_id=box.category_id,
         bbox=box.bbox,
         area=box.area,
         segmentation=box.segmentation,
-        iscrowd=0,
+        iscrowd=int(box.status in REGIONS),
         score=box.score,
         box_id=box.box_id,
         rbox=[value for point in box.polygon for value in point],
+        **ignored,
+        **box.flags,
     )
 
 
-def coco_categories(classes: Iterable[str]) -> list[dict]:
-    """Return the categories of class names: ``id`` is the pixel value plus 1."""
-    return [dict(id=number, name=name) for number, name in enumerate(classes, 1)]
+def coco_categories(classes: Sequence[str], ids: Sequence[int] | None = None) -> list[dict]:
+    """Return the categories of class names: ``id`` is the pixel value plus 1, unless given."""
+    numbers = ids or range(1, len(classes) + 1)
+    return [dict(id=number, name=name) for number, name in zip(numbers, classes, strict=True)]
+
+
+def coco_head(description: str) -> dict[str, Any]:
+    """Return ``info`` and ``licenses``, which pycocotools 2.0.9 and 2.0.10 score no file without.
+
+    No date and no version, so that the same data give the same bytes.
+    """
+    return dict(info=dict(description=f'{description}, written by samrs_mm'), licenses=[])
 
 
 class CocoWriter:
     """Writes a COCO file image by image; of the annotations none stays in memory.
 
     Whoever opened the file closes it. ``images`` are those so far, ``count`` is the number of
-    annotations so far; their ids count from 1.
+    annotations so far; their ids count from 1. Without ``category_ids`` those of the classes do,
+    too; else the ``category_id`` of what is added stays 1, 2, 3 ... and is translated.
     """
 
-    def __init__(self, file: BinaryIO, classes: Sequence[str]):
-        self._file, self._classes = file, classes
+    def __init__(
+        self, file: BinaryIO, classes: Sequence[str], category_ids: Sequence[int] | None = None
+    ):
+        self._file = file
+        self._categories = coco_categories(classes, category_ids)
         self.images: list[dict] = []
         self.count = 0
         file.write(b'{"annotations":[')
@@ -110,9 +129,10 @@ class CocoWriter:
             self._file.write(b',\n' if self.count else b'\n')
             self.count += 1
             entry = dict(id=self.count, image_id=image['id'], **annotation)
+            entry['category_id'] = self._categories[entry['category_id'] - 1]['id']
             self._file.write(json.dumps(entry, separators=(',', ':')).encode())
 
     def finish(self) -> None:
         """Write categories and images; without it the file is no JSON."""
-        rest = dict(categories=coco_categories(self._classes), images=self.images)
+        rest = dict(categories=self._categories, images=self.images) | coco_head('masks of boxes')
         self._file.write(b'\n],' + dump(rest)[1:])

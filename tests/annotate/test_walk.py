@@ -11,7 +11,7 @@ from folders import CONFIG, ROOT, load_tool, write_dota
 from samrs_mm.annotate.driver import Annotator, SampleStream
 from samrs_mm.annotate.finalise import Finaliser
 
-MOST, MOST_OF_THE_RUN = 18, 33
+MOST, MOST_OF_THE_RUN = 18, 34
 """Files that a reader opens to follow one box, and that a whole run enters; never to get more.
 
 Four of a run's are what every tool enters first: names of configs, operating systems, the set of mm

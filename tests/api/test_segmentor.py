@@ -180,7 +180,7 @@ def test_a_config_without_a_model(tmp_path):
         (dict(classes=['plane']), InputError, "unknown class 'object'"),
         (dict(categories=['a'], classes='abc'), InputError, "^classes: 'abc'; expected a list"),
         (dict(categories=['a'], classes=[1]), InputError, '^classes: 1; expected class names'),
-        (dict(categories=['a'], classes=['a', 'A']), InputError, "'a' and 'A' read as the same"),
+        (dict(categories=['a'], classes=['a', 'a']), InputError, "class 'a' is there twice"),
     ],
 )
 def test_settings_that_can_not_be(options, error, message):

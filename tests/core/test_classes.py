@@ -69,11 +69,23 @@ def test_unknown_class_lists_the_nearest():
         ClassTable(['plane', 'ship']).index('???')
 
 
-def test_names_of_labels_are_sorted_and_spellings_are_one():
-    table = ClassTable.from_names(['small vehicle', 'Ship', 'small-vehicle', 'ship', 'Ship'])
-    assert table.classes == ('Ship', 'small vehicle')
+def test_names_of_labels_are_sorted_and_no_two_are_one():
+    names = ['small vehicle', 'Ship', 'small-vehicle', 'ship', 'Ship', 'C+', 'C-', '0.5m', '05m']
+    table = ClassTable.from_names(names)
+    assert table.classes == tuple(sorted(set(names)))
+    assert [table.classes[table.index(name)] for name in names] == names
+    assert table.alike == [['Ship', 'ship'], ['small vehicle', 'small-vehicle']]
+
+
+def test_the_nearest_spelling_is_meant():
+    table = ClassTable(['Ship', 'small-vehicle', 'small vehicle', 'C+', 'C-'])
     assert table.index('SHIP') == 0
-    assert table.index('small_vehicle') == 1
+    assert table.index('Small-Vehicle') == 1
+    with pytest.raises(UnknownClassError, match="'small_vehicle' may be 'small-vehicle' and 'sma"):
+        table.index('small_vehicle')
+    for name in ('C', 'C/', 'c'):
+        with pytest.raises(UnknownClassError, match=f"unknown class '{name}'"):
+            table.index(name)
 
 
 def test_names_in_other_scripts_stay_apart():
@@ -83,8 +95,8 @@ def test_names_in_other_scripts_stay_apart():
 
 
 def test_impossible_tables():
-    with pytest.raises(ValueError, match="'ship' and 'Ship' read as the same"):
-        ClassTable(['ship', 'Ship'])
+    with pytest.raises(ValueError, match="'ship' is there twice"):
+        ClassTable(['ship', 'Ship', 'ship'])
     with pytest.raises(ValueError, match='256 classes'):
         ClassTable([f'c{i}' for i in range(256)])
 

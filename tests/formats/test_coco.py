@@ -90,5 +90,19 @@ def test_a_file_without_annotations_is_json():
     file = io.BytesIO()
     CocoWriter(file, ['ship']).finish()
     assert json.loads(file.getvalue()) == dict(
-        annotations=[], categories=[dict(id=1, name='ship')], images=[]
+        annotations=[],
+        categories=[dict(id=1, name='ship')],
+        images=[],
+        info=dict(description='masks of boxes, written by samrs_mm'),
+        licenses=[],
     )
+
+
+def test_categories_keep_the_users_own_ids():
+    file = io.BytesIO()
+    writer = CocoWriter(file, ['ship', 'plane'], [7, 90])
+    writer.add(dict(id=1), [dict(category_id=2), dict(category_id=1)])
+    writer.finish()
+    content = json.loads(file.getvalue())
+    assert content['categories'] == [dict(id=7, name='ship'), dict(id=90, name='plane')]
+    assert [entry['category_id'] for entry in content['annotations']] == [90, 7]

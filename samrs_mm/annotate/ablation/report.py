@@ -30,7 +30,7 @@ from samrs_mm.evaluation.mask_ap import SIZES, average_precision
 from samrs_mm.evaluation.mask_overlap import BOUNDARY_RATIO
 from samrs_mm.evaluation.paper.tables import paper_tables
 from samrs_mm.formats.annotated.entries import BOX_STATUSES, FILTERED
-from samrs_mm.formats.coco import coco_categories
+from samrs_mm.formats.coco import coco_categories, coco_head
 
 FILES = JSON, CSV, MARKDOWN, PLOT, COCO, RUNS = (
     'ablation.json', 'ablation.csv', 'ablation.md', 'ablation.png', 'coco', 'runs'
@@ -134,7 +134,8 @@ def _score(
 
 
 def _coco_file(found: Gathered, plan: Plan) -> dict[str, Any]:
-    return dict(found.truth, categories=coco_categories(plan.dataset.classes))
+    categories = coco_categories(plan.dataset.classes)
+    return dict(found.truth, categories=categories, **coco_head('true masks of boxes'))
 
 
 def _paper(setting: str) -> dict[str, float] | None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmengine.config import Config
 
 from samrs_mm.annotate.ablation.report import FILES, JSON, RUNS, write_tables
@@ -34,8 +35,9 @@ from samrs_mm.core.atomic import dump, temporary
 from samrs_mm.core.boxes import BoxGeometry, BoxLabel
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.prompts import AUTHORS, SETTINGS, PromptSetting, check_style, prompt_boxes
+from samrs_mm.core.regions import pixels_of
 from samrs_mm.core.resumable import ResumableFolder
-from samrs_mm.datasets.boxes.base import BoxDataset, no_mmrotate
+from samrs_mm.datasets.boxes.base import BoxDataset, LabelCounts, no_mmrotate
 from samrs_mm.evaluation.mask_overlap import MaskRegion, boundary_width
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
 from samrs_mm.registry import BOX_DATASETS, PROMPT_SEGMENTORS, build
@@ -78,16 +80,21 @@ class TruthPrompter:
         table = self.dataset.table
         for number, label in enumerate(labels, 1):
             index = table.index(label.category)
-            mask = truth.get(label.box_id)
+            mask, status = truth.get(label.box_id), SCORED
+            polygon = shapes.polygons[number - 1]
+            if label.meaning and np.isfinite(polygon).all():
+                status = label.meaning
+                mask = pixels_of(label, polygon, np.zeros(2), size, size)
             box = ScoredBox(
                 number, label.box_id, index + 1, table.classes[index],
-                status=SCORED if mask else UNSCORED,
+                status=status if mask else UNSCORED,
                 area=mask_ops.area(mask) if mask else None, truth=mask, results={},
             )  # fmt: skip
             sample.record.boxes.append(box)
-        if any(box.truth for box in sample.record.boxes):
+        if any(box.status == SCORED for box in sample.record.boxes):
             sample.prompted = [
-                prompt_boxes(each, shapes, width, height, self.style) for each in self.settings
+                prompt_boxes(each, labels, shapes, width, height, self.style)
+                for each in self.settings
             ]
 
     def _truth(self, scene: int, width: int, height: int) -> dict[str, dict]:
@@ -112,7 +119,7 @@ def enter_results(sample: Sample) -> None:
     scored = [
         (position, box, MaskRegion.of(box.truth, width))
         for position, box in enumerate(sample.record.boxes)
-        if box.truth
+        if box.status == SCORED
     ]
     for boxes, found in zip(sample.prompted, sample.masks, strict=True):
         by_box = dict(zip(boxes.chosen, found, strict=True))
@@ -180,13 +187,13 @@ class AblationJob:
             for segmentor in self.segmentors.values():
                 segmentor.load()
 
-    def collect_classes(self, progress: Progress = iter) -> None:
+    def collect_classes(self, progress: Progress = iter) -> LabelCounts:
         """Read all labels once: classes are known and checked, images planned.
 
         Raises:
             RefusedError: An unknown class, or two images of one name.
         """
-        self.dataset.collect_classes(progress)
+        counts = self.dataset.collect_classes(progress)
         self.plan = Plan(self.dataset, None, progress)
         self.runs = [
             SegmentorRun(
@@ -194,6 +201,7 @@ class AblationJob:
             )
             for name, reasons in self.reasons.items()
         ]
+        return counts
 
     def _settings(self, name: str) -> dict[str, Any]:
         """Return what decides a segmentor's records, as plain data."""

@@ -24,6 +24,7 @@ from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.entries import (
     EMPTY,
     KEPT,
+    REGIONS,
     Entry,
     ImageEntry,
     check_mask,
@@ -34,7 +35,7 @@ from samrs_mm.formats.annotated.record import CURE, Record, RecordError
 if TYPE_CHECKING:
     from typing_extensions import Self  # typing has it from Python 3.11 on
 
-FORMAT = 1
+FORMAT = 2
 """Version of the records; part of the signature."""
 
 SCORED, UNSCORED = 'scored', 'unscored'
@@ -111,7 +112,8 @@ class ScoredBox(Entry):
         box_id: Place of the box in the labels.
         category_id: Class index + 1.
         category: Class name.
-        status: ``scored``, or ``unscored`` without a true mask.
+        status: ``scored``, ``unscored`` without a true mask, or a region's (``REGIONS``), which no
+            setting is asked for.
         area: Pixels of the true mask; 0 counts where ``EMPTY_TRUTHS`` says so.
         truth: The true mask as COCO RLE.
         results: ``SettingResult`` by the setting's name.
@@ -133,7 +135,7 @@ class ScoredBox(Entry):
 
     def check(self, place: str) -> None:
         """Read the results; see ``Entry.check``."""
-        if self.status == SCORED and self.truth is None:
+        if self.status in (SCORED, *REGIONS) and self.truth is None:
             raise ValueError(f'{place}.truth is None; expected a mask')
         self.results = {
             name: SettingResult.from_json(result, f'{place}.results.{name}')
@@ -318,14 +320,15 @@ def _add(found: Gathered, image_id: int, record: AblationRecord) -> None:
     image = record.image
     found.encodes += image.encodes
     scored = [box for box in record.boxes if box.status == SCORED]
-    found.unscored += len(record.boxes) - len(scored)
+    regions = [box for box in record.boxes if box.status in REGIONS]
+    found.unscored += len(record.boxes) - len(scored) - len(regions)
     found.empty += sum(box.area == 0 for box in scored)
     if not scored:
         return
     found.truth['images'].append(
         dict(id=image_id, file_name=image.path, width=image.width, height=image.height)
     )
-    for box in scored:
+    for box in (*scored, *regions):
         assert box.truth is not None
         assert box.area is not None
         about = dict(image_id=image_id, category_id=box.category_id)
@@ -334,7 +337,7 @@ def _add(found: Gathered, image_id: int, record: AblationRecord) -> None:
                 id=len(found.truth['annotations']) + 1,
                 **about,
                 area=box.area,
-                iscrowd=0,
+                iscrowd=int(box.status in REGIONS),
                 bbox=masks.bbox(box.truth),
                 segmentation=box.truth,
                 box_id=box.box_id,

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
@@ -20,6 +21,7 @@ from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.core.label_fit import FitRule, Header, read_header
 from samrs_mm.core.prompts import PromptSetting
+from samrs_mm.datasets.boxes.class_lists import class_list, spelling_notes
 from samrs_mm.datasets.boxes.layouts import layout_hint
 from samrs_mm.registry import BOX_DATASETS, build
 
@@ -39,8 +41,8 @@ class Scene:
 
 
 ClassNames = Sequence[str] | str | None
-"""Class names in label order, or the name of a list in ``NAMED_CLASSES``; None collects them from
-the labels, sorted."""
+"""Class names in label order, or the name of a list in ``NAMED_CLASSES``; None takes the labels'
+own list, in its order, else the names met, sorted."""
 
 
 @dataclass
@@ -50,8 +52,12 @@ class LabelCounts:
     scenes: int = 0
     boxes: int = 0
     problems: int = 0
+    regions: int = 0
+    """Of the boxes those that are no single objects, as crowds."""
     classes: dict[str, int] = field(default_factory=dict)
     """Boxes by class, of all classes, in their order."""
+    notes: list[str] = field(default_factory=list)
+    """What users should know of the classes, one line each."""
 
 
 class BoxDataset(ABC):
@@ -88,6 +94,7 @@ class BoxDataset(ABC):
                 )
         self._check_names()
         self._table = None if classes is None else _table_of(classes)
+        self.category_ids: list[int] | None = None
         self._headers: dict[int, Header | None] = {}
 
     @abstractmethod
@@ -97,6 +104,10 @@ class BoxDataset(ABC):
     @abstractmethod
     def parse(self, scene: Scene) -> ParsedLabels:
         """Return the boxes of a scene; see ``labels``."""
+
+    def listed_classes(self) -> dict[Any, str]:
+        """Return the class names of the labels' own list by id; empty where there is none."""
+        return {}
 
     def labels(self, index: int) -> ParsedLabels:
         """Return the boxes of scene ``index`` in pixels of its image; none without a label file.
@@ -190,11 +201,14 @@ class BoxDataset(ABC):
                 continue
             label_counts.boxes += len(parsed.boxes)
             label_counts.problems += len(parsed.problems)
+            label_counts.regions += sum(bool(box.meaning) for box in parsed.boxes)
             for box in written.boxes:
                 first.setdefault(box.category, box.box_id)
                 counts[box.category] += 1
         if self._table is None:
-            self._table = _table_of(first, ClassTable.from_names)
+            found = _checked(partial(class_list, self.listed_classes(), first))
+            self._table, self.category_ids = found.table, found.ids
+            label_counts.notes = found.notes
         errors = []
         label_counts.classes = dict.fromkeys(self.classes, 0)
         for name in sorted(first):
@@ -205,6 +219,12 @@ class BoxDataset(ABC):
         if errors:
             raise RefusedError(
                 '; '.join(errors) + '; to take all names from the labels set dataset.classes=None'
+            )
+        label_counts.notes += spelling_notes(self.table, counts)
+        if label_counts.regions == label_counts.boxes > 0:
+            label_counts.notes.append(
+                f'all {label_counts.boxes} boxes are crowds or to be ignored, so none is prompted; '
+                'if each is one object, set iscrowd and ignore to 0'
             )
         return label_counts
 
@@ -225,7 +245,7 @@ class BoxDataset(ABC):
         return len(self.scenes)
 
 
-def _table_of(classes: Iterable[str] | str, make: Callable = ClassTable) -> ClassTable:
+def _table_of(classes: Iterable[str] | str) -> ClassTable:
     if isinstance(classes, str):
         if classes not in NAMED_CLASSES:
             raise RefusedError(
@@ -233,8 +253,13 @@ def _table_of(classes: Iterable[str] | str, make: Callable = ClassTable) -> Clas
                 'a list of class names, or None to collect them from the labels'
             )
         classes = NAMED_CLASSES[classes]
+    return _checked(partial(ClassTable, tuple(classes)))
+
+
+def _checked(make: Callable[[], Any]) -> Any:
+    """Return what ``make`` gives; a ValueError of it is one of ``dataset.classes``."""
     try:
-        return make(classes)
+        return make()
     except ValueError as error:
         raise RefusedError(f'dataset.classes: {error}') from error
 

@@ -20,14 +20,15 @@ class COCOBoxDataset(BoxDataset):
 
     Layout: ``annotations.json``, and ``images/`` or the images beside the json file; they may lie
     in sub-folders: ``a/b.png`` gets the stem ``a__b``.
-    Classes: those of the file, unless the config fixes them.
+    Classes: the file's categories by id, those without a box too, unless the config fixes them.
     Labels: H-Boxes from ``bbox``, R-Boxes from ``rbox`` (8 numbers) or from a 4-point
-    ``segmentation``. Annotations whose image is not in the file stand under a scene of their own
+    ``segmentation``. Crowds (``iscrowd``) and what is to be ignored (``ignore``) are regions, not
+    objects. Annotations whose image is not in the file stand under a scene of their own
     that has no image.
     Source of the format: https://cocodataset.org/#format-data.
 
     Args:
-        classes: As in ``BoxDataset`` (never the order of the file's categories).
+        classes: As in ``BoxDataset``.
         ann_file: The json file, relative to the root, or an absolute path; then its images are
             looked for below the root.
         images: Folder that the file names start from, relative to the root; None takes ``images``
@@ -142,6 +143,10 @@ class COCOBoxDataset(BoxDataset):
             f'{len(images)} in {self.root / self.images} (such as {images[0]!r}){hint}; mend '
             'file_name, or set dataset.images to the folder that the names start from'
         )
+
+    def listed_classes(self) -> dict[Any, str]:
+        """Return the names of the file's categories by id."""
+        return self.coco.categories
 
     def parse(self, scene: Scene) -> ParsedLabels:
         """Return the scene's part of the json file."""

@@ -22,7 +22,8 @@ class DOTABoxDataset(BoxDataset):
     Layout: ``images/*.png`` and ``labelTxt/*.txt``, or the same inside ``train/`` and ``val/``.
     Classes: 15 (v1.0), 16 (v1.5) or 18 (v2.0).
     Labels: a line is ``x1 y1 x2 y2 x3 y3 x4 y4 category [difficult]``, in OBB and HBB files;
-    corners run clockwise, up to one pixel beyond the border. Files of v1.x begin with the two lines
+    corners run clockwise, up to one pixel beyond the border; ``difficult`` is kept as a flag (1, or
+    2 of a part that DOTA's devkit cut). Files of v1.x begin with the two lines
     ``imagesource:`` and ``gsd:``, those of v2.0 have no header.
     Source: https://captain-whu.github.io/DOTA; Xia et al. 2018, arXiv:1711.10398; v2.0: Ding et al.
     2021, arXiv:2102.12219.

@@ -4,7 +4,14 @@ import numpy as np
 
 from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene, pair_scenes
-from samrs_mm.formats.boxes.xml_tree import Element, read_labels, require_text, text_of, to_number
+from samrs_mm.formats.boxes.xml_tree import (
+    Element,
+    marks_of,
+    read_labels,
+    require_text,
+    text_of,
+    to_number,
+)
 from samrs_mm.registry import BOX_DATASETS
 
 # folder: (prefix of the stems, split)
@@ -71,7 +78,7 @@ def _box(box_id: str, element: Element) -> BoxLabel:
         raise BadBoxError(f'{len(ring)} points; allowed: 4 corners, or 5 with the first again')
     if len(ring) == 5 and np.abs(ring[4] - ring[0]).max() > _CLOSED_WITHIN:
         raise BadBoxError('5 points, but the last does not repeat the first')
-    return BoxLabel(box_id, category, polygon=ring[:4])
+    return BoxLabel(box_id, category, polygon=ring[:4], **marks_of(element))
 
 
 def _point(text: str) -> list[float]:

@@ -10,6 +10,7 @@ from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, pair_scenes, read_names
 from samrs_mm.formats.boxes.xml_tree import (
     Element,
+    marks_of,
     numbers,
     objects_of,
     read_labels,
@@ -171,4 +172,4 @@ def _box(box_id: str, element: Element) -> BoxLabel:
     hbox, rotated = numbers(element, _HBOX), numbers(element, _RBOX)
     if hbox is None and rotated is None:
         raise BadBoxError('<HRSC_Object> has neither box_xmin ... nor mbox_cx ...')
-    return BoxLabel(box_id, CATEGORY, hbox=hbox, rotated=rotated)
+    return BoxLabel(box_id, CATEGORY, hbox=hbox, rotated=rotated, **marks_of(element))

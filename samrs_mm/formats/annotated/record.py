@@ -17,7 +17,7 @@ import numpy as np
 from samrs_mm.core import masks
 from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.errors import SamrsError
-from samrs_mm.formats.annotated.entries import KEPT, BoxEntry, ImageEntry
+from samrs_mm.formats.annotated.entries import KEPT, REGIONS, BoxEntry, ImageEntry
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # typing has it from Python 3.11 on
@@ -155,6 +155,11 @@ class Record:
     def kept(self) -> list[BoxEntry]:
         """The kept boxes, in label order."""
         return [box for box in self.boxes if box.status == KEPT]
+
+    @property
+    def annotated(self) -> list[BoxEntry]:
+        """The kept boxes, and the regions that are no single object, in label order."""
+        return [box for box in self.boxes if box.status in (KEPT, *REGIONS)]
 
     def paint(self, policy: str) -> np.ndarray:
         """Paint the kept masks by an overlap policy and set their visible areas.

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from samrs_mm.core.boxes import BoxLabel, ParsedLabels, geometry
 from samrs_mm.core.errors import LabelReadError, SamrsError, describe
@@ -13,7 +14,7 @@ from samrs_mm.formats.boxes.voc import parse_voc
 from samrs_mm.formats.boxes.yolo import parse_yolo
 from samrs_mm.formats.boxes.yolo_layout import LineSurvey, YoloLayout
 from samrs_mm.formats.boxes.yolo_names import YoloNames
-from samrs_mm.formats.coco import coco_categories
+from samrs_mm.formats.coco import coco_categories, coco_head
 
 Parser = Callable[[Path, str, str, tuple[int, int]], ParsedLabels]
 """Reads a label file: by its path, its name in box ids, its image, and that one's width, height."""
@@ -147,7 +148,12 @@ def collect(
         if key in seen:
             found.repeated.append(entry['box_id'])
         seen.add(key)
-    found.coco = dict(images=entries, annotations=annotations, categories=coco_categories(names))
+    found.coco = dict(
+        images=entries,
+        annotations=annotations,
+        categories=coco_categories(names),
+        **coco_head('boxes of a folder'),
+    )
     return found
 
 
@@ -156,7 +162,9 @@ def _annotation(box: BoxLabel) -> dict:
     x0, y0, x1, y1 = (round(value, 4) for value in geometry([box]).hboxes[0].tolist())
     width, height = round(x1 - x0, 4), round(y1 - y0, 4)
     area = round(width * height, 4)
-    entry = dict(bbox=[x0, y0, width, height], area=area, iscrowd=0, box_id=box.box_id)
+    entry: dict[str, Any] = dict(
+        bbox=[x0, y0, width, height], area=area, iscrowd=0, box_id=box.box_id
+    )
     if box.polygon is not None:
         entry['rbox'] = [round(value, 4) for value in box.polygon.ravel().tolist()]
-    return entry
+    return entry | box.flags

@@ -6,7 +6,16 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, stated_size
+from samrs_mm.core import masks
+from samrs_mm.core.boxes import (
+    CROWD,
+    FLAGS,
+    IGNORED,
+    BadBoxError,
+    BoxLabel,
+    ParsedLabels,
+    stated_size,
+)
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.formats.coco import places_of, read_coco
 
@@ -29,10 +38,13 @@ class CocoIndex:
         """File name of each image, in the file's order."""
         self.sizes: list[tuple[int, int] | None] = []
         """Width and height of each image in pixels, where the file states them."""
+        self.categories: dict[Any, str] = {}
+        """Names of the categories by id, in the file's order."""
         self.unplaced = ParsedLabels()
         """Problems of the annotations that belong to no image of the file."""
         self._messages: dict[int, str] = {}
         self._segmentations: dict[int, str] = {}
+        self._more: dict[int, dict[str, Any]] = {}
         self._given: dict[int, str] = {}
         self._places: set[str] = set()
         # of each row; what the ids mean is looked up at the end
@@ -48,6 +60,8 @@ class CocoIndex:
         hbox = polygon = None
         try:
             hbox, polygon = _annotation(entry)
+            if more := _meaning(entry):
+                self._more[row] = more
         except BadBoxError as error:
             self._messages[row] = str(error)
         fields = entry if isinstance(entry, dict) else {}
@@ -77,7 +91,7 @@ class CocoIndex:
     ) -> None:
         """Look all ids up, in file names and category names by id, and note the unknown ones."""
         self.file_names, self._names = list(images.values()), list(categories.values())
-        self.sizes = sizes
+        self.categories, self.sizes = categories, sizes
         self._image_of_row = image_of_row = places_of(self._image_ids, images)
         self._categories = places_of(self._category_ids, categories)
         for what, ids, places in (
@@ -110,6 +124,7 @@ class CocoIndex:
                     self._names[self._categories[row]],
                     hbox if self._has_hbox[row] else None,
                     polygon if self._has_polygon[row] else None,
+                    **self._more.get(row, {}),
                 )
             )
         return labels
@@ -155,10 +170,11 @@ def parse_coco(file: BinaryIO, name: str, with_segmentations: bool = False) -> C
     """Read a COCO json file, called ``name`` in box ids.
 
     ``rbox`` (8 numbers) gives the R-Box, else a ``segmentation`` that is one polygon of 4 points;
-    any other ``segmentation`` is ground truth only. Crowd annotations are boxes like others, but
-    their region is no object's true mask. ``CocoIndex.segmentations`` has none but on demand.
-    ``box_id`` is the box's id where it is text that no annotation before it has; others are called
-    ``NAME:annotations[ROW]``.
+    any other ``segmentation`` is ground truth only. Annotations with ``iscrowd`` or ``ignore`` are
+    regions, see ``BoxLabel``, whose ``segmentation`` is no object's true mask. Whole numbers called
+    ``difficult``, ``truncated`` or ``occluded`` are flags. ``CocoIndex.segmentations`` has none but
+    on demand. ``box_id`` is the box's id where it is text that no annotation before it has; others
+    are called ``NAME:annotations[ROW]``.
 
     Raises:
         LabelReadError: As in ``read_coco``; or images or categories are not what they should be,
@@ -207,6 +223,8 @@ def _annotation(entry: Any) -> tuple[list[float] | None, list[float] | None]:
         if as_id(entry.get(key)) is None:
             raise BadBoxError(f'{key} is {_short(entry.get(key))}; allowed: a whole number or text')
     hbox, polygon = entry.get('bbox'), entry.get('rbox')
+    if hbox is None and polygon is None and _is_region(entry):
+        hbox = _around(entry.get('segmentation'))
     if hbox is not None:
         x, y, width, height = _numbers(hbox, 4, 'bbox', 'x, y, width, height')
         hbox = [x, y, x + width, y + height]
@@ -217,6 +235,43 @@ def _annotation(entry: Any) -> tuple[list[float] | None, list[float] | None]:
     if hbox is None and polygon is None:
         raise BadBoxError('no bbox, no rbox and no segmentation of 4 points')
     return hbox, polygon
+
+
+def _is_region(entry: dict[str, Any]) -> bool:
+    return bool(entry.get('iscrowd') or entry.get('ignore'))
+
+
+def _meaning(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return what an annotation says beyond its box, as arguments of ``BoxLabel``."""
+    more: dict[str, Any] = {}
+    if _is_region(entry):
+        more['meaning'] = IGNORED if entry.get('ignore') else CROWD
+        more['region'] = entry.get('segmentation') or None
+        _around(more['region'])
+    flags = {name: entry[name] for name in FLAGS if isinstance(entry.get(name), int | bool)}
+    if flags := {name: int(value) for name, value in flags.items() if value}:
+        more['flags'] = flags
+    return more
+
+
+def _around(region: Any) -> list[float] | None:
+    """Return x, y, width, height of a region; None without a pixel.
+
+    Raises:
+        BadBoxError: Neither polygons nor RLE.
+    """
+    try:
+        if isinstance(region, list) and region:
+            masks.check_polygons(region)
+            points = np.concatenate([np.array(ring, float).reshape(-1, 2) for ring in region])
+            low, high = points.min(axis=0), points.max(axis=0)
+            return [*low.tolist(), *(high - low).tolist()]
+        coded = masks.from_coco(region, *(region or dict(size=(0, 0)))['size'])
+        return [*map(float, masks.bbox(coded))] if coded and masks.area(coded) else None
+    except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise BadBoxError(
+            f'segmentation is {_short(region)}; the region of a crowd is polygons or RLE'
+        ) from error
 
 
 def _four_points(segmentation: Any) -> list[float] | None:

@@ -3,7 +3,7 @@
 import math
 
 from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, rotated_corners
-from samrs_mm.formats.boxes.xml_tree import Element, numbers, read_labels, require_text
+from samrs_mm.formats.boxes.xml_tree import Element, marks_of, numbers, read_labels, require_text
 
 _SIDES = ('xmin', 'ymin', 'xmax', 'ymax')
 _CORNERS = tuple(
@@ -22,7 +22,7 @@ def parse_voc(data: bytes, file: str) -> ParsedLabels:
     ``bndbox``: so either tag and any set of children is taken in either kind of file. They give
     ``hbox`` (from ``xmin`` ...) or ``polygon`` (from ``x_left_top`` ..., clockwise, or from ``cx``,
     ``cy``, ``w``, ``h`` and ``angle`` in radians, clockwise as seen) or both. Parts of an object
-    are no boxes of their own.
+    are no boxes of their own. ``difficult``, ``truncated`` and ``occluded`` are kept as flags.
 
     Raises:
         LabelReadError: The file as a whole can't be read.
@@ -50,4 +50,4 @@ def _box(box_id: str, element: Element) -> BoxLabel:
     if hbox is None and polygon is None:
         raise BadBoxError('<object> has no <bndbox> or <robndbox> with coordinates')
     corners = None if polygon is None else polygon.reshape(4, 2)
-    return BoxLabel(box_id, category, hbox=hbox, polygon=corners)
+    return BoxLabel(box_id, category, hbox=hbox, polygon=corners, **marks_of(element))

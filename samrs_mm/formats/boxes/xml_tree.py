@@ -4,6 +4,7 @@ import codecs
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 from xml.parsers import expat
@@ -13,6 +14,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import XMLParser
 
 from samrs_mm.core.boxes import (
+    FLAGS,
     BadBoxError,
     BoxLabel,
     ParsedLabels,
@@ -60,6 +62,19 @@ def numbers(element: Element, tags: Sequence[str]) -> np.ndarray | None:
     if missing:
         raise BadBoxError(f'<{element.tag}> lacks {", ".join(missing)}')
     return np.array([to_number(tag, found[tag]) for tag in tags])
+
+
+def marks_of(element: Element) -> dict[str, Any]:
+    """Return the flags of an object, as arguments of ``BoxLabel``; see ``boxes.FLAGS``.
+
+    Pascal VOC's are whole numbers. What is none, as ``Unspecified``, is told in a note.
+    """
+    found = {tag: text_of(child) for tag in FLAGS if (child := element.find(tag)) is not None}
+    flags = {tag: int(text) for tag, text in found.items() if text.isdecimal() and len(text) < 10}
+    notes = [f'<{tag}> is {found[tag][:_QUOTED]!r}, no whole number: not kept'
+             for tag in found.keys() - flags.keys() if found[tag]]  # fmt: skip
+    more: dict[str, Any] = dict(flags={tag: value for tag, value in flags.items() if value})
+    return more | (dict(notes=tuple(sorted(notes))) if notes else {})
 
 
 def to_number(tag: str, text: str) -> float:

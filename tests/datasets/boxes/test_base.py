@@ -49,7 +49,7 @@ def test_classes_by_name_as_a_tuple_or_from_the_labels(dota_root):
     ('classes', 'message'),
     [
         ('ship', "classes='ship'; allowed: 'sota', 'sior', 'fast', a list"),
-        (('ship', 'Ship'), 'read as the same'),
+        (('ship', 'ship'), "class 'ship' is there twice"),
         ([f'c{i}' for i in range(300)], '300 classes'),
     ],
 )

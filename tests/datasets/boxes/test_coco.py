@@ -219,3 +219,11 @@ def test_files_of_other_tools_are_told(coco_root):
     (coco_root / ANN).write_text('[{"id": 1, "data": {}, "annotations": []}]')
     with pytest.raises(RefusedError, match='it is of Label Studio: in Label Studio choose'):
         COCOBoxDataset(coco_root)
+
+
+def test_classes_are_the_files_own_in_their_order(coco_root):
+    listed = [dict(id=5, name='plane'), dict(id=0, name='zebra'), dict(id=2, name='ship')]
+    edit(coco_root, categories=listed)
+    dataset = COCOBoxDataset(coco_root)
+    assert dataset.classes == ('zebra', 'ship', 'plane')
+    assert dataset.category_ids == [0, 2, 5]

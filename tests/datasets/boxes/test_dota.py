@@ -41,6 +41,14 @@ def test_byte_order_mark_and_nine_columns():
     assert [box.box_id for box in labels.boxes] == ['a.txt:1']
 
 
+@pytest.mark.parametrize(
+    ('column', 'flags'), [('0', {}), ('1', {'difficult': 1}), ('2', {'difficult': 2})]
+)
+def test_difficult_is_kept_as_a_flag(column, flags):
+    (box,) = parse_dota(f'1 2 3 4 5 6 7 8 ship {column}', 'a.txt').boxes
+    assert (box.flags, box.meaning) == (flags, '')
+
+
 def test_byte_order_mark_before_a_header():
     assert not parse_dota('\ufeff' + HEADER + OBB, 'a.txt').problems
 
@@ -61,6 +69,7 @@ def test_nan_is_kept_as_a_box():
         ('1 2 3 4 5 6 7 8 ship 1 0', 'join the words of a category by -'),
         ('1,2,3,4,5,6,7,8,ship,0', 'separated by blanks, not by commas'),
         ('1 2 3 4 5 6,5 7 8 ship 0', "coordinate '6,5' is not a number"),
+        ('1 2 3 4 5 6 7 8 ship 0.93', 'difficult one of 0, 1, 2'),
     ],
 )
 def test_bad_line_is_a_problem_and_the_rest_is_kept(line, message):

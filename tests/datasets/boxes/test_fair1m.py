@@ -121,3 +121,8 @@ def test_id_in_both_train_parts_is_refused(fair1m_root, make_image):
     make_image(fair1m_root / 'train/part2/images/1.tif')
     with pytest.raises(RefusedError, match="both be called 'train_1'"):
         FAIR1MBoxDataset(fair1m_root)
+
+
+def test_flags_are_kept():
+    text = an_object(RING).replace('<type>', '<difficult>1</difficult><type>')
+    assert parse(text).boxes[0].flags == dict(difficult=1)

@@ -180,3 +180,9 @@ def test_a_missing_picture_of_masks(hrsc_root):
     other.unlink()
     with pytest.raises(ImageReadError, match=r'LandMask/100000002.png: no such picture of masks'):
         HRSC2016BoxDataset(hrsc_root).ground_truth_of(0)
+
+
+def test_flags_are_kept():
+    marked, plain = parse(f'<difficult>1</difficult><truncated>0</truncated>{H_BOX}', H_BOX).boxes
+    assert marked.flags == dict(difficult=1)
+    assert plain.flags == {}

@@ -240,3 +240,37 @@ def test_box_ids_of_the_file_are_kept_where_they_tell_boxes_apart():
         'labels/a.txt:1', 'x.json:annotations[1]', 'x.json:annotations[2]',
         'x.json:annotations[3]', 'x.json:annotations[4]', 'b:2',
     ]  # fmt: skip
+
+
+def test_crowds_and_what_is_to_be_ignored_are_regions():
+    rle = dict(size=[64, 64], counts=[130, 4, 3962])
+    index = parse(
+        annotation(iscrowd=1, segmentation=rle, bbox=...),
+        annotation(ignore=1, iscrowd=1),
+        annotation(iscrowd=True, segmentation=[RBOX]),
+        annotation(iscrowd=0, ignore=0, difficult=1, truncated=True, occluded=0),
+    )
+    crowd, ignored, polygon, plain = index.labels(0).boxes
+    assert (crowd.meaning, crowd.region, crowd.flags) == ('crowd', rle, {})
+    np.testing.assert_array_equal(crowd.hbox, [2, 2, 3, 6])
+    assert (ignored.meaning, ignored.region) == ('ignored', None)
+    assert (polygon.meaning, polygon.region) == ('crowd', [RBOX])
+    assert (plain.meaning, plain.region) == ('', None)
+    assert plain.flags == dict(difficult=1, truncated=1)
+
+
+@pytest.mark.parametrize(
+    'region',
+    [
+        dict(size=[64, 64], counts=[130, 4]),
+        dict(size=[64, 64], counts='zz~'),
+        dict(size=[64], counts=[4096]),
+        dict(counts=[1]),
+        [[1, 2, 3]],
+        [[1, 2, 3, 4, 5, 1e9]],
+        'rle',
+    ],
+)
+def test_a_region_that_is_none_is_named(region):
+    (problem,) = parse(annotation(iscrowd=1, segmentation=region)).labels(0).problems
+    assert 'the region of a crowd is polygons or RLE' in problem.message

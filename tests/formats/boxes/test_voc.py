@@ -128,3 +128,14 @@ def test_any_float_survives(values):
     sides = ''.join(f'<{t}>{v!r}</{t}>' for t, v in zip(tags, values, strict=True))
     (box,) = parse(f'<name>ship</name><bndbox>{sides}</bndbox>').boxes
     np.testing.assert_array_equal(np.sort(box.hbox), np.sort(values))
+
+
+def test_difficult_truncated_and_occluded_are_kept_as_flags():
+    marks = '<difficult>1</difficult><truncated> 1 </truncated><occluded>0</occluded>'
+    odd = '<difficult/><truncated>Unspecified</truncated><pose>Left</pose>'
+    flagged, plain = parse(
+        *(f'<name>dam</name><bndbox>{SIDES}</bndbox>{each}' for each in (marks, odd))
+    ).boxes
+    assert (flagged.flags, flagged.notes) == (dict(difficult=1, truncated=1), ())
+    assert plain.flags == {}
+    assert plain.notes == ("<truncated> is 'Unspecified', no whole number: not kept",)

@@ -1,0 +1,137 @@
+"""Crowds and ignored regions from the labels to annotations.json, ledger, tiles and checks."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from folders import load_tool
+from PIL import Image
+
+from samrs_mm.core import masks
+
+CONFIG = 'coco_grabcut_hbox.py'
+CAR = dict(image_id=1, category_id=1)
+REGION = np.zeros((100, 100), bool)
+REGION[30:90, 30:60] = True
+
+
+@pytest.fixture
+def data(tmp_path):
+    """An image with two cars, a crowd by RLE, one by polygon, one to be ignored."""
+    root = tmp_path / 'data'
+    (root / 'images').mkdir(parents=True)
+    pixels = np.full((100, 100, 3), 60, np.uint8)
+    pixels[10:20, 10:20] = pixels[40:46, 40:46] = 220, 70, 60
+    Image.fromarray(pixels).save(root / 'images/a.png')
+    annotations = [
+        dict(CAR, bbox=[10, 10, 10, 10], truncated=1, difficult=0),
+        dict(CAR, iscrowd=1, segmentation=masks.encode(REGION)),
+        dict(CAR, bbox=[40, 40, 6, 6]),
+        dict(CAR, bbox=[60, 60, 30, 30], iscrowd=1, segmentation=[[60, 60, 90, 60, 60, 90]]),
+        dict(CAR, bbox=[70, 2, 20, 20], ignore=1),
+    ]
+    image = dict(id=1, file_name='a.png', width=100, height=100)
+    categories = [dict(id=1, name='car')]
+    text = json.dumps(dict(images=[image], annotations=annotations, categories=categories))
+    (root / 'annotations.json').write_text(text)
+    return root
+
+
+def annotate(root, out, *words, config=f'configs/annotate/{CONFIG}'):
+    options = ['--cfg-options', 'model.type=BoxFillSegmentor']
+    argv = [config, '--data-root', str(root), '--out', str(out), '--workers', '0', *words]
+    if '--cfg-options' in words:
+        options = options[1:]
+    return load_tool('sam_annotate').main([*argv, *options])
+
+
+def rows(out):
+    with open(out / 'ledger.csv', newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def test_regions_have_a_status_of_their_own_and_no_pixel(data, tmp_path, capsys):
+    out = tmp_path / 'out'
+    assert annotate(data, out) == 0
+    found = json.loads((out / 'annotations.json').read_text())['annotations']
+    assert [(a['iscrowd'], a.get('ignore')) for a in found] == [
+        (0, None), (1, None), (0, None), (1, None), (1, 1)
+    ]  # fmt: skip
+    assert [a['area'] for a in found[:2]] == [100, 1800]
+    assert found[1]['segmentation'] == masks.encode(REGION)
+    assert masks.decode(found[3]['segmentation'])[60:90, 60:90].sum() == pytest.approx(450, abs=31)
+    assert found[0]['truncated'] == 1
+    assert 'difficult' not in found[0]
+    labels = np.asarray(Image.open(out / 'semantic/a.png'))
+    expected = np.full((100, 100), 255)
+    expected[10:20, 10:20] = expected[40:46, 40:46] = 0  # the car in the crowd keeps its pixels
+    np.testing.assert_array_equal(labels, expected)
+    assert [row['status'] for row in rows(out)] == ['kept', 'crowd', 'kept', 'crowd', 'ignored']
+    assert [row['flags'] for row in rows(out)] == ['truncated=1', '', '', '', '']
+    assert 'not prompted' in rows(out)[1]['reason']
+    assert annotate(data, out, '--verify') == 0
+    assert 'sound' in capsys.readouterr().out
+
+
+def test_verify_compares_the_region_with_the_labels(data, tmp_path, capsys):
+    out = tmp_path / 'out'
+    annotate(data, out)
+    path = out / 'instances/a.json'
+    record = json.loads(path.read_text())
+    record['boxes'][1]['segmentation'] = masks.encode(~REGION)
+    path.write_text(json.dumps(record))
+    assert annotate(data, out, '--verify') == 1
+    assert 'annotations[1]: segmentation' in capsys.readouterr().err
+
+
+def test_filters_leave_regions_alone(data, tmp_path):
+    out = tmp_path / 'out'
+    annotate(data, out)
+    assert annotate(data, out, '--refilter', '--cfg-options', 'filters.min_area=50') == 0
+    statuses = [row['status'] for row in rows(out)]
+    assert statuses == ['kept', 'crowd', 'filtered', 'crowd', 'ignored']
+
+
+def test_a_region_is_in_every_tile_that_it_reaches_into(data, tmp_path):
+    out = tmp_path / 'out'
+    options = 'tile.size=50', 'tile.overlap=0'
+    assert annotate(data, out, '--cfg-options', 'tile.iof=0.7', *options) == 0
+    crowd = [row for row in rows(out) if row['box_id'].endswith('[1]')]
+    assert [row['tile'] for row in crowd] == [
+        'a__50__0___0', 'a__50__50___0', 'a__50__0___50', 'a__50__50___50'
+    ]  # fmt: skip
+    record = json.loads((out / 'instances/a__50__50___50.json').read_text())
+    (part,) = [box for box in record['boxes'] if box['box_id'].endswith('[1]')]
+    np.testing.assert_array_equal(masks.decode(part['segmentation']), REGION[50:, 50:])
+
+
+def test_a_dry_run_counts_them(data, tmp_path, capsys):
+    assert annotate(data, tmp_path / 'out', '--dry-run') == 0
+    text = capsys.readouterr().out
+    assert '5 in the labels, 2 prompts' in text
+    assert 'crowd      2 would be skipped' in text
+
+
+def test_a_file_of_crowds_alone_is_told(data, tmp_path, capsys):
+    path = data / 'annotations.json'
+    text = json.loads(path.read_text())
+    for entry in text['annotations']:
+        entry['iscrowd'] = 1
+    path.write_text(json.dumps(text))
+    annotate(data, tmp_path / 'out')
+    assert 'all 5 boxes are crowds or to be ignored, so none is prompted' in capsys.readouterr().out
+
+
+def test_a_region_of_another_size_is_noted(data, tmp_path):
+    path = data / 'annotations.json'
+    text = json.loads(path.read_text())
+    text['annotations'][1] |= dict(
+        segmentation=masks.encode(REGION[:50, :50]), bbox=[30, 30, 30, 60]
+    )
+    path.write_text(json.dumps(text))
+    out = tmp_path / 'out'
+    annotate(data, out)
+    assert 'its region is of [50, 50]' in rows(out)[1]['notes']
+    crowd = json.loads((out / 'annotations.json').read_text())['annotations'][1]
+    assert crowd['area'] == 1800
