@@ -5,10 +5,11 @@ import shlex
 import sys
 from pathlib import Path
 
-from samrs_mm.cli import ToolParser, progress, run_command
+from samrs_mm.cli import ToolParser, add_fit_flags, progress, run_command
 from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.installed import spoken
+from samrs_mm.core.label_fit import CHECK, FitRule
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.boxes.box_folders import (
     Collected,
@@ -60,6 +61,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--one-based', action='store_true',
         help='voc: pixels count from 1 and xmax, ymax are inside, as in the VOC challenges '
         '(default: numbers are taken as they are)')  # fmt: skip
+    add_fit_flags(add)
     add('--out', metavar='FILE', help='the file to write (default FOLDER/annotations.json)')
     add('--overwrite', action='store_true', help='replace the file if it is there')
     args = parser.parse_args(argv)
@@ -92,8 +94,11 @@ def run(args: argparse.Namespace) -> int:
         print(f'passed over: {place}, which is {what} of this package')
     renamed: list[str] = []
     parse, names = reader(args, root, pairs, renamed)
-    found = collect(root, pairs, parse, names, progress('reading labels'))
+    rule = FitRule(args.label_size or CHECK, args.exif or CHECK)
+    found = collect(root, pairs, parse, names, progress('reading labels'), rule)
     found.problems += pairs.orphans
+    for note, places in found.notes.items():
+        print(f'note: {len(places)}, such as {places[0]}: {note}', file=sys.stderr)
     for line in found.problems:
         print(f'failed: {line}', file=sys.stderr)
     write(target, found.coco)

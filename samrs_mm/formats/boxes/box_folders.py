@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from samrs_mm.core.boxes import BoxLabel, ParsedLabels, geometry
+from samrs_mm.core.boxes import MISFIT, BoxLabel, ParsedLabels, geometry
 from samrs_mm.core.errors import LabelReadError, SamrsError, describe
-from samrs_mm.core.images import image_size
+from samrs_mm.core.label_fit import TURNED, FitRule, fitted, read_header
 from samrs_mm.formats.boxes.label_pairs import LabelPairs
 from samrs_mm.formats.boxes.voc import parse_voc
 from samrs_mm.formats.boxes.yolo import parse_yolo
@@ -17,7 +17,8 @@ from samrs_mm.formats.boxes.yolo_names import YoloNames
 from samrs_mm.formats.coco import coco_categories, coco_head
 
 Parser = Callable[[Path, str, str, tuple[int, int]], ParsedLabels]
-"""Reads a label file: by its path, its name in box ids, its image, and that one's width, height."""
+"""Reads a label file: by its path, its name in box ids, its image, and width and height of the
+picture that the labels are for."""
 
 _FILE_NAME = re.compile(rb'<filename>([^<]*)</filename>')
 
@@ -100,12 +101,19 @@ class Collected:
         problems: What could not be read, one line each.
         empty: Label files without a box.
         repeated: Boxes that repeat another one of their image, with its class.
+        notes: What was done to boxes on reading them, and the images or boxes that it is of.
     """
 
     coco: dict
     problems: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+
+    def note(self, place: str, notes: Iterable[str]) -> None:
+        """Note something of an image or a box."""
+        for note in notes:
+            self.notes.setdefault(note, []).append(place)
 
 
 def collect(
@@ -114,24 +122,39 @@ def collect(
     parse: Parser,
     names: Sequence[str] | None,
     progress: Progress = iter,
+    rule: FitRule | None = None,
 ) -> Collected:
     """Read all labels.
 
-    Class names are in the order of their numbers; None takes those met, sorted.
+    Class names are in the order of their numbers; None takes those met, sorted. ``rule`` says what
+    is done with labels that are for a picture of another size or turn; by default they are named.
     """
+    rule = rule or FitRule()
     entries: list[dict] = []
     boxes: list[tuple[int, BoxLabel]] = []
     found = Collected({})
     for image in progress(pairs.images):
         try:
-            width, height = image_size(root / image)
+            header = read_header(root / image)
             number = len(entries) + 1
+            width, height = header.stored
             entries.append(dict(id=number, file_name=image, width=width, height=height))
             if image in pairs.labels:
                 label = pairs.labels[image]
-                parsed = parse(root / label, label, image, (width, height))
+                size = header.turned if rule.exif == TURNED else header.stored
+                parsed = fitted(parse(root / label, label, image, size), header, rule)
+                for box in parsed.boxes:
+                    found.note(box.box_id, box.notes)
+                if parsed.misfit:
+                    found.problems.append(f'{label}: {parsed.misfit}')
+                else:
+                    found.note(image, parsed.notes)
                 boxes += [(number, box) for box in parsed.boxes]
-                found.problems += [f'{each.box_id}: {each.message}' for each in parsed.problems]
+                found.problems += [
+                    f'{each.box_id}: {each.message}'
+                    for each in parsed.problems
+                    if each.status != MISFIT
+                ]
                 if not parsed.boxes and not parsed.problems:
                     found.empty.append(label)
         except (SamrsError, OSError) as error:
