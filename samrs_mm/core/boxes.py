@@ -71,7 +71,9 @@ class BoxLabel:
         if self.hbox is not None:
             x0, y0, x1, y1 = self.hbox.tolist()
             if x0 > x1 or y0 > y1:
-                ordered = np.array([min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)])
+                x0, x1 = (x1, x0) if x0 > x1 else (x0, x1)
+                y0, y1 = (y1, y0) if y0 > y1 else (y0, y1)
+                ordered = np.array([x0, y0, x1, y1])
                 self._change('hbox', ordered, EXCHANGED)
 
     def _change(self, form: str, value: np.ndarray, note: str) -> None:

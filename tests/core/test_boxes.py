@@ -218,3 +218,33 @@ def test_numbers():
     assert boxes.to_float('inf', '') == float('inf')
     with pytest.raises(boxes.BadBoxError, match='x is odd'):
         boxes.to_float('odd', 'x is odd')
+
+
+def test_corners_of_a_label_may_stand_in_any_order():
+    quad = np.array([(1, 1), (9, 1), (1, 5), (9, 5)], float)
+    label = boxes.BoxLabel('a:1', 'ship', polygon=quad, notes=('before',))
+    np.testing.assert_array_equal(label.polygon, [(1, 1), (9, 1), (9, 5), (1, 5)])
+    assert label.notes == ('before', boxes.CROSSED)
+    label = boxes.BoxLabel('a:1', 'ship', hbox=np.array([9.0, 1, 1, 5]))
+    np.testing.assert_array_equal(label.hbox, [1, 1, 9, 5])
+    assert label.notes == (boxes.EXCHANGED,)
+
+
+def test_corners_in_order_are_left_alone():
+    quad, hbox = np.array(QUAD, float), np.array([1.0, 2, 3, 4])
+    label = boxes.BoxLabel('a:1', 'ship', hbox, quad)
+    assert label.hbox is hbox
+    assert label.polygon is quad
+    assert not label.notes
+    assert not boxes.BoxLabel('a:1', 'ship', hbox=np.array([NAN, 5, 3, 6])).notes
+    label = boxes.BoxLabel('a:1', 'ship', hbox=np.array([NAN, 6, 3, 5]))
+    np.testing.assert_array_equal(label.hbox, [NAN, 5, 3, 6])
+
+
+@pytest.mark.parametrize(
+    ('width', 'height', 'size'),
+    [(8, '6', (8, 6)), (8.0, 6, (8, 6)), ('x', 6, None), (None, None, None), (0, 0, None),
+     (8.5, 6, None), (INF, 6, None), ([8], 6, None)],
+)  # fmt: skip
+def test_stated_size(width, height, size):
+    assert boxes.stated_size(width, height) == size

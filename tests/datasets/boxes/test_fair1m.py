@@ -126,3 +126,14 @@ def test_id_in_both_train_parts_is_refused(fair1m_root, make_image):
 def test_flags_are_kept():
     text = an_object(RING).replace('<type>', '<difficult>1</difficult><type>')
     assert parse(text).boxes[0].flags == dict(difficult=1)
+
+
+def test_the_size_that_labels_are_for():
+    text = '<annotation><size><width>600</width><height>500</height></size></annotation>'
+    assert parse_fair1m(text.encode(), '1.xml').size == (600, 500)
+
+
+def test_a_ring_row_by_row_is_put_in_order():
+    (box,) = parse(an_object([(1, 1), (9, 1), (1, 5), (9, 5), (1, 1)])).boxes
+    np.testing.assert_array_equal(box.polygon, [(1, 1), (9, 1), (9, 5), (1, 5)])
+    assert box.notes

@@ -186,3 +186,11 @@ def test_flags_are_kept():
     marked, plain = parse(f'<difficult>1</difficult><truncated>0</truncated>{H_BOX}', H_BOX).boxes
     assert marked.flags == dict(difficult=1)
     assert plain.flags == {}
+
+
+def test_the_size_that_labels_are_for():
+    text = (
+        '<HRSC_Image><Img_SizeWidth>1166</Img_SizeWidth><Img_SizeHeight>753</Img_SizeHeight>'
+        '</HRSC_Image>'
+    )
+    assert parse_hrsc(text.encode(), '1.xml').size == (1166, 753)

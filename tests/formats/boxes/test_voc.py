@@ -139,3 +139,30 @@ def test_difficult_truncated_and_occluded_are_kept_as_flags():
     assert (flagged.flags, flagged.notes) == (dict(difficult=1, truncated=1), ())
     assert plain.flags == {}
     assert plain.notes == ("<truncated> is 'Unspecified', no whole number: not kept",)
+
+
+@pytest.mark.parametrize(
+    ('text', 'size'),
+    [
+        ('<size><width>800</width><height>600</height><depth>3</depth></size>', (800, 600)),
+        ('<size><width> 800.0 </width><height>600</height></size>', (800, 600)),
+        ('<size><width>0</width><height>0</height></size>', None),
+        ('<size><width>800</width></size>', None),
+        ('<size><width>-8</width><height>nan</height></size>', None),
+        ('<size><width>1e999</width><height>6</height></size>', None),
+        ('<size/>', None),
+        ('', None),
+    ],
+)
+def test_the_size_that_labels_are_for(text, size):
+    assert parse_voc(f'<annotation>{text}</annotation>'.encode(), 'a.xml').size == size
+
+
+def test_corners_row_by_row_are_put_in_order():
+    values = (1, 1, 9, 1, 1, 5, 9, 5)
+    names = ('left_top', 'right_top', 'right_bottom', 'left_bottom')
+    tags = [f'{axis}_{corner}' for corner in names for axis in 'xy']
+    sides = ''.join(f'<{t}>{v}</{t}>' for t, v in zip(tags, values, strict=True))
+    (box,) = parse(f'<name>ship</name><robndbox>{sides}</robndbox>').boxes
+    np.testing.assert_array_equal(box.polygon, [(1, 1), (9, 1), (9, 5), (1, 5)])
+    assert box.notes

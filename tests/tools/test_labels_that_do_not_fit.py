@@ -1,0 +1,107 @@
+"""Labels for a picture of another size or turn, through the tools that read boxes."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from folders import load_tool
+from PIL import Image
+
+BOX_FILL = ('--cfg-options', 'model.type=BoxFillSegmentor')
+ANNOTATE, TILES = load_tool('sam_annotate'), load_tool('dataset_converters/prepare_tiles')
+BROWSE = load_tool('analysis_tools/browse_dataset')
+CONFIG = 'configs/annotate/coco_grabcut_hbox.py'
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Three pictures: one that fits, one that was shrunk by half, one that EXIF turns."""
+    exif = Image.Exif()
+    exif[274] = 6
+    (tmp_path / 'data/images').mkdir(parents=True)
+    for name, size in (('fits', (80, 60)), ('shrunk', (40, 30)), ('turned', (80, 60))):
+        pixels = np.full((*size[::-1], 3), 60, np.uint8)
+        more = dict(exif=exif) if name == 'turned' else {}
+        Image.fromarray(pixels).save(tmp_path / f'data/images/{name}.jpg', **more)
+    sizes = {'fits': (80, 60), 'shrunk': (80, 60), 'turned': (60, 80)}
+    document = dict(
+        images=[
+            dict(id=i, file_name=f'{name}.jpg', width=width, height=height)
+            for i, (name, (width, height)) in enumerate(sizes.items())
+        ],
+        annotations=[
+            dict(id=i, image_id=i, category_id=1, bbox=[20, 40, 20, 10]) for i in range(3)
+        ],
+        categories=[dict(id=1, name='ship'), dict(id=2, name='plane')],
+    )
+    (tmp_path / 'data/annotations.json').write_text(json.dumps(document))
+    return tmp_path / 'data'
+
+
+def annotate(root: Path, *words: str) -> int:
+    out = str(root.parent / 'out')
+    argv = [CONFIG, '--data-root', str(root), '--out', out, '--workers', '0', *words, *BOX_FILL]
+    return ANNOTATE.main(argv)
+
+
+def ledger(root: Path) -> dict[str, dict]:
+    with open(root.parent / 'out/ledger.csv', newline='') as file:
+        return {row['scene']: row for row in csv.DictReader(file)}
+
+
+def prompt_box(root: Path, stem: str) -> list:
+    record = json.loads((root.parent / f'out/instances/{stem}.json').read_text())
+    return record['boxes'][0]['prompt_box']
+
+
+def test_they_are_named_and_the_others_unharmed(root, capsys):
+    assert annotate(root) == 1
+    rows = ledger(root)
+    assert {stem: row['status'] for stem, row in rows.items()} == dict(
+        fits='kept', shrunk='misfit', turned='misfit'
+    )
+    assert 'for 80 x 60 px, the picture has 40 x 30 px' in rows['shrunk']['reason']
+    assert 'fit only turned' in rows['turned']['reason']
+    said = capsys.readouterr().out
+    assert 'misfit     2  <- see ledger.csv' in said
+    assert ': ship 3' in said
+    assert annotate(root, '--verify') == 1
+    assert 'wrong' not in capsys.readouterr().err
+
+
+def test_they_are_scaled_and_turned_when_asked(root, capsys):
+    assert annotate(root, '--label-size', 'rescale', '--exif', 'turned') == 0
+    assert prompt_box(root, 'fits') == [20, 40, 40, 50]
+    assert prompt_box(root, 'shrunk') == [10, 20, 20, 25]
+    assert prompt_box(root, 'turned') == [40, 20, 50, 40]
+    said = capsys.readouterr().out
+    assert 'note     boxes scaled from 80 x 60 px, which the labels state' in said
+    assert 'note     boxes turned into stored pixels (EXIF orientation 6)' in said
+    assert annotate(root, '--verify', '--label-size', 'rescale', '--exif', 'turned') == 0
+
+
+def test_the_dry_run_counts_them(root, capsys):
+    assert annotate(root, '--dry-run') == 0
+    assert 'misfit     2 would be skipped' in capsys.readouterr().out
+
+
+def test_tiles_of_them_are_not_cut(root, tmp_path, capsys):
+    argv = [CONFIG, '--data-root', str(root), '--out', str(tmp_path / 'tiles'), '--size', '64',
+            '--overlap', '0', '--workers', '0']  # fmt: skip
+    assert TILES.main(argv) == 1
+    said = capsys.readouterr().err
+    assert 'failed: images/shrunk.jpg: the labels are for 80 x 60 px' in said
+    assert not list((tmp_path / 'tiles/images').glob('shrunk*'))
+    assert TILES.main([*argv, '--label-size', 'rescale', '--exif', 'turned']) == 0
+    (line,) = (tmp_path / 'tiles/labelTxt/shrunk__64__0___0.txt').read_text().splitlines()
+    assert line == '10.0 20.0 20.0 20.0 20.0 25.0 10.0 25.0 ship 0'
+    assert 'note: images/turned.jpg: boxes turned into stored pixels' in capsys.readouterr().err
+
+
+def test_pictures_of_them_are_not_drawn(root, tmp_path, capsys):
+    argv = [CONFIG, '--data-root', str(root), '--out', str(tmp_path / 'look')]
+    assert BROWSE.main(argv) == 1
+    assert 'failed: shrunk: the labels are for 80 x 60 px' in capsys.readouterr().err
+    assert [p.stem for p in (tmp_path / 'look').glob('[fst]*.*')] == ['fits']
