@@ -8,6 +8,7 @@ from typing import Any
 
 from samrs_mm.annotate.ablation.run import AblationJob
 from samrs_mm.annotate.ablation.scores import EMPTY_TRUTHS
+from samrs_mm.annotate.changes import Changes
 from samrs_mm.cli import (
     OptionsAction,
     ToolParser,
@@ -22,7 +23,9 @@ from samrs_mm.cli import (
     run_images,
     whole_number,
 )
+from samrs_mm.core import input_notes
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.input_notes import some
 from samrs_mm.core.prompts import AUTHORS, PROMPT_STYLES
 
 EPILOG = """\
@@ -100,11 +103,12 @@ def run(args: argparse.Namespace) -> int:
         print(f'classes  {line}')
     if args.restart:
         print(f'restart: removed {job.restart()} files of earlier runs from {job.out}')
-    job.open()
+    groups = job.plan.shard(*shard, args.limit)
+    print_changes(job.open(groups, progress('comparing')))
     failed = False
     for part in job.runs:
         print(f'{part.name}: {len(part.settings["prompts"])} prompt settings')
-        result = run_images(job.run, part, job.plan.shard(*shard, args.limit), args.workers)
+        result = run_images(job.run, part, groups, args.workers)
         if result is None:
             return 1
         failed |= bool(result.failures)
@@ -112,6 +116,21 @@ def run(args: argparse.Namespace) -> int:
         print(f'shard {shard[0]}/{shard[1]} done; the last shard writes the tables')
         return int(failed)
     return max(finish(job), int(failed))
+
+
+def print_changes(changes: dict[str, Changes]) -> None:
+    """Print what has changed since images were done, by segmentor."""
+    for name, found in changes.items():
+        for line in found.lines():
+            print(f'{name}: done anew: {line}')
+        if found.unnoted:
+            print(
+                f'{name}: {found.unnoted} images had no note of their input in {input_notes.NAME}; '
+                'their records were compared, which do not hold where boxes are'
+            )
+        if found.gone:
+            print(f'{name}: {len(found.gone)} images are not in the data any more, and in no '
+                  f'table: {some(found.gone)}')  # fmt: skip
 
 
 def finish(job: AblationJob) -> int:

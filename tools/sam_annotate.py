@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 
 from samrs_mm.annotate import dry_run
+from samrs_mm.annotate.changes import Changes
 from samrs_mm.annotate.finalise import Totals
 from samrs_mm.annotate.job import AnnotationJob
 from samrs_mm.annotate.refilter import refilter
@@ -26,9 +27,11 @@ from samrs_mm.cli import (
     whole_number,
 )
 from samrs_mm.compat import strict_loading
+from samrs_mm.core import input_notes
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage
+from samrs_mm.core.input_notes import some
 from samrs_mm.drawing.overlays import overlay
 from samrs_mm.formats.annotated import folder, ledger
 from samrs_mm.formats.annotated.record import Record
@@ -136,8 +139,9 @@ def annotate(job: AnnotationJob, args: argparse.Namespace, shard: tuple[int, int
         removed = job.out.restart({tile.stem for tile in job.plan.tiles})
         print(f'restart: removed {removed} files of earlier runs from {job.out.root}')
     settings = job.settings()
-    job.out.open(settings)
     groups = job.plan.shard(*shard, args.limit)
+    changes = job.open(settings, groups, progress('comparing'))
+    print_changes(changes, 'done anew')
     result = run_images(job.annotator(settings, groups, args.workers).run)
     if result is None:
         return 1
@@ -146,13 +150,20 @@ def annotate(job: AnnotationJob, args: argparse.Namespace, shard: tuple[int, int
         if not job.finished(args.limit):
             print('other shards are still at work; the last one writes the set-level files')
             return 1 if result.failures else 0
-    return max(finish(job, settings, args), 1 if result.failures else 0)
+    return max(finish(job, settings, args, True), 1 if result.failures else 0)
 
 
-def finish(job: AnnotationJob, settings: dict, args: argparse.Namespace) -> int:
-    """Write the set-level files, draw overlays and report, print the closing table."""
+def finish(
+    job: AnnotationJob, settings: dict, args: argparse.Namespace, annotated: bool = False
+) -> int:
+    """Write the set-level files, draw overlays and report, print the closing table.
+
+    Once it has ``annotated``, the images of this shard have been compared with the data.
+    """
     try:
-        totals = job.finaliser(settings, progress('writing annotations.json')).write()
+        changes = job.compare(() if annotated else None, progress('comparing'))
+        job.out.notes.add(changes.notes)
+        totals = job.finaliser(settings, progress('writing annotations.json'), changes).write()
         draw(job, args.show)
         if args.report:
             report = write_report(job.out.root, job.dataset.root, progress=progress)
@@ -161,7 +172,31 @@ def finish(job: AnnotationJob, settings: dict, args: argparse.Namespace) -> int:
         print(f'error: {error.filename or job.out.root}: {error.strerror}', file=sys.stderr)
         return 1
     print_totals(job, totals)
-    return 1 if totals.problems or totals.unread else 0
+    print_changes(changes, 'outdated')
+    left = print_gone(job, changes) or changes.outdated or changes.stale
+    return 1 if totals.problems or totals.unread or left else 0
+
+
+def print_changes(changes: Changes, what: str) -> None:
+    """Print what has changed since images were done."""
+    for line in changes.lines():
+        print(f'{what}: {line}')
+    if changes.unnoted:
+        print(
+            f'{changes.unnoted} images had no note of their input in {input_notes.NAME}; their '
+            'records and the hashes of their files were compared'
+        )
+
+
+def print_gone(job: AnnotationJob, changes: Changes) -> int:
+    """Name what the data has no longer, and return how many images that are."""
+    if changes.gone:
+        print(
+            f'gone: {len(changes.gone)} images of {job.out.root} are not in {job.dataset.root} any '
+            f'more: {some(changes.gone)}; no list names them; --prune deletes their files',
+            file=sys.stderr,
+        )
+    return len(changes.gone)
 
 
 def check(job: AnnotationJob, settings: dict, workers: int) -> int:

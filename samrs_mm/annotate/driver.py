@@ -8,25 +8,25 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from itertools import chain, islice
+from itertools import islice
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
 
+from samrs_mm.annotate.masking import segment
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.writer import RecordWriter, Sample
 from samrs_mm.core import boxes as box_ops
-from samrs_mm.core import masks as mask_ops
 from samrs_mm.core import regions, tiling
 from samrs_mm.core.boxes import BoxGeometry, BoxLabel, geometry
 from samrs_mm.core.classes import ClassTable
-from samrs_mm.core.errors import SamrsError, describe
-from samrs_mm.core.images import SceneImage, file_sha256, write_png
-from samrs_mm.core.masks import Mask
+from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.images import SceneImage, image_size, write_png
+from samrs_mm.core.input_notes import Inputs, facts_of
 from samrs_mm.core.prompts import (
     CLIPPED,
-    PromptBatch,
     PromptSetting,
     prompt_boxes,
     seen_boxes,
@@ -48,6 +48,14 @@ class Prompter(Protocol):
     """A ``Record``, or what an ablation has instead."""
     circumscribed: bool
     """Whether it needs RH-Boxes."""
+    holds_boxes: bool
+    """Whether its records hold the boxes that were prompted."""
+
+    def facts(self, scene: int) -> str:
+        """Return a digest of what decides a scene's records beside pixels, boxes and files."""
+
+    def files(self, scene: int) -> list[Path]:
+        """Return the files beside the image and its labels that decide a scene's records."""
 
     def prompt(
         self, sample: Sample, labels: Sequence[BoxLabel], shapes: BoxGeometry,
@@ -63,10 +71,19 @@ class BoxPrompter:
     """Prompts the boxes with one setting, in one of ``prompts.PROMPT_STYLES``."""
 
     record_type = Record
+    holds_boxes = True
 
     def __init__(self, setting: PromptSetting, table: ClassTable, style: str = CLIPPED):
         self.setting, self.table, self.style = setting, table, style
         self.circumscribed = setting.circumscribed
+
+    def facts(self, scene: int) -> str:
+        """See ``Prompter``."""
+        return ''
+
+    def files(self, scene: int) -> list[Path]:
+        """See ``Prompter``."""
+        return []
 
     def prompt(
         self, sample: Sample, labels: Sequence[BoxLabel], shapes: BoxGeometry,
@@ -173,15 +190,46 @@ class SampleStream:
             text = f'{path}: {type(error).__name__}: {error}'
         return ' '.join(text.split()).replace(os.path.join(self.dataset.root, ''), '')
 
+    def inputs(self, scene: int) -> Inputs:
+        """Return what a scene's records are made from; the first file is the image.
+
+        Facts are known after ``BoxDataset.collect_classes``.
+        """
+        facts, more = self.dataset.facts[scene], self.prompter.facts(scene)
+        paths = [self.dataset.image_path(scene), *self.prompter.files(scene)]
+        return Inputs(facts_of(facts, more) if more else facts, paths)
+
+    def outlines(self, group: Sequence[Tile]) -> Iterator[Sample]:
+        """Yield the samples of one scene's tiles without pixels: what labels and header give.
+
+        Raises:
+            SamrsError: The image's header or the label file can't be read.
+        """
+        scene = group[0].scene
+        size = image_size(self.dataset.image_path(scene))
+        labels = regions.fitted(self.dataset.labels(scene).boxes, *size)
+        for tile, chosen, shapes in self._assigned(group, labels):
+            window = tile.window or tiling.Window(0, 0, *size)
+            sample = Sample(tile, self._record(tile, window), None)
+            self._prompt(sample, window, size, [labels[i] for i in chosen], shapes)
+            yield sample
+
     def _scene(self, group: list[Tile]) -> Iterator[Sample]:
         scene = group[0].scene
         parsed = self.dataset.labels(scene)
-        path = self.dataset.image_path(scene)
         labels = parsed.boxes
-        image = SceneImage(path)
-        if any(label.region for label in labels):
-            labels = regions.fitted(labels, image.width, image.height)
-        digest = file_sha256(path)
+        inputs = self.inputs(scene)
+        image = SceneImage(inputs.paths[0])
+        labels = regions.fitted(labels, image.width, image.height)
+        for tile, chosen, shapes in self._assigned(group, labels):
+            part = [labels[i] for i in chosen]
+            notes = [*image.notes, *parsed.notes]
+            yield self._sample(tile, image, inputs, notes, part, shapes)
+
+    def _assigned(
+        self, group: Sequence[Tile], labels: Sequence[BoxLabel]
+    ) -> Iterator[tuple[Tile, np.ndarray, BoxGeometry]]:
+        """Yield each tile of a scene with the rows of its boxes ``(N,)`` and their shapes."""
         shapes = (circumscribed_geometry if self.prompter.circumscribed else geometry)(labels)
         rows = [np.arange(len(shapes))]
         windows = [tile.window for tile in group if tile.window]
@@ -189,15 +237,13 @@ class SampleStream:
             shares = regions.least_shares(labels, self.spec.iof)
             rows = tiling.assign(shapes.polygons, windows, shares)
         for tile, chosen in zip(group, rows, strict=True):
-            part = [labels[i] for i in chosen]
-            notes = [*image.notes, *parsed.notes]
-            yield self._sample(tile, image, digest, notes, part, shapes[chosen])
+            yield tile, chosen, shapes[chosen]
 
     def _sample(
         self,
         tile: Tile,
         image: SceneImage,
-        digest: str,
+        inputs: Inputs,
         notes: list[str],
         labels: list[BoxLabel],
         shapes: BoxGeometry,
@@ -209,13 +255,24 @@ class SampleStream:
             path = self.out.path(folder.IMAGES, tile.stem)
             path.parent.mkdir(exist_ok=True)
             write_png(path, pixels)
-        record = self._record(tile, window, digest, notes)
-        sample = Sample(tile, record, pixels)
-        width = min(window.width, image.width - window.x)
-        height = min(window.height, image.height - window.y)
+        record = self._record(tile, window, inputs.sha256(), notes)
+        sample = Sample(tile, record, pixels, note=inputs.note())
+        self._prompt(sample, window, (image.width, image.height), labels, shapes)
+        return sample
+
+    def _prompt(
+        self,
+        sample: Sample,
+        window: tiling.Window,
+        size: tuple[int, int],
+        labels: Sequence[BoxLabel],
+        shapes: BoxGeometry,
+    ) -> None:
+        """Prompt the boxes of a window of a scene of this size (width, height)."""
+        width = min(window.width, size[0] - window.x)
+        height = min(window.height, size[1] - window.y)
         shapes = shapes.shifted(-window.x, -window.y)
         self.prompter.prompt(sample, labels, shapes, (width, height))
-        return sample
 
     def _record(
         self,
@@ -297,66 +354,6 @@ class Annotator:
         return RunResult(
             writer.images, self.stream.skipped, tuple(writer.failures), dict(writer.statuses)
         )
-
-
-def segment(segmentor: PromptSegmentor, batch: list[Sample]) -> Iterator[Sample]:
-    """Yield each of ``images_per_pass`` samples at most with its masks, or why it has none."""
-    prompted = [sample for sample in batch if sample.error is None and sample.prompt_count]
-    encoded: dict[int, Any] = {}
-    try:
-        if prompted:
-            codes = segmentor.encode([s.image for s in prompted if s.image is not None])
-            encoded = {s.tile.index: code for s, code in zip(prompted, codes, strict=True)}
-    except Exception as error:  # noqa: BLE001 (stands in the ledger; the loop goes on)
-        for sample in prompted:
-            sample.error = _failed(sample, error)
-    for sample in batch:
-        code = encoded.pop(sample.tile.index, None)
-        try:
-            if sample.error is None:
-                notes = sample.record.image.notes
-                sample.masks = [
-                    decode(segmentor, code, boxes.prompts, notes) if boxes.prompts else []
-                    for boxes in sample.prompted
-                ]
-                _check_masks(sample)
-        except Exception as error:  # noqa: BLE001 (stands in the ledger; the loop goes on)
-            sample.error = _failed(sample, error)
-        yield sample
-
-
-def _check_masks(sample: Sample) -> None:
-    """Raise a ValueError where a segmentor's masks don't fit their prompts and image."""
-    if [len(m) for m in sample.masks] != [len(boxes.chosen) for boxes in sample.prompted]:
-        raise ValueError('it gave more or fewer masks than it has prompts')
-    size = [sample.record.image.height, sample.record.image.width]
-    for mask in chain.from_iterable(sample.masks):
-        if mask.segmentation['size'] != size:
-            raise ValueError(f'a mask of {mask.segmentation["size"]} in an image of {size}')
-
-
-def _failed(sample: Sample, error: Exception) -> str:
-    return f'{sample.record.image.path}: the segmentor failed: {describe(error)}'
-
-
-def decode(
-    segmentor: PromptSegmentor, encoded: Any, prompts: PromptBatch, notes: list[str]
-) -> list[Mask]:
-    """Return the masks of all prompts of an image, at least one, run-length coded, in order.
-
-    ``notes`` gets what the segmentor says of the chunks, each line once.
-    """
-    found: list[Mask] = []
-    for chunk in segmentor.decode(encoded, prompts):
-        notes += [note for note in chunk.notes if note not in notes]
-        for i, mask in enumerate(chunk.masks):
-            coded = mask_ops.encode(mask)
-            found.append(Mask(coded, _at(chunk.scores, i), _at(chunk.stability, i)))
-    return found
-
-
-def _at(values: np.ndarray | None, index: int) -> float | None:
-    return None if values is None else round(float(values[index]), 6)
 
 
 def _batched(samples: Iterable[Sample], size: int) -> Iterator[list[Sample]]:

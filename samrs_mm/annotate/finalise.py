@@ -7,16 +7,19 @@ import importlib.metadata
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, field, fields
 from functools import partial
 from typing import Any, BinaryIO
 
+from samrs_mm.annotate.changes import Changes
 from samrs_mm.annotate.plan import Plan, Tile
+from samrs_mm.core import tiling
 from samrs_mm.core.atomic import atomic_write, dump, open_atomic
-from samrs_mm.core.boxes import ParsedLabels
+from samrs_mm.core.boxes import BoxLabel, ParsedLabels, geometry
 from samrs_mm.core.classes import palette_for
 from samrs_mm.core.errors import LabelReadError
+from samrs_mm.core.regions import least_shares
 from samrs_mm.core.resumable import signature_of
 from samrs_mm.core.system import relative_path
 from samrs_mm.formats.annotated import folder, ledger
@@ -30,6 +33,9 @@ _LIBRARIES = (
     'samrs_mm', 'numpy', 'opencv-python', 'pillow', 'pycocotools', 'rasterio', 'shapely', 'torch',
     'segment-anything', 'mmengine', 'mmsegmentation', 'mmrotate',
 )  # fmt: skip
+
+OUTDATED = 'outdated'
+"""State of an image whose record is not what the data give any more."""
 
 IMAGE_COLUMNS = ('stem', 'file', 'scene', 'split', 'width', 'height', 'kept', 'labelled')
 """Of ``images.csv``: what training needs to know of an image without opening its record."""
@@ -48,7 +54,7 @@ class Totals:
     """What the ledger adds up to.
 
     Args:
-        images: Tiles by state: done, failed, pending.
+        images: Tiles by state: done, failed, pending, outdated.
         rows: Ledger rows by status.
         kept: Kept masks by class name.
         boxes: Boxes in the labels.
@@ -71,7 +77,7 @@ class Totals:
     @property
     def partial(self) -> bool:
         """Whether images are still missing."""
-        return bool(self.images['pending'] or self.images['failed'])
+        return any(self.images[state] for state in ('pending', 'failed', OUTDATED))
 
     @property
     def unread(self) -> int:
@@ -83,6 +89,7 @@ class Finaliser:
     """Writes ``annotations.json``, ``ledger.csv``, ``images.csv`` and ``meta.json``.
 
     ``config`` is the config's name, for ``meta.json``; ``progress`` wraps the iterator over scenes.
+    Images that ``changes`` call outdated count as not done.
     """
 
     def __init__(
@@ -92,9 +99,11 @@ class Finaliser:
         settings: dict[str, Any],
         config: str,
         progress: Callable[[Iterable], Iterator] = iter,
+        changes: Changes | None = None,
     ):
         self.plan, self.out, self.settings = plan, out, settings
         self.config, self.progress = config, progress
+        self.outdated = changes.outdated if changes else {}
         self.signature = signature_of(settings)
 
     def write(self) -> Totals:
@@ -111,7 +120,11 @@ class Finaliser:
                 open_atomic(self.out.root / folder.INDEX) as index,
             ):
                 totals = self.render(coco, book, index)
-            atomic_write(self.out.meta, dump(self.meta(totals)))
+            meta = self.meta(totals)
+            if totals.images[OUTDATED] and (before := self.out.signatures()):
+                meta[folder.RELABELLING] = sorted(before)
+            self.out.notes.keep({tile.stem for tile in self.plan.tiles})
+            atomic_write(self.out.meta, dump(meta))
         return totals
 
     def render(self, coco: BinaryIO, book: BinaryIO, index: BinaryIO) -> Totals:
@@ -145,6 +158,9 @@ class Finaliser:
 
     def _record(self, tile: Tile, totals: Totals) -> Record | None:
         path = self.out.path(folder.INSTANCES, tile.stem)
+        if tile.stem in self.outdated:
+            totals.images[OUTDATED] += 1
+            return None
         if not path.exists():
             failed = self.out.path(folder.FAILED, tile.stem).exists()
             totals.images['failed' if failed else 'pending'] += 1
@@ -192,11 +208,11 @@ class Finaliser:
                     notes='; '.join(box.notes),
                 )
                 yield new_row(tile=tile.stem, **columns)
-        status, reason, stem = self._rest(scene, done, failures)
-        for label in parsed.boxes:
-            if label.box_id not in seen:
-                name = dataset.classes[dataset.table.index(label.category)]
-                yield new_row(label.box_id, status, reason, name, tile=stem)
+        rest = [label for label in parsed.boxes if label.box_id not in seen]
+        for label, where in zip(rest, self._rest(scene, rest, done, failures), strict=True):
+            status, reason, stem = where
+            name = dataset.classes[dataset.table.index(label.category)]
+            yield new_row(label.box_id, status, reason, name, tile=stem)
         for problem in parsed.problems:
             yield new_row(problem.box_id, problem.status, problem.message)
         if entry.label is None:
@@ -218,19 +234,39 @@ class Finaliser:
         return found
 
     def _rest(
-        self, scene: int, done: dict[int, Record], failures: dict[int, Record]
-    ) -> tuple[str, str, str]:
-        """Return status, reason and tile of the boxes that stand in no record of their scene."""
+        self,
+        scene: int,
+        labels: Sequence[BoxLabel],
+        done: dict[int, Record],
+        failures: dict[int, Record],
+    ) -> Iterator[tuple[str, str, str]]:
+        """Yield status, reason and tile of boxes that stand in no record of their scene."""
         tiles = self.plan.by_scene.get(scene)
         if tiles is None:
-            return ledger.NO_IMAGE, 'the label file has no image', ''
-        if all(tile.index in done for tile in tiles):
-            least = self.plan.spec.iof if self.plan.spec else 1.0
-            return ledger.UNTILED, f'no tile holds {least:g} of its area', ''
-        for tile in tiles:
-            if tile.index in failures:
-                return FAILED, failures[tile.index].error or '', tile.stem
-        return ledger.PENDING, 'its image is not done yet', ''
+            yield from [(ledger.NO_IMAGE, 'the label file has no image', '')] * len(labels)
+            return
+        failed = next((tile for tile in tiles if tile.index in failures), None)
+        for untiled in self._untiled(tiles, labels):
+            if untiled:
+                least = self.plan.spec.iof if self.plan.spec else 1.0
+                yield ledger.UNTILED, f'no tile holds {least:g} of its area', ''
+            elif failed is not None:
+                yield FAILED, failures[failed.index].error or '', failed.stem
+            elif all(tile.index in done for tile in tiles):
+                yield ledger.PENDING, 'its image was annotated without it', ''
+            else:
+                yield ledger.PENDING, 'its image is not done yet', ''
+
+    def _untiled(self, tiles: Sequence[Tile], labels: Sequence[BoxLabel]) -> Iterator[bool]:
+        """Yield for each box of a scene whether the tiling rule gives it to no tile."""
+        windows = [tile.window for tile in tiles if tile.window]
+        if self.plan.spec is None or len(windows) < len(tiles) or not labels:
+            yield from [False] * len(labels)
+            return
+        shares = least_shares(labels, self.plan.spec.iof)
+        rows = tiling.assign(geometry(labels).polygons, windows, shares)
+        held = set().union(*(row.tolist() for row in rows))
+        yield from (position not in held for position in range(len(labels)))
 
     def _check_boxes(
         self, stem: str, done: dict[int, Record], parsed: ParsedLabels, totals: Totals

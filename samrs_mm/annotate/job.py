@@ -8,6 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from samrs_mm.annotate.changes import Changes, Comparison, make_ready
 from samrs_mm.annotate.driver import Annotator, BoxPrompter, SampleStream
 from samrs_mm.annotate.finalise import Finaliser, Totals
 from samrs_mm.annotate.plan import Plan, Tile
@@ -26,6 +27,8 @@ from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
 from samrs_mm.registry import PROMPT_SEGMENTORS, build
 
 Progress = Callable[[Iterable], Iterator]
+Groups = Sequence[Sequence[Tile]]
+"""Tiles by scene, see ``Plan.shard``."""
 
 
 class AnnotationJob:
@@ -103,23 +106,49 @@ class AnnotationJob:
             raise RefusedError(f'out {self.out.root} was made otherwise: {"; ".join(changed)}')
         return old
 
+    def compare(self, own: Groups | None = None, progress: Progress = iter) -> Changes:
+        """Return which finished images are no longer what the data give; see ``Comparison``."""
+        return Comparison(self.plan, self._whole(), self.out, progress).run(own)
+
+    def open(self, settings: dict[str, Any], groups: Groups, progress: Progress = iter) -> Changes:
+        """Make the folder, or take it up: what is outdated of ``groups`` is made ready.
+
+        Raises:
+            RefusedError: See ``AnnotatedFolder.open``; or no image of the folder is of this data.
+        """
+        stems = {tile.stem for tile in self.plan.tiles}
+        done = self.out.done()
+        if done and stems and done.isdisjoint(stems) and self.out.meta.exists():
+            raise RefusedError(
+                f'out {self.out.root} holds {len(done)} images, such as {min(done)}, and none of '
+                f'them is in {self.dataset.root}; use another --out, or --restart to start over'
+            )
+        self.out.open(settings, relabel=True)
+        changes = self.compare(groups, progress).of(groups)
+        stream = self._whole(groups)
+        make_ready(changes, self.out, stream, signature_of(settings), self.policy)
+        return changes
+
+    def _whole(self, groups: Groups = ()) -> SampleStream:
+        return SampleStream(self.plan, groups, self.prompter)
+
     @property
     def prompter(self) -> BoxPrompter:
         """What prompts the boxes; after ``collect_classes``."""
         return BoxPrompter(self.setting, self.dataset.table, self.style)
 
-    def annotator(
-        self, settings: dict[str, Any], groups: Sequence[Sequence[Tile]], workers: int
-    ) -> Annotator:
+    def annotator(self, settings: dict[str, Any], groups: Groups, workers: int) -> Annotator:
         """Return the driver of the tiles in ``groups`` (see ``Plan.shard``) without a record."""
         stream = SampleStream(self.plan, groups, self.prompter, self.out, self.out.done())
         maps = LabelMapWriter(self.out, self.policy, self.filters)
         writer = RecordWriter(self.out, signature_of(settings), maps)
         return Annotator(stream, self.segmentor, writer, workers)
 
-    def finaliser(self, settings: dict[str, Any], progress: Progress = iter) -> Finaliser:
-        """Return the maker of the set-level files."""
-        return Finaliser(self.plan, self.out, settings, self.name, progress)
+    def finaliser(
+        self, settings: dict[str, Any], progress: Progress = iter, changes: Changes | None = None
+    ) -> Finaliser:
+        """Return the maker of the set-level files; it leaves out what ``changes`` call outdated."""
+        return Finaliser(self.plan, self.out, settings, self.name, progress, changes)
 
     def verify(
         self, settings: dict[str, Any], workers: int = 0, progress: Progress = iter
@@ -129,11 +158,13 @@ class AnnotationJob:
         groups = [[t for t in tiles if t.stem in done] for tiles in self.plan.by_scene.values()]
         samples = SampleStream(self.plan, groups, self.prompter)
         check = partial(check_tile, self.out, self.filters, self.policy)
-        return verify(samples, self.finaliser(settings), check, workers, progress)
+        finaliser = self.finaliser(settings, changes=self.compare(progress=progress))
+        return verify(samples, finaliser, check, workers, progress)
 
     def finished(self, limit: int | None = None) -> bool:
-        """Return whether all of the first ``limit`` images are done or have failed."""
-        return self.out.finished({tile.stem for tile in self.plan.tiles[:limit]})
+        """Return whether all of the first ``limit`` images are done, as of now, or have failed."""
+        stems = {tile.stem for tile in self.plan.tiles[:limit]}
+        return self.out.finished(stems) and stems.isdisjoint(self.compare(()).outdated)
 
 
 def open_dataset(

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 from pycocotools.coco import COCO
 
+from samrs_mm.annotate.changes import MASK_KEYS
 from samrs_mm.annotate.driver import SampleStream
 from samrs_mm.annotate.finalise import Finaliser, Totals
 from samrs_mm.annotate.writer import MaskFilters, Sample
@@ -23,9 +24,6 @@ from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, KEPT, REGIONS
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import Record, RecordError
-
-_MASK_KEYS = ('status', 'reason', 'score', 'stability', 'bbox', 'area', 'visible_area',
-              'segmentation', *masks.MEASURES)  # fmt: skip
 
 
 def check_tile(
@@ -93,7 +91,7 @@ def _check_record(fresh: Record, record: Record) -> list[str]:
         if box.status not in allowed:
             problems.append(f'{box.box_id}: status {box.status}, not {allowed[0]}')
         found, wanted = box.as_dict(), expected.as_dict()
-        for name in () if expected.status in REGIONS else _MASK_KEYS:
+        for name in () if expected.status in REGIONS else MASK_KEYS:
             del found[name], wanted[name]
         problems += [f'{box.box_id}: {line}' for line in differences(found, wanted)]
     return problems

@@ -1,5 +1,6 @@
 """What becomes of masks: filtered, painted and written, label map first, record last."""
 
+import contextlib
 import errno
 import os
 import threading
@@ -39,6 +40,7 @@ class Sample:
         prompted: Its boxes, once for each prompt setting.
         masks: For each of ``prompted`` the masks of its prompts, in order.
         error: Why the tile failed, in one line; None if it did not.
+        note: Of its input, see ``input_notes.note_of``; empty if it could not be read.
     """
 
     tile: Tile
@@ -47,6 +49,7 @@ class Sample:
     prompted: list[PromptedBoxes] = field(default_factory=list)
     masks: Masks = ()
     error: str | None = None
+    note: str = ''
 
     @property
     def prompt_count(self) -> int:
@@ -203,6 +206,8 @@ class RecordWriter:
             self.complete(sample)
             sample.record.write(self.out.path(folder.INSTANCES, sample.tile.stem))
             self.out.path(folder.FAILED, sample.tile.stem).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # without a note the record itself is compared
+                self.out.notes.add({sample.tile.stem: sample.note})
         except Exception as error:  # noqa: BLE001 (whatever it was, only this image is lost)
             self._fail(sample, describe(error))
             self._count_full(error)

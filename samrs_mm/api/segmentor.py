@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from samrs_mm.annotate.driver import BoxPrompter, segment
+from samrs_mm.annotate.driver import BoxPrompter
 from samrs_mm.annotate.job import check_setting, mask_filters
+from samrs_mm.annotate.masking import segment
 from samrs_mm.annotate.plan import Tile
 from samrs_mm.annotate.writer import Sample, enter_masks
 from samrs_mm.api.annotated import AnnotatedImage

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from samrs_mm.core import input_notes
 from samrs_mm.core.atomic import atomic_write, dump, temporary
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.input_notes import InputNotes
 from samrs_mm.core.system import locked_folder
 
 
@@ -31,6 +33,7 @@ class ResumableFolder:
     def __init__(self, root: str | os.PathLike, record: str):
         self.root = Path(root)
         self.record = self.root / record
+        self.notes = InputNotes(self.root)
 
     def settings_of(self, record: dict[str, Any]) -> Any:
         """Return the settings that a record of this tool states; of another it raises."""
@@ -41,7 +44,8 @@ class ResumableFolder:
 
         They are looked at where there is no record yet: then all files are someone else's.
         """
-        return sorted(self.files() - {self.record.name, temporary(self.record).name})
+        own = {self.record.name, input_notes.NAME}
+        return sorted(self.files() - own - {temporary(Path(name)).name for name in own})
 
     def files(self) -> set[str]:
         """Return all files, as names relative to the root with forward slashes."""

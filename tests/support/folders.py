@@ -16,6 +16,8 @@ from types import ModuleType
 import numpy as np
 from PIL import Image
 
+from samrs_mm.core import input_notes
+
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'configs/annotate/dota_grabcut_rbox.py')
 PRELOAD = ['samrs_mm.annotate.job', 'mmseg.datasets', 'mmseg.models']
@@ -53,11 +55,14 @@ def _paint(image: np.ndarray, polygon: np.ndarray, colour: np.ndarray) -> None:
 
 
 def tree(root: Path) -> dict[str, str]:
-    """Return the hash of every file below a folder, by relative path."""
+    """Return the hash of every file below a folder, by relative path.
+
+    Notes of input are left out: they hold times of files, in the order in which work was done.
+    """
     return {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob('*'))
-        if path.is_file()
+        if path.is_file() and path.name != input_notes.NAME
     }
 
 

@@ -24,8 +24,9 @@ from samrs_mm.annotate.ablation.scores import (
     SegmentorRun,
     SettingResult,
 )
+from samrs_mm.annotate.changes import Changes, Comparison, make_ready
 from samrs_mm.annotate.driver import Annotator, RunResult, SampleStream
-from samrs_mm.annotate.job import Progress, open_dataset
+from samrs_mm.annotate.job import Groups, Progress, open_dataset
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.writer import RecordWriter, Sample
 from samrs_mm.cli import read_config
@@ -33,7 +34,8 @@ from samrs_mm.compat import strict_loading
 from samrs_mm.core import masks as mask_ops
 from samrs_mm.core.atomic import dump, temporary
 from samrs_mm.core.boxes import BoxGeometry, BoxLabel
-from samrs_mm.core.errors import LabelReadError, RefusedError
+from samrs_mm.core.errors import LabelReadError, RefusedError, SamrsError
+from samrs_mm.core.input_notes import facts_of
 from samrs_mm.core.prompts import AUTHORS, SETTINGS, PromptSetting, check_style, prompt_boxes
 from samrs_mm.core.regions import pixels_of
 from samrs_mm.core.resumable import ResumableFolder
@@ -59,6 +61,7 @@ class TruthPrompter:
     """
 
     record_type = AblationRecord
+    holds_boxes = False
 
     def __init__(
         self, settings: Sequence[PromptSetting], dataset: BoxDataset, style: str, empty_truth: str
@@ -66,6 +69,19 @@ class TruthPrompter:
         self.settings, self.dataset, self.style = settings, dataset, style
         self.least = 0 if empty_truth == ZERO else 1
         self.circumscribed = any(setting.circumscribed for setting in settings)
+
+    def facts(self, scene: int) -> str:
+        """See ``Prompter``: true masks that stand in the label file."""
+        if self.files(scene):
+            return ''
+        try:
+            return facts_of(json.dumps(self.dataset.ground_truth_of(scene), sort_keys=True))
+        except SamrsError:
+            return ''
+
+    def files(self, scene: int) -> list[Path]:
+        """See ``Prompter``."""
+        return self.dataset.truth_files(scene)
 
     def prompt(
         self, sample: Sample, labels: Sequence[BoxLabel], shapes: BoxGeometry,
@@ -217,15 +233,32 @@ class AblationJob:
         )
         return json.loads(dump(settings))
 
-    def open(self) -> None:
+    def open(self, groups: Groups, progress: Progress = iter) -> dict[str, Changes]:
         """Make the folders, or check that they were started with the same settings.
+
+        Records that are no longer what the data give are deleted, those in ``groups``.
+
+        Returns:
+            What has changed since, by segmentor.
 
         Raises:
             RefusedError: Not writable, holds files of someone else, or other settings.
         """
         TablesFolder(self.out, JSON).refuse_foreign()
+        found = {}
         for run in self.runs:
             run.out.open(run.settings)
+            stream = SampleStream(self.plan, (), self._prompter(run))
+            changes = Comparison(self.plan, stream, run.out, progress).run(groups).of(groups)
+            changes.redo |= changes.rename
+            changes.rename = {}
+            make_ready(changes, run.out, stream, run.signature, '')
+            found[run.name] = changes
+        return found
+
+    def _prompter(self, run: SegmentorRun) -> TruthPrompter:
+        settings = [PromptSetting(name) for name in run.settings['prompts']]
+        return TruthPrompter(settings, self.dataset, self.style, self.empty_truth)
 
     def restart(self) -> int:
         """Delete the records of earlier runs; return the number of files.
@@ -242,9 +275,7 @@ class AblationJob:
         Raises:
             SamrsError: The disk is full; what was committed is safe.
         """
-        settings = [PromptSetting(name) for name in run.settings['prompts']]
-        prompter = TruthPrompter(settings, self.dataset, self.style, self.empty_truth)
-        stream = SampleStream(self.plan, groups, prompter, done=run.out.done())
+        stream = SampleStream(self.plan, groups, self._prompter(run), done=run.out.done())
         writer = RecordWriter(run.out, run.signature, enter_results)
         return Annotator(stream, self.segmentors[run.name], writer, workers).run()
 

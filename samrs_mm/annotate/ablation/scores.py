@@ -294,6 +294,7 @@ class Gathered:
 def gather(run: SegmentorRun, plan: Plan, progress: Callable[[Iterable], Iterator]) -> Gathered:
     """Read a segmentor's records; ``progress`` wraps the iterator over images."""
     run.out.clean()
+    run.out.notes.keep({tile.stem for tile in plan.tiles})
     names = [name for name in SETTINGS if name not in run.reasons]
     found = Gathered(results={name: [] for name in names}, detections={name: [] for name in names})
     done, failed = run.out.done(), run.out.failed()

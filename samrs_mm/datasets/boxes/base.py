@@ -5,7 +5,7 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
@@ -19,6 +19,7 @@ from samrs_mm.core.classes import NAMED_CLASSES, ClassTable, UnknownClassError
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES
+from samrs_mm.core.input_notes import facts_of
 from samrs_mm.core.label_fit import FitRule, Header, read_header
 from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.datasets.boxes.class_lists import class_list, spelling_notes
@@ -60,6 +61,9 @@ class LabelCounts:
     """What users should know of the classes, one line each."""
 
 
+_BOX_FIELDS = [each.name for each in fields(BoxLabel)]
+
+
 class BoxDataset(ABC):
     """A detection dataset to annotate: ``len`` scenes, their images and their boxes.
 
@@ -76,6 +80,8 @@ class BoxDataset(ABC):
     """The one file of all labels where a user names it: it may lie outside the root."""
     rule: FitRule = FitRule()
     """What is done with labels that are for a picture of another size or turn."""
+    facts: Sequence[str] = ()
+    """``facts_of`` each scene, known after ``collect_classes``."""
     truth_options: ClassVar[dict[str, Any] | None] = None
     """Arguments with which a dataset offers true masks; None where it has none to offer."""
     empty_truth: ClassVar[str] = 'skip'
@@ -153,6 +159,17 @@ class BoxDataset(ABC):
         assert scene.label is not None
         return read_bytes(self.root / scene.label), scene.label
 
+    def facts_of(self, index: int, labels: ParsedLabels) -> str:
+        """Return a digest of what is known of scene ``index`` but its pixels: name and boxes."""
+        scene = self.scenes[index]
+        values = (getattr(box, name) for box in labels.boxes for name in _BOX_FIELDS)
+        plain = (v.tobytes() if isinstance(v, np.ndarray) else v for v in values)
+        return facts_of(scene.image, scene.split, *plain)
+
+    def truth_files(self, index: int) -> list[Path]:
+        """Return the files beside the label file that hold true masks of scene ``index``."""
+        return []
+
     def ground_truth_of(self, index: int) -> dict[str, Any]:
         """Return the true masks of scene ``index``: COCO polygons or RLE by box id.
 
@@ -190,6 +207,7 @@ class BoxDataset(ABC):
             RefusedError: Labels name classes that the config does not have.
         """
         label_counts = LabelCounts(scenes=len(self.scenes))
+        self.facts = [facts_of()] * len(self.scenes)
         first: dict[str, str] = {}
         counts: Counter[str] = Counter()
         for index in progress(range(len(self.scenes))):
@@ -199,6 +217,7 @@ class BoxDataset(ABC):
             except LabelReadError:
                 label_counts.problems += 1
                 continue
+            self.facts[index] = self.facts_of(index, parsed)
             label_counts.boxes += len(parsed.boxes)
             label_counts.problems += len(parsed.problems)
             label_counts.regions += sum(bool(box.meaning) for box in parsed.boxes)

@@ -1,6 +1,7 @@
 """HRSC2016."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 from samrs_mm.core import masks
@@ -100,6 +101,18 @@ class HRSC2016BoxDataset(BoxDataset):
         """Read the scene's label file."""
         return parse_hrsc(*self.read(scene))
 
+    def truth_files(self, index: int) -> list[Path]:
+        """Return the picture of masks of scene ``index``, if there is one."""
+        label = self.scenes[index].label
+        paths = self._mask_files(label) if label is not None else []
+        return [path for path in paths if path.is_file()][:1]
+
+    def _mask_files(self, label: str) -> list[Path]:
+        """Return where the picture of masks that goes with a label file may be."""
+        place = self.root / label
+        names = [f'{folder}/{place.stem}{suffix}' for folder in _MASKS for suffix in IMAGE_SUFFIXES]
+        return [place.parents[1] / name for name in names]
+
     def ground_truth_of(self, index: int) -> dict[str, dict]:
         """Return the masks of scene ``index`` as COCO RLE by box id, of the ships that have one.
 
@@ -116,15 +129,13 @@ class HRSC2016BoxDataset(BoxDataset):
         colours = mask_colours(*self.read(scene))
         if not colours:
             return {}
-        place = self.root / scene.label
-        names = [f'{folder}/{place.stem}{suffix}' for folder in _MASKS for suffix in IMAGE_SUFFIXES]
-        paths = [place.parents[1] / name for name in names]
-        found = next((path for path in paths if path.is_file()), None)
-        if found is None:
+        found = self.truth_files(index)
+        if not found:
             raise ImageReadError(
-                f'{paths[0]}: no such picture of masks, though {scene.label} names colours in it'
+                f'{self._mask_files(scene.label)[0]}: no such picture of masks, though '
+                f'{scene.label} names colours in it'
             )
-        picture = SceneImage(found).read()
+        picture = SceneImage(found[0]).read()
         return {
             box_id: masks.encode((picture == colour).all(axis=2))
             for box_id, colour in colours.items()

@@ -1,5 +1,6 @@
 """iSAID's instances as boxes with true masks."""
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 from samrs_mm.core.boxes import BoxLabel, ParsedLabels
@@ -78,6 +79,13 @@ class ISAIDInstanceDataset(BoxDataset):
             name = isaid.CLASSES[instance.label]
             labels.boxes.append(BoxLabel(box_id, name, instance.hbox(), instance.rbox()))
         return labels
+
+    def truth_files(self, index: int) -> list[Path]:
+        """Return the pictures of instances and of classes of scene ``index``."""
+        scene = self.scenes[index]
+        if scene.label is None:
+            return []
+        return [self.root / scene.label, self.root / self._colours[scene.stem]]
 
     def ground_truth_of(self, index: int) -> dict[str, dict]:
         """Return the instances of scene ``index`` as COCO RLE by box id."""

@@ -7,6 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from samrs_mm.core import input_notes
 from samrs_mm.core.atomic import temporary
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import files_by_stem
@@ -23,6 +24,10 @@ OTHER_TOOLS = (*LISTS, f'{REPORT}/*', f'{PACKED}/*')
 """What other tools write there: reports, the packed store and lists of images."""
 REFILTERING = 'refiltering'
 """Key of ``meta.json`` while ``--refilter`` is at work: the signature that it leads to."""
+
+
+RELABELLING = 'relabelling'
+"""Key of ``meta.json`` while records take over other classes: the signatures they had before."""
 
 
 class AnnotatedFolder(ResumableFolder):
@@ -62,14 +67,34 @@ class AnnotatedFolder(ResumableFolder):
     def _stems(self, kind: str) -> set[str]:
         return set(files_by_stem(self.root / kind, (_SUFFIX[kind],)))
 
-    def open(self, settings: dict[str, Any]) -> None:
+    def open(self, settings: dict[str, Any], relabel: bool = False) -> None:
         """Make the folder, or check that it was started with the same settings.
+
+        With ``relabel`` their classes may be others: until the set-level files are written again,
+        ``meta.json`` says under ``RELABELLING`` which signatures records have that are to follow.
 
         Raises:
             RefusedError: Not writable, holds files of someone else, or other settings.
         """
         meta = dict(partial=True, settings=settings, signature=signature_of(settings))
+        if relabel and self.root.is_dir():
+            with self.writing(), self.lock():
+                self._take_classes(meta)
         self.start(meta, self.kinds)
+
+    def _take_classes(self, meta: dict[str, Any]) -> None:
+        """Note other settings in ``meta.json`` if they are the old ones but for the classes."""
+        old = self.read()
+        if old is None or old['settings'] == meta['settings']:
+            return
+        if _but_classes(old['settings']) == _but_classes(meta['settings']):
+            self.refuse_half_filtered(old)
+            before = {*old.get(RELABELLING, ()), signature_of(old['settings'])}
+            self.save(meta | {RELABELLING: sorted(before)})
+
+    def signatures(self) -> set[str]:
+        """Return the signatures of records that have yet to take over the folder's classes."""
+        return set((self.read() or {}).get(RELABELLING, ()))
 
     def check(self, record: dict[str, Any]) -> bool:
         """Return whether the folder was started, by a run with the settings of this record.
@@ -89,6 +114,25 @@ class AnnotatedFolder(ResumableFolder):
                 'filters, or --restart to start over'
             )
 
+    def reopen(self) -> None:
+        """Say in ``meta.json`` that images are to be done, as in a folder that was just started.
+
+        Until the set-level files are written again, none of our tools reads it as finished.
+        """
+        meta = self.read()
+        if meta is not None:
+            kept = 'settings', 'signature', RELABELLING
+            self.save(dict(partial=True) | {key: meta[key] for key in kept if key in meta})
+
+    def remove(self, stem: str) -> int:
+        """Delete what was made of an image, its record first; return the number of files."""
+        removed = 0
+        for kind in (INSTANCES, FAILED, SEMANTIC, IMAGES, SHOW):
+            with contextlib.suppress(FileNotFoundError):
+                self.path(kind, stem).unlink()
+                removed += 1
+        return removed
+
     def foreign(self, stems: Iterable[str] = ()) -> list[str]:
         """Return the files, relative to the root, that no tool would write for these images."""
         others = self.files() - self._ours(stems)
@@ -96,7 +140,7 @@ class AnnotatedFolder(ResumableFolder):
 
     def _ours(self, stems: Iterable[str]) -> set[str]:
         """Return what annotating these images may leave behind, relative to the root."""
-        ours = {ANNOTATIONS, LEDGER, INDEX, META}
+        ours = {ANNOTATIONS, LEDGER, INDEX, META, input_notes.NAME}
         ours |= {f'{kind}/{stem}{suffix}' for kind, suffix in _SUFFIX.items() for stem in stems}
         return ours | {temporary(Path(name)).as_posix() for name in ours}
 
@@ -139,3 +183,10 @@ class AnnotatedFolder(ResumableFolder):
                 stem = name.removeprefix('.').removesuffix(f'{suffix}.tmp')
                 if name == f'.{stem}{suffix}.tmp' and stem in done:
                     (folder / name).unlink(missing_ok=True)
+
+
+def _but_classes(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings without the class names, which records hold by name."""
+    dataset = settings.get('dataset')
+    known = {key: dataset[key] for key in dataset if key != 'classes'} if dataset else dataset
+    return settings | dict(dataset=known)

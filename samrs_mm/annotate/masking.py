@@ -1,0 +1,74 @@
+"""Masks of samples by a prompt segmentor: what goes wrong with an image stays with that image."""
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from samrs_mm.annotate.writer import Sample
+from samrs_mm.core import masks as mask_ops
+from samrs_mm.core.errors import describe
+from samrs_mm.core.masks import Mask
+from samrs_mm.core.prompts import PromptBatch
+from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
+
+
+def segment(segmentor: PromptSegmentor, batch: list[Sample]) -> Iterator[Sample]:
+    """Yield each of ``images_per_pass`` samples at most with its masks, or why it has none."""
+    prompted = [sample for sample in batch if sample.error is None and sample.prompt_count]
+    encoded: dict[int, Any] = {}
+    try:
+        if prompted:
+            codes = segmentor.encode([s.image for s in prompted if s.image is not None])
+            encoded = {s.tile.index: code for s, code in zip(prompted, codes, strict=True)}
+    except Exception as error:  # noqa: BLE001 (stands in the ledger; the loop goes on)
+        for sample in prompted:
+            sample.error = _failed(sample, error)
+    for sample in batch:
+        code = encoded.pop(sample.tile.index, None)
+        try:
+            if sample.error is None:
+                notes = sample.record.image.notes
+                sample.masks = [
+                    decode(segmentor, code, boxes.prompts, notes) if boxes.prompts else []
+                    for boxes in sample.prompted
+                ]
+                _check_masks(sample)
+        except Exception as error:  # noqa: BLE001 (stands in the ledger; the loop goes on)
+            sample.error = _failed(sample, error)
+        yield sample
+
+
+def _check_masks(sample: Sample) -> None:
+    """Raise a ValueError where a segmentor's masks don't fit their prompts and image."""
+    if [len(m) for m in sample.masks] != [len(boxes.chosen) for boxes in sample.prompted]:
+        raise ValueError('it gave more or fewer masks than it has prompts')
+    size = [sample.record.image.height, sample.record.image.width]
+    for mask in chain.from_iterable(sample.masks):
+        if mask.segmentation['size'] != size:
+            raise ValueError(f'a mask of {mask.segmentation["size"]} in an image of {size}')
+
+
+def _failed(sample: Sample, error: Exception) -> str:
+    return f'{sample.record.image.path}: the segmentor failed: {describe(error)}'
+
+
+def decode(
+    segmentor: PromptSegmentor, encoded: Any, prompts: PromptBatch, notes: list[str]
+) -> list[Mask]:
+    """Return the masks of all prompts of an image, at least one, run-length coded, in order.
+
+    ``notes`` gets what the segmentor says of the chunks, each line once.
+    """
+    found: list[Mask] = []
+    for chunk in segmentor.decode(encoded, prompts):
+        notes += [note for note in chunk.notes if note not in notes]
+        for i, mask in enumerate(chunk.masks):
+            coded = mask_ops.encode(mask)
+            found.append(Mask(coded, _at(chunk.scores, i), _at(chunk.stability, i)))
+    return found
+
+
+def _at(values: np.ndarray | None, index: int) -> float | None:
+    return None if values is None else round(float(values[index]), 6)

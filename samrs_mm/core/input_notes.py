@@ -1,0 +1,211 @@
+"""What the finished work of a folder was made from: a note of each piece's input files.
+
+Whether a file is still the one that a piece was made from is told by its size and time; only where
+these differ is the file hashed. Times are of one machine and one copy of the data, so they stand
+here, beside the work, and in no record.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from samrs_mm.core.atomic import open_atomic
+from samrs_mm.core.images import file_sha256
+from samrs_mm.core.system import lock_file
+
+NAME = 'inputs.tsv'
+_LINE = re.compile(r'([^\t\n]+)\t([0-9a-f]*)((?:\t\d+:-?\d+:[0-9a-f]{64})*)\n')
+_NAMES = 'surrogateescape'  # file names need not be text
+GONE = ''
+"""Stamp of a file that can't be looked at."""
+
+
+def stamp(path: str | os.PathLike) -> str:
+    """Return size and time of a file as ``SIZE:NANOSECONDS``; ``GONE`` where there is none."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return GONE
+    return f'{stat.st_size}:{stat.st_mtime_ns}'
+
+
+def facts_of(*values: object) -> str:
+    """Return a digest of what beside files decides a piece of work: strings, numbers, bytes."""
+    digest = hashlib.blake2b(digest_size=16)
+    for value in values:
+        part = value if isinstance(value, bytes) else repr(value).encode()
+        digest.update(len(part).to_bytes(8, 'little') + part)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a piece's input compares with its note.
+
+    Args:
+        noted: Whether there is a note of so many files.
+        same_facts: Whether the facts are those of the note.
+        changed: Positions of the files whose content is not that of the note.
+        note: The note of the input as it is now; None where it is the old one.
+    """
+
+    noted: bool
+    same_facts: bool
+    changed: tuple[int, ...]
+    note: str | None
+
+    @property
+    def same(self) -> bool:
+        """Whether the piece was made from just this."""
+        return self.noted and self.same_facts and not self.changed
+
+
+class Inputs:
+    """What a piece of work is made from: a digest of facts, and files in an order of their own.
+
+    Make it before the files are read: a change while they are is then met the next time.
+    """
+
+    def __init__(self, facts: str, paths: Sequence[str | os.PathLike]):
+        self.facts, self.paths = facts, list(paths)
+        self.stamps = [stamp(path) for path in self.paths]
+        self._hashes: dict[int, str] = {}
+
+    def sha256(self, position: int = 0) -> str:
+        """Return the hash of a file, as hex; it is read once.
+
+        Raises:
+            OSError: It can't be read.
+        """
+        if position not in self._hashes:
+            self._hashes[position] = file_sha256(self.paths[position])
+        return self._hashes[position]
+
+    def note(self) -> str:
+        """Return the note of a piece that is made from this.
+
+        Raises:
+            OSError: A file can't be read.
+        """
+        states = [f'{s}:{self.sha256(position)}' for position, s in enumerate(self.stamps)]
+        return '\t'.join([self.facts, *states])
+
+    def look(self, note: str | None) -> Look:
+        """Compare with a note; files of other size or time are hashed."""
+        known, *files = note.split('\t') if note is not None else ('',)
+        if note is None or len(files) != len(self.paths):
+            return Look(False, False, (), None)
+        states, changed = [], []
+        for position, (now, old) in enumerate(zip(self.stamps, files, strict=True)):
+            before, _, digest = old.rpartition(':')
+            if now != before:
+                found = GONE
+                with contextlib.suppress(OSError):
+                    found = self.sha256(position)
+                if found != digest:
+                    changed.append(position)
+                old = f'{now}:{found}'
+            states.append(old)
+        new = '\t'.join([self.facts, *states])
+        return Look(True, self.facts == known, tuple(changed), None if new == note else new)
+
+
+class InputNotes:
+    """The notes of a folder: ``inputs.tsv``, a line for each piece of work.
+
+    Lines are added at the end, the last of a piece counts. A line that a full disk cut in half is
+    passed over, and a piece without a note is compared by what else is known of it. Several
+    processes may add lines at once.
+    """
+
+    def __init__(self, root: str | os.PathLike):
+        self.path = Path(root, NAME)
+        self._notes: dict[str, str] | None = None
+
+    def read(self) -> dict[str, str]:
+        """Return the notes by key, as they stand in the file now; {} where there is none."""
+        notes = {}
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            with open(self.path, encoding='utf-8', errors=_NAMES, newline='\n') as file:
+                for line in file:
+                    if found := _LINE.fullmatch(line):
+                        notes[found[1]] = found[2] + found[3]
+        self._notes = notes
+        return notes
+
+    def look(self, key: str, inputs: Inputs) -> Look:
+        """Compare the input of a piece with its note, of those that ``read`` returned last."""
+        return inputs.look((self.read() if self._notes is None else self._notes).get(key))
+
+    def add(self, notes: Mapping[str, str]) -> None:
+        """Add notes by key.
+
+        Raises:
+            OSError: They can't be written.
+        """
+        lines = b''.join(_line(key, note) for key, note in notes.items())
+        if not lines:
+            return
+        with self._locked() as file:
+            end = file.seek(0, os.SEEK_END)
+            if end:
+                file.seek(end - 1)
+                lines = b'\n' * (file.read(1) != b'\n') + lines
+            file.write(lines)
+        if self._notes is not None:
+            self._notes.update(notes)
+
+    def keep(self, keys: Collection[str]) -> None:
+        """Drop the notes of all pieces but these, and sort the others: equal notes, equal bytes.
+
+        Raises:
+            OSError: They can't be written; the old ones are untouched.
+        """
+        if not self.path.exists():
+            return
+        with self._locked() as file:
+            notes = self.read()
+            file.seek(0)
+            text = b''.join(_line(key, notes[key]) for key in sorted(notes.keys() & keys))
+            if file.read() != text:
+                with open_atomic(self.path) as new:
+                    new.write(text)
+        self._notes = None
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[IO[bytes]]:
+        """Open the file to read and append, and hold it against other processes."""
+        while True:
+            file = open(self.path, 'ab+', buffering=0)
+            try:
+                lock_file(file)
+                if _is(file, self.path):
+                    yield file
+                    return
+            finally:
+                file.close()
+
+
+def _line(key: str, note: str) -> bytes:
+    """Return a note as its line; empty where it can't stand in one, so the piece has none."""
+    line = f'{key}\t{note}\n'
+    return line.encode(errors=_NAMES) if _LINE.fullmatch(line) else b''
+
+
+def _is(file: IO, path: Path) -> bool:
+    """Whether a file that was opened is still the one of this name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def some(names: Iterable[str], most: int = 3) -> str:
+    """Return a few of many names, sorted, for a message: ``a, b, c, ...``."""
+    ordered = sorted(names)
+    return ', '.join(ordered[:most]) + ', ...' * (len(ordered) > most)
