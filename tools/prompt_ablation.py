@@ -122,7 +122,7 @@ def print_changes(changes: dict[str, Changes]) -> None:
     """Print what has changed since images were done, by segmentor."""
     for name, found in changes.items():
         for line in found.lines():
-            print(f'{name}: done anew: {line}')
+            print(f'{name}: {line}')
         if found.unnoted:
             print(
                 f'{name}: {found.unnoted} images had no note of their input in {input_notes.NAME}; '

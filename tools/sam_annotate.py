@@ -9,7 +9,7 @@ import cv2
 
 from samrs_mm.annotate import dry_run
 from samrs_mm.annotate.changes import Changes
-from samrs_mm.annotate.finalise import Totals
+from samrs_mm.annotate.finalise import OUTDATED, Totals
 from samrs_mm.annotate.job import AnnotationJob
 from samrs_mm.annotate.refilter import refilter
 from samrs_mm.cli import (
@@ -47,8 +47,11 @@ EPILOG = """examples:
   torchrun --nproc-per-node 8 tools/sam_annotate.py configs/annotate/sota_sam-vit-h_hbox.py
   # how long, how much disk, and what would be skipped?
   tools/sam_annotate.py CONFIG --data-root DIR --dry-run
+run again after labels or images changed: what changed is done anew, all else stays as it is (times
+and hashes of files are in OUT/inputs.tsv); other class names only rename boxes, their masks stay
 exit codes: 0 every image was processed and the ledger reconciles; 1 something could not be read or
-written (named in ledger.csv); 2 refused before work began"""
+written (named in ledger.csv), or images are in OUT that the data has no longer (named; masks cost
+time, so only --prune deletes them); 2 refused before work began"""
 
 
 _WAYS = ('dry_run', 'verify', 'finalise', 'refilter', 'restart')
@@ -77,6 +80,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     add('--refilter', action='store_true',
         help="apply the config's filters to OUT again, without segmenting")  # fmt: skip
+    add(
+        '--prune',
+        action='store_true',
+        help='delete what is there of images that the data has no longer',
+    )
     add('--restart', action='store_true', help='delete what earlier runs made, then start over')
     add('--show', type=positive, metavar='N', default=0,
         help='draw the first N images with their masks into OUT/show')  # fmt: skip
@@ -141,7 +149,10 @@ def annotate(job: AnnotationJob, args: argparse.Namespace, shard: tuple[int, int
     settings = job.settings()
     groups = job.plan.shard(*shard, args.limit)
     changes = job.open(settings, groups, progress('comparing'))
-    print_changes(changes, 'done anew')
+    if args.prune:
+        removed = sum(map(job.out.remove, changes.gone))
+        print(f'prune: removed {removed} files of {len(changes.gone)} images')
+    print_changes(changes)
     result = run_images(job.annotator(settings, groups, args.workers).run)
     if result is None:
         return 1
@@ -172,15 +183,15 @@ def finish(
         print(f'error: {error.filename or job.out.root}: {error.strerror}', file=sys.stderr)
         return 1
     print_totals(job, totals)
-    print_changes(changes, 'outdated')
+    print_changes(changes, OUTDATED, OUTDATED)
     left = print_gone(job, changes) or changes.outdated or changes.stale
     return 1 if totals.problems or totals.unread or left else 0
 
 
-def print_changes(changes: Changes, what: str) -> None:
-    """Print what has changed since images were done."""
-    for line in changes.lines():
-        print(f'{what}: {line}')
+def print_changes(changes: Changes, *words: str) -> None:
+    """Print what has changed since images were done; see ``Changes.lines``."""
+    for line in changes.lines(*words):
+        print(line)
     if changes.unnoted:
         print(
             f'{changes.unnoted} images had no note of their input in {input_notes.NAME}; their '
@@ -263,12 +274,16 @@ def print_plan(job: AnnotationJob) -> int:
     """Print what a run would do."""
     counts = dry_run.box_statuses(job, progress('looking at boxes'))
     prompted = counts.pop('ok', 0)
+    changes = job.compare(progress=progress('comparing'))
+    done = len(job.out.done()) - len(changes.redo) - len(changes.stale) - len(changes.gone)
     print(f'images   {len(job.plan.tiles)} from {job.label_counts.scenes} scenes, '
-          f'{len(job.out.done())} done before')  # fmt: skip
+          f'{done} done before')  # fmt: skip
     print(f'boxes    {job.label_counts.boxes} in the labels, {prompted} prompts')
     for status, count in counts.most_common():
         print(f'  {status:<10} {count} would be skipped')
     print_classes(job)
+    print_changes(changes, 'to do anew', 'to rename')
+    print_gone(job, changes)
     speed = dry_run.measure_speed(job)
     if speed is None:
         print('speed    none of three images could be read')

@@ -70,15 +70,15 @@ class Changes:
         """Finished images of the plan that are no longer what the data give, and why."""
         return self.redo | self.rename
 
-    def lines(self) -> Iterator[str]:
+    def lines(self, redo: str = 'done anew', rename: str = 'renamed') -> Iterator[str]:
         """Yield a line for each kind of change, with counts and a few names."""
         for why, count in sorted(Counter(self.redo.values()).items()):
             stems = [stem for stem, reason in self.redo.items() if reason == why]
-            yield f'{count} images, {why}: {some(stems)}'
+            yield f'{redo}: {count} images, {why}: {some(stems)}'
         if self.rename:
-            yield f'{len(self.rename)} images, {NAMES}, masks stay: {some(self.rename)}'
+            yield f'{rename}: {len(self.rename)} images, {NAMES}, masks stay: {some(self.rename)}'
         if self.stale:
-            yield f'{len(self.stale)} tiles, {WINDOW}: {some(self.stale)}'
+            yield f'{redo}: {len(self.stale)} tiles, {WINDOW}: {some(self.stale)}'
 
 
 class Comparison:

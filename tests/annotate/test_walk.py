@@ -11,11 +11,12 @@ from folders import CONFIG, ROOT, load_tool, write_dota
 from samrs_mm.annotate.driver import Annotator, SampleStream
 from samrs_mm.annotate.finalise import Finaliser
 
-MOST, MOST_OF_THE_RUN = 18, 34
+MOST, MOST_OF_THE_RUN = 21, 36
 """Files that a reader opens to follow one box, and that a whole run enters; never to get more.
 
-Four of a run's are what every tool enters first: names of configs, operating systems, the set of mm
-libraries, and strict loading.
+Three of a box's are its masking by itself, and the note of what its image was made from, written
+under a lock; the run also compares what is finished with that. Four of a run's are what every tool
+enters first: names of configs, operating systems, the set of mm libraries, and strict loading.
 """
 
 BEGINNINGS = SampleStream._scene.__code__, Finaliser._stream.__code__

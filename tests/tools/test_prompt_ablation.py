@@ -351,7 +351,7 @@ def test_restart_starts_over(ablate, filled, data, tmp_path, capsys):
     code, out = ablate('again', *BOX_FILL, '--limit', 1)
     assert code == 0
     assert ablate('again', *BOX_FILL, '--restart')[0] == 0
-    assert 'restart: removed 2 files' in capsys.readouterr().out
+    assert 'restart: removed 3 files' in capsys.readouterr().out
     assert tree(out) == tree(filled)
 
 

@@ -1,0 +1,237 @@
+"""Finished images and their input: after any change the folder is that of a new run."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+from folders import load_tool, tree, write_dota
+from PIL import Image
+
+from samrs_mm.core.input_notes import NAME
+
+CONFIG = 'configs/annotate/dota_grabcut_rbox.py'
+TILED = ('tile.size=64', 'tile.overlap=16', 'tile.iof=0.5', 'tile.drop_empty=True')
+
+
+@pytest.fixture
+def data(tmp_path):
+    return write_dota(tmp_path / 'data')
+
+
+@pytest.fixture
+def run(tmp_path, data, capsys):
+    """Annotate by filled boxes; return exit code and what was printed."""
+    main = load_tool('sam_annotate').main
+
+    def annotate(*flags, out='out', options=()):
+        argv = [CONFIG, '--data-root', str(data), '--out', str(tmp_path / out), '--workers', '0']
+        fill = ('--cfg-options', 'model.type=BoxFillSegmentor', *options)
+        code = main([*argv, *flags, *fill])
+        captured = capsys.readouterr()
+        return code, captured.out + captured.err
+
+    return annotate
+
+
+def times(root):
+    return {path: path.stat().st_mtime_ns for path in root.rglob('*.*') if path.name != NAME}
+
+
+def label(data, number):
+    return data / f'labelTxt/P{number:04}.txt'
+
+
+def replace(data, number, by):
+    shutil.copyfile(data / f'images/P{by:04}.png', data / f'images/P{number:04}.png')
+
+
+def move(data):
+    words = label(data, 1).read_text().split()
+    label(data, 1).write_text(label(data, 1).read_text().replace(words[0], '30.5', 1))
+
+
+def add(data):
+    text = label(data, 1).read_text()
+    label(data, 1).write_text(f'{text.rstrip()}\n10 10 40 10 40 40 10 40 ship 0\n')
+
+
+def remove(data):
+    label(data, 1).write_text(label(data, 1).read_text().rstrip().rpartition('\n')[0] + '\n')
+
+
+def other_class(data):
+    first, _, rest = label(data, 1).read_text().partition('\n')
+    words = first.split()
+    words[8] = {'plane': 'ship', 'ship': 'plane'}.get(words[8], 'plane')
+    label(data, 1).write_text(' '.join(words) + '\n' + rest)
+
+
+def rename(data):
+    for path in (data / 'labelTxt').iterdir():
+        path.write_text(path.read_text().replace('ship', 'boat'))
+
+
+def header(data):
+    label(data, 1).write_text('imagesource:GoogleEarth\n' + label(data, 1).read_text())
+
+
+def first_label(data):
+    label(data, 4).write_text('10 10 40 10 40 40 10 40 ship 0\n')
+
+
+CHANGES = {
+    move: 'done anew: 1 images, boxes changed: P0001',
+    add: 'done anew: 1 images, boxes changed: P0001',
+    remove: 'done anew: 1 images, boxes changed: P0001',
+    other_class: 'renamed: 1 images, names of boxes changed, masks stay: P0001',
+    rename: 'renamed: ',
+    header: 'renamed: 1 images, names of boxes changed, masks stay: P0001',
+    first_label: 'done anew: 1 images, boxes changed: P0004',
+    lambda data: replace(data, 1, 2): 'done anew: 1 images, the image was replaced: P0001',
+}
+
+
+@pytest.mark.parametrize('lost', [False, True])
+@pytest.mark.parametrize('change', CHANGES)
+def test_what_changed_is_done_anew_and_told(run, data, tmp_path, change, lost):
+    label(data, 4).unlink()
+    assert run()[0] == 0
+    before = times(tmp_path / 'out')
+    change(data)
+    if lost:
+        (tmp_path / 'out' / NAME).unlink()
+    code, text = run()
+    assert code == 0
+    assert CHANGES[change] in text
+    assert ('had no note of their input' in text) == lost
+    assert run(out='new')[0] == 0
+    assert tree(tmp_path / 'out') == tree(tmp_path / 'new')
+    after = times(tmp_path / 'out')
+    if change is not rename:
+        named = CHANGES[change].rpartition(': ')[2]
+        others = [path for path in before if path.stem.startswith('P') and path.stem != named]
+        assert others
+        assert all(after[path] == before[path] for path in others)
+    assert 'anew:' not in (again := run()[1])
+    assert 'renamed:' not in again
+    assert run('--verify')[0] == 0
+
+
+def test_touched_files_are_not_done_again(run, data, tmp_path):
+    assert run()[0] == 0
+    before = times(tmp_path / 'out/instances') | times(tmp_path / 'out/semantic')
+    for path in data.rglob('*.*'):
+        os.utime(path, (1, 1))
+    code, text = run()
+    assert (code, 'anew:' in text) == (0, False)
+    assert times(tmp_path / 'out/instances') | times(tmp_path / 'out/semantic') == before
+    assert ':1000000000:' in (tmp_path / 'out' / NAME).read_text()
+
+
+@pytest.mark.parametrize('change', [move, add, remove, rename, header, None])
+def test_tiles_follow_their_scene(run, data, tmp_path, change):
+    assert run(options=TILED)[0] == 0
+    if change is None:  # a smaller image has fewer tiles
+        path = data / 'images/P0001.png'
+        Image.fromarray(np.asarray(Image.open(path))[:64, :64]).save(path)
+    else:
+        change(data)
+    code, text = run(options=TILED)
+    assert code == run(out='new', options=TILED)[0]
+    assert tree(tmp_path / 'out') == tree(tmp_path / 'new')
+    assert ('anew:' in text) or ('renamed:' in text)
+
+
+def test_only_tiles_that_hold_a_changed_box_are_done_anew(run, data, tmp_path):
+    options = TILED[:-1]
+    assert run(options=options)[0] == 0
+    before = times(tmp_path / 'out/instances')
+    add(data)
+    run(options=options)
+    after = times(tmp_path / 'out/instances')
+    changed = {path.stem for path in after if after[path] != before[path]}
+    assert changed == {'P0001__64__0___0'}
+
+
+def test_a_scene_that_can_no_longer_be_read_is_named_and_not_taken_for_done(run, data, tmp_path):
+    assert run()[0] == 0
+    (data / 'images/P0001.png').write_bytes(b'no image')
+    code, text = run()
+    assert code == 1
+    assert 'its image or label file can no longer be read: P0001' in text
+    assert not (tmp_path / 'out/semantic/P0001.png').exists()
+    assert '4 done, 1 failed' in text
+
+
+def test_images_that_are_gone_are_named_until_they_are_pruned(run, data, tmp_path):
+    assert run()[0] == 0
+    (data / 'images/P0001.png').unlink()
+    label(data, 1).unlink()
+    code, text = run()
+    assert code == 1
+    assert 'gone: 1 images' in text
+    assert 'P0001' in text
+    assert (tmp_path / 'out/instances/P0001.json').exists()
+    code, text = run('--prune')
+    assert code == 0
+    run(out='new')
+    assert tree(tmp_path / 'out') == tree(tmp_path / 'new')
+
+
+def test_another_dataset_is_refused(run, data, tmp_path):
+    assert run()[0] == 0
+    for path in data.rglob('*.*'):
+        path.rename(path.with_name(path.name.replace('P', 'Q')))
+    code, text = run()
+    assert code == 2
+    assert 'holds 5 images, such as P0000, and none of them is in' in text
+
+
+def test_looking_tells_and_changes_nothing(run, data, tmp_path):
+    assert run()[0] == 0
+    before = tree(tmp_path / 'out')
+    add(data)
+    code, text = run('--dry-run')
+    assert code == 0
+    assert '4 done before' in text
+    assert 'to do anew: 1 images, boxes changed: P0001' in text
+    code, text = run('--verify')
+    assert code == 1
+    assert 'outdated' in text
+    assert tree(tmp_path / 'out') == before
+    code, text = run('--finalise')
+    assert code == 1
+    assert 'outdated: 1 images, boxes changed: P0001' in text
+    ledger = (tmp_path / 'out/ledger.csv').read_text()
+    assert 'untiled' not in ledger
+    assert ledger.count('pending') == 5
+    assert run()[0] == 0
+    assert 'pending' not in (tmp_path / 'out/ledger.csv').read_text()
+
+
+def test_while_images_are_done_anew_the_folder_is_not_finished(run, data, tmp_path, monkeypatch):
+    assert run()[0] == 0
+    add(data)
+    with monkeypatch.context() as patch:
+        patch.setattr('samrs_mm.annotate.driver.Annotator.run', lambda self: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run()
+    assert 'palette' not in (tmp_path / 'out/meta.json').read_text()
+    assert not (tmp_path / 'out/instances/P0001.json').exists()
+    assert run()[0] == 0
+    run(out='new')
+    assert tree(tmp_path / 'out') == tree(tmp_path / 'new')
+
+
+def test_shards_do_their_own_changes(run, data, tmp_path):
+    assert run()[0] == 0
+    for number in range(3):
+        replace(data, number, 3)
+    rename(data)
+    code, text = run('--shard', '0/2')
+    assert code == 0
+    assert 'other shards are still at work' in text
+    assert run('--shard', '1/2')[0] == 0
+    run(out='new')
+    assert tree(tmp_path / 'out') == tree(tmp_path / 'new')

@@ -1,0 +1,76 @@
+"""Notes of what finished work was made from: what counts as changed, and what a kill leaves."""
+
+import os
+
+from samrs_mm.core.input_notes import GONE, NAME, InputNotes, Inputs, facts_of, some, stamp
+
+
+def noted(tmp_path, text='one'):
+    (tmp_path / 'a.txt').write_text(text)
+    notes = InputNotes(tmp_path)
+    notes.add({'a': Inputs('f0', [tmp_path / 'a.txt']).note()})
+    return InputNotes(tmp_path)
+
+
+def look(notes, facts='f0'):
+    return notes.look('a', Inputs(facts, [notes.path.parent / 'a.txt']))
+
+
+def test_a_file_that_was_only_touched_is_the_same_and_gets_a_new_note(tmp_path):
+    notes = noted(tmp_path)
+    assert look(notes).same
+    assert look(notes).note is None
+    os.utime(tmp_path / 'a.txt', (1, 1))
+    found = look(notes)
+    assert found.same
+    assert found.note is not None
+    notes.add({'a': found.note})
+    assert look(InputNotes(tmp_path)).note is None
+
+
+def test_a_file_is_hashed_only_where_size_or_time_differ(tmp_path, monkeypatch):
+    notes = noted(tmp_path)
+    monkeypatch.setattr('samrs_mm.core.input_notes.file_sha256', lambda path: 1 / 0)
+    assert look(notes).same
+
+
+def test_other_content_other_facts_and_a_lost_file_are_changes(tmp_path):
+    notes = noted(tmp_path)
+    assert not look(notes, 'f1').same_facts
+    (tmp_path / 'a.txt').write_text('two')
+    os.utime(tmp_path / 'a.txt', (1, 1))
+    assert look(notes).changed == (0,)
+    (tmp_path / 'a.txt').unlink()
+    assert stamp(tmp_path / 'a.txt') == GONE
+    assert look(notes).changed == (0,)
+
+
+def test_half_a_line_is_passed_over_and_never_joined_with_the_next(tmp_path):
+    notes = noted(tmp_path)
+    with open(tmp_path / NAME, 'ab') as file:
+        file.write(b'b\tf0\t12:3')
+    notes.add({'c': 'f2'})
+    assert set(InputNotes(tmp_path).read()) == {'a', 'c'}
+
+
+def test_kept_notes_are_sorted_and_the_last_of_a_key_counts(tmp_path):
+    notes = InputNotes(tmp_path)
+    for key, facts in (('b', '0'), ('a', '1'), ('b', '2'), ('old', '3')):
+        notes.add({key: facts})
+    assert notes.read()['b'] == '2'
+    notes.keep({'a', 'b', 'never'})
+    assert (tmp_path / NAME).read_bytes() == b'a\t1\nb\t2\n'
+    notes.add({'c': '4'})  # of a file that was replaced in the meantime
+    assert set(InputNotes(tmp_path).read()) == {'a', 'b', 'c'}
+
+
+def test_a_name_that_no_line_can_hold_has_no_note(tmp_path):
+    notes = InputNotes(tmp_path)
+    notes.add({'a\tb': '0', 'a\nb': '1', '\udce4': '2'})
+    assert notes.read() == {'\udce4': '2'}
+
+
+def test_facts_keep_their_borders():
+    assert facts_of('ab', 'c') != facts_of('a', 'bc')
+    assert facts_of(b'ab', 'c') == facts_of(b'ab', 'c')
+    assert some('dabc') == 'a, b, c, ...'
