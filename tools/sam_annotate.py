@@ -141,6 +141,7 @@ def run(args: argparse.Namespace) -> int:
 
 def annotate(job: AnnotationJob, args: argparse.Namespace, shard: tuple[int, int]) -> int:
     """Do this shard's images, and write the set-level files if it is the last to finish."""
+    job.out.refuse_other_data(job.dataset.root)
     if args.restart:
         if shard[1] > 1:
             raise RefusedError('--restart can not be combined with shards; run it once by itself')
@@ -149,6 +150,7 @@ def annotate(job: AnnotationJob, args: argparse.Namespace, shard: tuple[int, int
     settings = job.settings()
     groups = job.plan.shard(*shard, args.limit)
     changes = job.open(settings, groups, progress('comparing'))
+    job.out.note_data_root(job.dataset.root)
     if args.prune:
         removed = sum(map(job.out.remove, changes.gone))
         print(f'prune: removed {removed} files of {len(changes.gone)} images')

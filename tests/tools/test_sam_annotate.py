@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -228,3 +229,34 @@ def test_ways_that_exclude_each_other(annotate, tmp_path, capsys, flags):
         annotate(*flags)
     assert 'exclude each other; run one after the other' in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
+
+
+def test_two_datasets_never_go_into_one_folder(annotate, dota, tmp_path, capsys):
+    other = tmp_path / 'other'
+    shutil.copytree(dota, other)
+    for path in (other / 'images').iterdir():
+        Image.open(path).crop((0, 0, 90, 90)).save(path)
+    assert annotate('--limit', '1') == 0
+    before = tree(tmp_path / 'out')
+    for flags in (), ('--restart',):
+        assert annotate(*flags, data=other) == 2
+        assert f'out {tmp_path / "out"} holds the masks of {dota}' in capsys.readouterr().err
+        assert tree(tmp_path / 'out') == before
+    assert annotate('--limit', '1', out='second', data=other) == 0
+
+
+def test_moved_and_copied_data_are_the_same_data(annotate, dota, tmp_path):
+    assert annotate('--limit', '1') == 0
+    shutil.copytree(dota, tmp_path / 'copy')
+    assert annotate('--limit', '2', data=tmp_path / 'copy') == 0
+    assert json.loads((tmp_path / 'out/meta.json').read_bytes())['data_root'] == '../copy'
+    (tmp_path / 'copy').rename(tmp_path / 'moved')
+    assert annotate(data=tmp_path / 'moved') == 0
+
+
+def test_the_data_are_noted_before_the_first_image_is_done(annotate, dota, tmp_path):
+    for path in (dota / 'images').iterdir():
+        path.write_bytes(path.read_bytes()[:900])
+    assert annotate('--limit', '1') == 1
+    meta = json.loads((tmp_path / 'out/meta.json').read_bytes())
+    assert meta['data_root'] == '../dota'

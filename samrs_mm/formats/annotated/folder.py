@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterable
 from fnmatch import fnmatch
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from samrs_mm.core.atomic import temporary
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.resumable import ResumableFolder, signature_of
+from samrs_mm.core.system import follow, relative_path
 from samrs_mm.formats.annotated.record import Record, RecordError
 
 IMAGES, SEMANTIC, INSTANCES, FAILED = 'images', 'semantic', 'instances', 'failed'
@@ -28,6 +30,9 @@ REFILTERING = 'refiltering'
 
 RELABELLING = 'relabelling'
 """Key of ``meta.json`` while records take over other classes: the signatures they had before."""
+DATA_ROOT = 'data_root'
+"""Key of ``meta.json``: the way to the data."""
+_COMPARED = 50
 
 
 class AnnotatedFolder(ResumableFolder):
@@ -121,7 +126,7 @@ class AnnotatedFolder(ResumableFolder):
         """
         meta = self.read()
         if meta is not None:
-            kept = 'settings', 'signature', RELABELLING
+            kept = 'settings', 'signature', RELABELLING, DATA_ROOT
             self.save(dict(partial=True) | {key: meta[key] for key in kept if key in meta})
 
     def remove(self, stem: str) -> int:
@@ -132,6 +137,41 @@ class AnnotatedFolder(ResumableFolder):
                 self.path(kind, stem).unlink()
                 removed += 1
         return removed
+
+    def refuse_other_data(self, root: Path) -> None:
+        """Raise RefusedError for a folder that holds masks of another data root.
+
+        A root that is gone was moved, and one whose images have the same names and sizes in bytes
+        (the first ones are looked at) is a copy.
+        """
+        way = (self.read() or {}).get(DATA_ROOT)
+        if not isinstance(way, str):
+            return
+        before = follow(way, self.root)
+        if before.is_dir() and before.resolve() != root.resolve() and not self._same(before, root):
+            raise RefusedError(
+                f'out {self.root} holds the masks of {before}, which is not {root}; give --out '
+                'DIR, one for each dataset'
+            )
+
+    def note_data_root(self, root: Path) -> None:
+        """Write into ``meta.json`` which data the folder is of; after ``open``."""
+        way = relative_path(root, self.root)
+        with self.writing(), self.lock():
+            meta = self.read()
+            if meta is not None and meta.get(DATA_ROOT) != way:
+                self.save(meta | {DATA_ROOT: way})
+
+    def _same(self, before: Path, root: Path) -> bool:
+        """Whether the images of the first records are of the same size in both roots."""
+        for stem in islice(sorted(self.done()), _COMPARED):
+            try:
+                name = Record.load(self.path(INSTANCES, stem)).image.path
+                if (before / name).stat().st_size != (root / name).stat().st_size:
+                    return False
+            except (OSError, RecordError):
+                return False
+        return True
 
     def foreign(self, stems: Iterable[str] = ()) -> list[str]:
         """Return the files, relative to the root, that no tool would write for these images."""
