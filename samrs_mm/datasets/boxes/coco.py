@@ -8,7 +8,7 @@ from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.found_files import walk_files
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, check_path
-from samrs_mm.datasets.boxes.layouts import layout_hint
+from samrs_mm.datasets.boxes.layouts import coco_options, layout_hint
 from samrs_mm.formats.boxes.coco import parse_coco
 from samrs_mm.formats.foreign import foreign_file
 from samrs_mm.registry import BOX_DATASETS
@@ -138,6 +138,10 @@ class COCOBoxDataset(BoxDataset):
             PurePosixPath(name).name for name in images
         }
         hint = f'; without their folders {len(bare)} would fit' if bare else ''
+        everything = [path.relative_to(self.root).as_posix() for path in walk_files(self.root)]
+        for option in coco_options(self.root, everything):
+            if option.startswith(f'dataset.ann_file={self.ann_file} '):
+                hint += f'; --cfg-options {option} finds them'
         raise RefusedError(
             f'{self.ann_file}: none of its {len(names)} images (such as {names[0]!r}) is among the '
             f'{len(images)} in {self.root / self.images} (such as {images[0]!r}){hint}; mend '

@@ -1,35 +1,78 @@
 """What a folder of another layout than the config's looks like, for messages."""
 
+import re
+from collections.abc import Iterable
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from samrs_mm.core.found_files import walk_files
+from samrs_mm.formats.foreign import foreign_file
 
 _LOOKED_AT = 20_000
 _CONVERT = 'tools/dataset_converters/boxes_to_coco.py {root} --from {kind}, then a coco config'
+_MOST_FILES, _HEAD = 3, 1 << 24
+_FILE_NAME = re.compile(r'"file_name"\s*:\s*"((?:[^"\\]|\\.)*)"')
 
 
 def layout_hint(root: Path) -> str:
     """Return what a folder seems to be and which config reads it, to end a message; '' if unknown.
 
-    Only the names of the first files are looked at.
+    Only the names of the first files are looked at, and a few json files.
     """
-    names = [
-        path.relative_to(root).as_posix().lower() for path in islice(walk_files(root), _LOOKED_AT)
+    names = [path.relative_to(root).as_posix() for path in islice(walk_files(root), _LOOKED_AT)]
+    lower = [name.lower() for name in names]
+    if _any(lower, 'labeltxt', '.txt'):
+        return ". It looks like DOTA's layout; a dota config reads it"
+    if options := coco_options(root, names):
+        return f'. COCO files there are read by --cfg-options {" or ".join(options)}' + (
+            ', each into an --out of its own' * (len(options) > 1)
+        )
+    if _any(lower, 'annotations', '.xml'):
+        return f'. It looks like Pascal VOC; {_CONVERT.format(root=root, kind="voc")}'
+    if _any(lower, 'labels', '.txt') or {'data.yaml', 'classes.txt'} & set(lower):
+        return f'. It looks like YOLO; {_CONVERT.format(root=root, kind="yolo")}'
+    for name in sorted(name for name in names if name.lower().endswith(('.json', '.xml'))):
+        if hint := foreign_file(root / name):
+            return f'. There is {name}: {hint}'
+    file = min((name for name in names if name.lower().endswith('.json')), default='')
+    return f'. If {file} is a COCO file, --cfg-options dataset.ann_file={file} reads it' * bool(
+        file
+    )
+
+
+def coco_options(root: Path, names: Iterable[str]) -> list[str]:
+    """Return the options with which a COCO config reads the first COCO files of a folder.
+
+    ``names`` are its files, relative to it, with forward slashes.
+    """
+    names = list(names)
+    found = []
+    for name in sorted(name for name in names if name.lower().endswith('.json')):
+        image = _first_image(root / name)
+        if image and (folder := _folder_of(image, name, names)):
+            found.append(f'dataset.ann_file={name} dataset.images={folder}')
+    return found[:_MOST_FILES]
+
+
+def _first_image(path: Path) -> str:
+    """Return the first ``file_name`` of a COCO file; '' if it has none."""
+    try:
+        with path.open('rb') as file:
+            found = _FILE_NAME.search(file.read(_HEAD).decode('utf-8', errors='replace'))
+    except OSError:
+        return ''
+    return found[1].replace('\\\\', '/').replace('\\/', '/') if found else ''
+
+
+def _folder_of(image: str, json: str, names: Iterable[str]) -> str:
+    """Return the folder from which a file name leads to an image; '' if there is none."""
+    folders = [
+        name[: -len(image)].rstrip('/') or '.'
+        for name in names
+        if name == image or name.endswith(f'/{image}')
     ]
-    json = sorted(name for name in names if name.endswith('.json'))
-    looks = {
-        "DOTA's layout; a dota config reads it": _any(names, 'labeltxt', '.txt'),
-        f'Pascal VOC; {_CONVERT.format(root=root, kind="voc")}': _any(names, 'annotations', '.xml'),
-        f'YOLO; {_CONVERT.format(root=root, kind="yolo")}': (
-            _any(names, 'labels', '.txt') or 'data.yaml' in names or 'classes.txt' in names
-        ),
-        f'a COCO file {json[0] if json else ""}; a coco config with dataset.ann_file reads it': (
-            bool(json)
-        ),
-    }
-    found = [text for text, fits in looks.items() if fits]
-    return f'. It looks like {found[0]}' if found else ''
+    beside = PurePosixPath(json).parent.as_posix()
+    return beside if beside in folders else min(folders, default='')
 
 
 def _any(names: list[str], folder: str, suffix: str) -> bool:

@@ -127,7 +127,7 @@ def test_file_names_of_windows_are_taken(coco_root):
         (['Annotations/a.xml'], 'It looks like Pascal VOC'),
         (['labels/a.txt', 'data.yaml'], 'It looks like YOLO'),
         (['labelTxt/a.txt'], "It looks like DOTA's layout"),
-        (['annotations/instances_train.json'], 'a COCO file annotations/instances_train.json'),
+        (['annotations/instances_train.json'], 'dataset.ann_file=annotations/instances_train.json'),
     ],
 )
 def test_a_folder_of_another_layout_is_told(tmp_path, files, hint):
