@@ -217,6 +217,8 @@ class Finaliser:
             yield new_row(problem.box_id, problem.status, problem.message)
         if entry.label is None:
             yield new_row('', ledger.NO_LABEL, 'the image has no label file')
+        elif entry.image is None and not (parsed.boxes or parsed.problems):
+            yield new_row('', ledger.NO_IMAGE, f'{entry.label} has no box for it, and no image')
 
     def _failures(
         self, tiles: list[Tile], done: dict[int, Record], totals: Totals

@@ -140,6 +140,7 @@ class ReleasedImporter:
             scene_polygon=None if image.offset is None else polygon,
             prompt_box=bounds[0],  # the authors' prompts reach beyond the image
             status=KEPT,
+            notes=box.notes,
         )
         entry.enter_mask(masks.Mask(mask), 'the released mask is empty')
         return entry

@@ -19,7 +19,7 @@ from samrs_mm.browse.prompt_panels import (
     prompt_swatches,
     prompts_of_record,
 )
-from samrs_mm.core import masks, regions, tiling
+from samrs_mm.core import masks, regions, segmentations, tiling
 from samrs_mm.core.boxes import OK, geometry
 from samrs_mm.core.classes import abbreviations
 from samrs_mm.core.errors import LabelReadError, RefusedError
@@ -236,7 +236,7 @@ class BoxBrowser(BoxSource):
             return None
         width, height = image_size(self._path(name))
         truth = self.dataset.ground_truth_of(self._tiles[name].scene).get(box.box_id)
-        coded = masks.from_coco(truth, height, width)
+        coded = segmentations.from_coco(truth, height, width)
         if coded is None:
             return None
         (x, y, mask), tile = masks.crop(coded), self._inside(name)

@@ -15,6 +15,9 @@ MIN_SIDE = 1.0
 MIN_AREA = 1.0
 """Nor can one of less than a square pixel (a sliver lying askew)."""
 
+FARTHEST = 1e7
+"""No image has so many pixels a side."""
+
 OK, OUTSIDE, DEGENERATE = 'ok', 'outside', 'degenerate'
 
 CROWD, IGNORED = 'crowd', 'ignored'
@@ -272,6 +275,8 @@ def _status(
 ) -> tuple[str, str]:
     if not np.isfinite(box).all():
         return DEGENERATE, 'a coordinate is NaN or infinite'
+    if np.abs(box).max() > FARTHEST:
+        return DEGENERATE, f'a coordinate of {np.abs(box).max():g} px is beyond any image'
     sides = box[2:] - box[:2]
     if (sides < MIN_SIDE).any():
         return DEGENERATE, f'{sides[0]:g} x {sides[1]:g} px is thinner than {MIN_SIDE:g} px'

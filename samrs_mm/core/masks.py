@@ -1,7 +1,7 @@
 """Masks as COCO's run lengths with text counts: made of polygons, measured, painted as label maps.
 
-Masks from files are looked at where they are read (``checked``, ``from_coco``): pycocotools trusts
-what it is given. What is encoded here is sound.
+Masks from files are looked at where they are read (``checked``, ``segmentations.from_coco``):
+pycocotools trusts what it is given. What is encoded here is sound.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,9 +15,10 @@ from pycocotools import mask as coco_mask
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError, SamrsError
-from samrs_mm.core.quads import in_order
 
-_FARTHEST = (1 << 16) - 1
+FARTHEST = (1 << 16) - 1
+"""No coordinate of a polygon is beyond this, in pixels."""
+
 _MARGIN = 1024
 
 OVERLAP_POLICIES = ('small_on_top', 'file_order', 'score')
@@ -62,56 +63,12 @@ def encode_pixels(places: np.ndarray, height: int, width: int) -> dict:
     counts = np.diff(np.concatenate([[0], edges, [height * width]])).astype(int).tolist()
     if counts[-1] == 0:  # the encoder writes no empty run at the end
         counts.pop()
-    segmentation = from_coco(dict(size=[height, width], counts=counts), height, width)
-    assert segmentation is not None
-    return segmentation
+    return of_runs(counts, height, width)
 
 
-def from_coco(segmentation: Any, height: int, width: int) -> dict | None:
-    """Return a segmentation as COCO files have it as RLE with text counts; None if there is none.
-
-    It is a list of polygons, or RLE with counts as a list or as text. Polygons of four corners
-    whose edges cross are put in order, as those of boxes are.
-
-    Raises:
-        MaskError: Neither of them, a polygon that is none (see ``check_polygons``), or RLE of
-            another size, or whose runs don't fill it.
-    """
-    if segmentation is None or segmentation == []:
-        return None
-    if isinstance(segmentation, list):
-        check_polygons(segmentation)
-        rings = [_in_order(polygon) for polygon in segmentation]
-        return checked(_text(coco_mask.merge(coco_mask.frPyObjects(rings, height, width))))
-    if not isinstance(segmentation, dict):
-        raise MaskError(f'{segmentation!r:.60} is neither a list of polygons nor run lengths')
-    size, counts = segmentation.get('size'), segmentation.get('counts')
-    if not isinstance(size, list | tuple) or list(size) != [height, width]:
-        raise MaskError(f'a mask of {size!r:.60} in an image of {[height, width]} (height, width)')
-    if isinstance(counts, list):
-        counts = _text(coco_mask.frPyObjects(_whole_runs(counts, size), height, width))['counts']
-    elif isinstance(counts, bytes):
-        counts = counts.decode('latin-1')
-    if not isinstance(counts, str):
-        raise MaskError(f'counts are {counts!r:.60}; allowed: a list of run lengths, or their text')
-    return checked(dict(size=[height, width], counts=counts))
-
-
-def _whole_runs(counts: list, size: Sequence[int]) -> dict:
-    """Return RLE with counts as a list, which pycocotools doesn't look at."""
-    for run in counts:
-        if isinstance(run, bool) or not isinstance(run, int) or run < 0:
-            raise MaskError(f'counts hold {run!r:.60}; allowed: whole numbers of at least 0')
-    if sum(counts) != size[0] * size[1]:
-        raise MaskError(f'a mask whose runs do not add up to its {size[1]} x {size[0]} px')
-    return dict(size=list(size), counts=counts)
-
-
-def _in_order(polygon: list) -> list:
-    if len(polygon) != 8:
-        return polygon
-    ordered = in_order(np.array(polygon, float).reshape(4, 2))
-    return polygon if ordered is None else ordered.ravel().tolist()
+def of_runs(counts: list[int], height: int, width: int) -> dict:
+    """Return RLE with text counts of run lengths that are known to fill the size."""
+    return _text(coco_mask.frPyObjects(dict(size=[height, width], counts=counts), height, width))
 
 
 def checked(rle: dict) -> dict:
@@ -170,28 +127,6 @@ def _runs(counts: str) -> np.ndarray:
     runs[1::2] = runs[1::2].cumsum()
     runs[2::2] = runs[2::2].cumsum()
     return runs
-
-
-def check_polygons(polygons: list) -> None:
-    """Refuse what would make pycocotools ask for all memory there is.
-
-    Raises:
-        MaskError: Not lists of ``x1, y1, x2, y2, x3, y3, ...`` in pixels, or a coordinate that is
-            NaN or beyond any image.
-    """
-    for polygon in polygons:
-        if not isinstance(polygon, list) or not set(map(type, polygon)) <= {int, float}:
-            raise MaskError(
-                f'a polygon is {polygon!r:.60}; a segmentation is a list of polygons, each a list '
-                'of x1, y1, x2, y2, x3, y3 ...'
-            )
-        if len(polygon) < 6 or len(polygon) % 2:
-            raise MaskError(
-                f'a polygon of {len(polygon)} numbers; allowed: x1, y1, x2, y2, x3, y3 ..., an '
-                'even number of at least 6'
-            )
-        if not all(abs(value) <= _FARTHEST for value in polygon):
-            raise MaskError(f'a polygon has a coordinate that is not within {_FARTHEST}')
 
 
 def decode(rle: dict) -> np.ndarray:
@@ -276,7 +211,7 @@ def draw_polygon(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
     Its corners ``(K, 2)`` are x, y in pixels, cut to whole ones in float32; they may lie beyond the
     image.
     """
-    corners = np.asarray(polygon, np.float32).clip(-_FARTHEST, _FARTHEST)
+    corners = np.asarray(polygon, np.float32).clip(-FARTHEST, FARTHEST)
     canvas = np.zeros((height, width), np.uint8)
     return cv2.fillPoly(canvas, [corners.astype(np.int32)], 1).view(bool)
 

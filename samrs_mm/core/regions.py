@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from samrs_mm.core import masks
+from samrs_mm.core import masks, segmentations
 from samrs_mm.core.boxes import BoxLabel
 
 _ANY = 1e-9
@@ -63,7 +63,7 @@ def pixels_of(
             points = np.array(ring, float).reshape(-1, 2) - offset
             part |= masks.fill_polygon(points, height, width)
     else:
-        whole = masks.from_coco(label.region, *label.region['size'])
+        whole = segmentations.from_coco(label.region, *label.region['size'])
         assert whole is not None
         x, y = offset.astype(int).tolist()
         part |= masks.decode(whole)[y : y + height, x : x + width]

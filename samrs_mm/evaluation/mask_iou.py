@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from samrs_mm.core import masks
+from samrs_mm.core import masks, segmentations
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.entries import KEPT
@@ -181,7 +181,7 @@ def _read_truth(path: Path) -> dict[str, dict[str, Any]]:
     truth: dict[str, dict[str, Any]] = {}
     for row, entry in enumerate(entries):
         try:
-            mask = masks.from_coco(entry.get('segmentation'), *sizes[entry['image_id']])
+            mask = segmentations.from_coco(entry.get('segmentation'), *sizes[entry['image_id']])
         except masks.MaskError as error:
             raise RefusedError(f'{path}: annotations[{row}]: {error}') from error
         except (KeyError, TypeError, AttributeError) as error:

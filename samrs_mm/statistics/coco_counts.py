@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from samrs_mm.core import masks
+from samrs_mm.core import masks, segmentations
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.formats.annotated.entries import KEPT
 from samrs_mm.formats.coco import places_of, read_coco
@@ -83,7 +83,7 @@ class _Columns:
         segmentation, hbox = entry.get('segmentation'), _hbox(entry)
         size, area = self._sizes.get(image), 0
         if isinstance(segmentation, list):
-            masks.check_polygons(segmentation)
+            segmentations.check_polygons(segmentation)
             if size is None:
                 self._waiting[len(self._areas)] = segmentation
         if size is not None or not isinstance(segmentation, list):
@@ -150,7 +150,7 @@ def _area(segmentation: Any, size: tuple[int, int] | None) -> int:
         if isinstance(counts, list) and sum(counts) != height * width:
             raise ValueError(f'runs of {sum(counts)} pixels for a mask of {height} x {width}')
     if not isinstance(counts, str):  # text stays unchecked: checking a million takes a minute
-        segmentation = masks.from_coco(segmentation, height, width)
+        segmentation = segmentations.from_coco(segmentation, height, width)
     area = masks.area(segmentation)
     if area > height * width:
         raise ValueError(f'a mask of {area} pixels in an image of {height} x {width}')

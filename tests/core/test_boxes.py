@@ -248,3 +248,10 @@ def test_corners_in_order_are_left_alone():
 )  # fmt: skip
 def test_stated_size(width, height, size):
     assert boxes.stated_size(width, height) == size
+
+
+def test_a_coordinate_beyond_any_image_is_told():
+    for box in ([0, 0, 1e30, 20], [-1e9, 5, 20, 20]):
+        status, reason = status_of(box)
+        assert status == boxes.DEGENERATE
+        assert 'is beyond any image' in reason

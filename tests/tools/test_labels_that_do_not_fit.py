@@ -82,6 +82,14 @@ def test_they_are_scaled_and_turned_when_asked(root, capsys):
     assert annotate(root, '--verify', '--label-size', 'rescale', '--exif', 'turned') == 0
 
 
+def test_a_listed_image_that_is_missing_is_told_also_without_boxes(root):
+    document = json.loads((root / 'annotations.json').read_text())
+    document['images'].append(dict(id=9, file_name='gone.jpg', width=80, height=60))
+    (root / 'annotations.json').write_text(json.dumps(document))
+    assert annotate(root) == 1
+    assert ledger(root)['gone']['status'] == 'no_image'
+
+
 def test_the_dry_run_counts_them(root, capsys):
     assert annotate(root, '--dry-run') == 0
     assert 'misfit     2 would be skipped' in capsys.readouterr().out

@@ -32,6 +32,7 @@ from samrs_mm.annotate.writer import RecordWriter, Sample
 from samrs_mm.cli import read_config
 from samrs_mm.compat import strict_loading
 from samrs_mm.core import masks as mask_ops
+from samrs_mm.core import segmentations
 from samrs_mm.core.atomic import dump, temporary
 from samrs_mm.core.boxes import BoxGeometry, BoxLabel
 from samrs_mm.core.errors import LabelReadError, RefusedError, SamrsError
@@ -118,7 +119,7 @@ class TruthPrompter:
         found = {}
         for box_id, segmentation in self.dataset.ground_truth_of(scene).items():
             try:
-                mask = mask_ops.from_coco(segmentation, height, width)
+                mask = segmentations.from_coco(segmentation, height, width)
             except mask_ops.MaskError as error:
                 raise LabelReadError(f'{box_id}: the true mask: {error}') from error
             if mask is None or mask_ops.area(mask) < self.least:

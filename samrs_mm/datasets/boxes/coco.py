@@ -1,17 +1,21 @@
 """Any dataset with boxes in a COCO json file."""
 
+import contextlib
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from samrs_mm.core.boxes import ParsedLabels
-from samrs_mm.core.errors import LabelReadError, RefusedError
+from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.found_files import walk_files
-from samrs_mm.core.images import IMAGE_SUFFIXES
+from samrs_mm.core.images import IMAGE_SUFFIXES, image_size
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, check_path
 from samrs_mm.datasets.boxes.layouts import coco_options, layout_hint
 from samrs_mm.formats.boxes.coco import parse_coco
 from samrs_mm.formats.foreign import foreign_file
 from samrs_mm.registry import BOX_DATASETS
+
+_LOOKED_AT = 200
 
 
 @BOX_DATASETS.register_module()
@@ -88,7 +92,6 @@ class COCOBoxDataset(BoxDataset):
             raise RefusedError(
                 f'{path}: cannot read the label file: {error.strerror}{layout_hint(self.root)}'
             ) from error
-        self._check_bbox()
         self._rows: dict[str, int] = {}
         base = self.root / self.images
         there = {path.relative_to(base).as_posix() for path in walk_files(base)}
@@ -100,6 +103,7 @@ class COCOBoxDataset(BoxDataset):
             there.discard(name)
             folders.add(PurePosixPath(name).parent)
         self._refuse_strangers(scenes, there)
+        self._check_bbox(scenes)
         if self.unlisted:
             scenes += [
                 self._scene(name, True)
@@ -110,11 +114,11 @@ class COCOBoxDataset(BoxDataset):
             scenes.append(Scene(f'{_stem(self._name)}__without_image', None, self.ann_file))
         return scenes
 
-    def _check_bbox(self) -> None:
-        """Refuse boxes whose numbers are not what COCO's are."""
+    def _check_bbox(self, scenes: list[Scene]) -> None:
+        """Refuse boxes whose numbers are not what COCO's are, as far as sizes of images tell."""
         if self.bbox == 'xyxy':
             self.coco.read_as_corners()
-        form = 'xywh' if self.bbox else self.coco.form_of_boxes()
+        form = 'xywh' if self.bbox else self.coco.form_of_boxes(self._some_sizes(scenes))
         if form == 'fractions':
             raise RefusedError(
                 f'{self.ann_file}: all numbers of all bbox are within 0..1; COCO has pixels: '
@@ -128,16 +132,23 @@ class COCOBoxDataset(BoxDataset):
                 'are corners, dataset.bbox=xywh if not'
             )
 
+    def _some_sizes(self, scenes: list[Scene]) -> list[tuple[int, int] | None]:
+        """Return the sizes that the file states, of the first images without one their own."""
+        sizes, left = list(self.coco.sizes), _LOOKED_AT
+        for row, scene in enumerate(scenes):
+            if sizes[row] is None and scene.image is not None and left:
+                left -= 1
+                with contextlib.suppress(ImageReadError):
+                    sizes[row] = image_size(self.root / scene.image)
+        return sizes
+
     def _refuse_strangers(self, scenes: list[Scene], others: set[str]) -> None:
         """Refuse a json file and a folder of images that have no image in common."""
         images = sorted(name for name in others if name.lower().endswith(IMAGE_SUFFIXES))
         if not scenes or not images or any(scene.image for scene in scenes):
             return
         names = self.coco.file_names
-        bare = {PurePosixPath(name).name for name in names} & {
-            PurePosixPath(name).name for name in images
-        }
-        hint = f'; without their folders {len(bare)} would fit' if bare else ''
+        hint = _hint(names, images)
         everything = [path.relative_to(self.root).as_posix() for path in walk_files(self.root)]
         for option in coco_options(self.root, everything):
             if option.startswith(f'dataset.ann_file={self.ann_file} '):
@@ -188,3 +199,20 @@ class COCOBoxDataset(BoxDataset):
 
 def _stem(name: str) -> str:
     return PurePosixPath(name).with_suffix('').as_posix().replace('/', '__')
+
+
+def _hint(names: Sequence[str], images: Sequence[str]) -> str:
+    """Return what of some file names would fit some images, to go on a message."""
+    parts: dict[str, Callable[[PurePosixPath], str]] = {
+        'their folders': lambda path: path.name,
+        'their suffixes': lambda path: str(path.with_suffix('')),
+        'folders and suffixes': lambda path: path.stem,
+    }
+    for what, part in parts.items():
+        theirs, ours = (
+            {part(PurePosixPath(each.replace('\\', '/'))) for each in group}
+            for group in (names, images)
+        )
+        if theirs & ours:
+            return f'; without {what} {len(theirs & ours)} would fit'
+    return ''

@@ -2,11 +2,12 @@
 
 import json
 from array import array
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from samrs_mm.core import masks
+from samrs_mm.core import masks, segmentations
 from samrs_mm.core.boxes import (
     CROWD,
     FLAGS,
@@ -20,6 +21,7 @@ from samrs_mm.core.errors import LabelReadError
 from samrs_mm.formats.coco import places_of, read_coco
 
 _NOWHERE = -1
+_LONGEST_SIDE = 1 << 31
 _LONGEST_PLACE = 1000
 """Characters of a ``box_id``."""
 _FRACTION = 2.0
@@ -52,6 +54,8 @@ class CocoIndex:
         self._category_ids: list[Any] = []
         self._hboxes, self._polygons = array('d'), array('d')
         self._has_hbox, self._has_polygon = array('b'), array('b')
+        self._rle_sizes = array('l')  # width and height; 0, 0 where there is no RLE
+        self._notes: dict[int, str] = {}
         self._known: dict[Any, Any] = {}
 
     def append(self, entry: Any, with_segmentation: bool) -> None:
@@ -73,6 +77,7 @@ class CocoIndex:
         self._has_polygon.append(polygon is not None)
         self._hboxes.extend(hbox or [0] * 4)
         self._polygons.extend(polygon or [0] * 8)
+        self._rle_sizes.extend(_rle_size(fields.get('segmentation')))
         place = fields.get('box_id')
         if isinstance(place, str) and place.isprintable() and 0 < len(place) <= _LONGEST_PLACE:
             if place not in self._places:
@@ -104,7 +109,26 @@ class CocoIndex:
             self.unplaced.add_problem(self._box_id(row), self._messages[row])
         self._order = np.argsort(image_of_row, kind='stable')
         self._places = set()
+        self._compare_rle_sizes()
         self._starts = np.searchsorted(image_of_row[self._order], np.arange(len(images) + 1))
+
+    def _compare_rle_sizes(self) -> None:
+        """Compare the sizes of run lengths with those of their images, or take them for these."""
+        rle_sizes = np.array(self._rle_sizes).reshape(-1, 2)
+        for row in np.flatnonzero((rle_sizes[:, 0] > 0) & (self._image_of_row >= 0)).tolist():
+            image, found = self._image_of_row[row], tuple(rle_sizes[row].tolist())
+            stated = self.sizes[image]
+            if stated is None:
+                self.sizes[image] = found
+            elif stated != found:
+                text = (
+                    f'its segmentation is of {found[0]} x {found[1]} px, its image of '
+                    f'{stated[0]} x {stated[1]} px'
+                )
+                if self._more.get(row, {}).get('region'):
+                    self._messages.setdefault(row, text)
+                else:
+                    self._notes[row] = text
 
     def labels(self, image: int) -> ParsedLabels:
         """Return boxes and problems of the image at a position in ``file_names``, in file order.
@@ -124,13 +148,14 @@ class CocoIndex:
                     self._names[self._categories[row]],
                     hbox if self._has_hbox[row] else None,
                     polygon if self._has_polygon[row] else None,
+                    notes=(self._notes[row],) if row in self._notes else (),
                     **self._more.get(row, {}),
                 )
             )
         return labels
 
-    def form_of_boxes(self) -> str:
-        """Return what the numbers of ``bbox`` are, as far as they show it.
+    def form_of_boxes(self, sizes: Sequence[tuple[int, int] | None]) -> str:
+        """Return what the numbers of ``bbox`` are, as far as they and the images' sizes show it.
 
         ``'xywh'``, or ``'xyxy'`` where all fit their pictures as two corners and most of them don't
         as corner and size, or ``'fractions'`` where all are within 0..1.
@@ -139,13 +164,13 @@ class CocoIndex:
         hboxes = np.array(self._hboxes).reshape(-1, 4)[rows]
         if len(rows) and (np.abs(hboxes) <= _FRACTION).all():
             return 'fractions'
-        sizes = np.array([size or (0, 0) for size in self.sizes]).reshape(-1, 2)
-        sizes = sizes[self._image_of_row[rows]]
-        hboxes, sizes = hboxes[sizes[:, 0] > 0], sizes[sizes[:, 0] > 0] + 1
+        known = np.array([size or (0, 0) for size in sizes]).reshape(-1, 2)
+        known = known[self._image_of_row[rows]]
+        hboxes, known = hboxes[known[:, 0] > 0], known[known[:, 0] > 0] + 1
         low, ends = hboxes[:, :2], hboxes[:, 2:]
         written = ends - low
-        as_corners = (written > low).all() and (written <= sizes).all()
-        beyond = (ends > sizes).any(axis=1)
+        as_corners = (written > low).all() and (written <= known).all()
+        beyond = (ends > known).any(axis=1)
         return 'xyxy' if len(hboxes) and as_corners and 2 * beyond.sum() > len(beyond) else 'xywh'
 
     def read_as_corners(self) -> None:
@@ -262,11 +287,11 @@ def _around(region: Any) -> list[float] | None:
     """
     try:
         if isinstance(region, list) and region:
-            masks.check_polygons(region)
+            segmentations.check_polygons(region)
             points = np.concatenate([np.array(ring, float).reshape(-1, 2) for ring in region])
             low, high = points.min(axis=0), points.max(axis=0)
             return [*low.tolist(), *(high - low).tolist()]
-        coded = masks.from_coco(region, *(region or dict(size=(0, 0)))['size'])
+        coded = segmentations.from_coco(region, *(region or dict(size=(0, 0)))['size'])
         return [*map(float, masks.bbox(coded))] if coded and masks.area(coded) else None
     except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise BadBoxError(
@@ -296,6 +321,15 @@ def _numbers(values: Any, count: int, key: str, meaning: str) -> list[float]:
         return [float(value) for value in values]
     except OverflowError:
         raise BadBoxError(f'{key} holds a number beyond 1e308') from None
+
+
+def _rle_size(segmentation: Any) -> tuple[int, int]:
+    """Return width and height of run lengths; zeros for anything else."""
+    size = segmentation.get('size') if isinstance(segmentation, dict) else None
+    if not isinstance(size, list) or len(size) != 2:
+        return 0, 0
+    found = stated_size(size[1], size[0])
+    return found if found and max(found) < _LONGEST_SIDE else (0, 0)
 
 
 def as_id(value: Any) -> int | str | None:

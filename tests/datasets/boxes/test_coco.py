@@ -227,3 +227,40 @@ def test_classes_are_the_files_own_in_their_order(coco_root):
     dataset = COCOBoxDataset(coco_root)
     assert dataset.classes == ('zebra', 'ship', 'plane')
     assert dataset.category_ids == [0, 2, 5]
+
+
+def test_corners_in_bbox_are_noticed_without_stated_sizes(tmp_path, make_image):
+    root = write_boxes(tmp_path, [[60, 50, 90, 75], [50, 5, 99, 40]], make_image)
+    edit(root, images=[dict(id=1, file_name='a.png')])
+    with pytest.raises(RefusedError, match='if they are corners'):
+        COCOBoxDataset(root)
+
+
+@pytest.mark.parametrize('stated', [dict(width=100, height=80), {}])
+def test_sizes_of_run_lengths_are_compared(tmp_path, make_image, stated):
+    root = write_boxes(tmp_path, [[10, 10, 20, 20]], make_image)
+    rle = dict(size=[40, 50], counts=[2000])
+    entry = dict(image_id=1, category_id=1, bbox=[10, 10, 20, 20], segmentation=rle)
+    edit(root, images=[dict(id=1, file_name='a.png', **stated)], annotations=[entry])
+    labels = COCOBoxDataset(root).labels(0)
+    if stated:
+        assert labels.boxes[0].notes == (
+            'its segmentation is of 50 x 40 px, its image of 100 x 80 px',
+        )
+    else:
+        assert 'the labels are for 50 x 40 px, the picture has 100 x 80 px' in labels.misfit
+
+
+@pytest.mark.parametrize(
+    ('name', 'hint'),
+    [
+        ('train/b.png', 'without their folders 1 would fit'),
+        ('C:\\data\\b.png', 'without their folders 1 would fit'),
+        ('b.jpg', 'without their suffixes 1 would fit'),
+        ('x/b.jpg', 'without folders and suffixes 1 would fit'),
+    ],
+)
+def test_what_of_the_file_names_would_fit_is_told(coco_root, name, hint):
+    edit(coco_root, images=[dict(id=0, file_name=name)])
+    with pytest.raises(RefusedError, match=hint):
+        COCOBoxDataset(coco_root)
