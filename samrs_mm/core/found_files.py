@@ -8,8 +8,9 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.own_outputs import own_output
 
 OTHER_PICTURES = (
-    '.avif', '.heic', '.heif', '.jxl', '.psd', '.svg', '.tga', '.exr', '.hdr', '.dng', '.nef',
-    '.cr2', '.arw', '.ecw', '.sid', '.img', '.vrt', '.ntf', '.nitf', '.hdf', '.h5', '.npy', '.npz',
+    '.geotiff', '.gtiff', '.gtif', '.avif', '.heic', '.heif', '.jxl', '.psd', '.svg', '.tga',
+    '.exr', '.hdr', '.dng', '.nef', '.cr2', '.arw', '.ecw', '.sid', '.img', '.vrt', '.ntf', '.nitf',
+    '.hdf', '.h5', '.npy', '.npz',
 )  # fmt: skip
 """What pictures end in, too, that are not read as images: they are named instead."""
 

@@ -295,3 +295,12 @@ def test_yolo_labels_made_on_the_turned_picture(tmp_path, capsys):
     assert bboxes(tmp_path) == [[24, 30, 16, 12]]
     assert main([str(tmp_path), '--from', 'yolo', '--overwrite', '--exif', 'turned']) == 0
     assert bboxes(tmp_path) == [[40, 18, 16, 12]]
+
+
+def test_a_folder_that_cannot_be_written_to(yolo, monkeypatch, capsys):
+    def refuse(path, data):
+        raise PermissionError(13, 'Permission denied', str(path))
+
+    monkeypatch.setattr(TOOL, 'atomic_write', refuse)
+    assert TOOL.main([str(yolo), '--from', 'yolo']) == 2
+    assert 'Permission denied; --out FILE writes it elsewhere' in capsys.readouterr().err

@@ -15,6 +15,7 @@ TASKS = {
 }
 """What a line of each of Ultralytics' tasks holds."""
 
+_SLACK = 0.01
 _BOX, _CORNERS, _LEAST_POINTS = 5, 9, 7
 _FEW = 0.1
 """A share of polygons this small among four corners is asked about."""
@@ -78,6 +79,8 @@ class _Lines:
     """Place and last column of the first line that ends in no confidence."""
     fractions: bool = False
     """Whether some last column is written as a fraction."""
+    like_corners: int = 0
+    """Lines that are a box in the image as x0, y0, x1, y1, and reach out of it as cx, cy, w, h."""
     like_pose: int = 0
     """Lines that are a box with key points in it as well as a polygon."""
 
@@ -104,6 +107,7 @@ class LineSurvey:
                 found.not_confidence = found.not_confidence or f'{place} ends in {last[:40]!r}'
             found.fractions |= not last.isdigit()
             found.like_pose += _like_pose(columns)
+            found.like_corners += _like_corners(columns)
 
     def layout(self, key_points: tuple[int, int] | None, task: str | None = None) -> YoloLayout:
         """Return what the lines are.
@@ -154,6 +158,7 @@ class LineSurvey:
                 [_BOX, *odd], (DETECT, OBB, SEGMENT) if _CORNERS in odd else (DETECT, SEGMENT)
             )
         if boxes:
+            self._check_boxes()
             return DETECT
         for task, count in ((DETECT, _BOX + 1), (OBB, _CORNERS + 1)):
             if count in self.lines:
@@ -187,8 +192,22 @@ class LineSurvey:
         if found.not_confidence or not found.fractions:
             what = found.not_confidence or f'{found.first} and all others end in 0 or 1'
             raise RefusedError(
-                f'{what}: column {columns} of {columns} is no confidence; is it a tracker id? Take '
-                'it out of the label files'
+                f'{what}: column {columns} of {columns} is no confidence; is it a tracker id or an '
+                'angle? Take it out of the label files'
+            )
+
+    def _check_boxes(self) -> None:
+        """Refuse lines that look like two corners.
+
+        Raises:
+            RefusedError: With the flag that takes them as they are.
+        """
+        found = self.lines[_BOX]
+        if found.like_corners == found.count:
+            raise RefusedError(
+                f'{found.first}: all boxes reach out of their images as cx cy w h, and none does '
+                'as x0 y0 x1 y1; YOLO has centre and size, so convert the labels, or say --task '
+                f'{DETECT} if they are right'
             )
 
     def _check_polygons(self, columns: int) -> None:
@@ -227,6 +246,17 @@ def _is_fraction(text: str) -> bool:
         return False
 
 
+def _like_corners(columns: Sequence[str]) -> bool:
+    if len(columns) != _BOX:
+        return False
+    try:
+        x0, y0, x1, y1 = map(float, columns[1:])
+    except ValueError:
+        return False
+    beyond = min(x0 - x1 / 2, y0 - y1 / 2) < -_SLACK or max(x0 + x1 / 2, y0 + y1 / 2) > 1 + _SLACK
+    return beyond and 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1
+
+
 def _like_pose(columns: Sequence[str]) -> bool:
     """Whether a line is a box in the image with key points that fill some of it.
 
@@ -240,7 +270,7 @@ def _like_pose(columns: Sequence[str]) -> bool:
     except ValueError:
         return False
     box = cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2
-    if min(width, height) <= 0 or min(box) < -0.01 or max(box) > 1.01:
+    if min(width, height) <= 0 or min(box) < -_SLACK or max(box) > 1 + _SLACK:
         return False
     if count == _LEAST_POINTS and columns[-1].isdigit():
         return True

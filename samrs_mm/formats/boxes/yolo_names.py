@@ -1,6 +1,7 @@
 """Class names of YOLO datasets, as they are written: data.yaml, classes.txt, obj.names."""
 
 import codecs
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,12 @@ import yaml  # type: ignore[import-untyped]
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode  # type: ignore[import-untyped]
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.found_files import walk_files
 
-NAME_FILES = (
-    'data.yaml', 'data.yml', 'dataset.yaml', 'dataset.yml', 'classes.txt', 'obj.names',
-    'labels/classes.txt',
-)  # fmt: skip
-"""Where names are looked for below the root."""
+NAME_FILES = ('data.yaml', 'data.yml', 'dataset.yaml', 'dataset.yml', 'classes.txt', 'obj.names')
+"""Files that names are looked for in, in the root, else in any folder below it."""
 
+_NUMBERED = re.compile(r'(\d{1,4})\s*[:=,\s]\s*\S')
 _YAML = ('.yaml', '.yml')
 _MARKS = {
     codecs.BOM_UTF8: 'utf-8-sig', codecs.BOM_UTF16_LE: 'utf-16', codecs.BOM_UTF16_BE: 'utf-16',
@@ -45,7 +45,10 @@ def class_names(root: Path, given: str | None) -> YoloNames:
             two files that were looked for differ.
     """
     paths = [Path(given)] if given else [root / name for name in NAME_FILES]
-    found = [read_names_file(path) for path in paths if path.is_file()]
+    paths = [path for path in paths if path.is_file()]
+    if not given and not paths:
+        paths = sorted(path for path in walk_files(root) if path.name in NAME_FILES)
+    found = [read_names_file(path) for path in paths]
     if not found:
         others = sorted(path.name for path in root.glob('*.y*ml')) if not given else []
         hint = f'; is it {others[0]}?' if others else ''
@@ -110,6 +113,12 @@ def _of_lines(path: Path, text: str) -> tuple[str, ...]:
                 f'{path}:{number}: a blank line among the names; every line is a class, so take '
                 'it out or name the class'
             )
+    numbered = [_NUMBERED.match(line) for line in lines]
+    if len(lines) > 1 and all(m and int(m[1]) == n for n, m in enumerate(numbered)):
+        raise RefusedError(
+            f'{path}:1: {lines[0]!r}: the names begin with their numbers; leave the numbers out, '
+            'the line says which class it is'
+        )
     return _checked(path, lines)
 
 

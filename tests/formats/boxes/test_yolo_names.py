@@ -69,6 +69,26 @@ def test_a_blank_line_is_named(tmp_path):
         read(tmp_path, 'Zürich\n'.encode('latin-1'), 'classes.txt')
 
 
+@pytest.mark.parametrize('text', ['0 ship\n1 car\n', '0: ship\n1: car', '0\tship\n1\tcar\n'])
+def test_names_that_begin_with_their_numbers(tmp_path, text):
+    with pytest.raises(RefusedError, match='leave the numbers out'):
+        read(tmp_path, text, 'classes.txt')
+
+
+@pytest.mark.parametrize('names', [('0', '1'), ('2 wheels', '4 wheels'), ('0 emission',)])
+def test_names_that_are_or_hold_numbers(tmp_path, names):
+    assert read(tmp_path, '\n'.join(names), 'classes.txt').names == names
+
+
+def test_names_beside_the_labels(tmp_path):
+    (tmp_path / 'labels/train').mkdir(parents=True)
+    read(tmp_path, 'ship\n', 'labels/train/classes.txt')
+    assert class_names(tmp_path, None).names == ('ship',)
+    read(tmp_path, 'car\n', 'labels/classes.txt')
+    with pytest.raises(RefusedError, match='differ: car and ship'):
+        class_names(tmp_path, None)
+
+
 def test_key_points(tmp_path):
     assert read(tmp_path, 'names: [a]\nkpt_shape: [17, 3]').key_points == (17, 3)
     assert read(tmp_path, 'names: [a]').key_points is None
