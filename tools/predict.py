@@ -10,6 +10,7 @@ from tqdm import tqdm
 from samrs_mm.api.network import WINDOW, load_network
 from samrs_mm.cli import OptionsAction, ToolParser, positive, run_command
 from samrs_mm.core.found_files import tell_untaken
+from samrs_mm.core.images import note_lines
 from samrs_mm.predict.folder import KINDS, PredictedFolder
 from samrs_mm.predict.prediction import find_images, predict_images
 from samrs_mm.predict.scene_predictor import BLENDS, ScenePredictor
@@ -115,7 +116,9 @@ def predict(
     """Predict what is not done, print counts and failures, and return the exit code."""
     todo = {stem: path for stem, path in images.items() if not out.is_done(stem)}
     bar = partial(tqdm, unit='window', mininterval=0.5, leave=False, disable=not todo)
-    failed = predict_images(todo, predictor, out, names, bar)
+    failed, notes = predict_images(todo, predictor, out, names, bar)
+    for line in note_lines(notes):
+        print(f'note     {line}')
     for line in failed:
         print(f'failed: {line}', file=sys.stderr)
     done = len(images) - len(todo)

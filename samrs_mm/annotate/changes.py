@@ -18,6 +18,7 @@ from samrs_mm.core.boxes import OK
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.images import write_png
 from samrs_mm.core.input_notes import Inputs, Look, some
+from samrs_mm.core.prompts import NO_DATA
 from samrs_mm.core.tiling import scene_of_tile
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, KEPT, REGIONS
@@ -211,7 +212,8 @@ def differing(boxes: Sequence[Any], fresh: Sequence[Any]) -> set[str] | None:
     keys: set[str] = set()
     for box, new in zip(boxes, fresh, strict=True):
         allowed = (KEPT, EMPTY, FILTERED) if new.status == OK else (new.status,)
-        if box.status not in allowed:
+        without_data = new.status == OK and box.reason == NO_DATA  # of the same pixels
+        if box.status not in allowed and not without_data:
             return None
         old, now = box.as_dict(), new.as_dict()
         now.pop('results', None)

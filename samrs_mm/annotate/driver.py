@@ -91,7 +91,7 @@ class BoxPrompter:
     ) -> None:  # fmt: skip
         """See ``Prompter``."""
         setting = self.setting
-        found = prompt_boxes(setting, labels, shapes, *size, self.style)
+        found = prompt_boxes(setting, labels, shapes, *size, self.style, sample.valid)
         seen = seen_boxes(setting, shapes, *size, self.style)
         image = sample.record.image
         offset = np.array(image.offset, float)
@@ -256,7 +256,8 @@ class SampleStream:
             path.parent.mkdir(exist_ok=True)
             write_png(path, pixels)
         record = self._record(tile, window, inputs.sha256(), notes)
-        sample = Sample(tile, record, pixels, note=inputs.note())
+        valid = image.valid(window.x, window.y, window.width, window.height)
+        sample = Sample(tile, record, pixels, note=inputs.note(), valid=valid)
         self._prompt(sample, window, (image.width, image.height), labels, shapes)
         return sample
 

@@ -31,7 +31,9 @@ def segment(segmentor: PromptSegmentor, batch: list[Sample]) -> Iterator[Sample]
             if sample.error is None:
                 notes = sample.record.image.notes
                 sample.masks = [
-                    decode(segmentor, code, boxes.prompts, notes) if boxes.prompts else []
+                    decode(segmentor, code, boxes.prompts, notes, sample.valid)
+                    if boxes.prompts
+                    else []
                     for boxes in sample.prompted
                 ]
                 _check_masks(sample)
@@ -55,17 +57,22 @@ def _failed(sample: Sample, error: Exception) -> str:
 
 
 def decode(
-    segmentor: PromptSegmentor, encoded: Any, prompts: PromptBatch, notes: list[str]
+    segmentor: PromptSegmentor,
+    encoded: Any,
+    prompts: PromptBatch,
+    notes: list[str],
+    valid: np.ndarray | None = None,
 ) -> list[Mask]:
     """Return the masks of all prompts of an image, at least one, run-length coded, in order.
 
+    They are cut to ``valid``, the pixels with data, ``(H, W)`` bool; None leaves them whole.
     ``notes`` gets what the segmentor says of the chunks, each line once.
     """
     found: list[Mask] = []
     for chunk in segmentor.decode(encoded, prompts):
         notes += [note for note in chunk.notes if note not in notes]
         for i, mask in enumerate(chunk.masks):
-            coded = mask_ops.encode(mask)
+            coded = mask_ops.encode(mask if valid is None else mask & valid)
             found.append(Mask(coded, _at(chunk.scores, i), _at(chunk.stability, i)))
     return found
 

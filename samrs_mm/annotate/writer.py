@@ -41,6 +41,7 @@ class Sample:
         masks: For each of ``prompted`` the masks of its prompts, in order.
         error: Why the tile failed, in one line; None if it did not.
         note: Of its input, see ``input_notes.note_of``; empty if it could not be read.
+        valid: Which of its pixels have data, ``(H, W)`` bool; None says all.
     """
 
     tile: Tile
@@ -50,6 +51,7 @@ class Sample:
     masks: Masks = ()
     error: str | None = None
     note: str = ''
+    valid: np.ndarray | None = None
 
     @property
     def prompt_count(self) -> int:
@@ -239,9 +241,10 @@ class RecordWriter:
 
 def enter_masks(sample: Sample, filters: MaskFilters) -> None:
     """Enter a sample's masks into its record, and decide which are kept."""
+    empty = 'the segmentor returned no pixel' + ' with data' * (sample.valid is not None)
     for boxes, found in zip(sample.prompted, sample.masks, strict=True):
         for position, mask in zip(boxes.chosen, found, strict=True):
-            sample.record.boxes[position].enter_mask(mask, 'the segmentor returned no pixel')
+            sample.record.boxes[position].enter_mask(mask, empty)
     filters.apply(sample.record)
 
 

@@ -182,11 +182,8 @@ class Network:
 
     def _strips(self, image: ImageLike, probabilities: bool = False) -> 'Iterator[Strip]':
         from samrs_mm.predict.prediction import predict_scene
-        from samrs_mm.predict.scene_writer import SceneFile
 
-        scene = read_scene(image, stream=True)
-        file = SceneFile(image) if isinstance(image, str | os.PathLike) else None
-        return predict_scene(self.predictor, scene, file, probabilities)
+        return predict_scene(self.predictor, read_scene(image, stream=True), probabilities)
 
     @cached_property
     def settings(self) -> dict[str, Any]:

@@ -152,7 +152,9 @@ class Segmentor:
         prompter = BoxPrompter(setting, table, style)
         shapes = (circumscribed_geometry if setting.circumscribed else geometry)(labels)
         pixels = scene.read()
-        sample = Sample(Tile(0, _stem(image), 0), _record(image, pixels, scene.notes), pixels)
+        valid = scene.valid(0, 0, scene.width, scene.height)
+        record = _record(image, pixels, scene.notes)
+        sample = Sample(Tile(0, _stem(image), 0), record, pixels, valid=valid)
         prompter.prompt(sample, labels, shapes, (scene.width, scene.height))
         for done in segment(self.model, [sample]):
             if done.error is not None:

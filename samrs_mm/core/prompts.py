@@ -17,6 +17,9 @@ from samrs_mm.core.masks import draw_polygon, fill_polygon
 MASK_SCORE = 1000.0
 """Mask prompts are +1000 inside the box and -1000 outside (paper, section 2.3)."""
 
+NO_DATA = 'no data there'
+"""Why a box is not prompted where its image has no pixels."""
+
 PAPER_SETTINGS = (
     'cp', 'hbox', 'hbox-m', 'cp+hbox', 'hbox+hbox-m', 'cp+hbox-m', 'cp+hbox+hbox-m',
     'rbox-m', 'cp+rbox-m',
@@ -182,21 +185,42 @@ def prompt_boxes(
     width: int,
     height: int,
     style: str = CLIPPED,
+    valid: np.ndarray | None = None,
 ) -> PromptedBoxes:
     """Prompt the boxes of an image, ``width`` by ``height`` pixels, that can be prompted.
 
-    ``labels`` say which of them are no objects: regions are never prompted.
+    ``labels`` say which of them are no objects: regions are never prompted. ``valid`` says which
+    pixels have data, ``(H, W)`` bool with H, W at least that size; None says all. A box without any
+    lies outside.
     """
     enclosing = enclosing_boxes(setting, shapes)
     statuses, reasons = box_ops.box_statuses(enclosing, shapes.polygons, width, height)
     for i, label in enumerate(labels):
-        if label.meaning and statuses[i] == box_ops.OK:
+        if statuses[i] != box_ops.OK:
+            continue
+        if label.meaning:
             statuses[i], reasons[i] = label.meaning, _REGIONS[label.meaning]
+        elif valid is not None and not _has_data(
+            enclosing[i], shapes.polygons[i], valid[:height, :width]
+        ):
+            statuses[i], reasons[i] = box_ops.OUTSIDE, NO_DATA
     chosen = [i for i, status in enumerate(statuses) if status == box_ops.OK]
     prompts = None
     if chosen:
         prompts = build_prompts(setting, shapes, np.array(chosen), width, height, style)
     return PromptedBoxes(setting, statuses, reasons, chosen, prompts)
+
+
+def _has_data(enclosing: np.ndarray, polygon: np.ndarray, valid: np.ndarray) -> bool:
+    """Whether a pixel with data lies in a box, and in what it encloses."""
+    height, width = valid.shape
+    x0, y0 = np.floor(np.clip(enclosing[:2], 0, [width, height])).astype(int).tolist()
+    x1, y1 = np.ceil(np.clip(enclosing[2:], 0, [width, height])).astype(int).tolist()
+    part = valid[y0:y1, x0:x1]
+    if not part.any() or part.all():
+        return bool(part.any())
+    inside = fill_polygon(polygon - [x0, y0], *part.shape)
+    return bool(part[inside].any()) if inside.any() else True
 
 
 def enclosing_boxes(setting: PromptSetting, shapes: BoxGeometry) -> np.ndarray:

@@ -14,7 +14,7 @@ from samrs_mm.core.own_outputs import own_pictures
 from samrs_mm.predict.folder import OVERLAYS, PROBABILITIES, PredictedFolder
 from samrs_mm.predict.scene_blends import Strip
 from samrs_mm.predict.scene_predictor import ScenePredictor
-from samrs_mm.predict.scene_writer import SceneFile, SceneWriter
+from samrs_mm.predict.scene_writer import SceneWriter, position_of
 
 
 def find_images(inputs: Iterable[str]) -> dict[str, Path]:
@@ -63,28 +63,31 @@ def class_names(checkpoint: dict[str, Any], source: str | None, count: int) -> l
 def predict_scene(
     predictor: ScenePredictor,
     image: SceneImage,
-    file: SceneFile | None = None,
     probabilities: bool = False,
     tick: Callable[[int], object] = lambda windows: None,
 ) -> Iterator[Strip]:
     """Yield a predicted image from the top; see ``ScenePredictor.strips``.
 
-    Pixels without data (a nodata value, zero alpha or a mask in ``file``) are 255 in labels and
-    probabilities; windows of nothing else are skipped.
+    Pixels without data (see ``SceneImage``) are 255 in labels and probabilities; windows of nothing
+    else are skipped.
     """
-    if file is None or not file.masked:
-        yield from predictor.strips(image, None, probabilities, tick)
-        return
-    valid = file.valid
-    for strip in predictor.strips(image, lambda *w: bool(valid(*w).any()), probabilities, tick):
-        empty = ~valid(0, strip.top, image.width, len(strip.labels))
-        strip.labels[empty] = UNLABELLED
-        if strip.probabilities is not None:
-            strip.probabilities[:, empty] = UNLABELLED
+
+    def has_data(x: int, y: int, width: int, height: int) -> bool:
+        valid = image.valid(x, y, width, height)
+        return valid is None or bool(valid.any())
+
+    seen = has_data if image.gaps else None
+    for strip in predictor.strips(image, seen, probabilities, tick):
+        valid = image.valid(0, strip.top, image.width, len(strip.labels))
+        if valid is not None:
+            strip.labels[~valid] = UNLABELLED
+            if strip.probabilities is not None:
+                strip.probabilities[:, ~valid] = UNLABELLED
         yield strip
 
 
 def _predict_image(
+    image: SceneImage,
     path: Path,
     stem: str,
     predictor: ScenePredictor,
@@ -93,11 +96,10 @@ def _predict_image(
     tick: Callable[[int], object],
 ) -> None:
     """Predict one image and write what is wanted of it."""
-    image, file = SceneImage(path, stream=True), SceneFile(path)
-    targets = out.targets(stem, file.position is not None)
+    targets = out.targets(stem, (position := position_of(path)) is not None)
     size = image.height, image.width
-    strips = predict_scene(predictor, image, file, PROBABILITIES in targets, tick)
-    with SceneWriter(targets, file, size, names) as writer:
+    strips = predict_scene(predictor, image, PROBABILITIES in targets, tick)
+    with SceneWriter(targets, position, size, names) as writer:
         for strip in strips:
             pixels: np.ndarray | None = None
             if OVERLAYS in targets:
@@ -111,15 +113,19 @@ def predict_images(
     out: PredictedFolder,
     names: Sequence[str],
     bar: Callable[..., Any],
-) -> list[str]:
-    """Predict images by stem into an opened folder; return a line for each that can't be read.
+) -> tuple[list[str], dict[str, tuple[str, ...]]]:
+    """Predict images by stem into an opened folder.
 
     ``names`` are the classes; ``bar`` builds a ``tqdm`` bar for ``total`` windows.
+
+    Returns:
+        A line for each image that can't be read, and the notes of the others by file name: what was
+        done to show them to the network as 8-bit RGB.
 
     Raises:
         SamrsError: A file can't be written, or the GPU's memory is full; also OSError.
     """
-    windows, failed = {}, []
+    windows, failed, notes = {}, [], {}
     for stem, path in images.items():
         try:
             width, height = image_size(path)
@@ -130,8 +136,10 @@ def predict_images(
         for stem, count in windows.items():
             end = progress.n + count
             try:
-                _predict_image(images[stem], stem, predictor, out, names, progress.update)
+                image = SceneImage(images[stem], stream=True)
+                _predict_image(image, images[stem], stem, predictor, out, names, progress.update)
+                notes[images[stem].name] = image.notes
             except ImageReadError as error:
                 failed.append(str(error))
             progress.update(end - progress.n)
-    return failed
+    return failed, notes

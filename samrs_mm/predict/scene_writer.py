@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,13 @@ import cv2
 import numpy as np
 import rasterio
 import rasterio.shutil
-from rasterio.enums import MaskFlags
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from samrs_mm.core.atomic import atomic_write, temporary
 from samrs_mm.core.classes import UNLABELLED
-from samrs_mm.core.errors import ImageReadError, SamrsError
+from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.raster_file import gdal, open_raster, relaxed
 from samrs_mm.drawing.colours import colour_labels
 from samrs_mm.predict.scene_blends import STEPS
 
@@ -25,61 +24,27 @@ OVERLAY_SIDE = 2048
 """Longest side of an overlay in pixels."""
 
 _BLOCK = 256
-_CACHE_MB = 256
-
-
-@contextlib.contextmanager
-def _gdal(**options: str) -> Iterator[None]:
-    """Use GDAL without warnings, and without a part of all memory as its cache."""
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', NotGeoreferencedWarning)
-        with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB, **options):
-            yield
 
 
 @contextlib.contextmanager
 def _writing(path: Path) -> Iterator[None]:
     """Write a file, and none beside it; name it in errors, which GDAL's own seldom do."""
     try:
-        with _gdal(GDAL_PAM_ENABLED='NO'):
+        with relaxed, gdal(GDAL_PAM_ENABLED='NO'):
             yield
     except Exception as error:  # those of GDAL have no public base
         raise SamrsError(f'{path}: could not be written ({error}); is the disk full?') from error
 
 
-class SceneFile:
-    """What a scene's file holds beside its colours: where on the map it lies, and what is no data.
+def position_of(path: str | os.PathLike) -> dict[str, Any] | None:
+    """Return where on the map a scene's file lies; None where it doesn't say.
 
-    ``position`` has ``crs``, ``transform``, ``gcps`` and ``rpcs`` as rasterio writes them; it is
-    None for an image without a place on the map.
+    ``crs``, ``transform``, ``gcps`` and ``rpcs``, as rasterio writes them.
     """
-
-    def __init__(self, path: str | os.PathLike):
-        self.path, self.position, self._file = path, None, None
-        with _gdal(), contextlib.suppress(RasterioError):  # a format that Pillow alone reads
-            file = rasterio.open(path)
-            self.position = _position(file)
-            masked = any(MaskFlags.all_valid not in flags for flags in file.mask_flag_enums)
-            self._file = file if masked else None
-
-    @property
-    def masked(self) -> bool:
-        """Whether there may be pixels without data: by a nodata value, alpha or a mask."""
-        return self._file is not None
-
-    def valid(self, x: int, y: int, width: int, height: int) -> np.ndarray:
-        """Return which pixels of a window have data, ``(height, width)`` bool.
-
-        Raises:
-            ImageReadError: The file is damaged there.
-        """
-        if self._file is None:
-            return np.ones((height, width), bool)
-        try:
-            with _gdal():
-                return self._file.dataset_mask(window=Window(x, y, width, height)) != 0
-        except RasterioError as error:
-            raise ImageReadError(f'{self.path}: cannot read the image: {error}') from error
+    with relaxed, gdal(), contextlib.suppress(OSError, RasterioError, ValueError):
+        with open_raster(path) as file:
+            return _position(file)
+    return None  # a damaged file, which is named where it is read
 
 
 def _position(file: rasterio.DatasetReader) -> dict[str, Any] | None:
@@ -96,7 +61,8 @@ class RasterWriter:
     """A raster of 8-bit bands that is written from the top and appears when it is whole.
 
     ``.tif`` is a tiled and compressed GeoTIFF, of which each tile is written once; ``.png`` is made
-    from one. ``shape`` is ``(bands, H, W)``, ``position`` that of ``SceneFile``; ``names`` are
+    from one. ``shape`` is ``(bands, H, W)``, ``position`` that of
+    ``position_of``; ``names`` are
     those of the bands.
     """
 
@@ -142,7 +108,7 @@ class RasterWriter:
             self._file.close()  # loses GDAL's errors, such as that of a full disk
             if part != self._raster:
                 rasterio.shutil.copy(str(self._raster), str(part), driver='PNG')
-            with rasterio.open(part) as file:
+            with open_raster(part) as file:
                 for top in range(0, file.height, _BLOCK):
                     rows = min(_BLOCK, file.height - top)
                     file.read(window=Window(0, top, file.width, rows))
@@ -194,13 +160,14 @@ class SceneWriter:
     """Writes what is wanted of a scene ``(H, W)``; all of it appears at the end, or nothing.
 
     ``targets`` are files by kind (``labels``, ``probabilities``, ``overlays``) in folders that
-    exist; ``names`` are the classes in the order of their values.
+    exist; ``position`` is that of ``position_of``; ``names`` are the classes in the order of their
+    values.
     """
 
     def __init__(
         self,
         targets: dict[str, Path],
-        scene: SceneFile,
+        position: dict[str, Any] | None,
         size: tuple[int, int],
         names: Sequence[str],
     ):
@@ -210,7 +177,7 @@ class SceneWriter:
             'probabilities': (names, dict(PROBABILITY=f'value / {STEPS}')),
         }
         self._rasters = {
-            kind: RasterWriter(targets[kind], (len(named) or 1, *size), scene.position, named, tags)
+            kind: RasterWriter(targets[kind], (len(named) or 1, *size), position, named, tags)
             for kind, (named, tags) in bands.items()
             if kind in targets
         }

@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samrs_mm.core import boxes as box_ops
-from samrs_mm.core.boxes import BoxLabel
+from samrs_mm.core.boxes import BoxLabel, geometry
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.masks import draw_polygon, fill_polygon
 from samrs_mm.core.prompts import (
     AUTHORS,
     CLIPPED,
+    NO_DATA,
     PAPER_SETTINGS,
     PROMPT_STYLES,
     SETTINGS,
@@ -24,6 +25,7 @@ from samrs_mm.core.prompts import (
     check_style,
     enclosing_boxes,
     mask_prompt,
+    prompt_boxes,
 )
 from samrs_mm.datasets.boxes.base import circumscribed_geometry
 
@@ -232,3 +234,21 @@ def test_the_style_decides_the_mask_prompt():
         prompt = mask_prompt(box, 64, 64, 64, style)
         quarter = np.where(pixels, 1000.0, -1000).reshape(16, 4, 16, 4)[:, 1:3, :, 1:3].mean((1, 3))
         np.testing.assert_allclose(prompt, quarter)
+
+
+def test_a_box_without_a_pixel_of_data_lies_outside():
+    valid = np.zeros((40, 60), bool)
+    valid[:, :20] = True
+    turned = np.array([[[25, 0], [60, 35], [55, 40], [20, 5]]], float)  # its hull meets data
+    labels = [
+        BoxLabel(f'{i}', 'a', hbox=np.array(box, float))
+        for i, box in enumerate([(2, 2, 9, 9), (30, 5, 50, 20), (18, 30, 30, 38)])
+    ]
+    labels.append(BoxLabel('3', 'a', polygon=turned[0] + [1, 0]))
+    shapes = geometry(labels)
+    found = prompt_boxes(PromptSetting.parse('rbox'), labels, shapes, 60, 40, valid=valid)
+    assert found.statuses == ['ok', 'outside', 'ok', 'outside']
+    assert found.reasons[1] == found.reasons[3] == NO_DATA
+    assert found.chosen == [0, 2]
+    every = prompt_boxes(PromptSetting.parse('rbox'), labels, shapes, 60, 40)
+    assert every.statuses == ['ok'] * 4

@@ -10,7 +10,7 @@ from rasterio.transform import Affine
 
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.drawing.colours import class_colour
-from samrs_mm.predict.scene_writer import OVERLAY_SIDE, OverlayWriter, SceneFile, SceneWriter
+from samrs_mm.predict.scene_writer import OVERLAY_SIDE, OverlayWriter, SceneWriter, position_of
 
 RNG = np.random.default_rng(0)
 NAMES = ('ground', 'roof', 'road')
@@ -58,8 +58,7 @@ def test_strips_of_any_height_become_one_file(tmp_path, rows, suffix):
     shares = RNG.integers(0, 251, (3, *size), dtype=np.uint8)
     image = RNG.integers(0, 256, (*size, 3), dtype=np.uint8)
     Image.fromarray(image).save(tmp_path / 'scene.png')
-    scene = SceneFile(tmp_path / 'scene.png')
-    targets = write(tmp_path, scene, size, labels, shares, image, rows, suffix)
+    targets = write(tmp_path, None, size, labels, shares, image, rows, suffix)
     found = Image.open(targets['labels'])
     assert found.mode == 'L'
     np.testing.assert_array_equal(np.asarray(found), labels)
@@ -77,9 +76,7 @@ def test_strips_of_any_height_become_one_file(tmp_path, rows, suffix):
 def test_the_place_on_the_map_survives(tmp_path, place):
     scene = write_tiff(tmp_path / 'scene.tif', np.zeros((3, 60, 50), np.uint8), **place)
     labels = RNG.integers(0, 3, (60, 50), dtype=np.uint8)
-    file = SceneFile(scene)
-    assert not file.masked
-    targets = write(tmp_path, file, (60, 50), labels, np.zeros((3, 60, 50), np.uint8))
+    targets = write(tmp_path, position_of(scene), (60, 50), labels, np.zeros((3, 60, 50), np.uint8))
     for path in targets.values():
         with rasterio.open(path) as found, rasterio.open(scene) as before:
             assert found.crs == before.crs
@@ -97,9 +94,9 @@ def test_the_place_on_the_map_survives(tmp_path, place):
 
 def test_images_without_a_place(tmp_path):
     write_tiff(tmp_path / 'a.tif', np.zeros((3, 20, 20), np.uint8))
-    assert SceneFile(tmp_path / 'a.tif').position is None
+    assert position_of(tmp_path / 'a.tif') is None
     (tmp_path / 'a.tfw').write_text('0.5\n0\n0\n-0.5\n1000\n2000\n')
-    assert SceneFile(tmp_path / 'a.tif').position['transform'].a == 0.5
+    assert position_of(tmp_path / 'a.tif')['transform'].a == 0.5
 
 
 def test_a_place_that_is_told_beside_the_image(tmp_path):
@@ -107,33 +104,9 @@ def test_a_place_that_is_told_beside_the_image(tmp_path):
     with rasterio.open(tmp_path / 'a.png', 'r+') as file:
         file.crs, file.transform = PLACE['crs'], PLACE['transform']
     assert (tmp_path / 'a.png.aux.xml').exists()
-    position = SceneFile(tmp_path / 'a.png').position
+    position = position_of(tmp_path / 'a.png')
     assert position['crs'].to_epsg() == 32633
     assert position['transform'] == PLACE['transform']
-
-
-def masked_files(tmp_path):
-    empty = np.zeros((40, 50), bool)
-    empty[5:20, 10:30] = True
-    image = RNG.integers(1, 256, (3, 40, 50), dtype=np.uint8)
-    image[:, empty] = 0
-    yield write_tiff(tmp_path / 'nodata.tif', image, nodata=0), empty
-    alpha = np.where(empty, 0, 255).astype(np.uint8)
-    rgba = np.concatenate([image, alpha[None]])
-    yield write_tiff(tmp_path / 'alpha.tif', rgba, photometric='RGB', alpha='YES'), empty
-    Image.fromarray(rgba.transpose(1, 2, 0)).save(tmp_path / 'alpha.png')
-    yield tmp_path / 'alpha.png', empty
-
-
-def test_pixels_without_data(tmp_path):
-    for path, empty in masked_files(tmp_path):
-        file = SceneFile(path)
-        assert file.masked, path
-        np.testing.assert_array_equal(file.valid(0, 0, 50, 40), ~empty)
-        np.testing.assert_array_equal(file.valid(7, 3, 20, 10), ~empty[3:13, 7:27])
-    Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(tmp_path / 'plain.png')
-    assert not SceneFile(tmp_path / 'plain.png').masked
-    assert SceneFile(tmp_path / 'plain.png').valid(0, 0, 9, 9).all()
 
 
 def test_an_overlay_is_reduced_and_tinted(tmp_path):
@@ -157,10 +130,9 @@ def test_an_overlay_is_reduced_and_tinted(tmp_path):
 def test_nothing_appears_when_a_scene_fails(tmp_path):
     targets = dict(labels=tmp_path / 'a.png', probabilities=tmp_path / 'a.tif')
     Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(tmp_path / 'scene.png')
-    scene = SceneFile(tmp_path / 'scene.png')
 
     def stop_half_way():
-        with SceneWriter(targets, scene, (9, 9), NAMES) as writer:
+        with SceneWriter(targets, None, (9, 9), NAMES) as writer:
             writer.push(np.zeros((5, 9), np.uint8), np.zeros((3, 5, 9), np.uint8), None)
             raise ValueError('stop')
 
@@ -174,14 +146,13 @@ import resource, signal, sys
 from pathlib import Path
 import numpy as np
 from samrs_mm.core.errors import SamrsError
-from samrs_mm.predict.scene_writer import SceneFile, SceneWriter
+from samrs_mm.predict.scene_writer import SceneWriter
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 root, suffix, side = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-scene = SceneFile(root / 'none.png')
 labels = np.random.default_rng(0).integers(0, 256, (side, side), dtype=np.uint8)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:
-    with SceneWriter(dict(labels=root / f'a{suffix}'), scene, labels.shape, ['a']) as writer:
+    with SceneWriter(dict(labels=root / f'a{suffix}'), None, labels.shape, ['a']) as writer:
         writer.push(labels, None, None)
 except SamrsError as error:
     print(error)
@@ -200,6 +171,4 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, suffix, side):
 def test_a_folder_that_is_gone(tmp_path):
     Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(tmp_path / 'scene.png')
     with pytest.raises(SamrsError, match='could not be written'):
-        SceneWriter(
-            dict(labels=tmp_path / 'no/a.tif'), SceneFile(tmp_path / 'scene.png'), (9, 9), NAMES
-        )
+        SceneWriter(dict(labels=tmp_path / 'no/a.tif'), None, (9, 9), NAMES)

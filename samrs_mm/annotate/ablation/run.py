@@ -110,7 +110,7 @@ class TruthPrompter:
             sample.record.boxes.append(box)
         if any(box.status == SCORED for box in sample.record.boxes):
             sample.prompted = [
-                prompt_boxes(each, labels, shapes, width, height, self.style)
+                prompt_boxes(each, labels, shapes, width, height, self.style, sample.valid)
                 for each in self.settings
             ]
 

@@ -135,7 +135,7 @@ class HRSC2016BoxDataset(BoxDataset):
                 f'{self._mask_files(scene.label)[0]}: no such picture of masks, though '
                 f'{scene.label} names colours in it'
             )
-        picture = SceneImage(found[0]).read()
+        picture = SceneImage(found[0], stored=True).read()
         return {
             box_id: masks.encode((picture == colour).all(axis=2))
             for box_id, colour in colours.items()

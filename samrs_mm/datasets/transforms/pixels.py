@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import rasterio
+from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import ImageReadError, LabelReadError, SamrsError
 from samrs_mm.core.images import SceneImage
+from samrs_mm.core.raster_file import driver_of, gdal, has_side_files, open_raster
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # typing has it from Python 3.11 on
@@ -28,21 +29,17 @@ if TYPE_CHECKING:
 # not catch_warnings around each reading: that is not safe in threads
 warnings.filterwarnings('ignore', category=NotGeoreferencedWarning)
 
-_GDAL = dict(
-    GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR',  # else it looks for side files, in large folders
-    GDAL_PNG_WHOLE_IMAGE_OPTIM='NO',  # its quick way reads truncated PNGs without a word
-)
+_ALONE = dict(GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR')  # no look at the folder for side files
 _BGR = (3, 2, 1)
-_TIFF = (b'II', b'MM')
 
 
 @contextmanager
 def _gdal(path: str | os.PathLike, error: type[SamrsError]) -> Iterator[None]:
     """Read by GDAL inside, with errors that name the file."""
     try:
-        with rasterio.Env(**_GDAL):
+        with gdal(**_ALONE):
             yield
-    except (RasterioError, OSError) as cause:
+    except (RasterioError, OSError, ValueError) as cause:
         path = Path(path)
         if not path.exists():
             raise error(f'{path}: no such file') from cause
@@ -58,7 +55,7 @@ class _Raster:
     ):
         self.path, self.error, self.bands = path, error, bands
         with _gdal(path, error):
-            self.file = rasterio.open(path)
+            self.file = open_raster(path)
         self.shape: tuple[int, int] = self.file.shape
 
     def __getitem__(self, window: tuple[slice, slice]) -> np.ndarray:
@@ -69,6 +66,27 @@ class _Raster:
                 self.bands, window=Window.from_slices(*window, height=height, width=width)
             )
         return part if part.ndim == 2 else cv2.merge(list(part))
+
+
+class _Scene:
+    """An image that ``SceneImage`` reads, cut as an array is, ``(h, w, 3)`` uint8 BGR."""
+
+    def __init__(self, image: SceneImage):
+        self.image = image
+        self.shape: tuple[int, int] = (image.height, image.width)
+
+    def __getitem__(self, window: tuple[slice, slice]) -> np.ndarray:
+        return np.ascontiguousarray(self.image.crop(*self._place(window))[..., ::-1])
+
+    def valid(self, window: tuple[slice, slice]) -> np.ndarray | None:
+        """Return which pixels have data; None where all have."""
+        return self.image.valid(*self._place(window))
+
+    def _place(self, window: tuple[slice, slice]) -> tuple[int, int, int, int]:
+        (y0, y1, _), (x0, x1, _) = (
+            part.indices(side) for part, side in zip(window, self.shape, strict=True)
+        )
+        return x0, y0, x1 - x0, y1 - y0
 
 
 class Pixels:
@@ -82,7 +100,7 @@ class Pixels:
 
     def __init__(
         self,
-        image: np.ndarray | _Raster,
+        image: np.ndarray | _Raster | _Scene,
         label: np.ndarray | _Raster | None,
         num_classes: int | None = None,
     ):
@@ -91,6 +109,8 @@ class Pixels:
 
     def read(self, y0: int, y1: int, x0: int, x1: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Return rows ``y0:y1`` and columns ``x0:x1``: the image, and the label or None.
+
+        The label is 255 where the image has no data.
 
         Raises:
             ImageReadError: The image is broken before the window's end.
@@ -103,6 +123,9 @@ class Pixels:
         label = self.label[window]
         if isinstance(self.label, _Raster):
             check_values(label, self.num_classes, self.label.path, (y0, x0))
+        valid = self.image.valid(window) if isinstance(self.image, _Scene) else None
+        if valid is not None:
+            label = np.where(valid, label, np.uint8(UNLABELLED))
         return image, label
 
     def __enter__(self) -> 'Self':
@@ -117,7 +140,8 @@ class Pixels:
 def open_files(image_path: str, label_path: str | None, num_classes: int | None = None) -> Pixels:
     """Open an image file and its label file, if it has one.
 
-    PNG is decoded from the top to the window's last row; other formats are decoded whole.
+    PNG is decoded from the top to the window's last row, of TIFF the blocks that it touches; other
+    formats are decoded whole.
 
     Raises:
         ImageReadError: The image can't be read.
@@ -151,31 +175,26 @@ def open_packed(path: str | os.PathLike, num_classes: int | None = None) -> Pixe
     return Pixels(image, label, num_classes)
 
 
-def open_image(path: str | os.PathLike) -> _Raster | np.ndarray:
-    """Open an RGB PNG of 8 bits for reading by rows, or decode any other image.
-
-    Pixels are those stored: an orientation in EXIF is ignored. TIFF and images of more than 8 bits
-    are read, and scaled, as annotation does.
+def open_image(path: str | os.PathLike) -> _Raster | _Scene:
+    """Open an RGB PNG of 8 bits for reading by rows, or any other image as annotation does.
 
     Raises:
         ImageReadError: The file can't be read.
     """
-    if str(path).lower().endswith('.png'):
+    if _is_png(path) and not has_side_files(path):
         raster = _Raster(path, ImageReadError, _BGR)
-        if raster.file.dtypes == ('uint8',) * 3:
+        plain = all(MaskFlags.all_valid in flags for flags in raster.file.mask_flag_enums)
+        if raster.file.dtypes == ('uint8',) * 3 and plain:
             return raster
         raster.file.close()
+    return _Scene(SceneImage(path, stream=True))
+
+
+def _is_png(path: str | os.PathLike) -> bool:
     try:
-        data = np.fromfile(path, np.uint8)
+        return driver_of(path) == 'PNG'
     except OSError as cause:
         raise ImageReadError(f'{path}: cannot read it: {cause.strerror}') from cause
-    if len(data) and bytes(data[:2]) not in _TIFF:
-        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-        if image is not None and image.dtype == np.uint8:
-            if image.ndim == 2:
-                return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-            return np.ascontiguousarray(image[..., :3])
-    return np.ascontiguousarray(SceneImage(path).read()[..., ::-1])
 
 
 def open_label(path: str | os.PathLike) -> _Raster:

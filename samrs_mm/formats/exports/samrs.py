@@ -40,7 +40,7 @@ class SAMRSExport(Export):
 
     def convert(self, image: LabelledImage, record: Record, file: str) -> tuple[None, Counter]:
         """Write the three files of an image."""
-        labels = SceneImage(image.label).read()[..., 0]
+        labels = SceneImage(image.label, stored=True).read()[..., 0]
         shutil.copyfile(image.label, self.out / 'gray' / f'{image.stem}.png')
         write_png(self.out / 'color' / f'{image.stem}.png', self.colours[labels])
         instances = [self._instance(box) for box in record.kept]

@@ -98,7 +98,7 @@ def read_strips(
     Raises:
         ImageReadError: The file can't be read.
     """
-    picture = SceneImage(path)
+    picture = SceneImage(path, stored=True)
     values = np.empty((picture.height, picture.width), dtype)
     for top in range(0, picture.height, _STRIP):
         rows = min(_STRIP, picture.height - top)

@@ -1,0 +1,149 @@
+"""The pixels of a raster file, held in memory or left on disk."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.enums import MaskFlags
+from rasterio.windows import Window
+
+from samrs_mm.core.raster_file import gdal, open_raster
+from samrs_mm.core.rendering import (
+    Rendering,
+    alpha_band,
+    rendering_of,
+    rows_of_blocks,
+    shown_bands,
+    shown_type,
+)
+
+_LARGEST_BLOCK = 1 << 25
+
+
+class RasterPixels:
+    """The bands of a file that are shown, in their own type, and which pixels have data.
+
+    A pixel has data where the file says so of one of its bands at least (by a nodata value, alpha
+    or a mask) and where a band that is shown has a number (not NaN or infinite).
+
+    Args:
+        path: The file.
+        stream: Leave it on disk, if its blocks are small and can be read in any order.
+
+    ``size`` is width and height in pixels; ``notes`` say what is done to show it as 8-bit RGB;
+    ``gaps`` is whether there may be pixels without data.
+
+    Raises:
+        ValueError: Not a picture, or of values that can't be shown; also what rasterio raises.
+    """
+
+    def __init__(self, path: Path, stream: bool):
+        self._held: np.ndarray | None = None
+        self._valid: np.ndarray | None = None
+        with gdal():
+            self._file = file = open_raster(path)
+            self.size: tuple[int, int] = (file.width, file.height)
+            self._bands, _ = shown_bands(file)
+            self._dtype = shown_type(file, self._bands)
+            self._masked, self._alpha = _masked(file), alpha_band(file)
+            self.gaps = self._masked or bool(self._alpha) or self._dtype.kind == 'f'
+            if not (stream and _streamable(file)):
+                self._hold()
+            self._shown: Rendering = rendering_of(file, self._sample)
+        self.notes = self._shown.notes + self._notes(file)
+        if self._held is not None:
+            file.close()
+
+    def window(self, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
+        """Return a window as ``(h, w, 3)`` uint8 RGB, without data too."""
+        with gdal():
+            return self._shown(self._values(Window(x0, y0, x1 - x0, y1 - y0)))
+
+    def valid(self, x0: int, y0: int, x1: int, y1: int) -> np.ndarray | None:
+        """Return which pixels of a window have data, ``(h, w)`` bool; None where all have."""
+        if not self.gaps:
+            return None
+        if self._held is not None:
+            return None if self._valid is None else self._valid[y0:y1, x0:x1]
+        with gdal():
+            return self._valid_in(Window(x0, y0, x1 - x0, y1 - y0))
+
+    def _hold(self) -> None:
+        """Read all of the file into memory, a row of blocks at a time."""
+        width, height = self.size
+        bands = np.empty((len(self._bands), height, width), self._dtype)
+        valid = np.ones((height, width), bool) if self.gaps else None
+        for window in rows_of_blocks(self._file):
+            rows = slice(window.row_off, window.row_off + window.height)
+            bands[:, rows] = self._file.read(self._bands, window=window)
+            if valid is not None:
+                valid[rows] = self._valid_in(window, bands[:, rows])
+        self._held = bands
+        self._valid = None if valid is None or valid.all() else valid
+
+    def _values(self, window: Window) -> np.ndarray:
+        if self._held is None:
+            return self._file.read(self._bands, window=window)
+        y, x = window.row_off, window.col_off
+        return self._held[:, y : y + window.height, x : x + window.width]
+
+    def _valid_in(self, window: Window, values: np.ndarray | None = None) -> np.ndarray:
+        """Return which pixels of a window of the open file have data."""
+        valid = self._declared(window)
+        if self._dtype.kind == 'f':
+            values = self._values(window) if values is None else values
+            valid &= np.isfinite(values).any(axis=0)
+        return valid
+
+    def _declared(self, window: Window) -> np.ndarray:
+        """Return which pixels of a window have data as the open file declares it."""
+        valid = np.ones((window.height, window.width), bool)
+        if self._masked:
+            valid &= self._file.dataset_mask(window=window) != 0
+        if self._alpha:
+            valid &= self._file.read(self._alpha, window=window) != 0
+        return valid
+
+    def _sample(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Return the values of a window, and which of them are data."""
+        values = self._values(window)
+        valid = np.broadcast_to(self._declared(window), values.shape)
+        if self._dtype.kind == 'f':
+            valid = valid & np.isfinite(values)
+        if self._masked:
+            valid = valid & (self._file.read_masks(self._bands, window=window) != 0)
+        return values, valid
+
+    def _notes(self, file: rasterio.DatasetReader) -> tuple[str, ...]:
+        pages = len(file.subdatasets)
+        notes = (f'{pages} pages: the first is taken',) * (pages > 1)
+        if self._masked and file.nodata is not None:
+            notes += (f'nodata {file.nodata:g}: no pixels there',)
+        return notes
+
+
+def _masked(file: rasterio.DatasetReader) -> bool:
+    """Whether the file says of pixels that they have no data, other than by alpha."""
+    said = (MaskFlags.all_valid, MaskFlags.alpha)
+    return any(not set(flags).intersection(said) for flags in file.mask_flag_enums)
+
+
+def _streamable(file: rasterio.DatasetReader) -> bool:
+    """Whether windows can be read from disk in any order without decoding much more."""
+    largest = max(map(math.prod, file.block_shapes)) * file.count
+    itemsize = max(np.dtype(dtype).itemsize for dtype in file.dtypes)
+    return file.driver == 'GTiff' and largest * itemsize <= _LARGEST_BLOCK
+
+
+def mask_beside(path: Path) -> np.ndarray | None:
+    """Return which pixels of a picture have data by the files beside it (``.msk``, ``.aux.xml``).
+
+    ``(H, W)`` bool; None where all have.
+
+    Raises:
+        ValueError: The mask can't be used, see ``open_raster``; also what rasterio raises.
+    """
+    with gdal(), open_raster(path) as file:
+        valid = file.dataset_mask() != 0 if _masked(file) else None  # alpha is Pillow's
+    return None if valid is None or valid.all() else valid
