@@ -157,6 +157,8 @@ def to_float(text: str, problem: str) -> float:
         BadBoxError: Not a number: the problem.
     """
     try:
+        if '_' in text:  # 1_000 is a number to Python only
+            raise ValueError
         return float(text)
     except ValueError:
         raise BadBoxError(problem) from None

@@ -130,8 +130,12 @@ def fitted(labels: ParsedLabels, header: Header, rule: FitRule) -> ParsedLabels:
         labels = replace(labels, boxes=boxes, moved=True)
     if note:
         labels = replace(labels, notes=[*labels.notes, note])
-    reason = '' if rule.size == IGNORE else _far_outside(labels.boxes, header)
-    return _refused(labels, reason) if reason else labels
+    if rule.size == IGNORE:
+        return labels
+    reason, note = _elsewhere(labels.boxes, header)
+    if reason:
+        return _refused(labels, reason)
+    return replace(labels, notes=[*labels.notes, note]) if note else labels
 
 
 def _decide(labels: ParsedLabels, header: Header, rule: FitRule) -> tuple[list[Mapping], str, str]:
@@ -249,21 +253,33 @@ def _moved_ring(ring: list, steps: Sequence[Mapping]) -> list:
     return points.ravel().tolist()
 
 
-def _far_outside(boxes: list[BoxLabel], header: Header) -> str:
-    """Return why boxes can't be this picture's: the centres of most of them lie outside."""
+def _elsewhere(boxes: list[BoxLabel], header: Header) -> tuple[str, str]:
+    """Return why boxes can't be this picture's, and what is noted of them.
+
+    They can't where the centres of most of them lie outside, or all numbers are fractions.
+    """
     if not boxes:
-        return ''
+        return '', ''
     corners = [_corners(box) for box in boxes]
-    centres = np.array([(points.min(axis=0) + points.max(axis=0)) / 2 for points in corners])
+    low = np.array([points.min(axis=0) for points in corners])
+    high = np.array([points.max(axis=0) for points in corners])
+    if (low >= 0).all() and 0 < high.max() <= 1:
+        return 'all its numbers are within 0..1: fractions of width and height? It takes pixels', ''
+    centres = (low + high) / 2
     outside = ((centres < 0) | (centres > header.stored)).any(axis=1).sum()
-    if outside < _SOME or 2 * outside <= len(boxes):
-        return ''
-    far = np.nanmax([points.max(axis=0) for points in corners], axis=0)
-    return (
+    if not outside:
+        return '', ''
+    far = np.nanmax(high, axis=0)
+    text = (
         f'{outside} of {len(boxes)} boxes lie outside the picture: they reach to x {far[0]:g}, '
-        f'y {far[1]:g}, it has {_px(header.stored)}; labels and picture do not belong together '
-        '(--label-size ignore takes the boxes that lie inside)'
+        f'y {far[1]:g}, it has {_px(header.stored)}'
     )
+    if outside < _SOME or 2 * outside <= len(boxes):
+        return '', text
+    cure = (
+        '; labels and picture do not belong together (--label-size ignore takes what lies inside)'
+    )
+    return text + cure, ''
 
 
 def _refused(labels: ParsedLabels, reason: str) -> ParsedLabels:

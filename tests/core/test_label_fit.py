@@ -119,7 +119,17 @@ def test_boxes_that_lie_elsewhere_are_not_this_pictures():
     assert '2 of 3 boxes lie outside the picture: they reach to x 640, y 30' in found.misfit
     assert fitted(given, Header(128, 96), IGNORE) is given
     one = labels([500, 10, 540, 30])  # a slip, whose box gets the status `outside`
-    assert fitted(one, Header(128, 96), FitRule()) is one
+    found = fitted(one, Header(128, 96), FitRule())
+    assert len(found.boxes) == 1
+    assert '1 of 1 boxes lie outside the picture: they reach to x 540, y 30' in found.notes[0]
+
+
+def test_fractions_are_no_pixels():
+    given = labels([0.1, 0.1, 0.5, 0.25], [0, 0, 1, 1])
+    assert 'fractions of width and height?' in fitted(given, Header(128, 96), FitRule()).misfit
+    assert fitted(given, Header(128, 96), IGNORE) is given
+    points = labels([0, 0, 0, 0])  # no fraction, and gets the status `degenerate`
+    assert fitted(points, Header(128, 96), FitRule()) is points
 
 
 def test_all_forms_of_a_box_are_moved():

@@ -82,6 +82,15 @@ def test_they_are_scaled_and_turned_when_asked(root, capsys):
     assert annotate(root, '--verify', '--label-size', 'rescale', '--exif', 'turned') == 0
 
 
+def test_only_what_did_not_fit_is_done_again_once_it_may_be_scaled(root, tmp_path):
+    assert annotate(root) == 1
+    record = tmp_path / 'out/instances/fits.json'
+    before = record.stat().st_mtime_ns
+    assert annotate(root, '--label-size', 'rescale', '--exif', 'turned') == 0
+    assert prompt_box(root, 'shrunk') == [10, 20, 20, 25]
+    assert record.stat().st_mtime_ns == before
+
+
 def test_a_listed_image_that_is_missing_is_told_also_without_boxes(root):
     document = json.loads((root / 'annotations.json').read_text())
     document['images'].append(dict(id=9, file_name='gone.jpg', width=80, height=60))

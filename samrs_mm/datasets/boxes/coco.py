@@ -9,7 +9,8 @@ from samrs_mm.core.boxes import ParsedLabels
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.found_files import walk_files
 from samrs_mm.core.images import IMAGE_SUFFIXES, image_size
-from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, check_path
+from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene
+from samrs_mm.datasets.boxes.label_files import check_path
 from samrs_mm.datasets.boxes.layouts import coco_options, layout_hint
 from samrs_mm.formats.boxes.coco import parse_coco
 from samrs_mm.formats.foreign import foreign_file

@@ -4,7 +4,8 @@ from samrs_mm.core.boxes import ParsedLabels
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES
-from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, read_names
+from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene
+from samrs_mm.datasets.boxes.label_files import read_names
 from samrs_mm.formats.boxes.voc import parse_voc
 from samrs_mm.registry import BOX_DATASETS
 

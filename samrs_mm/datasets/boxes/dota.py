@@ -5,8 +5,17 @@ import re
 import numpy as np
 
 from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, lines_of, read_boxes, to_float
-from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, pair_scenes, read_text
+from samrs_mm.datasets.boxes.base import (
+    BoxDataset,
+    ClassNames,
+    Scene,
+    guessed,
+    pair_scenes,
+    read_text,
+)
 from samrs_mm.registry import BOX_DATASETS
+
+GUESS = 'its label file is no UTF-8 and read as GB18030: class names may be wrong'
 
 _COLUMNS = 'x1 y1 x2 y2 x3 y3 x4 y4 category [difficult]'
 _NUMBER = re.compile(r'[-+]?\d*\.?\d+')
@@ -65,7 +74,11 @@ class DOTABoxDataset(BoxDataset):
     def parse(self, scene: Scene) -> ParsedLabels:
         """Read the scene's label file."""
         assert scene.label is not None
-        return parse_dota(read_text(self.root / scene.label), scene.label)
+        path = self.root / scene.label
+        labels = parse_dota(read_text(path), scene.label)
+        if not all(box.category.isascii() for box in labels.boxes) and guessed(path):
+            labels.notes.append(GUESS)
+        return labels
 
 
 def parse_dota(text: str, file: str) -> ParsedLabels:
@@ -89,7 +102,7 @@ def _box(box_id: str, line: str) -> BoxLabel:
         )
     values = [to_float(text, f'coordinate {text!r} is not a number') for text in columns[:8]]
     *words, last = columns[8:]
-    difficult = last if words and _NUMBER.fullmatch(last) else '0'
+    difficult = last.removesuffix('.0') if words and _NUMBER.fullmatch(last) else '0'
     if difficult not in _DIFFICULT or any(map(_NUMBER.fullmatch, words[1:])):
         raise BadBoxError(
             f'{" ".join(columns[8:])[:80]!r} after the coordinates; a DOTA line is {_COLUMNS}, '

@@ -8,7 +8,8 @@ from samrs_mm.core import masks
 from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage
-from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, pair_scenes, read_names
+from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, pair_scenes
+from samrs_mm.datasets.boxes.label_files import read_names
 from samrs_mm.formats.boxes.xml_tree import (
     Element,
     marks_of,

@@ -67,6 +67,7 @@ def test_nan_is_kept_as_a_box():
         ('1 2 3 4 5 6 7 8 boeing 737', 'difficult one of 0, 1, 2'),
         ('1 2 3 4 5 6 7 8 ship 0 0.93', 'join the words of a category by -'),
         ('1 2 3 4 5 6 7 8 ship 1 0', 'join the words of a category by -'),
+        ('1 2 3 4_0 5 6 7 8 ship 0', "coordinate '4_0' is not a number"),
         ('1,2,3,4,5,6,7,8,ship,0', 'separated by blanks, not by commas'),
         ('1 2 3 4 5 6,5 7 8 ship 0', "coordinate '6,5' is not a number"),
         ('1 2 3 4 5 6 7 8 ship 0.93', 'difficult one of 0, 1, 2'),
@@ -87,6 +88,7 @@ def test_bad_line_is_a_problem_and_the_rest_is_kept(line, message):
         ('oil tank 0', 'oil tank', {}),
         ('oil tank 1', 'oil tank', dict(difficult=1)),
         ('ship 2', 'ship', dict(difficult=2)),
+        ('ship 1.0', 'ship', dict(difficult=1)),
         ('ship', 'ship', {}),
         ('747', '747', {}),
     ],
@@ -113,6 +115,18 @@ def test_encodings(tmp_path, encoding):
     labels = BOX_DATASETS.build(dict(type='DOTABoxDataset', data_root=str(tmp_path))).labels(0)
     assert len(labels.boxes) == 1
     assert not labels.problems
+
+
+def test_a_guessed_encoding_is_noted(tmp_path):
+    for name, line in (('a', 'ship'), ('b', 'décharge')):
+        for folder in ('images', 'labelTxt'):
+            (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / f'images/{name}.png').touch()
+        text = f'imagesource:é\n1 1 9 1 9 5 1 5 {line} 0\n'
+        (tmp_path / f'labelTxt/{name}.txt').write_bytes(text.encode('latin-1'))
+    dataset = DOTABoxDataset(tmp_path)
+    assert dataset.labels(0).notes == []
+    assert 'class names may be wrong' in dataset.labels(1).notes[0]
 
 
 @given(st.lists(st.floats(width=64), min_size=8, max_size=8))
