@@ -5,14 +5,8 @@ import re
 import numpy as np
 
 from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, lines_of, read_boxes, to_float
-from samrs_mm.datasets.boxes.base import (
-    BoxDataset,
-    ClassNames,
-    Scene,
-    guessed,
-    pair_scenes,
-    read_text,
-)
+from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, pair_scenes
+from samrs_mm.datasets.boxes.label_files import guessed, read_text
 from samrs_mm.registry import BOX_DATASETS
 
 GUESS = 'its label file is no UTF-8 and read as GB18030: class names may be wrong'

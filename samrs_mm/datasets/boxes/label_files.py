@@ -16,10 +16,11 @@ def check_path(path: str) -> None:
     if not parts:
         raise RefusedError(f'file name {path!r} names no file')
     leaves = '..' in parts or PurePosixPath(path).is_absolute() or Path(path).drive
-    if leaves or '\\' in path:
+    if leaves:
         raise RefusedError(f'file name {path!r} leads out of the data root; refused')
-    if not path.isprintable():
-        raise RefusedError(f'file name {path!r} holds control characters; rename the file')
+    if '\\' in path or not path.isprintable():
+        what = 'a backslash' if '\\' in path else 'control characters'
+        raise RefusedError(f'file name {path!r} holds {what}; rename the file')
 
 
 def read_bytes(path: Path) -> bytes:

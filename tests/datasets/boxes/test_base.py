@@ -5,15 +5,9 @@ import pytest
 from samrs_mm.core.classes import SOTA_CLASSES
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.found_files import files_by_stem
-from samrs_mm.datasets.boxes.base import (
-    Scene,
-    check_path,
-    pair_scenes,
-    read_bytes,
-    read_names,
-    read_text,
-)
+from samrs_mm.datasets.boxes.base import Scene, pair_scenes
 from samrs_mm.datasets.boxes.dota import DOTABoxDataset
+from samrs_mm.datasets.boxes.label_files import check_path, read_bytes, read_names, read_text
 
 
 def test_folder_must_be_there_and_hold_images_and_labels(tmp_path, make_image):
