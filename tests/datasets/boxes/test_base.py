@@ -86,7 +86,7 @@ def test_path_tricks(path):
 @pytest.mark.parametrize('path', ['C:/a.png', 'c:a.png'])
 def test_drives_are_a_trick_where_there_are_drives(path, monkeypatch):
     check_path(path)
-    monkeypatch.setattr('samrs_mm.datasets.boxes.base.Path', PureWindowsPath)
+    monkeypatch.setattr('samrs_mm.datasets.boxes.label_files.Path', PureWindowsPath)
     with pytest.raises(RefusedError, match='leads out of the data root'):
         check_path(path)
 
