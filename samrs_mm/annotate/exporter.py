@@ -15,7 +15,6 @@ from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.parallel import ordered_map
 from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.core.system import relative_path
-from samrs_mm.formats.annotated.entries import KEPT
 from samrs_mm.formats.annotated.folder import INSTANCES, AnnotatedFolder
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.exports.base import Export
@@ -37,7 +36,7 @@ class ExportCounts:
     counts: Counter = field(default_factory=Counter)
     """See ``Export``."""
     left_out: Counter = field(default_factory=Counter)
-    """Boxes that aren't kept, by status."""
+    """Boxes that the format doesn't hold, by status."""
     failures: list[str] = field(default_factory=list)
     """What could not be read or written, one line each."""
 
@@ -148,8 +147,8 @@ def _convert(
     """Write an image's files, in any process.
 
     Returns:
-        What ``Export.collect`` wants of it, the format's counts, and the boxes that aren't kept, by
-        status; or an error as its message.
+        What ``Export.collect`` wants of it, the format's counts, and the boxes that it doesn't
+        hold, by status; or an error as its message.
     """
     try:
         record = Record.load_checked(root.path(INSTANCES, image.stem), len(export.classes))
@@ -172,4 +171,5 @@ def _convert(
         if error.errno in _FULL:
             raise
         return f'{error.filename or image.stem}: {error.strerror}'
-    return result, counts, Counter(box.status for box in record.boxes if box.status != KEPT)
+    left_out = Counter(box.status for box in record.boxes if box.status not in export.holds)
+    return result, counts, left_out

@@ -135,3 +135,59 @@ def test_a_region_of_another_size_is_noted(data, tmp_path):
     assert 'its region is of [50, 50]' in rows(out)[1]['notes']
     crowd = json.loads((out / 'annotations.json').read_text())['annotations'][1]
     assert crowd['area'] == 1800
+
+
+def export(out, target, *words):
+    main = load_tool('dataset_converters/export_dataset').main
+    return main([str(out), '--out', str(target), '--workers', '0', *words])
+
+
+def test_exports_keep_crowds_or_say_that_they_are_lost(data, tmp_path, capsys):
+    out = tmp_path / 'out'
+    annotate(data, out)
+    own = json.loads((out / 'annotations.json').read_text())['annotations']
+    for words in ((), ('--polygons',), ('--polygons', 'inner')):
+        target = tmp_path / '_'.join(['coco', *words])
+        assert export(out, target, '--to', 'coco', *words) == 0
+        found = json.loads((target / 'annotations.json').read_text())['annotations']
+        assert [a['iscrowd'] for a in found] == [0, 1, 0, 1, 1]
+        assert [a for a in found if a['iscrowd']] == [a for a in own if a['iscrowd']]
+        assert found[0]['truncated'] == 1
+        assert 'crowd    3 regions that are no objects, iscrowd 1' in capsys.readouterr().out
+    for name in ('yolo-seg', 'dota', 'samrs'):
+        assert export(out, tmp_path / name, '--to', name) == 0
+        printed = capsys.readouterr().out
+        assert f'left out 2 crowd, 1 ignored: regions that are no objects; {name} has no' in printed
+        assert 'lost     1 objects with flags' in printed
+
+
+def test_an_export_is_annotated_again_with_the_same_crowds(data, tmp_path):
+    out = tmp_path / 'out'
+    annotate(data, out)
+    export(out, tmp_path / 'coco', '--to', 'coco', '--images', 'copy')
+    assert annotate(tmp_path / 'coco', tmp_path / 'again') == 0
+    assert [row['status'] for row in rows(tmp_path / 'again')] == [
+        'kept', 'crowd', 'kept', 'crowd', 'ignored'
+    ]  # fmt: skip
+
+
+def test_ids_of_categories_come_back_from_an_export(data, tmp_path, capsys):
+    path = data / 'annotations.json'
+    text = json.loads(path.read_text())
+    text['categories'] = [dict(id=9, name='ship'), dict(id=0, name='bus'), dict(id=4, name='car')]
+    for entry in text['annotations']:
+        entry['category_id'] = 4
+    path.write_text(json.dumps(text))
+    out = tmp_path / 'out'
+    annotate(data, out)
+    assert 'category ids 0, 4, 9 of the labels are numbered anew' in capsys.readouterr().out
+    meta = json.loads((out / 'meta.json').read_text())
+    assert (meta['classes'], meta['category_ids']) == (['bus', 'car', 'ship'], [0, 4, 9])
+    assert np.asarray(Image.open(out / 'semantic/a.png'))[12, 12] == 1
+    assert annotate(data, out, '--verify') == 0
+    export(out, tmp_path / 'coco', '--to', 'coco')
+    found = json.loads((tmp_path / 'coco/annotations.json').read_text())
+    assert found['categories'] == [
+        dict(id=0, name='bus'), dict(id=4, name='car'), dict(id=9, name='ship')
+    ]  # fmt: skip
+    assert {entry['category_id'] for entry in found['annotations']} == {4}

@@ -11,21 +11,30 @@ from samrs_mm.annotate.exporter import COPY, LINK, NONE, ExportCounts, Exporter
 from samrs_mm.cli import ToolParser, progress, run_command, whole_number
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.segmentation.image_index import read_annotated, read_meta
+from samrs_mm.formats.annotated.entries import REGIONS
 from samrs_mm.formats.exports.base import INSTANCES, Export
 from samrs_mm.formats.exports.coco import COCOExport
 from samrs_mm.formats.exports.dota import DOTAExport
+from samrs_mm.formats.exports.outlines import EDGES, INNER
 from samrs_mm.formats.exports.samrs import SAMRSExport
-from samrs_mm.formats.exports.yolo import YOLOExport, data_yaml
+from samrs_mm.formats.exports.yolo import NO_VAL, YOLOExport, data_yaml
 from samrs_mm.formats.labelled_image import LabelledImage
 
 EPILOG = """what is written (with --list once for each list, into OUT/LIST/; else into OUT itself)
   coco      annotations.json: RLE masks, nothing lost; with --polygons holes are filled
+            crowds and ignored regions of the labels have iscrowd 1; categories have your own ids
   yolo-seg  labels/STEM.txt, classes.txt, OUT/data.yaml: one polygon a mask, holes are filled
+            part by part (OUT/train, OUT/val ...) where the labels have parts, or FOLDER has the
+            train.txt and val.txt of make_splits.py; --list and --split none overrule that
   dota      labelTxt/STEM.txt: the smallest rotated box around each mask
   samrs     gray/STEM.png color/STEM.png ins/STEM.pkl: no mask lost, but scores are, and slanted
             boxes where the prompt was hbox
   images/   the image files, called STEM as well
   OUT/export.json  what was exported, and counts of what the format could not hold
+polygons are read by two rules, and are exact under one of them alone:
+  edges     along the edges of pixels: COCO's rule (pycocotools, mmdet, torchvision, detectron2)
+  inner     through the border pixels: cv2.fillPoly (Ultralytics, supervision)
+  what either rule makes of them is measured on every mask and printed ("as read")
 only boxes with a mask (status kept) are exported. 255, covered by no mask, is a value in samrs
 only: in the others it becomes background, though unlabelled objects may be there.
 The folder gets its name when all is written. Killed? The same command starts over.
@@ -35,6 +44,8 @@ examples:
       --list train.txt val.txt --images copy
 exit codes: 0 done; 1 some images could not be read (they are named, the rest is done), or the disk
 is full; 2 refused before work began"""
+
+AUTO = 'auto'
 
 EXPORTS = {
     'coco': COCOExport,
@@ -55,12 +66,19 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='lists of stems, inside FOLDER, such as train.txt val.txt')  # fmt: skip
     add('--images', choices=(COPY, LINK, NONE), default=LINK,
         help='what to do with the image files (default %(default)s, symbolic)')  # fmt: skip
-    add('--polygons', action='store_true', help='coco: polygons instead of RLE')
+    add('--split', choices=(AUTO, NONE),
+        help=f'{AUTO}: a sub-folder for each part of the dataset (default of yolo-seg), '
+        f'{NONE}: all in one (default of the others)')  # fmt: skip
+    add('--polygons', nargs='?', const=EDGES, choices=(EDGES, INNER),
+        help=f'coco: polygons instead of RLE; coco and yolo-seg: {EDGES} or {INNER} (see below; '
+        f'default {EDGES})')  # fmt: skip
     add('--workers', type=whole_number, metavar='N', default=min(4, os.cpu_count() or 1),
         help='processes (default %(default)s); 0 works in this one')  # fmt: skip
     args = parser.parse_args(argv)
-    if args.polygons and args.to != 'coco':
-        parser.error('--polygons goes with --to coco')
+    if args.polygons and args.to not in ('coco', 'yolo-seg'):
+        parser.error('--polygons goes with --to coco and --to yolo-seg')
+    if args.split and args.list:
+        parser.error('--split and --list exclude each other')
     stems = [Path(name).stem for name in args.list]
     if len(set(stems)) < len(stems):
         parser.error(f'--list {" ".join(args.list)}: two lists of one name')
@@ -82,7 +100,11 @@ def run(args: argparse.Namespace) -> int:
             f'{root}: no annotated folder (no meta.json); a subset of the SAMRS release becomes '
             'one with tools/dataset_converters/import_samrs.py'
         )
-    parts = chosen(read_annotated(root, meta), args)
+    images = read_annotated(root, meta)
+    if (args.split or (AUTO if args.to == 'yolo-seg' else NONE)) == AUTO and not args.list:
+        parts = by_part(images, args)
+    else:
+        parts = chosen(images, args)
     exporter = Exporter(root, Path(args.out), args.images)
     exporter.start()
     results = {}
@@ -91,6 +113,8 @@ def run(args: argparse.Namespace) -> int:
         export, results[name] = exporter.write(images, name, maker(args, meta), args.workers, bar)
     if args.to == 'yolo-seg':
         text = data_yaml(parts, meta['classes'])
+        if 'val' not in parts:
+            print(f'val      none: {NO_VAL}')
         (exporter.part / 'data.yaml').write_bytes(text.encode())
     exporter.finish(record(args, meta, export, results))
     return report(args, meta, export, results)
@@ -98,8 +122,10 @@ def run(args: argparse.Namespace) -> int:
 
 def maker(args: argparse.Namespace, meta: dict) -> Callable[[Path], Export]:
     """Return what makes the export, given its folder."""
-    options = {}
+    options: dict = {}
     if args.to == 'coco':
+        options = dict(polygons=args.polygons, category_ids=meta.get('category_ids'))
+    elif args.to == 'yolo-seg':
         options = dict(polygons=args.polygons)
     elif args.to == 'samrs':
         options = dict(palette=meta['palette'])
@@ -136,6 +162,33 @@ def chosen(images: list[LabelledImage], args: argparse.Namespace) -> dict[str, l
     return parts
 
 
+def by_part(
+    images: list[LabelledImage], args: argparse.Namespace
+) -> dict[str, list[LabelledImage]]:
+    """Return the images of each part of the dataset, ``train`` first.
+
+    Parts are those of the labels, else the lists of make_splits.py; all images are under '' where
+    there is neither.
+
+    Raises:
+        RefusedError: As ``chosen``.
+    """
+    parts: dict[str, list[LabelledImage]] = {}
+    for image in images:
+        parts.setdefault(image.split, []).append(image)
+    if parts.keys() <= {''}:
+        lists = [name for name in ('train.txt', 'val.txt') if Path(args.folder, name).is_file()]
+        if len(lists) == 2:
+            print(f'parts    {" and ".join(lists)} of {args.folder} (--split none: all in one)')
+            args.list = lists
+        return chosen(images, args)
+    if '' in parts:
+        print(f'parts    {len(parts[""])} images of no part of the labels go to train')
+        parts['train'] = [image for image in images if image.split in ('', 'train')]
+        del parts['']
+    return {name: parts[name] for name in sorted(parts, key=lambda name: (name != 'train', name))}
+
+
 def record(
     args: argparse.Namespace, meta: dict, export: Export, results: dict[str, ExportCounts]
 ) -> dict:
@@ -145,6 +198,7 @@ def record(
         polygons=args.polygons,
         images=args.images,
         classes=meta['classes'],
+        **({'category_ids': meta['category_ids']} if 'category_ids' in meta else {}),
         overlap_policy=meta['settings'].get('overlap_policy'),
         signature=meta.get('signature'),
         partial=bool(meta.get('partial')),
@@ -154,6 +208,7 @@ def record(
             name: dict(
                 images=result.images,
                 instances=result.counts[INSTANCES],
+                **as_read(result),
                 lost={key: result.counts[key] for key in export.losses},
                 left_out=dict(sorted(result.left_out.items())),
                 failed=result.failures,
@@ -161,6 +216,14 @@ def record(
             for name, result in results.items()
         },
     )
+
+
+def as_read(result: ExportCounts) -> dict:
+    """Return the mean IoU of masks and their polygons as readers make masks of them, by rule."""
+    number = result.counts[INSTANCES]
+    if not number or 'iou_coco' not in result.counts:
+        return {}
+    return {name: round(result.counts[name] / number, 4) for name in ('iou_coco', 'iou_opencv')}
 
 
 def report(
@@ -174,9 +237,19 @@ def report(
         failed += len(result.failures)
         print(f'{name or "images":8} {result.images} images, {result.counts[INSTANCES]} instances'
               + (f'; {len(result.failures)} images failed' if result.failures else ''))  # fmt: skip
-        if result.left_out:
-            left_out = ', '.join(f'{count} {name}' for name, count in result.left_out.items())
-            print(f'left out {left_out}: boxes without a mask to export')
+        for regions, why in (
+            (False, 'boxes without a mask to export'),
+            (True, f'regions that are no objects; {args.to} has no place for them'),
+        ):
+            lost = {k: n for k, n in result.left_out.items() if (k in REGIONS) == regions}
+            if lost:
+                left_out = ', '.join(f'{count} {name}' for name, count in lost.items())
+                print(f'left out {left_out}: {why}')
+        if result.counts['regions']:
+            print(f'crowd    {result.counts["regions"]} regions that are no objects, iscrowd 1')
+        if read := as_read(result):
+            print(f"as read  mean IoU {read['iou_coco']:.3f} by COCO's rule, "
+                  f'{read["iou_opencv"]:.3f} by cv2.fillPoly (see --polygons)')  # fmt: skip
         for key, what in export.losses.items():
             print(f'lost     {result.counts[key]} {what}')
     if not export.losses:

@@ -1,6 +1,7 @@
 """Any dataset with boxes in a COCO json file."""
 
 import contextlib
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -24,7 +25,8 @@ class COCOBoxDataset(BoxDataset):
     """Any dataset in COCO's format, with H-Boxes and, where the file has them, R-Boxes.
 
     Layout: ``annotations.json``, and ``images/`` or the images beside the json file; they may lie
-    in sub-folders: ``a/b.png`` gets the stem ``a__b``.
+    in sub-folders: ``a/b.png`` gets the stem ``a__b``. Folders called train, val, valid or test
+    (or ``train2017``) are parts of the dataset.
     Classes: the file's categories by id, those without a box too, unless the config fixes them.
     Labels: H-Boxes from ``bbox``, R-Boxes from ``rbox`` (8 numbers) or from a 4-point
     ``segmentation``. Crowds (``iscrowd``) and what is to be ignored (``ignore``) are regions, not
@@ -187,7 +189,7 @@ class COCOBoxDataset(BoxDataset):
 
     def _scene(self, name: str, there: bool, label: str | None = None) -> Scene:
         image = PurePosixPath(self.images, name).as_posix() if there else None
-        return Scene(_stem(name), image, label)
+        return Scene(_stem(name), image, label, _part_of(image or name))
 
     def _inside(self, file_name: str, there: set[str]) -> str:
         """Return a file name relative to the image folder (some files name the folder too)."""
@@ -196,6 +198,23 @@ class COCOBoxDataset(BoxDataset):
         name = PurePosixPath(name).as_posix()
         shorter = name.removeprefix(f'{self.images}/')
         return shorter if name not in there else name
+
+
+_PARTS = {'train': 'train', 'val': 'val', 'valid': 'val', 'validation': 'val', 'test': 'test'}
+_PART = re.compile(r'(train|val|valid|validation|test)(\d{4})?', re.IGNORECASE)
+
+
+def _part_of(name: str) -> str | None:
+    """Return the part of a dataset that the innermost folder of such a name says; None of others.
+
+    Example:
+        >>> _part_of('images/train/a.png'), _part_of('valid/images/a.png'), _part_of('val2017/a')
+        ('train', 'val', 'val')
+    """
+    for folder in reversed(PurePosixPath(name).parts[:-1]):
+        if match := _PART.fullmatch(folder):
+            return _PARTS[match[1].lower()]
+    return None
 
 
 def _stem(name: str) -> str:

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from samrs_mm.formats.annotated.entries import KEPT
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.labelled_image import LabelledImage
 
 INSTANCES = 'instances'
-"""The count of what was written; all other counts of an export are of what was lost or changed."""
+"""The count of what was written; most other counts of an export are of what was lost or changed."""
+FLAGS = 'flags'
+"""The count of instances that lost flags of their labels, such as ``difficult``."""
 
 
 class Export(ABC):
@@ -25,6 +28,8 @@ class Export(ABC):
     """Sub-folders that ``convert`` writes to."""
     losses: dict[str, str] = {}
     """What the format can't hold, in words, by the name of its count."""
+    holds: tuple[str, ...] = (KEPT,)
+    """Statuses of the boxes that the format holds."""
     unlabelled: str
     """What pixels that no mask covers (255) are in the format, in words."""
 

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from samrs_mm.formats.annotated.entries import KEPT, REGIONS
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.coco import CocoWriter, coco_annotation
 from samrs_mm.formats.exports.base import INSTANCES, Export
-from samrs_mm.formats.exports.outlines import outline
+from samrs_mm.formats.exports.outlines import INNER, as_read, outline
 from samrs_mm.formats.labelled_image import LabelledImage
 
 FILE = 'annotations.json'
@@ -17,22 +18,36 @@ FILE = 'annotations.json'
 class COCOExport(Export):
     """``annotations.json``, with masks as compressed RLE (lossless) or as polygons.
 
-    Polygons run along pixel edges, one for each part of a mask, so COCO's rasteriser gives back the
-    mask but for its holes, which a polygon of COCO can't have; ``area`` is that of the polygons.
-    Beside COCO's own keys an annotation has ``score``, ``box_id`` and ``rbox`` (the labelled box,
-    8 numbers). ``iscrowd`` is 0 also where masks are RLE: each is one object.
+    Polygons are one for each part of a mask, and leave holes filled, which a polygon of COCO can't
+    have; see ``Outline`` for where they run. ``area`` is that of the filled mask. Annotations are
+    those of ``coco_annotation``: ``iscrowd`` is 0 also where masks are RLE, since each is one
+    object, and 1 for crowds and ignored regions, which are always RLE. Categories have the ids of
+    the user's labels.
     Source of the format: https://cocodataset.org/#format-data.
+
+    Args:
+        out: The folder.
+        classes: Class names.
+        polygons: ``'edges'`` or ``'inner'``; None writes RLE.
+        category_ids: Ids of the classes; None counts from 1.
     """
 
+    holds = (KEPT, *REGIONS)
     unlabelled = 'carries no annotation; trainers take it as background'
 
-    def __init__(self, out: Path, classes: Sequence[str], polygons: bool = False):
+    def __init__(
+        self,
+        out: Path,
+        classes: Sequence[str],
+        polygons: str | None = None,
+        category_ids: Sequence[int] | None = None,
+    ):
         super().__init__(out, classes)
         self.polygons = polygons
         if polygons:
             self.losses = dict(holes='holes filled', hole_pixels='pixels of holes filled')
         self._file = open(self.out / FILE, 'wb')
-        self._coco = CocoWriter(self._file, classes)
+        self._coco = CocoWriter(self._file, classes, category_ids)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what other processes convert with; this one alone writes the file."""
@@ -44,12 +59,16 @@ class COCOExport(Export):
         """Return an image and its annotations as they go into the file, but for their ids."""
         counts: Counter[str] = Counter({INSTANCES: len(record.kept)})
         entry = dict(file_name=file, width=record.image.width, height=record.image.height)
-        annotations = [coco_annotation(box) for box in record.kept]
+        annotations = [coco_annotation(box) for box in record.annotated]
         for annotation in annotations if self.polygons else ():
-            shape = outline(annotation['segmentation'])
-            rings = [ring.ravel().tolist() for ring in shape.parts]
-            annotation.update(area=shape.area, segmentation=rings)
+            if annotation['iscrowd']:
+                continue
+            shape = outline(annotation['segmentation'], self.polygons == INNER)
             counts.update(holes=shape.holes, hole_pixels=shape.hole_pixels)
+            counts.update(as_read(annotation['segmentation'], shape.parts))
+            rings = [ring.ravel().tolist() for ring in shape.parts]
+            annotation.update(area=annotation['area'] + shape.hole_pixels, segmentation=rings)
+        counts['regions'] = len(annotations) - counts[INSTANCES]
         return (entry, annotations), counts
 
     def collect(self, converted: tuple[dict, list[dict]]) -> None:

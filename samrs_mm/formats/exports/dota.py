@@ -7,7 +7,7 @@ import numpy as np
 
 from samrs_mm.core import masks
 from samrs_mm.formats.annotated.record import Record
-from samrs_mm.formats.exports.base import INSTANCES, Export
+from samrs_mm.formats.exports.base import FLAGS, INSTANCES, Export
 from samrs_mm.formats.labelled_image import LabelledImage
 
 
@@ -16,8 +16,8 @@ class DOTAExport(Export):
 
     The box is the smallest rotated rectangle around the mask's pixels (``cv2.minAreaRect``), its
     corners clockwise, to 2 decimals; they may lie outside the image. A mask doesn't show the head,
-    so the first corner is the one nearest to the image's. ``difficult`` is 0. No header lines, as
-    in v2.0; blanks in class names become ``-``.
+    so the first corner is the one nearest to the image's. ``difficult`` is that of the labels, else
+    0. No header lines, as in v2.0; blanks in class names become ``-``.
     Source of the format: https://captain-whu.github.io/DOTA/dataset.html.
     """
 
@@ -25,6 +25,7 @@ class DOTAExport(Export):
     losses = {
         'masks': 'masks reduced to rotated boxes',
         'added_pixels': 'pixels that those boxes cover beyond their masks',
+        FLAGS: 'objects with flags other than difficult, which it has no place for',
     }
     unlabelled = 'has no meaning; detectors take it as background'
 
@@ -37,7 +38,9 @@ class DOTAExport(Export):
             corners = rotated_box(box.mask)
             counts['added_pixels'] += round(cv2.contourArea(corners)) - box.area
             values = ' '.join(f'{value:.2f}' for value in corners.ravel().tolist())
-            lines.append(f'{values} {"-".join(box.category.split())} 0\n')
+            difficult = box.flags.get('difficult', 0)
+            counts[FLAGS] += bool(box.flags.keys() - {'difficult'})
+            lines.append(f'{values} {"-".join(box.category.split())} {difficult}\n')
         (self.out / 'labelTxt' / f'{image.stem}.txt').write_bytes(''.join(lines).encode())
         return None, counts
 

@@ -14,7 +14,7 @@ from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.images import SceneImage, write_png
 from samrs_mm.formats.annotated.entries import BoxEntry
 from samrs_mm.formats.annotated.record import Record
-from samrs_mm.formats.exports.base import INSTANCES, Export
+from samrs_mm.formats.exports.base import FLAGS, INSTANCES, Export
 from samrs_mm.formats.labelled_image import LabelledImage
 
 
@@ -31,6 +31,7 @@ class SAMRSExport(Export):
     """
 
     folders = ('gray', 'color', 'ins')
+    losses = {FLAGS: 'objects with flags such as difficult, which it has no place for'}
     unlabelled = 'stays 255 in gray/, white in color/'
 
     def __init__(self, out: Path, classes: Sequence[str], palette: Sequence[Sequence[int]]):
@@ -46,7 +47,8 @@ class SAMRSExport(Export):
         instances = [self._instance(box) for box in record.kept]
         data = pickle.dumps(instances, protocol=4)
         (self.out / 'ins' / f'{image.stem}.pkl').write_bytes(data)
-        return None, Counter({INSTANCES: len(instances)})
+        flagged = sum(bool(box.flags) for box in record.kept)
+        return None, Counter({INSTANCES: len(instances), FLAGS: flagged})
 
     def _instance(self, box: BoxEntry) -> dict[str, Any]:
         around = bounding_boxes(box.corners[None])[0]

@@ -3,18 +3,24 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from samrs_mm.formats.annotated.record import Record
-from samrs_mm.formats.exports.base import INSTANCES, Export
-from samrs_mm.formats.exports.outlines import joined, outline
+from samrs_mm.formats.exports.base import FLAGS, INSTANCES, Export
+from samrs_mm.formats.exports.outlines import INNER, as_read, joined, outline
 from samrs_mm.formats.labelled_image import LabelledImage
+
+NO_VAL = (
+    'Ultralytics refuses a data.yaml without val; make_splits.py FOLDER --scenes writes lists for '
+    '--list train.txt val.txt'
+)
 
 
 class YOLOExport(Export):
     """``labels/STEM.txt``: a line ``class x1 y1 x2 y2 ...`` for each instance, and ``classes.txt``.
 
-    Coordinates are fractions of width and height, to 7 decimals; polygons run along pixel edges. A
-    line is one polygon, so the parts of a mask are joined by lines of no width, and holes filled.
+    Coordinates are fractions of width and height, to 7 decimals; see ``Outline`` for where polygons
+    run. A line is one polygon, so the parts of a mask are joined by lines, and holes filled.
     An image without instances gets an empty file, which marks it as background.
     Source of the format: https://docs.ultralytics.com/datasets/segment/.
     """
@@ -24,19 +30,27 @@ class YOLOExport(Export):
         'holes': 'holes filled',
         'hole_pixels': 'pixels of holes filled',
         'joined': 'masks of several parts, joined by lines of no width',
+        FLAGS: 'objects with flags such as difficult, which it has no place for',
     }
     unlabelled = 'is background to the trainer'
+
+    def __init__(self, out: Path, classes: Sequence[str], polygons: str | None = None):
+        super().__init__(out, classes)
+        self.inner = polygons == INNER
 
     def convert(self, image: LabelledImage, record: Record, file: str) -> tuple[None, Counter]:
         """Write the label file of an image."""
         counts: Counter[str] = Counter({INSTANCES: len(record.kept)})
         lines = []
         for box in record.kept:
-            shape = outline(box.mask)
+            shape = outline(box.mask, self.inner)
             counts.update(
                 holes=shape.holes, hole_pixels=shape.hole_pixels, joined=len(shape.parts) > 1
             )
-            points = joined(shape.parts) / (record.image.width, record.image.height)
+            counts[FLAGS] += bool(box.flags)
+            ring = joined(shape.parts)
+            counts.update(as_read(box.mask, [ring]))
+            points = ring / (record.image.width, record.image.height)
             values = (f'{value:.7f}'.rstrip('0').rstrip('.') for value in points.ravel().tolist())
             lines.append(f'{box.label} {" ".join(values)}\n')
         (self.out / 'labels' / f'{image.stem}.txt').write_bytes(''.join(lines).encode())
@@ -56,6 +70,6 @@ def data_yaml(subsets: Iterable[str], classes: Sequence[str]) -> str:
     places = {name or 'train': f'{name}/images' if name else 'images' for name in subsets}
     lines = [f'{json.dumps(key)}: {json.dumps(place)}' for key, place in places.items()]
     if 'val' not in places:
-        lines.append('# val: is needed to train; export with --list train.txt val.txt')
+        lines.append(f'# {NO_VAL}')
     names = [f'  {index}: {json.dumps(name)}' for index, name in enumerate(classes)]
     return '\n'.join([*lines, 'names:', *names, ''])

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from export_cases import shapes
@@ -7,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
 
 from samrs_mm.core import masks
-from samrs_mm.formats.exports.outlines import joined, outline
+from samrs_mm.formats.exports.outlines import as_read, joined, outline
 
 MASKS = st.tuples(st.integers(1, 12), st.integers(1, 12)).flatmap(
     lambda size: arrays(bool, size, elements=st.booleans())
@@ -52,7 +53,7 @@ def test_rings_give_back_the_mask_but_for_its_holes(mask):
         return
     np.testing.assert_array_equal(rasterised(found.parts, mask), filled)
     np.testing.assert_array_equal(rasterised([joined(found.parts)], mask), filled)
-    assert found.area - found.hole_pixels == mask.sum()
+    assert filled.sum() - found.hole_pixels == mask.sum()
     assert (found.hole_pixels > 0) == (found.holes > 0)
 
 
@@ -89,3 +90,53 @@ def test_rings_of_many_corners_are_joined_where_they_are_nearest():
     nearest = ((first[:, None] - second[None]) ** 2).sum(2).min()
     inside = [((each - np.roll(each, 1, 0)) ** 2).sum(1) for each in (first, second)]
     assert sorted(steps) == sorted([*np.concatenate(inside), nearest, nearest])
+
+
+def by_opencv(rings: list[np.ndarray], shape: tuple[int, int], whole=np.asarray) -> np.ndarray:
+    """What Ultralytics and supervision make of rings: cut to whole pixels, then ``fillPoly``."""
+    mask = np.zeros(shape, np.uint8)
+    for ring in rings:
+        cv2.fillPoly(mask, [whole(ring).astype(np.int32)], 1)
+    return mask.astype(bool)
+
+
+def without_islands(mask: np.ndarray) -> np.ndarray:
+    """Fill what can't be reached from outside over sides: holes of 8-connected parts."""
+    return ~flooded(np.pad(~mask, 1, constant_values=True), (0, 0))[1:-1, 1:-1]
+
+
+@settings(max_examples=150)
+@given(MASKS)
+def test_inner_rings_give_back_the_mask_to_readers_that_fill_the_line(mask):
+    found = outline(masks.encode(mask), inner=True)
+    for whole in (np.asarray, np.rint):
+        np.testing.assert_array_equal(
+            by_opencv(found.parts, mask.shape, whole), without_islands(mask)
+        )
+    for ring in found.parts:
+        assert len(ring) >= 3
+        assert cv2.contourArea(ring.astype(np.float32)) > 0 or len(np.unique(ring // 1, axis=0)) > 1
+        assert (ring > 0).all()
+        assert (ring < mask.shape[::-1]).all()
+
+
+@pytest.mark.parametrize('name', ['box', 'diagonal', 'pixel', 'border', 'whole', 'blob', 'parts'])
+def test_what_readers_make_of_polygons(name):
+    mask = shapes()[name]
+    coded = masks.encode(mask)
+    edges, inner = outline(coded).parts, outline(coded, inner=True).parts
+    assert as_read(coded, edges)['iou_coco'] == 1
+    assert as_read(coded, inner)['iou_opencv'] == 1
+    expected = by_opencv(edges, mask.shape)
+    iou = (expected & mask).sum() / (expected | mask).sum()
+    assert as_read(coded, edges)['iou_opencv'] == pytest.approx(iou)
+    small = rasterised(inner, mask)
+    iou = (small & mask).sum() / (small | mask).sum()
+    assert as_read(coded, inner)['iou_coco'] == pytest.approx(iou)
+
+
+def test_an_edge_outline_of_a_small_box_is_a_pixel_too_wide_and_high():
+    mask = np.zeros((30, 30), bool)
+    mask[10:20, 10:20] = True
+    coded = masks.encode(mask)
+    assert as_read(coded, outline(coded).parts)['iou_opencv'] == pytest.approx(100 / 121)

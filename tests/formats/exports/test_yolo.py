@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -82,7 +83,7 @@ def test_each_mask_is_one_polygon_that_gives_it_back(folder, capsys):
     assert 'lost     2 masks of several parts' in printed
     assert '255      is background to the trainer' in printed
     lost = json.loads((target / 'export.json').read_bytes())['subsets']['']['lost']
-    assert lost == dict(holes=4, hole_pixels=102, joined=2)
+    assert lost == dict(holes=4, hole_pixels=102, joined=2, flags=0)
 
 
 def test_lists_become_splits(folder):
@@ -96,3 +97,47 @@ def test_lists_become_splits(folder):
         train=[STEMS[0], STEMS[2]], val=[STEMS[1]]
     )
     assert splits['train'][STEMS[2]] == [], 'an empty file marks a background image'
+
+
+def test_inner_polygons_are_exact_to_ultralytics_and_supervision(folder, capsys):
+    target = folder.root.parent / 'inner'
+    flags = '--polygons', 'inner', '--split', 'none'
+    assert tool(folder.root, '--to', 'yolo-seg', '--out', target, *flags) == 0
+    (split,) = read_dataset(target / 'data.yaml').values()
+    ious = []
+    for stem, objects in split.items():
+        for (_, points), box in zip(objects, kept(folder, stem), strict=True):
+            mask = np.zeros(SIZE, np.uint8)
+            cv2.fillPoly(mask, [(points * SIZE[::-1]).astype(np.int32)], 1)
+            expected = masks.decode(box.segmentation)
+            ious.append((mask & expected).sum() / (mask | expected).sum())
+            if not box.box_id.startswith(('ring', 'parts')):  # holes, and lines between parts
+                np.testing.assert_array_equal(mask.astype(bool), expected)
+    printed = capsys.readouterr().out
+    assert f'{np.mean(ious):.3f} by cv2.fillPoly' in printed
+    assert 'val      none: Ultralytics refuses a data.yaml without val' in printed
+
+
+def test_parts_of_the_labels_and_lists_become_splits(tmp_path, capsys):
+    root = write_folder(tmp_path / 'made').root
+    text = (root / 'images.csv').read_text().splitlines()
+    rows = [line.split(',') for line in text]
+    for row, part in zip(rows[1:], ('val', '', 'train'), strict=True):
+        row[3] = part
+    (root / 'images.csv').write_text(''.join(f'{",".join(row)}\n' for row in rows))
+    assert tool(root, '--to', 'yolo-seg', '--out', tmp_path / 'a') == 0
+    splits = read_dataset(tmp_path / 'a' / 'data.yaml')
+    assert {name: list(split) for name, split in splits.items()} == dict(
+        train=[STEMS[1], STEMS[2]], val=[STEMS[0]]
+    )
+    printed = capsys.readouterr().out
+    assert 'parts    1 images of no part of the labels go to train' in printed
+    assert 'without val' not in printed
+    (root / 'images.csv').write_text('\n'.join(text) + '\n')
+    (root / 'train.txt').write_text(f'{STEMS[0]}\n')
+    (root / 'val.txt').write_text(f'{STEMS[1]}\n')
+    assert tool(root, '--to', 'yolo-seg', '--out', tmp_path / 'b') == 0
+    assert list(read_dataset(tmp_path / 'b' / 'data.yaml')) == ['train', 'val']
+    assert 'train.txt and val.txt of' in capsys.readouterr().out
+    assert tool(root, '--to', 'yolo-seg', '--out', tmp_path / 'c', '--split', 'none') == 0
+    assert list(read_dataset(tmp_path / 'c' / 'data.yaml')) == ['train']
