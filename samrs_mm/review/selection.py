@@ -50,7 +50,7 @@ class Selection:
         histograms: For each of ``FRACTIONS``, masks in ``BINS`` equal bins over [0, 1].
         means: For each of ``FRACTIONS``, the mean, or None without a value.
         worst: Masks of each class that get a picture, most doubtful first.
-        random: Further masks that get a picture, drawn evenly from each class.
+        random: Further masks that get a picture, drawn from each class.
         rows: The most doubtful prompted boxes of all classes, most doubtful first.
         masks: Number of prompted boxes.
     """
@@ -85,15 +85,15 @@ def select(
 ) -> Selection:
     """Read a ledger once and choose what to show; memory follows what is chosen, not the ledger.
 
-    Each class gets equally many of at most ``pictures`` pictures, at least one takes part; two
-    thirds are for its worst masks. The random ones are those with the largest hash of their place,
-    so the same ledger gives the same choice. At most ``rows`` boxes are listed.
+    Each class that occurs gets equally many of at most ``pictures`` pictures; what small classes
+    leave over goes to the others. Two thirds of a class's pictures are its worst masks, the rest is
+    drawn: those with the largest hash of their place, so the same ledger gives the same choice. At
+    most ``rows`` boxes are listed.
 
     Raises:
         RefusedError: No ledger there, or not one of this format.
     """
     found = Selection(classes={name: Counter() for name in classes})
-    most = max(1, pictures // max(len(found.classes), 1))
     worst: dict[str, list] = {name: [] for name in found.classes}
     drawn: dict[str, list] = {name: [] for name in found.classes}
     listed: list = []
@@ -112,19 +112,28 @@ def select(
                 sums[name][min(max(int(value * BINS), 0), BINS - 1)] += 1
                 totals[name] += value
         if mask.area and mask.category in worst:
-            _keep(worst[mask.category], math.ceil(most * _WORST_PART), (doubt(mask), -number, mask))
-            _keep(drawn[mask.category], most, (_lot(mask), -number, mask))
+            _keep(worst[mask.category], pictures, (doubt(mask), -number, mask))
+            _keep(drawn[mask.category], pictures, (_lot(mask), -number, mask))
     found.histograms, found.rows = sums, _rows(listed)
     counts = {name: sum(bins) for name, bins in sums.items()}
     found.means = {name: totals[name] / n if n else None for name, n in counts.items()}
-    for name in worst:
-        first = _rows(worst[name])
+    for name, share in _shares({name: len(heap) for name, heap in worst.items()}, pictures).items():
+        first = _rows(worst[name])[: math.ceil(share * _WORST_PART)]
         found.worst += first
         others = [mask for mask in _rows(drawn[name]) if mask not in first]
-        found.random += others[: most - len(first)]
-    found.worst = sorted(found.worst, key=lambda mask: -doubt(mask))[:pictures]
-    found.random = found.random[: pictures - len(found.worst)]
+        found.random += others[: share - len(first)]
+    found.worst.sort(key=lambda mask: -doubt(mask))
     return found
+
+
+def _shares(masks: dict[str, int], pictures: int) -> dict[str, int]:
+    """Return how many of the pictures each class gets: as equally as its masks allow."""
+    shares, left = {}, pictures
+    ordered = sorted(masks, key=lambda name: masks[name])  # stable: ties in the classes' order
+    for place, name in enumerate(ordered):
+        shares[name] = min(masks[name], left // (len(ordered) - place))
+        left -= shares[name]
+    return {name: shares[name] for name in masks}
 
 
 def _lot(mask: LedgerRow) -> bytes:

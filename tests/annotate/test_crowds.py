@@ -126,6 +126,7 @@ def test_a_file_of_crowds_alone_is_told(data, tmp_path, capsys):
 def test_a_region_of_another_size_is_noted(data, tmp_path):
     path = data / 'annotations.json'
     text = json.loads(path.read_text())
+    text['images'] = [dict(id=1, file_name='a.png')]  # a stated size would tell it at once
     text['annotations'][1] |= dict(
         segmentation=masks.encode(REGION[:50, :50]), bbox=[30, 30, 30, 60]
     )

@@ -6,6 +6,7 @@ import json
 import random
 import re
 import shutil
+from collections import Counter
 from dataclasses import astuple
 from html.parser import HTMLParser
 from pathlib import Path
@@ -74,6 +75,21 @@ def test_the_worst_of_each_class_and_of_all(book):
     assert doubts == sorted(doubts, reverse=True)
     listed = sorted(map(expected_doubt, prompted), reverse=True)[:50]
     assert [doubt(mask) for mask in found.rows] == listed
+
+
+def test_classes_that_do_not_occur_and_small_ones_leave_their_pictures_to_others(book):
+    masks = Counter(row.category for row in rows() if row.area)
+    names = [*'abc', *(f'no{number}' for number in range(12))]
+    found = select(book, names, pictures=120, rows=0)
+    assert len(found.worst) + len(found.random) == min(120, masks.total())
+    shown = Counter(mask.category for mask in (*found.worst, *found.random))
+    assert shown == {'a': 40, 'b': 40, 'c': 40}
+    assert len(found.worst) == 3 * 27
+    every = select(book, names, pictures=1000, rows=0)
+    assert Counter(mask.category for mask in (*every.worst, *every.random)) == masks
+    assert every.random, 'where all are shown, two thirds are the worst'
+    few = select(book, 'abc', pictures=2, rows=0)
+    assert len(few.worst) + len(few.random) == 2
 
 
 def test_counts_and_histograms(book):
