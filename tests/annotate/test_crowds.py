@@ -123,16 +123,18 @@ def test_a_file_of_crowds_alone_is_told(data, tmp_path, capsys):
     assert 'all 5 boxes are crowds or to be ignored, so none is prompted' in capsys.readouterr().out
 
 
-def test_a_region_of_another_size_is_noted(data, tmp_path):
+def test_a_region_of_another_size_is_a_misfit_or_noted(data, tmp_path):
     path = data / 'annotations.json'
     text = json.loads(path.read_text())
-    text['images'] = [dict(id=1, file_name='a.png')]  # a stated size would tell it at once
+    text['images'] = [dict(id=1, file_name='a.png')]
     text['annotations'][1] |= dict(
         segmentation=masks.encode(REGION[:50, :50]), bbox=[30, 30, 30, 60]
     )
     path.write_text(json.dumps(text))
+    assert annotate(data, tmp_path / 'checked') == 1
+    assert {row['status'] for row in rows(tmp_path / 'checked')} == {'misfit'}
     out = tmp_path / 'out'
-    annotate(data, out)
+    assert annotate(data, out, '--label-size', 'ignore') == 0
     assert 'its region is of [50, 50]' in rows(out)[1]['notes']
     crowd = json.loads((out / 'annotations.json').read_text())['annotations'][1]
     assert crowd['area'] == 1800
