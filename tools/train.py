@@ -3,10 +3,12 @@
 import argparse
 import os
 import sys
+from functools import partial
 
 from samrs_mm.cli import ToolParser, run_command
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
 from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
+from samrs_mm.engine.data_check import check_data, check_folders, refuse_together
 from samrs_mm.engine.run_config import (
     add_run_flags,
     batch_note,
@@ -57,10 +59,15 @@ def run(args: argparse.Namespace) -> None:
     need(config, args.config, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
     set_amp(config, args.amp)
     start = set_start(config, args.resume)
-    shapes = weight_shapes(start) if start else {}
-    check_pretrained(config)
+    _, shapes, _ = refuse_together(
+        partial(check_folders, config),
+        lambda: weight_shapes(start) if start else {},
+        partial(check_pretrained, config),
+    )
     prepare_cpu_ranks(config, args.launcher)
+    data = check_data(config, args.config)
     runner = build_runner(config, args.config)
+    data.hand_over(runner)
     if start:
         resume = config.get('resume', False)
         line = check_match(runner.model, shapes, start, whole=resume, resume=resume)

@@ -21,8 +21,9 @@ from samrs_mm.registry import PROMPT_SEGMENTORS, register_all
 
 # top-level keys that the Runner and the tools read beside the Runner's arguments
 _OPTIONAL_KEYS = (
-    'activation_checkpointing', 'compile', 'efficient_conv_bn_eval', 'find_unused_parameters',
-    'model_wrapper_cfg', 'pretrain_source', 'runner_type', 'sync_bn', 'tta_model', 'tta_pipeline',
+    'activation_checkpointing', 'check_data', 'compile', 'efficient_conv_bn_eval',
+    'find_unused_parameters', 'model_wrapper_cfg', 'pretrain_source', 'runner_type', 'sync_bn',
+    'tta_model', 'tta_pipeline',
 )  # fmt: skip
 _CONVERTER = 'tools/model_converters/convert_checkpoint.py'
 

@@ -249,7 +249,11 @@ def test_without_the_weights_of_sep(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert load_tool('train').main([config('upernet_vitae_imp-sep_potsdam')]) == 2
     [error] = capsys.readouterr().err.splitlines()
-    assert error.startswith('error: checkpoint pretrain/sep/upernet_vitae.pth: No such file')
+    assert error.startswith(
+        'error: train_dataloader.dataset.data_root: no such folder: data/potsdam/train, data/pots'
+    )
+    assert 'python tools/dataset_converters/prepare_potsdam.py DIR --out data/potsdam' in error
+    assert '; ALSO checkpoint pretrain/sep/upernet_vitae.pth: No such file' in error
     assert 'tools/train.py configs/sep/upernet_vitae.py' in error
     assert 'tools/model_converters/convert_checkpoint.py' in error
     assert not [*tmp_path.iterdir()]

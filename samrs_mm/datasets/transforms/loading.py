@@ -1,5 +1,8 @@
 """Load an image and its label, from plain files or from the packed store, whole or by window."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.registry import Registry
@@ -65,7 +68,7 @@ class LoadWindow(BaseTransform):
         if label_path is None:
             results.pop('gt_seg_map', None)
         if 'gt_seg_map' in results:
-            _map_values(results)
+            results['gt_seg_map'] = map_values(results['gt_seg_map'], results)
             results.setdefault('seg_fields', []).append('gt_seg_map')
         return results
 
@@ -78,13 +81,17 @@ Registry(
 ).register_module(name='LoadImageFromFile', module=LoadWindow)
 
 
-def _map_values(results: dict) -> None:
-    """Renumber classes as mmsegmentation does: without a zero label, or a subset of them."""
-    reduced, chosen = results.get('reduce_zero_label'), results.get('label_map') or {}
+def map_values(label: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:
+    """Renumber classes as mmsegmentation does: without a zero label, or a subset of them.
+
+    Args:
+        label: ``(H, W)`` uint8.
+        info: May hold ``reduce_zero_label`` and ``label_map``.
+    """
+    reduced, chosen = info.get('reduce_zero_label'), info.get('label_map') or {}
     table = np.arange(256, dtype=np.uint8)
     for old, new in chosen.items():
         table[old] = new
     if reduced:
         table = table[[255, *range(254), 255]]  # value 1 is class 0, and 0 is ignored
-    if reduced or chosen:
-        results['gt_seg_map'] = table[results['gt_seg_map']]
+    return table[label] if reduced or chosen else label

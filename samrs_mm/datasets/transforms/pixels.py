@@ -150,13 +150,25 @@ def open_files(image_path: str, label_path: str | None, num_classes: int | None 
     """
     image = open_image(image_path)
     label = None if label_path is None else open_label(label_path)
-    if label and label.shape != image.shape[:2]:
-        (height, width), (rows, columns) = image.shape[:2], label.shape
+    if label:
+        refuse_sizes(image_path, image.shape[:2], str(label_path), label.shape)
+    return Pixels(image, label, num_classes)
+
+
+def refuse_sizes(
+    image_path: str, size: tuple[int, ...], label_path: str, label_size: tuple[int, ...]
+) -> None:
+    """Refuse a label of another size than its image; both are (height, width).
+
+    Raises:
+        LabelReadError: They differ.
+    """
+    if size != label_size:
+        (height, width), (rows, columns) = size, label_size
         raise LabelReadError(
             f'{label_path}: the label is {columns} x {rows} px, its image {image_path} '
             f'{width} x {height}; they must be of one size'
         )
-    return Pixels(image, label, num_classes)
 
 
 def open_packed(path: str | os.PathLike, num_classes: int | None = None) -> Pixels:

@@ -1,0 +1,240 @@
+"""The data of a run, built and looked at before its network."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mmengine.config import Config
+from mmengine.dist import broadcast_object_list, get_rank, init_dist, is_distributed
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+from mmseg.registry import DATASETS
+
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.scene_names import scenes_of
+from samrs_mm.datasets.segmentation.label_survey import Survey, survey
+from samrs_mm.datasets.segmentation.parts import Part, parts_of
+from samrs_mm.datasets.segmentation.survey_report import refusals, table, warnings
+from samrs_mm.engine.run_config import building
+
+KEY = 'check_data'
+"""Top-level key of a config: what a fault of the data does."""
+MODES = ('refuse', 'warn', 'off')
+LABELS = 64
+"""Labels of each source that are looked at."""
+SECONDS = 20.0
+"""Time after which the look at a source ends."""
+
+_ANNOTATE = dict(
+    SOTADataset='sota_sam-vit-h_hbox', SIORDataset='sior_sam-vit-h_hbox',
+    FASTDataset='fast_sam-vit-h_rhbox',
+)  # fmt: skip
+_PREPARE = dict(Potsdam5Dataset='prepare_potsdam.py', ISAIDTilesDataset='prepare_isaid.py')
+_Result = TypeVar('_Result')
+
+
+def refuse_together(*checks: Callable[[], Any]) -> list[Any]:
+    """Return what checks return; where several refuse, refuse with all that they say."""
+    results, refused = [], []
+    for check in checks:
+        try:
+            results.append(check())
+        except RefusedError as error:
+            refused.append(str(error))
+    if refused:
+        raise RefusedError('; ALSO '.join(refused))
+    return results
+
+
+def check_folders(config: Config) -> None:
+    """Refuse data that isn't there, and say how to come by it.
+
+    Raises:
+        RefusedError: A ``data_root`` of the data to train on or to validate on is no folder.
+    """
+    missing: dict[str, tuple[str, str]] = {}
+    for loader in ('train_dataloader', 'val_dataloader'):
+        entry = (config.get(loader) or {}).get('dataset')
+        for key, root, kind in _roots(entry, f'{loader}.dataset'):
+            if '://' not in root and not os.path.isdir(root):
+                missing.setdefault(root, (key, kind))
+    if not missing:
+        return
+    folders, (key, kind) = [*missing], next(iter(missing.values()))
+    cures = [
+        *dict.fromkeys(_ways(missing)),
+        f'give yours: --cfg-options {key}=DIR (and likewise the others: train, val, test)',
+        'or try drawn data: configs/examples/sep_demo.py after python tools/demo.py',
+    ]
+    raise RefusedError(
+        f'{key}: no such folder: {", ".join(folders)}; {"; ".join(cures)}; docs/dataset_prepare.md'
+    )
+
+
+def _roots(entry: Any, key: str) -> Iterator[tuple[str, str, str]]:
+    """Yield key, value and dataset type of each ``data_root`` in a dataset's config."""
+    if not isinstance(entry, dict):
+        return
+    root = entry.get('data_root')
+    if isinstance(root, str) and root:
+        yield f'{key}.data_root', root, str(entry.get('type')).rpartition('.')[2]
+    yield from _roots(entry.get('dataset'), f'{key}.dataset')
+    for number, part in enumerate(entry.get('datasets') or ()):
+        yield from _roots(part, f'{key}.datasets.{number}')
+
+
+def _ways(missing: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    """Yield how to make the folders of known datasets: ``{root: (key, dataset type)}``."""
+    first, *rest = [_ANNOTATE[kind] for _, kind in missing.values() if kind in _ANNOTATE] or ['']
+    if first:
+        likewise = f' (likewise {", ".join(rest)})' if rest else ''
+        yield (
+            f'make it from boxes: python tools/sam_annotate.py configs/annotate/{first}.py '
+            f'--data-root DIR{likewise}; or put the released SAMRS there (tools/dataset_converters/'
+            'import_samrs.py adds its instances); then lists: make_splits.py FOLDER'
+        )
+    for root, (_, kind) in missing.items():
+        if kind in _PREPARE:
+            out = Path(root).parent
+            yield f'cut it: python tools/dataset_converters/{_PREPARE[kind]} DIR --out {out}'
+
+
+@dataclass
+class DataCheck:
+    """The datasets of a run, and what was seen in them.
+
+    ``datasets`` are those of ``train_dataloader`` and ``val_dataloader``, by those names.
+    """
+
+    datasets: dict[str, Any] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def hand_over(self, runner: Runner) -> None:
+        """Give a runner the datasets, so that it builds none again, and log what was seen."""
+        for name, dataset in self.datasets.items():
+            loader = getattr(runner, f'_{name}', None)
+            if isinstance(loader, dict):
+                loader['dataset'] = dataset
+        if self.lines:
+            runner.logger.info('\n'.join(['The data:', *self.lines]))
+        for line in self.warnings:
+            runner.logger.warning(line)
+
+
+def check_data(config: Config, path: str) -> DataCheck:
+    """Build a run's datasets and look at a sample of their labels.
+
+    With several ranks, rank 0 looks and tells the others.
+
+    Raises:
+        RefusedError: A dataset can't be built, or training on it could teach nothing; with
+            ``check_data='warn'`` the latter is a warning, with ``'off'`` nothing is looked at.
+    """
+    mode = config.get(KEY, MODES[0])
+    if mode not in MODES:
+        raise RefusedError(f'{KEY}={mode!r}: allowed are {", ".join(MODES)}')
+    if config.get('launcher', 'none') != 'none' and not is_distributed():
+        init_dist(config.launcher, **(config.get('env_cfg') or {}).get('dist_cfg', {}))
+    result = DataCheck(_built(config, path))
+    if mode == 'off':
+        return result
+    refused, result.lines, result.warnings = _on_rank_0(lambda: _look(result.datasets, config))
+    if refused and mode == 'refuse':
+        raise RefusedError(
+            f'{"; ALSO ".join(refused)} ({KEY}=warn in --cfg-options trains all the same)'
+        )
+    result.warnings = refused + result.warnings
+    return result
+
+
+def _built(config: Config, path: str) -> dict[str, Any]:
+    built = {}
+    with building(path), DefaultScope.overwrite_default_scope(config.get('default_scope')):
+        for name in ('train_dataloader', 'val_dataloader'):
+            entry = (config.get(name) or {}).get('dataset')
+            if isinstance(entry, dict):
+                built[name] = DATASETS.build(entry)
+                if hasattr(built[name], 'full_init'):
+                    built[name].full_init()
+    return built
+
+
+def _on_rank_0(work: Callable[[], _Result]) -> _Result:
+    told: list[Any] = [work() if get_rank() == 0 else None]
+    broadcast_object_list(told)
+    return told[0]
+
+
+def _look(datasets: dict[str, Any], config: Config) -> tuple[list[str], list[str], list[str]]:
+    """Return why to refuse, the table, and the warnings."""
+    alone = _learns_alone(config.model)
+    train = _by_source(datasets.get('train_dataloader'))
+    val = _by_source(datasets.get('val_dataloader'))
+    looks = {source: survey(parts, LABELS, SECONDS) for source, parts in train.items()}
+    val_looks = {source: survey(parts, LABELS, SECONDS) for source, parts in val.items()}
+    refused = [line for look in looks.values() for line in refusals(look, alone)]
+    noted = [line for look in looks.values() for line in warnings(look)]
+    for source, look in val_looks.items():
+        refused += [f'val_dataloader: source {source}: {fault}' for fault in look.faults[:1]]
+        noted += [f'val_dataloader: {line}' for line in _missing_in(look, looks.get(source))]
+        noted += shared(source, train.get(source, ()), val[source])
+    lines = []
+    for source, look in looks.items():
+        lines += table(look, val_looks.get(source))
+    return refused, lines, noted
+
+
+def _by_source(dataset: Any) -> dict[str, list[Part]]:
+    groups: dict[str, list[Part]] = {}
+    for part in parts_of(dataset) if dataset is not None else ():
+        groups.setdefault(part.source, []).append(part)
+    return groups
+
+
+def _missing_in(val: Survey, train: Survey | None) -> Iterator[str]:
+    """Name classes that are trained and can't be scored, where all validation labels were seen."""
+    if val.blind or not val.whole:
+        return
+    absent = [value for value in (train.met if train else ()) if value not in val.met]
+    if absent and train:
+        names = ', '.join(train.named(value) for value in absent)
+        yield f'source {val.source}: no pixel of {names} in {val.extent()}: it is not scored'
+
+
+def shared(source: str, train: Iterable[Part], val: Iterable[Part]) -> Iterator[str]:
+    """Name images that are trained on and validated on, and scenes of which both is true."""
+    sides = [_stems(parts) for parts in (train, val)]
+    both = sides[0].keys() & sides[1].keys()
+    if both:
+        yield (
+            f'val_dataloader: {len(both):,} of {len(sides[1]):,} images of source {source} are '
+            f'trained on, too, such as {min(both)}: scores say nothing of new images; make lists '
+            'with make_splits.py and set ann_file'
+        )
+        return
+    scenes = scenes_of([*sides[0].values(), *sides[1].values()])
+    inside = [{scenes[stem] for stem in side.values()} - {None} for side in sides]
+    overlap = inside[0] & inside[1]
+    if overlap:
+        yield (
+            f'val_dataloader: {len(overlap):,} of {len(inside[1]):,} scenes of source {source} '
+            f'have images to train on, too, such as {min(filter(None, overlap))}: scores are '
+            'higher than on new scenes; make_splits.py --by scene keeps them apart'
+        )
+
+
+def _stems(parts: Iterable[Part]) -> dict[str, str]:
+    """Return the stem of each image by its path."""
+    infos = (part.info(index) for part in parts if part.reader for index in range(len(part)))
+    paths = (info.get('pack_path') or info['img_path'] for info in infos)
+    return {os.path.abspath(path): Path(path).stem for path in paths}
+
+
+def _learns_alone(model: Any) -> bool:
+    """Whether a network learns a class without any other: those that predict a mask for it."""
+    head = model.get('decode_head') or {}
+    kind = str(head.get('type') if isinstance(head, dict) else '').rpartition('.')[2]
+    return kind in ('Mask2FormerHead', 'MaskFormerHead')
