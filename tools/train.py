@@ -5,10 +5,15 @@ import os
 import sys
 from functools import partial
 
-from samrs_mm.cli import ToolParser, run_command
+from samrs_mm.cli import ToolParser, positive, run_command
 from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
 from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
-from samrs_mm.engine.data_check import check_data, check_folders, refuse_together
+from samrs_mm.engine.data_check import (
+    check_data,
+    check_files,
+    check_folders,
+    refuse_together,
+)
 from samrs_mm.engine.run_config import (
     add_run_flags,
     batch_note,
@@ -25,11 +30,14 @@ EPILOG = """examples:
   tools/train.py configs/sep/upernet_resnet50_scratch.py
   # stopped? the same command goes on from the newest checkpoint, with the samples that come next
   tools/train.py configs/sep/upernet_resnet50_scratch.py --resume
+  # every image and label read, and what is broken named, without training
+  tools/train.py configs/sep/upernet_resnet50_scratch.py --check
   # other places and sizes
   tools/train.py CONFIG --cfg-options train_dataloader.dataset.datasets.0.data_root=data/mine
   # several ranks: GPUs, or on a machine without any, CPU processes
   tools/dist_train.sh CONFIG 8
-exit codes: 0 trained; 1 interrupted or failed; 2 refused before training began"""
+exit codes: 0 trained, or --check found nothing; 1 interrupted or failed, or --check found
+something; 2 refused before training began"""
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -40,6 +48,10 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--resume', nargs='?', const='auto', metavar='FILE',
         help='go on from FILE, or from the newest checkpoint in the work dir, if any')  # fmt: skip
     add('--amp', action='store_true', help='mixed precision (GPUs only)')
+    add('--check', nargs='?', type=positive, const=min(8, os.cpu_count() or 1), metavar='N',
+        help='read every image and label, in N processes (default: one a core, at most 8), name '
+        'what is broken or does not fit, and end; what was right is remembered in checked.csv of '
+        'each folder')  # fmt: skip
     add_run_flags(parser)
     return parser.parse_args(argv)
 
@@ -48,7 +60,17 @@ def main(argv: list[str] | None = None) -> int:
     """Run the tool and return its exit code."""
     args = parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if args.check:
+        return run_command(lambda: check(args))
     return run_command(lambda: run(args), '--resume goes on from the newest checkpoint')
+
+
+def check(args: argparse.Namespace) -> int:
+    """Read all data of the config, and return the exit code."""
+    config = load_run_config(args.config, args.cfg_options, args.work_dir, 'none')
+    need(config, args.config, 'model', 'train_dataloader')
+    check_folders(config)
+    return check_files(config, args.config, args.check if args.check > 1 else 0)
 
 
 def run(args: argparse.Namespace) -> None:

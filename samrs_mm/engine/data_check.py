@@ -1,6 +1,8 @@
 """The data of a run, built and looked at before its network."""
 
 import os
+import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +14,10 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS
 
+from samrs_mm.cli import progress
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.scene_names import scenes_of
+from samrs_mm.datasets.segmentation.full_check import Memories, check_all
 from samrs_mm.datasets.segmentation.label_survey import Survey, survey
 from samrs_mm.datasets.segmentation.parts import Part, parts_of
 from samrs_mm.datasets.segmentation.survey_report import refusals, table, warnings
@@ -27,6 +31,7 @@ LABELS = 64
 SECONDS = 20.0
 """Time after which the look at a source ends."""
 
+_LOADERS = ('train_dataloader', 'val_dataloader')
 _ANNOTATE = dict(
     SOTADataset='sota_sam-vit-h_hbox', SIORDataset='sior_sam-vit-h_hbox',
     FASTDataset='fast_sam-vit-h_rhbox',
@@ -55,7 +60,7 @@ def check_folders(config: Config) -> None:
         RefusedError: A ``data_root`` of the data to train on or to validate on is no folder.
     """
     missing: dict[str, tuple[str, str]] = {}
-    for loader in ('train_dataloader', 'val_dataloader'):
+    for loader in _LOADERS:
         entry = (config.get(loader) or {}).get('dataset')
         for key, root, kind in _roots(entry, f'{loader}.dataset'):
             if '://' not in root and not os.path.isdir(root):
@@ -150,10 +155,37 @@ def check_data(config: Config, path: str) -> DataCheck:
     return result
 
 
-def _built(config: Config, path: str) -> dict[str, Any]:
+def check_files(config: Config, path: str, workers: int) -> int:
+    """Read every image and label of a run, to train on, to validate on and to test; say what for.
+
+    Returns:
+        The exit code: 0 if all is right, else 1.
+    """
+    built = _built(config, path, (*_LOADERS, 'test_dataloader'))
+    parts = {id(part.dataset): part for data in built.values() for part in parts_of(data)}
+    readable = [part for part in parts.values() if part.reader]
+    blind = [part.source for part in parts.values() if not part.reader]
+    begun, memories = time.monotonic(), Memories()
+    read, before, faults = check_all(readable, workers, memories, progress('images and labels'))
+    seconds = max(time.monotonic() - begun, 0.001)
+    refused, lines, noted = _look(built, config)
+    for line in (*lines, *(f'note: {line}' for line in noted)):
+        print(line)
+    for line in [f'failed: {fault}' for fault in faults] or [f'failed: {line}' for line in refused]:
+        print(line, file=sys.stderr)
+    for source in dict.fromkeys(blind):
+        print(f'not read: source {source} has no labels, or transforms of its own load them')
+    print(
+        f'{read:,} images and labels read in {seconds:.0f} s ({read / seconds:.0f} a second), '
+        f'{before:,} were read before; {len(faults):,} with faults'
+    )
+    return 1 if faults or refused else 0
+
+
+def _built(config: Config, path: str, loaders: Iterable[str] = _LOADERS) -> dict[str, Any]:
     built = {}
     with building(path), DefaultScope.overwrite_default_scope(config.get('default_scope')):
-        for name in ('train_dataloader', 'val_dataloader'):
+        for name in loaders:
             entry = (config.get(name) or {}).get('dataset')
             if isinstance(entry, dict):
                 built[name] = DATASETS.build(entry)
@@ -173,8 +205,14 @@ def _look(datasets: dict[str, Any], config: Config) -> tuple[list[str], list[str
     alone = _learns_alone(config.model)
     train = _by_source(datasets.get('train_dataloader'))
     val = _by_source(datasets.get('val_dataloader'))
-    looks = {source: survey(parts, LABELS, SECONDS) for source, parts in train.items()}
-    val_looks = {source: survey(parts, LABELS, SECONDS) for source, parts in val.items()}
+    memories = Memories()
+    looks, val_looks = (
+        {
+            source: survey(parts, LABELS, SECONDS, memories.known if memories.any(parts) else None)
+            for source, parts in sources.items()
+        }
+        for sources in (train, val)
+    )
     refused = [line for look in looks.values() for line in refusals(look, alone)]
     noted = [line for look in looks.values() for line in warnings(look)]
     for source, look in val_looks.items():

@@ -1,5 +1,6 @@
 """Training by the tool: straight, resumed, killed, on several ranks; scoring what it trained."""
 
+import gc
 import json
 import os
 import subprocess
@@ -224,7 +225,8 @@ def test_a_broken_label_is_told_in_one_line_by_a_reading_process(tmp_path):
     for path in (tmp_path / 'data/green/gray').iterdir():
         Image.fromarray(np.full((44, 40), 9, np.uint8)).save(path)
     codes, log = run_tool(
-        'train', [str(tmp_path / 'tiny.py'), '--cfg-options', 'train_dataloader.num_workers=1'],
+        'train', [str(tmp_path / 'tiny.py'), '--cfg-options', 'train_dataloader.num_workers=1',
+                  'check_data=off'],
         tmp_path / 'log',
     )  # fmt: skip
     assert codes[0] in (1, 2)
@@ -255,3 +257,37 @@ def test_the_scripts_start_ranks(tmp_path):
     subprocess.run(['bash', script, 'tiny.py', 'sep/tiny.pth', '2', '--out', 'out'], cwd=tmp_path,
                    env=env, check=True, capture_output=True)  # fmt: skip
     assert 'mIoU' in json.loads((tmp_path / 'out/metrics.json').read_text())
+
+
+def test_files_are_checked_without_training(tmp_path, capsys):
+    config = write_run(tmp_path)
+    gc.freeze()  # mmengine collects for every dataset, through all that is loaded
+    assert load_tool('train').main([config, '--check', '1']) == 0
+    said = capsys.readouterr().out
+    assert '20 images and labels read in' in said
+    assert '0 were read before; 0 with faults' in said
+    assert 'source green: train 4 images (4 labels looked at), val 4 images' in said
+    (tmp_path / 'data/blue/images/blue03.png').write_bytes(b'')
+    Image.fromarray(np.full((44, 40), 9, np.uint8)).save(tmp_path / 'data/red/gray/red01.png')
+    assert load_tool('train').main([config, '--check', '1']) == 1
+    captured = capsys.readouterr()
+    assert '2 images and labels read in' in captured.out
+    assert '18 were read before; 2 with faults' in captured.out
+    failed = sorted(line for line in captured.err.splitlines() if line.startswith('failed: '))
+    assert len(failed) == 2
+    assert 'blue03.png' in failed[0]
+    assert 'red01.png: value 9 at x=0, y=0; allowed are 0..2' in failed[1]
+    assert not (tmp_path / 'work').exists()
+
+
+def test_rank_0_looks_and_all_ranks_refuse(tmp_path):
+    write_run(tmp_path)
+    for path in (tmp_path / 'data/green/gray').iterdir():
+        label = np.asarray(Image.open(path))
+        Image.fromarray(np.where(label == 255, 255, 2).astype(np.uint8)).save(path)
+    argv = [str(tmp_path / 'tiny.py'), '--cfg-options', 'train_dataloader.batch_size=2',
+            'train_dataloader.sampler.batch_size=2']  # fmt: skip
+    codes, log = run_tool('train', argv, tmp_path / 'log', ranks=2)
+    assert codes == [2, 2]
+    assert 'error: source green: every labelled pixel of the 4 labels is class 2 (green2)' in log
+    assert log.splitlines()[-1] == Path(f'{tmp_path}/log.1').read_text().splitlines()[-1]

@@ -35,7 +35,7 @@ def count_labelled(
     Raises:
         LabelReadError: A label can't be read.
     """
-    with _opened(cache) as file:
+    with opened(cache) as file:
         known = _read(file)
         sizes = {stem: os.path.getsize(path) for stem, path in labels.items()}
         counts = {
@@ -56,7 +56,8 @@ def _count(path: str) -> int:
     return int(np.count_nonzero(read_label(path) != UNLABELLED))
 
 
-def _opened(cache: Path) -> TextIO:
+def opened(cache: Path) -> TextIO:
+    """Open a file of rows to read and append, locked; one in memory if it can't be written."""
     try:
         file = open(cache, 'a+', newline='', encoding='utf-8')
     except OSError:

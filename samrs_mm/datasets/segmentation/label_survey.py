@@ -67,14 +67,12 @@ class Survey:
         return f'{self.looked:,} of {self.images:,} labels looked at'
 
 
-def survey(
-    parts: Sequence[Part], most: int, seconds: float, known: Known = lambda part, info: None
-) -> Survey:
+def survey(parts: Sequence[Part], most: int, seconds: float, known: Known | None = None) -> Survey:
     """Look at up to ``most`` labels of the parts of one source, drawn with a fixed seed.
 
     Where fewer than two classes were met, the look goes on until there are, for as long as
-    ``seconds`` allow: what is refused for it should be sure. Labels that are ``known`` count beside
-    those, whatever their number.
+    ``seconds`` allow: what is refused for it should be sure. Labels that are ``known`` all count
+    beside those.
     """
     result = Survey(parts[0].source, parts[0].classes, sum(map(len, parts)))
     if any(part.reader is None for part in parts):
@@ -83,10 +81,12 @@ def survey(
     end = time.monotonic() + seconds
     places = [(part, index) for part in parts for index in range(len(part))]
     result.reduced = bool(parts[0].info(0).get('reduce_zero_label'))
+    if known:
+        places = _without_known(places, known, result)
     order = iter(np.random.RandomState(0).permutation(len(places)))
     while True:
         chosen = [places[number] for number in islice(order, most)]
-        for counts in _looked(chosen, known, end):
+        for counts in _looked(chosen, end):
             if isinstance(counts, str):
                 result.faults.append(counts)
             else:
@@ -96,26 +96,39 @@ def survey(
             return result
 
 
-def _looked(places: list[tuple[Part, int]], known: Known, end: float) -> Iterator[np.ndarray | str]:
+Place = tuple[Part, int]
+
+
+def _without_known(places: Sequence[Place], known: Known, result: Survey) -> list[Place]:
+    """Count the labels that are known, and return the others."""
+    others = []
+    for part, index in places:
+        counts = known(part, part.info(index))
+        if counts is None:
+            others.append((part, index))
+        else:
+            result.counts += counts
+            result.looked += 1
+    return others
+
+
+def _looked(places: Sequence[Place], end: float) -> Iterator[np.ndarray | str]:
     """Yield the counts of labels, or why one can't be trained on, until the time is over."""
-
-    def look(place: tuple[Part, int]) -> np.ndarray | str:
-        part, index = place
-        info = part.info(index)
-        counts = known(part, info)
-        if counts is not None:
-            return counts
-        try:
-            assert part.reader
-            return part.reader.look(info)
-        except SamrsError as error:
-            return f'{error}{hint(error, info, len(part.classes))}'
-
-    with threaded(look, places, _THREADS) as results:
+    with threaded(_look, places, _THREADS) as results:
         for counts in results:
             yield counts
             if time.monotonic() > end:
                 return
+
+
+def _look(place: Place) -> np.ndarray | str:
+    part, index = place
+    info = part.info(index)
+    assert part.reader
+    try:
+        return part.reader.look(info)
+    except SamrsError as error:
+        return f'{error}{hint(error, info, len(part.classes))}'
 
 
 def hint(error: SamrsError, info: Mapping[str, Any], classes: int) -> str:

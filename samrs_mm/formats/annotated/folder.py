@@ -21,9 +21,9 @@ SHOW, REPORT, PACKED = 'show', 'report', 'packed'
 _SUFFIX = {IMAGES: '.png', SEMANTIC: '.png', INSTANCES: '.json', FAILED: '.json', SHOW: '.jpg'}
 ANNOTATIONS, LEDGER, META = 'annotations.json', 'ledger.csv', 'meta.json'
 INDEX = 'images.csv'
-LISTS = ('train.txt', 'val.txt', 'splits.json', 'train_*pct.txt')
+LISTS = ('train.txt', 'val.txt', 'splits.json', 'train_*pct.txt', 'checked.csv')
 OTHER_TOOLS = (*LISTS, f'{REPORT}/*', f'{PACKED}/*')
-"""What other tools write there: reports, the packed store and lists of images."""
+"""What other tools write there: reports, the packed store, lists of images and what was checked."""
 REFILTERING = 'refiltering'
 """Key of ``meta.json`` while ``--refilter`` is at work: the signature that it leads to."""
 
