@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from samrs_mm.cli import ToolParser, run_command
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
+from samrs_mm.engine.checkpoint_match import check_match, shapes_and_classes
 from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
+from samrs_mm.engine.data_check import check_data, check_folders, refuse_together
 from samrs_mm.engine.run_config import add_run_flags, build_runner, load_run_config, need
 from samrs_mm.evaluation.results import RUN_KEY, run_entry
 
@@ -26,6 +27,9 @@ EPILOG = """examples:
   # each pixel of a scene once, where test tiles overlap
   tools/test.py CONFIG FILE --cfg-options test_evaluator.type=SceneScoreMetric
 exit codes: 0 scored; 1 interrupted or failed; 2 refused before work began"""
+
+
+_LOADERS = ('test_dataloader',)
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -56,7 +60,9 @@ def run(args: argparse.Namespace) -> None:
     config = load_run_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     need(config, args.config, 'model', 'test_dataloader', 'test_cfg', 'test_evaluator')
     config.load_from, config.resume = args.checkpoint, False
-    shapes = weight_shapes(args.checkpoint)
+    _, (shapes, trained) = refuse_together(
+        lambda: check_folders(config, _LOADERS), lambda: shapes_and_classes(args.checkpoint)
+    )
     if args.tta:
         use_tta(config, args.config, '' if args.tta is True else args.tta)
     if args.out:
@@ -64,7 +70,9 @@ def run(args: argparse.Namespace) -> None:
         for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
             evaluator.output_dir = os.path.join(args.out, 'predictions')
     prepare_cpu_ranks(config, args.launcher)
+    data = check_data(config, args.config, _LOADERS, trained)
     runner = build_runner(config, args.config)
+    data.hand_over(runner)
     runner.logger.info(check_match(runner.model, shapes, args.checkpoint, whole=True))
     metrics = runner.test()
     if args.out and is_main_process():

@@ -6,7 +6,7 @@ import sys
 from functools import partial
 
 from samrs_mm.cli import ToolParser, positive, run_command
-from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
+from samrs_mm.engine.checkpoint_match import check_match, shapes_and_classes
 from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
 from samrs_mm.engine.data_check import (
     check_data,
@@ -81,13 +81,13 @@ def run(args: argparse.Namespace) -> None:
     need(config, args.config, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
     set_amp(config, args.amp)
     start = set_start(config, args.resume)
-    _, shapes, _ = refuse_together(
+    _, (shapes, trained), _ = refuse_together(
         partial(check_folders, config),
-        lambda: weight_shapes(start) if start else {},
+        lambda: shapes_and_classes(start) if start else ({}, {}),
         partial(check_pretrained, config),
     )
     prepare_cpu_ranks(config, args.launcher)
-    data = check_data(config, args.config)
+    data = check_data(config, args.config, trained=trained if config.get('resume') else None)
     runner = build_runner(config, args.config)
     data.hand_over(runner)
     if start:

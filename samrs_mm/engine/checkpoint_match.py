@@ -10,6 +10,7 @@ from torch import nn
 
 from samrs_mm.compat import safe_load
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.engine.class_match import Classes, trained_classes
 from samrs_mm.engine.hooks.class_check_hook import network_of
 from samrs_mm.engine.run_config import state_of
 
@@ -32,8 +33,14 @@ def weight_shapes(path: str) -> Shapes:
         RefusedError: No such file, or not a checkpoint. Of weights that pre-training writes, it
             says how to come by them.
     """
+    return shapes_and_classes(path)[0]
+
+
+def shapes_and_classes(path: str) -> tuple[Shapes, Classes]:
+    """Return ``weight_shapes``, and the classes that the weights were trained on, if it says."""
     try:
-        return _shapes(state_of(safe_load(path, keep=True)))
+        checkpoint = safe_load(path, keep=True)
+        return _shapes(state_of(checkpoint)), trained_classes(checkpoint)
     except OSError as error:
         raise RefusedError(f'checkpoint {path}: {error.strerror}{_cure(path)}') from error
     except ValueError as error:

@@ -10,9 +10,8 @@ from typing import Any, TypeVar
 
 from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, get_rank, init_dist, is_distributed
-from mmengine.registry import DefaultScope
+from mmengine.registry import DATASETS, DefaultScope
 from mmengine.runner import Runner
-from mmseg.registry import DATASETS
 
 from samrs_mm.cli import progress
 from samrs_mm.core.errors import RefusedError
@@ -21,6 +20,7 @@ from samrs_mm.datasets.segmentation.full_check import Memories, check_all
 from samrs_mm.datasets.segmentation.label_survey import Survey, survey
 from samrs_mm.datasets.segmentation.parts import Part, parts_of
 from samrs_mm.datasets.segmentation.survey_report import refusals, table, warnings
+from samrs_mm.engine.class_match import Classes, check_classes, classes_of
 from samrs_mm.engine.run_config import building
 
 KEY = 'check_data'
@@ -53,14 +53,14 @@ def refuse_together(*checks: Callable[[], Any]) -> list[Any]:
     return results
 
 
-def check_folders(config: Config) -> None:
+def check_folders(config: Config, loaders: Iterable[str] = _LOADERS) -> None:
     """Refuse data that isn't there, and say how to come by it.
 
     Raises:
-        RefusedError: A ``data_root`` of the data to train on or to validate on is no folder.
+        RefusedError: A ``data_root`` of what these loaders load is no folder.
     """
     missing: dict[str, tuple[str, str]] = {}
-    for loader in _LOADERS:
+    for loader in loaders:
         entry = (config.get(loader) or {}).get('dataset')
         for key, root, kind in _roots(entry, f'{loader}.dataset'):
             if '://' not in root and not os.path.isdir(root):
@@ -129,13 +129,16 @@ class DataCheck:
             runner.logger.warning(line)
 
 
-def check_data(config: Config, path: str) -> DataCheck:
-    """Build a run's datasets and look at a sample of their labels.
+def check_data(
+    config: Config, path: str, loaders: Iterable[str] = _LOADERS, trained: Classes | None = None
+) -> DataCheck:
+    """Build the datasets of loaders and look at a sample of the labels to train on.
 
-    With several ranks, rank 0 looks and tells the others.
+    With several ranks, rank 0 looks and tells the others. ``trained`` are the classes of the
+    checkpoint that training goes on from, or that is tested.
 
     Raises:
-        RefusedError: A dataset can't be built, or training on it could teach nothing; with
+        RefusedError: A dataset can't be built, or it could teach nothing or has other classes; with
             ``check_data='warn'`` the latter is a warning, with ``'off'`` nothing is looked at.
     """
     mode = config.get(KEY, MODES[0])
@@ -143,16 +146,27 @@ def check_data(config: Config, path: str) -> DataCheck:
         raise RefusedError(f'{KEY}={mode!r}: allowed are {", ".join(MODES)}')
     if config.get('launcher', 'none') != 'none' and not is_distributed():
         init_dist(config.launcher, **(config.get('env_cfg') or {}).get('dist_cfg', {}))
-    result = DataCheck(_built(config, path))
+    result = DataCheck(_built(config, path, loaders))
     if mode == 'off':
         return result
-    refused, result.lines, result.warnings = _on_rank_0(lambda: _look(result.datasets, config))
+    refused = [*_other_classes(result.datasets, trained or {}, str(config.get('load_from')))]
+    if 'train_dataloader' in result.datasets:
+        told = _on_rank_0(lambda: _look(result.datasets, config))
+        refused, result.lines, result.warnings = refused + told[0], told[1], told[2]
     if refused and mode == 'refuse':
         raise RefusedError(
-            f'{"; ALSO ".join(refused)} ({KEY}=warn in --cfg-options trains all the same)'
+            f'{"; ALSO ".join(refused)} ({KEY}=warn in --cfg-options goes on all the same)'
         )
     result.warnings = refused + result.warnings
     return result
+
+
+def _other_classes(datasets: dict[str, Any], trained: Classes, path: str) -> Iterator[str]:
+    for name, dataset in datasets.items():
+        try:
+            check_classes(trained, classes_of(getattr(dataset, 'metainfo', {})), path, name)
+        except RefusedError as error:
+            yield str(error)
 
 
 def check_files(config: Config, path: str, workers: int) -> int:

@@ -256,3 +256,18 @@ def test_all_refusals_are_told():
     assert refuse_together(lambda: 1, lambda: None) == [1, None]
     with pytest.raises(RefusedError, match='a; ALSO b'):
         refuse_together(lambda: refuse('a'), lambda: 1, lambda: refuse('b'))
+
+
+def test_classes_of_a_checkpoint_in_another_order(tmp_path):
+    data = folder(write_folder(tmp_path, (0, 1)))
+    tested = Config(dict(config(data), test_dataloader=dict(dataset=data), load_from='a.pth'))
+    loaders, other = ('test_dataloader',), {None: ('roof', 'ground')}
+    with pytest.raises(RefusedError, match=r"a.pth: class 0 is 'roof', in test_dataloader it is '"):
+        check_data(tested, 'x.py', loaders, other)
+    tested.check_data = 'warn'
+    (warning,) = check_data(tested, 'x.py', loaders, other).warnings
+    assert "class 0 is 'roof'" in warning
+    same = check_data(tested, 'x.py', loaders, {None: NAMES[:2]})
+    assert (same.warnings, same.lines, [*same.datasets]) == ([], [], ['test_dataloader'])
+    with pytest.raises(RefusedError, match="in train_dataloader it is 'ground'"):
+        check_data(config(data), 'x.py', trained=other)
