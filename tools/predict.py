@@ -9,8 +9,10 @@ from tqdm import tqdm
 
 from samrs_mm.api.network import WINDOW, load_network
 from samrs_mm.cli import OptionsAction, ToolParser, positive, run_command
+from samrs_mm.core import input_notes
 from samrs_mm.core.found_files import tell_untaken
 from samrs_mm.core.images import note_lines
+from samrs_mm.core.input_notes import some
 from samrs_mm.predict.folder import KINDS, PredictedFolder
 from samrs_mm.predict.prediction import find_images, predict_images
 from samrs_mm.predict.scene_predictor import BLENDS, ScenePredictor
@@ -32,7 +34,8 @@ what is written
   OUT/overlays/STEM.jpg       the image tinted with its classes, at most 2048 px; legend.png
   OUT/predictions.json        settings and classes
 An image is read and written strip by strip: memory does not grow with its height (only a PNG or
-JPEG is decoded whole, 4 bytes a pixel). Killed? The same command skips the images that are done.
+JPEG is decoded whole, 4 bytes a pixel). Killed? The same command skips the images that are done,
+and does anew those that were replaced since (OUT/inputs.tsv has their times and hashes).
 windows
   centre   each pixel is taken from the window whose middle it is in: no seams as long as the
            network sees no further than half of the overlap, window - stride
@@ -114,6 +117,14 @@ def predict(
     images: dict, predictor: ScenePredictor, out: PredictedFolder, names: Sequence[str]
 ) -> int:
     """Predict what is not done, print counts and failures, and return the exit code."""
+    replaced, unnoted = out.remove_outdated(images)
+    if replaced:
+        print(f'done anew: {len(replaced)} images that were replaced: {some(replaced)}')
+    if unnoted:
+        print(
+            f'{unnoted} predictions had no note of their image in {input_notes.NAME}; those that '
+            'are older than their image are done anew'
+        )
     todo = {stem: path for stem, path in images.items() if not out.is_done(stem)}
     bar = partial(tqdm, unit='window', mininterval=0.5, leave=False, disable=not todo)
     failed, notes = predict_images(todo, predictor, out, names, bar)

@@ -87,12 +87,14 @@ class Inputs:
         return self._hashes[position]
 
     def note(self) -> str:
-        """Return the note of a piece that is made from this.
+        """Return the note of a piece that was made from this; empty if a file changed meanwhile.
 
         Raises:
             OSError: A file can't be read.
         """
         states = [f'{s}:{self.sha256(position)}' for position, s in enumerate(self.stamps)]
+        if [stamp(path) for path in self.paths] != self.stamps:
+            return ''
         return '\t'.join([self.facts, *states])
 
     def look(self, note: str | None) -> Look:

@@ -1,12 +1,13 @@
 """The folder that predictions go to."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import write_png
+from samrs_mm.core.input_notes import Inputs
 from samrs_mm.core.resumable import ResumableFolder, differences
 from samrs_mm.drawing.layout import legend
 
@@ -68,6 +69,36 @@ class PredictedFolder(ResumableFolder):
                 '--out'
             )
         return self.delete(own | {META}) - 1
+
+    def remove_outdated(self, images: Mapping[str, Path]) -> tuple[list[str], int]:
+        """Delete what was predicted of images, by stem, that were replaced since.
+
+        Predictions without a note of their image are kept if none is older than the image.
+
+        Returns:
+            The stems of what was deleted, and how many have been without a note.
+        """
+        removed, notes, unnoted = [], {}, 0
+        self.notes.read()
+        for stem, path in images.items():
+            files = [name for kind in KINDS for name in self._files(kind, stem)]
+            if not files:
+                continue
+            inputs = Inputs('', [path])
+            look = self.notes.look(stem, inputs)
+            if not look.noted and path.exists():
+                unnoted += 1
+                written = min((self.root / name).stat().st_mtime_ns for name in files)
+                if path.stat().st_mtime_ns <= written:
+                    notes[stem] = inputs.note()
+                    continue
+            if not look.same:
+                self.delete(files)
+                removed.append(stem)
+            elif look.note:
+                notes[stem] = look.note
+        self.notes.add(notes)
+        return removed, unnoted
 
     def is_done(self, stem: str) -> bool:
         """Whether all that is wanted of an image is there."""

@@ -10,6 +10,7 @@ from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage, image_size
+from samrs_mm.core.input_notes import Inputs
 from samrs_mm.core.own_outputs import own_pictures
 from samrs_mm.predict.folder import OVERLAYS, PROBABILITIES, PredictedFolder
 from samrs_mm.predict.scene_blends import Strip
@@ -134,12 +135,14 @@ def predict_images(
             failed.append(str(error))
     with bar(total=sum(windows.values())) as progress:
         for stem, count in windows.items():
-            end = progress.n + count
+            end, inputs = progress.n + count, Inputs('', [images[stem]])
             try:
                 image = SceneImage(images[stem], stream=True)
                 _predict_image(image, images[stem], stem, predictor, out, names, progress.update)
+                out.notes.add({stem: inputs.note()})
                 notes[images[stem].name] = image.notes
             except ImageReadError as error:
                 failed.append(str(error))
             progress.update(end - progress.n)
+    out.notes.keep(out.notes.read())
     return failed, notes

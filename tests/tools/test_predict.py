@@ -19,6 +19,7 @@ from scene_cases import CLASSES, build, network, scene
 from segmentor_cases import CLASSES as HEADS
 
 from samrs_mm.core.images import SceneImage
+from samrs_mm.core.input_notes import NAME
 from samrs_mm.predict.folder import KINDS
 
 SIZE = 70, 90
@@ -400,3 +401,41 @@ def test_a_scene_of_144_megapixels_in_bounded_memory(trained, tmp_path, suffix, 
     differing = (corner[20:, 20:] != far[20:, 20:]).mean()
     assert differing < (1e-4 if blend == 'centre' else 0.02)
     assert max(Image.open(tmp_path / 'out/overlays/huge.jpg').size) == 2048
+
+
+def test_a_replaced_image_is_predicted_anew_and_told(run, tmp_path, capsys):
+    pictures = tmp_path / 'pictures'
+    pictures.mkdir()
+    for number in range(3):
+        Image.fromarray(scene(*SIZE, seed=number)).save(pictures / f'{number}.png')
+    assert run(pictures, '--save', 'labels,probabilities') == 0
+    before = tree(tmp_path / 'out')
+    os.utime(pictures / '0.png', (1, 1))
+    Image.fromarray(scene(*SIZE, seed=7)).save(pictures / '1.png')
+    capsys.readouterr()
+    assert run(pictures, '--save', 'labels') == 0
+    text = capsys.readouterr().out
+    assert 'done anew: 1 images that were replaced: 1\n' in text
+    assert '1 predicted, 2 were done before' in text
+    after = tree(tmp_path / 'out')
+    assert 'probabilities/1.tif' not in after
+    assert {name for name in after if after[name] != before[name]} == {'labels/1.png'}
+    assert run(pictures, '--save', 'labels', out='new') == 0
+    assert after['labels/1.png'] == tree(tmp_path / 'new')['labels/1.png']
+    assert run(pictures, '--save', 'labels') == 0
+    assert 'anew:' not in capsys.readouterr().out
+
+
+def test_without_notes_maps_older_than_their_image_are_predicted_anew(run, tmp_path, capsys):
+    pictures = tmp_path / 'pictures'
+    pictures.mkdir()
+    for number in range(2):
+        Image.fromarray(scene(*SIZE, seed=number)).save(pictures / f'{number}.png')
+    assert run(pictures) == 0
+    (tmp_path / 'out' / NAME).unlink()
+    os.utime(tmp_path / 'out/labels/1.png', (1, 1))
+    capsys.readouterr()
+    assert run(pictures) == 0
+    text = capsys.readouterr().out
+    assert 'done anew: 1 images that were replaced: 1\n' in text
+    assert '2 predictions had no note of their image' in text
