@@ -147,7 +147,7 @@ def run(root: Path, args: argparse.Namespace) -> None:
     store.open(None)
     start = time.process_time()
     Packer(store, entries, None, workers=1).pack(entries, iter)
-    store.close(root / 'images.csv')
+    store.close(None, None, {entry.stem for entry in entries})
     packing = (time.process_time() - start) / len(entries)
     classes = tuple(f'class {number}' for number in range(37))
     common = dict(source='x', data_root=str(root), metainfo=dict(classes=classes))

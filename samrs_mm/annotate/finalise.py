@@ -3,6 +3,7 @@
 Idempotent: the same records give the same bytes, however often it is run.
 """
 
+import hashlib
 import importlib.metadata
 import os
 import re
@@ -59,6 +60,7 @@ class Totals:
         kept: Kept masks by class name.
         boxes: Boxes in the labels.
         notes: How many images have a note of a kind, by the first such note.
+        records: Hash of the records in their order.
         problems: What does not reconcile, one line each.
     """
 
@@ -68,6 +70,7 @@ class Totals:
     boxes: int = 0
     notes: Counter = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+    records: Any = field(default_factory=hashlib.sha256)
     _kinds: dict[str, str] = field(default_factory=dict)
 
     def add_note(self, note: str) -> None:
@@ -172,6 +175,7 @@ class Finaliser:
             totals.problems.append(str(error))
             return None
         totals.images['done'] += 1
+        totals.records.update(path.read_bytes())
         for note in record.image.notes:
             totals.add_note(note)
         if record.signature != self.signature:
@@ -310,6 +314,7 @@ class Finaliser:
                 ledger=sorted_counts(totals.rows),
                 kept={name: totals.kept[name] for name in classes},
             ),
+            records_sha256=totals.records.hexdigest(),
             versions=_versions(),
         )
 

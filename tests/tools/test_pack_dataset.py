@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import time
@@ -171,3 +172,70 @@ def test_refuses_stale_missing_and_foreign_stores(folder, tmp_path, capsys):
     (folder / 'images.csv').write_text(text)
     with pytest.raises(RefusedError, match=r'tif: no such file .*pack_dataset.py again'):
         SAMRSDataset('x', str(folder), packed='packed')
+
+
+def test_only_touched_files_are_not_packed_again(folder, capsys):
+    assert pack(folder) == 0
+    before = {path: path.stat().st_mtime_ns for path in (folder / 'packed/tiles').iterdir()}
+    for path in [*(folder / 'images').iterdir(), *(folder / 'semantic').iterdir()]:
+        os.utime(path, (1, 1))
+    capsys.readouterr()
+    assert pack(folder) == 0
+    text = capsys.readouterr().out
+    assert 'packed   0 of 4 images' in text
+    assert 'anew' not in text.replace(str(folder), '')
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_changed_label_is_packed_anew_told_and_until_then_not_trained_on(folder, capsys):
+    meta = json.loads((folder / 'meta.json').read_bytes())
+    (folder / 'meta.json').write_text(json.dumps(meta | dict(records_sha256='a')))
+    assert pack(folder) == 0
+    path = folder / f'semantic/{STEMS[0]}.png'
+    Image.fromarray(np.asarray(Image.open(path))[::-1]).save(path)  # images.csv stays as it is
+    (folder / 'meta.json').write_text(json.dumps(meta | dict(records_sha256='b')))
+    with pytest.raises(RefusedError, match='instances changed since this was packed'):
+        SAMRSDataset('x', str(folder), packed='packed', pipeline=[])
+    capsys.readouterr()
+    assert pack(folder) == 0
+    assert f'1 images whose files changed: {STEMS[0]}' in capsys.readouterr().out
+    assert pack(folder, '--verify') == 0
+    SAMRSDataset('x', str(folder), packed='packed', pipeline=[])
+
+
+def test_an_image_that_is_gone_is_packed_no_longer(folder):
+    assert pack(folder) == 0
+    lines = (folder / 'images.csv').read_text().splitlines(keepends=True)
+    (folder / 'images.csv').write_text(''.join(lines[:1] + lines[2:]))
+    assert pack(folder) == 0
+    assert STEMS[0] not in (folder / 'packed/pack.csv').read_text()
+    assert not (folder / f'packed/tiles/{STEMS[0]}.tif').exists()
+    assert len(store.Store(folder / 'packed').entries()) == 3
+
+
+def test_a_list_that_changed_while_packing_is_not_taken_for_packed(folder, monkeypatch):
+    real = store.Packer.pack
+
+    def slow(self, *args):
+        (folder / 'images.csv').write_text((folder / 'images.csv').read_text() + '\n')
+        return real(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.Packer, 'pack', slow)
+        assert pack(folder) == 0
+    with pytest.raises(RefusedError, match='changed since this was packed'):
+        SAMRSDataset('x', str(folder), packed='packed', pipeline=[])
+
+
+def test_a_store_of_an_older_version_is_taken_up(folder, capsys):
+    assert pack(folder) == 0
+    path = folder / 'packed/pack.csv'
+    rows = [line.split(',') for line in path.read_text().splitlines()]
+    for row in rows:
+        files = [folder / f'images/{row[0]}.png', folder / f'semantic/{row[0]}.png']
+        files = [file if file.exists() else file.with_suffix('.jpg') for file in files]
+        row[4] = '/'.join(f'{f.stat().st_size}:{f.stat().st_mtime_ns}' for f in files)
+    path.write_text('\n'.join(map(','.join, rows)) + '\n')
+    capsys.readouterr()
+    assert pack(folder) == 0
+    assert 'packed   0 of 4 images' in capsys.readouterr().out

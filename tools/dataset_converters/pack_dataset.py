@@ -10,8 +10,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from samrs_mm.cli import ToolParser, run_command
+from samrs_mm.core.input_notes import some
 from samrs_mm.datasets.segmentation.image_index import read_entries, read_meta
-from samrs_mm.datasets.segmentation.store import Packer, Store
+from samrs_mm.datasets.segmentation.store import Packer, Store, index_sha256
 from samrs_mm.formats.annotated.folder import INDEX
 
 EPILOG = """what is written
@@ -61,17 +62,22 @@ def run(args: argparse.Namespace) -> int:
     """Do what the flags say."""
     root = Path(args.folder)
     prefixes = dict(img_path=args.images or '', seg_map_path=args.labels or '')
-    entries, store = read_entries(root, prefixes), Store(args.out)
+    index = index_sha256(root / INDEX)
     meta = read_meta(root)
+    entries, store = read_entries(root, prefixes), Store(args.out)
     packer = Packer(store, entries, meta and len(meta['classes']), args.workers)
     if args.verify:
         store.about()
         wrong = packer.verify(progress('verifying', len(entries)))
         return report(wrong, f'verify   {len(entries)} tiles, {len(wrong)} problems')
     store.open(meta)
-    todo = packer.pending()
+    new, changed = packer.pending()
+    if changed:
+        print(f'anew     {len(changed)} images whose files changed: '
+              f'{some(entry.stem for entry in changed)}')  # fmt: skip
+    todo = [*new, *changed]
     failures = packer.pack(todo, progress('packing', len(todo)))
-    store.close(root / INDEX)
+    store.close(index, meta, {entry.stem for entry in entries})
     size = sum(path.stat().st_size for path in (store.root / 'tiles').iterdir())
     done = len(todo) - len(failures)
     return report(

@@ -7,23 +7,27 @@ time to read and 20 times to write, and uncompressed files read in half the time
 space. Blocks of 256 px save 5 % of the space and cost 40 % of the time.
 """
 
+import codecs
+import contextlib
 import csv
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from rasterio.io import MemoryFile
 
-from samrs_mm.core.atomic import atomic_write, whole_lines
+from samrs_mm.core.atomic import atomic_write, open_atomic, whole_lines
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.images import file_sha256
+from samrs_mm.core.input_notes import Inputs
 from samrs_mm.core.parallel import threaded
 from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.datasets.segmentation.image_index import missing_files
 from samrs_mm.datasets.transforms.pixels import Pixels, open_files, open_packed
+from samrs_mm.formats.annotated.folder import INDEX, INSTANCES, RECORDS_HASH
 from samrs_mm.formats.labelled_image import LabelledImage
 
 ABOUT, MANIFEST, TILES = 'pack.json', 'pack.csv', 'tiles'
@@ -75,20 +79,22 @@ class Store(ResumableFolder):
         return about
 
     def packed(self) -> dict[str, tuple[LabelledImage, str]]:
-        """Return the images of ``pack.csv`` by stem, each with the stamp of its files.
+        """Return the images of ``pack.csv`` by stem, each with the note of its files."""
+        return {
+            stem: (LabelledImage(stem, '', '', row[1], row[2], int(row[3])), row[4])
+            for stem, row in self._rows().items()
+        }
 
-        Half a line of a killed run is skipped.
-        """
-        packed = {}
+    def _rows(self) -> dict[str, list[str]]:
+        """Return the lines of ``pack.csv`` by stem; half a line of a killed run is skipped."""
+        rows = {}
         path = self.root / MANIFEST
         if path.exists():
             with open(path, newline='', encoding='utf-8') as file:
                 for row in csv.reader(line for line in file if line.endswith('\n')):
                     if len(row) == 5 and row[3].isdigit():
-                        stem, scene, split, labelled, stamp = row
-                        image = LabelledImage(stem, '', '', scene, split, int(labelled))
-                        packed[stem] = image, stamp
-        return packed
+                        rows[row[0]] = row
+        return rows
 
     def entries(self) -> list[LabelledImage]:
         """Return the packed images, by stem."""
@@ -107,9 +113,38 @@ class Store(ResumableFolder):
         self.start(record, [TILES])
         self.save(record)
 
-    def close(self, index: Path) -> None:
-        """Note that all is packed of a folder with this ``images.csv``, which may be missing."""
-        self.save(self.read() | {_INDEX_HASH: index_sha256(index)})
+    def close(self, index: str | None, meta: dict[str, Any] | None, stems: Collection[str]) -> None:
+        """Note that all is packed of a folder as it was when packing began.
+
+        Tiles of images that aren't among ``stems`` are deleted, and their lines in ``pack.csv``. An
+        image that could not be packed again keeps its line: no training goes on without it.
+
+        Args:
+            index: ``index_sha256`` of the folder's ``images.csv`` before it was read.
+            meta: Its ``meta.json``, or None.
+            stems: The images that the folder has.
+        """
+        tiles = self.root / TILES
+        found = {
+            path.relative_to(tiles).as_posix().removesuffix('.tif'): path
+            for path in tiles.rglob('*.tif')
+        }
+        rows = {stem: row for stem, row in self._rows().items() if stem in stems}
+        with open_atomic(self.root / MANIFEST) as file:
+            table = csv.writer(codecs.getwriter('utf-8')(file), lineterminator='\n')
+            table.writerows(row for _, row in sorted(rows.items()))
+        for stem in found.keys() - rows.keys():
+            found[stem].unlink()
+        state = {_INDEX_HASH: index, RECORDS_HASH: meta and meta.get(RECORDS_HASH)}
+        self.save(self.read() | state)
+
+    def changed(self, root: Path, meta: dict[str, Any] | None) -> Path | None:
+        """Return what of a folder, of its files that are there, is other than what was packed."""
+        about, index = self.about(), index_sha256(root / INDEX)
+        if index and about[_INDEX_HASH] != index:
+            return root / INDEX
+        before, records = about.get(RECORDS_HASH), meta and meta.get(RECORDS_HASH)
+        return root / INSTANCES if before and records and before != records else None
 
 
 def index_sha256(path: Path) -> str | None:
@@ -130,17 +165,36 @@ class Packer:
         self.store, self.entries, self.num_classes = store, entries, num_classes
         self.workers = workers
 
-    def pending(self) -> list[LabelledImage]:
-        """Return the images that aren't packed, or changed since."""
-        done = self.store.packed()
+    def pending(self) -> tuple[list[LabelledImage], list[LabelledImage]]:
+        """Return the images that aren't packed, and those whose files changed since.
+
+        Files that were only touched get a new note.
+        """
+        done, new, changed, touched = self.store.packed(), [], [], []
         gone = set(missing_files(str(self.store.tile(entry.stem)) for entry in self.entries))
-        return [
-            entry
-            for entry in self.entries
-            if str(self.store.tile(entry.stem)) in gone
-            or entry.stem not in done
-            or done[entry.stem][1] != _stamp(entry)
-        ]
+        for entry in self.entries:
+            if entry.stem not in done or str(self.store.tile(entry.stem)) in gone:
+                new.append(entry)
+                continue
+            image, note = done[entry.stem]
+            inputs = _inputs(entry)
+            if note == '/'.join(stamp or 'missing' for stamp in inputs.stamps):
+                continue  # as older versions noted it
+            look = inputs.look(note)
+            if not look.same:
+                changed.append(entry)
+            elif look.note:
+                touched.append([entry.stem, image.scene, image.split, image.labelled, look.note])
+        with self._manifest() as rows:
+            rows.writerows(touched)
+        return new, changed
+
+    @contextlib.contextmanager
+    def _manifest(self) -> Iterator[Any]:
+        """Open ``pack.csv`` to add lines."""
+        with open(self.store.root / MANIFEST, 'a+', newline='', encoding='utf-8') as file:
+            whole_lines(file)
+            yield _Flushed(file)
 
     def pack(
         self, entries: list[LabelledImage], progress: Callable[[Iterable], Iterator]
@@ -151,18 +205,12 @@ class Packer:
             OSError: The store can't be written.
         """
         failures = []
-        with (
-            open(self.store.root / MANIFEST, 'a+', newline='', encoding='utf-8') as manifest,
-            threaded(self._pack, entries, self.workers) as results,
-        ):
-            whole_lines(manifest)
-            rows = csv.writer(manifest, lineterminator='\n')
+        with self._manifest() as rows, threaded(self._pack, entries, self.workers) as results:
             for result in progress(results):
                 if isinstance(result, str):
                     failures.append(result)
                 else:
-                    rows.writerow(result)
-                    manifest.flush()
+                    rows.writerows([result])
         return failures
 
     def verify(self, progress: Callable[[Iterable], Iterator]) -> list[str]:
@@ -174,14 +222,15 @@ class Packer:
         """Pack an image; return its row of ``pack.csv``, or why it can't be read."""
         tile = self.store.tile(entry.stem)
         try:
-            stamp, bands = _stamp(entry), self._bands(entry)
+            inputs = _inputs(entry)
+            bands, note = self._bands(entry), inputs.note()
         except SamrsError as error:
             tile.unlink(missing_ok=True)  # if there, it's of older files
             return str(error)
         tile.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(tile, encode(bands))
         labelled = int(np.count_nonzero(bands[3] != UNLABELLED))
-        return [entry.stem, entry.scene, entry.split, labelled, stamp]
+        return [entry.stem, entry.scene, entry.split, labelled, note]
 
     def _bands(self, entry: LabelledImage) -> np.ndarray:
         with open_files(entry.image, entry.label, self.num_classes) as pixels:
@@ -202,16 +251,20 @@ def _bands(pixels: Pixels) -> np.ndarray:
     return np.stack([image[..., 2], image[..., 1], image[..., 0], label])
 
 
-def _stamp(entry: LabelledImage) -> str:
-    """Return sizes and times of an image's files."""
-    stats = []
-    for path in (entry.image, entry.label):
-        try:
-            stat = os.stat(path)
-            stats.append(f'{stat.st_size}:{stat.st_mtime_ns}')
-        except OSError:
-            stats.append('missing')
-    return '/'.join(stats)
+def _inputs(entry: LabelledImage) -> Inputs:
+    return Inputs('', [entry.image, entry.label])
+
+
+class _Flushed:
+    """A CSV file whose lines are on their way to the disk once they are written."""
+
+    def __init__(self, file: TextIO):
+        self._file, self._rows = file, csv.writer(file, lineterminator='\n')
+
+    def writerows(self, rows: Iterable[list]) -> None:
+        """Write lines."""
+        self._rows.writerows(rows)
+        self._file.flush()
 
 
 def encode(bands: np.ndarray) -> bytes:

@@ -22,7 +22,7 @@ from samrs_mm.datasets.segmentation.image_index import (
 )
 from samrs_mm.datasets.segmentation.label_scan import CACHE, count_labelled
 from samrs_mm.datasets.segmentation.seeded import TakesSeeds
-from samrs_mm.datasets.segmentation.store import Store, index_sha256
+from samrs_mm.datasets.segmentation.store import Store
 from samrs_mm.formats.annotated.folder import INDEX
 from samrs_mm.formats.labelled_image import LabelledImage
 
@@ -108,11 +108,11 @@ class TileFolderDataset(TakesSeeds, BaseSegDataset):
         meta = read_meta(root)
         if self.store is None:
             return meta
-        about, index = self.store.about(), index_sha256(root / INDEX)
-        if index and about['index_sha256'] != index:
+        about = self.store.about()
+        if changed := self.store.changed(root, meta):
             raise RefusedError(
-                f'{self.store.root}: {root / INDEX} changed since this was packed; run '
-                'pack_dataset.py again'
+                f'{self.store.root}: {changed} changed since this was packed; run pack_dataset.py '
+                'again'
             )
         return meta or (about if about['classes'] else None)
 

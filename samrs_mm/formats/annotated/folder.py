@@ -35,6 +35,10 @@ DATA_ROOT = 'data_root'
 _COMPARED = 50
 
 
+RECORDS_HASH = 'records_sha256'
+"""Key of ``meta.json``: the hash of all records, by which others know whether they changed."""
+
+
 class AnnotatedFolder(ResumableFolder):
     """Paths of an annotated dataset."""
 
