@@ -10,8 +10,12 @@ import contextlib
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from samrs_mm.compat import offer_stand_in, prepare_imports
-from samrs_mm.version import __version__
+from samrs_mm.start import begin
+
+begin()
+# isort: split
+from samrs_mm.compat import offer_stand_in, prepare_imports  # noqa: E402 (see start)
+from samrs_mm.version import __version__  # noqa: E402
 
 if TYPE_CHECKING:
     from samrs_mm.api import (

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from mmengine.config import Config, DictAction
 from tqdm import tqdm
 
-from samrs_mm.compat import check_sets, strict_loading
+from samrs_mm.compat import broken_library, check_sets, strict_loading
 from samrs_mm.core import label_fit
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.installed import MIM, find_config, spoken
@@ -64,7 +64,8 @@ def run_command(work: Callable[[], int | None], after_interrupt: str = GO_ON) ->
 
     Errors that a user can cause are printed in one line and give 2 if the work was refused before
     it began, else 1, as does Ctrl-C or SIGTERM, after which ``after_interrupt`` says what to do.
-    Any other error keeps its traceback. No code in a checkpoint is run (see ``strict_loading``).
+    So are packages that can't be imported (see ``compat.broken``). Any other error keeps its
+    traceback. No code in a checkpoint is run (see ``strict_loading``).
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
@@ -81,9 +82,14 @@ def run_command(work: Callable[[], int | None], after_interrupt: str = GO_ON) ->
         if error.filename is None:
             raise
         message, refused = f'error: {error.filename}: {error.strerror}', False
-    except RuntimeError as error:
-        message, refused = _of_dead_worker(error, after_interrupt), False
-        message += '; give it fewer workers if memory ran out'
+    except Exception as error:
+        if line := broken_library(error):
+            message, refused = f'error: {line}', True
+        elif isinstance(error, RuntimeError):
+            message, refused = _of_dead_worker(error, after_interrupt), False
+            message += '; give it fewer workers if memory ran out'
+        else:
+            raise
     except KeyboardInterrupt:
         message, refused = f'interrupted; {after_interrupt}', False
     print(spoken(message), file=sys.stderr)

@@ -100,7 +100,7 @@ def print_configs(words: Sequence[str]) -> int:
 def version_lines() -> list[str]:
     """Return the versions of the package, Python, torch and the mm libraries, and of which set.
 
-    Libraries of both sets in one environment are named as an error, with the cure.
+    Libraries of both sets in one environment and broken ones are named as an error, with the cure.
     """
     try:
         torch = importlib.metadata.version('torch')

@@ -10,8 +10,6 @@ import time
 from collections import deque
 from pathlib import Path
 
-import cv2
-
 from samrs_mm.cli import ToolParser, positive, run_command
 from samrs_mm.core.installed import spoken
 from samrs_mm.drawing.layout import grid
@@ -139,6 +137,8 @@ class Demo:
         self, name: str, content: str, pictures: list[Path], columns: int, scale: float = 1
     ) -> None:
         """Write pictures, reduced by a scale, in rows of ``columns``, and say where they are."""
+        import cv2
+
         images = [cv2.imread(str(path)) for path in pictures]
         images = [
             cv2.resize(i, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for i in images

@@ -5,8 +5,6 @@ import os
 import sys
 from pathlib import Path
 
-import cv2
-
 from samrs_mm.annotate import dry_run
 from samrs_mm.annotate.changes import Changes
 from samrs_mm.annotate.finalise import OUTDATED, Totals
@@ -227,6 +225,8 @@ def check(job: AnnotationJob, settings: dict, workers: int) -> int:
 
 def draw(job: AnnotationJob, count: int) -> None:
     """Write overlays of the first ``count`` images that are done."""
+    import cv2
+
     done = job.out.done()
     for tile in [tile for tile in job.plan.tiles if tile.stem in done][:count]:
         record = Record.load_checked(job.out.path(folder.INSTANCES, tile.stem))

@@ -5,6 +5,7 @@ Importing this package loads neither torch nor any mm library.
 
 from samrs_mm.compat.checkpoints import safe_load, strict_loading
 from samrs_mm.compat.ground import (
+    broken_library,
     check_sets,
     how_to_install,
     is_onedl,
@@ -17,6 +18,7 @@ from samrs_mm.compat.ground import (
 from samrs_mm.compat.ops import has_compiled_ops, how_to_get_ops, offer_stand_in
 
 __all__ = [
+    'broken_library',
     'check_sets',
     'has_compiled_ops',
     'how_to_get_ops',

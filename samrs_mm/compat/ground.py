@@ -14,12 +14,15 @@ import types
 from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, distribution, version
+from pathlib import Path
 from typing import Any
 
 from packaging.version import Version
 
+from samrs_mm.compat.broken import why_not_imported
 from samrs_mm.compat.stand_in import StandIn
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.start import explain_broken_packages
 
 # import name: distributions of OpenMMLab, of OneDL
 _SETS = dict(
@@ -55,10 +58,11 @@ def mm_versions() -> dict[str, str]:
 
 
 def check_sets() -> None:
-    """Make sure that the mm libraries are of one set.
+    """Make sure that the mm libraries are whole, and of one set.
 
     Raises:
-        RefusedError: Libraries of both are installed: they overwrite each other's files.
+        RefusedError: Libraries of both are installed, or one library twice: they overwrite each
+            other's files. Or there is no file of one that is noted as installed.
     """
     theirs = [name for names, _ in _SETS.values() for name in _installed(*names)]
     onedl = _installed(*(name for _, name in _SETS.values())) if theirs else []
@@ -71,6 +75,20 @@ def check_sets() -> None:
             f"other's files; run `pip uninstall -y {' '.join(found)}`, then `pip install "
             f'{" ".join(wanted)}`'
         )
+    for module, (names, onedl_name) in _SETS.items():
+        found = _installed(*names, onedl_name)
+        listed = ' and '.join(f'{name} {version(name)}' for name in found)
+        if len(found) > 1:
+            raise RefusedError(
+                f"{listed} are the same library, {module}, and overwrite each other's files; run "
+                f'`pip uninstall -y {" ".join(found)}`, then `pip install {found[0]}=='
+                f'{version(found[0])}`'
+            )
+        if found and not _is_there(module):
+            raise RefusedError(
+                f'{listed} is noted as installed, but there are no files of {module}; run `pip '
+                f'install --force-reinstall --no-deps {found[0]}=={version(found[0])}`'
+            )
 
 
 def missing_library(error: ImportError) -> str | None:
@@ -81,6 +99,13 @@ def missing_library(error: ImportError) -> str | None:
     name = (error.name or '').partition('.')[0]
     if not isinstance(error, ModuleNotFoundError) or name not in (*_SETS, *_NEEDED):
         return None
+    if name != error.name and _is_there(name):
+        theirs, onedl_name = _SETS.get(name, ((name,), name))
+        wanted = (_installed(*theirs, onedl_name) or [onedl_name if is_onedl() else theirs[0]])[0]
+        return (
+            f'{name} is half removed: it has no {error.name}; run `pip install --force-reinstall '
+            f'--no-deps {wanted}`'
+        )
     return f'{name} is not installed: run {how_to_install(name not in _NEEDED)}'
 
 
@@ -101,18 +126,19 @@ def _is_there(name: str) -> bool:
     return True  # imported and without a spec: a mock, as builders of documentation make them
 
 
-def _explain_missing_libraries() -> None:
-    """From here on, where a program ends for want of an mm library, say so in one line."""
-    before = sys.excepthook
+def broken_library(error: BaseException) -> str | None:
+    """Return what to do, in one line, where a library could not be imported.
 
-    def hook(kind: Any, error: Any, trace: Any) -> None:
-        line = missing_library(error) if isinstance(error, ImportError) else None
-        if line:
-            print(f'error: {line}', file=sys.stderr)
-        else:
-            before(kind, error, trace)
-
-    sys.excepthook = hook
+    None if the error is about something else.
+    """
+    line = missing_library(error) if isinstance(error, ImportError) else None
+    line = line or why_not_imported(error)
+    if line:
+        try:
+            check_sets()
+        except RefusedError as reason:
+            return str(reason)
+    return line
 
 
 class _FirstFinder:
@@ -140,14 +166,32 @@ def _missing_imgaug(part: str) -> RefusedError:
 
 
 def _leave_out_images_with_text() -> None:
-    """Leave mmpretrain's models of images with text out beside transformers 5.
+    """Leave mmpretrain's models of images with text out beside transformers that don't suit them.
 
-    They are written for transformers 4, and their failure would be that of `mmdet.models` and
-    `mmseg.models`. Without any transformers mmpretrain leaves them out itself.
+    Their failure would be that of `mmdet.models` and `mmseg.models`. Without any transformers
+    mmpretrain leaves them out itself.
     """
-    if _installed('transformers') and Version(version('transformers')).major >= 5:
+    if _installed('transformers') and not _suit_mmpretrain():
         dependency: Any = importlib.import_module('mmpretrain.utils.dependency')
         dependency.WITH_MULTIMODAL = False
+
+
+def _suit_mmpretrain() -> bool:
+    """Return whether mmpretrain's models can do with these transformers, without importing them.
+
+    They are written for version 4, and OpenMMLab's take a function from where it isn't in later
+    ones.
+    """
+    spec = importlib.util.find_spec('transformers')
+    if spec is None or spec.origin is None or Version(version('transformers')).major >= 5:
+        return False
+    if is_onedl():
+        return True
+    try:
+        source = Path(spec.origin).with_name('modeling_utils.py').read_text(encoding='utf-8')
+    except OSError:
+        return False
+    return 'apply_chunking_to_forward' in source
 
 
 def prepare_imports() -> None:
@@ -158,7 +202,7 @@ def prepare_imports() -> None:
     if _FIRST not in sys.meta_path:
         sys.meta_path.insert(0, _FIRST)
     if not all(map(_is_there, _NEEDED)):
-        _explain_missing_libraries()
+        explain_broken_packages()
     with contextlib.suppress(ImportError):
         logs: Any = importlib.import_module('mmengine.logging')
         if is_onedl() and not hasattr(logs.print_log, '__wrapped__'):

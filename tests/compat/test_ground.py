@@ -29,6 +29,7 @@ def installed(tmp_path, monkeypatch):
     def install(**versions):
         write_distributions(tmp_path / 'site', **versions)
         monkeypatch.setattr(sys, 'path', [str(tmp_path / 'site')])
+        monkeypatch.setattr(ground, '_is_there', lambda name: True)
         ground.is_onedl.cache_clear()
 
     yield install
@@ -73,6 +74,7 @@ def test_the_old_name_of_mmcv_with_ops_counts_too(installed):
 
 def test_a_missing_library_is_named_with_what_installs_it(monkeypatch):
     missing = ModuleNotFoundError("No module named 'mmseg'", name='mmseg.apis')
+    monkeypatch.setattr(ground, '_is_there', lambda name: False)
     for there, extra in (
         (['onedl-mmcv'], '.[onedl'),
         (['mmcv-lite'], '.[openmmlab'),
@@ -101,9 +103,13 @@ def test_a_tool_without_a_library_ends_in_one_line(tool, missing):
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr.splitlines() == [
-        f'error: {compat.missing_library(ModuleNotFoundError(name=missing))}'
-    ]
+    (line,) = done.stderr.splitlines()
+    # of the mm libraries the metadata are there, without files
+    cure = 'is not installed: run `make env`, or' if missing == 'torch' else 'there are no files of'
+    assert line.startswith('error: ')
+    assert cure in line
+    assert '`pip install ' in line
+    assert missing in line
 
 
 def test_libraries_that_are_mocked_are_there():
@@ -146,11 +152,18 @@ else:
 
 
 @pytest.mark.parametrize(
-    ('transformers', 'left'), [('4.57.1', True), ('5.0.0', False), (None, True)]
+    ('transformers', 'source', 'left'),
+    [
+        ('4.30.0', 'from .pytorch_utils import apply_chunking_to_forward', True),
+        ('4.57.1', '', ground.is_onedl()),  # OneDL's mmpretrain has followed
+        ('4.57.1', None, False),  # half removed
+        ('5.0.0', 'from .pytorch_utils import apply_chunking_to_forward', False),
+        (None, None, True),
+    ],
 )
 @pytest.mark.parametrize('asked', ['mmpretrain.models', 'mmpretrain.datasets'])
-def test_models_of_images_and_text_are_left_out_beside_transformers_5(
-    tmp_path, transformers, left, asked
+def test_models_of_images_and_text_are_left_out_where_transformers_do_not_suit_them(
+    tmp_path, transformers, source, left, asked
 ):
     """In a Python whose mmpretrain is these files."""
     for name, text in {
@@ -164,6 +177,10 @@ def test_models_of_images_and_text_are_left_out_beside_transformers_5(
         path.write_text(text)
     if transformers:
         write_distributions(tmp_path, transformers=transformers)
+    if source is not None:
+        (tmp_path / 'transformers').mkdir()
+        (tmp_path / 'transformers/__init__.py').touch()
+        (tmp_path / 'transformers/modeling_utils.py').write_text(source)
     code = (
         f'import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]; import samrs_mm, {asked}; '
         f'print({asked}.WITH_MULTIMODAL)'
