@@ -20,6 +20,7 @@ from rasterio.errors import RasterioError
 
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import ImageReadError, SamrsError
+from samrs_mm.core.orientation import orientation_note
 from samrs_mm.core.raster_file import (
     gdal,
     has_side_files,
@@ -82,7 +83,8 @@ class SceneImage:
         except _READ_ERRORS as error:
             raise _reason(path, error) from error
         self.width, self.height = self._pixels.size
-        self.notes, self.gaps = self._pixels.notes, self._pixels.gaps
+        self.notes = (*self._pixels.notes, *orientation_note(path))
+        self.gaps = self._pixels.gaps
 
     @classmethod
     def of_array(cls, pixels: np.ndarray) -> 'SceneImage':

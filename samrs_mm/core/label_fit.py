@@ -4,25 +4,22 @@ Pixels are those stored everywhere in this package. What fits a picture only aft
 turning is named, and scaled or turned only where the user asked for it.
 """
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from samrs_mm.core.boxes import MISFIT, BoxLabel, LabelProblem, ParsedLabels, rotated_corners
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import image_size
+from samrs_mm.core.orientation import orientation_of
 
 CHECK, RESCALE, IGNORE = 'check', 'rescale', 'ignore'
 STORED, TURNED = 'stored', 'turned'
 
-_ORIENTATION = 274
 _SWAPS_SIDES = 5
-_WITH_EXIF = ('.jpg', '.jpeg', '.jfif', '.png', '.webp', '.tif', '.tiff')
 _SLACK = 1.0
 """Pixels by which a side may differ after scaling, and a box may stick out: rounding."""
 
@@ -99,20 +96,6 @@ def read_header(path: Path) -> Header:
         ImageReadError: Missing, empty or unknown file.
     """
     return Header(*image_size(path), orientation_of(path))
-
-
-def orientation_of(path: Path) -> int:
-    """Return the EXIF orientation of an image file, 1..8; 1 where it has none."""
-    if path.suffix.lower() not in _WITH_EXIF:
-        return 1
-    with contextlib.suppress(OSError, SyntaxError, ValueError, UnidentifiedImageError):
-        with Image.open(path) as image:
-            # Pillow would decode a whole PNG to look for EXIF behind the pixels
-            if image.format in ('PNG', 'WEBP') and 'exif' not in image.info:
-                return 1
-            value = image.getexif().get(_ORIENTATION, 1)
-            return value if isinstance(value, int) and 1 <= value <= 8 else 1
-    return 1
 
 
 def fitted(labels: ParsedLabels, header: Header, rule: FitRule) -> ParsedLabels:

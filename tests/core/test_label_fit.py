@@ -4,7 +4,7 @@ from PIL import Image, ImageOps
 
 from samrs_mm.core.boxes import MISFIT, BoxLabel, ParsedLabels
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.label_fit import FitRule, Header, fitted, orientation_of, read_header, turn_of
+from samrs_mm.core.label_fit import FitRule, Header, fitted, read_header, turn_of
 
 RESCALE, IGNORE = FitRule(size='rescale'), FitRule(size='ignore')
 TURNED, STORED = FitRule(exif='turned'), FitRule(exif='stored')
@@ -147,15 +147,6 @@ def test_all_forms_of_a_box_are_moved():
     assert {tuple(point) for point in second.polygon.tolist()} == {
         (5, 10), (15, 10), (15, 20), (5, 20)
     }  # fmt: skip
-
-
-@pytest.mark.parametrize('name', ['a.jpg', 'a.png', 'a.bmp', 'missing.jpg', 'empty.jpg'])
-def test_no_orientation_is_upright(tmp_path, name):
-    if name.startswith('a'):
-        Image.new('RGB', (8, 6)).save(tmp_path / name)
-    elif name.startswith('empty'):
-        (tmp_path / name).touch()
-    assert orientation_of(tmp_path / name) == 1
 
 
 @pytest.mark.parametrize('entry', [dict(size='scale'), dict(exif='yes'), dict(turn=1), 'check'])
