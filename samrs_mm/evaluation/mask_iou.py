@@ -13,7 +13,7 @@ import numpy as np
 from samrs_mm.core import masks, segmentations
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.formats.annotated import folder
-from samrs_mm.formats.annotated.entries import KEPT
+from samrs_mm.formats.annotated.entries import KEPT, REGIONS
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.coco import read_coco
 
@@ -98,13 +98,15 @@ class FolderScore:
     """The score of an annotated folder: all scored instances, and by class name, sorted.
 
     ``unscored`` boxes have no true mask; of ``missing`` true masks the folder has no box: they are
-    not annotated yet, or of other data.
+    not annotated yet, or of other data. ``regions`` (crowds, and what is to be ignored, in the
+    folder or in the file) are no objects, and count for nothing.
     """
 
     overall: MaskIoU = field(default_factory=MaskIoU)
     classes: dict[str, MaskIoU] = field(default_factory=dict)
     unscored: int = 0
     missing: int = 0
+    regions: int = 0
 
 
 def score_folder(annotated_dir: str | Path, ground_truth_json: str | Path) -> FolderScore:
@@ -128,6 +130,9 @@ def score_folder(annotated_dir: str | Path, ground_truth_json: str | Path) -> Fo
         for box in record.boxes:
             box_id = box.box_id
             key = Path(box_id).name if ':annotations[' in box_id else box_id
+            if box.status in REGIONS or (key in truth and truth[key]['region']):
+                score.regions += 1
+                continue
             if key not in truth:
                 score.unscored += 1
                 continue
@@ -138,7 +143,7 @@ def score_folder(annotated_dir: str | Path, ground_truth_json: str | Path) -> Fo
                 measured.add_masks(kept, truth[key]['mask'])
             except ValueError as error:
                 raise RefusedError(f'{truth_file}: {box_id}: {error}') from error
-    score.missing = len({entry['id'] for entry in truth.values()} - seen)
+    score.missing = len({each['id'] for each in truth.values() if not each['region']} - seen)
     if not seen:
         raise RefusedError(
             f'{root} and {truth_file} have no box in common: box ids like {box_id!r} there, like '
@@ -164,7 +169,10 @@ def _refuse_tiles(root: Path) -> None:
 
 
 def _read_truth(path: Path) -> dict[str, dict[str, Any]]:
-    """Return ``{'id': position, 'mask': RLE}`` by each name that a box may go by."""
+    """Return ``{'id': position, 'mask': RLE, 'region': bool}`` by each name of a box.
+
+    A region is a crowd, or to be ignored: no object.
+    """
     images: list[Any] = []
     entries: list[Any] = []
     try:
@@ -193,7 +201,8 @@ def _read_truth(path: Path) -> dict[str, dict[str, Any]]:
         names = [f'{path.name}:annotations[{row}]']
         if 'box_id' in entry:
             names.append(entry['box_id'])
-        truth |= {name: dict(id=row, mask=mask) for name in names}
+        region = bool(entry.get('iscrowd') or entry.get('ignore'))
+        truth |= {name: dict(id=row, mask=mask, region=region) for name in names}
     if not truth:
         raise RefusedError(f'{path}: no annotation has a segmentation; true masks are needed')
     return truth

@@ -28,13 +28,14 @@ _TILE_FILE = re.compile(r'(?:.*/)?\.?(?P<stem>[^/]+)\.(?:png|txt)(?:\.tmp)?')
 def label_text(labels: list[BoxLabel], polygons: np.ndarray) -> str:
     """Return a DOTA label file of boxes with corners ``(N, 4, 2)`` in tile pixels.
 
-    Blanks in class names become ``-``, since columns end there.
+    Blanks in class names become ``-``, since columns end there; of the labels' flags ``difficult``
+    is kept.
     """
     lines = []
     for label, polygon in zip(labels, polygons, strict=True):
         numbers = ' '.join(repr(round(value, 4) + 0.0) for value in polygon.ravel().tolist())
         category = '-'.join(label.category.split()) or '-'
-        lines.append(f'{numbers} {category} 0\n')
+        lines.append(f'{numbers} {category} {label.flags.get("difficult", 0)}\n')
     return ''.join(lines)
 
 
@@ -142,19 +143,25 @@ class BoxTileCutter(TileCutter):
             if place.status == MALFORMED
         ]
         result.notes = [*parsed.notes, *note_lines(parsed.boxes)]
+        boxes = [box for box in parsed.boxes if not box.meaning]
+        regions = [box.box_id for box in parsed.boxes if box.meaning]
+        result.notes += [
+            f'{place}: a crowd or to be ignored, no object: left out, DOTA has no place for it'
+            for place in regions
+        ]
         if scene.image is None:
             raise ImageReadError(f'{scene.label}: no image for its {result.boxes} boxes')
         if parsed.misfit:
             raise LabelReadError(f'{scene.image}: {parsed.misfit}')
         path = self.plan.dataset.root / scene.image
         windows = self._windows(result.scene, path)
-        polygons = geometry(parsed.boxes).polygons
+        polygons = geometry(boxes).polygons
         assigned = tiling.assign(polygons, list(windows.values()), self.spec.iof)
         missing = {stem for stem in windows if not self._path(IMAGES, stem).exists()}
         image = SceneImage(path) if missing and not self.dry else None
         for (stem, window), chosen in zip(windows.items(), assigned, strict=True):
             if scene.label and not self.dry:
-                labels = [parsed.boxes[i] for i in chosen]
+                labels = [boxes[i] for i in chosen]
                 offset = np.array([window.x, window.y])
                 path, data = self._path(LABELS, stem), label_text(labels, polygons[chosen] - offset)
                 if not path.exists() or path.read_bytes() != data.encode():
@@ -166,7 +173,7 @@ class BoxTileCutter(TileCutter):
             result.bare += not len(chosen)
             result.places += len(chosen)
         tiled = set().union(*(chosen.tolist() for chosen in assigned))
-        result.untiled = [box.box_id for i, box in enumerate(parsed.boxes) if i not in tiled]
+        result.untiled = [box.box_id for i, box in enumerate(boxes) if i not in tiled] + regions
 
     def _windows(self, scene: int, path: Path) -> dict[str, Window]:
         """Return the windows of a scene by the stems of their tiles."""

@@ -140,6 +140,24 @@ def test_a_filtered_mask_counts_as_none(tmp_path):
     assert score_folder(out, truth).overall.miou_i == 0
 
 
+def test_crowds_and_what_is_to_be_ignored_count_for_nothing(tmp_path):
+    names = [f'labelTxt/P1.txt:{line}' for line in range(4)]
+    out = write_folder(
+        tmp_path / 'out',
+        [(names[0], 'ship', square(3, 3, 4)), (names[1], 'ship', square(0, 0, 2)),
+         (names[2], 'ship', None)],
+    )  # fmt: skip
+    path = out / 'instances/P1.json'
+    record = json.loads(path.read_text())
+    record['boxes'][2]['status'] = 'crowd'
+    path.write_text(json.dumps(record))
+    truth = [masks.encode(square(3, 3, 4)), *[masks.encode(square(5, 5, 4))] * 3]
+    flags = dict(iscrowd=[0, 1, 0, 1], ignore=[0, 0, 1, 0], box_id=names)
+    score = score_folder(out, write_truth(tmp_path / 'truth.json', truth, **flags))
+    assert (len(score.overall), score.overall.miou_i) == (1, 1)
+    assert (score.unscored, score.missing, score.regions) == (0, 0, 2)
+
+
 def test_boxes_from_the_truth_file_itself_are_found_by_position(tmp_path):
     out = write_folder(
         tmp_path / 'out',

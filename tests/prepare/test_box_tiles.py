@@ -16,6 +16,7 @@ from samrs_mm.core.boxes import BoxLabel, geometry
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.tiling import TileSpec
+from samrs_mm.datasets.boxes.coco import COCOBoxDataset
 from samrs_mm.datasets.boxes.dota import DOTABoxDataset, parse_dota
 from samrs_mm.prepare import box_tiles
 from samrs_mm.prepare.box_tiles import BoxTileCutter, ImageFolder, label_text
@@ -94,6 +95,33 @@ def test_label_text_reads_back():
     assert [box.category for box in parsed.boxes] == ['Cargo-Truck-2', '-']
     assert not parsed.problems
     assert label_text([], np.empty((0, 4, 2))) == ''
+
+
+def test_difficult_goes_into_the_labels_of_tiles(dota, tmp_path):
+    corners = '10 10 40 10 40 30 10 30'
+    (dota / 'labelTxt/P0000.txt').write_text(f'{corners} ship 1\n{corners} plane 2\n')
+    run(make(dota, tmp_path / 'out'))
+    text = (tmp_path / 'out/labelTxt/P0000__60__0___0.txt').read_text()
+    assert [line.split()[8:] for line in text.splitlines()] == [['ship', '1'], ['plane', '2']]
+
+
+def test_crowds_are_left_out_of_tiles_and_told(tmp_path):
+    root = tmp_path / 'coco'
+    (root / 'images').mkdir(parents=True)
+    Image.fromarray(np.zeros((60, 60, 3), np.uint8)).save(root / 'images/a.png')
+    box = dict(image_id=1, category_id=1, bbox=[5, 5, 20, 20])
+    content = dict(
+        images=[dict(id=1, file_name='a.png', width=60, height=60)],
+        annotations=[box, dict(box, iscrowd=1), dict(box, ignore=1)],
+        categories=[dict(id=1, name='ship')],
+    )
+    (root / 'annotations.json').write_text(json.dumps(content))
+    cutter = BoxTileCutter(Plan(COCOBoxDataset(str(root)), TILE), tmp_path / 'out')
+    (result,) = run(cutter)
+    assert (tmp_path / 'out/labelTxt/a__60__0___0.txt').read_text().count('\n') == 1
+    assert (result.boxes, result.places) == (3, 1)
+    assert result.untiled == ['annotations.json:annotations[1]', 'annotations.json:annotations[2]']
+    assert 'annotations[1]: a crowd or to be ignored, no object' in result.notes[0]
 
 
 def test_meta_says_what_was_done(dota, tmp_path):

@@ -68,6 +68,7 @@ def run(args: argparse.Namespace) -> None:
         left = [f'{len(score.overall)} objects']
         left += [f'{score.unscored} boxes without a true mask'] if score.unscored else []
         left += [f'{score.missing} true masks without a box'] if score.missing else []
+        left += [f'{score.regions} crowds or ignored regions'] if score.regions else []
         overall = score.overall
         print(f'{name}: mIOU_I {overall.miou_i:.3f}  mIOU_P {overall.miou_p:.3f}  '
               f'({", ".join(left)})')  # fmt: skip

@@ -11,8 +11,8 @@ from samrs_mm.formats.exports.outlines import INNER, as_read, joined, outline
 from samrs_mm.formats.labelled_image import LabelledImage
 
 NO_VAL = (
-    'Ultralytics refuses a data.yaml without val; make_splits.py FOLDER --scenes writes lists for '
-    '--list train.txt val.txt'
+    'Ultralytics refuses a data.yaml without val; make_splits.py FOLDER writes train.txt and '
+    'val.txt, which the next export takes'
 )
 
 
