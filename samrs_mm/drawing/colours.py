@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from samrs_mm.core.boxes import CROWD, IGNORED
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.formats.annotated.entries import (
     DEGENERATE,
@@ -19,6 +20,7 @@ Colour = tuple[int, int, int]
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 SKY, ORANGE, YELLOW = (86, 180, 233), (230, 159, 0), (240, 228, 66)
 VERMILION, PURPLE = (213, 94, 0), (204, 121, 167)
+GREEN, BLUE = (0, 158, 115), (0, 114, 178)
 
 STATUS_COLOURS: dict[str, Colour] = {
     KEPT: SKY,
@@ -26,6 +28,8 @@ STATUS_COLOURS: dict[str, Colour] = {
     EMPTY: ORANGE,
     OUTSIDE: PURPLE,
     DEGENERATE: YELLOW,
+    CROWD: GREEN,
+    IGNORED: BLUE,
     FAILED: WHITE,
 }
 """Colour of a box by its status; all but kept ones are dashed."""

@@ -9,6 +9,9 @@ from folders import load_tool
 from PIL import Image
 
 from samrs_mm.core import masks
+from samrs_mm.drawing.colours import STATUS_COLOURS
+from samrs_mm.drawing.overlays import is_lost
+from samrs_mm.formats.annotated.record import Record
 
 CONFIG = 'coco_grabcut_hbox.py'
 CAR = dict(image_id=1, category_id=1)
@@ -194,3 +197,15 @@ def test_ids_of_categories_come_back_from_an_export(data, tmp_path, capsys):
         dict(id=0, name='bus'), dict(id=4, name='car'), dict(id=9, name='ship')
     ]  # fmt: skip
     assert {entry['category_id'] for entry in found['annotations']} == {4}
+
+
+def test_statistics_and_pictures_tell_them_from_objects(data, tmp_path, capsys):
+    out = tmp_path / 'out'
+    annotate(data, out)
+    stats = load_tool('analysis_tools/dataset_stats').main
+    assert stats([str(out), '--out', str(tmp_path / 'stats')]) == 0
+    (file,) = (tmp_path / 'stats').rglob('*.json')
+    assert '"crowd":2' in file.read_text().replace(' ', '')
+    record = Record.load(out / 'instances/a.json')
+    assert [is_lost(box) for box in record.boxes] == [False, True, False, True, True]
+    assert len({STATUS_COLOURS[box.status] for box in record.boxes}) == 3
