@@ -50,7 +50,7 @@ class Environment:
     """A virtual environment with the wheel, beside the libraries of this one.
 
     Of this one only the folder of libraries is added: what its ``.pth`` files add, such as the
-    checkout, is out of reach.
+    checkout, is out of reach, except for setuptools' distutils, which mmengine asks for.
     """
 
     def __init__(self, folder: Path, wheel: Path):
@@ -61,7 +61,10 @@ class Environment:
         self.run('python', '-m', 'pip', 'install', '-q', '--no-deps', '--no-index', wheel)
         code = 'import sysconfig; print(sysconfig.get_paths()["purelib"])'
         site = Path(self.run('python', '-c', code).stdout.strip())
-        (site / 'libraries.pth').write_text(f'{sysconfig.get_paths()["purelib"]}\n')
+        libraries = Path(sysconfig.get_paths()['purelib'])
+        (site / 'libraries.pth').write_text(f'{libraries}\n')
+        for path in libraries.glob('distutils-precedence.pth'):
+            shutil.copy2(path, site / 'z-distutils.pth')
 
     def run(self, program: str, *argv: object, code: int = 0) -> subprocess.CompletedProcess:
         """Run a program of the environment in the folder, and check its exit code."""
