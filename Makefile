@@ -2,7 +2,7 @@ PYTHON_ENV := .venv/bin/python
 WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n : 4)))
 
 .DEFAULT_GOAL := help
-.PHONY: env lock demo test test-slow coverage lint compare bench help
+.PHONY: env lock demo test test-slow fuzz coverage lint compare bench help
 
 env: ## build .venv from nothing (5.4 GB; instant when nothing changed); OPS=1 compiles mmcv's ops, OPS=0 goes back
 	@bash requirements/make_env.sh
@@ -22,6 +22,9 @@ test: env ## run the test suite
 
 test-slow: env ## run the tests marked slow
 	$(PYTHON_ENV) -m pytest -m slow $(ARGS)
+
+fuzz: env ## spoil files of every kind for MINUTES (60) and tell which reader falls over
+	PYTHONPATH=tests:tests/support $(PYTHON_ENV) -m fuzz --minutes $(or $(MINUTES),60)
 
 coverage: env ## run the test suite and print which lines of samrs_mm no test reaches
 	$(MAKE) test ARGS='--cov --cov-report=term $(ARGS)'

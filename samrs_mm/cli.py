@@ -225,7 +225,10 @@ class OptionsAction(DictAction):
                     f'--cfg-options: {word!r}: write the entries one by one, such as '
                     f'{key}.size=600 {key}.overlap=150'
                 )
-        super().__call__(parser, namespace, values, option_string)
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except RecursionError:
+            parser.error('--cfg-options: brackets are nested too deeply')
 
 
 def read_config(path: str) -> Config:

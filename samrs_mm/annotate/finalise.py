@@ -307,7 +307,7 @@ class Finaliser:
             palette=[list(colour) for colour in palette_for(len(classes))],
             **({'category_ids': ids} if ids else {}),
             data_root=relative_path(self.plan.dataset.root, self.out.root),
-            checkpoint_sha256=self.settings['checkpoint_sha256'],
+            checkpoint_sha256=self.settings.get('checkpoint_sha256'),
             counts=dict(
                 images=dict(total=len(self.plan.tiles), **sorted_counts(totals.images)),
                 boxes=totals.boxes,

@@ -14,7 +14,7 @@ from samrs_mm.annotate.finalise import Finaliser, Totals
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.verify import check_tile, verify
 from samrs_mm.annotate.writer import LabelMapWriter, MaskFilters, RecordWriter
-from samrs_mm.core.atomic import dump
+from samrs_mm.core.atomic import dump, load
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.masks import check_policy
 from samrs_mm.core.prompts import CLIPPED, PromptSetting, check_style
@@ -91,7 +91,7 @@ class AnnotationJob:
                 dataset, or one whose filters are half changed.
         """
         try:
-            meta = json.loads(self.out.meta.read_bytes())
+            meta = load(self.out.meta.read_bytes())
             old = meta['settings']
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RefusedError(f'{self.out.meta}: no annotated folder there') from error

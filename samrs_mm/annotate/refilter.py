@@ -1,11 +1,10 @@
 """Other filters for a folder that is annotated already: nothing is segmented again."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from samrs_mm.annotate.writer import MaskFilters
-from samrs_mm.core.atomic import atomic_write, dump
+from samrs_mm.core.atomic import atomic_write, dump, load
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import write_png
 from samrs_mm.core.resumable import signature_of
@@ -39,7 +38,7 @@ def refilter(
     new = old | dict(filters=filters.as_dict())
     before, after = signature_of(old), signature_of(new)
     with out.lock():
-        meta = json.loads(out.meta.read_bytes())
+        meta = load(out.meta.read_bytes())
         if meta.get(folder.REFILTERING, after) != after:
             out.refuse_half_filtered(meta)
         atomic_write(out.meta, dump(meta | {folder.REFILTERING: after}))

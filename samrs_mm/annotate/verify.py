@@ -16,8 +16,9 @@ from samrs_mm.annotate.driver import SampleStream
 from samrs_mm.annotate.finalise import Finaliser, Totals
 from samrs_mm.annotate.writer import MaskFilters, Sample
 from samrs_mm.core import masks
-from samrs_mm.core.atomic import dump
+from samrs_mm.core.atomic import dump, load
 from samrs_mm.core.boxes import OK
+from samrs_mm.core.errors import describe
 from samrs_mm.core.images import SceneImage, file_sha256
 from samrs_mm.core.resumable import differences
 from samrs_mm.formats.annotated import folder
@@ -137,7 +138,7 @@ def verify(
             problems.append(f'{path}: missing; --finalise writes it')
         elif file_sha256(path) != sink.hash.hexdigest():
             problems.append(f'{path}: not what labels and records give; --finalise writes it again')
-    meta, expected = json.loads(out.meta.read_bytes()), finaliser.meta(totals)
+    meta, expected = load(out.meta.read_bytes()), finaliser.meta(totals)
     for ignored in ('versions', 'config', 'data_root'):
         meta.pop(ignored, None), expected.pop(ignored, None)
     expected = json.loads(dump(expected))
@@ -155,9 +156,9 @@ def _check_coco(finaliser: Finaliser, totals: Totals) -> list[str]:
     try:
         with redirect_stdout(StringIO()):
             coco = COCO(str(path))
+            annotations = coco.dataset['annotations']
     except Exception as error:  # noqa: BLE001 (whatever pycocotools stumbles over)
-        return [f'{path}: pycocotools cannot read it: {error}']
-    annotations = coco.dataset['annotations']
+        return [f'{path}: pycocotools cannot read it: {describe(error)}']
     problems = []
     if len(coco.anns) != len(annotations):
         problems.append(f'{path}: annotation ids are not unique')

@@ -11,6 +11,7 @@ from samrs_mm.browse.pages import Page, class_swatches, window_around
 from samrs_mm.core import masks
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.found_files import read_list
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.prompts import CLIPPED, PromptSetting
 from samrs_mm.core.system import follow
@@ -58,7 +59,7 @@ class FolderBrowser(BoxSource):
             return stems
         listed = self.out.root / f'{split}.txt'
         if listed.is_file():
-            wanted = set(listed.read_text(encoding='utf-8').split('\n'))
+            wanted = set(read_list(listed))
         else:
             entries = read_annotated(self.out.root, self.meta)
             wanted = {entry.stem for entry in entries if entry.split == split}

@@ -62,3 +62,15 @@ def dump(data: Any) -> bytes:
     """
     text = json.dumps(data, ensure_ascii=False, separators=(',', ':'), allow_nan=False)
     return text.encode() + b'\n'
+
+
+def load(data: bytes) -> Any:
+    """Return what JSON holds.
+
+    Raises:
+        ValueError: It is no JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(data)
+    except RecursionError as error:
+        raise ValueError('nested too deeply') from error

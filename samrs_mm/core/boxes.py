@@ -238,12 +238,12 @@ def rotated_corners(rotated: np.ndarray) -> np.ndarray:
     In the order of mmrotate's ``rbox2qbox``.
     """
     centres, (width, height, angle) = rotated[:, :2], rotated[:, 2:].T
-    with np.errstate(invalid='ignore'):  # an infinite angle gives NaN
+    with np.errstate(invalid='ignore'):  # infinite numbers give NaN
         cos, sin = np.cos(angle), np.sin(angle)
         across = np.stack([width / 2 * cos, width / 2 * sin], axis=1)
         along = np.stack([-height / 2 * sin, height / 2 * cos], axis=1)
-    signs = ((1, 1), (1, -1), (-1, -1), (-1, 1))
-    return np.stack([centres + i * across + j * along for i, j in signs], axis=1)
+        signs = ((1, 1), (1, -1), (-1, -1), (-1, 1))
+        return np.stack([centres + i * across + j * along for i, j in signs], axis=1)
 
 
 def clip(hboxes: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -46,6 +46,21 @@ def files_by_stem(folder: str | os.PathLike, suffixes: Collection[str]) -> dict[
     return stems
 
 
+def read_list(path: Path) -> list[str]:
+    """Return the names in a list such as ``train.txt``, one a line, without blanks around them.
+
+    Raises:
+        RefusedError: It can't be read, or isn't text in UTF-8.
+    """
+    try:
+        lines = path.read_text(encoding='utf-8-sig').split('\n')
+    except OSError as error:
+        raise RefusedError(f'list {path}: {error.strerror}') from error
+    except UnicodeDecodeError as error:
+        raise RefusedError(f'list {path}: not text in UTF-8; save it as such') from error
+    return [line.strip() for line in lines if line.strip()]
+
+
 def read_stems(path: Path, known: Collection[str], what: str) -> set[str]:
     """Return the names in a list such as ``train.txt``, one a line, without blanks around them.
 
@@ -53,12 +68,7 @@ def read_stems(path: Path, known: Collection[str], what: str) -> set[str]:
         RefusedError: It can't be read, is empty, or has a name that isn't known as the name of what
             it should be, such as ``'image in data/mine'``.
     """
-    try:
-        lines = path.read_text(encoding='utf-8').split('\n')
-    except (OSError, ValueError) as error:
-        reason = getattr(error, 'strerror', None) or error
-        raise RefusedError(f'list {path}: cannot read it: {reason}') from error
-    stems = {line.strip() for line in lines} - {''}
+    stems = set(read_list(path))
     unknown = sorted(stems - set(known))
     if unknown or not stems:
         example = f'such as {unknown[0]!r}' if unknown else 'it is empty'

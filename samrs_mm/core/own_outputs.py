@@ -1,8 +1,9 @@
 """Folders that our own tools wrote: never read as a part of a dataset that they lie in."""
 
-import json
 from collections.abc import Collection
 from pathlib import Path
+
+from samrs_mm.core.atomic import load
 
 _RECORDS = {
     'meta.json': ('an annotated folder', {'settings', 'signature'}),
@@ -51,8 +52,8 @@ def _holds(record: Path, keys: set[str]) -> bool:
     try:
         data = record.read_bytes()
         unfinished = not data and record.name == 'export.json'
-        return unfinished or keys <= json.loads(data).keys()
-    except (OSError, ValueError, AttributeError, RecursionError):
+        return unfinished or keys <= load(data).keys()
+    except (OSError, ValueError, AttributeError):
         return False
 
 

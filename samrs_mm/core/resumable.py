@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from samrs_mm.core import input_notes
-from samrs_mm.core.atomic import atomic_write, dump, temporary
+from samrs_mm.core.atomic import atomic_write, dump, load, temporary
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.input_notes import InputNotes
 from samrs_mm.core.system import locked_folder
@@ -62,7 +62,7 @@ class ResumableFolder:
             RefusedError: It is no record of this tool.
         """
         try:
-            record = json.loads(self.record.read_bytes())
+            record = load(self.record.read_bytes())
             self.settings_of(record)
         except (FileNotFoundError, NotADirectoryError):
             return None

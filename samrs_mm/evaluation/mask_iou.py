@@ -3,7 +3,6 @@
 Source: Wang et al. 2023, arXiv:2305.02034, section 2.4, equation 1.
 """
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from samrs_mm.core import masks, segmentations
+from samrs_mm.core.atomic import load
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.entries import KEPT, REGIONS
@@ -158,7 +158,7 @@ def score_folder(annotated_dir: str | Path, ground_truth_json: str | Path) -> Fo
 def _refuse_tiles(root: Path) -> None:
     meta = root / folder.META
     try:
-        tile = json.loads(meta.read_bytes())['settings']['tile']
+        tile = load(meta.read_bytes())['settings']['tile']
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RefusedError(f'{meta}: not the meta.json of an annotated folder') from error
     if tile is not None:

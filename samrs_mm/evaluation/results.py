@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from samrs_mm.core.atomic import load
 from samrs_mm.core.errors import RefusedError, SamrsError
 
 METRICS_FILE = 'metrics.json'
@@ -101,7 +102,7 @@ def read_test(path: Path) -> Result:
         ResultError: It can't be read, or doesn't say of which model it is.
     """
     try:
-        found = json.loads(path.read_bytes())
+        found = load(path.read_bytes())
         about = found.pop(RUN_KEY)
         names = {key: about[key] for key in ('config', 'tta', 'options')}
         return Result(scores=_scores(found, path), file=path, weights=about['checkpoint'], **names)

@@ -137,7 +137,8 @@ class _Dtype:
 class _Array:
     """Stands for ``numpy.ndarray``; made from bytes, so that numpy sees no foreign state."""
 
-    array: np.ndarray
+    array = np.empty(0)
+    """Nothing yet: a damaged pickle may never fill it."""
 
     def __setstate__(self, state: tuple):
         _, shape, kind, fortran, data = state

@@ -1,6 +1,5 @@
 """The review report of an annotated folder: one HTML file that needs nothing else."""
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 
 import jinja2
 
-from samrs_mm.core.atomic import atomic_write
+from samrs_mm.core.atomic import atomic_write, load
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.system import follow
 from samrs_mm.formats.annotated import folder
@@ -82,7 +81,7 @@ def write_report(
 def _meta(root: Path) -> dict[str, Any]:
     path = root / folder.META
     try:
-        meta = json.loads(path.read_bytes())
+        meta = load(path.read_bytes())
         meta['classes'], meta['data_root'], meta['counts'], meta['settings']
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RefusedError(f'{path}: no annotated folder there, or one not finished') from error

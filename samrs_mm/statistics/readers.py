@@ -1,6 +1,5 @@
 """Reads what segmentation datasets hold: annotated folders, the SAMRS release, COCO files."""
 
-import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from samrs_mm.annotate.exporter import RECORD as EXPORT_RECORD
 from samrs_mm.core import masks
+from samrs_mm.core.atomic import load
 from samrs_mm.core.boxes import bounding_boxes
 from samrs_mm.core.classes import NAMED_CLASSES, UNLABELLED
 from samrs_mm.core.errors import LabelReadError, RefusedError, SamrsError
@@ -97,7 +97,7 @@ def _released_classes(root: Path, subset: str | None) -> tuple[str, ...]:
     export = root / EXPORT_RECORD
     if subset is None and export.exists():
         try:
-            return tuple(map(str, json.loads(export.read_bytes())['classes']))
+            return tuple(map(str, load(export.read_bytes())['classes']))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RefusedError(f'{export}: not of export_dataset.py ({error})') from error
     name = root.resolve().name.lower()

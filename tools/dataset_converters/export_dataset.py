@@ -10,6 +10,7 @@ from pathlib import Path
 from samrs_mm.annotate.exporter import COPY, LINK, NONE, ExportCounts, Exporter
 from samrs_mm.cli import ToolParser, progress, run_command, whole_number
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.found_files import read_list
 from samrs_mm.datasets.segmentation.image_index import read_annotated, read_meta
 from samrs_mm.formats.annotated.entries import REGIONS
 from samrs_mm.formats.exports.base import INSTANCES, Export
@@ -147,12 +148,9 @@ def chosen(images: list[LabelledImage], args: argparse.Namespace) -> dict[str, l
     for file in args.list:
         path = Path(args.folder, file)
         try:
-            lines = path.read_text(encoding='utf-8').splitlines()
-        except OSError as error:
-            raise RefusedError(
-                f'--list {path}: {error.strerror}; make_splits.py writes lists'
-            ) from error
-        names = [line.strip() for line in lines if line.strip()]
+            names = read_list(path)
+        except RefusedError as error:
+            raise RefusedError(f'--list: {error}; make_splits.py writes lists') from error
         unknown = [name for name in names if name not in by_stem]
         if unknown or not names or len(set(names)) < len(names):
             what = f'{unknown[0]!r} is not in images.csv' if unknown else 'names an image twice'

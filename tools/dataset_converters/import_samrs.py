@@ -1,7 +1,6 @@
 """Turn a subset of the SAMRS release into an annotated folder."""
 
 import argparse
-import json
 import os
 import sys
 from functools import partial
@@ -13,6 +12,7 @@ from samrs_mm.annotate.exporter import RECORD
 from samrs_mm.annotate.finalise import Finaliser, Totals
 from samrs_mm.annotate.importer import ReleasedImporter
 from samrs_mm.cli import ToolParser, progress, run_command, whole_number
+from samrs_mm.core.atomic import load
 from samrs_mm.core.classes import NAMED_CLASSES
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.masks import check_policy
@@ -90,7 +90,7 @@ def known(args: argparse.Namespace) -> tuple[tuple[str, ...] | str, str]:
     if args.subset or not path.exists():
         return args.subset or by_name(args.folder), 'file_order'
     try:
-        about = json.loads(path.read_bytes())
+        about = load(path.read_bytes())
         return tuple(about['classes']), check_policy(about['overlap_policy'])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RefusedError(f'{path}: not of export_dataset.py ({error}); give --subset') from error

@@ -1,13 +1,13 @@
 """Which images a segmentation dataset holds: annotated folders, and the released SAMRS layout."""
 
 import csv
-import json
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
+from samrs_mm.core.atomic import load
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.core.own_outputs import own_output
@@ -71,7 +71,7 @@ def read_meta(root: Path) -> dict | None:
     if not path.exists():
         return None
     try:
-        meta = json.loads(path.read_bytes())
+        meta = load(path.read_bytes())
         complete = {'settings', 'classes', 'palette', 'data_root'} <= meta.keys()
     except (OSError, ValueError, AttributeError) as error:
         raise RefusedError(f'{path}: cannot read it: {error}') from error

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.found_files import read_list
 from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.formats.labelled_image import LabelledImage
 
@@ -35,7 +36,7 @@ class SplitFolder(ResumableFolder):
             stem: side
             for side, path in self.lists.items()
             if path.exists()
-            for stem in path.read_text(encoding='utf-8').split('\n')
+            for stem in read_list(path)
         }
 
     def write(self, settings: dict, sides: Mapping[str, str]) -> dict[str, int]:

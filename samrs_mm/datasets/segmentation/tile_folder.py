@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -14,6 +14,7 @@ from mmseg.registry import DATASETS
 from tqdm import tqdm
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.found_files import read_list
 from samrs_mm.datasets.segmentation.image_index import (
     missing_files,
     read_annotated,
@@ -191,11 +192,13 @@ class TileFolderDataset(TakesSeeds, BaseSegDataset):
             raise RefusedError(
                 f'{self.ann_file}: {len(unknown)} of {len(names)} names are not in '
                 f'{self.store.root if self.store else self.data_root}, such as {unknown[0]!r} '
-                f'({self._cause_of_unknown()})'
+                f'({self._cause_of_unknown(unknown[0], by_stem)})'
             )
         return [by_stem[name] for name in names]
 
-    def _cause_of_unknown(self) -> str:
+    def _cause_of_unknown(self, name: str, known: Collection[str]) -> str:
+        if Path(name).stem in known:
+            return 'names stand there one a line, without folder and suffix'
         if self.store:
             return 'not packed; run pack_dataset.py again'
         if self._meta:
@@ -209,13 +212,12 @@ class TileFolderDataset(TakesSeeds, BaseSegDataset):
             RefusedError: The file can't be read, is empty or names an image twice.
         """
         try:
-            names = Path(self.ann_file).read_text(encoding='utf-8').split('\n')
-        except OSError as error:
+            names = read_list(Path(self.ann_file))
+        except RefusedError as error:
             raise RefusedError(
-                f'source {self.source}: list {self.ann_file}: {error.strerror}; write it with '
+                f'source {self.source}: {error}; write it with '
                 f'tools/dataset_converters/make_splits.py {self.data_root}'
             ) from error
-        names = [name.strip() for name in names if name.strip()]
         for name, times in Counter(names).items():
             if times > 1:
                 raise RefusedError(f'{self.ann_file}: {name!r} is listed {times} times')

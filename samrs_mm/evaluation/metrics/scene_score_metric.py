@@ -1,6 +1,5 @@
 """Scores of whole scenes, from predictions of tiles that overlap."""
 
-import json
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import torch
 from mmengine.logging import print_log
 from mmseg.registry import METRICS
 
+from samrs_mm.core.atomic import load
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.tiling import TileSpec, Window, axis_of, parse_tile_stem, windows
 from samrs_mm.evaluation.metrics.seg_score_metric import SegScoreMetric
@@ -108,7 +108,7 @@ def _root_of(folder: Path) -> Path:
 def _scene_size(root: Path, scene: str) -> tuple[tuple[int, int], TileSpec]:
     """Return width and height of a scene, and how it was cut."""
     sizes = read_scene_sizes(root)
-    tile = json.loads((root / META).read_bytes())['settings']['tile']
+    tile = load((root / META).read_bytes())['settings']['tile']
     if scene not in sizes:
         raise RefusedError(f'SceneScoreMetric: {root / META} has no scene {scene!r}; cut it anew')
     return sizes[scene], TileSpec(size=tile['size'], overlap=tile['overlap'])

@@ -1,9 +1,9 @@
 """``tiles.json``: what a folder of tiles was cut from."""
 
-import json
 import os
 from pathlib import Path
 
+from samrs_mm.core.atomic import load
 from samrs_mm.core.errors import RefusedError
 
 META = 'tiles.json'
@@ -17,7 +17,7 @@ def read_scene_sizes(root: str | os.PathLike) -> dict[str, tuple[int, int]]:
     """
     path = Path(root, META)
     try:
-        meta = json.loads(path.read_bytes())
+        meta = load(path.read_bytes())
         if not meta['partial']:
             return {name: tuple(size) for name, size in meta['scenes'].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
