@@ -14,7 +14,7 @@ from fuzz.good_files import COCO, DOTA, HEIGHT, WIDTH
 
 from samrs_mm.api import open_annotated
 from samrs_mm.compat.checkpoints import safe_load
-from samrs_mm.core import masks
+from samrs_mm.core import masks, segmentations
 from samrs_mm.core.boxes import box_statuses
 from samrs_mm.core.images import SceneImage, image_size
 from samrs_mm.datasets.boxes.base import BoxDataset, circumscribed_geometry
@@ -74,7 +74,7 @@ def boxes_of(kind: type[BoxDataset]) -> Callable[[Path], None]:
             shapes = circumscribed_geometry(dataset.labels(index).boxes)
             box_statuses(shapes.hboxes, shapes.polygons, WIDTH, HEIGHT)
             for truth in dataset.ground_truth_of(index).values() if scene.image else ():
-                masks.from_coco(truth, HEIGHT, WIDTH)
+                segmentations.from_coco(truth, HEIGHT, WIDTH)
 
     return read
 
@@ -103,7 +103,7 @@ def read_masks(root: Path) -> None:
         value = json.loads((root / 'mask.json').read_bytes())
     except (ValueError, RecursionError):
         return
-    rle = masks.from_coco(value, HEIGHT, WIDTH)
+    rle = segmentations.from_coco(value, HEIGHT, WIDTH)
     if rle is not None:
         whole = masks.decode(rle)
         assert whole.shape == (HEIGHT, WIDTH)

@@ -150,7 +150,9 @@ def test_what_is_wrong_is_refused_before_training(tmp_path):
     with pytest.raises(RefusedError, match=r"1 of 1 names are not in .*'a' \(its image or label"):
         build(root, ann_file='list.txt')
     (root / 'list.txt').write_text('\ufeffimages/b.c.png\r\n', encoding='utf-8')
-    with pytest.raises(RefusedError, match=r"'images/b.c.png' \(names .* without folder and suffix"):
+    with pytest.raises(
+        RefusedError, match=r"'images/b.c.png' \(names .* without folder and suffix"
+    ):
         build(root, ann_file='list.txt')
     (root / 'list.txt').write_text('\ufeffb.c\r\n', encoding='utf-8')
     assert len(build(root, ann_file='list.txt')) == 1
