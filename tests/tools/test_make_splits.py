@@ -2,6 +2,7 @@ import json
 
 import pytest
 from folders import load_tool
+from PIL import Image
 from samrs_folders import write_annotated, write_released
 
 from samrs_mm.core.classes import SIOR_CLASSES
@@ -305,3 +306,14 @@ def test_few_images_are_never_left_without_a_side(tmp_path, capsys):
     assert TOOL.main([str(one), '--val', '0.3']) == 2
     assert 'all 4 images are of one scene, ortho; add others, take' in capsys.readouterr().err
     assert TOOL.main([str(one), '--val', '0.5', '--scene', r'(.+_\d+)_\d+']) == 0
+
+
+def test_what_has_no_partner_is_named(tmp_path, capsys):
+    for name in ('images/a', 'images/b', 'images/c', 'labels/a', 'labels/b', 'labels/z'):
+        path = tmp_path / f'{name}.png'
+        path.parent.mkdir(exist_ok=True)
+        Image.new('L', (8, 8)).save(path)
+    assert TOOL.main([str(tmp_path), '--by', 'image', '--val', '0.5']) == 0
+    said = capsys.readouterr().out
+    assert 'left out 1 images have no label, such as c.png' in said
+    assert 'left out 1 labels have no image, such as z.png' in said

@@ -12,7 +12,12 @@ from samrs_mm.core.classes import SIOR_CLASSES
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import read_stems
 from samrs_mm.core.scene_names import by_pattern, grid_neighbours, scenes_of
-from samrs_mm.datasets.segmentation.image_index import is_dior_trainval, read_entries, read_meta
+from samrs_mm.datasets.segmentation.image_index import (
+    is_dior_trainval,
+    read_entries,
+    read_meta,
+    unpaired_files,
+)
 from samrs_mm.datasets.segmentation.splits import (
     TRAIN,
     VAL,
@@ -111,6 +116,7 @@ def run(args: argparse.Namespace) -> int:
     """Do what the flags say."""
     prefixes = dict(img_path=args.images or '', seg_map_path=args.labels or '')
     everything = read_entries(args.folder, prefixes)
+    print_unpaired(*unpaired_files(args.folder, prefixes))
     entries = choose(everything, args)
     if args.scene:
         entries = with_scenes(entries, args.scene)
@@ -200,6 +206,13 @@ def choose(everything: list[LabelledImage], args: argparse.Namespace) -> list[La
             'needed (see --splits and --keep-empty)'
         )
     return entries
+
+
+def print_unpaired(images: list[str], labels: list[str]) -> None:
+    """Print which images have no label and which labels no image: they are in no list."""
+    for names, what in (images, 'images have no label'), (labels, 'labels have no image'):
+        if names:
+            print(f'left out {len(names)} {what}, such as {names[0]}')
 
 
 def print_counts(

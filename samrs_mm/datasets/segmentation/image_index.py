@@ -193,6 +193,24 @@ def pair_files(
     return entries, sorted(name for stem, name in found.items() if stem not in label_of)
 
 
+def unpaired_files(
+    root: str | os.PathLike, prefixes: Mapping[str, str] | None = None
+) -> tuple[list[str], list[str]]:
+    """Return the images without a label and the labels without an image, by sorted names.
+
+    Both are empty for an annotated folder, whose images all have a label. Pictures of a kind that
+    is not read count as images that are missing.
+    """
+    root, prefixes = Path(root), prefixes or {}
+    if read_meta(root):
+        return [], []
+    images = _folder(root, prefixes.get('img_path'), 'img_path', IMAGE_FOLDERS)
+    labels = _folder(root, prefixes.get('seg_map_path'), 'seg_map_path', LABEL_FOLDERS)
+    entries, bare = pair_files(images, labels)
+    known = {entry.stem for entry in entries}
+    return bare, sorted(name for stem, name in _stems(labels, LABEL_SUFFIXES) if stem not in known)
+
+
 def _folder(root: Path, given: str | None, key: str, known: Iterable[str]) -> Path:
     for name in (given,) if given else known:
         if (root / name).is_dir():
