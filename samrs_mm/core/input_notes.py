@@ -97,6 +97,13 @@ class Inputs:
             return ''
         return '\t'.join([self.facts, *states])
 
+    def newer_than(self, made: Iterable[str | os.PathLike]) -> bool:
+        """Whether a file of the input is newer than one of these, or is missing."""
+        if GONE in self.stamps:
+            return True
+        last = max((int(each.partition(':')[2]) for each in self.stamps), default=0)
+        return any(os.stat(path).st_mtime_ns < last for path in made)
+
     def look(self, note: str | None) -> Look:
         """Compare with a note; files of other size or time are hashed."""
         known, *files = note.split('\t') if note is not None else ('',)
@@ -143,6 +150,11 @@ class InputNotes:
     def look(self, key: str, inputs: Inputs) -> Look:
         """Compare the input of a piece with its note, of those that ``read`` returned last."""
         return inputs.look((self.read() if self._notes is None else self._notes).get(key))
+
+    def stands(self, key: str, inputs: Inputs, made: Iterable[str | os.PathLike]) -> bool:
+        """Whether files were made from this: as their note says; without one none is older."""
+        look = self.look(key, inputs)
+        return look.same if look.noted else not inputs.newer_than(made)
 
     def add(self, notes: Mapping[str, str]) -> None:
         """Add notes by key.

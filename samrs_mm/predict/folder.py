@@ -88,8 +88,7 @@ class PredictedFolder(ResumableFolder):
             look = self.notes.look(stem, inputs)
             if not look.noted and path.exists():
                 unnoted += 1
-                written = min((self.root / name).stat().st_mtime_ns for name in files)
-                if path.stat().st_mtime_ns <= written:
+                if not inputs.newer_than(self.root / name for name in files):
                     notes[stem] = inputs.note()
                     continue
             if not look.same:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from samrs_mm.core.boxes import MALFORMED, BoxLabel, ParsedLabels, geometry, not
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.found_files import files_by_stem, read_stems
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage, image_size
+from samrs_mm.core.input_notes import Inputs
 from samrs_mm.core.own_outputs import own_pictures
 from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.core.tiling import Window
@@ -109,6 +110,7 @@ class BoxTileCutter(TileCutter):
         super().__init__(plan.spec, out)
         self.plan, self.dry = plan, dry
         self.scenes = plan.dataset.scenes
+        self._there: dict[str, set[str]] = {}
         self.folder = _TilesFolder(self.out, (scene.stem for scene in self.scenes))
 
     @property
@@ -126,6 +128,10 @@ class BoxTileCutter(TileCutter):
         labelled = any(scene.label for scene in self.scenes)
         record = dict(partial=True, settings=self.settings)
         self.folder.start(record, (IMAGES, LABELS) if labelled else (IMAGES,))
+        self.folder.notes.read()
+        for kind, suffix in ((IMAGES, '.png'), (LABELS, '.txt')):
+            for stem in files_by_stem(self.out / kind, (suffix,)):
+                self._there.setdefault(tiling.scene_of_tile(stem) or stem, set()).add(stem)
 
     def _tile_counts(self) -> list[int]:
         return [len(self.plan.by_scene.get(scene, ())) for scene in range(len(self.scenes))]
@@ -154,7 +160,8 @@ class BoxTileCutter(TileCutter):
         if parsed.misfit:
             raise LabelReadError(f'{scene.image}: {parsed.misfit}')
         path = self.plan.dataset.root / scene.image
-        windows = self._windows(result.scene, path)
+        windows, inputs = self._windows(result.scene, path), Inputs('', [path])
+        result.anew = not self.dry and self._remove_outdated(scene, inputs, windows)
         polygons = geometry(boxes).polygons
         assigned = tiling.assign(polygons, list(windows.values()), self.spec.iof)
         missing = {stem for stem in windows if not self._path(IMAGES, stem).exists()}
@@ -173,7 +180,25 @@ class BoxTileCutter(TileCutter):
             result.bare += not len(chosen)
             result.places += len(chosen)
         tiled = set().union(*(chosen.tolist() for chosen in assigned))
+        if not self.dry:
+            self.folder.notes.add({scene.stem: inputs.note()})
         result.untiled = [box.box_id for i, box in enumerate(boxes) if i not in tiled] + regions
+
+    def _remove_outdated(self, scene: Scene, inputs: Inputs, windows: Collection[str]) -> bool:
+        """Delete what is there of a scene and is not of its image or has no window any more.
+
+        Returns:
+            Whether all was, since the image was replaced.
+        """
+        stems = self._there.get(scene.stem, set())
+        images = [path for stem in stems if (path := self._path(IMAGES, stem)).exists()]
+        replaced = bool(images) and not self.folder.notes.stands(scene.stem, inputs, images)
+        for stem in stems:
+            if replaced or stem not in windows:
+                self._path(IMAGES, stem).unlink(missing_ok=True)
+            if stem not in windows or scene.label is None:
+                self._path(LABELS, stem).unlink(missing_ok=True)
+        return replaced
 
     def _windows(self, scene: int, path: Path) -> dict[str, Window]:
         """Return the windows of a scene by the stems of their tiles."""
@@ -189,6 +214,7 @@ class BoxTileCutter(TileCutter):
 
     def finish(self, results: list[SceneTiles]) -> None:
         """Write ``tiles.json``: the settings, counts, and the boxes that are in no tile."""
+        self.folder.notes.keep({scene.stem for scene in self.scenes})
         names = ('tiles', 'bare', 'boxes', 'places')
         counts = {name: sum(getattr(result, name) for result in results) for name in names}
         record = dict(

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import LabelReadError, SamrsError
 from samrs_mm.core.images import SceneImage, image_size, write_png
+from samrs_mm.core.input_notes import InputNotes, Inputs
 from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.core.tiling import TileSpec, Window
 from samrs_mm.formats.scenes.scene_labels import ColourCode, LabelledScene
@@ -26,8 +28,9 @@ class MapTileCutter(TileCutter):
     """Cuts scenes into ``SPLIT/images/STEM.png`` and ``SPLIT/labels/STEM.png``.
 
     ``SPLIT/scenes/NAME.json`` is written before a scene's first tile and holds its size and what
-    files it comes from (bytes and time): where those have changed, its tiles are cut anew. A tile
-    is done when both its files stand. Images are padded with ``spec.pad``, labels with 255.
+    files it comes from; ``SPLIT/inputs.tsv`` has their times and hashes: where those have changed,
+    its tiles are cut anew. A tile is done when both its files stand. Images are padded with
+    ``spec.pad``, labels with 255.
     ``source`` is what else decides the labels, such as the kind of label files.
     """
 
@@ -41,6 +44,7 @@ class MapTileCutter(TileCutter):
     ):
         super().__init__(spec, out)
         self.scenes, self.code, self.source = list(scenes), code, source
+        self.notes: dict[str, InputNotes] = {}
 
     @property
     def settings(self) -> dict:
@@ -61,7 +65,10 @@ class MapTileCutter(TileCutter):
         """
         record = dict(partial=True, settings=self.settings, counts={}, scenes={})
         for split in self.splits:
-            ResumableFolder(self.out / split, META).start(record, (IMAGES, LABELS, SCENES))
+            folder = ResumableFolder(self.out / split, META)
+            folder.start(record, (IMAGES, LABELS, SCENES))
+            self.notes[split] = folder.notes
+            folder.notes.read()
 
     def _tile_counts(self) -> list[int]:
         counts = [0] * len(self.scenes)
@@ -82,35 +89,54 @@ class MapTileCutter(TileCutter):
                 f'{scene.image} has {size[0]} x {size[1]}; they must be of one size'
             )
         windows = tiling.windows(*size, self.spec)
-        self._take_up(scene, size)
+        inputs = Inputs('', [scene.image, scene.label])
+        result.anew = self._take_up(scene, size, inputs)
         missing = [window for window in windows if not self._done(scene, window)]
         if missing:
             label, image = self.code.read(scene.label), SceneImage(scene.image)
             for window in missing:
                 write_png(self._path(scene, LABELS, window), _padded(label, window))
                 self._write_image(self._path(scene, IMAGES, window), image, window)
+        self.notes[scene.split].add({scene.name: inputs.note()})
         result.tiles, result.written = len(windows), len(missing)
 
     def _done(self, scene: LabelledScene, window: Window) -> bool:
         return all(self._path(scene, kind, window).exists() for kind in (IMAGES, LABELS))
 
-    def _take_up(self, scene: LabelledScene, size: tuple[int, int]) -> None:
-        """Note what a scene is cut from; tiles of another state of its files are removed."""
-        files = [[path.name, path.stat().st_size, path.stat().st_mtime_ns]
-                 for path in (scene.image, scene.label)]  # fmt: skip
-        record = dump(dict(scene=scene.name, size=list(size), files=files))
+    def _take_up(self, scene: LabelledScene, size: tuple[int, int], inputs: Inputs) -> bool:
+        """Write down what a scene is cut from, and remove tiles of another state of its files.
+
+        Returns:
+            Whether there were any.
+        """
         path = self.out / scene.split / SCENES / f'{scene.name}.json'
-        old = path.read_bytes() if path.exists() else None
-        if old == record:
-            return
+        names = [Path(each).name for each in inputs.paths]
+        record = dump(dict(scene=scene.name, size=list(size), files=names))
+        old: dict[str, Any] = {}
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            old = dict(json.loads(path.read_bytes()))
         stale = set(tiling.windows(*size, self.spec))
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            width, height = json.loads(old or b'')['size']
-            stale |= set(tiling.windows(width, height, self.spec))
-        for kind in (IMAGES, LABELS):
-            for window in stale:
-                self._path(scene, kind, window).unlink(missing_ok=True)
-        atomic_write(path, record)
+            stale |= set(tiling.windows(*old['size'], self.spec))
+        places = [self._path(scene, kind, window) for kind in (IMAGES, LABELS) for window in stale]
+        there = [place for place in places if place.exists()]
+        stands = self._stands(scene, inputs, old, there)
+        if not stands:
+            for place in there:
+                place.unlink()
+        if not path.exists() or path.read_bytes() != record:
+            atomic_write(path, record)
+        return bool(there) and not stands
+
+    def _stands(
+        self, scene: LabelledScene, inputs: Inputs, old: dict[str, Any], there: list[Path]
+    ) -> bool:
+        """Whether tiles are of a scene's files; older versions noted these files' times."""
+        noted = [each for each in old.get('files', ()) if isinstance(each, list)]
+        if not noted:
+            return bool(old) and self.notes[scene.split].stands(scene.name, inputs, there)
+        now = zip(inputs.paths, inputs.stamps, strict=True)
+        return noted == [[Path(path).name, *map(int, each.split(':'))] for path, each in now]
 
     def _path(self, scene: LabelledScene, kind: str, window: Window) -> Path:
         return self.out / scene.split / kind / f'{tiling.tile_stem(scene.name, window)}.png'
@@ -151,6 +177,7 @@ class MapTileCutter(TileCutter):
             counts=dict(scenes=len(sizes), tiles=len(expected)),
             scenes={name: list(size) for name, size in sorted(sizes.items())},
         )
+        self.notes[split].keep({scene.name for scene in scenes.values()})
         ResumableFolder(root, META).save(record)
         return problems
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from samrs_mm.cli import ToolParser, whole_number
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.prepare.map_tiles import MapTileCutter
-from samrs_mm.prepare.tile_cutter import SceneTiles
+from samrs_mm.prepare.tile_cutter import SceneTiles, anew_line
 
 EXIT_CODES = """exit codes: 0 all tiles are there; 1 a scene could not be read or a file not
 written (it is named, the rest is done); 2 refused before work began"""
@@ -53,6 +53,8 @@ def prepare(
         for line in problems[split]:
             warn(f'failed: {line}')
         own = [result for result in results if cutter.scenes[result.scene].split == split]
+        if line := anew_line(cutter.scenes[result.scene].name for result in own if result.anew):
+            log(f'anew     {line}')
         log(f'{split:8} {_summary(own, paper.get(split))}')
     log(f'written  {cutter.out}')
     return int(any(result.error for result in results) or any(problems.values()))

@@ -3,6 +3,7 @@
 import errno
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from os import PathLike
@@ -12,6 +13,7 @@ from tqdm import tqdm
 
 from samrs_mm.core.errors import SamrsError, describe
 from samrs_mm.core.images import SceneImage, write_png
+from samrs_mm.core.input_notes import some
 from samrs_mm.core.parallel import unordered_map
 from samrs_mm.core.tiling import TileSpec, Window
 
@@ -33,6 +35,7 @@ class SceneTiles:
         untiled: Ids of the boxes that are in no tile.
         malformed: A line for each label that can't be read as a box.
         notes: What was changed in the labels, one line each.
+        anew: Whether it had tiles of other files than it has now.
         error: Why the scene has not all its tiles, in one line; None if it has.
         full: Whether that was for want of disk space.
     """
@@ -46,8 +49,15 @@ class SceneTiles:
     untiled: list[str] = field(default_factory=list)
     malformed: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    anew: bool = False
     error: str | None = None
     full: bool = False
+
+
+def anew_line(scenes: Iterable[str]) -> str:
+    """Return what is printed of scenes that were cut anew; empty if there are none."""
+    names = list(scenes)
+    return f'{len(names)} scenes cut anew, their files changed: {some(names)}' if names else ''
 
 
 class TileCutter(ABC):

@@ -330,7 +330,8 @@ def test_a_folder_of_images(tmp_path):
     cutter = BoxTileCutter(Plan(ImageFolder(str(root)), TILE), tmp_path / 'out')
     results = run(cutter)
     assert [result.tiles for result in results] == [1, 2]
-    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['images', 'tiles.json']
+    left = sorted(path.name for path in (tmp_path / 'out').iterdir())
+    assert left == ['images', 'inputs.tsv', 'tiles.json']
     names = sorted(path.name for path in (tmp_path / 'out/images').iterdir())
     assert names == ['a__60__0___0.png', 'b__60__0___0.png', 'b__60__10___0.png']
 
@@ -405,3 +406,36 @@ def test_label_maps_are_no_scenes(tmp_path):
     (tmp_path / 'meta.json').write_text('{"settings": {}, "signature": ""}')
     with pytest.raises(RefusedError, match='holds semantic of an annotated folder'):
         ImageFolder(str(folder))
+
+
+@pytest.mark.parametrize('lost', [False, True])
+@pytest.mark.parametrize('size', [(96, 128), (64, 50)])
+def test_a_replaced_image_is_cut_anew_and_a_touched_one_is_not(dota, tmp_path, size, lost):
+    out = tmp_path / 'out'
+    run(make(dota, out))
+    before = {path: path.stat().st_mtime_ns for path in (out / 'images').iterdir()}
+    if lost:
+        (out / 'inputs.tsv').unlink()
+    else:
+        os.utime(dota / 'images/P0000.png')
+    path = dota / 'images/P0001.png'
+    Image.fromarray(np.asarray(Image.open(path))[: size[0], : size[1]][::-1]).save(path)
+    results = run(make(dota, out), workers=2)
+    assert [result.anew for result in results] == [False, True, False, False, False]
+    run(make(dota, tmp_path / 'new'))
+    assert tree(out) == tree(tmp_path / 'new')
+    after = {path: path.stat().st_mtime_ns for path in (out / 'images').iterdir()}
+    assert all(before[path] == after[path] for path in after if not path.stem.startswith('P0001'))
+    assert not any(result.anew for result in run(make(dota, out)))
+
+
+@pytest.mark.parametrize('drop', [False, True])
+def test_tiles_follow_changed_labels(dota, tmp_path, drop):
+    tile = TileSpec(size=60, overlap=20, iof=0.6, pad=(9, 8, 7), drop_empty=drop)
+    run(make(dota, tmp_path / 'out', tile))
+    text = (dota / 'labelTxt/P0002.txt').read_text().splitlines(keepends=True)
+    (dota / 'labelTxt/P0002.txt').write_text(''.join(text[:1]))
+    (dota / 'labelTxt/P0001.txt').unlink()
+    run(make(dota, tmp_path / 'out', tile))
+    run(make(dota, tmp_path / 'new', tile))
+    assert tree(tmp_path / 'out') == tree(tmp_path / 'new')

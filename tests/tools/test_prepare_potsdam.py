@@ -1,5 +1,7 @@
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -262,3 +264,43 @@ def test_a_scene_of_the_real_size(prepare, tmp_path, capsys):
     image, label = put_together(tmp_path / 'out/train', '4_12', (6000, 6000))
     assert (image == written['4_12'][0]).all()
     assert (label == written['4_12'][1]).all()
+
+
+def test_a_replaced_scene_is_cut_anew_and_a_touched_one_is_not(prepare, tmp_path, capsys):
+    write_potsdam(tmp_path / 'raw', SOME, SIZE)
+    assert prepare('--partial') == 0
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / 'out').rglob('*.png')}
+    for path in (tmp_path / 'raw').rglob('*.tif'):
+        os.utime(path, (1, 1))
+    (changed,) = (tmp_path / 'raw').rglob('top_potsdam_2_10_RGB.tif')
+    Image.fromarray(np.asarray(Image.open(changed))[::-1]).save(changed)
+    capsys.readouterr()
+    assert prepare('--partial') == 0
+    assert '1 scenes cut anew, their files changed: 2_10\n' in capsys.readouterr().out
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / 'out').rglob('*.png')}
+    others = [path for path in before if not path.stem.startswith('2_10')]
+    assert others
+    assert all(before[path] == after[path] for path in others)
+    whole = tree(tmp_path / 'out')
+    shutil.rmtree(tmp_path / 'out')
+    assert prepare('--partial') == 0
+    assert tree(tmp_path / 'out') == whole
+
+
+def test_tiles_of_an_older_version_are_taken_up(prepare, tmp_path, capsys):
+    write_potsdam(tmp_path / 'raw', SOME, SIZE)
+    assert prepare('--partial') == 0
+    whole = tree(tmp_path / 'out')
+    for path in (tmp_path / 'out').rglob('scenes/*.json'):
+        record = json.loads(path.read_bytes())
+        files = [next((tmp_path / 'raw').rglob(name)) for name in record['files']]
+        record['files'] = [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files]
+        path.write_text(json.dumps(record))
+    for path in (tmp_path / 'out').rglob('inputs.tsv'):
+        path.unlink()
+    (changed,) = (tmp_path / 'raw').rglob('top_potsdam_2_10_RGB.tif')
+    os.utime(changed, (1, 1))
+    capsys.readouterr()
+    assert prepare('--partial') == 0
+    assert '1 scenes cut anew' in capsys.readouterr().out, 'it knew no hashes'
+    assert tree(tmp_path / 'out') == whole

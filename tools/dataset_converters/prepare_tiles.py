@@ -21,7 +21,7 @@ from samrs_mm.core.found_files import tell_untaken
 from samrs_mm.core.tiling import TileSpec, count_tiles
 from samrs_mm.datasets.boxes.base import build_dataset
 from samrs_mm.prepare.box_tiles import BoxTileCutter, ImageFolder
-from samrs_mm.prepare.tile_cutter import SceneTiles
+from samrs_mm.prepare.tile_cutter import SceneTiles, anew_line
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -31,7 +31,8 @@ EPILOG = """what is written
   OUT/labelTxt/STEM.txt   their boxes in tile pixels, not clipped; blanks in names become -
   OUT/tiles.json          settings, counts, and the boxes that no tile takes
 a box is in every tile that covers at least IOF of its area. Killed? The same command goes on
-where it stopped, and ends with the same bytes.
+where it stopped, and ends with the same bytes. Scenes whose image was replaced are cut anew
+(OUT/inputs.tsv has times and hashes of the images), labels are written again where they changed.
 examples:
   # DOTA: 1024 px tiles, 200 px overlap
   tools/dataset_converters/prepare_tiles.py configs/annotate/sota_sam-vit-h_hbox.py \\
@@ -171,6 +172,8 @@ def print_counts(cutter: BoxTileCutter, results: list[SceneTiles]) -> None:
     malformed = sum(len(result.malformed) for result in results if not result.error)
     print(f'scenes   {len(results)}, {len(failed)} failed')
     print(f'tiles    {tiles}, {bare} without boxes, {tiles - written} were there before')
+    if line := anew_line(cutter.scenes[result.scene].stem for result in results if result.anew):
+        print(f'anew     {line}')
     print(f'boxes    {boxes} in the labels')
     print(f'  tiled     {boxes - untiled - malformed - lost}, in {places} places')
     print(f'  untiled   {untiled}')
