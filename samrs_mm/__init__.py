@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from samrs_mm.start import begin
 
-begin()
+
+def _why_not_imported(error: BaseException) -> str | None:
+    from samrs_mm.compat import broken_library
+
+    return broken_library(error)
+
+
+begin(_why_not_imported)
 # isort: split
 from samrs_mm.compat import offer_stand_in, prepare_imports  # noqa: E402 (see start)
 from samrs_mm.version import __version__  # noqa: E402

@@ -5,12 +5,13 @@ Needs nothing but what Python itself has imported by then.
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 _PROGRAM = 'samrs-mm'
 
 
-def begin() -> None:
+def begin(explain: Callable[[BaseException], str | None]) -> None:
     """Let installed packages go before files of the current folder, and explain what is broken.
 
     Changes nothing in programs that aren't ours: a notebook's errors keep their tracebacks.
@@ -18,7 +19,7 @@ def begin() -> None:
     if _is_module_run():
         _put_current_folder_last()
     if _is_module_run() or _is_tool():
-        explain_broken_packages()
+        explain_broken_packages(explain)
 
 
 def _is_module_run() -> bool:
@@ -46,15 +47,16 @@ def _put_current_folder_last() -> None:
         sys.path.append(sys.path.pop(0))
 
 
-def explain_broken_packages() -> None:
-    """From here on, where a program ends as a library can't be imported, say why in one line."""
+def explain_broken_packages(explain: Callable[[BaseException], str | None]) -> None:
+    """From here on, where a program ends as a library can't be imported, say why in one line.
+
+    ``explain`` returns the line, or None where an error is another one.
+    """
     before = sys.excepthook
 
     def hook(kind: Any, error: Any, trace: Any) -> None:
         try:
-            from samrs_mm.compat.ground import broken_library
-
-            line = broken_library(error)
+            line = explain(error)
         except Exception:  # noqa: BLE001 (what explains it may need what is broken)
             line = _hidden_module() or _missing_module(error)
         if line:

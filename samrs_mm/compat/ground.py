@@ -84,7 +84,7 @@ def check_sets() -> None:
                 f'`pip uninstall -y {" ".join(found)}`, then `pip install {found[0]}=='
                 f'{version(found[0])}`'
             )
-        if found and not _is_there(module):
+        if found and module not in sys.modules and not _is_there(module):
             raise RefusedError(
                 f'{listed} is noted as installed, but there are no files of {module}; run `pip '
                 f'install --force-reinstall --no-deps {found[0]}=={version(found[0])}`'
@@ -202,7 +202,7 @@ def prepare_imports() -> None:
     if _FIRST not in sys.meta_path:
         sys.meta_path.insert(0, _FIRST)
     if not all(map(_is_there, _NEEDED)):
-        explain_broken_packages()
+        explain_broken_packages(broken_library)
     with contextlib.suppress(ImportError):
         logs: Any = importlib.import_module('mmengine.logging')
         if is_onedl() and not hasattr(logs.print_log, '__wrapped__'):

@@ -114,6 +114,8 @@ def test_two_of_one_library_and_one_without_files(site):
 
 def test_a_library_without_files_is_named_with_what_brings_them_back(monkeypatch):
     monkeypatch.setattr(ground, '_is_there', lambda name: name != 'mmseg')
+    for name in [name for name in sys.modules if name.partition('.')[0] == 'mmseg']:
+        monkeypatch.delitem(sys.modules, name)
     name = 'onedl-mmsegmentation' if ground.is_onedl() else 'mmsegmentation'
     cure = rf'no files of mmseg; run `pip install --force-reinstall --no-deps {name}=='
     with pytest.raises(RefusedError, match=cure):
