@@ -43,7 +43,7 @@ def check_tile(
         problems = _check_record(sample.record, record)
         labels, found = _labels_again(record, filters, policy)
         problems += found
-        with Image.open(out.path(folder.SEMANTIC, stem)) as png:
+        with Image.open(out.path(folder.SEMANTIC, stem), formats=('PNG',)) as png:
             form = png.format, png.mode
             if form != ('PNG', 'L') or not np.array_equal(np.asarray(png), labels):
                 problems.append('the label map is not what the masks of the record give')

@@ -242,8 +242,9 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
 
 
 def write_png(path: Path, pixels: np.ndarray) -> None:
-    """Write ``(H, W)`` grey or ``(H, W, 3)`` RGB uint8 pixels as a PNG, whole or not at all."""
-    encoded, data = cv2.imencode('.png', pixels if pixels.ndim == 2 else pixels[..., ::-1])
+    """Write uint8 pixels as a PNG, whole or not at all: ``(H, W)`` grey, else RGB or RGBA."""
+    bgr = pixels if pixels.ndim == 2 else pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+    encoded, data = cv2.imencode('.png', bgr)
     if not encoded:
         raise SamrsError(f'{path}: {pixels.shape} pixels could not be encoded as PNG')
     atomic_write(path, data.tobytes())

@@ -25,13 +25,14 @@ class WindowModel:
     the probabilities of a window and of its mirror image.
 
     Raises:
-        RefusedError: A source that the model doesn't have, none where it has several, or a head
-            with a single channel.
+        RefusedError: A source that the model doesn't have, none where it has several, a head with a
+            single channel, or a network that takes other than three bands.
     """
 
     def __init__(self, model: nn.Module, source: str | None = None, flip: bool = False):
         self.model: Any = model.eval()
         self.flip = flip
+        _check_bands(self.model)
         self.source, self.num_classes = _head(self.model, source)
         if self.num_classes > UNLABELLED:
             raise RefusedError(f'{self.num_classes} classes: label files hold at most {UNLABELLED}')
@@ -94,6 +95,21 @@ class WindowModel:
         if self._sums_masks:
             return scores / scores.sum(1, keepdim=True).clamp(min=1e-12)
         return scores.softmax(1)
+
+
+def _check_bands(model: Any) -> None:
+    """Refuse a network of other than three bands, by its normalisation or its first convolution."""
+    mean = getattr(model.data_preprocessor, 'mean', None)
+    if mean is not None and mean.numel() > 1:  # a single one is for all bands
+        bands = mean.numel()
+    else:
+        convolutions = (each for each in model.backbone.modules() if isinstance(each, nn.Conv2d))
+        bands = getattr(next(convolutions, None), 'in_channels', 3)
+    if bands != 3:
+        raise RefusedError(
+            f'the network takes images of {bands} bands; prediction shows it three of a file (red, '
+            'green, blue, 8 bits each): predict by your own loader, or train on three'
+        )
 
 
 def _head(model: Any, source: str | None) -> tuple[str | None, int]:

@@ -166,6 +166,7 @@ class BoxTileCutter(TileCutter):
         assigned = tiling.assign(polygons, list(windows.values()), self.spec.iof)
         missing = {stem for stem in windows if not self._path(IMAGES, stem).exists()}
         image = SceneImage(path) if missing and not self.dry else None
+        result.shown = image.notes if image else ()
         for (stem, window), chosen in zip(windows.items(), assigned, strict=True):
             if scene.label and not self.dry:
                 labels = [boxes[i] for i in chosen]

@@ -30,7 +30,7 @@ class MapTileCutter(TileCutter):
     ``SPLIT/scenes/NAME.json`` is written before a scene's first tile and holds its size and what
     files it comes from; ``SPLIT/inputs.tsv`` has their times and hashes: where those have changed,
     its tiles are cut anew. A tile is done when both its files stand. Images are padded with
-    ``spec.pad``, labels with 255.
+    ``spec.pad``, labels with 255, which also stands where the image has no data.
     ``source`` is what else decides the labels, such as the kind of label files.
     """
 
@@ -94,8 +94,13 @@ class MapTileCutter(TileCutter):
         missing = [window for window in windows if not self._done(scene, window)]
         if missing:
             label, image = self.code.read(scene.label), SceneImage(scene.image)
+            result.shown = image.notes
             for window in missing:
-                write_png(self._path(scene, LABELS, window), _padded(label, window))
+                part = _padded(label, window)
+                valid = image.valid(window.x, window.y, window.width, window.height)
+                if valid is not None:
+                    part[~valid] = UNLABELLED
+                write_png(self._path(scene, LABELS, window), part)
                 self._write_image(self._path(scene, IMAGES, window), image, window)
         self.notes[scene.split].add({scene.name: inputs.note()})
         result.tiles, result.written = len(windows), len(missing)

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from samrs_mm.core.errors import SamrsError, describe
-from samrs_mm.core.images import SceneImage, write_png
+from samrs_mm.core.images import SceneImage, note_lines, write_png
 from samrs_mm.core.input_notes import some
 from samrs_mm.core.parallel import unordered_map
 from samrs_mm.core.tiling import TileSpec, Window
@@ -36,6 +37,7 @@ class SceneTiles:
         malformed: A line for each label that can't be read as a box.
         notes: What was changed in the labels, one line each.
         anew: Whether it had tiles of other files than it has now.
+        shown: How the image is shown, one line each; see ``SceneImage.notes``.
         error: Why the scene has not all its tiles, in one line; None if it has.
         full: Whether that was for want of disk space.
     """
@@ -50,6 +52,7 @@ class SceneTiles:
     malformed: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     anew: bool = False
+    shown: tuple[str, ...] = ()
     error: str | None = None
     full: bool = False
 
@@ -120,8 +123,15 @@ class TileCutter(ABC):
                         'command to go on'
                     )
                 bar.update(counts[result.scene])
+        shown = {str(self._image_of(result.scene)): result.shown for result in results}
+        for line in note_lines(shown):
+            print(f'note: {line}', file=sys.stderr)
         return sorted(results, key=lambda result: result.scene)
 
     def _write_image(self, path: Path, image: SceneImage, window: Window) -> None:
-        pixels = image.crop(window.x, window.y, window.width, window.height, self.spec.pad)
+        """Write a tile, with alpha 0 where the scene has no data."""
+        place = window.x, window.y, window.width, window.height
+        pixels, valid = image.crop(*place, self.spec.pad), image.valid(*place)
+        if valid is not None:
+            pixels = np.dstack([pixels, np.where(valid, np.uint8(255), np.uint8(0))])
         write_png(path, pixels)

@@ -252,3 +252,17 @@ def test_too_little_gpu_memory_is_told_in_one_line(open_scene, monkeypatch):
     predictor = ScenePredictor(WindowModel(model), (40, 40), (30, 30), batch=2)
     with pytest.raises(scene_predictor.SamrsError, match=r'2 windows of 40 x 40 px.*--batch'):
         list(predictor.strips(open_scene(scene(100, 100))))
+
+
+@pytest.mark.parametrize('bands', [1, 2, 4])
+@pytest.mark.parametrize('normalised', [True, False])
+def test_networks_of_other_bands_are_refused(bands, normalised):
+    model = small_model()
+    if normalised:
+        model.data_preprocessor.mean = torch.zeros(bands, 1, 1)
+    if bands == 1 or not normalised:
+        stem = next(each for each in model.backbone.modules() if isinstance(each, torch.nn.Conv2d))
+        stem.in_channels = bands
+    with pytest.raises(RefusedError, match=f'the network takes images of {bands} bands; ') as error:
+        WindowModel(model)
+    assert '\n' not in str(error.value)
