@@ -11,7 +11,7 @@ from folders import CONFIG, ROOT, load_tool, write_dota
 from samrs_mm.annotate.driver import Annotator, SampleStream
 from samrs_mm.annotate.finalise import Finaliser
 
-MOST, MOST_OF_THE_RUN = 25, 40
+MOST, MOST_OF_THE_RUN = 25, 41
 """Files that a reader opens to follow one box, and that a whole run enters; never to get more.
 
 Three of a box's are its masking by itself, and the note of what its image was made from, written
