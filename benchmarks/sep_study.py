@@ -188,7 +188,7 @@ def train(place: Place, config: str, work: Path, seed: int, iterations: int, *mo
     options = [f'{key}={iterations}' for key in keys]
     options += [f'{key}.seed={seed}' for key in ('randomness', 'train_dataloader.sampler')]
     name = '-'.join(['train', *work.parts[1:]])
-    args = CONFIGS / config, '--work-dir', work, '--cfg-options', *options, *more
+    args = CONFIGS / config, '--work-dir', work, '--restart', '--cfg-options', *options, *more
     place.tool('train.py', *args, log=name)
 
 

@@ -17,6 +17,7 @@ from samrs_mm.drawing.layout import grid
 TOOLS = Path(__file__).parent
 BOXES = 'configs/annotate/dota_grabcut_rbox.py'
 SEP = 'configs/examples/sep_demo.py'
+WEIGHTS = Path('pretrain/sep/sep_demo.pth')
 STEPS = 7
 EXPECT = """\
 First boxes become masks: their picture is there in about half a minute on two quiet cores.
@@ -52,7 +53,7 @@ class Demo:
             (self.folder / 'demo.jpg', 'boxes by status, masks by class'),
             (self.masks, 'the dataset made of the boxes: label maps, records, COCO, ledger'),
             (self.folder / 'sep.jpg', 'image, label, prediction of held-out scenes'),
-            (Path('pretrain/sep/sep_demo.pth'), 'the trained weights'),
+            (WEIGHTS, 'the trained weights'),
         ):
             print(f'  {path!s:<28}{content}')
         print(f'done in {self.seconds():.0f} s')
@@ -91,8 +92,12 @@ class Demo:
         for source in (self.masks, masks):
             hold_out(source)
         title = f'pre-train one network on both, {self.iterations} iterations'
-        length = [f'train_cfg.{key}={self.iterations}' for key in ('max_iters', 'val_interval')]
-        self.train(title, SEP, '--work-dir', work, '--cfg-options', *length)
+        if WEIGHTS.exists():
+            WEIGHTS.replace(f'{WEIGHTS}.bak')  # of an earlier demo, maybe a longer one
+        keys = [f'train_cfg.{key}' for key in ('max_iters', 'val_interval')]
+        keys += [f'param_scheduler.0.{key}' for key in ('T_max', 'end')]
+        length = [f'{key}={self.iterations}' for key in keys]
+        self.train(title, SEP, '--work-dir', work, '--restart', '--cfg-options', *length)
         for line in scores_in_log(work):
             print(line)
         pictures = sorted((work / 'pictures').rglob('*.png'))

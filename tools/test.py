@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from samrs_mm.cli import ToolParser, run_command
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.engine.checkpoint_match import check_match, shapes_and_classes
+from samrs_mm.engine.checkpoint_match import check_match, read_checkpoint
 from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
 from samrs_mm.engine.data_check import check_data, check_folders, refuse_together
 from samrs_mm.engine.run_config import add_run_flags, build_runner, load_run_config, need
@@ -60,8 +60,8 @@ def run(args: argparse.Namespace) -> None:
     config = load_run_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     need(config, args.config, 'model', 'test_dataloader', 'test_cfg', 'test_evaluator')
     config.load_from, config.resume = args.checkpoint, False
-    _, (shapes, trained) = refuse_together(
-        lambda: check_folders(config, _LOADERS), lambda: shapes_and_classes(args.checkpoint)
+    _, found = refuse_together(
+        lambda: check_folders(config, _LOADERS), lambda: read_checkpoint(args.checkpoint)
     )
     if args.tta:
         use_tta(config, args.config, '' if args.tta is True else args.tta)
@@ -70,10 +70,11 @@ def run(args: argparse.Namespace) -> None:
         for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
             evaluator.output_dir = os.path.join(args.out, 'predictions')
     prepare_cpu_ranks(config, args.launcher)
-    data = check_data(config, args.config, _LOADERS, trained)
+    data = check_data(config, args.config, _LOADERS, found.classes)
     runner = build_runner(config, args.config)
     data.hand_over(runner)
-    runner.logger.info(check_match(runner.model, shapes, args.checkpoint, whole=True))
+    line = check_match(runner.model, found.shapes, args.checkpoint, whole=True)
+    runner.logger.info(f'{line}; {found.origin}')
     metrics = runner.test()
     if args.out and is_main_process():
         target = Path(args.out) / 'metrics.json'

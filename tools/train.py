@@ -6,7 +6,8 @@ import sys
 from functools import partial
 
 from samrs_mm.cli import ToolParser, positive, run_command
-from samrs_mm.engine.checkpoint_match import check_match, shapes_and_classes
+from samrs_mm.core.errors import SamrsError
+from samrs_mm.engine.checkpoint_match import check_match
 from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
 from samrs_mm.engine.data_check import (
     check_data,
@@ -14,6 +15,7 @@ from samrs_mm.engine.data_check import (
     check_folders,
     refuse_together,
 )
+from samrs_mm.engine.hooks import ExportWeightsHook
 from samrs_mm.engine.run_config import (
     add_run_flags,
     batch_note,
@@ -23,12 +25,12 @@ from samrs_mm.engine.run_config import (
     load_run_config,
     need,
     set_amp,
-    set_start,
 )
+from samrs_mm.engine.run_start import find_start, put_aside, schedule_note
 
 EPILOG = """examples:
   tools/train.py configs/sep/upernet_resnet50_scratch.py
-  # stopped? the same command goes on from the newest checkpoint, with the samples that come next
+  # stopped? --resume goes on from the newest checkpoint, with the samples that come next
   tools/train.py configs/sep/upernet_resnet50_scratch.py --resume
   # every image and label read, and what is broken named, without training
   tools/train.py configs/sep/upernet_resnet50_scratch.py --check
@@ -36,8 +38,9 @@ EPILOG = """examples:
   tools/train.py CONFIG --cfg-options train_dataloader.dataset.datasets.0.data_root=data/mine
   # several ranks: GPUs, or on a machine without any, CPU processes
   tools/dist_train.sh CONFIG 8
-exit codes: 0 trained, or --check found nothing; 1 interrupted or failed, or --check found
-something; 2 refused before training began"""
+exit codes: 0 trained, or --check found nothing; 1 interrupted, diverged or failed, a better export
+was kept, or --check found something; 2 refused before training began"""
+AFTER_INTERRUPT = 'the same command with --resume goes on from the newest checkpoint, if any'
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -47,13 +50,18 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('config', help='config file, such as configs/sep/upernet_resnet50_scratch.py')
     add('--resume', nargs='?', const='auto', metavar='FILE',
         help='go on from FILE, or from the newest checkpoint in the work dir, if any')  # fmt: skip
+    add('--restart', action='store_true',
+        help='start over in a work dir that holds checkpoints; they are moved aside')  # fmt: skip
     add('--amp', action='store_true', help='mixed precision (GPUs only)')
     add('--check', nargs='?', type=positive, const=min(8, os.cpu_count() or 1), metavar='N',
         help='read every image and label, in N processes (default: one a core, at most 8), name '
         'what is broken or does not fit, and end; what was right is remembered in checked.csv of '
         'each folder')  # fmt: skip
     add_run_flags(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.restart and args.resume:
+        parser.error('--resume and --restart exclude each other')
+    return args
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -62,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if args.check:
         return run_command(lambda: check(args))
-    return run_command(lambda: run(args), '--resume goes on from the newest checkpoint')
+    return run_command(lambda: run(args), AFTER_INTERRUPT)
 
 
 def check(args: argparse.Namespace) -> int:
@@ -75,31 +83,37 @@ def check(args: argparse.Namespace) -> int:
 
 def run(args: argparse.Namespace) -> None:
     """Check everything that can be known beforehand, then train."""
-    from mmengine.dist import get_world_size
+    from mmengine.dist import get_world_size, is_main_process
 
     config = load_run_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     need(config, args.config, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
     set_amp(config, args.amp)
-    start = set_start(config, args.resume)
-    _, (shapes, trained), _ = refuse_together(
+    _, start, _ = refuse_together(
         partial(check_folders, config),
-        lambda: shapes_and_classes(start) if start else ({}, {}),
+        partial(find_start, config, args.resume, args.restart),
         partial(check_pretrained, config),
     )
     prepare_cpu_ranks(config, args.launcher)
-    data = check_data(config, args.config, trained=trained if config.get('resume') else None)
+    trained = start.checkpoint.classes if start.resume and start.checkpoint else None
+    data = check_data(config, args.config, trained=trained)
     runner = build_runner(config, args.config)
     data.hand_over(runner)
-    if start:
-        resume = config.get('resume', False)
-        line = check_match(runner.model, shapes, start, whole=resume, resume=resume)
-        runner.logger.info(line)
+    if start.path and start.checkpoint:
+        shapes, resume = start.checkpoint.shapes, start.resume
+        line = check_match(runner.model, shapes, start.path, whole=resume, resume=resume)
+        runner.logger.info(f'{line}; {start.checkpoint.origin}')
     check_batch(config, get_world_size())
-    note = batch_note(config, get_world_size())
-    if note:
-        runner.logger.warning(note)
+    if args.restart and is_main_process():
+        aside = put_aside(config.work_dir)
+        start.notes += [f'Checkpoints of the earlier run are in {aside} now'] if aside else []
+    for note in (*start.notes, batch_note(config, get_world_size()), schedule_note(config)):
+        if note:
+            runner.logger.warning(note)
     runner.train()
     leave_ranks()
+    kept = [hook.kept for hook in runner.hooks if isinstance(hook, ExportWeightsHook) and hook.kept]
+    if kept:
+        raise SamrsError(kept[0])
 
 
 if __name__ == '__main__':

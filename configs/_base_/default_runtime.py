@@ -39,4 +39,6 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     plain_checkpoint=dict(type='PlainCheckpointHook'),
     strict_loading=dict(type='StrictLoadingHook'),
+    resumed_schedule=dict(type='ResumedScheduleHook'),
+    finite_loss=dict(type='FiniteLossHook'),
 )

@@ -8,6 +8,8 @@ default_hooks = dict(
     ),
     plain_checkpoint=dict(type='mmseg.PlainCheckpointHook'),
     strict_loading=dict(type='mmseg.StrictLoadingHook'),
+    resumed_schedule=dict(type='mmseg.ResumedScheduleHook'),
+    finite_loss=dict(type='mmseg.FiniteLossHook'),
 )
 visualizer = dict(type='Visualizer')
 log_processor = dict(by_epoch=True)

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,43 @@ _CLASSIFIER = re.compile(r'(heads|auxiliary_head|decode_head\.(\d+\.)?(conv_seg|
 Shapes = dict[str, tuple[int, ...]]
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """What is in a checkpoint, but for the weights themselves.
+
+    Args:
+        shapes: Of the weights, by name.
+        meta: Where it comes from, as its writer says.
+        parts: Names of what it holds, such as ``optimizer``.
+        classes: Those that it was trained on, if it says.
+    """
+
+    shapes: Shapes
+    meta: Mapping[str, Any]
+    parts: frozenset[str]
+    classes: Classes
+
+    @property
+    def origin(self) -> str:
+        """In words: the training and the iteration, or the file it was converted from."""
+        meta = self.meta
+        if 'converted_from' in meta:
+            return f'converted from {meta["converted_from"]}'
+        name = meta.get('config') or meta.get('experiment_name')
+        if name is None or 'iter' not in meta:
+            return 'of unknown origin'
+        best = ' (best)' * (meta.get('weights') == 'best')
+        where = f' in {meta["work_dir"]}' if 'work_dir' in meta else ''
+        return f'iteration {meta["iter"]}{best} of {name}{where}'
+
+
 def weight_shapes(path: str) -> Shapes:
-    """Return the shapes of a checkpoint's weights by name.
+    """Return the shapes of a checkpoint's weights by name; see ``read_checkpoint``."""
+    return read_checkpoint(path).shapes
+
+
+def read_checkpoint(path: str) -> Checkpoint:
+    """Read what is in a checkpoint.
 
     Within ``strict_loading`` the file isn't read again when the weights are loaded.
 
@@ -33,18 +69,18 @@ def weight_shapes(path: str) -> Shapes:
         RefusedError: No such file, or not a checkpoint. Of weights that pre-training writes, it
             says how to come by them.
     """
-    return shapes_and_classes(path)[0]
-
-
-def shapes_and_classes(path: str) -> tuple[Shapes, Classes]:
-    """Return ``weight_shapes``, and the classes that the weights were trained on, if it says."""
     try:
-        checkpoint = safe_load(path, keep=True)
-        return _shapes(state_of(checkpoint)), trained_classes(checkpoint)
+        content = safe_load(path, keep=True)
     except OSError as error:
         raise RefusedError(f'checkpoint {path}: {error.strerror}{_cure(path)}') from error
     except ValueError as error:
         raise RefusedError(f'checkpoint {error}') from error
+    whole = content if isinstance(content, Mapping) else {}
+    meta = whole.get('meta')
+    meta = meta if isinstance(meta, Mapping) else {}
+    parts = frozenset(key for key in whole if isinstance(key, str))
+    classes = trained_classes(content)
+    return Checkpoint(_shapes(state_of(content)), meta, parts, classes)
 
 
 def _cure(path: str) -> str:

@@ -4,19 +4,22 @@ import argparse
 import importlib
 import inspect
 import os
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
-from samrs_mm.cli import OptionsAction, check_option, read_config, set_option
+from samrs_mm.cli import OptionsAction, check_option, one_line, read_config, set_option
 from samrs_mm.compat import how_to_install, safe_load
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.engine.config_keys import check_keys
+from samrs_mm.engine.config_values import check_values, without_idle_workers
 from samrs_mm.registry import PROMPT_SEGMENTORS, register_all
 
 # top-level keys that the Runner and the tools read beside the Runner's arguments
@@ -40,16 +43,22 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def load_run_config(
-    path: str, options: dict[str, Any] | None, work_dir: str | None, launcher: str
+    path: str,
+    options: dict[str, Any] | None,
+    work_dir: str | None,
+    launcher: str,
+    parts: Iterable[str] | None = None,
 ) -> Config:
     """Return the config of a run with the flags of ``tools/train.py`` and ``test.py`` applied.
 
     All of samrs_mm is registered, then what the config imports. Logs and checkpoints go to
-    ``work_dir``, by default that of the config, else ``work_dirs/{config}``.
+    ``work_dir``, by default that of the config, else ``work_dirs/{config}``. Keys and values of
+    ``parts``, its top-level keys that the tool runs, are checked, by default of all.
 
     Raises:
         RefusedError: No such file, not a config, an option that fits nothing in it or would be
-            without effect, or a ``default_scope`` that isn't installed.
+            without effect, a ``default_scope`` that isn't installed, or what ``check_keys`` and
+            ``check_values`` refuse.
     """
     register_all()
     config = read_config(path)
@@ -72,6 +81,9 @@ def load_run_config(
             f'config {path}: default_scope {scope!r} cannot be imported ({error}); install it: '
             f'{how_to_install(everything=True)}'
         ) from error
+    without_idle_workers(config)
+    check_keys(config, path, parts)
+    check_values(config, path)
     config.launcher = launcher
     config.work_dir = (
         work_dir or config.get('work_dir') or f'work_dirs/{Path(config.filename).stem}'
@@ -81,28 +93,57 @@ def load_run_config(
 
 @contextmanager
 def building(path: str) -> Iterator[None]:
-    """Refuse, in one line, the first name of a config that no registry has."""
+    """Refuse, in one line, what can't be built of a config, with the place in the code.
+
+    Of a name that no registry has the line says so.
+    """
     try:
         yield
-    except KeyError as error:
-        text = str(error.args[0])
-        if 'registry' not in text:
-            raise
-        name = text.partition(' ')[0]
-        reason = (
+    except (KeyError, TypeError, ValueError, AssertionError, AttributeError) as error:
+        text = str(error.args[0]) if error.args else ''
+        if isinstance(error, KeyError) and 'registry' in text:
+            raise RefusedError(f'config {path}: {_unregistered(text)}') from error
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        raise RefusedError(
+            f'config {path}: the model cannot be built: {type(error).__name__}: {one_line(error)} '
+            f'({frame.filename}:{frame.lineno})'
+        ) from error
+
+
+def _unregistered(text: str) -> str:
+    name = text.partition(' ')[0]
+    if name in PROMPT_SEGMENTORS:
+        return (
             f'model.type={name!r} makes masks from boxes, with tools/sam_annotate.py; give the '
             'config of a segmentation network'
-            if name in PROMPT_SEGMENTORS
-            else f'{text.partition(". ")[0]}; correct the name, or import what registers it by '
-            'custom_imports'
         )
-        raise RefusedError(f'config {path}: {reason}') from error
+    sentence = text.partition('. ')[0]
+    return f'{sentence}; correct the name, or import what registers it by custom_imports'
 
 
 def build_runner(config: Config, path: str) -> Runner:
     """Build the runner of a config, and with it the model; refuse as ``building`` does."""
     with building(path):
-        return RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+        runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    _check_class_weights(runner.model)
+    return runner
+
+
+def _check_class_weights(model: Any) -> None:
+    """Refuse losses of a head whose class weights are not as many as its classes."""
+    from samrs_mm.models.segmentors.source_losses import check_length
+
+    for name, head in model.named_modules():
+        classes = getattr(head, 'num_classes', None)
+        losses = getattr(head, 'loss_decode', None)
+        if losses is None or classes is None or head.out_channels == 1:
+            continue
+        if hasattr(model, 'source_classes'):
+            return  # its heads are checked when it is built
+        several = hasattr(losses, '__iter__')
+        for number, term in enumerate(losses if several else [losses]):
+            key = f'model.{name.removeprefix("module.")}.loss_decode' + f'.{number}' * several
+            check_length(term, classes, key, 'the head')
 
 
 def need(config: Config, path: str, *keys: str) -> None:
@@ -132,23 +173,6 @@ def set_amp(config: Config, wanted: bool) -> None:
         )
 
 
-def set_start(config: Config, resume: str | None) -> str | None:
-    """Set a config's ``resume`` and ``load_from``, and return that checkpoint's path, if any.
-
-    Args:
-        config: The run's config.
-        resume: A checkpoint to go on from; ``'auto'`` for the newest in the work dir or, as long
-            as there is none, what the config itself starts from; or None.
-    """
-    if resume is None and config.get('resume') and not config.get('load_from'):
-        resume = 'auto'
-    newest = find_latest_checkpoint(config.work_dir) if resume == 'auto' else resume
-    if resume:
-        config.resume = newest is not None
-        config.load_from = newest or config.get('load_from')
-    return config.get('load_from')
-
-
 def batch_note(config: Config, ranks: int) -> str | None:
     """Return a warning if the batch isn't the one that the learning rate is for, else None."""
     scale = config.get('auto_scale_lr') or {}
@@ -157,8 +181,9 @@ def batch_note(config: Config, ranks: int) -> str | None:
     meant = scale.get('base_batch_size')
     if scale.get('enable') or None in (meant, each) or meant == each * ranks * steps:
         return None
+    words = f'{each} x {ranks} ranks' + f' x {steps} steps' * (steps != 1)
     return (
-        f'The batch is {each} x {ranks} ranks = {each * ranks}, the learning rate is for {meant}: '
+        f'The batch is {words} = {each * ranks * steps}, the learning rate is for {meant}: '
         'set train_dataloader.batch_size, or auto_scale_lr.enable=True'
     )
 
@@ -166,6 +191,7 @@ def batch_note(config: Config, ranks: int) -> str | None:
 def check_batch(config: Config, ranks: int) -> None:
     """Refuse a batch of one image where UPerNet's batch norm sees a single pixel."""
     head = config.model.get('decode_head') or {}
+    head = head if isinstance(head, dict) else head[0]
     normed = 'BN' in (head.get('norm_cfg') or {}).get('type', '')
     together = 1 if get_device() == 'cpu' else ranks  # CPU ranks have batch norms of their own
     each = config.train_dataloader.get('batch_size')

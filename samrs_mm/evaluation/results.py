@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,12 @@ class Result:
         """Place among results of one config: the paper tests with flip, so that goes first."""
         kind = 3 if self.validation else {'flip': 0, None: 1}.get(self.tta, 2)
         return kind, bool(self.options)
+
+    @property
+    def iteration(self) -> int | None:
+        """Length of the training, as far as the name of the weights says it."""
+        match = re.search(r'iter(?:ation |_)(\d+)', self.weights)
+        return int(match[1]) if match else None
 
     @property
     def origin(self) -> str:

@@ -17,7 +17,6 @@ from samrs_mm.engine.run_config import (
     load_run_config,
     need,
     set_amp,
-    set_start,
 )
 
 TEXT = "model = dict(backbone=dict(depth=50))\noptim_wrapper = dict(type='OptimWrapper')\nx = 3\n"
@@ -168,28 +167,6 @@ def test_addresses_are_left_to_mmengine():
     check_pretrained(Config(dict(model=[dict(init_cfg=None)], pretrain_source=None)))
 
 
-@pytest.mark.parametrize(
-    ('resume', 'newest', 'config', 'expected'),
-    [
-        (None, 'iter_9.pth', dict(load_from='sep.pth'), (None, 'sep.pth')),
-        ('auto', 'iter_9.pth', dict(load_from='sep.pth'), (True, 'iter_9.pth')),
-        ('auto', None, dict(load_from='sep.pth'), (False, 'sep.pth')),
-        ('auto', None, {}, (False, None)),
-        ('iter_5.pth', 'iter_9.pth', dict(load_from='sep.pth'), (True, 'iter_5.pth')),
-        # as mmengine means these keys
-        (None, 'iter_9.pth', dict(resume=True), (True, 'iter_9.pth')),
-        (None, 'iter_9.pth', dict(resume=True, load_from='a.pth'), (True, 'a.pth')),
-    ],
-)
-def test_what_a_run_starts_from(tmp_path, resume, newest, config, expected):
-    if newest:
-        (tmp_path / 'last_checkpoint').write_text(newest)
-    config = Config(dict(config, work_dir=str(tmp_path)))
-    start = set_start(config, resume)
-    assert (config.get('resume'), start) == expected
-    assert config.get('load_from') == start
-
-
 def test_a_batch_that_the_learning_rate_is_not_for():
     config = Config(
         dict(
@@ -202,6 +179,7 @@ def test_a_batch_that_the_learning_rate_is_not_for():
     assert batch_note(config, 2).startswith('The batch is 2 x 2 ranks = 4, the learning rate is')
     config.optim_wrapper.accumulative_counts = 2
     assert batch_note(config, 2) is None
+    assert batch_note(config, 1).startswith('The batch is 2 x 1 ranks x 2 steps = 4, the learning')
     config.auto_scale_lr.enable = True
     assert batch_note(config, 1) is None
     config.pop('auto_scale_lr')

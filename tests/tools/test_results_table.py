@@ -18,9 +18,9 @@ def main():
     return load_tool('analysis_tools/results_table').main
 
 
-def write_test(folder, config=CONFIG, **scores):
+def write_test(folder, config=CONFIG, weights='iter_80000.pth', **scores):
     folder.mkdir(parents=True, exist_ok=True)
-    about = run_entry(f'configs/{config}.py', 'iter_80000.pth', True, None)
+    about = run_entry(f'configs/{config}.py', weights, True, None)
     (folder / 'metrics.json').write_text(json.dumps(scores | {RUN_KEY: about}))
 
 
@@ -33,6 +33,17 @@ def test_markdown_goes_to_the_screen(main, tmp_path, capsys):
     assert f'| UNet | IMP+SEP | ResNet-50 | ours |  | 76.50 |  | {origin} |' in said
     assert '| UNet | IMP+SEP | ResNet-50 | paper | 81.80 | 77.97 | 69.70 |  |' in said
     assert 'average 74.67, its columns give 74.76' in said
+
+
+def test_a_short_training_is_in_no_table(main, tmp_path, capsys):
+    write_test(tmp_path / 'a', weights='iter_2.pth', mF1=12.5)
+    write_test(tmp_path / 'b', weights='mine.pth', mF1=76.5)
+    assert main([str(tmp_path)]) == 0
+    tables, _, below = capsys.readouterr().out.partition('Misprints')
+    assert '12.50' not in tables
+    assert '76.50' in tables
+    title = 'Trainings of fewer than 80,000 iterations, not shown:'
+    assert f'{title}\n\n- {CONFIG}: mF1 12.50 (iter_2.pth, ' in below
 
 
 def test_files(main, tmp_path):

@@ -176,6 +176,7 @@ def test_its_weights_start_another_network(straight, tmp_path):
         tmp_path, '--cfg-options', f'load_from={straight}/sep/tiny.pth', 'train_cfg.max_iters=1',
     )  # fmt: skip
     assert 'sep/tiny.pth: 105 of 105 weights match' in log
+    assert f'; iteration 20 of tiny in {straight}/work' in log
     first = record(straight)[0][0]['logs']['loss']
     assert record(tmp_path)[0][0]['logs']['loss'] < first
 
@@ -189,11 +190,12 @@ def test_its_weights_start_another_network(straight, tmp_path):
         (['--cfg-options', 'train_datalaoder.batch_size=5'], "did you mean 'train_dataloader'?"),
     ],
 )
-def test_refused_before_anything_is_built(straight, monkeypatch, capsys, argv, message):
+def test_refused_before_anything_is_built(straight, tmp_path, monkeypatch, capsys, argv, message):
     monkeypatch.setenv('LOCAL_RANK', '0')
     for name in ('RANK', 'WORLD_SIZE'):
         monkeypatch.delenv(name, raising=False)
-    assert load_tool('train').main([str(straight / 'tiny.py'), *argv]) == 2
+    words = [str(straight / 'tiny.py'), '--work-dir', str(tmp_path), *argv]
+    assert load_tool('train').main(words) == 2
     (error,) = capsys.readouterr().err.splitlines()
     assert message in error
 
@@ -233,6 +235,36 @@ def test_a_broken_label_is_told_in_one_line_by_a_reading_process(tmp_path):
     assert 'error: ' in log.splitlines()[-1]
     assert '.png' in log.splitlines()[-1]
     assert 'Traceback' not in log
+
+
+def test_the_same_command_again_is_refused_unless_it_says_what_is_meant(tmp_path):
+    write_run(tmp_path)
+    short = ['--cfg-options', 'train_cfg.max_iters=2', 'default_hooks.checkpoint.interval=1']
+    first = train(tmp_path, *short)
+    assert 'for a schedule of this length add param_scheduler.0.T_max=2 param_sch' in first
+    before = (tmp_path / 'work/iter_2.pth').read_bytes()
+    log = train(tmp_path, *short, expect=2)
+    assert log.splitlines()[-1].startswith(f'error: work dir {tmp_path}/work: holds iter_2.pth of')
+    assert (tmp_path / 'work/iter_2.pth').read_bytes() == before
+    log = train(tmp_path, '--restart', *short)
+    assert f'Checkpoints of the earlier run are in {tmp_path}/work/earlier_1 now' in log
+    assert (tmp_path / 'work/earlier_1/iter_2.pth').read_bytes() == before
+    assert len(record(tmp_path)[0]) == 4
+    assert (tmp_path / 'sep/tiny.pth.bak').is_file(), 'the export of the earlier run'
+
+
+def test_a_shorter_run_leaves_the_export_of_a_longer_one(straight, tmp_path):
+    before = (straight / 'sep/tiny.pth').read_bytes()
+    log = train(
+        straight, '--work-dir', str(tmp_path / 'smoke'), '--cfg-options', 'train_cfg.max_iters=1',
+        f'custom_hooks.0.folder={tmp_path}', expect=1,
+    )  # fmt: skip
+    said = f'{straight}/sep/tiny.pth is of iteration 20, this training of 1, so it is kept'
+    assert log.splitlines()[-1].startswith(f'error: {said}; ')
+    assert f'At the end: {said}' in log
+    assert (straight / 'sep/tiny.pth').read_bytes() == before
+    own = torch.load(tmp_path / 'smoke/export_tiny.pth', weights_only=True)
+    assert own['meta']['iter'] == 1
 
 
 def test_resume_before_there_is_a_checkpoint(tmp_path):

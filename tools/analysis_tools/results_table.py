@@ -20,7 +20,8 @@ where the numbers come from
 Of several results of a config the table shows the test with flip (the paper's "single scale"),
 else the plain test, else other augmentation, else the validation; the others are listed below the
 tables, as are results of configs that have no row. The column "from" has checkpoint or iteration,
-augmentation, changed options and file. A cell is empty where nothing was run.
+augmentation, changed options and file. A cell is empty where nothing was run. A training of fewer
+than 80,000 iterations, the paper's number, is listed below the tables, not in them.
 
 what is written
   OUT/results.md    all tables
@@ -31,6 +32,7 @@ examples
 exit codes: 0 done; 1 a file could not be used (named, skipped) or written; 2 refused"""
 
 FORMATS = ('md', 'csv')
+LENGTH = 80_000  # iterations of the paper's trainings
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -57,9 +59,10 @@ def main(argv: list[str] | None = None) -> int:
 def run(args: argparse.Namespace) -> int:
     """Collect, lay out and write."""
     results, problems = collect(args.folders)
-    chosen, others = best(results)
+    short = [result for result in results if is_short(result)]
+    chosen, others = best(result for result in results if result not in short)
     tables = paper_layout(chosen)
-    text = '\n'.join([*(table.markdown() for table in tables), *remarks(chosen, others)])
+    text = '\n'.join([*(table.markdown() for table in tables), *remarks(chosen, others, short)])
     if args.out is None:
         print(text)
     else:
@@ -75,13 +78,22 @@ def run(args: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def remarks(chosen: dict[str, Result], others: Iterable[Result]) -> list[str]:
+def is_short(result: Result) -> bool:
+    """Return whether it is of a training shorter than the row's that it would stand in."""
+    listed = result.config in listed_configs()
+    return listed and result.iteration is not None and result.iteration < LENGTH
+
+
+def remarks(
+    chosen: dict[str, Result], others: Iterable[Result], short: Iterable[Result]
+) -> list[str]:
     """Return what stands below the tables."""
     outside = [result for config, result in chosen.items() if config not in listed_configs()]
     lines = ["Misprints in the paper's tables:", '']
     lines += [f'- {config}: {note}' for config, note in misprints().items()]
     for title, results in (
         ('Configs without a row:', outside),
+        (f'Trainings of fewer than {LENGTH:,} iterations, not shown:', short),
         ('Results not shown, because another of the same config goes first:', others),
     ):
         if results:

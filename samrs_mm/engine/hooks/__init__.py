@@ -2,8 +2,10 @@
 
 from samrs_mm.engine.hooks.class_check_hook import ClassCheckHook
 from samrs_mm.engine.hooks.export_weights_hook import ExportWeightsHook
+from samrs_mm.engine.hooks.finite_loss_hook import FiniteLossHook
 from samrs_mm.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
 from samrs_mm.engine.hooks.prediction_picture_hook import PredictionPictureHook
+from samrs_mm.engine.hooks.resumed_schedule_hook import ResumedScheduleHook
 from samrs_mm.engine.hooks.source_class_check_hook import SourceClassCheckHook
 from samrs_mm.engine.hooks.strict_loading_hook import StrictLoadingHook
 from samrs_mm.engine.hooks.validate_first_hook import ValidateFirstHook
@@ -11,8 +13,10 @@ from samrs_mm.engine.hooks.validate_first_hook import ValidateFirstHook
 __all__ = [
     'ClassCheckHook',
     'ExportWeightsHook',
+    'FiniteLossHook',
     'PlainCheckpointHook',
     'PredictionPictureHook',
+    'ResumedScheduleHook',
     'SourceClassCheckHook',
     'StrictLoadingHook',
     'ValidateFirstHook',

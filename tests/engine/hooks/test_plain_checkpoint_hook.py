@@ -1,8 +1,11 @@
 from collections import OrderedDict
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from line_runs import runner_of
+from mmengine.fileio import LocalBackend
 from mmengine.logging import HistoryBuffer, MessageHub
 
 from samrs_mm.engine.hooks import PlainCheckpointHook
@@ -34,3 +37,32 @@ def test_a_checkpoint_loads_without_any_class_allowed(tmp_path):
     assert loaded['meta']['dataset_meta'] == dict(palette=[[0] * 3] * 2, classes=('a', 'b'))
     assert isinstance(hub.get_scalar('train/loss'), HistoryBuffer), 'the run keeps its own'
     MessageHub.get_instance('fresh').load_state_dict(loaded['message_hub'])
+
+
+@pytest.mark.parametrize('fails', [0, 1], ids=['while writing', 'at once'])
+def test_a_checkpoint_is_whole_or_not_there(tmp_path, monkeypatch, fails):
+    """As on a full disk: the one before stays, and is what a resumed run begins with."""
+
+    def half(self, content, path):
+        if 'iter_4' in str(path):
+            if not fails:
+                Path(path).write_bytes(bytes(content[:100]))
+            raise OSError(28, 'No space left on device')
+        Path(path).write_bytes(content)
+
+    monkeypatch.setattr(LocalBackend, 'put', half)
+    runner = runner_of(tmp_path, 6, hooks=['PlainCheckpointHook'])
+    with pytest.raises(OSError, match='No space left') as caught:
+        runner.train()
+    assert caught.value.filename == str(tmp_path / 'iter_4.pth')
+    assert [path.name for path in tmp_path.glob('*iter*')] == ['iter_2.pth']
+    assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'iter_2.pth')
+
+
+def test_every_checkpoint_goes_by_another_name_first(tmp_path, monkeypatch):
+    names, put = [], LocalBackend.put
+    monkeypatch.setattr(LocalBackend, 'put', lambda self, content, path: names.append(
+        Path(path).name) or put(self, content, path))  # fmt: skip
+    runner_of(tmp_path, 4, hooks=['PlainCheckpointHook']).train()
+    assert names == ['.iter_2.pth.tmp', '.iter_4.pth.tmp']
+    assert sorted(path.name for path in tmp_path.glob('*iter*')) == ['iter_2.pth', 'iter_4.pth']
