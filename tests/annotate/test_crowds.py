@@ -209,3 +209,29 @@ def test_statistics_and_pictures_tell_them_from_objects(data, tmp_path, capsys):
     record = Record.load(out / 'instances/a.json')
     assert [is_lost(box) for box in record.boxes] == [False, True, False, True, True]
     assert len({STATUS_COLOURS[box.status] for box in record.boxes}) == 3
+
+
+def test_an_ablation_does_not_ask_for_them_and_leaves_what_they_cover_out_of_ap(data, tmp_path):
+    path = data / 'annotations.json'
+    text = json.loads(path.read_text())
+    first, crowd, second, *_ = text['annotations']
+    first['bbox'], second['bbox'] = second['bbox'], first['bbox']
+    # the mask of the first box, which lies in the crowd, is a false one
+    first['segmentation'] = [[0, 0, 2, 0, 4, 0, 4, 4, 0, 4]]
+    second['segmentation'] = [[10, 10, 15, 10, 20, 10, 20, 20, 10, 20]]
+    rows = {}
+    for name, entries in (('crowd', [first, second, crowd]), ('none', [first, second])):
+        path.write_text(json.dumps(dict(text, annotations=entries)))
+        out, fill = tmp_path / name, ('--cfg-options', 'model.type=BoxFillSegmentor')
+        argv = [f'configs/annotate/{CONFIG}', '--data-root', str(data), '--out', str(out)]
+        assert load_tool('prompt_ablation').main([*argv, '--workers', '0', *fill]) == 0
+        table = json.loads((out / 'ablation.json').read_text())
+        (segmentor,) = table['segmentors']
+        rows[name] = next(row for row in segmentor['rows'] if row['setting'] == 'hbox')
+        assert table['instances'] == rows[name]['n'] == 2
+        truth = json.loads((out / 'coco/ground_truth.json').read_text())
+        assert 'info' in truth
+        assert [entry['iscrowd'] for entry in truth['annotations']] == [0, 0, 1][: len(entries)]
+    assert rows['crowd']['AP'] == pytest.approx(0.5, abs=0.01)  # no error, as in pycocotools
+    assert rows['none']['AP'] == pytest.approx(0.25, abs=0.01)
+    assert rows['crowd']['mIOU_I'] == rows['none']['mIOU_I'] == 0.5

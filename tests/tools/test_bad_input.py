@@ -116,6 +116,14 @@ CASES = {
         label('10 10 40 10 40 30 10 30 shipp 0'), 2, "unknown class 'shipp'; nearest known: ship",
         flags=('--cfg-options', 'model.type=BoxFillSegmentor', 'dataset.classes=sota'),
     ),
+    'class that may be two': Case(
+        label('10 10 40 10 40 30 10 30 Ship 0'), 2, "class 'Ship' may be 'SHIP' and 'ship'",
+        flags=(*BOX_FILL, 'dataset.classes=("SHIP","ship","plane","small-vehicle")'),
+    ),
+    'class listed twice': Case(
+        lambda root: None, 2, "class 'ship' is there twice",
+        flags=(*BOX_FILL, 'dataset.classes=("ship","plane","ship")'),
+    ),
     'no images': Case(lambda root: shutil.rmtree(root / 'images'), 2, 'no images found'),
     'unknown prompt': Case(
         lambda root: None, 2, "unknown prompt 'hobx'", flags=(*BOX_FILL, '--prompt', 'hobx')

@@ -29,7 +29,7 @@ from samrs_mm.evaluation import bootstrap
 from samrs_mm.evaluation.mask_ap import SIZES, average_precision
 from samrs_mm.evaluation.mask_overlap import BOUNDARY_RATIO
 from samrs_mm.evaluation.paper.tables import paper_tables
-from samrs_mm.formats.annotated.entries import BOX_STATUSES, FILTERED
+from samrs_mm.formats.annotated.entries import BOX_STATUSES, FILTERED, REGIONS
 from samrs_mm.formats.coco import coco_categories, coco_head
 
 FILES = JSON, CSV, MARKDOWN, PLOT, COCO, RUNS = (
@@ -41,7 +41,7 @@ _PROMPTS = {
     'CP': 'cp', 'H-Box': 'hbox', 'H-Box-M': 'hbox-m', 'R-Box': 'rbox', 'R-Box-M': 'rbox-m',
     'RH-Box': 'rhbox', 'RH-Box-M': 'rhbox-m',
 }  # fmt: skip
-_STATUSES = [status for status in BOX_STATUSES if status != FILTERED]
+_STATUSES = [status for status in BOX_STATUSES if status not in (FILTERED, *REGIONS)]
 _TITLES = {'mIOU_I': 'mIOU_I (mean over objects)', 'mIOU_P': 'mIOU_P (over pixels)'}
 
 
@@ -81,7 +81,7 @@ def write_tables(
                 masks_without_pixel=max(each.empty for each in gathered),
             ),
             images=max(found.scored for found in gathered),
-            instances=max(len(found.truth['annotations']) for found in gathered),
+            instances=max(_objects(found.truth['annotations']) for found in gathered),
             partial=any(found.images['done'] < tiles for found in gathered),
             boundary_ratio=BOUNDARY_RATIO,
             bootstrap=dict(over='images', resamples=bootstrap.RESAMPLES, level=bootstrap.LEVEL),
@@ -158,6 +158,10 @@ def as_csv(table: dict[str, Any]) -> str:
     writer.writeheader()
     writer.writerows(lines)
     return text.getvalue()
+
+
+def _objects(annotations: list[dict]) -> int:
+    return sum(not each['iscrowd'] for each in annotations)
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:

@@ -42,6 +42,8 @@ class CocoIndex:
         """Width and height of each image in pixels, where the file states them."""
         self.categories: dict[Any, str] = {}
         """Names of the categories by id, in the file's order."""
+        self.partial: dict[int, str] = {}
+        """Notes on images that hold more objects than are labelled, by their position."""
         self.unplaced = ParsedLabels()
         """Problems of the annotations that belong to no image of the file."""
         self._messages: dict[int, str] = {}
@@ -136,6 +138,8 @@ class CocoIndex:
         Boxes have ``hbox`` (from ``bbox``) or ``polygon`` or both.
         """
         labels = ParsedLabels(size=self.sizes[image])
+        if image in self.partial:
+            labels.notes.append(self.partial[image])
         for row in self._rows(image):
             if row in self._messages:
                 labels.add_problem(self._box_id(row), self._messages[row])
@@ -221,6 +225,13 @@ def parse_coco(file: BinaryIO, name: str, with_segmentations: bool = False) -> C
             )
     sizes = [stated_size(entry.get('width'), entry.get('height')) for entry in lists['images']]
     index.finish(images, _table(lists['categories'], f'{name}: categories', 'name'), sizes)
+    for row, entry in enumerate(lists['images']):
+        if some := entry.get('not_exhaustive_category_ids'):
+            some = some if isinstance(some, list) else [some]
+            names = ', '.join(index.categories.get(as_id(key), str(key)) for key in some)
+            index.partial[row] = (
+                f'not_exhaustive_category_ids: not every object is labelled of {names}'
+            )
     return index
 
 

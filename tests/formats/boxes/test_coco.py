@@ -274,3 +274,13 @@ def test_crowds_and_what_is_to_be_ignored_are_regions():
 def test_a_region_that_is_none_is_named(region):
     (problem,) = parse(annotation(iscrowd=1, segmentation=region)).labels(0).problems
     assert 'the region of a crowd is polygons or RLE' in problem.message
+
+
+def test_images_that_are_not_labelled_exhaustively_have_a_note():
+    images = [dict(IMAGES[0], not_exhaustive_category_ids=[2, 99, 'x', None]), IMAGES[1]]
+    text = json.dumps(document(annotation(), images=images)).encode()
+    index = parse_coco(text, 'a.json')
+    assert index.labels(0).notes == [
+        'not_exhaustive_category_ids: not every object is labelled of ship, 99, x, None'
+    ]
+    assert index.labels(1).notes == []
