@@ -60,6 +60,10 @@ CASES = {
     'not an image': Case(
         write('images/P0001.png', 'hello'), 1, 'cannot read the image', 'failed', ('P0001',)
     ),
+    'virtual raster': Case(
+        write('images/P0001.png', '<VRTDataset rasterXSize="9" rasterYSize="9"/>'), 1,
+        "PNM; it begins with '<VRTDataset", 'failed', ('P0001',),
+    ),
     'label without image': Case(
         write('labelTxt/Q1.txt', GOOD), 1, 'the label file has no image', 'no_image'
     ),
