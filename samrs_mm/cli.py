@@ -347,6 +347,13 @@ def load_config(path: str, options: dict[str, Any] | None, flags: dict[str, Any]
         if top != key and top in OPTIONAL_DICTS and config.get(top) is None:
             config[top] = {}
         set_option(config, key, value)
+    tile = config.get('tile')
+    if 'tile.size' in (options or {}) and 'tile.overlap' not in (options or {}) and tile:
+        print(
+            f'tile.size={tile["size"]}: the overlap stays {tile.get("overlap", 200)} px; '
+            'tile.overlap=N changes it',
+            file=sys.stderr,
+        )
     for key in REQUIRED_KEYS:
         if key not in config:
             raise RefusedError(f'config {path}: has no {key!r}; it is not an annotate config')

@@ -66,6 +66,21 @@ def test_tiles_by_single_options(path, before, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        (['tile.size=300'], 'tile.size=300: the overlap stays 150 px; tile.overlap=N changes it\n'),
+        (['tile.size=300', 'tile.overlap=50'], ''),
+        (['tile.iof=0.5'], ''),
+        ([], ''),
+    ],
+)
+def test_an_overlap_that_stays_is_told(path, capsys, tmp_path, words, said):
+    (tmp_path / 'config.py').write_text(CONFIG + 'tile = dict(size=600, overlap=150)')
+    load_config(path, options(*words) if words else None, {})
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(
     ('words', 'message'),
     [
         (['tile'], "--cfg-options: 'tile' is not of the form key=value"),
