@@ -1,8 +1,6 @@
 """Read every image and label of datasets before training, and remember those that are right."""
 
 import csv
-import hashlib
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -62,8 +60,9 @@ class Memory:
 
     def key(self, part: Part, info: Mapping[str, Any]) -> tuple[str, str]:
         """Return what stands for how a label is read, and for its image."""
-        image = os.path.relpath(info.get('pack_path') or info['img_path'], self.root)
-        return _reading(part, info), Path(image).as_posix()
+        path, below = info.get('pack_path') or info['img_path'], f'{self.root}{os.sep}'
+        image = path[len(below) :] if path.startswith(below) else os.path.relpath(path, self.root)
+        return part.reading, image.replace(os.sep, '/')
 
 
 class Memories:
@@ -174,15 +173,3 @@ def stamp_of(info: Mapping[str, Any]) -> str:
     except OSError:
         return ''
     return '/'.join(f'{stat.st_size}:{stat.st_mtime_ns}' for stat in stats)
-
-
-def _reading(part: Part, info: Mapping[str, Any]) -> str:
-    """Return a short name of how a label is read, which decides what is right and what counts."""
-    mapped = [[*pair] for pair in (info.get('label_map') or {}).items()]
-    how = [
-        type(part.reader).__name__,
-        len(part.classes),
-        mapped,
-        bool(info.get('reduce_zero_label')),
-    ]
-    return hashlib.sha256(json.dumps(how).encode()).hexdigest()[:8]

@@ -1,6 +1,8 @@
 """The datasets inside of wrappers, and their labels as training sees them."""
 
 import copy
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,6 +57,15 @@ class Part:
             loads = [step for step in steps if type(step).__name__.startswith('Load')]
             return TransformReader(tuple(loads), len(self.classes))
         return None
+
+    @cached_property
+    def reading(self) -> str:
+        """A short name of how its labels are read, which decides what is right and what counts."""
+        info = self.info(0)
+        mapped = [[*pair] for pair in (info.get('label_map') or {}).items()]
+        reduced = bool(info.get('reduce_zero_label'))
+        how = [type(self.reader).__name__, len(self.classes), mapped, reduced]
+        return hashlib.sha256(json.dumps(how).encode()).hexdigest()[:8]
 
 
 def parts_of(dataset: Any, source: str | None = None) -> list[Part]:
