@@ -266,10 +266,11 @@ def print_classes(job: AnnotationJob) -> None:
 
 def print_notes(totals: Totals) -> None:
     """Print what was noted of pictures and labels, the most frequent first."""
-    for note, count in totals.notes.most_common(_NOTES):
-        print(f'note     {count} images: {note}' if count > 1 else f'note     {note}')
+    plural = dict(image='images', box='boxes')
+    for (what, note), count in totals.notes.most_common(_NOTES):
+        print(f'note     {count} {what if count == 1 else plural[what]}: {note}')
     if len(totals.notes) > _NOTES:
-        print(f'note     {len(totals.notes) - _NOTES} more; see image.notes in the records')
+        print(f'note     {len(totals.notes) - _NOTES} more; see ledger.csv and the records')
 
 
 def print_plan(job: AnnotationJob) -> int:

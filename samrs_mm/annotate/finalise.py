@@ -59,7 +59,7 @@ class Totals:
         rows: Ledger rows by status.
         kept: Kept masks by class name.
         boxes: Boxes in the labels.
-        notes: How many images have a note of a kind, by the first such note.
+        notes: How many images and boxes have a note of a kind, by the first such note.
         records: Hash of the records in their order.
         problems: What does not reconcile, one line each.
     """
@@ -73,9 +73,9 @@ class Totals:
     records: Any = field(default_factory=hashlib.sha256)
     _kinds: dict[str, str] = field(default_factory=dict)
 
-    def add_note(self, note: str) -> None:
-        """Count a note of an image; notes that differ in numbers are of one kind."""
-        self.notes[self._kinds.setdefault(_NUMBER.sub('0', note), note)] += 1
+    def add_note(self, what: str, note: str) -> None:
+        """Count a note of an image or a box; notes that differ in numbers are of one kind."""
+        self.notes[what, self._kinds.setdefault(_NUMBER.sub('0', note), note)] += 1
 
     @property
     def partial(self) -> bool:
@@ -177,7 +177,7 @@ class Finaliser:
         totals.images['done'] += 1
         totals.records.update(path.read_bytes())
         for note in record.image.notes:
-            totals.add_note(note)
+            totals.add_note('image', note)
         if record.signature != self.signature:
             totals.problems.append(f'{path}: made with other settings{CURE}')
         return record
@@ -196,6 +196,8 @@ class Finaliser:
             yield new_row(entry.label or '', ledger.UNREADABLE, reason)
         self._check_boxes(entry.stem, done, parsed, totals)
         totals.boxes += len(parsed.boxes) + len(parsed.problems)
+        for note in (note for box in parsed.boxes for note in box.notes):
+            totals.add_note('box', note)
         seen = set()
         for tile in tiles:
             record = done.get(tile.index) or failures.get(tile.index)

@@ -77,8 +77,8 @@ def test_they_are_scaled_and_turned_when_asked(root, capsys):
     assert prompt_box(root, 'shrunk') == [10, 20, 20, 25]
     assert prompt_box(root, 'turned') == [40, 20, 50, 40]
     said = capsys.readouterr().out
-    assert 'note     boxes scaled from 80 x 60 px, which the labels state' in said
-    assert 'note     boxes turned into stored pixels (EXIF orientation 6)' in said
+    assert 'note     1 image: boxes scaled from 80 x 60 px, which the labels state' in said
+    assert 'note     1 image: boxes turned into stored pixels (EXIF orientation 6)' in said
     assert annotate(root, '--verify', '--label-size', 'rescale', '--exif', 'turned') == 0
 
 
@@ -89,6 +89,19 @@ def test_only_what_did_not_fit_is_done_again_once_it_may_be_scaled(root, tmp_pat
     assert annotate(root, '--label-size', 'rescale', '--exif', 'turned') == 0
     assert prompt_box(root, 'shrunk') == [10, 20, 20, 25]
     assert record.stat().st_mtime_ns == before
+
+
+def test_corners_put_in_order_are_told(root, capsys):
+    document = json.loads((root / 'annotations.json').read_text())
+    document['annotations'] = [
+        dict(id=1, image_id=0, category_id=1, rbox=[20, 10, 60, 10, 20, 50, 60, 50])
+    ]
+    (root / 'annotations.json').write_text(json.dumps(document))
+    assert annotate(root, '--prompt', 'rbox') == 0
+    row = ledger(root)['fits']
+    assert (row['area'], row['coverage'], row['leakage']) == ('1600', '1.0', '0.0')
+    assert row['notes'] == 'the edges crossed; the corners were put in order'
+    assert 'note     1 box: the edges crossed' in capsys.readouterr().out
 
 
 def test_a_listed_image_that_is_missing_is_told_also_without_boxes(root):
