@@ -287,8 +287,8 @@ def test_modes_of_tiff_are_shown_as_pillow_and_gdal_agree(tmp_path, mode):
     if mode == 'LAB':
         assert image.notes == ('LAB converted to RGB',)
         return
-    expected = np.asarray(Image.open(tmp_path / 'a.tif').convert('RGB')).astype(int)
-    assert np.abs(image.read() - expected).max() <= (mode == 'YCbCr')
+    expected = np.asarray(picture.convert('RGB')).astype(int)  # not all versions of Pillow read it
+    assert np.abs(image.read() - expected).max() <= (2 if mode == 'YCbCr' else 0)
     assert image.valid(0, 0, 52, 40) is None
 
 
