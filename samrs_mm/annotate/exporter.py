@@ -156,6 +156,12 @@ def _convert(
             file = record.image.path  # it stays in its place
         else:
             file = f'{_IMAGES}/{image.stem}{Path(image.image).suffix}'
+        source = Path(image.image)
+        whole = source.as_posix().endswith(f'/{record.image.path}')
+        if whole and root.is_replaced(image.stem, source, record.image.sha256):
+            raise SamrsError(
+                f'{source}: was replaced since it was annotated; run sam_annotate.py again'
+            )
         result, counts = export.convert(image, record, file)
         # after its labels: an image without any would be taken for one without objects
         target = export.out / file

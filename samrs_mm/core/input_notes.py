@@ -151,6 +151,17 @@ class InputNotes:
         """Compare the input of a piece with its note, of those that ``read`` returned last."""
         return inputs.look((self.read() if self._notes is None else self._notes).get(key))
 
+    def sha256(self, key: str, path: str | os.PathLike) -> str:
+        """Return the hash of a file: that of a piece's first one, if size and time are as noted.
+
+        Raises:
+            OSError: It can't be read.
+        """
+        notes = self.read() if self._notes is None else self._notes
+        _, *files = notes.get(key, '').split('\t')
+        before, _, digest = files[0].rpartition(':') if files else ('', '', '')
+        return digest if before and stamp(path) == before else file_sha256(path)
+
     def stands(self, key: str, inputs: Inputs, made: Iterable[str | os.PathLike]) -> bool:
         """Whether files were made from this: as their note says; without one none is older."""
         look = self.look(key, inputs)

@@ -125,7 +125,7 @@ def score_folder(annotated_dir: str | Path, ground_truth_json: str | Path) -> Fo
     score, seen = FolderScore(), set()
     classes: dict[str, MaskIoU] = {}
     box_id = None
-    for stem in sorted(folder.AnnotatedFolder(root).done()):
+    for stem in sorted(folder.AnnotatedFolder(root).listed()):
         record = Record.load_checked(root / folder.INSTANCES / f'{stem}.json')
         for box in record.boxes:
             box_id = box.box_id

@@ -62,8 +62,9 @@ def pictures(
     for mask in chosen:
         wanted.setdefault(mask.tile, []).append(mask)
     found, problems = {}, []
+    out = AnnotatedFolder(root)
     for stem in progress(sorted(wanted)):
-        path = AnnotatedFolder(root).path(folder.INSTANCES, stem)
+        path = out.path(folder.INSTANCES, stem)
         try:
             record = Record.load(path)
         except RecordError as error:
@@ -71,7 +72,7 @@ def pictures(
             continue
         boxes = {box.box_id: box for box in record.boxes if box.segmentation}
         try:
-            image = _open(root, data_root, stem, record.image)
+            image = _open(out, data_root, stem, record.image)
         except ImageReadError as error:
             image = None
             problems.append(str(error))
@@ -90,13 +91,17 @@ def pictures(
     return found, problems
 
 
-def _open(root: Path, data_root: Path, stem: str, entry: ImageEntry) -> SceneImage:
-    tile = AnnotatedFolder(root).path(folder.IMAGES, stem)
+def _open(out: AnnotatedFolder, data_root: Path, stem: str, entry: ImageEntry) -> SceneImage:
+    tile = out.path(folder.IMAGES, stem)
     path = tile if tile.exists() else data_root / entry.path
     image = SceneImage(path)
     size, expected = (image.width, image.height), (entry.width, entry.height)
     if size != expected:
         raise ImageReadError(f'{path}: is {size} px, was {expected} px when it was annotated')
+    if path != tile and out.is_replaced(stem, path, entry.sha256):
+        raise ImageReadError(
+            f'{path}: was replaced since it was annotated; run sam_annotate.py again'
+        )
     return image
 
 

@@ -64,7 +64,7 @@ def read_stats(
         counted = LABEL_MAPS if any(label_map for _, label_map in files) else MASKS
         return DatasetStats(name, classes, read(files, _count_released, classes), counted)
     classes, out = tuple(meta['classes']), AnnotatedFolder(path)
-    records = [(out.path(INSTANCES, stem), None) for stem in sorted(out.done())]
+    records = [(out.path(INSTANCES, stem), None) for stem in sorted(out.listed())]
     if records:
         return DatasetStats(name, classes, read(records, _count_record, classes), LABEL_MAPS)
     counts = _count_own_coco(out, classes, progress)

@@ -235,3 +235,24 @@ def test_shards_do_their_own_changes(run, data, tmp_path):
     assert run('--shard', '1/2')[0] == 0
     run(out='new')
     assert tree(tmp_path / 'out') == tree(tmp_path / 'new')
+
+
+def test_what_is_made_of_the_folder_notices_too(run, data, tmp_path, capsys):
+    out = tmp_path / 'out'
+    assert run()[0] == 0
+    replace(data, 1, 2)
+    report = load_tool('analysis_tools/review_report').main
+    assert report([str(out)]) == 1
+    assert 'P0001.png: was replaced since it was annotated' in capsys.readouterr().err
+    export = load_tool('dataset_converters/export_dataset').main
+    argv = [str(out), '--to', 'coco', '--workers', '0', '--out', str(tmp_path / 'coco')]
+    assert export(argv) == 1
+    assert 'P0001.png: was replaced since it was annotated' in capsys.readouterr().err
+    for path in (data / 'images/P0001.png', label(data, 1)):
+        path.unlink()
+    run()
+    assert load_tool('analysis_tools/dataset_stats').main([str(out), '--workers', '0']) == 0
+    numbers = capsys.readouterr().out
+    run('--prune')
+    assert load_tool('analysis_tools/dataset_stats').main([str(out), '--workers', '0']) == 0
+    assert capsys.readouterr().out == numbers, 'an image that is gone was counted'

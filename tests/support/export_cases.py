@@ -62,7 +62,7 @@ def write_folder(root: Path, prompt: str = 'hbox', policy: str = 'file_order') -
             Image.fromarray(semantic).save(out.path('semantic', stem))
             scene = stem.split('__')[0]
             about = dict(path=f'images/{scene}.png', scene=scene, split=None, offset=[0, 0])
-            entry = ImageEntry(**about, width=SIZE[1], height=SIZE[0], sha256='', notes=[])
+            entry = ImageEntry(**about, width=SIZE[1], height=SIZE[0], sha256=None, notes=[])
             Record(entry, 's', boxes).write(out.path('instances', stem))
             labelled = np.count_nonzero(semantic != 255)
             row = stem, f'images/{stem}.png', scene, '', SIZE[1], SIZE[0], len(names), labelled

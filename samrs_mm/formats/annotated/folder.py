@@ -1,6 +1,7 @@
 """The annotated folder on disk: names, and what is ours in it."""
 
 import contextlib
+import csv
 import os
 from collections.abc import Iterable
 from fnmatch import fnmatch
@@ -64,6 +65,25 @@ class AnnotatedFolder(ResumableFolder):
     def done(self) -> set[str]:
         """Return the stems that have a record."""
         return self._stems(INSTANCES)
+
+    def listed(self) -> set[str]:
+        """Return the stems that have a record and stand in ``images.csv``, if there is one.
+
+        What the data has no longer, or what is outdated, stands in no list.
+        """
+        try:
+            with open(self.root / INDEX, newline='', encoding='utf-8') as file:
+                return self.done() & {row.get('stem') for row in csv.DictReader(file)}
+        except FileNotFoundError:
+            return self.done()
+
+    def is_replaced(self, stem: str, path: Path, sha256: str | None) -> bool:
+        """Whether a file is no longer the image that a record was made from, by its hash.
+
+        Raises:
+            OSError: It can't be read.
+        """
+        return sha256 is not None and self.notes.sha256(stem, path) != sha256
 
     def failed(self) -> set[str]:
         """Return the stems whose last attempt failed."""
