@@ -122,7 +122,8 @@ class MapTileCutter(TileCutter):
             old = dict(json.loads(path.read_bytes()))
         stale = set(tiling.windows(*size, self.spec))
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            stale |= set(tiling.windows(*old['size'], self.spec))
+            width, height = old['size']
+            stale |= set(tiling.windows(width, height, self.spec))
         places = [self._path(scene, kind, window) for kind in (IMAGES, LABELS) for window in stale]
         there = [place for place in places if place.exists()]
         stands = self._stands(scene, inputs, old, there)

@@ -46,4 +46,4 @@ def test_a_reason_with_commas_and_quotes_stays_one_column():
 
 
 def test_errors_are_those_that_make_the_exit_code_one():
-    assert set(ledger.ERRORS) == {'failed', 'malformed', 'no_image', 'unreadable'}
+    assert set(ledger.ERRORS) == {'failed', 'malformed', 'misfit', 'no_image', 'unreadable'}
