@@ -356,10 +356,10 @@ def test_only_listed_images(tmp_path):
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (None, r'list .*train\.txt: cannot read it: No such file or directory'),
+        (None, r'list .*train\.txt: No such file or directory'),
         (b'\n', r'0 of 0 names are no image in .*, it is empty; give names without suffix'),
         (b'a\nz\na.png', r"2 of 3 names are no image in .*, such as 'a\.png'; give names without"),
-        (b'\xff\xff', r'train\.txt: cannot read it: .*codec'),
+        (b'\xff\xff', r'train\.txt: not text in UTF-8'),
         (b'b', r"both be called 'b'"),
     ],
 )
