@@ -67,7 +67,7 @@ def load_network(
     from samrs_mm.predict.scene_predictor import BLENDS, ScenePredictor, WindowModel
 
     path, weights = os.fspath(config), os.fspath(checkpoint)
-    run_config = load_run_config(path, options, None, 'none', parts=('model',))
+    run_config = load_run_config(path, options, None, 'none', ('model',), 'mmseg')
     need(run_config, path, 'model')
     if blend not in BLENDS:
         raise RefusedError(f'blend {blend!r} is unknown; allowed: {", ".join(BLENDS)}')

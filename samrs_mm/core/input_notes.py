@@ -197,9 +197,12 @@ class InputNotes:
             notes = self.read()
             file.seek(0)
             text = b''.join(_line(key, notes[key]) for key in sorted(notes.keys() & keys))
-            if file.read() != text:
-                with open_atomic(self.path) as new:
-                    new.write(text)
+            changed = file.read() != text
+        # Windows replaces no open file. A line that another process adds in between is lost, and
+        # its piece is compared as one without a note.
+        if changed:
+            with open_atomic(self.path) as new:
+                new.write(text)
         self._notes = None
 
     @contextlib.contextmanager

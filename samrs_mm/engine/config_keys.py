@@ -17,6 +17,7 @@ from mmengine.config import Config
 from torch.utils.data import DataLoader
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.registry import PROMPT_SEGMENTORS
 
 _LIBRARIES = ('mmcv', 'mmdet', 'mmengine', 'mmpretrain', 'mmseg', 'samrs_mm', 'torch')
 _MARKS = {'type', '_scope_', '_delete_', '_base_'}
@@ -69,7 +70,9 @@ _TOP = {
 _DEFAULT_TYPES = {'optim_wrapper': 'OptimWrapper', 'log_processor': 'LogProcessor'}
 
 
-def check_keys(config: Config, path: str, only: Iterable[str] | None = None) -> None:
+def check_keys(
+    config: Config, path: str, scope: str = 'mmengine', only: Iterable[str] | None = None
+) -> None:
     """Refuse the first key that nothing takes, and the first type that nothing registers.
 
     A class of a user's own that takes ``**kwargs`` may take any key. Of a library's that hands
@@ -78,12 +81,13 @@ def check_keys(config: Config, path: str, only: Iterable[str] | None = None) -> 
     Args:
         config: A run's config.
         path: Its file, for messages.
+        scope: Where names without a scope are looked up.
         only: Its top-level keys to look at; None for all.
 
     Raises:
         RefusedError: Names the key as ``--cfg-options`` would, and the nearest right one.
     """
-    check = _Check(path, config.get('default_scope') or 'mmengine')
+    check = _Check(path, scope)
     for key in config if only is None else only:
         check.top(key, config.get(key))
 
@@ -181,6 +185,11 @@ class _Check:
             made = own.get(kind)
             if made is None and registry == 'METRICS':
                 made = importlib.import_module('mmengine.registry').EVALUATOR.get(kind)
+            if made is None and built and kind in PROMPT_SEGMENTORS:
+                raise RefusedError(
+                    f'config {self.path}: {key}.type={kind!r} makes masks from boxes, with '
+                    'tools/sam_annotate.py; give the config of a segmentation network'
+                )
             if made is None and built:
                 known = {name for each in _family(own) for name in each.module_dict}
                 raise RefusedError(

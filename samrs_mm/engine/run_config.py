@@ -20,7 +20,7 @@ from samrs_mm.compat import how_to_install, safe_load
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.engine.config_keys import check_keys
 from samrs_mm.engine.config_values import check_values, without_idle_workers
-from samrs_mm.registry import PROMPT_SEGMENTORS, register_all
+from samrs_mm.registry import register_all
 
 # top-level keys that the Runner and the tools read beside the Runner's arguments
 _OPTIONAL_KEYS = (
@@ -48,12 +48,14 @@ def load_run_config(
     work_dir: str | None,
     launcher: str,
     parts: Iterable[str] | None = None,
+    scope: str = 'mmengine',
 ) -> Config:
     """Return the config of a run with the flags of ``tools/train.py`` and ``test.py`` applied.
 
     All of samrs_mm is registered, then what the config imports. Logs and checkpoints go to
     ``work_dir``, by default that of the config, else ``work_dirs/{config}``. Keys and values of
-    ``parts``, its top-level keys that the tool runs, are checked, by default of all.
+    ``parts``, its top-level keys that the tool runs, are checked, by default of all. Names are
+    looked up in ``scope`` where the config has no ``default_scope``.
 
     Raises:
         RefusedError: No such file, not a config, an option that fits nothing in it or would be
@@ -73,7 +75,7 @@ def load_run_config(
                 'file was read, other keys were made of it; set those, or edit a copy of the file'
             )
         set_option(config, key, value)
-    scope = config.get('default_scope') or 'mmengine'
+    scope = config.get('default_scope') or scope
     try:
         importlib.import_module(scope)  # mmengine would only miss the first of its names
     except (ImportError, AssertionError) as error:
@@ -82,7 +84,7 @@ def load_run_config(
             f'{how_to_install(everything=True)}'
         ) from error
     without_idle_workers(config)
-    check_keys(config, path, parts)
+    check_keys(config, path, scope, parts)
     check_values(config, path)
     config.launcher = launcher
     config.work_dir = (
@@ -111,12 +113,6 @@ def building(path: str) -> Iterator[None]:
 
 
 def _unregistered(text: str) -> str:
-    name = text.partition(' ')[0]
-    if name in PROMPT_SEGMENTORS:
-        return (
-            f'model.type={name!r} makes masks from boxes, with tools/sam_annotate.py; give the '
-            'config of a segmentation network'
-        )
     sentence = text.partition('. ')[0]
     return f'{sentence}; correct the name, or import what registers it by custom_imports'
 

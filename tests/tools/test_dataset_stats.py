@@ -87,7 +87,9 @@ def test_images_boxes_and_table_2(annotated, stats):
     images = [facts[f'images{which}'] for which in ('', '_with_instances', '_with_labels')]
     assert images == [5, 4, 4]
     assert (facts['boxes'], facts['instances']) == (20, 17)
-    assert facts['statuses'] == dict(kept=17, empty=0, outside=1, degenerate=1, filtered=1)
+    assert facts['statuses'] == dict(
+        kept=17, crowd=0, ignored=0, empty=0, outside=1, degenerate=1, filtered=1
+    )
     per_image = facts['masks_per_image']
     assert per_image['counts'] == {'0': 1, '3': 1, '4': 2, '6': 1}
     assert (per_image['mean'], per_image['median'], per_image['most']) == (3.4, 4, 6)

@@ -280,7 +280,8 @@ def test_an_unknown_name_in_a_config(predict, trained, folder, tmp_path, capsys)
     argv = [tmp_path / 'typo.py', trained / 'weights.pth', folder, '--out', tmp_path / 'out']
     assert predict(list(map(str, argv))) == 2
     error = capsys.readouterr().err.splitlines()[-1]
-    assert 'typo.py: EncodeDecoder is not in the mmseg::model registry; correct the name' in error
+    assert "model.type='EncodeDecoder': EncodeDecoder is not in the mmseg::model registry" in error
+    assert "did you mean 'EncoderDecoder'? correct the name" in error
 
 
 def test_the_same_image_twice_is_one(run, folder, capsys):

@@ -20,6 +20,8 @@ from training_runs import run_tool, write_run
 import samrs_mm
 from samrs_mm.compat import strict_loading
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.engine import run_start
+from samrs_mm.engine.checkpoint_match import Checkpoint
 from samrs_mm.registry import register_all
 
 EACH_SUFFIX = ['.pth', *(pytest.param(each, marks=pytest.mark.slow) for each in SUFFIXES[1:])]
@@ -96,7 +98,8 @@ def refused(code, capsys, file, asked='posix.system'):
 def test_training_starts_from_no_code(way, checked, suffix, place, capsys, monkeypatch):
     train = load_tool('train')
     if not checked:
-        monkeypatch.setattr(train, 'weight_shapes', lambda _: {})
+        nothing = Checkpoint({}, {'iter': 0}, frozenset(run_start._RESUMED), None)
+        monkeypatch.setattr(run_start, 'read_checkpoint', lambda _: nothing)
         monkeypatch.setattr(train, 'check_match', lambda *_, **__: '')
         monkeypatch.setattr(train, 'check_pretrained', lambda _: None)
     with served(place) as site:
