@@ -59,12 +59,12 @@ def run(args: argparse.Namespace) -> None:
 
     config = load_run_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     need(config, args.config, 'model', 'test_dataloader', 'test_cfg', 'test_evaluator')
+    if args.tta:
+        use_tta(config, args.config, '' if args.tta is True else args.tta)
     config.load_from, config.resume = args.checkpoint, False
     _, found = refuse_together(
         lambda: check_folders(config, _LOADERS), lambda: read_checkpoint(args.checkpoint)
     )
-    if args.tta:
-        use_tta(config, args.config, '' if args.tta is True else args.tta)
     if args.out:
         evaluators = config.test_evaluator
         for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:

@@ -10,7 +10,7 @@ def test_verify_runs_no_postscript_in_place_of_a_label_map(filled, annotate, mon
     path = filled.out.path(folder.SEMANTIC, 'P0000')
     path.write_bytes(head + b'%ImageData: 9 9 8 1 0 1 2 "x"\n%%EOF\n')  # grey, as a label map is
     problems, _ = filled.verify(filled.settings())
-    assert 'the label map is not what' in problems[0]
+    assert f'cannot identify image file {str(path)!r}' in problems[0]
     assert not ran
 
 

@@ -266,9 +266,9 @@ def test_the_same_folder_gives_the_same_bytes(annotated):
 
 def test_limits(annotated):
     result = write_report(annotated, max_pictures=5, max_rows=7)
-    assert (result.pictures, result.rows) == (3, 7)
+    assert (result.pictures, result.rows) == (5, 7)
     page = result.path.read_text()
-    assert page.count('<li class="card') == 3
+    assert page.count('<li class="card') == 5
     assert 'The 7 most doubtful of 18' in ' '.join(page.split())
 
 

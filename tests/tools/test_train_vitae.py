@@ -21,7 +21,8 @@ def test_without_its_weights_it_says_where_to_get_them(tmp_path, monkeypatch, ca
     monkeypatch.chdir(tmp_path)
     assert load_tool('train').main([CONFIG]) == 2
     [error] = capsys.readouterr().err.splitlines()
-    assert error.startswith('error: pretrain/imp_vitae.pth: no such file')
+    assert error.startswith('error: train_dataloader.dataset.datasets.0.data_root: no such folder')
+    assert 'pretrain/imp_vitae.pth: no such file' in error
     assert 'https://github.com/ViTAE-Transformer/ViTAE-Transformer' in error
     assert '--cfg-options model.backbone.init_cfg=None' in error
     assert not [*tmp_path.iterdir()]
