@@ -50,7 +50,7 @@ def whole_lines(file: TextIO) -> list[str]:
     file.seek(0)
     *lines, half = file.read().split('\n')
     if half:
-        file.truncate(sum(len(line.encode()) + 1 for line in lines))
+        file.truncate(sum(len(line.encode(errors=file.errors or 'strict')) + 1 for line in lines))
     return lines
 
 

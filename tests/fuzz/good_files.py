@@ -140,6 +140,13 @@ def annotated(root: Path) -> None:
     assert load_tool('sam_annotate').main([DOTA, *folders, *changes]) == 0
 
 
+def packed(root: Path) -> None:
+    """Pack an annotated folder, which lies beside."""
+    source = root.with_name(f'{root.name}.source')
+    annotated(source)
+    assert load_tool('dataset_converters/pack_dataset').main([str(source), str(root)]) == 0
+
+
 def some_masks(root: Path) -> None:
     """Write a segmentation."""
     pixels = np.zeros((HEIGHT, WIDTH), bool)

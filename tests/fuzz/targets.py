@@ -245,6 +245,30 @@ TARGETS = {
             'csv,json',
         ),
     ),
+    'packed': Target(
+        good.packed,
+        ('pack.csv', 'pack.json', 'tiles/a.tif'),
+        tool('dataset_converters/pack_dataset', '{root}.source', '{root}', '--verify'),
+    ),
+    'score masks': Target(
+        good.annotated,
+        ('annotations.json', 'meta.json', 'instances/a.json'),
+        tool('analysis_tools/score_masks', '{root}', '--truth', '{root}/annotations.json'),
+    ),
+    'coco statistics': Target(
+        good.coco,
+        ('annotations.json',),
+        tool(
+            'analysis_tools/dataset_stats',
+            '{root}/annotations.json',
+            '--out',
+            '{out}',
+            '--workers',
+            '0',
+            '--format',
+            'csv,json',
+        ),
+    ),
     'splits': Target(
         good.annotated, FOLDER, tool('dataset_converters/make_splits', '{root}', '--overwrite')
     ),

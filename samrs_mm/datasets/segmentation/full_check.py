@@ -38,7 +38,7 @@ class Memory:
         """Stamp and counts by reading and image."""
         rows = {}
         if self.path.is_file():
-            with open(self.path, newline='', encoding='utf-8') as file:
+            with open(self.path, newline='', encoding='utf-8', errors='replace') as file:
                 for row in csv.reader(line for line in file if line.endswith('\n')):
                     if len(row) == 4:
                         reading, image, stamp, counts = row

@@ -111,7 +111,7 @@ def read_annotated(root: Path, meta: dict) -> list[LabelledImage]:
         raise RefusedError(
             f'{path}: no such file; write it with sam_annotate.py --finalise'
         ) from error
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise RefusedError(
             f'{path}: not an index of this tool ({error}); write it with sam_annotate.py --finalise'
         ) from error

@@ -59,7 +59,7 @@ def _count(path: str) -> int:
 def opened(cache: Path) -> TextIO:
     """Open a file of rows to read and append, locked; one in memory if it can't be written."""
     try:
-        file = open(cache, 'a+', newline='', encoding='utf-8')
+        file = open(cache, 'a+', newline='', encoding='utf-8', errors='surrogateescape')
     except OSError:
         return io.StringIO()
     lock_file(file)

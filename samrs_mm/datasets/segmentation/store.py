@@ -90,7 +90,7 @@ class Store(ResumableFolder):
         rows = {}
         path = self.root / MANIFEST
         if path.exists():
-            with open(path, newline='', encoding='utf-8') as file:
+            with open(path, newline='', encoding='utf-8', errors='replace') as file:
                 for row in csv.reader(line for line in file if line.endswith('\n')):
                     if len(row) == 5 and row[3].isdigit():
                         rows[row[0]] = row

@@ -70,12 +70,21 @@ class AnnotatedFolder(ResumableFolder):
         """Return the stems that have a record and stand in ``images.csv``, if there is one.
 
         What the data has no longer, or what is outdated, stands in no list.
+
+        Raises:
+            RefusedError: ``images.csv`` is damaged.
         """
+        path = self.root / INDEX
         try:
-            with open(self.root / INDEX, newline='', encoding='utf-8') as file:
-                return self.done() & {row.get('stem') for row in csv.DictReader(file)}
+            with open(path, newline='', encoding='utf-8') as file:
+                return self.done() & {row['stem'] for row in csv.DictReader(file)}
         except FileNotFoundError:
             return self.done()
+        except (KeyError, ValueError, csv.Error) as error:
+            raise RefusedError(
+                f'{path}: not an index of this tool ({error}); write it with sam_annotate.py '
+                '--finalise'
+            ) from error
 
     def is_replaced(self, stem: str, path: Path, sha256: str | None) -> bool:
         """Whether a file is no longer the image that a record was made from, by its hash.
