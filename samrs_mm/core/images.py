@@ -48,6 +48,8 @@ def _reason(path: Path, error: BaseException) -> ImageReadError:
         return ImageReadError(f'{path}: no such image')
     if path.is_file() and path.stat().st_size == 0:
         return ImageReadError(f'{path}: the image file is empty (0 bytes)')
+    if isinstance(error, RasterioError) and error.__cause__:
+        error = error.__cause__  # rasterio itself says no more than that reading failed
     text = ' '.join(str(error).split()).replace(str(path), path.name)
     return ImageReadError(f'{path}: cannot read the image: {text}')
 

@@ -393,3 +393,14 @@ def test_pixels_in_memory_are_an_image():
     np.testing.assert_array_equal(window[:3, :2], RGB[-3:, 1::-1])
     assert (window[3:] == (1, 2, 3)).all()
     assert (window[:, 2:] == (1, 2, 3)).all()
+
+
+def test_the_reason_of_a_failed_read_is_told(tmp_path):
+    path = tmp_path / 'cut.tif'
+    profile = dict(driver='GTiff', count=1, height=64, width=64, dtype='uint8')
+    with rasterio.open(path, 'w', **profile) as file:
+        file.write(np.arange(64 * 64, dtype=np.uint8).reshape(1, 64, 64))
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(ImageReadError, match=r'cut\.tif: cannot read the image: ') as caught:
+        SceneImage(path).read()
+    assert 'previous exception' not in str(caught.value)
