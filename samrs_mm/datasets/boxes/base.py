@@ -237,7 +237,8 @@ class BoxDataset(ABC):
                 errors.append(f'{first[name]}: {error} ({counts[name]} boxes)')
         if errors:
             raise RefusedError(
-                '; '.join(errors) + '; to take all names from the labels set dataset.classes=None'
+                '; '.join(errors)
+                + '; to take all names from the labels give --cfg-options dataset.classes=None'
             )
         label_counts.notes += spelling_notes(self.table, counts)
         if label_counts.regions == label_counts.boxes > 0:

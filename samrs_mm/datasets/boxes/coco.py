@@ -126,13 +126,13 @@ class COCOBoxDataset(BoxDataset):
             raise RefusedError(
                 f'{self.ann_file}: all numbers of all bbox are within 0..1; COCO has pixels: '
                 'multiply x and width by the width of the image, y and height by its height '
-                '(dataset.bbox=xywh takes them as pixels)'
+                '(--cfg-options dataset.bbox=xywh takes them as pixels)'
             )
         if form == 'xyxy':
             raise RefusedError(
                 f'{self.ann_file}: all bbox fit their images as x0, y0, x1, y1, and most reach '
-                'beyond them as x, y, width, height, which COCO has; set dataset.bbox=xyxy if they '
-                'are corners, dataset.bbox=xywh if not'
+                'beyond them as x, y, width, height, which COCO has; give --cfg-options '
+                'dataset.bbox=xyxy if they are corners, dataset.bbox=xywh if not'
             )
 
     def _some_sizes(self, scenes: list[Scene]) -> list[tuple[int, int] | None]:
@@ -159,7 +159,7 @@ class COCOBoxDataset(BoxDataset):
         raise RefusedError(
             f'{self.ann_file}: none of its {len(names)} images (such as {names[0]!r}) is among the '
             f'{len(images)} in {self.root / self.images} (such as {images[0]!r}){hint}; mend '
-            'file_name, or set dataset.images to the folder that the names start from'
+            'file_name, or give --cfg-options dataset.images=FOLDER, from which the names start'
         )
 
     def listed_classes(self) -> dict[Any, str]:

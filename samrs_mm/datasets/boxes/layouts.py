@@ -24,8 +24,9 @@ def layout_hint(root: Path) -> str:
     if _any(lower, 'labeltxt', '.txt'):
         return ". It looks like DOTA's layout; a dota config reads it"
     if options := coco_options(root, names):
-        return f'. COCO files there are read by --cfg-options {" or ".join(options)}' + (
-            ', each into an --out of its own' * (len(options) > 1)
+        return (
+            f'. A coco config reads the COCO files there with --cfg-options {" or ".join(options)}'
+            + (', each into an --out of its own' * (len(options) > 1))
         )
     if _any(lower, 'annotations', '.xml'):
         return f'. It looks like Pascal VOC; {_CONVERT.format(root=root, kind="voc")}'
