@@ -152,7 +152,7 @@ def write_boxes(root, bboxes, make_image):
 def test_corners_in_bbox_are_noticed_and_taken_when_asked(tmp_path, make_image):
     corners = [[60, 50, 90, 75], [10, 10, 40, 30], [50, 5, 99, 40]]
     root = write_boxes(tmp_path, corners, make_image)
-    with pytest.raises(RefusedError, match=r'give --cfg-options dataset\.bbox=xyxy if they are corners'):
+    with pytest.raises(RefusedError, match=r'options dataset\.bbox=xyxy if they are corners'):
         COCOBoxDataset(root)
     dataset = COCOBoxDataset(root, bbox='xyxy')
     assert [box.hbox.tolist() for box in dataset.labels(0).boxes] == corners
