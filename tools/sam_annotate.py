@@ -63,7 +63,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add('config', help='annotate config, such as configs/annotate/dota_grabcut_rbox.py')
     add('--data-root', metavar='DIR', help='the detection dataset, as downloaded')
-    add('--out', metavar='DIR', help='where the segmentation dataset goes')
+    add(
+        '--out',
+        metavar='DIR',
+        help="where the segmentation dataset goes (default: the config's out)",
+    )
     add('--checkpoint', metavar='FILE', help="the segmentor's weights")
     add('--prompt', metavar='NAME', help="the paper's prompt names joined by +, such as cp+hbox")
     add_fit_flags(add)
@@ -148,7 +152,6 @@ def annotate(job: AnnotationJob, args: argparse.Namespace, shard: tuple[int, int
     settings = job.settings()
     groups = job.plan.shard(*shard, args.limit)
     changes = job.open(settings, groups, progress('comparing'))
-    job.out.note_data_root(job.dataset.root)
     if args.prune:
         removed = sum(map(job.out.remove, changes.gone))
         print(f'prune: removed {removed} files of {len(changes.gone)} images')
@@ -275,6 +278,7 @@ def print_notes(totals: Totals) -> None:
 
 def print_plan(job: AnnotationJob) -> int:
     """Print what a run would do."""
+    job.refuse_other()
     counts = dry_run.box_statuses(job, progress('looking at boxes'))
     prompted = counts.pop('ok', 0)
     changes = job.compare(progress=progress('comparing'))

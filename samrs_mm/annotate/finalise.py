@@ -300,6 +300,7 @@ class Finaliser:
     def meta(self, totals: Totals) -> dict:
         """Return the content of ``meta.json``."""
         classes, ids = self.plan.dataset.classes, self.plan.dataset.category_ids
+        fit = self.plan.dataset.rule.beyond_check
         return dict(
             partial=totals.partial,
             settings=self.settings,
@@ -309,6 +310,7 @@ class Finaliser:
             palette=[list(colour) for colour in palette_for(len(classes))],
             **({'category_ids': ids} if ids else {}),
             data_root=relative_path(self.plan.dataset.root, self.out.root),
+            **({folder.FIT: fit} if fit else {}),
             checkpoint_sha256=self.settings.get('checkpoint_sha256'),
             counts=dict(
                 images=dict(total=len(self.plan.tiles), **sorted_counts(totals.images)),

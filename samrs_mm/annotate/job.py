@@ -90,6 +90,7 @@ class AnnotationJob:
             RefusedError: No such folder, one made with another prompt, tiling, policy, filters or
                 dataset, or one whose filters are half changed.
         """
+        self.out.refuse_other_fit(self.dataset.rule.beyond_check)
         try:
             meta = load(self.out.meta.read_bytes())
             old = meta['settings']
@@ -114,8 +115,20 @@ class AnnotationJob:
         """Make the folder, or take it up: what is outdated of ``groups`` is made ready.
 
         Raises:
-            RefusedError: See ``AnnotatedFolder.open``; or no image of the folder is of this data.
+            RefusedError: See ``AnnotatedFolder.open`` and ``refuse_other``.
         """
+        self.refuse_other()
+        self.out.open(settings, relabel=True)
+        self.out.note_data(self.dataset.root, self.dataset.rule.beyond_check)
+        changes = self.compare(groups, progress).of(groups)
+        stream = self._whole(groups)
+        make_ready(changes, self.out, stream, signature_of(settings), self.policy)
+        return changes
+
+    def refuse_other(self) -> None:
+        """Raise RefusedError where the folder holds masks of other data, or of another rule."""
+        self.out.refuse_other_data(self.dataset.root)
+        self.out.refuse_other_fit(self.dataset.rule.beyond_check)
         stems = {tile.stem for tile in self.plan.tiles}
         done = self.out.done()
         if done and stems and done.isdisjoint(stems) and self.out.meta.exists():
@@ -123,11 +136,6 @@ class AnnotationJob:
                 f'out {self.out.root} holds {len(done)} images, such as {min(done)}, and none of '
                 f'them is in {self.dataset.root}; use another --out, or --restart to start over'
             )
-        self.out.open(settings, relabel=True)
-        changes = self.compare(groups, progress).of(groups)
-        stream = self._whole(groups)
-        make_ready(changes, self.out, stream, signature_of(settings), self.policy)
-        return changes
 
     def _whole(self, groups: Groups = ()) -> SampleStream:
         return SampleStream(self.plan, groups, self.prompter)

@@ -61,6 +61,12 @@ class FitRule:
             )
         return cls(**(entry or {}))
 
+    @property
+    def beyond_check(self) -> dict[str, str]:
+        """What was asked for, by flag: its words but for ``'check'``."""
+        words = {'--label-size': self.size, '--exif': self.exif}
+        return {flag: word for flag, word in words.items() if word != CHECK}
+
     def __post_init__(self) -> None:
         for key, allowed in (('size', SIZES), ('exif', TURNS)):
             if getattr(self, key) not in allowed:

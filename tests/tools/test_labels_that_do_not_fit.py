@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,49 @@ def test_only_what_did_not_fit_is_done_again_once_it_may_be_scaled(root, tmp_pat
     assert record.stat().st_mtime_ns == before
 
 
+ASKED = ('--label-size', 'rescale', '--exif', 'turned')
+
+
+@pytest.mark.parametrize(
+    ('flags', 'missing'),
+    [
+        ((), '--label-size rescale --exif turned'),
+        (ASKED[:2], '--exif turned'),
+        (('--exif', 'turned', '--label-size', 'ignore'), '--label-size rescale'),
+    ],
+)
+@pytest.mark.parametrize('way', [(), ('--dry-run',), ('--verify',), ('--finalise',)])
+def test_masks_that_were_asked_for_are_not_thrown_away_without(root, capsys, flags, missing, way):
+    assert annotate(root, *ASKED) == 0
+    capsys.readouterr()
+    assert annotate(root, *flags, *way) == 2
+    assert f'was made with {missing}; give it again, or --restart' in capsys.readouterr().err
+    assert prompt_box(root, 'shrunk') == [10, 20, 20, 25]
+    assert annotate(root, *ASKED) == 0
+    assert annotate(root, *ASKED, '--verify') == 0
+
+
+def test_restart_changes_what_is_asked_of_labels_that_do_not_fit(root):
+    assert annotate(root, *ASKED) == 0
+    assert annotate(root, '--restart') == 1
+    assert ledger(root)['shrunk']['status'] == 'misfit'
+    assert annotate(root, '--verify') == 1
+
+
+def test_a_folder_of_before_the_rule_was_noted_goes_on(root, tmp_path):
+    assert annotate(root, *ASKED) == 0
+    path = tmp_path / 'out/meta.json'
+    meta = json.loads(path.read_text())
+    assert meta.pop('label_fit') == {'--label-size': 'rescale', '--exif': 'turned'}
+    path.write_text(json.dumps(meta))
+    record = tmp_path / 'out/instances/shrunk.json'
+    before = record.stat().st_mtime_ns
+    assert annotate(root, *ASKED, '--verify') == 0
+    assert annotate(root, *ASKED) == 0
+    assert record.stat().st_mtime_ns == before
+    assert 'label_fit' in json.loads(path.read_text())
+
+
 def test_corners_put_in_order_are_told(root, capsys):
     document = json.loads((root / 'annotations.json').read_text())
     document['annotations'] = [
@@ -110,6 +154,19 @@ def test_a_listed_image_that_is_missing_is_told_also_without_boxes(root):
     (root / 'annotations.json').write_text(json.dumps(document))
     assert annotate(root) == 1
     assert ledger(root)['gone']['status'] == 'no_image'
+
+
+def test_the_dry_run_refuses_a_folder_of_other_data(root, tmp_path, capsys):
+    assert annotate(root) == 1
+    other = tmp_path / 'other/data'
+    shutil.copytree(root, other)
+    Image.new('RGB', (80, 60), 'red').save(other / 'images/fits.jpg', quality=100)
+    argv = [CONFIG, '--data-root', str(other), '--out', str(tmp_path / 'out')]
+    capsys.readouterr()
+    assert ANNOTATE.main([*argv, '--dry-run', *BOX_FILL]) == 2
+    said = capsys.readouterr()
+    assert f'holds the masks of {root}, which is not {other}' in said.err
+    assert 'done before' not in said.out
 
 
 def test_the_dry_run_counts_them(root, capsys):

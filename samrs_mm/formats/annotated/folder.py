@@ -33,6 +33,8 @@ RELABELLING = 'relabelling'
 """Key of ``meta.json`` while records take over other classes: the signatures they had before."""
 DATA_ROOT = 'data_root'
 """Key of ``meta.json``: the way to the data."""
+FIT = 'label_fit'
+"""Key of ``meta.json``: what was asked of labels that don't fit, by flag; absent: nothing."""
 _COMPARED = 50
 
 
@@ -128,7 +130,8 @@ class AnnotatedFolder(ResumableFolder):
         if _but_classes(old['settings']) == _but_classes(meta['settings']):
             self.refuse_half_filtered(old)
             before = {*old.get(RELABELLING, ()), signature_of(old['settings'])}
-            self.save(meta | {RELABELLING: sorted(before)})
+            kept = {key: old[key] for key in (DATA_ROOT, FIT) if key in old}
+            self.save(meta | kept | {RELABELLING: sorted(before)})
 
     def signatures(self) -> set[str]:
         """Return the signatures of records that have yet to take over the folder's classes."""
@@ -159,7 +162,7 @@ class AnnotatedFolder(ResumableFolder):
         """
         meta = self.read()
         if meta is not None:
-            kept = 'settings', 'signature', RELABELLING, DATA_ROOT
+            kept = 'settings', 'signature', RELABELLING, DATA_ROOT, FIT
             self.save(dict(partial=True) | {key: meta[key] for key in kept if key in meta})
 
     def remove(self, stem: str) -> int:
@@ -187,13 +190,30 @@ class AnnotatedFolder(ResumableFolder):
                 'DIR, one for each dataset'
             )
 
-    def note_data_root(self, root: Path) -> None:
-        """Write into ``meta.json`` which data the folder is of; after ``open``."""
-        way = relative_path(root, self.root)
+    def refuse_other_fit(self, given: dict[str, str]) -> None:
+        """Raise RefusedError where masks were asked for that these flags would throw away.
+
+        What was only checked, and so has no masks, may be asked for later.
+        """
+        before = (self.read() or {}).get(FIT) or {}
+        lost = {flag: word for flag, word in before.items() if given.get(flag) != word}
+        if lost:
+            flags = ' '.join(f'{flag} {word}' for flag, word in lost.items())
+            raise RefusedError(
+                f'out {self.root} was made with {flags}; give it again, or --restart to start over '
+                'without the masks of labels that do not fit'
+            )
+
+    def note_data(self, root: Path, fit: dict[str, str]) -> None:
+        """Write into ``meta.json`` what the folder is of; after ``open``.
+
+        ``root`` are the data, ``fit`` what was asked of labels that don't fit.
+        """
+        told = {DATA_ROOT: relative_path(root, self.root), **({FIT: fit} if fit else {})}
         with self.writing(), self.lock():
             meta = self.read()
-            if meta is not None and meta.get(DATA_ROOT) != way:
-                self.save(meta | {DATA_ROOT: way})
+            if meta is not None and meta | told != meta:
+                self.save(meta | told)
 
     def _same(self, before: Path, root: Path) -> bool:
         """Whether the images of the first records are of the same size in both roots."""
