@@ -98,10 +98,14 @@ class Inputs:
         return '\t'.join([self.facts, *states])
 
     def newer_than(self, made: Iterable[str | os.PathLike]) -> bool:
-        """Whether a file of the input is newer than one of these, or is missing."""
+        """Whether a file of the input is newer than one of these, or is missing.
+
+        One that was moved or copied into its place may have kept an old time of its content.
+        """
         if GONE in self.stamps:
             return True
-        last = max((int(each.partition(':')[2]) for each in self.stamps), default=0)
+        states = [os.stat(path) for path in self.paths]
+        last = max((max(state.st_mtime_ns, state.st_ctime_ns) for state in states), default=0)
         return any(os.stat(path).st_mtime_ns < last for path in made)
 
     def look(self, note: str | None) -> Look:

@@ -74,3 +74,16 @@ def test_facts_keep_their_borders():
     assert facts_of('ab', 'c') != facts_of('a', 'bc')
     assert facts_of(b'ab', 'c') == facts_of(b'ab', 'c')
     assert some('dabc') == 'a, b, c, ...'
+
+
+def test_a_file_moved_into_place_is_newer_whatever_its_time(tmp_path):
+    made, image, older = (tmp_path / name for name in ('map.png', 'a.png', 'b.png'))
+    for path in (image, older, made):
+        path.write_bytes(path.name.encode())
+    os.utime(older, (1, 1))
+    os.utime(made, ns=(2**62, 2**62))
+    assert not Inputs('', [image]).newer_than([made])
+    os.utime(made, (2, 2))
+    os.replace(older, image)
+    assert image.stat().st_mtime == 1
+    assert Inputs('', [image]).newer_than([made])

@@ -141,10 +141,19 @@ class AnnotatedFolder(ResumableFolder):
         """Return whether the folder was started, by a run with the settings of this record.
 
         Raises:
-            RefusedError: It holds files of someone else, was started with other settings, or its
-                filters are half changed.
+            RefusedError: It holds files of someone else, was started with other settings or by
+                another version, or its filters are half changed.
         """
-        self.refuse_half_filtered(self.read() or {})
+        old = self.read() or {}
+        self.refuse_half_filtered(old)
+        settings, now = old.get('settings'), record['settings'].get('format')
+        made = settings.get('format', now) if isinstance(settings, dict) else now
+        if made != now:
+            raise RefusedError(
+                f'out {self.root} is of another version of this tool (format {made}, this one '
+                f'writes {now}); it is read, exported and trained on as it is; to annotate choose '
+                'another --out, or --restart to start over'
+            )
         return super().check(record)
 
     def refuse_half_filtered(self, meta: dict[str, Any]) -> None:

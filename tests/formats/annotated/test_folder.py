@@ -56,6 +56,11 @@ def test_opening_states_the_settings_once(out):
     assert out.meta.stat().st_mtime_ns == stamp
 
 
+def test_a_folder_of_another_version_is_not_gone_on_with(out):
+    with pytest.raises(RefusedError, match=r'another version .*format 1, .* writes 2.*--restart'):
+        out.check(dict(settings=SETTINGS | dict(format=2)))
+
+
 def test_other_settings_are_refused_and_named(out):
     before = out.meta.read_bytes()
     with pytest.raises(RefusedError, match=re.escape('other settings (prompt: "hbox" -> "cp")')):
