@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from samrs_mm.core.errors import RefusedError, SamrsError
+from samrs_mm.core.orientation import orientation_of
 from samrs_mm.core.parallel import ordered_map
 from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.core.system import relative_path
@@ -37,6 +38,8 @@ class ExportCounts:
     """See ``Export``."""
     left_out: Counter = field(default_factory=Counter)
     """Boxes that the format doesn't hold, by status."""
+    turned: dict[str, int] = field(default_factory=dict)
+    """EXIF orientations by stem: labels are in stored pixels, readers may turn the picture."""
     failures: list[str] = field(default_factory=list)
     """What could not be read or written, one line each."""
 
@@ -115,11 +118,13 @@ class Exporter:
         )
         try:
             with closing(ordered_map(convert, images, min(workers, len(images)))) as stream:
-                for converted in progress(stream):
+                for image, converted in zip(images, progress(stream), strict=True):
                     if isinstance(converted, str):
                         result.failures.append(converted)
                         continue
-                    collected, counts, left_out = converted
+                    collected, counts, left_out, orientation = converted
+                    if orientation != 1:
+                        result.turned[image.stem] = orientation
                     result.images += 1
                     result.counts.update(counts)
                     result.left_out.update(left_out)
@@ -143,12 +148,12 @@ class Exporter:
 
 def _convert(
     image: LabelledImage, export: Export, root: AnnotatedFolder, images: str
-) -> tuple[Any, Counter, Counter] | str:
+) -> tuple[Any, Counter, Counter, int] | str:
     """Write an image's files, in any process.
 
     Returns:
-        What ``Export.collect`` wants of it, the format's counts, and the boxes that it doesn't
-        hold, by status; or an error as its message.
+        What ``Export.collect`` wants of it, the format's counts, the boxes that it doesn't hold, by
+        status, and the EXIF orientation of its file; or an error as its message.
     """
     try:
         record = Record.load_checked(root.path(INSTANCES, image.stem), len(export.classes))
@@ -178,4 +183,4 @@ def _convert(
             raise
         return f'{error.filename or image.stem}: {error.strerror}'
     left_out = Counter(box.status for box in record.boxes if box.status not in export.holds)
-    return result, counts, left_out
+    return result, counts, left_out, orientation_of(source)

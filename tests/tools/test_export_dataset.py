@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from export_cases import STEMS, tool, write_folder
 from folders import ROOT, load_tool, tree
+from PIL import Image
 
 from samrs_mm.formats.exports.coco import COCOExport
 
@@ -68,6 +69,25 @@ def test_images_that_stay_keep_their_names(made, tmp_path):
     assert tool(made.root, '--to', 'coco', '--out', tmp_path / 'a', '--images', 'none') == 0
     coco = json.loads((tmp_path / 'a' / 'annotations.json').read_bytes())
     assert coco['images'][0]['file_name'] == f'images/{STEMS[0]}.png'
+
+
+@pytest.mark.parametrize('name', FORMATS)
+def test_images_that_exif_turns_are_named(made, tmp_path, capsys, name):
+    assert tool(made.root, '--to', name, '--out', tmp_path / 'a') == 0
+    assert 'EXIF' not in capsys.readouterr().out
+    path, exif = made.path('images', STEMS[1]), Image.Exif()
+    exif[274] = 6
+    Image.open(path).save(path, exif=exif)
+    assert tool(made.root, '--to', name, '--out', tmp_path / 'b', '--images', 'copy') == 0
+    said = capsys.readouterr().out
+    assert 'EXIF     1 image is turned by EXIF; labels are in stored pixels' in said
+    assert f'take the tag out of the images: {STEMS[1]}' in said
+
+
+@pytest.mark.parametrize('name', FORMATS)
+def test_only_what_is_lost_is_told(made, tmp_path, capsys, name):
+    assert tool(made.root, '--to', name, '--out', tmp_path / 'a') == 0
+    assert 'lost     0' not in capsys.readouterr().out
 
 
 def test_a_killed_export_leaves_no_folder_and_the_next_run_starts_over(

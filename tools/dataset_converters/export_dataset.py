@@ -11,6 +11,7 @@ from samrs_mm.annotate.exporter import COPY, LINK, NONE, ExportCounts, Exporter
 from samrs_mm.cli import ToolParser, progress, run_command, whole_number
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import read_list
+from samrs_mm.core.input_notes import some
 from samrs_mm.datasets.segmentation.image_index import read_annotated, read_meta
 from samrs_mm.formats.annotated.entries import REGIONS
 from samrs_mm.formats.exports.base import INSTANCES, Export
@@ -249,8 +250,14 @@ def report(
             print(f"as read  mean IoU {read['iou_coco']:.3f} by COCO's rule, "
                   f'{read["iou_opencv"]:.3f} by cv2.fillPoly (see --polygons)')  # fmt: skip
         for key, what in export.losses.items():
-            print(f'lost     {result.counts[key]} {what}')
-    if not export.losses:
+            if result.counts[key]:
+                print(f'lost     {result.counts[key]} {what}')
+        if result.turned:
+            count = len(result.turned)
+            print(f'EXIF     {count} {"image is" if count == 1 else "images are"} turned by EXIF; '
+                  'labels are in stored pixels, but OpenCV and trainers turn the picture; take the '
+                  f'tag out of the images: {some(result.turned)}')  # fmt: skip
+    if not any(result.counts[key] for result in results.values() for key in export.losses):
         print('lost     nothing of the masks')
     print(f'255      {export.unlabelled}')
     if meta.get('partial'):
