@@ -1,12 +1,13 @@
 """Which classes a dataset has where its config fixes none, and what users should know of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from samrs_mm.core.classes import UNLABELLED, ClassTable
 
 _EXAMPLES = 3
+_SHOWN = 8
 
 
 @dataclass
@@ -41,8 +42,8 @@ def class_list(listed: Mapping[Any, str], met: Iterable[str]) -> ClassList:
     if not listed:
         found = ClassList(ClassTable.from_names(met))
         found.notes = [
-            f'{len(found.table.classes)} names met in the labels, sorted; a part of the dataset '
-            'that lacks some is numbered otherwise: dataset.classes fixes them'
+            f'{_numbered(found.table.classes)} (the names met in the labels, sorted; to fix them '
+            'for other parts of the dataset, too: dataset.classes)'
         ]
     else:
         found = _from_list(listed, set(met))
@@ -77,9 +78,14 @@ def _from_list(listed: Mapping[Any, str], met: set[str]) -> ClassList:
     notes.append(
         f'category ids {_span(ids)} of the labels are numbered anew, in their order: 1 to '
         f'{len(ids)} in records and annotations.json, pixel values 0 to {len(ids) - 1}'
-        + ('; export_dataset.py --to coco gives them back' if numbered else '')
+        + ('; samrs-mm export --to coco gives them back' if numbered else '')
     )
     return ClassList(ClassTable(list(first)), ids if numbered else None, notes)
+
+
+def _numbered(names: Sequence[str]) -> str:
+    texts = [f'{name} = {number}' for number, name in enumerate(names)]
+    return ', '.join(texts) if len(texts) <= _SHOWN else ', '.join([*texts[:_SHOWN], '...'])
 
 
 def _span(ids: list) -> str:

@@ -7,7 +7,7 @@ def test_names_without_a_list_are_sorted_and_none_is_another():
     found = class_list({}, ['vit', 'C+', 'Vit', 'C-'])
     assert found.table.classes == ('C+', 'C-', 'Vit', 'vit')
     assert found.ids is None
-    assert '4 names met in the labels, sorted' in found.notes[0]
+    assert found.notes[0].startswith('C+ = 0, C- = 1, Vit = 2, vit = 3 (the names met in the label')
     assert found.notes[1].startswith("'Vit' and 'vit' are not the same name, and stay 2 classes")
     assert len(found.notes) == 2
 
@@ -21,7 +21,7 @@ def test_names_without_a_list_are_sorted_and_none_is_another():
         (
             {1: 'a', 3: 'b', 90: 'c', 7: 'd'}, ('a', 'b', 'd', 'c'), [1, 3, 7, 90],
             'category ids 1 to 90 (with gaps) of the labels are numbered anew, in their order: 1 to'
-            ' 4 in records and annotations.json, pixel values 0 to 3; export_dataset.py --to coco '
+            ' 4 in records and annotations.json, pixel values 0 to 3; samrs-mm export --to coco '
             'gives them back',
         ),
         ({'x': 'zebra', 'y': 'ant'}, ('zebra', 'ant'), None, 'category ids x, y of the labels'),
