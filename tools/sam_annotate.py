@@ -30,8 +30,10 @@ from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.input_notes import some
+from samrs_mm.core.rendering import advice
 from samrs_mm.drawing.overlays import overlay
-from samrs_mm.formats.annotated import folder, ledger
+from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.entries import OUTSIDE
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.review.report import write_report
 
@@ -248,9 +250,14 @@ def print_totals(job: AnnotationJob, totals: Totals) -> None:
         print(f'does not reconcile: {line}', file=sys.stderr)
     images = ', '.join(f'{count} {state}' for state, count in totals.images.items() if count)
     print(f'images   {len(job.plan.tiles)} ({images})')
-    print(f'boxes    {totals.boxes} in the labels, {totals.rows.total()} ledger rows')
+    bare = f' ({totals.bare} of an image or label file, not of a box)' if totals.bare else ''
+    print(f'boxes    {totals.boxes} in the labels, {totals.rows.total()} ledger rows{bare}')
     for status, count in totals.rows.most_common():
-        mark = '  <- see ledger.csv' if status in ledger.ERRORS else ''
+        mark = ''
+        if status in totals.examples:
+            mark = f'  <- see ledger.csv, such as {totals.examples[status]}'
+        elif status == OUTSIDE and totals.no_data:
+            mark = f'  ({totals.no_data} where there is no data)'
         print(f'  {status:<10} {count}{mark}')
     print_classes(job)
     print_notes(totals)
@@ -271,7 +278,8 @@ def print_notes(totals: Totals) -> None:
     """Print what was noted of pictures and labels, the most frequent first."""
     plural = dict(image='images', box='boxes')
     for (what, note), count in totals.notes.most_common(_NOTES):
-        print(f'note     {count} {what if count == 1 else plural[what]}: {note}')
+        more = f' ({hint})' if (hint := advice(note)) else ''
+        print(f'note     {count} {what if count == 1 else plural[what]}: {note}{more}')
     if len(totals.notes) > _NOTES:
         print(f'note     {len(totals.notes) - _NOTES} more; see ledger.csv and the records')
 

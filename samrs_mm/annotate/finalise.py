@@ -20,6 +20,9 @@ from samrs_mm.core.atomic import atomic_write, dump, open_atomic
 from samrs_mm.core.boxes import BoxLabel, ParsedLabels, geometry
 from samrs_mm.core.classes import palette_for
 from samrs_mm.core.errors import LabelReadError
+from samrs_mm.core.label_fit import CHECK
+from samrs_mm.core.orientation import is_of_orientation
+from samrs_mm.core.prompts import NO_DATA
 from samrs_mm.core.regions import least_shares
 from samrs_mm.core.resumable import signature_of
 from samrs_mm.core.system import relative_path
@@ -59,6 +62,9 @@ class Totals:
         rows: Ledger rows by status.
         kept: Kept masks by class name.
         boxes: Boxes in the labels.
+        bare: Ledger rows that are of no box, but of an image or label file.
+        no_data: Rows of boxes that lie where the image has no data.
+        examples: What the first row of each status says that could not be read or written.
         notes: How many images and boxes have a note of a kind, by the first such note.
         records: Hash of the records in their order.
         problems: What does not reconcile, one line each.
@@ -68,10 +74,22 @@ class Totals:
     rows: Counter = field(default_factory=Counter)
     kept: Counter = field(default_factory=Counter)
     boxes: int = 0
+    bare: int = 0
+    no_data: int = 0
+    examples: dict[str, str] = field(default_factory=dict)
     notes: Counter = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     records: Any = field(default_factory=hashlib.sha256)
     _kinds: dict[str, str] = field(default_factory=dict)
+
+    def add_row(self, row: LedgerRow) -> None:
+        """Count a row of the ledger."""
+        self.rows[row.status] += 1
+        self.bare += not row.box_id
+        self.no_data += row.reason == NO_DATA
+        if row.status in ledger.ERRORS:
+            place = row.box_id or row.scene
+            self.examples.setdefault(row.status, f'{place}: {row.reason}')
 
     def add_note(self, what: str, note: str) -> None:
         """Count a note of an image or a box; notes that differ in numbers are of one kind."""
@@ -156,7 +174,7 @@ class Finaliser:
                 coco.add(image, map(coco_annotation, record.annotated))
                 index.writerow(_index_row(image, record))
             for row in self._rows(scene, done, totals):
-                totals.rows[row.status] += 1
+                totals.add_row(row)
                 book.writerow(astuple(row))
 
     def _record(self, tile: Tile, totals: Totals) -> Record | None:
@@ -176,8 +194,10 @@ class Finaliser:
             return None
         totals.images['done'] += 1
         totals.records.update(path.read_bytes())
+        settled = self.plan.dataset.rule.exif != CHECK
         for note in record.image.notes:
-            totals.add_note('image', note)
+            if not (settled and is_of_orientation(note)):
+                totals.add_note('image', note)
         if record.signature != self.signature:
             totals.problems.append(f'{path}: made with other settings{CURE}')
         return record
@@ -251,7 +271,7 @@ class Finaliser:
         """Yield status, reason and tile of boxes that stand in no record of their scene."""
         tiles = self.plan.by_scene.get(scene)
         if tiles is None:
-            yield from [(ledger.NO_IMAGE, 'the label file has no image', '')] * len(labels)
+            yield from [(ledger.NO_IMAGE, self.plan.dataset.no_image(scene), '')] * len(labels)
             return
         failed = next((tile for tile in tiles if tile.index in failures), None)
         for untiled in self._untiled(tiles, labels):

@@ -8,6 +8,7 @@ from PIL import Image
 from samrs_mm.core.raster_file import relaxed
 
 _TAG = 274
+_NOT_APPLIED = ' is not applied: pixels are as stored'
 _FORMATS = ('JPEG', 'PNG', 'TIFF', 'WEBP')
 _SUFFIXES = ('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.webp', '.tif', '.tiff')
 
@@ -34,4 +35,9 @@ def orientation_note(path: Path) -> tuple[str, ...]:
     orientation = orientation_of(path)
     if orientation == 1:
         return ()
-    return (f'EXIF orientation {orientation} is not applied: pixels are as stored',)
+    return (f'EXIF orientation {orientation}{_NOT_APPLIED}',)
+
+
+def is_of_orientation(note: str) -> bool:
+    """Whether a note is one of ``orientation_note``."""
+    return note.endswith(_NOT_APPLIED)

@@ -23,6 +23,8 @@ SAMPLE = 1 << 24
 """Pixels of a file from which its percentiles are taken, in about."""
 
 _STRIP = 256
+_UNNAMED = 'taken for red, green, blue: the file names none'
+_ALPHA = 'RGBA: alpha dropped'
 _GREY = '1 band: grey replicated to 3 channels'
 _COLOURS = ('red', 'green', 'blue')
 Range = tuple[float, float]
@@ -60,6 +62,20 @@ class Rendering:
         if self.inverted:
             values = 255 - values
         return np.broadcast_to(values, (3, *values.shape[1:])).transpose(1, 2, 0)
+
+
+def advice(note: str) -> str:
+    """Return what to do where the choice of bands that a note tells of isn't right, if it does."""
+    if note.endswith(_UNNAMED):
+        return (
+            'if they are blue, green, red: gdal_edit.py -colorinterp_1 blue -colorinterp_2 green '
+            '-colorinterp_3 red FILE'
+        )
+    if note == _ALPHA:
+        return (
+            'no data where it is 0; if it is infrared: gdal_edit.py -colorinterp_4 undefined FILE'
+        )
+    return ''
 
 
 def rendering_of(
@@ -115,7 +131,7 @@ def shown_bands(file: rasterio.DatasetReader) -> tuple[tuple[int, ...], tuple[st
         bands = tuple(data[:3])
         dropped = (f'{file.count} bands: extra bands dropped',) * (file.count > 3)
         numbers = ', '.join(map(str, bands))
-        return bands, (*dropped, f'bands {numbers} taken for red, green, blue: the file names none')
+        return bands, (*dropped, f'bands {numbers} {_UNNAMED}')
     band = colours.index('gray') + 1 if 'gray' in colours else (data or [1])[0]
     if file.count == 1:
         return (band,), (_GREY,)
@@ -139,7 +155,7 @@ def _converted(file: rasterio.DatasetReader) -> str | None:
 def _colour_notes(count: int, bands: tuple, source: str, alpha: bool) -> tuple[str, ...]:
     notes: tuple[str, ...] = ()
     if count == 4 and alpha:
-        notes = ('RGBA: alpha dropped',)
+        notes = (_ALPHA,)
     elif count > 3:
         notes = (f'{count} bands: extra bands dropped',)
     if bands != (1, 2, 3) or source != 'its colour interpretation':

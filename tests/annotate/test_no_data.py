@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -89,6 +90,8 @@ def test_annotation(data, tmp_path, tile, capsys):
     rows = list(csv.DictReader((out / 'ledger.csv').open()))
     lost = {row['category']: row['reason'] for row in rows if row['status'] == 'outside'}
     assert lost == dict(none='no data there')
+    said = capsys.readouterr().out
+    assert re.search(r'^  outside +(\d+)  \(\1 where there is no data\)$', said, re.MULTILINE)
     assert all(row['status'] in ('kept', 'outside', 'untiled') for row in rows)
     for path in (out / 'instances').iterdir():
         record = json.loads(path.read_text())

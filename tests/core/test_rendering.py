@@ -188,7 +188,9 @@ def test_alpha_is_no_colour(tmp_path):
         photometric='MINISBLACK',
     )  # fmt: skip
     image = SceneImage(path)
-    assert 'bands 2, 3, 4 taken for red, green, blue: the file names none' in image.notes
+    note = 'bands 2, 3, 4 taken for red, green, blue: the file names none'
+    assert note in image.notes
+    assert '-colorinterp_1 blue' in rendering.advice(note)
     assert (image.read()[4:] == 50).all()
     for stream in (False, True):
         valid = SceneImage(path, stream).valid(0, 0, 9, 9)
@@ -307,3 +309,11 @@ def test_twelve_bits(tmp_path):
     assert image.notes[1] == f'uint16 scaled: 0..{top:g} (P99.9) to 0..255'
     expected = np.rint(np.clip(values[0] * (255 / top), 0, 255))
     np.testing.assert_array_equal(image.read()[..., 0], expected)
+
+
+def test_an_alpha_band_that_may_be_infrared_has_a_cure(tmp_path):
+    bands = np.full((4, 9, 9), 50, np.uint8)
+    colours = [Colour.red, Colour.green, Colour.blue, Colour.alpha]
+    (note,) = SceneImage(save(tmp_path / 'a.tif', bands, colours)).notes
+    assert '-colorinterp_4 undefined' in rendering.advice(note)
+    assert not rendering.advice('LA: alpha dropped')

@@ -78,6 +78,7 @@ def test_they_are_scaled_and_turned_when_asked(root, capsys):
     assert prompt_box(root, 'shrunk') == [10, 20, 20, 25]
     assert prompt_box(root, 'turned') == [40, 20, 50, 40]
     said = capsys.readouterr().out
+    assert 'is not applied' not in said
     assert 'note     1 image: boxes scaled from 80 x 60 px, which the labels state' in said
     assert 'note     1 image: boxes turned into stored pixels (EXIF orientation 6)' in said
     assert annotate(root, '--verify', '--label-size', 'rescale', '--exif', 'turned') == 0
@@ -154,6 +155,24 @@ def test_a_listed_image_that_is_missing_is_told_also_without_boxes(root):
     (root / 'annotations.json').write_text(json.dumps(document))
     assert annotate(root) == 1
     assert ledger(root)['gone']['status'] == 'no_image'
+
+
+def test_a_listed_image_that_is_missing_is_named_on_the_screen(root, capsys):
+    document = json.loads((root / 'annotations.json').read_text())
+    document['images'].append(dict(id=9, file_name='gone.jpg', width=80, height=60))
+    document['annotations'].append(dict(id=9, image_id=9, category_id=1, bbox=[1, 1, 9, 9]))
+    (root / 'annotations.json').write_text(json.dumps(document))
+    assert annotate(root) == 1
+    assert ledger(root)['gone']['reason'] == 'images/gone.jpg is not there'
+    said = capsys.readouterr().out
+    assert 'no_image   1  <- see ledger.csv, such as annotations.json:' in said
+    assert ': images/gone.jpg is not there' in said
+
+
+def test_rows_that_are_of_no_box_are_told(root, capsys):
+    (root / 'images/fits.jpg').write_bytes(b'no picture')
+    assert annotate(root) == 1
+    assert 'boxes    3 in the labels, 4 ledger rows (1 of an image or' in capsys.readouterr().out
 
 
 def test_the_dry_run_refuses_a_folder_of_other_data(root, tmp_path, capsys):

@@ -194,6 +194,10 @@ class BoxDataset(ABC):
         assert self._table is not None
         return self._table
 
+    def no_image(self, index: int) -> str:
+        """Return why a scene of the labels has no image."""
+        return 'the label file has no image'
+
     def image_path(self, index: int) -> Path:
         """Return the image file of scene ``index``, which has one."""
         image = self.scenes[index].image

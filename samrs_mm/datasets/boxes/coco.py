@@ -166,6 +166,13 @@ class COCOBoxDataset(BoxDataset):
         """Return the names of the file's categories by id."""
         return self.coco.categories
 
+    def no_image(self, index: int) -> str:
+        """See ``BoxDataset``; the json file names its images."""
+        row = self._rows.get(self.scenes[index].stem)
+        if row is None:
+            return super().no_image(index)
+        return f'{PurePosixPath(self.images, self.coco.file_names[row])} is not there'
+
     def parse(self, scene: Scene) -> ParsedLabels:
         """Return the scene's part of the json file."""
         row = self._rows.get(scene.stem)
