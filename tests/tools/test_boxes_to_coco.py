@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from folders import ROOT, load_tool
 from PIL import Image
 from pycocotools.coco import COCO
 
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.boxes.coco import COCOBoxDataset
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 
@@ -304,3 +306,30 @@ def test_a_folder_that_cannot_be_written_to(yolo, monkeypatch, capsys):
     monkeypatch.setattr(TOOL, 'atomic_write', refuse)
     assert TOOL.main([str(yolo), '--from', 'yolo']) == 2
     assert 'Permission denied; --out FILE writes it elsewhere' in capsys.readouterr().err
+
+
+def test_changed_labels_are_refused_with_the_command(yolo):
+    assert TOOL.main([str(yolo), '--from', 'yolo', '--task', 'obb']) == 0
+    COCOBoxDataset(str(yolo))
+    label, later = yolo / 'labels/val/a.txt', (yolo / 'annotations.json').stat().st_mtime + 9
+    os.utime(label, (later, later))
+    COCOBoxDataset(str(yolo))  # only touched
+    write(label, '0 0.3 0.2 0.7 0.2 0.7 0.6 0.3 0.6\n')
+    os.utime(label, (later, later))
+    with pytest.raises(RefusedError, match=r'val/a\.txt is newer than .* --from yolo --task'):
+        COCOBoxDataset(str(yolo))
+    assert TOOL.main([str(yolo), '--from', 'yolo', '--overwrite']) == 0
+    os.utime(label, (0, 0))
+    COCOBoxDataset(str(yolo))
+    label.unlink()
+    with pytest.raises(RefusedError, match='added to or taken from'):
+        COCOBoxDataset(str(yolo))
+
+
+def test_a_file_of_others_is_not_replaced(yolo, capsys):
+    mine = yolo / 'annotations.json'
+    write(mine, '{"images": [], "annotations": [], "categories": []}')
+    for more in [], ['--overwrite']:
+        assert TOOL.main([str(yolo), '--from', 'yolo', *more]) == 2
+        assert 'is not of this tool; annotate it as it is: python' in capsys.readouterr().err
+    assert mine.read_text().startswith('{"images": []')

@@ -3,6 +3,7 @@
 import argparse
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from samrs_mm.cli import ToolParser, add_fit_flags, progress, run_command
@@ -20,6 +21,7 @@ from samrs_mm.formats.boxes.box_folders import (
     yolo_parser,
 )
 from samrs_mm.formats.boxes.label_pairs import LABELS, LabelPairs, find_pairs
+from samrs_mm.formats.boxes.label_source import source_head, source_info
 from samrs_mm.formats.boxes.yolo_layout import TASKS
 from samrs_mm.formats.boxes.yolo_names import class_names
 
@@ -63,7 +65,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '(default: numbers are taken as they are)')  # fmt: skip
     add_fit_flags(add)
     add('--out', metavar='FILE', help='the file to write (default FOLDER/annotations.json)')
-    add('--overwrite', action='store_true', help='replace the file if it is there')
+    add('--overwrite', action='store_true', help='replace the file if this tool wrote it')
     args = parser.parse_args(argv)
     for flag in ('names', 'task'):
         if getattr(args, flag) and args.source != 'yolo':
@@ -87,6 +89,12 @@ def run(args: argparse.Namespace) -> int:
         raise RefusedError(f'{root}: no such folder')
     if target.is_dir():
         raise RefusedError(f'--out {target}: is a folder; name the file to write')
+    if target.exists() and source_info(target) is None:
+        words = shlex.join(command_words(root, target))
+        raise RefusedError(
+            f'{target} is not of this tool; annotate it as it is: {spoken(words)}; or --out FILE '
+            'writes elsewhere'
+        )
     if target.exists() and not args.overwrite:
         raise RefusedError(f'{target} is there already; use --overwrite to replace it')
     pairs = find_pairs(root, args.source)
@@ -97,6 +105,7 @@ def run(args: argparse.Namespace) -> int:
     rule = FitRule(args.label_size or CHECK, args.exif or CHECK)
     found = collect(root, pairs, parse, names, progress('reading labels'), rule)
     found.problems += pairs.orphans
+    found.coco |= source_head(root, pairs, args.source, options(args))
     for note, places in found.notes.items():
         print(f'note: {len(places)}, such as {places[0]}: {note}', file=sys.stderr)
     for line in found.problems:
@@ -106,6 +115,15 @@ def run(args: argparse.Namespace) -> int:
     print(f'written  {target}')
     print(f'Next:\n  {spoken(next_command(root, target, found.coco))}')
     return 1 if found.problems else 0
+
+
+def options(args: argparse.Namespace) -> str:
+    """Return the flags that say how labels are read, as they are typed."""
+    words = ['--from', args.source]
+    for flag in ('names', 'task', 'label_size', 'exif'):
+        if value := getattr(args, flag):
+            words += [f'--{flag.replace("_", "-")}', value]
+    return shlex.join(words + ['--one-based'] * args.one_based)
 
 
 def reader(
@@ -158,13 +176,17 @@ def report(pairs: LabelPairs, found: Collected, renamed: list[str]) -> None:
 def next_command(root: Path, target: Path, coco: dict) -> str:
     """Return the command that makes masks of the boxes."""
     kind = 'rbox' if any('rbox' in entry for entry in coco['annotations']) else 'hbox'
+    return shlex.join(command_words(root, target, ['--prompt', kind] if kind == 'rbox' else []))
+
+
+def command_words(root: Path, target: Path, more: Sequence[str] = ()) -> list[str]:
+    """Return the words of a command that annotates a COCO file."""
     words = ['python', 'tools/sam_annotate.py', 'configs/annotate/coco_grabcut_hbox.py',
-             '--data-root', str(root), '--out', f'data/{root.resolve().name}-masks']  # fmt: skip
-    if kind == 'rbox':
-        words += ['--prompt', kind]
+             '--data-root', str(root), '--out', f'data/{root.resolve().name}-masks',
+             *more]  # fmt: skip
     if target.resolve() != root.resolve() / folder.ANNOTATIONS:
         words += ['--cfg-options', f'dataset.ann_file={target.resolve()}']
-    return shlex.join(words)
+    return words
 
 
 if __name__ == '__main__':

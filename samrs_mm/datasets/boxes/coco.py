@@ -14,6 +14,7 @@ from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene
 from samrs_mm.datasets.boxes.label_files import check_path
 from samrs_mm.datasets.boxes.layouts import coco_options, layout_hint
 from samrs_mm.formats.boxes.coco import parse_coco
+from samrs_mm.formats.boxes.label_source import refuse_changed_labels
 from samrs_mm.formats.foreign import foreign_file
 from samrs_mm.registry import BOX_DATASETS
 
@@ -47,7 +48,8 @@ class COCOBoxDataset(BoxDataset):
         ground_truth: Keep all ``segmentation`` entries in memory, for ``ground_truth_of``.
 
     Raises:
-        RefusedError: As in ``BoxDataset``, or the json file can't be read.
+        RefusedError: As in ``BoxDataset``, the json file can't be read, or
+            ``boxes_to_coco.py`` made it of label files that have changed since.
     """
 
     layout = 'annotations.json and images/ (or the images beside it)'
@@ -95,6 +97,7 @@ class COCOBoxDataset(BoxDataset):
             raise RefusedError(
                 f'{path}: cannot read the label file: {error.strerror}{layout_hint(self.root)}'
             ) from error
+        refuse_changed_labels(self.root, path)
         self._rows: dict[str, int] = {}
         base = self.root / self.images
         there = {path.relative_to(base).as_posix() for path in walk_files(base)}

@@ -14,7 +14,7 @@ from samrs_mm.formats.boxes.voc import parse_voc
 from samrs_mm.formats.boxes.yolo import parse_yolo
 from samrs_mm.formats.boxes.yolo_layout import LineSurvey, YoloLayout
 from samrs_mm.formats.boxes.yolo_names import YoloNames
-from samrs_mm.formats.coco import coco_categories, coco_head
+from samrs_mm.formats.coco import coco_categories
 
 Parser = Callable[[Path, str, str, tuple[int, int]], ParsedLabels]
 """Reads a label file: by its path, its name in box ids, its image, and width and height of the
@@ -175,7 +175,6 @@ def collect(
         images=entries,
         annotations=annotations,
         categories=coco_categories(names),
-        **coco_head('boxes of a folder'),
     )
     return found
 
