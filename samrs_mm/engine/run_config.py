@@ -1,9 +1,11 @@
 """Configs of mmengine's Runner: loaded, changed by flags, checked before anything is built."""
 
 import argparse
+import difflib
 import importlib
 import inspect
 import os
+import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from mmseg.registry import RUNNERS
 from samrs_mm.cli import OptionsAction, check_option, one_line, read_config, set_option
 from samrs_mm.compat import how_to_install, safe_load
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.installed import spoken
 from samrs_mm.engine.config_keys import check_keys
 from samrs_mm.engine.config_values import check_values, without_idle_workers
 from samrs_mm.registry import register_all
@@ -55,7 +58,8 @@ def load_run_config(
     All of samrs_mm is registered, then what the config imports. Logs and checkpoints go to
     ``work_dir``, by default that of the config, else ``work_dirs/{config}``. Keys and values of
     ``parts``, its top-level keys that the tool runs, are checked, by default of all. Names are
-    looked up in ``scope`` where the config has no ``default_scope``.
+    looked up in ``scope`` where the config has no ``default_scope``. A line on stderr tells of a
+    top-level variable that nothing reads, and whose name is nearly that of one that is read.
 
     Raises:
         RefusedError: No such file, not a config, an option that fits nothing in it or would be
@@ -66,6 +70,8 @@ def load_run_config(
     config = read_config(path)
     views = [key for key in config if key.endswith('tta_pipeline')]
     read = {*views, *_OPTIONAL_KEYS, *inspect.signature(Runner).parameters}
+    for line in _misspelt(config, path, read):
+        print(spoken(line), file=sys.stderr)
     for key, value in (options or {}).items():
         check_option(key, {*config, *read}, config)
         top = key.partition('.')[0]
@@ -91,6 +97,20 @@ def load_run_config(
         work_dir or config.get('work_dir') or f'work_dirs/{Path(config.filename).stem}'
     )
     return config
+
+
+def _misspelt(config: Config, path: str, read: Iterable[str]) -> Iterator[str]:
+    """Yield a warning on each variable that is named nearly as a key that is read.
+
+    A config may have variables of any name to make its keys of, and most call some of them
+    ``*_pipeline``, so that a name near to ``tta_pipeline`` says nothing.
+    """
+    known = {*read, 'custom_imports'}
+    meant = [key for key in known if not key.endswith('_pipeline')]
+    for key in config:
+        near = [] if key in known else difflib.get_close_matches(key, meant, n=1, cutoff=0.88)
+        if near:
+            yield f'warning: config {path}: nothing reads {key!r}; did you mean {near[0]!r}?'
 
 
 @contextmanager

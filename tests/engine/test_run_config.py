@@ -65,6 +65,35 @@ def test_refused(path, text, options, message):
     assert '\n' not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ('name', 'meant'),
+    [
+        ('train_dataloder', 'train_dataloader'),
+        ('optim_wraper', 'optim_wrapper'),
+        ('load_form', 'load_from'),
+        ('custom_import', 'custom_imports'),
+        ('find_unused_parameter', 'find_unused_parameters'),
+    ],
+)
+def test_a_misspelt_variable_of_the_file_is_told(path, capsys, name, meant):
+    Path(path).write_text(
+        f'{TEXT}{name} = dict(batch_size=2)\ntrain_pipeline = test_pipeline = []\n'
+    )
+    load_run_config(path, None, None, 'none')
+    line = f'warning: config {path}: nothing reads {name!r}; did you mean {meant!r}?\n'
+    assert capsys.readouterr().err == line
+
+
+def test_no_shipped_config_is_told_of_a_misspelt_variable(monkeypatch, capsys):
+    for check in ('check_keys', 'check_values'):
+        monkeypatch.setattr(run_config, check, lambda *args: None)
+    paths = [path for path in (ROOT / 'configs').rglob('*.py') if 'annotate' not in path.parts]
+    for path in paths:
+        load_run_config(str(path), None, None, 'none')
+    assert len(paths) > 20
+    assert 'nothing reads' not in capsys.readouterr().err
+
+
 def test_no_such_config():
     with pytest.raises(RefusedError, match=r'config no\.py: no such file'):
         load_run_config('no.py', None, None, 'none')
