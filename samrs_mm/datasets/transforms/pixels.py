@@ -219,9 +219,10 @@ def open_label(path: str | os.PathLike) -> _Raster:
     if raster.file.dtypes != ('uint8',):
         what = ', '.join(raster.file.dtypes)
         raster.file.close()
+        colour = ',' in what
+        cure = 'is this a folder of colour pictures?' if colour else 'save it with 8 bits a pixel'
         raise LabelReadError(
-            f'{path}: bands {what}; a label is one band of 8-bit class indices (is this a folder '
-            'of colour pictures?)'
+            f'{path}: bands {what}; a label is one band of 8-bit class indices ({cure})'
         )
     return raster
 

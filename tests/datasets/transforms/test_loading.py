@@ -139,6 +139,12 @@ def test_colour_pictures_are_no_labels(sample):
         LoadWindow()(plain(sample))
 
 
+def test_labels_of_16_bits_are_told_to_be_saved_with_8(sample):
+    Image.fromarray(np.zeros((260, 300), np.uint16)).save(sample['seg_map_path'])
+    with pytest.raises(LabelReadError, match=r'bands uint16; .* \(save it with 8 bits a pixel\)'):
+        LoadWindow()(plain(sample))
+
+
 def test_refuses_transforms_that_need_pixels():
     with pytest.raises(TypeError, match='RandomScaleCrop, CenterCropPad'):
         LoadWindow(crop=dict(type='RandomRotate90'))
