@@ -12,6 +12,8 @@ from collections.abc import Iterator
 
 import rasterio
 from PIL import Image
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioIOError
 
 _DRIVERS = (
     (b'II*\0', 'GTiff'),
@@ -74,9 +76,16 @@ relaxed = _Relaxed()
 
 @contextlib.contextmanager
 def gdal(**options: str) -> Iterator[None]:
-    """Use GDAL inside, within its share of memory; ``options`` are further ones of GDAL."""
+    """Use GDAL inside, within its share of memory; ``options`` are further ones of GDAL.
+
+    Raises:
+        RasterioIOError: What GDAL met, also where rasterio passes on an error of another kind.
+    """
     with rasterio.Env(**(_GDAL_OPTIONS | options)):
-        yield
+        try:
+            yield
+        except CPLE_BaseError as error:
+            raise RasterioIOError(str(error)) from error
 
 
 def driver_of(path: str | os.PathLike) -> str | None:

@@ -252,6 +252,18 @@ def test_orientation_is_ignored_since_boxes_are_in_stored_pixels(tmp_path, kind,
     assert any('is not applied' in note for note in image.notes) == (orientation != 1)
 
 
+def test_a_further_page_beyond_the_file_is_named(tmp_path):
+    path = tmp_path / 'a.tif'
+    Image.fromarray(np.zeros((40, 60), np.uint8)).save(path)
+    data = bytearray(path.read_bytes())
+    directory = int.from_bytes(data[4:8], 'little')
+    following = directory + 2 + 12 * int.from_bytes(data[directory : directory + 2], 'little')
+    data[following : following + 4] = (1 << 29).to_bytes(4, 'little')
+    path.write_bytes(data)
+    with pytest.raises(ImageReadError, match=r'a\.tif: cannot read the image: .*directory'):
+        SceneImage(path)
+
+
 @pytest.mark.filterwarnings('error')
 @pytest.mark.parametrize(
     ('kind', 'pixels'), [*((kind, RGB) for kind in ALL), ('png', DEEP), ('tif', DEEP)]
