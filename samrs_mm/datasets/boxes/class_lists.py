@@ -78,7 +78,7 @@ def _from_list(listed: Mapping[Any, str], met: set[str]) -> ClassList:
     notes.append(
         f'category ids {_span(ids)} of the labels are numbered anew, in their order: 1 to '
         f'{len(ids)} in records and annotations.json, pixel values 0 to {len(ids) - 1}'
-        + ('; samrs-mm export --to coco gives them back' if numbered else '')
+        + ('; samrs-mm export FOLDER --to coco --out NEW gives them back' if numbered else '')
     )
     return ClassList(ClassTable(list(first)), ids if numbered else None, notes)
 
