@@ -21,8 +21,8 @@ def test_names_without_a_list_are_sorted_and_none_is_another():
         (
             {1: 'a', 3: 'b', 90: 'c', 7: 'd'}, ('a', 'b', 'd', 'c'), [1, 3, 7, 90],
             'category ids 1 to 90 (with gaps) of the labels are numbered anew, in their order: 1 to'
-            ' 4 in records and annotations.json, pixel values 0 to 3; samrs-mm export FOLDER --to coco --out NEW '
-            'gives them back',
+            ' 4 in records and annotations.json, pixel values 0 to 3; samrs-mm export FOLDER '
+            '--to coco --out NEW gives them back',
         ),
         ({'x': 'zebra', 'y': 'ant'}, ('zebra', 'ant'), None, 'category ids x, y of the labels'),
         ({1: 'ship', 2: 'ship'}, ('ship',), None, "1 and 2 are both called 'ship': one class"),
