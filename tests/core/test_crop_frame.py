@@ -1,0 +1,90 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from samrs_mm.core.crop_frame import CropFrame
+from samrs_mm.core.masks import fill_polygon
+
+UPRIGHT = np.array([[10.0, 20], [50, 20], [50, 30], [10, 30]])
+
+
+def turned(corners, angle):
+    c, s = np.cos(angle), np.sin(angle)
+    middle = corners.mean(axis=0)
+    return (corners - middle) @ np.array([[c, s], [-s, c]]) + middle
+
+
+@pytest.mark.parametrize('first', range(4))
+@pytest.mark.parametrize('step', [1, -1])
+def test_any_first_corner_and_sense_put_the_longer_side_along_x(first, step):
+    frame, half = CropFrame.around(np.roll(UPRIGHT[::step], first, axis=0))
+    np.testing.assert_allclose(frame.centre, [30, 25])
+    np.testing.assert_allclose(half, [20, 5])
+    np.testing.assert_allclose(np.abs(frame.axes), np.eye(2), atol=1e-12)
+    margin = 0.06 * 40 + 0.22 * 20 + 1
+    np.testing.assert_allclose(frame.reach, half + margin)
+
+
+@pytest.mark.parametrize(
+    'corners',
+    [[[5, 5]] * 4, [[5, 5], [9, 5], [9, 5], [5, 5]], [[5, 5], [5, 5], [5, 9], [5, 9]]],
+    ids=['point', 'no height', 'no width'],
+)
+def test_a_box_without_sides_has_a_frame(corners):
+    frame, half = CropFrame.around(np.array(corners))
+    assert np.isfinite(frame.reach).all()
+    assert (frame.reach >= 1).all()
+    assert (half > 0).all()
+    np.testing.assert_allclose(frame.axes @ frame.axes.T, np.eye(2), atol=1e-12)
+    assert frame.cut(np.zeros((20, 20, 3), np.uint8), 16).shape == (16, 16, 3)
+
+
+def test_a_quadrilateral_is_taken_by_the_smallest_rectangle_around_it():
+    frame, half = CropFrame.around(np.array([[0.0, 0], [40, 0], [40, 10], [3, 10]]))
+    np.testing.assert_allclose(half, [20, 5], atol=1e-4)
+    np.testing.assert_allclose(frame.centre, [20, 5], atol=1e-4)
+
+
+@given(
+    angle=st.floats(0, 6.3),
+    sides=st.tuples(st.floats(30, 80), st.floats(10, 60)),
+    shift=st.tuples(st.floats(80, 110), st.floats(80, 110)),
+)
+def test_a_mask_cut_and_pasted_stays_where_it_was(angle, sides, shift):
+    box = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * sides + shift
+    box = turned(box, angle)
+    mask = fill_polygon(box, 220, 220)
+    frame, half = CropFrame.around(box)
+    crop = frame.cut(mask.astype(np.float32), 128)
+    # In the crop the box lies upright in the middle, as far from the border as its margin says.
+    low, high = 64 * (1 - half / frame.reach), 64 * (1 + half / frame.reach)
+    inside = fill_polygon(np.array([low, [high[0], low[1]], high, [low[0], high[1]]]), 128, 128)
+    pixel = (128 / (2 * frame.reach)).max()
+    assert (inside != (crop > 0.5)).mean() < 4 * 128 * pixel / 128**2
+    rows, columns = window = frame.window(220, 220)
+    back = np.zeros(mask.shape, bool)
+    back[rows, columns] = frame.paste(crop, window) > 0.5
+    assert (back != mask).sum() <= 0.06 * mask.sum()
+
+
+def test_a_shrunk_crop_is_averaged():
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (640, 640, 3), np.uint8)
+    frame = CropFrame(np.array([320.0, 320]), np.eye(2), np.array([320.0, 320]))
+    wanted = cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA)
+    assert np.abs(frame.cut(image, 64).astype(int) - wanted).max() <= 1
+
+
+def test_beyond_the_picture_its_border_goes_on_or_a_constant():
+    image = np.full((10, 10, 3), 7, np.uint8)
+    frame = CropFrame(np.zeros(2), np.eye(2), np.array([8.0, 8]))
+    assert (frame.cut(image, 16) == 7).all()
+    cut = frame.cut(np.ones((10, 10), np.uint8), 16, cv2.BORDER_CONSTANT)
+    assert cut[:7].sum() == cut[:, :7].sum() == 0
+    assert cut[9:, 9:].all()
+    assert frame.window(10, 10) == (slice(0, 8), slice(0, 8))
+    away = CropFrame(np.array([-50.0, 5]), np.eye(2), np.array([8.0, 8]))
+    rows, columns = away.window(10, 10)
+    assert columns.stop - columns.start == 0 or rows.stop - rows.start == 0
