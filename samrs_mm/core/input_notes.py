@@ -171,6 +171,21 @@ class InputNotes:
         look = self.look(key, inputs)
         return look.same if look.noted else not inputs.newer_than(made)
 
+    def confirm(self, key: str, inputs: Inputs, made: bool = False) -> None:
+        """Note what a piece is made from: before its files are ``made``, or where they stand.
+
+        Noted beforehand, files that a killed call leaves behind are known to be of this input, and
+        of no earlier one.
+
+        Raises:
+            OSError: A file can't be read, or the note not be written.
+        """
+        look = self.look(key, inputs)
+        if made or not look.same:
+            self.add({key: inputs.note()})
+        elif look.note:
+            self.add({key: look.note})
+
     def add(self, notes: Mapping[str, str]) -> None:
         """Add notes by key.
 

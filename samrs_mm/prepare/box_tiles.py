@@ -80,7 +80,10 @@ class ImageFolder:
 
 
 class _TilesFolder(ResumableFolder):
-    """``images/``, ``labelTxt/`` and ``tiles.json``, of the scenes of these names."""
+    """``images/``, ``labelTxt/`` and ``tiles.json``, of the scenes of these names.
+
+    Scenes that it has notes of may be gone from the data, but not all of them.
+    """
 
     owner = 'this tool and dataset'
 
@@ -93,16 +96,19 @@ class _TilesFolder(ResumableFolder):
         others = super().foreign()
         if not self.record.exists():
             return others
+        noted = self.notes.read().keys()
+        known = self._scenes | noted if self._scenes & noted else self._scenes
         files = {name: _TILE_FILE.fullmatch(name) for name in others}
         return [name for name, file in files.items()
-                if not file or tiling.scene_of_tile(file['stem']) not in self._scenes]  # fmt: skip
+                if not file or tiling.scene_of_tile(file['stem']) not in known]  # fmt: skip
 
 
 class BoxTileCutter(TileCutter):
     """Cuts scenes into ``images/STEM.png`` and ``labelTxt/STEM.txt``.
 
     A tile's image is written after its labels, so that a tile whose image stands is done. A scene
-    without a label file has none for its tiles either. ``dry`` counts and writes nothing.
+    without a label file has none for its tiles either. ``dry`` counts and writes nothing. ``gone``
+    are tiles of scenes that the data don't have any more, by scene; known from ``start`` on.
     """
 
     def __init__(self, plan: Plan, out: str | os.PathLike, dry: bool = False):
@@ -111,6 +117,7 @@ class BoxTileCutter(TileCutter):
         self.plan, self.dry = plan, dry
         self.scenes = plan.dataset.scenes
         self._there: dict[str, set[str]] = {}
+        self.gone: dict[str, set[str]] = {}
         self.folder = _TilesFolder(self.out, (scene.stem for scene in self.scenes))
 
     @property
@@ -132,6 +139,17 @@ class BoxTileCutter(TileCutter):
         for kind, suffix in ((IMAGES, '.png'), (LABELS, '.txt')):
             for stem in files_by_stem(self.out / kind, (suffix,)):
                 self._there.setdefault(tiling.scene_of_tile(stem) or stem, set()).add(stem)
+        own = {scene.stem for scene in self.scenes}
+        self.gone = {name: self._there[name] for name in sorted(self._there.keys() - own)}
+
+    def prune(self) -> int:
+        """Delete the tiles of scenes that are gone; return their number."""
+        stems = set().union(*self.gone.values())
+        for stem in stems:
+            for kind in (IMAGES, LABELS):
+                self._path(kind, stem).unlink(missing_ok=True)
+        self.gone = {}
+        return len(stems)
 
     def _tile_counts(self) -> list[int]:
         return [len(self.plan.by_scene.get(scene, ())) for scene in range(len(self.scenes))]
@@ -161,19 +179,20 @@ class BoxTileCutter(TileCutter):
             raise LabelReadError(f'{scene.image}: {parsed.misfit}')
         path = self.plan.dataset.root / scene.image
         windows, inputs = self._windows(result.scene, path), Inputs('', [path])
-        result.anew = not self.dry and self._remove_outdated(scene, inputs, windows)
+        if not self.dry:
+            self._remove_outdated(scene, inputs, windows, result)
         polygons = geometry(boxes).polygons
         assigned = tiling.assign(polygons, list(windows.values()), self.spec.iof)
         missing = {stem for stem in windows if not self._path(IMAGES, stem).exists()}
+        if not self.dry:
+            self.folder.notes.confirm(scene.stem, inputs, made=bool(missing))
         image = SceneImage(path) if missing and not self.dry else None
         result.shown = image.notes if image else ()
         for (stem, window), chosen in zip(windows.items(), assigned, strict=True):
             if scene.label and not self.dry:
-                labels = [boxes[i] for i in chosen]
                 offset = np.array([window.x, window.y])
-                path, data = self._path(LABELS, stem), label_text(labels, polygons[chosen] - offset)
-                if not path.exists() or path.read_bytes() != data.encode():
-                    atomic_write(path, data.encode())
+                text = label_text([boxes[i] for i in chosen], polygons[chosen] - offset)
+                result.relabelled += self._write_labels(stem, text) and stem not in missing
             if stem in missing and image:
                 self._write_image(self._path(IMAGES, stem), image, window)
             result.tiles += 1
@@ -181,25 +200,45 @@ class BoxTileCutter(TileCutter):
             result.bare += not len(chosen)
             result.places += len(chosen)
         tiled = set().union(*(chosen.tolist() for chosen in assigned))
-        if not self.dry:
+        if missing and not self.dry:
             self.folder.notes.add({scene.stem: inputs.note()})
         result.untiled = [box.box_id for i, box in enumerate(boxes) if i not in tiled] + regions
 
-    def _remove_outdated(self, scene: Scene, inputs: Inputs, windows: Collection[str]) -> bool:
-        """Delete what is there of a scene and is not of its image or has no window any more.
+    def _write_labels(self, stem: str, text: str) -> bool:
+        """Write the labels of a tile; return whether they were others before."""
+        path, data = self._path(LABELS, stem), text.encode()
+        same = path.exists() and path.read_bytes() == data
+        if not same:
+            atomic_write(path, data)
+        return not same
 
-        Returns:
-            Whether all was, since the image was replaced.
-        """
+    def _remove_outdated(
+        self, scene: Scene, inputs: Inputs, windows: Collection[str], result: SceneTiles
+    ) -> None:
+        """Delete what is there of a scene and is not of its image or has no window any more."""
         stems = self._there.get(scene.stem, set())
-        images = [path for stem in stems if (path := self._path(IMAGES, stem)).exists()]
-        replaced = bool(images) and not self.folder.notes.stands(scene.stem, inputs, images)
+        images = self._images(stems)
+        result.anew = bool(images) and not self.folder.notes.stands(scene.stem, inputs, images)
         for stem in stems:
-            if replaced or stem not in windows:
+            if result.anew or stem not in windows:
                 self._path(IMAGES, stem).unlink(missing_ok=True)
-            if stem not in windows or scene.label is None:
-                self._path(LABELS, stem).unlink(missing_ok=True)
-        return replaced
+            label = self._path(LABELS, stem)
+            if (stem not in windows or scene.label is None) and label.exists():
+                label.unlink()
+                result.relabelled += stem in windows and not result.anew
+        result.dropped = 0 if result.anew else len(stems.difference(windows))
+
+    def _images(self, stems: Iterable[str]) -> list[Path]:
+        return [path for stem in stems if (path := self._path(IMAGES, stem)).exists()]
+
+    def _left(self, scene: int, error: Exception) -> tuple[list[Path], bool]:
+        image, name = self.scenes[scene].image, self.scenes[scene].stem
+        images = self._images(self._there.get(name, ()))
+        files = [path for each in images for path in (each, self._path(LABELS, each.stem))]
+        if not images or image is None or not (path := self.plan.dataset.root / image).exists():
+            return files, False
+        stands = self.folder.notes.stands(name, Inputs('', [path]), images)
+        return files, not stands or isinstance(error, LabelReadError)
 
     def _windows(self, scene: int, path: Path) -> dict[str, Window]:
         """Return the windows of a scene by the stems of their tiles."""
@@ -215,7 +254,7 @@ class BoxTileCutter(TileCutter):
 
     def finish(self, results: list[SceneTiles]) -> None:
         """Write ``tiles.json``: the settings, counts, and the boxes that are in no tile."""
-        self.folder.notes.keep({scene.stem for scene in self.scenes})
+        self.folder.notes.keep({scene.stem for scene in self.scenes} | self.gone.keys())
         names = ('tiles', 'bare', 'boxes', 'places')
         counts = {name: sum(getattr(result, name) for result in results) for name in names}
         record = dict(

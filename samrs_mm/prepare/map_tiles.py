@@ -14,7 +14,7 @@ from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import LabelReadError, SamrsError
 from samrs_mm.core.images import SceneImage, image_size, write_png
-from samrs_mm.core.input_notes import InputNotes, Inputs
+from samrs_mm.core.input_notes import GONE, InputNotes, Inputs
 from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.core.tiling import TileSpec, Window
 from samrs_mm.formats.scenes.scene_labels import ColourCode, LabelledScene
@@ -92,6 +92,7 @@ class MapTileCutter(TileCutter):
         inputs = Inputs('', [scene.image, scene.label])
         result.anew = self._take_up(scene, size, inputs)
         missing = [window for window in windows if not self._done(scene, window)]
+        self.notes[scene.split].confirm(scene.name, inputs, made=bool(missing))
         if missing:
             label, image = self.code.read(scene.label), SceneImage(scene.image)
             result.shown = image.notes
@@ -102,7 +103,7 @@ class MapTileCutter(TileCutter):
                     part[~valid] = UNLABELLED
                 write_png(self._path(scene, LABELS, window), part)
                 self._write_image(self._path(scene, IMAGES, window), image, window)
-        self.notes[scene.split].add({scene.name: inputs.note()})
+            self.notes[scene.split].add({scene.name: inputs.note()})
         result.tiles, result.written = len(windows), len(missing)
 
     def _done(self, scene: LabelledScene, window: Window) -> bool:
@@ -114,18 +115,11 @@ class MapTileCutter(TileCutter):
         Returns:
             Whether there were any.
         """
-        path = self.out / scene.split / SCENES / f'{scene.name}.json'
+        path = self._record(scene)
         names = [Path(each).name for each in inputs.paths]
         record = dump(dict(scene=scene.name, size=list(size), files=names))
-        old: dict[str, Any] = {}
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            old = dict(json.loads(path.read_bytes()))
-        stale = set(tiling.windows(*size, self.spec))
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            width, height = old['size']
-            stale |= set(tiling.windows(width, height, self.spec))
-        places = [self._path(scene, kind, window) for kind in (IMAGES, LABELS) for window in stale]
-        there = [place for place in places if place.exists()]
+        old = self._recorded(scene)
+        there = self._there(scene, [size, old.get('size')])
         stands = self._stands(scene, inputs, old, there)
         if not stands:
             for place in there:
@@ -133,6 +127,31 @@ class MapTileCutter(TileCutter):
         if not path.exists() or path.read_bytes() != record:
             atomic_write(path, record)
         return bool(there) and not stands
+
+    def _left(self, scene: int, error: Exception) -> tuple[list[Path], bool]:
+        place = self.scenes[scene]
+        old, inputs = self._recorded(place), Inputs('', [place.image, place.label])
+        there = self._there(place, [old.get('size')])
+        return there, GONE not in inputs.stamps and not self._stands(place, inputs, old, there)
+
+    def _record(self, scene: LabelledScene) -> Path:
+        return self.out / scene.split / SCENES / f'{scene.name}.json'
+
+    def _recorded(self, scene: LabelledScene) -> dict[str, Any]:
+        """Return what an earlier call wrote down of a scene; {} if nothing."""
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            return dict(json.loads(self._record(scene).read_bytes()))
+        return {}
+
+    def _there(self, scene: LabelledScene, sizes: Iterable[Any]) -> list[Path]:
+        """Return the files that are there of a scene of any of these sizes (width, height)."""
+        windows: set[Window] = set()
+        for size in sizes:
+            with contextlib.suppress(ValueError, TypeError):
+                width, height = size
+                windows |= set(tiling.windows(width, height, self.spec))
+        places = [self._path(scene, kind, each) for kind in (IMAGES, LABELS) for each in windows]
+        return [place for place in places if place.exists()]
 
     def _stands(
         self, scene: LabelledScene, inputs: Inputs, old: dict[str, Any], there: list[Path]

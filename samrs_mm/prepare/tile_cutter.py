@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from samrs_mm.core.errors import SamrsError, describe
+from samrs_mm.core.errors import ImageReadError, LabelReadError, SamrsError, describe
 from samrs_mm.core.images import SceneImage, note_lines, write_png
 from samrs_mm.core.input_notes import some
 from samrs_mm.core.parallel import unordered_map
@@ -37,6 +37,8 @@ class SceneTiles:
         malformed: A line for each label that can't be read as a box.
         notes: What was changed in the labels, one line each.
         anew: Whether it had tiles of other files than it has now.
+        relabelled: Label files of tiles that were there before, written or deleted now.
+        dropped: Tiles deleted because the scene has no such tile any more.
         shown: How the image is shown, one line each; see ``SceneImage.notes``.
         error: Why the scene has not all its tiles, in one line; None if it has.
         full: Whether that was for want of disk space.
@@ -52,6 +54,8 @@ class SceneTiles:
     malformed: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     anew: bool = False
+    relabelled: int = 0
+    dropped: int = 0
     shown: tuple[str, ...] = ()
     error: str | None = None
     full: bool = False
@@ -68,7 +72,8 @@ class TileCutter(ABC):
 
     They give ``settings``, ``start`` and ``finish``, the number of tiles of each scene (0 where its
     size can't be read), its image, to name it in messages, and ``_cut``, which writes the tiles of
-    scene ``result.scene`` that are missing and counts them in ``result``.
+    scene ``result.scene`` that are missing and counts them in ``result``. Of a scene that can't be
+    read ``_left`` gives the files of its tiles, and whether its own files are others by now.
     """
 
     def __init__(self, spec: TileSpec, out: str | PathLike):
@@ -83,6 +88,9 @@ class TileCutter(ABC):
     @abstractmethod
     def _cut(self, result: SceneTiles) -> None: ...
 
+    @abstractmethod
+    def _left(self, scene: int, error: Exception) -> tuple[list[Path], bool]: ...
+
     def cut(self, scene: int) -> SceneTiles:
         """Cut a scene; what goes wrong is in the result."""
         result = SceneTiles(scene)
@@ -92,8 +100,19 @@ class TileCutter(ABC):
             result.error = describe(error)
             if not isinstance(error, SamrsError | OSError):
                 result.error = f'{self._image_of(scene)}: {result.error}'
+            if isinstance(error, ImageReadError | LabelReadError):
+                result.error += self._drop_outdated(scene, error)
             result.full = getattr(error, 'errno', None) in _FULL
         return result
+
+    def _drop_outdated(self, scene: int, error: Exception) -> str:
+        """Delete the tiles of a scene whose files changed; return what became of all it had."""
+        files, outdated = self._left(scene, error)
+        for path in files if outdated else ():
+            path.unlink(missing_ok=True)
+        count = sum(path.parent.name == IMAGES for path in files)
+        what = 'are deleted, its files changed' if outdated else 'stay'
+        return f'; its {count} old tiles {what}' if count else ''
 
     def run(self, workers: int) -> list[SceneTiles]:
         """Cut all scenes in several processes (0: in this one); report failures as they come.

@@ -439,3 +439,96 @@ def test_tiles_follow_changed_labels(dota, tmp_path, drop):
     run(make(dota, tmp_path / 'out', tile))
     run(make(dota, tmp_path / 'new', tile))
     assert tree(tmp_path / 'out') == tree(tmp_path / 'new')
+
+
+def test_label_files_written_again_and_tiles_that_a_scene_has_no_longer_are_counted(dota, tmp_path):
+    tile = TileSpec(size=60, overlap=20, iof=0.6, pad=(9, 8, 7), drop_empty=True)
+    for spec, out in ((TILE, 'all'), (tile, 'full')):
+        run(make(dota, tmp_path / out, spec))
+    (dota / 'labelTxt/P0001.txt').write_text('1 1 9 1 9 9 1 9 plane 0\n')
+    (dota / 'labelTxt/P0002.txt').unlink()
+    counts = [(r.relabelled, r.dropped) for r in run(make(dota, tmp_path / 'all'))]
+    tiles = len(list((tmp_path / 'all/images').glob('P0002__*')))
+    assert counts[0] == (0, 0)
+    assert counts[1][0] >= 1
+    assert counts[2] == (tiles, 0)
+    assert not any(r.relabelled for r in run(make(dota, tmp_path / 'all')))
+    before = len(os.listdir(tmp_path / 'full/images'))
+    dropped = [result.dropped for result in run(make(dota, tmp_path / 'full', tile))]
+    assert dropped[0] == 0
+    assert sum(dropped) >= before - len(os.listdir(tmp_path / 'full/images')) > 0
+
+
+def test_scenes_that_are_gone_keep_their_tiles_until_they_are_pruned(dota, tmp_path):
+    out = tmp_path / 'out'
+    run(make(dota, out))
+    for name in ('images/P0001.png', 'labelTxt/P0001.txt'):
+        (dota / name).rename(dota / name.replace('P0001', 'Q7'))
+    before = {path.name for path in (out / 'images').glob('P0001__*')}
+    for _ in range(2):  # noted as ours by the second, too
+        cutter = make(dota, out)
+        run(cutter)
+        assert list(cutter.gone) == ['P0001']
+        assert {path.name for path in (out / 'images').glob('P0001__*')} == before
+    cutter = make(dota, out)
+    cutter.start()
+    assert cutter.prune() == len(before)
+    cutter.finish(cutter.run(0))
+    run(make(dota, tmp_path / 'new'))
+    assert tree(out) == tree(tmp_path / 'new')
+
+
+def test_tiles_of_another_dataset_altogether_are_foreign(dota, tmp_path):
+    run(make(dota, tmp_path / 'out'))
+    for path in [*dota.glob('*/P*')]:
+        path.rename(path.with_name('Q' + path.name))
+    with pytest.raises(RefusedError, match='not of this tool and dataset'):
+        make(dota, tmp_path / 'out').start()
+
+
+@pytest.mark.parametrize('spoiled', ['images/P0001.png', 'labelTxt/P0001.txt'])
+def test_a_scene_that_can_no_longer_be_read_loses_its_old_tiles(dota, tmp_path, spoiled):
+    out = tmp_path / 'out'
+    run(make(dota, out))
+    (dota / spoiled).unlink()
+    if spoiled.endswith('txt'):
+        (dota / spoiled).mkdir()
+    else:
+        (dota / spoiled).write_bytes(b'')
+    (dota / 'images/P0002.png').unlink()
+    results = run(make(dota, out))
+    assert 'old tiles are deleted, its files changed' in results[1].error
+    assert not list(out.glob('*/P0001__*'))
+    assert 'old tiles stay' in results[2].error
+    assert list(out.glob('*/P0002__*'))
+    assert [r.error for r in results[3:]] == [None, None]
+
+
+def test_tiles_of_a_killed_call_are_known_to_be_of_its_image(dota, tmp_path, monkeypatch):
+    """Cut, replaced, cut half, and the old image put back with its old time."""
+    path, out = dota / 'images/P0001.png', tmp_path / 'out'
+    run(make(dota, out))
+    whole, old, times = tree(out), path.read_bytes(), path.stat()
+    Image.fromarray(np.asarray(Image.open(path))[::-1]).save(path)
+    original, written = BoxTileCutter._write_image, []
+
+    def killed(self, target, *args):
+        if written:
+            raise KeyboardInterrupt
+        original(self, target, *args)
+        written.append(target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BoxTileCutter, '_write_image', killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(make(dota, out))
+    path.write_bytes(old)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    run(make(dota, out))
+    assert tree(out) == whole
+
+
+def test_an_unchanged_image_is_not_hashed_again(dota, tmp_path, monkeypatch):
+    run(make(dota, tmp_path / 'out'))
+    monkeypatch.setattr('samrs_mm.core.input_notes.file_sha256', lambda path: 1 / 0)
+    assert not any(result.error for result in run(make(dota, tmp_path / 'out')))

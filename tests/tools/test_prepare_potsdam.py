@@ -304,3 +304,23 @@ def test_tiles_of_an_older_version_are_taken_up(prepare, tmp_path, capsys):
     assert prepare('--partial') == 0
     assert '1 scenes cut anew' in capsys.readouterr().out, 'it knew no hashes'
     assert tree(tmp_path / 'out') == whole
+
+
+def test_tiles_of_a_scene_whose_changed_files_cannot_be_read_are_deleted(prepare, tmp_path, capsys):
+    write_potsdam(tmp_path / 'raw', SOME, SIZE)
+    assert prepare('--partial') == 0
+    for name in ('2_10_RGB', '4_12_label_noBoundary'):
+        (path,) = (tmp_path / 'raw').rglob(f'top_potsdam_{name}.tif')
+        path.write_bytes(b'')
+    capsys.readouterr()
+    assert prepare('--partial') == 1
+    assert capsys.readouterr().err.count('; its 4 old tiles are deleted, its files changed') == 2
+    left = {path.name[:4] for path in (tmp_path / 'out').rglob('*.png')}
+    assert left == {'6_7_', '2_13'}
+
+
+def test_unchanged_scenes_are_not_hashed_again(prepare, tmp_path, monkeypatch):
+    write_potsdam(tmp_path / 'raw', SOME[:1], SIZE)
+    assert prepare('--partial') == 0
+    monkeypatch.setattr('samrs_mm.core.input_notes.file_sha256', lambda path: 1 / 0)
+    assert prepare('--partial') == 0

@@ -268,3 +268,22 @@ def test_a_full_disk_stops_it_at_once(prepare, monkeypatch, capsys, tmp_path):
     assert 'out: no space left on the device; free some and run the same command' in told
     assert prepare(*TILE) == 0
     assert tree(tmp_path / 'out') == tree(tmp_path / 'whole')
+
+
+def test_what_changed_since_is_told(prepare, dota, tmp_path, capsys):
+    assert prepare(*TILE) == 0
+    (dota / 'labelTxt/P0002.txt').write_text('1 1 9 1 9 9 1 9 plane 0\n')
+    for name in ('images/P0001.png', 'labelTxt/P0001.txt'):
+        (dota / name).unlink()
+    capsys.readouterr()
+    assert prepare(*TILE) == 1
+    told = capsys.readouterr()
+    line = r'^changed  [1-9] label files of tiles that were there before, of 1 scenes: P0002$'
+    assert re.search(line, told.out, re.M)
+    out = tmp_path / 'out'
+    assert f'gone: 1 scenes with tiles in {out} are not in {dota} any more: P0001; ' in told.err
+    assert prepare(*TILE, '--prune') == 0
+    assert 'prune: deleted 6 tiles of 1 scenes' in capsys.readouterr().out
+    assert prepare(*TILE, out='new') == 0
+    assert tree(tmp_path / 'out') == tree(tmp_path / 'new')
+    assert '\nchanged ' not in capsys.readouterr().out

@@ -18,6 +18,7 @@ from samrs_mm.cli import (
 )
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.found_files import tell_untaken
+from samrs_mm.core.input_notes import some
 from samrs_mm.core.tiling import TileSpec, count_tiles
 from samrs_mm.datasets.boxes.base import build_dataset
 from samrs_mm.prepare.box_tiles import BoxTileCutter, ImageFolder
@@ -32,7 +33,8 @@ EPILOG = """what is written
   OUT/tiles.json          settings, counts, and the boxes that no tile takes
 a box is in every tile that covers at least IOF of its area. Killed? The same command goes on
 where it stopped, and ends with the same bytes. Scenes whose image was replaced are cut anew
-(OUT/inputs.tsv has times and hashes of the images), labels are written again where they changed.
+(OUT/inputs.tsv has times and hashes of the images), labels are written again where they changed;
+both are told, and tiles of scenes that are gone are named.
 examples:
   # DOTA: 1024 px tiles, 200 px overlap
   tools/dataset_converters/prepare_tiles.py configs/annotate/sota_sam-vit-h_hbox.py \\
@@ -46,9 +48,11 @@ examples:
   # how many that will be, and how much disk they take, before there are any images
   tools/dataset_converters/prepare_tiles.py --count 1024x1024:16606 800x800:11139 600x600:60940 \\
       --size 384 --overlap 84
-exit codes: 0 done; 1 something could not be read or written (the rest is done); 2 refused before
-work began"""
+exit codes: 0 done; 1 something could not be read or written (the rest is done), or tiles are there
+of scenes that are gone (only --prune deletes them); 2 refused before work began"""
 
+RELABELLED = 'label files of tiles that were there before'
+DROPPED = 'tiles deleted, their scenes have them no longer'
 _COMPRESSED = 0.7  # PNG bytes of overhead imagery by uncompressed byte
 
 
@@ -72,6 +76,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--workers', type=int, metavar='N', default=min(4, os.cpu_count() or 1),
         help='processes (default %(default)s); each holds one scene, 4 bytes a pixel')  # fmt: skip
     add_fit_flags(add)
+    add(
+        '--prune',
+        action='store_true',
+        help='delete the tiles of scenes that the data has no longer',
+    )
     add('--dry-run', action='store_true', help='count tiles and boxes, write nothing')
     add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
         help='change config keys, such as tile.pad=[0,0,0] tile.drop_empty=True')  # fmt: skip
@@ -119,6 +128,9 @@ def run(args: argparse.Namespace) -> int:
     cutter = BoxTileCutter(plan, args.out, dry=args.dry_run)
     if not args.dry_run:
         cutter.start()
+        if args.prune:
+            scenes = len(cutter.gone)
+            print(f'prune: deleted {cutter.prune()} tiles of {scenes} scenes')
     results = cutter.run(args.workers)
     if not args.dry_run:
         try:
@@ -126,7 +138,13 @@ def run(args: argparse.Namespace) -> int:
         except OSError as error:
             raise SamrsError(f'{error.filename}: {error.strerror}') from error
     print_counts(cutter, results)
-    return int(any(result.error or result.malformed for result in results))
+    if cutter.gone:
+        print(
+            f'gone: {len(cutter.gone)} scenes with tiles in {cutter.out} are not in '
+            f'{dataset.root} any more: {some(cutter.gone)}; --prune deletes their tiles',
+            file=sys.stderr,
+        )
+    return int(any(r.error or r.malformed for r in results) or bool(cutter.gone))
 
 
 def read_config(args: argparse.Namespace) -> tuple['Config | None', TileSpec]:
@@ -174,6 +192,10 @@ def print_counts(cutter: BoxTileCutter, results: list[SceneTiles]) -> None:
     print(f'tiles    {tiles}, {bare} without boxes, {tiles - written} were there before')
     if line := anew_line(cutter.scenes[result.scene].stem for result in results if result.anew):
         print(f'anew     {line}')
+    for what, key in ((RELABELLED, 'relabelled'), (DROPPED, 'dropped')):
+        count = {cutter.scenes[r.scene].stem: getattr(r, key) for r in results if getattr(r, key)}
+        if count:
+            print(f'changed  {sum(count.values())} {what}, of {len(count)} scenes: {some(count)}')
     print(f'boxes    {boxes} in the labels')
     print(f'  tiled     {boxes - untiled - malformed - lost}, in {places} places')
     print(f'  untiled   {untiled}')
