@@ -1,6 +1,7 @@
 """Predict images of any size with a trained network: label maps, probabilities, overlays."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -36,12 +37,13 @@ what is written
 An image is read and written strip by strip: memory does not grow with its height (only a PNG or
 JPEG is decoded whole, 4 bytes a pixel). Killed? The same command skips the images that are done,
 and does anew those that were replaced since (OUT/inputs.tsv has their times and hashes).
+Predictions of images that a given folder has no longer are named; --prune deletes them.
 windows
   centre   each pixel is taken from the window whose middle it is in: no seams as long as the
            network sees no further than half of the overlap, window - stride
   average  the mean of all windows over a pixel, as in mmsegmentation's slide mode
 exit codes: 0 all images are predicted; 1 an image could not be read (it is named, the others are
-done), a file not written, or interrupted; 2 refused before work began"""
+done) or is gone, a file not written, or interrupted; 2 refused before work began"""
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -65,6 +67,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--tta', choices=['flip'], help='average with the prediction of the mirror image')
     add('--device', metavar='NAME', help='such as cuda:1 or cpu (default: a GPU if there is one)')
     add('--restart', action='store_true', help='predict finished images again')
+    add('--prune', action='store_true',
+        help='delete predictions of images that a given folder has no longer')  # fmt: skip
     add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
         help='change config keys')  # fmt: skip
     return parser.parse_args(argv)
@@ -110,7 +114,8 @@ def run(args: argparse.Namespace) -> int:
         removed = out.restart(network.settings)
         print(f'restart: removed {removed} files of earlier runs from {out.root}')
     out.open(network.settings, network.classes)
-    return predict(images, network.predictor, out, network.classes)
+    code = predict(images, network.predictor, out, network.classes)
+    return max(code, tell_gone(out, args.images, args.prune))
 
 
 def predict(
@@ -137,6 +142,21 @@ def predict(
     print(f'images   {len(todo) - len(failed)} predicted{before}, {len(failed)} failed')
     print(f'written  {out.root}')
     return 1 if failed else 0
+
+
+def tell_gone(out: PredictedFolder, inputs: Sequence[str], prune: bool) -> int:
+    """Name, or delete, predictions of images that are gone, and return the exit code."""
+    gone = out.gone(path for path in inputs if os.path.isdir(path))
+    if gone and prune:
+        print(f'prune: deleted {out.prune(gone)} predictions of {len(gone)} images')
+    elif gone:
+        print(
+            f'gone: {out.root} holds predictions of {len(gone)} images that are in '
+            f'{", ".join(filter(os.path.isdir, inputs))} no longer: {some(gone)}; --prune deletes '
+            'them',
+            file=sys.stderr,
+        )
+    return int(bool(gone) and not prune)
 
 
 if __name__ == '__main__':

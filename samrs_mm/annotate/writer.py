@@ -206,10 +206,11 @@ class RecordWriter:
             return
         try:
             self.complete(sample)
-            sample.record.write(self.out.path(folder.INSTANCES, sample.tile.stem))
-            self.out.path(folder.FAILED, sample.tile.stem).unlink(missing_ok=True)
+            # before the record, which a kill in between would leave with the note of other input
             with contextlib.suppress(OSError):  # without a note the record itself is compared
                 self.out.notes.add({sample.tile.stem: sample.note})
+            sample.record.write(self.out.path(folder.INSTANCES, sample.tile.stem))
+            self.out.path(folder.FAILED, sample.tile.stem).unlink(missing_ok=True)
         except Exception as error:  # noqa: BLE001 (whatever it was, only this image is lost)
             self._fail(sample, describe(error))
             self._count_full(error)

@@ -7,7 +7,7 @@ from typing import Any
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import write_png
-from samrs_mm.core.input_notes import Inputs
+from samrs_mm.core.input_notes import Inputs, facts_of
 from samrs_mm.core.resumable import ResumableFolder, differences
 from samrs_mm.drawing.layout import legend
 
@@ -15,6 +15,15 @@ LABELS, PROBABILITIES, OVERLAYS = KINDS = ('labels', 'probabilities', 'overlays'
 META = 'predictions.json'
 _SUFFIXES = {LABELS: ('.png', '.tif'), PROBABILITIES: ('.tif',), OVERLAYS: ('.jpg',)}
 _LEGEND = f'{OVERLAYS}/legend.png'
+
+
+def inputs_of(image: Path) -> Inputs:
+    """Return what a prediction is made from; its facts say in which folder the image lies."""
+    return Inputs(_place(image.parent), [image])
+
+
+def _place(folder: str | os.PathLike) -> str:
+    return facts_of(os.path.realpath(folder))
 
 
 class PredictedFolder(ResumableFolder):
@@ -32,12 +41,15 @@ class PredictedFolder(ResumableFolder):
 
     def foreign(self) -> list[str]:
         """Return the files that would be overwritten."""
-        return [name for stem in self.stems for kind in KINDS for name in self._files(kind, stem)]
+        return [name for stem in self.stems for name in self._all_files(stem)]
 
     def _files(self, kind: str, stem: str) -> list[str]:
         """Return the files of a kind that are there for an image, relative to the root."""
         names = [f'{kind}/{stem}{suffix}' for suffix in _SUFFIXES[kind]]
         return [name for name in names if (self.root / name).exists()]
+
+    def _all_files(self, stem: str) -> list[str]:
+        return [name for kind in KINDS for name in self._files(kind, stem)]
 
     def open(self, settings: dict[str, Any], classes: Sequence[str]) -> None:
         """Make the folder, or go on with one that was started with the same settings.
@@ -81,23 +93,39 @@ class PredictedFolder(ResumableFolder):
         removed, notes, unnoted = [], {}, 0
         self.notes.read()
         for stem, path in images.items():
-            files = [name for kind in KINDS for name in self._files(kind, stem)]
+            files = self._all_files(stem)
             if not files:
                 continue
-            inputs = Inputs('', [path])
+            inputs = inputs_of(path)
             look = self.notes.look(stem, inputs)
             if not look.noted and path.exists():
                 unnoted += 1
                 if not inputs.newer_than(self.root / name for name in files):
                     notes[stem] = inputs.note()
                     continue
-            if not look.same:
+            if not look.noted or look.changed:
                 self.delete(files)
                 removed.append(stem)
             elif look.note:
                 notes[stem] = look.note
         self.notes.add(notes)
         return removed, unnoted
+
+    def gone(self, folders: Iterable[str | os.PathLike]) -> list[str]:
+        """Return the stems of predictions of images that these folders held, and hold no longer."""
+        places, given = {_place(folder) for folder in folders}, set(self.stems)
+        return sorted(
+            stem
+            for stem, note in self.notes.read().items()
+            if stem not in given and note.partition('\t')[0] in places and self._all_files(stem)
+        )
+
+    def prune(self, stems: Iterable[str]) -> int:
+        """Delete the predictions of these images; return the number of files."""
+        stems = set(stems)
+        removed = self.delete(name for stem in stems for name in self._all_files(stem))
+        self.notes.keep(self.notes.read().keys() - stems)
+        return removed
 
     def is_done(self, stem: str) -> bool:
         """Whether all that is wanted of an image is there."""

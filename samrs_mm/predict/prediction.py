@@ -12,7 +12,7 @@ from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage, image_size
 from samrs_mm.core.input_notes import Inputs
 from samrs_mm.core.own_outputs import own_pictures
-from samrs_mm.predict.folder import OVERLAYS, PROBABILITIES, PredictedFolder
+from samrs_mm.predict.folder import OVERLAYS, PROBABILITIES, PredictedFolder, inputs_of
 from samrs_mm.predict.scene_blends import Strip
 from samrs_mm.predict.scene_predictor import ScenePredictor
 from samrs_mm.predict.scene_writer import SceneWriter, position_of
@@ -89,15 +89,18 @@ def predict_scene(
 
 def _predict_image(
     image: SceneImage,
-    path: Path,
+    inputs: Inputs,
     stem: str,
     predictor: ScenePredictor,
     out: PredictedFolder,
     names: Sequence[str],
     tick: Callable[[int], object],
 ) -> None:
-    """Predict one image and write what is wanted of it."""
-    targets = out.targets(stem, (position := position_of(path)) is not None)
+    """Predict one image and write what is wanted of it.
+
+    Its note comes first: files that stand are never taken for those of an earlier image.
+    """
+    targets = out.targets(stem, (position := position_of(inputs.paths[0])) is not None)
     size = image.height, image.width
     strips = predict_scene(predictor, image, PROBABILITIES in targets, tick)
     with SceneWriter(targets, position, size, names) as writer:
@@ -106,6 +109,7 @@ def _predict_image(
             if OVERLAYS in targets:
                 pixels = image.crop(0, strip.top, image.width, len(strip.labels))
             writer.push(strip.labels, strip.probabilities, pixels)
+        out.notes.add({stem: inputs.note()})
 
 
 def predict_images(
@@ -135,11 +139,10 @@ def predict_images(
             failed.append(str(error))
     with bar(total=sum(windows.values())) as progress:
         for stem, count in windows.items():
-            end, inputs = progress.n + count, Inputs('', [images[stem]])
+            end, inputs = progress.n + count, inputs_of(images[stem])
             try:
                 image = SceneImage(images[stem], stream=True)
-                _predict_image(image, images[stem], stem, predictor, out, names, progress.update)
-                out.notes.add({stem: inputs.note()})
+                _predict_image(image, inputs, stem, predictor, out, names, progress.update)
                 notes[images[stem].name] = image.notes
             except ImageReadError as error:
                 failed.append(str(error))

@@ -1,5 +1,6 @@
 """Finished images and their input: after any change the folder is that of a new run."""
 
+import contextlib
 import os
 import shutil
 
@@ -9,6 +10,7 @@ from folders import load_tool, tree, write_dota
 from PIL import Image
 
 from samrs_mm.core.input_notes import NAME
+from samrs_mm.formats.annotated.record import Record
 
 CONFIG = 'configs/annotate/dota_grabcut_rbox.py'
 TILED = ('tile.size=64', 'tile.overlap=16', 'tile.iof=0.5', 'tile.drop_empty=True')
@@ -256,3 +258,27 @@ def test_what_is_made_of_the_folder_notices_too(run, data, tmp_path, capsys):
     run('--prune')
     assert load_tool('analysis_tools/dataset_stats').main([str(out), '--workers', '0']) == 0
     assert capsys.readouterr().out == numbers, 'an image that is gone was counted'
+
+
+def test_a_record_that_a_kill_left_is_not_taken_for_one_of_the_image_before(
+    run, data, tmp_path, monkeypatch
+):
+    run()
+    path = data / 'images/P0001.png'
+    whole, old, times = tree(tmp_path / 'out'), path.read_bytes(), path.stat()
+    replace(data, 1, by=2)
+    original = Record.write
+
+    def killed(self, path):
+        original(self, path)
+        if path.stem == 'P0001':
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Record, 'write', killed)
+        with contextlib.suppress(KeyboardInterrupt):
+            run()
+    path.write_bytes(old)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    run()
+    assert tree(tmp_path / 'out') == whole

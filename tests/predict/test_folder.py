@@ -1,7 +1,7 @@
 import pytest
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.predict.folder import META, PredictedFolder
+from samrs_mm.predict.folder import META, PredictedFolder, inputs_of
 
 SETTINGS, CLASSES = dict(window=[64, 64]), ('roof', 'road')
 
@@ -61,3 +61,29 @@ def test_restart_with_other_settings_leaves_none_of_the_old(tmp_path, monkeypatc
     assert out.restart(dict(window=[32, 32])) == 1
     out.open(dict(window=[32, 32]), CLASSES)
     assert out.read()['settings'] == dict(window=[32, 32])
+
+
+def test_predictions_of_images_that_a_folder_has_no_longer(tmp_path):
+    pictures, others = tmp_path / 'pictures', tmp_path / 'others'
+    put(tmp_path, 'pictures/a.png', 'pictures/b.png', 'others/c.png')
+    out = PredictedFolder(tmp_path / 'out', ['labels'], ['a', 'b', 'c'])
+    out.open(SETTINGS, CLASSES)
+    for path in (pictures / 'a.png', pictures / 'b.png', others / 'c.png'):
+        out.notes.add({path.stem: inputs_of(path).note()})
+        put(out.root, f'labels/{path.stem}.png', f'overlays/{path.stem}.jpg')
+    left = PredictedFolder(out.root, ['labels'], ['a'])
+    assert left.gone([pictures]) == ['b'], 'c lies in another folder'
+    assert left.gone([]) == []
+    assert left.prune(['b']) == 2
+    assert left.gone([pictures, others]) == ['c']
+    assert 'labels/b.png' not in names(out.root)
+
+
+def test_predictions_of_a_moved_folder_stand(tmp_path):
+    put(tmp_path, 'here/a.png', 'labels/a.png')
+    out = PredictedFolder(tmp_path, ['labels'], ['a'])
+    out.notes.add({'a': inputs_of(tmp_path / 'here/a.png').note()})
+    (tmp_path / 'here').rename(tmp_path / 'there')
+    assert out.remove_outdated({'a': tmp_path / 'there/a.png'}) == ([], 0)
+    assert out.gone([tmp_path / 'there']) == []
+    assert PredictedFolder(tmp_path, ['labels'], ['b']).gone([tmp_path / 'there']) == ['a']

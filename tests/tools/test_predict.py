@@ -440,3 +440,41 @@ def test_without_notes_maps_older_than_their_image_are_predicted_anew(run, tmp_p
     text = capsys.readouterr().out
     assert 'done anew: 1 images that were replaced: 1\n' in text
     assert '2 predictions had no note of their image' in text
+
+
+def test_predictions_of_images_that_are_gone_are_named_until_they_are_pruned(
+    run, folder, tmp_path, capsys
+):
+    assert run(folder) == 0
+    (folder / '1.png').unlink()
+    capsys.readouterr()
+    assert run(folder) == 1
+    told = f'holds predictions of 1 images that are in {folder} no longer: 1; --prune deletes them'
+    assert told in capsys.readouterr().err
+    assert run(folder / '0.png') == 0, 'no folder is given, so nothing is known to be gone'
+    assert run(folder, '--prune') == 0
+    assert not (tmp_path / 'out/labels/1.png').exists()
+    assert run(folder) == 0
+
+
+def test_a_map_that_a_kill_left_is_not_taken_for_one_of_the_image_before(
+    run, folder, tmp_path, monkeypatch
+):
+    assert run(folder) == 0
+    path = folder / '1.png'
+    whole, old, times = tree(tmp_path / 'out'), path.read_bytes(), path.stat()
+    Image.fromarray(scene(*SIZE, seed=7)).save(path)
+    original = os.replace
+
+    def killed(source, target):
+        original(source, target)
+        if str(target).endswith('labels/1.png'):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, 'replace', killed)
+        assert run(folder) == 1
+    path.write_bytes(old)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert run(folder) == 0
+    assert tree(tmp_path / 'out')['labels/1.png'] == whole['labels/1.png']
