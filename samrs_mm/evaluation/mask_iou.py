@@ -11,10 +11,12 @@ import numpy as np
 
 from samrs_mm.core import masks, segmentations
 from samrs_mm.core.atomic import load
+from samrs_mm.core.boxes import BadBoxError
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.entries import KEPT, REGIONS
 from samrs_mm.formats.annotated.record import Record
+from samrs_mm.formats.boxes.marks import region_of
 from samrs_mm.formats.coco import read_coco
 
 
@@ -190,7 +192,8 @@ def _read_truth(path: Path) -> dict[str, dict[str, Any]]:
     for row, entry in enumerate(entries):
         try:
             mask = segmentations.from_coco(entry.get('segmentation'), *sizes[entry['image_id']])
-        except masks.MaskError as error:
+            region = bool(region_of(entry))
+        except (masks.MaskError, BadBoxError) as error:
             raise RefusedError(f'{path}: annotations[{row}]: {error}') from error
         except (KeyError, TypeError, AttributeError) as error:
             raise RefusedError(
@@ -201,7 +204,6 @@ def _read_truth(path: Path) -> dict[str, dict[str, Any]]:
         names = [f'{path.name}:annotations[{row}]']
         if 'box_id' in entry:
             names.append(entry['box_id'])
-        region = bool(entry.get('iscrowd') or entry.get('ignore'))
         truth |= {name: dict(id=row, mask=mask, region=region) for name in names}
     if not truth:
         raise RefusedError(f'{path}: no annotation has a segmentation; true masks are needed')

@@ -8,22 +8,32 @@ from typing import Any
 import numpy as np
 
 from samrs_mm.core import masks, segmentations
+from samrs_mm.core.boxes import BadBoxError
 from samrs_mm.core.errors import LabelReadError, RefusedError
-from samrs_mm.formats.annotated.entries import KEPT
+from samrs_mm.formats.annotated.entries import BOX_STATUSES, KEPT
+from samrs_mm.formats.boxes.marks import region_of
 from samrs_mm.formats.coco import places_of, read_coco
 from samrs_mm.statistics.dataset_stats import IMAGE, Counts, box_table
 
 _LONGEST = (1 << 16) - 1
-_BAD_ENTRY = (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError)
+_BAD_ENTRY = (
+    AttributeError,
+    BadBoxError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+    OverflowError,
+)
 
 
 def count_coco(path: Path, step: Callable[[int], object] = int) -> tuple[tuple[str, ...], Counts]:
     """Count the annotations of a COCO file; return its class names in its order, and the counts.
 
     Masks are RLE or polygons. The box of an annotation is the upright one around ``rbox`` (8
-    numbers) where there is one, else ``bbox``. Regions of crowds are no instances; they are left
-    out. Pixels are those of the masks, before overlap. ``step`` is called with numbers of bytes
-    that add up to the file's size.
+    numbers) where there is one, else ``bbox``. Crowds and what is to be ignored are no instances:
+    they have these statuses. Pixels are those of the masks, before overlap. ``step`` is called with
+    numbers of bytes that add up to the file's size.
 
     Raises:
         RefusedError: It can't be read, is not JSON, or one of its three lists is missing or wrong.
@@ -60,6 +70,7 @@ class _Columns:
         self._image_ids: list[Any] = []
         self._category_ids: list[Any] = []
         self._areas, self._hboxes = array('q'), array('d')
+        self._statuses = array('b')  # places in BOX_STATUSES
         self._known: dict[Any, Any] = {}
         # polygons of images whose size comes later in the file
         self._waiting: dict[int, list] = {}
@@ -72,7 +83,7 @@ class _Columns:
         elif key == 'categories':
             name = str(entry['name'])
             self.categories[_new_id(entry, self.categories)] = name
-        elif not entry.get('iscrowd'):
+        else:
             self._add_annotation(entry)
 
     def _add_annotation(self, entry: dict) -> None:
@@ -80,7 +91,7 @@ class _Columns:
         image, label = (
             self._known.setdefault(entry[key], entry[key]) for key in ('image_id', 'category_id')
         )
-        segmentation, hbox = entry.get('segmentation'), _hbox(entry)
+        segmentation, hbox, status = entry.get('segmentation'), _hbox(entry), region_of(entry)
         size, area = self._sizes.get(image), 0
         if isinstance(segmentation, list):
             segmentations.check_polygons(segmentation)
@@ -91,6 +102,7 @@ class _Columns:
         self._image_ids.append(image)
         self._category_ids.append(label)
         self._areas.append(area)
+        self._statuses.append(BOX_STATUSES.index(status or KEPT))
         self._hboxes.extend(hbox)
 
     def count(self, file: str, problems: list[str]) -> Counts:
@@ -114,7 +126,8 @@ class _Columns:
         hboxes = np.array(self._hboxes).reshape(-1, 4)[known]
         sizes = table['width'][images], table['height'][images]
         areas = np.array(self._areas)[known]
-        boxes = box_table(labels, [KEPT] * len(labels), areas, hboxes, *sizes)
+        statuses = [BOX_STATUSES[place] for place in np.array(self._statuses, int)[known]]
+        boxes = box_table(labels, statuses, areas, hboxes, *sizes)
         valid = boxes['area'] > 0
         table['masks'] = np.bincount(images[valid], minlength=len(table))
         table['labelled'] = table['masks'] > 0

@@ -46,16 +46,18 @@ def test_polygons_runs_crowds_and_bare_boxes(read):
         ship | dict(segmentation=[*square, [100, 0, 104, 0, 104, 5, 100, 5]]),
         tank | dict(bbox=[50, 40, 20, 20], segmentation=[]),
         tank | dict(bbox=[0, 0, 60, 50], segmentation=crowd, iscrowd=1),
+        tank | dict(bbox=[0, 0, 60, 50], segmentation=crowd, iscrowd='0', ignore=1),
     ])  # fmt: skip
     assert counts.problems == []
-    assert counts.boxes['area'].tolist() == [400, 9, 400, 420, 0]
+    assert counts.boxes['area'].tolist() == [400, 9, 400, 420, 0, 0, 0]
     # the third reaches beyond the border at 600, the fifth beyond 60 and 50
-    np.testing.assert_equal(counts.boxes['box'].tolist(), [400, 800, 140, np.nan, 100])
+    np.testing.assert_equal(counts.boxes['box'].tolist(), [400, 800, 140, np.nan, 100, 3000, 3000])
     assert counts.pixels.tolist() == [1229, 0]
     assert counts.present.tolist() == [1, 0]
     assert counts.images['masks'].tolist() == [0, 4]
     stats = DatasetStats('theirs', ('ship', 'tank'), counts, 'masks')
-    assert stats.count('empty').tolist() == [0, 1]
+    for status in ('empty', 'crowd', 'ignored'):
+        assert stats.count(status).tolist() == [0, 1]
     assert box_fractions(stats.instances) == pytest.approx([1, 9 / 800, 400 / 140])
     everything, labelled = table_2(stats)
     assert everything[5] == '60 × 50 ~ 600 × 500'
@@ -72,6 +74,7 @@ BAD_MASKS = [
 BAD_ENTRIES = [GOOD | dict(segmentation=mask) for mask in BAD_MASKS] + [
     GOOD | dict(bbox=['a', 1, 2, 3]), GOOD | dict(bbox=[1, 2]), GOOD | dict(rbox=[1]),
     GOOD | dict(rbox='abcdefgh'), GOOD | dict(category_id=[1]), GOOD | dict(image_id={}), 7, None,
+    GOOD | dict(iscrowd='x'),
     {key: GOOD[key] for key in ('image_id', 'bbox')},
 ]  # fmt: skip
 

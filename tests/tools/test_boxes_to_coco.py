@@ -326,6 +326,13 @@ def test_changed_labels_are_refused_with_the_command(yolo):
         COCOBoxDataset(str(yolo))
 
 
+def test_labels_without_any_box_are_told(yolo, capsys):
+    for path in sorted((yolo / 'labels').rglob('*.txt')):
+        write(path, '')
+    assert TOOL.main([str(yolo), '--from', 'yolo']) == 0
+    assert 'no label file holds a box' in capsys.readouterr().err
+
+
 def test_a_file_of_others_is_not_replaced(yolo, capsys):
     mine = yolo / 'annotations.json'
     write(mine, '{"images": [], "annotations": [], "categories": []}')

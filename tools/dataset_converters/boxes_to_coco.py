@@ -164,6 +164,8 @@ def report(pairs: LabelPairs, found: Collected, renamed: list[str]) -> None:
     print(f'images   {len(coco["images"])}, {len(bare)} without a label file{such_as(bare)}')
     print(f'labels   {len(pairs.labels)} files, {len(found.empty)} empty{such_as(found.empty)}')
     print(f'boxes    {len(coco["annotations"])}, {len(found.problems)} places could not be read')
+    if not coco['annotations'] and not found.problems:
+        print('note: no label file holds a box: is the dataset whole?', file=sys.stderr)
     if found.repeated:
         print(f'repeated {len(found.repeated)} boxes are there twice{such_as(found.repeated)}; all '
               'are kept')  # fmt: skip

@@ -245,6 +245,8 @@ class BoxDataset(ABC):
                 + '; to take all names from the labels give --cfg-options dataset.classes=None'
             )
         label_counts.notes += spelling_notes(self.table, counts)
+        if not label_counts.boxes and not label_counts.problems:
+            label_counts.notes.append('no label holds a box: is the dataset whole?')
         if label_counts.regions == label_counts.boxes > 0:
             label_counts.notes.append(
                 f'all {label_counts.boxes} boxes are crowds or to be ignored, so none is prompted; '

@@ -41,10 +41,11 @@ def class_list(listed: Mapping[Any, str], met: Iterable[str]) -> ClassList:
     """
     if not listed:
         found = ClassList(ClassTable.from_names(met))
-        found.notes = [
-            f'{_numbered(found.table.classes)} (the names met in the labels, sorted; to fix them '
-            'for other parts of the dataset, too: dataset.classes)'
-        ]
+        if names := _numbered(found.table.classes):
+            found.notes.append(
+                f'{names} (the names met in the labels, sorted; to fix them for other parts of the '
+                'dataset, too: dataset.classes)'
+            )
     else:
         found = _from_list(listed, set(met))
     for group in found.table.alike:

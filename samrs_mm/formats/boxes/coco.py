@@ -9,15 +9,13 @@ import numpy as np
 
 from samrs_mm.core import masks, segmentations
 from samrs_mm.core.boxes import (
-    CROWD,
-    FLAGS,
-    IGNORED,
     BadBoxError,
     BoxLabel,
     ParsedLabels,
     stated_size,
 )
 from samrs_mm.core.errors import LabelReadError
+from samrs_mm.formats.boxes.marks import degrees_of, flags_of, region_of, turned
 from samrs_mm.formats.coco import places_of, read_coco
 
 _NOWHERE = -1
@@ -57,7 +55,7 @@ class CocoIndex:
         self._hboxes, self._polygons = array('d'), array('d')
         self._has_hbox, self._has_polygon = array('b'), array('b')
         self._rle_sizes = array('l')  # width and height; 0, 0 where there is no RLE
-        self._notes: dict[int, str] = {}
+        self._notes: dict[int, tuple[str, ...]] = {}
         self._known: dict[Any, Any] = {}
 
     def append(self, entry: Any, with_segmentation: bool) -> None:
@@ -65,9 +63,12 @@ class CocoIndex:
         row = len(self._image_ids)
         hbox = polygon = None
         try:
-            hbox, polygon = _annotation(entry)
-            if more := _meaning(entry):
+            hbox, polygon, notes = _annotation(entry)
+            more, lost = _meaning(entry)
+            if more:
                 self._more[row] = more
+            if notes + lost:
+                self._notes[row] = notes + lost
         except BadBoxError as error:
             self._messages[row] = str(error)
         fields = entry if isinstance(entry, dict) else {}
@@ -86,7 +87,7 @@ class CocoIndex:
                 self._places.add(place)
                 self._given[row] = place
         # a crowd's region is that of many objects
-        truth = None if fields.get('iscrowd') else fields.get('segmentation')
+        truth = None if self._more.get(row, {}).get('meaning') else fields.get('segmentation')
         if with_segmentation and row not in self._messages and truth:
             self._segmentations[row] = json.dumps(truth)
 
@@ -130,7 +131,7 @@ class CocoIndex:
                 if self._more.get(row, {}).get('region'):
                     self._messages.setdefault(row, text)
                 else:
-                    self._notes[row] = text
+                    self._notes[row] = (*self._notes.get(row, ()), text)
 
     def labels(self, image: int) -> ParsedLabels:
         """Return boxes and problems of the image at a position in ``file_names``, in file order.
@@ -152,7 +153,7 @@ class CocoIndex:
                     self._names[self._categories[row]],
                     hbox if self._has_hbox[row] else None,
                     polygon if self._has_polygon[row] else None,
-                    notes=(self._notes[row],) if row in self._notes else (),
+                    notes=self._notes.get(row, ()),
                     **self._more.get(row, {}),
                 )
             )
@@ -198,12 +199,13 @@ class CocoIndex:
 def parse_coco(file: BinaryIO, name: str, with_segmentations: bool = False) -> CocoIndex:
     """Read a COCO json file, called ``name`` in box ids.
 
-    ``rbox`` (8 numbers) gives the R-Box, else a ``segmentation`` that is one polygon of 4 points;
+    ``rbox`` (8 numbers) gives the R-Box, else a ``segmentation`` that is one polygon of 4 points,
+    else, without a ``segmentation``, a ``bbox`` that CVAT's ``attributes`` turn by a ``rotation``;
     any other ``segmentation`` is ground truth only. Annotations with ``iscrowd`` or ``ignore`` are
     regions, see ``BoxLabel``, whose ``segmentation`` is no object's true mask. Whole numbers called
-    ``difficult``, ``truncated`` or ``occluded`` are flags. ``CocoIndex.segmentations`` has none but
-    on demand. ``box_id`` is the box's id where it is text that no annotation before it has; others
-    are called ``NAME:annotations[ROW]``.
+    ``difficult``, ``truncated`` or ``occluded``, also in ``attributes``, are flags.
+    ``CocoIndex.segmentations`` has none but on demand. ``box_id`` is the box's id where it is text
+    that no annotation before it has; others are called ``NAME:annotations[ROW]``.
 
     Raises:
         LabelReadError: As in ``read_coco``; or images or categories are not what they should be,
@@ -251,15 +253,15 @@ def _table(entries: list, place: str, text_key: str) -> dict[Any, str]:
     return table
 
 
-def _annotation(entry: Any) -> tuple[list[float] | None, list[float] | None]:
-    """Return the H-Box ``[x0, y0, x1, y1]`` and the corners (8 numbers) of an annotation."""
+def _annotation(entry: Any) -> tuple[list[float] | None, list[float] | None, tuple[str, ...]]:
+    """Return H-Box ``[x0, y0, x1, y1]``, corners (8 numbers) and notes of an annotation."""
     if not isinstance(entry, dict):
         raise BadBoxError(f'{_short(entry)} is not an object')
     for key in ('image_id', 'category_id'):
         if as_id(entry.get(key)) is None:
             raise BadBoxError(f'{key} is {_short(entry.get(key))}; allowed: a whole number or text')
     hbox, polygon = entry.get('bbox'), entry.get('rbox')
-    if hbox is None and polygon is None and _is_region(entry):
+    if hbox is None and polygon is None and region_of(entry):
         hbox = _around(entry.get('segmentation'))
     if hbox is not None:
         x, y, width, height = _numbers(hbox, 4, 'bbox', 'x, y, width, height')
@@ -270,24 +272,27 @@ def _annotation(entry: Any) -> tuple[list[float] | None, list[float] | None]:
         polygon = _four_points(entry.get('segmentation'))
     if hbox is None and polygon is None:
         raise BadBoxError('no bbox, no rbox and no segmentation of 4 points')
-    return hbox, polygon
+    if hbox is None or polygon is not None or entry.get('segmentation'):
+        return hbox, polygon, ()
+    attributes = entry.get('attributes')
+    degrees = degrees_of(attributes.get('rotation')) if isinstance(attributes, dict) else 0
+    if not degrees:
+        return hbox, None, ()
+    corners, note = turned(hbox, degrees)
+    return None, corners.ravel().tolist(), (note,)
 
 
-def _is_region(entry: dict[str, Any]) -> bool:
-    return bool(entry.get('iscrowd') or entry.get('ignore'))
-
-
-def _meaning(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return what an annotation says beyond its box, as arguments of ``BoxLabel``."""
+def _meaning(entry: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return what an annotation says beyond its box, as arguments of ``BoxLabel``, and notes."""
     more: dict[str, Any] = {}
-    if _is_region(entry):
-        more['meaning'] = IGNORED if entry.get('ignore') else CROWD
+    if meaning := region_of(entry):
+        more['meaning'] = meaning
         more['region'] = entry.get('segmentation') or None
         _around(more['region'])
-    flags = {name: entry[name] for name in FLAGS if isinstance(entry.get(name), int | bool)}
-    if flags := {name: int(value) for name, value in flags.items() if value}:
+    flags, notes = flags_of(entry)
+    if flags:
         more['flags'] = flags
-    return more
+    return more, notes
 
 
 def _around(region: Any) -> list[float] | None:

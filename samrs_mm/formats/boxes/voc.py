@@ -3,6 +3,7 @@
 import math
 
 from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, rotated_corners
+from samrs_mm.formats.boxes.marks import degrees_of, turned
 from samrs_mm.formats.boxes.xml_tree import Element, marks_of, numbers, read_labels, require_text
 
 _SIDES = ('xmin', 'ymin', 'xmax', 'ymax')
@@ -22,7 +23,8 @@ def parse_voc(data: bytes, file: str) -> ParsedLabels:
     ``bndbox``: so either tag and any set of children is taken in either kind of file. They give
     ``hbox`` (from ``xmin`` ...) or ``polygon`` (from ``x_left_top`` ..., clockwise, or from ``cx``,
     ``cy``, ``w``, ``h`` and ``angle`` in radians, clockwise as seen) or both. Parts of an object
-    are no boxes of their own. ``difficult``, ``truncated`` and ``occluded`` are kept as flags.
+    are no boxes of their own. ``difficult``, ``truncated`` and ``occluded`` are kept as flags. A
+    ``bndbox`` that CVAT gave an attribute ``rotation`` is an R-Box.
 
     Raises:
         LabelReadError: The file as a whole can't be read.
@@ -50,4 +52,15 @@ def _box(box_id: str, element: Element) -> BoxLabel:
     if hbox is None and polygon is None:
         raise BadBoxError('<object> has no <bndbox> or <robndbox> with coordinates')
     corners = None if polygon is None else polygon.reshape(4, 2)
-    return BoxLabel(box_id, category, hbox=hbox, polygon=corners, **marks_of(element))
+    more = marks_of(element)
+    if corners is None and hbox is not None and (degrees := _rotation(element)):
+        corners, note = turned(hbox.tolist(), degrees)
+        hbox, more['notes'] = None, (*more.get('notes', ()), note)
+    return BoxLabel(box_id, category, hbox=hbox, polygon=corners, **more)
+
+
+def _rotation(element: Element) -> float:
+    """Return the degrees of an object's ``attribute`` that is called ``rotation``, else 0."""
+    found = [each.findtext('value') for each in element.iterfind('attributes/attribute')
+             if (each.findtext('name') or '').strip() == 'rotation']  # fmt: skip
+    return degrees_of(found[0]) if found else 0.0

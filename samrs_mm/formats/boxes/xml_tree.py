@@ -95,12 +95,26 @@ def read_labels(
     ``size`` are the paths of the picture's width and height.
 
     Raises:
-        LabelReadError: As ``read_xml``.
+        LabelReadError: As ``read_xml``, or all such elements stand elsewhere.
     """
     tree = read_xml(data, file, root)
+    _check_places(tree, file, paths)
     labels = read_boxes(objects_of(tree, file, paths), read)
     labels.size = stated_size(*map(tree.findtext, size))
     return labels
+
+
+def _check_places(tree: Element, file: str, paths: Sequence[str]) -> None:
+    """Refuse a file whose elements are not where its format has them: it is of another one."""
+    if any(tree.find(path) is not None for path in paths):
+        return
+    for path in paths:
+        if (element := next(tree.iter(path.rpartition('/')[2]), None)) is not None:
+            raise LabelReadError(
+                f'{file}:{element.attrib["line"]}: <{element.tag}> is not in {tree.tag}/{path}, '
+                'where this format has it; VOC and DIOR have annotation/object, FAIR1M '
+                'annotation/objects/object'
+            )
 
 
 def objects_of(tree: Element, file: str, paths: Sequence[str]) -> Iterator[tuple[str, Element]]:

@@ -67,6 +67,14 @@ def test_survey_counts_and_checks(dota_root):
         DOTABoxDataset(dota_root, classes=('plane', 'small-vehicle')).collect_classes()
 
 
+def test_labels_without_any_box_are_told(dota_root, make_text):
+    for path in sorted((dota_root / 'labelTxt').iterdir()):
+        make_text(path, '')
+    assert DOTABoxDataset(dota_root).collect_classes().notes == [
+        'no label holds a box: is the dataset whole?'
+    ]
+
+
 def test_pairing(dota_root, make_text):
     make_text(dota_root / 'labelTxt/Q9.txt', '')
     (dota_root / 'images/.hidden.png').touch()

@@ -53,3 +53,7 @@ def test_other_spellings_are_told():
         "spelled otherwise in the labels: 'Small Car' is 'Small-Car' (2 boxes), 'bus' is 'Bus' (3 "
         'boxes)'
     ]
+
+
+def test_labels_without_a_box_have_no_list_of_names_to_tell():
+    assert class_list({}, []).notes == []

@@ -284,3 +284,39 @@ def test_images_that_are_not_labelled_exhaustively_have_a_note():
         'not_exhaustive_category_ids: not every object is labelled of ship, 99, x, None'
     ]
     assert index.labels(1).notes == []
+
+
+def test_a_mark_written_as_text_is_read_for_what_it_says():
+    index = parse(
+        annotation(iscrowd='0', ignore=float('nan'), difficult=1.0),
+        annotation(iscrowd='1'),
+        annotation(iscrowd='maybe'),
+        annotation(difficult='hard', attributes=dict(occluded=True)),
+        with_segmentations=True,
+    )
+    labels = index.labels(0)
+    plain, crowd, odd = labels.boxes
+    assert (plain.meaning, plain.flags) == ('', dict(difficult=1))
+    assert crowd.meaning == 'crowd'
+    assert odd.flags == dict(occluded=1)
+    assert odd.notes == ("difficult is 'hard', no whole number: not kept",)
+    (problem,) = labels.problems
+    assert problem.message == "iscrowd is 'maybe'; allowed: 0 or 1"
+
+
+def test_the_rotation_of_cvat_makes_an_oriented_box():
+    turn = dict(occluded=False, rotation=90.0)
+    index = parse(
+        annotation(bbox=[10, 20, 40, 10], segmentation=[], attributes=turn),
+        annotation(bbox=[10, 20, 40, 10], attributes=dict(rotation=0.0)),
+        annotation(rbox=RBOX, attributes=turn),
+        annotation(segmentation=[[1, 1, 9, 1, 9, 9, 5, 9, 1, 5]], attributes=turn),
+    )
+    slanted, upright, rbox, polygon = index.labels(0).boxes
+    assert slanted.hbox is None
+    bounds = [*slanted.polygon.min(axis=0), *slanted.polygon.max(axis=0)]
+    np.testing.assert_allclose(bounds, [25, 5, 35, 45])
+    assert 'turned by 90 degrees' in slanted.notes[0]
+    for box in (upright, polygon):
+        assert (box.polygon, box.notes) == (None, ())
+    np.testing.assert_array_equal(rbox.polygon, POLYGON)

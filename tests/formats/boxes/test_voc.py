@@ -166,3 +166,26 @@ def test_corners_row_by_row_are_put_in_order():
     (box,) = parse(f'<name>ship</name><robndbox>{sides}</robndbox>').boxes
     np.testing.assert_array_equal(box.polygon, [(1, 1), (9, 1), (9, 5), (1, 5)])
     assert box.notes
+
+
+def test_the_rotation_of_cvat_makes_an_oriented_box():
+    turn = '<attribute><name>rotation</name><value>{}</value></attribute>'
+    box = '<bndbox><xmin>10</xmin><ymin>20</ymin><xmax>50</xmax><ymax>30</ymax></bndbox>'
+    more = f'<name>ship</name><occluded>1</occluded>{box}<attributes>{turn}</attributes>'
+    labels = parse(more.format('90.0'), more.format('0.0'), more.format('left'))
+    slanted, *upright = labels.boxes
+    assert slanted.hbox is None
+    bounds = [*slanted.polygon.min(axis=0), *slanted.polygon.max(axis=0)]
+    np.testing.assert_allclose(bounds, [25, 5, 35, 45])
+    assert 'turned by 90 degrees' in slanted.notes[0]
+    assert slanted.flags == dict(occluded=1)
+    for other in upright:
+        np.testing.assert_array_equal(other.hbox, [10, 20, 50, 30])
+        assert (other.polygon, other.notes) == (None, ())
+
+
+def test_objects_that_stand_elsewhere_are_no_empty_file():
+    text = '<annotation>\n<objects><object><name>A</name></object></objects></annotation>'
+    with pytest.raises(LabelReadError, match=r'1\.xml:2: <object> is not in annotation/object'):
+        parse_voc(text.encode(), '1.xml')
+    assert not parse_voc(b'<annotation><objects/></annotation>', '1.xml').problems
