@@ -16,7 +16,7 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import image_size
 from samrs_mm.core.orientation import orientation_of
 
-CHECK, RESCALE, IGNORE = 'check', 'rescale', 'ignore'
+CHECK, RESCALE, STRETCH, IGNORE = 'check', 'rescale', 'stretch', 'ignore'
 STORED, TURNED = 'stored', 'turned'
 
 _SWAPS_SIDES = 5
@@ -26,7 +26,10 @@ _SLACK = 1.0
 _SOME = 2
 """A single box outside is a slip; more, if they are most, are those of another picture."""
 
-SIZES, TURNS = (CHECK, RESCALE, IGNORE), (CHECK, STORED, TURNED)
+SIZES, TURNS = (CHECK, RESCALE, STRETCH, IGNORE), (CHECK, STORED, TURNED)
+
+CURES = f'--label-size {RESCALE}', f'--exif {TURNED}'
+"""The flags that a message names where labels fit only scaled, and where they fit only turned."""
 
 Mapping = Callable[[np.ndarray], np.ndarray]
 
@@ -36,8 +39,9 @@ class FitRule:
     """What is done with labels that are for a picture of another size or turn.
 
     Args:
-        size: ``'check'`` names them, ``'rescale'`` scales their boxes to the picture, ``'ignore'``
-            takes no notice of the size that the labels state.
+        size: ``'check'`` names them, ``'rescale'`` scales their boxes to the picture if it has the
+            same shape, ``'stretch'`` also to one of another shape, ``'ignore'`` takes no notice of
+            the size that the labels state.
         exif: ``'check'`` names them, ``'turned'`` turns boxes that were made on the picture as EXIF
             turns it, ``'stored'`` takes all boxes as made on the stored pixels.
 
@@ -138,7 +142,9 @@ def _decide(labels: ParsedLabels, header: Header, rule: FitRule) -> tuple[list[M
         for size in (header.stored, header.turned)
     )
     if fits_stored is None and fits_turned is None:
-        return [], _other_shape(stated, header), ''
+        if rule.size != STRETCH:
+            return [], _other_shape(stated, header), ''
+        fits_stored, fits_turned = _ratio(stated, header.stored), _ratio(stated, header.turned)
     turn = header.orientation != 1 and fits_turned is not None
     if turn and fits_stored is not None:
         turn = rule.exif == TURNED
@@ -151,7 +157,7 @@ def _decide(labels: ParsedLabels, header: Header, rule: FitRule) -> tuple[list[M
     steps: list[Mapping] = []
     notes = []
     if scale != (1, 1):
-        if rule.size != RESCALE:
+        if rule.size not in (RESCALE, STRETCH):
             return [], _only_scaled(stated, header, turn), ''
         steps.append(lambda points: points * scale)
         notes.append(f'boxes scaled from {_px(stated)}, which the labels state')
@@ -195,11 +201,15 @@ def turn_of(header: Header) -> Mapping:
     return turn
 
 
+def _ratio(stated: tuple[int, int], size: tuple[int, int]) -> tuple[float, float]:
+    return size[0] / stated[0], size[1] / stated[1]
+
+
 def _scale(stated: tuple[int, int], size: tuple[int, int]) -> tuple[float, float] | None:
     """Return by how much x and y grow from one size to another; None if its shape is another."""
     if stated == size:
         return 1, 1
-    x, y = size[0] / stated[0], size[1] / stated[1]
+    x, y = _ratio(stated, size)
     if x <= 1:  # the picture is the smaller one: its sides are rounded
         same = abs(stated[1] * x - size[1]) <= _SLACK or abs(stated[0] * y - size[0]) <= _SLACK
     else:
@@ -297,7 +307,7 @@ def _only_turned(found: tuple[int, int], header: Header, verb: str = 'are for') 
     return (
         f'the labels {verb} {_px(found)}, the picture has {_px(header.stored)} as stored and '
         f'{_px(header.turned)} after EXIF orientation {header.orientation}: they fit only turned; '
-        '--exif turned turns them into stored pixels'
+        f'{CURES[1]} turns them into stored pixels'
     )
 
 
@@ -305,7 +315,7 @@ def _only_scaled(stated: tuple[int, int], header: Header, turned: bool) -> str:
     size = header.turned if turned else header.stored
     return (
         f'the labels are for {_px(stated)}, the picture has {_px(size)}: they fit only scaled; '
-        '--label-size rescale scales them, ignore takes them as they stand'
+        f'{CURES[0]} scales them, ignore takes them as they stand'
     )
 
 
@@ -313,5 +323,6 @@ def _other_shape(stated: tuple[int, int], header: Header) -> str:
     swapped = ': width and height look exchanged' if stated == header.stored[::-1] else ''
     return (
         f'the labels are for {_px(stated)}, the picture has {_px(header.stored)}{swapped}; mend '
-        'the labels, or use --label-size ignore if only the size in them is wrong'
+        f'the labels, or use --label-size {IGNORE} if only the size in them is wrong, {STRETCH} if '
+        'the picture was squashed into this shape'
     )

@@ -54,6 +54,21 @@ def test_only_the_same_shape_can_be_scaled(stated, size, fits):
         assert 'if only the size in them is wrong' in found.misfit
 
 
+def test_a_squashed_picture_takes_its_boxes_only_when_asked():
+    given = labels([30, 20, 120, 80], size=(240, 160))
+    header = Header(128, 128)
+    for rule in FitRule(), RESCALE:
+        assert '--label-size ignore if only' in (found := fitted(given, header, rule)).misfit
+        assert 'stretch if the picture was squashed' in found.misfit
+    found = fitted(given, header, FitRule(size='stretch'))
+    np.testing.assert_allclose(hboxes(found), [[16, 16, 64, 64]])
+    assert 'scaled from 240 x 160 px' in found.notes[0]
+    turned = fitted(given, Header(64, 128, 6), FitRule('stretch', 'turned'))
+    np.testing.assert_allclose(hboxes(turned), [[8, 64, 32, 112]])
+    like_rescale = fitted(labels([4, 4, 8, 8], size=(20, 20)), Header(10, 10), FitRule('stretch'))
+    assert hboxes(like_rescale) == [[2, 2, 4, 4]]
+
+
 def test_exchanged_width_and_height_are_called_so():
     found = fitted(labels([0, 0, 5, 5], size=(100, 50)), Header(50, 100), FitRule())
     assert 'width and height look exchanged' in found.misfit

@@ -105,7 +105,7 @@ CASES = {
         'It looks like Pascal VOC',
     ),
     'unknown way to fit labels': Case(
-        lambda root: None, 2, "label_fit.size='scale'; allowed: check, rescale, ignore",
+        lambda root: None, 2, "label_fit.size='scale'; allowed: check, rescale, stretch, ignore",
         flags=(*BOX_FILL, 'label_fit.size=scale'),
     ),
     'outside box': Case(
