@@ -20,6 +20,7 @@ from samrs_mm.compat import broken_library, check_sets, strict_loading
 from samrs_mm.core import label_fit
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.installed import MIM, find_config, spoken
+from samrs_mm.core.wording import FewOfEach, plural
 
 GO_ON = 'the same command goes on from here'
 
@@ -116,11 +117,18 @@ def run_images(work: Callable[..., Any], *args: Any) -> Any | None:
     except RuntimeError as error:
         print(_of_dead_worker(error, 'use fewer --workers'), file=sys.stderr)
         return None
-    for line in result.failures:
-        print(spoken(f'failed: {line}'), file=sys.stderr)
+    tell_failures(result.failures)
     if result.skipped:
-        print(f'{result.skipped} images were done before')
+        print(f'{result.skipped} {plural(result.skipped, "image was", "images were")} done before')
     return result
+
+
+def tell_failures(lines: Iterable[str]) -> None:
+    """Print what failed; of many lines of one kind the first few, and how many more there are."""
+    few = FewOfEach(lambda line: print(spoken(f'failed: {line}'), file=sys.stderr))
+    for line in lines:
+        few.add(line)
+    few.close()
 
 
 def progress(what: str) -> partial:
@@ -163,7 +171,8 @@ def add_fit_flags(add: Callable[..., Any]) -> None:
     """Add the flags of labels that are for a picture of another size or turn."""
     add('--label-size', choices=label_fit.SIZES,
         help='boxes whose labels are for a picture of another size: named, with exit code 1 '
-        '(check, the default), scaled to the picture, or taken as they stand')  # fmt: skip
+        '(check, the default), scaled to the picture if it has the same shape (rescale) or any '
+        '(stretch), or taken as they stand (ignore)')  # fmt: skip
     add('--exif', choices=label_fit.TURNS,
         help='boxes of pictures that EXIF turns: taken in stored pixels, and named with exit code '
         '1 where they fit only turned (check, the default); all made on the stored pixels; or all '

@@ -9,7 +9,7 @@ from functools import partial
 from tqdm import tqdm
 
 from samrs_mm.api.network import WINDOW, load_network
-from samrs_mm.cli import OptionsAction, ToolParser, positive, run_command
+from samrs_mm.cli import OptionsAction, ToolParser, positive, run_command, tell_failures
 from samrs_mm.core import input_notes
 from samrs_mm.core.found_files import tell_untaken
 from samrs_mm.core.images import note_lines
@@ -135,8 +135,7 @@ def predict(
     failed, notes = predict_images(todo, predictor, out, names, bar)
     for line in note_lines(notes):
         print(f'note     {line}')
-    for line in failed:
-        print(f'failed: {line}', file=sys.stderr)
+    tell_failures(failed)
     done = len(images) - len(todo)
     before = f', {done} were done before' * bool(done)
     print(f'images   {len(todo) - len(failed)} predicted{before}, {len(failed)} failed')

@@ -7,7 +7,7 @@ Source of the abbreviations: Wang et al. 2023, arXiv:2305.02034, appendix A.1.
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from samrs_mm.core.errors import SamrsError
 
@@ -56,6 +56,9 @@ _ALIASES = {
 }
 
 
+_SHORTEST = 3
+_RARE = 0.1
+_NUMBER = re.compile(r'\d+')
 _BETWEEN = re.compile(r'(?<=[^\W_])[\s_-]+(?=[^\W_])')
 
 
@@ -110,6 +113,35 @@ def palette_for(num_classes: int) -> list[tuple[int, int, int]]:
         for i in range(len(PALETTE), num_classes)
     ]
     return [*PALETTE[:num_classes], *extra]
+
+
+def likely_misspelt(counts: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Return the rare class names that a slip of the pen makes of a frequent one, with that one.
+
+    Names differ by a letter that is another, missing, doubled or moved, or in the signs between
+    words; names with other numbers in them (``A321``, ``A330``) are other classes.
+
+    Example:
+        >>> likely_misspelt({'roof': 70, 'rooof': 1, 'car': 9})
+        [('rooof', 'roof')]
+
+    Args:
+        counts: Boxes by name.
+    """
+    near: dict[str, list[str]] = {}
+    for name in counts:
+        key = class_key(name)
+        for form in {key, *(key[:at] + key[at + 1 :] for at in range(len(key)))}:
+            if len(form) >= _SHORTEST:
+                near.setdefault(form, []).append(name)
+    found = {}
+    for names in near.values():
+        most = max(names, key=lambda name: (counts[name], name))
+        for name in names:
+            rare = counts[name] < counts[most] and counts[name] <= max(1, _RARE * counts[most])
+            if rare and _NUMBER.findall(name) == _NUMBER.findall(most):
+                found[name] = most
+    return sorted(found.items())
 
 
 class UnknownClassError(SamrsError):

@@ -10,6 +10,7 @@ from samrs_mm.core.classes import (
     UnknownClassError,
     abbreviations,
     class_key,
+    likely_misspelt,
     palette_for,
 )
 
@@ -132,3 +133,20 @@ def test_some_classes_of_a_subset_in_other_spelling():
 def test_other_classes_keep_their_names():
     assert abbreviations(('plane', 'submarine')) == ('plane', 'submarine')
     assert abbreviations(()) == ()
+
+
+@pytest.mark.parametrize('classes', NAMED_CLASSES.values(), ids=NAMED_CLASSES)
+def test_no_class_of_a_subset_looks_misspelt(classes):
+    for rare in classes:
+        assert likely_misspelt(dict.fromkeys(classes, 1000) | {rare: 1}) == []
+
+
+@pytest.mark.parametrize('slip', ['rooof', 'rof', 'foor', 'Roof', 'roofs', 'ro_of', 'roaf'])
+def test_slips_of_the_pen(slip):
+    counts = {'roof': 70, slip: 1, 'car': 30}
+    assert likely_misspelt(counts) == ([(slip, 'roof')] if slip != 'foor' else [])
+    assert likely_misspelt(counts | {slip: 20}) == []
+
+
+def test_other_numbers_are_other_classes():
+    assert likely_misspelt({'boeing 737': 90, 'boeing 747': 1, 'A1': 50, 'A2': 1}) == []

@@ -136,10 +136,8 @@ def test_bad_files_are_named_and_the_rest_is_written(yolo, voc, capsys):
     assert 'failed: labels/val/gone.txt: there is no image of this label file' in said.err
     assert 'failed: labels/train/b.txt:2: 10 columns; the lines of this dataset' in said.err
     assert 'images/val/a.png: cannot read the image' in said.err
-    assert 'boxes    3, 4 places could not be read' in said.out
-    assert (
-        'repeated 1 boxes are there twice, such as labels/train/b.txt:4; all are kept' in said.out
-    )
+    assert 'left out 2 boxes, 1 image, 1 label file (named above)' in said.out
+    assert 'repeated 1 box is there twice, such as labels/train/b.txt:4; all are kept' in said.out
     write(voc / 'Annotations/two.xml', '<!DOCTYPE x [<!ENTITY a "b">]><annotation>&a;</annotation>')
     assert TOOL.main([str(voc), '--from', 'voc']) == 1
     assert 'declares an entity' in capsys.readouterr().err
@@ -340,3 +338,69 @@ def test_a_file_of_others_is_not_replaced(yolo, capsys):
         assert TOOL.main([str(yolo), '--from', 'yolo', *more]) == 2
         assert 'is not of this tool; annotate it as it is: python' in capsys.readouterr().err
     assert mine.read_text().startswith('{"images": []')
+
+
+def run_annotate(root, out, *more):
+    config = str(ROOT / 'configs/annotate/coco_grabcut_hbox.py')
+    options = ['--cfg-options', 'model.type=BoxFillSegmentor']
+    flags = ['--data-root', str(root), '--out', str(out), '--workers', '0', *more, *options]
+    return load_tool('sam_annotate').main([config, *flags])
+
+
+def test_what_is_left_out_is_known_to_the_next_tool(tmp_path, capsys):
+    root, out = tmp_path / 'voc', tmp_path / 'out'
+    write_voc(root, (128, 96), (20, 20, 40, 40), name='p1.jpg')
+    write_voc(root, (64, 48), (20, 20, 40, 40), name='p2.jpg')
+    assert TOOL.main([str(root), '--from', 'voc']) == 1
+    said = capsys.readouterr().out
+    assert 'boxes    1\nleft out 1 label file (named above)' in said
+    assert 'Next: mend what is named above, then' in said
+    command = said.splitlines()[-1]
+    assert command.endswith(f'{root} --from voc --label-size rescale --overwrite')
+    assert 'sam_annotate' not in said
+    assert run_annotate(root, out) == 1
+    ledger = (out / 'ledger.csv').read_text()
+    assert 'p1.xml:1' in ledger
+    assert 'misfit' in ledger
+    assert 'left out when annotations.json was made: the labels are for 128 x 96 px' in ledger
+    assert TOOL.main(command.split()[2:]) == 0
+    assert run_annotate(root, out) == 0
+    assert 'misfit' not in (out / 'ledger.csv').read_text()
+
+
+def test_a_label_file_that_cannot_be_read_is_known_to_the_next_tool(yolo, tmp_path):
+    write(yolo / 'labels/train/b.txt', '1 0.3 0.2 0.6 0.2 0.6 0.6 0.3 0.6\n7 0 0 1 0 1 1 0 1\n')
+    (yolo / 'labels/val/a.txt').write_bytes(b'\0\0')
+    assert TOOL.main([str(yolo), '--from', 'yolo']) == 1
+    assert run_annotate(yolo, tmp_path / 'out') == 1
+    ledger = (tmp_path / 'out/ledger.csv').read_text()
+    start = 'malformed,left out when annotations.json was made: '
+    assert f"labels/train/b.txt:2,{start}class '7'" in ledger
+    assert f'labels/val/a.txt,{start}not a text file' in ledger
+
+
+def test_nothing_is_written_where_no_box_can_be_taken(tmp_path, capsys):
+    root = tmp_path / 'pixels'
+    for number in range(9):
+        image(root / f'{number}.png')
+        write(root / f'{number}.txt', '0 30 20 10 10\n' * 3)
+    write(root / 'classes.txt', 'ship\n')
+    assert TOOL.main([str(root), '--from', 'yolo']) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert 'no box of its 9 label files can be taken, such as 0.txt:1: coordinate 30 is not' in line
+    assert not (root / 'annotations.json').exists()
+    write(root / '3.txt', '5 0.5 0.5 0.1 0.1\n')
+    assert TOOL.main([str(root), '--from', 'yolo']) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 5 + 1 + 1 + 1
+    assert "failed: 3.txt:1: class '5'" in '\n'.join(said)
+    assert said[-2] == 'failed: ... and 19 more such lines as that of 0.txt:1'
+
+
+def test_classes_are_counted_and_slips_of_the_pen_told(voc, capsys):
+    boxes = OBJECT.format('shipp', 1, 1, 9, 9) + OBJECT.format('ship', 5, 5, 20, 20)
+    write(voc / 'Annotations/two.xml', VOC.format(boxes).replace('x.jpg', 'two.jpg'))
+    assert TOOL.main([str(voc), '--from', 'voc']) == 0
+    said = capsys.readouterr().out
+    assert 'classes  3: boat 1, ship 2, shipp 1\n' in said
+    assert "'shipp' (1 box) looks like 'ship' (2 boxes); if it is, mend the labels" in said

@@ -6,11 +6,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from samrs_mm.cli import ToolParser, add_fit_flags, progress, run_command
+from samrs_mm.cli import ToolParser, add_fit_flags, progress, run_command, tell_failures
 from samrs_mm.core.atomic import atomic_write, dump
+from samrs_mm.core.classes import likely_misspelt
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.installed import spoken
-from samrs_mm.core.label_fit import CHECK, FitRule
+from samrs_mm.core.label_fit import CHECK, CURES, FitRule
+from samrs_mm.core.wording import FewOfEach, counted
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.boxes.box_folders import (
     Collected,
@@ -48,8 +50,9 @@ examples:
   tools/dataset_converters/boxes_to_coco.py data/my_yolo --from yolo
   tools/dataset_converters/boxes_to_coco.py /readonly/yolo --from yolo --out data/my_yolo.json
   tools/dataset_converters/boxes_to_coco.py data/VOC2007 --from voc --one-based
-exit codes: 0 done; 1 some labels or images could not be read (they are named, the rest is written);
-2 refused, nothing is written"""
+exit codes: 0 done; 1 some labels or images are left out (they are named, the rest is written, and
+the file says what it lacks, so that annotating it names them again); 2 refused, or no box could be
+taken: nothing is written"""
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -104,17 +107,48 @@ def run(args: argparse.Namespace) -> int:
     parse, names = reader(args, root, pairs, renamed)
     rule = FitRule(args.label_size or CHECK, args.exif or CHECK)
     found = collect(root, pairs, parse, names, progress('reading labels'), rule)
-    found.problems += pairs.orphans
+    for what, lines in pairs.orphans.items():
+        for line in lines:
+            found.leave_out(what, line)
     found.coco |= source_head(root, pairs, args.source, options(args))
     for note, places in found.notes.items():
         print(f'note: {len(places)}, such as {places[0]}: {note}', file=sys.stderr)
-    for line in found.problems:
-        print(f'failed: {line}', file=sys.stderr)
+    refuse_without_boxes(root, pairs, found)
+    tell_failures(found.left_out)
     write(target, found.coco)
     report(pairs, found, renamed)
     print(f'written  {target}')
+    if found.problems:
+        print(f'Next: mend what is named above, then\n  {spoken(again(args, found))}')
+        return 1
     print(f'Next:\n  {spoken(next_command(root, target, found.coco))}')
-    return 1 if found.problems else 0
+    return 0
+
+
+def refuse_without_boxes(root: Path, pairs: LabelPairs, found: Collected) -> None:
+    """Refuse labels of which no box can be taken.
+
+    Raises:
+        RefusedError: With the first reason; others are printed before.
+    """
+    lines = found.left_out
+    if found.coco['annotations'] or not lines:
+        return
+    files = counted(len(pairs.labels), 'label file')
+    if len({FewOfEach.kind(line) for line in lines}) > 1:
+        tell_failures(lines)
+    raise RefusedError(f'{root}: no box of its {files} can be taken, such as {lines[0]}')
+
+
+def again(args: argparse.Namespace, found: Collected) -> str:
+    """Return the command that makes the file anew, with the flags with which all labels fit."""
+    words = ['python', 'tools/dataset_converters/boxes_to_coco.py', args.folder]
+    words += shlex.split(options(args))
+    for cure in CURES:
+        if any(cure in line for line in found.left_out) and cure.split()[0] not in words:
+            words += cure.split()
+    words += ['--out', args.out] if args.out else []
+    return shlex.join([*words, '--overwrite'])
 
 
 def options(args: argparse.Namespace) -> str:
@@ -162,17 +196,33 @@ def report(pairs: LabelPairs, found: Collected, renamed: list[str]) -> None:
 
     coco, bare = found.coco, pairs.bare
     print(f'images   {len(coco["images"])}, {len(bare)} without a label file{such_as(bare)}')
-    print(f'labels   {len(pairs.labels)} files, {len(found.empty)} empty{such_as(found.empty)}')
-    print(f'boxes    {len(coco["annotations"])}, {len(found.problems)} places could not be read')
-    if not coco['annotations'] and not found.problems:
+    files = counted(len(pairs.labels), 'file')
+    print(f'labels   {files}, {len(found.empty)} empty{such_as(found.empty)}')
+    print(f'boxes    {len(coco["annotations"])}')
+    if found.problems:
+        texts = [counted(len(lines), what) for what, lines in found.problems.items()]
+        print(f'left out {", ".join(texts)} (named above)')
+    elif not coco['annotations']:
         print('note: no label file holds a box: is the dataset whole?', file=sys.stderr)
     if found.repeated:
-        print(f'repeated {len(found.repeated)} boxes are there twice{such_as(found.repeated)}; all '
-              'are kept')  # fmt: skip
+        print(f'repeated {counted(len(found.repeated), "box is", "boxes are")} there twice'
+              f'{such_as(found.repeated)}; all are kept')  # fmt: skip
     if renamed:
-        print(f'renamed  {len(renamed)} label files have a <filename> that is no image of the '
-              f'dataset{such_as(renamed)}; taken by their own names')  # fmt: skip
-    print(f'classes  {len(coco["categories"])}')
+        files = counted(len(renamed), 'label file has', 'label files have')
+        print(f'renamed  {files} a <filename> that is no image of the dataset{such_as(renamed)}; '
+              'taken by their own names')  # fmt: skip
+    report_classes(found.classes)
+
+
+def report_classes(counts: dict[str, int]) -> None:
+    """Print the boxes of each class, and names that may be slips of the pen."""
+    held = ', '.join(f'{name} {count}' for name, count in counts.items() if count)
+    print(f'classes  {len(counts)}: {held}')
+    if bare := [name for name, count in counts.items() if not count]:
+        print(f'  without a box: {", ".join(bare)}')
+    for name, meant in likely_misspelt(counts):
+        print(f'  {name!r} ({counted(counts[name], "box")}) looks like {meant!r} '
+              f'({counted(counts[meant], "box")}); if it is, mend the labels')  # fmt: skip
 
 
 def next_command(root: Path, target: Path, coco: dict) -> str:

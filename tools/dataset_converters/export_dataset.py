@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from samrs_mm.annotate.exporter import COPY, LINK, NONE, ExportCounts, Exporter
-from samrs_mm.cli import ToolParser, progress, run_command, whole_number
+from samrs_mm.cli import ToolParser, progress, run_command, tell_failures, whole_number
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import read_list
 from samrs_mm.core.input_notes import some
@@ -231,8 +231,7 @@ def report(
     """Print the closing lines; return the exit code."""
     failed = 0
     for name, result in results.items():
-        for line in result.failures:
-            print(f'failed: {line}', file=sys.stderr)
+        tell_failures(result.failures)
         failed += len(result.failures)
         print(f'{name or "images":8} {result.images} images, {result.counts[INSTANCES]} instances'
               + (f'; {len(result.failures)} images failed' if result.failures else ''))  # fmt: skip

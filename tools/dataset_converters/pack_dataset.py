@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from samrs_mm.cli import ToolParser, run_command
+from samrs_mm.cli import ToolParser, run_command, tell_failures
 from samrs_mm.core.input_notes import some
 from samrs_mm.datasets.segmentation.image_index import read_entries, read_meta
 from samrs_mm.datasets.segmentation.store import Packer, Store, index_sha256
@@ -89,8 +89,7 @@ def run(args: argparse.Namespace) -> int:
 
 def report(problems: list[str], text: str) -> int:
     """Print problems and the closing lines; return the exit code."""
-    for line in problems:
-        print(f'failed: {line}', file=sys.stderr)
+    tell_failures(problems)
     print(text)
     return 1 if problems else 0
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from samrs_mm.core.boxes import MISFIT, BoxLabel, ParsedLabels, geometry
-from samrs_mm.core.errors import LabelReadError, SamrsError, describe
+from samrs_mm.core.boxes import MALFORMED, MISFIT, BoxLabel, ParsedLabels, geometry
+from samrs_mm.core.errors import ImageReadError, LabelReadError, describe
 from samrs_mm.core.label_fit import TURNED, FitRule, fitted, read_header
+from samrs_mm.formats.boxes.coco import LEFT_OUT
 from samrs_mm.formats.boxes.label_pairs import LabelPairs
 from samrs_mm.formats.boxes.voc import parse_voc
 from samrs_mm.formats.boxes.yolo import parse_yolo
@@ -98,17 +99,36 @@ class Collected:
 
     Args:
         coco: The content of a COCO file.
-        problems: What could not be read, one line each.
+        problems: What is left out, one line each, by what it is: ``image``, ``label file``, ``box``
+            or ``picture`` (of a kind that is not read).
         empty: Label files without a box.
         repeated: Boxes that repeat another one of their image, with its class.
         notes: What was done to boxes on reading them, and the images or boxes that it is of.
     """
 
     coco: dict
-    problems: list[str] = field(default_factory=list)
+    problems: dict[str, list[str]] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
     notes: dict[str, list[str]] = field(default_factory=dict)
+
+    def leave_out(self, what: str, line: str) -> None:
+        """Note what is left out; see ``problems``."""
+        self.problems.setdefault(what, []).append(line)
+
+    @property
+    def classes(self) -> dict[str, int]:
+        """Boxes by class."""
+        names = {entry['id']: entry['name'] for entry in self.coco['categories']}
+        counts = dict.fromkeys(names.values(), 0)
+        for entry in self.coco['annotations']:
+            counts[names[entry['category_id']]] += 1
+        return counts
+
+    @property
+    def left_out(self) -> list[str]:
+        """A line for each thing that is left out."""
+        return [line for lines in self.problems.values() for line in lines]
 
     def note(self, place: str, notes: Iterable[str]) -> None:
         """Note something of an image or a box."""
@@ -136,29 +156,26 @@ def collect(
     for image in progress(pairs.images):
         try:
             header = read_header(root / image)
-            number = len(entries) + 1
-            width, height = header.stored
-            entries.append(dict(id=number, file_name=image, width=width, height=height))
-            if image in pairs.labels:
-                label = pairs.labels[image]
-                size = header.turned if rule.exif == TURNED else header.stored
-                parsed = fitted(parse(root / label, label, image, size), header, rule)
-                for box in parsed.boxes:
-                    found.note(box.box_id, box.notes)
-                if parsed.misfit:
-                    found.problems.append(f'{label}: {parsed.misfit}')
-                else:
-                    found.note(image, parsed.notes)
-                boxes += [(number, box) for box in parsed.boxes]
-                found.problems += [
-                    f'{each.box_id}: {each.message}'
-                    for each in parsed.problems
-                    if each.status != MISFIT
-                ]
-                if not parsed.boxes and not parsed.problems:
-                    found.empty.append(label)
-        except (SamrsError, OSError) as error:
-            found.problems.append(describe(error))
+        except ImageReadError as error:
+            found.leave_out('image', describe(error))
+            continue
+        width, height = header.stored
+        entry = dict(id=len(entries) + 1, file_name=image, width=width, height=height)
+        entries.append(entry)
+        if image not in pairs.labels:
+            continue
+        label = pairs.labels[image]
+        size = header.turned if rule.exif == TURNED else header.stored
+        try:
+            parsed = fitted(parse(root / label, label, image, size), header, rule)
+        except (LabelReadError, OSError) as error:
+            text = describe(error)
+            found.leave_out('label file', text)
+            reason = text.removeprefix(f'{label}: ')
+            entry[LEFT_OUT] = [dict(box_id=label, reason=reason, status=MALFORMED)]
+            continue
+        _look(found, entry, image, label, parsed)
+        boxes += [(entry['id'], box) for box in parsed.boxes]
     names = sorted({box.category for _, box in boxes}) if names is None else names
     ids = {name: i for i, name in enumerate(names, 1)}
     annotations = [
@@ -177,6 +194,26 @@ def collect(
         categories=coco_categories(names),
     )
     return found
+
+
+def _look(found: Collected, entry: dict, image: str, label: str, parsed: ParsedLabels) -> None:
+    """Note what is to be known of an image's boxes, and those that are left out in its entry."""
+    for box in parsed.boxes:
+        found.note(box.box_id, box.notes)
+    if parsed.misfit:
+        found.leave_out('label file', f'{label}: {parsed.misfit}')
+    else:
+        found.note(image, parsed.notes)
+    for each in parsed.problems:
+        if each.status != MISFIT:
+            found.leave_out('box', f'{each.box_id}: {each.message}')
+    if parsed.problems:
+        entry[LEFT_OUT] = [
+            dict(box_id=each.box_id, reason=each.message, status=each.status)
+            for each in parsed.problems
+        ]
+    if not parsed.boxes and not parsed.problems:
+        found.empty.append(label)
 
 
 def _annotation(box: BoxLabel) -> dict:

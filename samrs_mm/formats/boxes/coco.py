@@ -9,14 +9,21 @@ import numpy as np
 
 from samrs_mm.core import masks, segmentations
 from samrs_mm.core.boxes import (
+    MALFORMED,
+    MISFIT,
     BadBoxError,
     BoxLabel,
+    LabelProblem,
     ParsedLabels,
     stated_size,
 )
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.formats.boxes.marks import degrees_of, flags_of, region_of, turned
 from samrs_mm.formats.coco import places_of, read_coco
+
+LEFT_OUT = 'left_out'
+"""Key of an image's entry: what ``boxes_to_coco.py`` found in its label file and could not take, a
+list of ``box_id``, ``reason`` and ``status``."""
 
 _NOWHERE = -1
 _LONGEST_SIDE = 1 << 31
@@ -44,6 +51,8 @@ class CocoIndex:
         """Notes on images that hold more objects than are labelled, by their position."""
         self.unplaced = ParsedLabels()
         """Problems of the annotations that belong to no image of the file."""
+        self.left_out: dict[int, list[LabelProblem]] = {}
+        """Boxes that the file was made without, by the position of their image."""
         self._messages: dict[int, str] = {}
         self._segmentations: dict[int, str] = {}
         self._more: dict[int, dict[str, Any]] = {}
@@ -141,6 +150,8 @@ class CocoIndex:
         labels = ParsedLabels(size=self.sizes[image])
         if image in self.partial:
             labels.notes.append(self.partial[image])
+        labels.problems += self.left_out.get(image, [])
+        labels.misfit = next((p.message for p in labels.problems if p.status == MISFIT), '')
         for row in self._rows(image):
             if row in self._messages:
                 labels.add_problem(self._box_id(row), self._messages[row])
@@ -228,6 +239,8 @@ def parse_coco(file: BinaryIO, name: str, with_segmentations: bool = False) -> C
     sizes = [stated_size(entry.get('width'), entry.get('height')) for entry in lists['images']]
     index.finish(images, _table(lists['categories'], f'{name}: categories', 'name'), sizes)
     for row, entry in enumerate(lists['images']):
+        if left := _left_out(entry.get(LEFT_OUT), name):
+            index.left_out[row] = left
         if some := entry.get('not_exhaustive_category_ids'):
             some = some if isinstance(some, list) else [some]
             names = ', '.join(index.categories.get(as_id(key), str(key)) for key in some)
@@ -235,6 +248,18 @@ def parse_coco(file: BinaryIO, name: str, with_segmentations: bool = False) -> C
                 f'not_exhaustive_category_ids: not every object is labelled of {names}'
             )
     return index
+
+
+def _left_out(entries: Any, name: str) -> list[LabelProblem]:
+    """Return what an image's entry says that a file was made without; [] of anything else."""
+    found = []
+    for entry in entries if isinstance(entries, list) else ():
+        values = [entry.get(key) for key in ('box_id', 'reason')] if isinstance(entry, dict) else []
+        if len(values) == 2 and all(isinstance(v, str) and v.isprintable() for v in values):
+            text = f'left out when {name} was made: {values[1]}'
+            status = MISFIT if entry.get('status') == MISFIT else MALFORMED
+            found.append(LabelProblem(str(values[0]), text, status))
+    return found
 
 
 def _table(entries: list, place: str, text_key: str) -> dict[Any, str]:

@@ -28,14 +28,14 @@ class LabelPairs:
     Args:
         images: All images, sorted.
         labels: The label file of each image that has one.
-        orphans: What is left: label files without an image and pictures that are not read, one line
-            each.
+        orphans: What is left, one line each, by what it is: ``label file`` (without an image) or
+            ``picture`` (of a kind that is not read).
         passed_over: Folders that our own tools wrote, with what they are.
     """
 
     images: list[str]
     labels: dict[str, str]
-    orphans: list[str]
+    orphans: dict[str, list[str]]
     passed_over: dict[Path, str]
 
     @property
@@ -155,7 +155,7 @@ def _orphans(
     labels: dict[str, str],
     folder: str,
     suffix: str,
-) -> list[str]:
+) -> dict[str, list[str]]:
     """Return a line for each label file without an image, and each picture that is not read."""
     taken = set(labels.values())
     beside = {str(PurePosixPath(name).parent) for name in taken}
@@ -177,12 +177,13 @@ def _orphans(
             f'; {near[0]} is of a kind that is not read, convert it to PNG or TIFF' if near else ''
         )
         lines.append(f'{name}: there is no image of this label file{cure}')
-    lines += [
+    pictures = [
         f'{name}: a picture of a kind that is not read; convert it to PNG or TIFF'
         for name in untaken_pictures(files)
         if name not in told
     ]
-    return lines
+    found = {'label file': lines, 'picture': pictures}
+    return {what: lines for what, lines in found.items() if lines}
 
 
 def _looks_right(path: Path, suffix: str) -> bool:

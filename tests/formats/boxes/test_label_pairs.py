@@ -38,7 +38,7 @@ def make(root, *names):
 )
 def test_who_belongs_to_whom(tmp_path, image, label):
     pairs = find_pairs(make(tmp_path, image, label), 'yolo')
-    assert (pairs.labels, pairs.orphans, pairs.bare) == ({image: label}, [], [])
+    assert (pairs.labels, pairs.orphans, pairs.bare) == ({image: label}, {}, [])
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,13 @@ def test_an_image_elsewhere_does_not_inherit_the_labels_of_another(tmp_path):
 def test_what_is_left_is_named(tmp_path):
     make(tmp_path, 'images/a.png', 'labels/a.txt', 'labels/gone.txt', 'images/b.heic',
          'labels/b.txt', 'images/c.heic', 'labels/classes.txt', 'README.md')  # fmt: skip
-    assert find_pairs(tmp_path, 'yolo').orphans == [
+    orphans = find_pairs(tmp_path, 'yolo').orphans
+    assert orphans['label file'] == [
         'labels/b.txt: there is no image of this label file; images/b.heic is of a kind that is '
         'not read, convert it to PNG or TIFF',
         'labels/gone.txt: there is no image of this label file',
+    ]
+    assert orphans['picture'] == [
         'images/c.heic: a picture of a kind that is not read; convert it to PNG or TIFF',
     ]
 
@@ -78,13 +81,11 @@ def test_what_is_left_is_named(tmp_path):
 def test_labels_without_an_image_side_by_side(tmp_path):
     make(tmp_path, 'a.png', 'a.txt', 'b.txt', 'train.txt')
     (tmp_path / 'about.txt').write_text('five words that say nothing')
-    assert find_pairs(tmp_path, 'yolo').orphans == [
-        'b.txt: there is no image of this label file'
-    ]  # fmt: skip
+    orphans = find_pairs(tmp_path, 'yolo').orphans
+    assert orphans == {'label file': ['b.txt: there is no image of this label file']}
     make(tmp_path, 'a.xml', 'b.xml')
-    assert find_pairs(tmp_path, 'voc').orphans == [
-        'b.xml: there is no image of this label file'
-    ]  # fmt: skip
+    orphans = find_pairs(tmp_path, 'voc').orphans
+    assert orphans == {'label file': ['b.xml: there is no image of this label file']}
 
 
 OUTPUTS = {
