@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from samrs_mm.annotate.changes import IMAGE, Changes
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core import masks
@@ -17,7 +18,8 @@ from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.core.classes import SIOR_CLASSES, UnknownClassError
 from samrs_mm.core.errors import LabelReadError, SamrsError
-from samrs_mm.core.images import file_sha256, image_size, write_png
+from samrs_mm.core.images import image_size, write_png
+from samrs_mm.core.input_notes import Inputs
 from samrs_mm.core.parallel import ordered_map
 from samrs_mm.core.resumable import signature_of
 from samrs_mm.datasets.boxes.released import SAMRSBoxDataset
@@ -31,6 +33,7 @@ from samrs_mm.formats.annotated.record import FORMAT, Record
 GRAY = 'label pixels are not what the masks give; the label map is kept as it is'
 NO_GRAY = 'label maps were missing and were made from the masks'
 CATEGORY = 'instances give a category that is not the name of their label; the label counts'
+FILES = 'its instances or label map changed'
 SIZE = 'instances give a size that is not that of their mask; the mask counts'
 
 
@@ -67,6 +70,44 @@ class ReleasedImporter:
         )
         return json.loads(dump(settings))
 
+    def changes(self) -> Changes:
+        """Compare the images that have a record with the release, and note those that are the same.
+
+        One without a note is the same where none of its files is newer than its record.
+        """
+        changes, notes = Changes(), self.out.notes
+        finished, known = self.out.done(), notes.read().keys()
+        for tile in self.plan.tiles:
+            if tile.stem not in finished:
+                continue
+            inputs, record = self._inputs(tile), self.out.path(folder.INSTANCES, tile.stem)
+            look = notes.look(tile.stem, inputs)
+            if tile.stem in known and not look.same:
+                changes.redo[tile.stem] = IMAGE if 0 in look.changed else FILES
+            elif tile.stem not in known and inputs.newer_than([record]):
+                changes.redo[tile.stem] = FILES
+            elif look.note or not look.noted:
+                changes.notes[tile.stem] = look.note or inputs.note()
+        stems = {tile.stem for tile in self.plan.tiles}
+        changes.gone = sorted((finished | self.out.failed()) - stems)
+        return changes
+
+    def make_ready(self, changes: Changes) -> None:
+        """Delete what is to be imported anew."""
+        if changes.redo:
+            self.out.reopen()
+        for stem in changes.redo:
+            self.out.remove(stem)
+        self.out.notes.add(changes.notes)
+
+    def _inputs(self, tile: Tile) -> Inputs:
+        """Return what a record is made from: image, instances and label map, where they are."""
+        scene, root = self.dataset.scenes[tile.scene], self.dataset.root
+        files = [root / name for name in (scene.image, scene.label) if name]
+        if gray := self.dataset.gray_of(scene):
+            files.append(gray)
+        return Inputs('', files)
+
     def run(self, workers: int, progress: Callable[..., Iterator]) -> Iterator[str | None]:
         """Import the images that have no record yet; yield an error or None for each."""
         self.signature = signature_of(self.settings())
@@ -97,10 +138,9 @@ class ReleasedImporter:
         return None
 
     def _import(self, tile: Tile) -> None:
-        scene = self.dataset.scenes[tile.scene]
+        scene, inputs = self.dataset.scenes[tile.scene], self._inputs(tile)
         labels, instances = self.dataset.instances(scene)
-        image = self.dataset.image_path(tile.scene)
-        size = image_size(image)
+        size = image_size(self.dataset.image_path(tile.scene))
         for box, instance in zip(labels.boxes, instances, strict=True):
             if tuple(instance['mask']['size'][::-1]) != size:
                 height, width = instance['mask']['size']
@@ -109,13 +149,14 @@ class ReleasedImporter:
                     f'{size[0]} x {size[1]} px'
                 )
         notes: Counter[str] = Counter()
-        record = self._record(tile, size, file_sha256(image))
+        record = self._record(tile, size, inputs.sha256())
         record.boxes = [
             self._box(number, box, instance, record.image, notes)
             for number, (box, instance) in enumerate(zip(labels.boxes, instances, strict=True), 1)
         ]
         self._write_semantic(tile, record.paint(self.policy), notes)
         record.image.notes = [f'{count} {what}' for what, count in sorted(notes.items()) if count]
+        self.out.notes.add({tile.stem: inputs.note()})
         record.write(self.out.path(folder.INSTANCES, tile.stem))
 
     def _box(

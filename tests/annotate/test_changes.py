@@ -1,6 +1,6 @@
 """Finished images and their input: after any change the folder is that of a new run."""
 
-import contextlib
+import multiprocessing
 import os
 import shutil
 
@@ -272,12 +272,14 @@ def test_a_record_that_a_kill_left_is_not_taken_for_one_of_the_image_before(
     def killed(self, path):
         original(self, path)
         if path.stem == 'P0001':
-            raise KeyboardInterrupt
+            os._exit(9)
 
     with monkeypatch.context() as patch:
         patch.setattr(Record, 'write', killed)
-        with contextlib.suppress(KeyboardInterrupt):
-            run()
+        process = multiprocessing.get_context('fork').Process(target=run)
+        process.start()
+        process.join(60)
+    assert process.exitcode == 9
     path.write_bytes(old)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     run()

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -257,3 +259,72 @@ def test_refusals(tmp_path, capsys):
     assert run(root, '--out', tmp_path / 'out', '--subset', 'sota') == 0
     assert run(root, '--out', tmp_path / 'out', '--subset', 'fast') == 2
     assert 'was started with other settings' in capsys.readouterr().err
+
+
+def released(tmp_path):
+    return write_release(
+        tmp_path / 'sota', {f'P000{n}_0000': [instance('box', 9)] for n in range(4)}
+    )
+
+
+def change_instances(root):
+    (root / 'hbox_segs_init/ins/P0001_0000.pkl').write_bytes(
+        pickle.dumps([instance('blob', 4), instance('box', 9)])
+    )
+
+
+def change_label_map(root):
+    labels = Image.new('L', SIZE[::-1], 3)
+    labels.save(root / 'hbox_segs_init/gray/P0001_0000.png')
+
+
+def lose_label_map(root):
+    (root / 'hbox_segs_init/gray/P0001_0000.png').unlink()
+
+
+def change_image(root):
+    Image.new('RGB', SIZE[::-1], 'red').save(root / 'images/P0001_0000.png')
+
+
+@pytest.mark.parametrize(
+    ('change', 'noted'),
+    [
+        (change_instances, True),
+        (change_instances, False),
+        (change_label_map, True),
+        (change_image, True),
+        (lose_label_map, True),
+    ],
+)
+def test_what_changed_in_the_release_is_imported_anew(tmp_path, capsys, change, noted):
+    root, out = released(tmp_path), tmp_path / 'out'
+    assert run(root, '--out', out) == 0
+    before = {path: path.stat().st_mtime_ns for path in out.glob('instances/*')}
+    if noted:
+        os.utime(root / 'images/P0002_0000.png', (1, 1))
+    else:
+        (out / 'inputs.tsv').unlink()
+    change(root)
+    capsys.readouterr()
+    assert run(root, '--out', out) == 0
+    assert re.search(
+        r'^done anew: 1 images, .*(changed|replaced): P0001_0000$', capsys.readouterr().out, re.M
+    )
+    after = {path: path.stat().st_mtime_ns for path in out.glob('instances/*')}
+    assert [path.stem for path in before if before[path] != after[path]] == ['P0001_0000']
+    assert run(root, '--out', tmp_path / 'new') == 0
+    assert tree(out) == tree(tmp_path / 'new')
+
+
+def test_images_gone_from_the_release_are_named_until_they_are_pruned(tmp_path, capsys):
+    root, out = released(tmp_path), tmp_path / 'out'
+    assert run(root, '--out', out) == 0
+    for path in [*root.rglob('P0001_0000.*')]:
+        path.unlink()
+    capsys.readouterr()
+    assert run(root, '--out', out) == 1
+    told = capsys.readouterr().err
+    assert f'gone: 1 images of {out} are not in {root} any more: P0001_0000' in told
+    assert run(root, '--out', out, '--prune') == 0
+    assert run(root, '--out', tmp_path / 'new') == 0
+    assert tree(out) == tree(tmp_path / 'new')

@@ -15,6 +15,7 @@ from samrs_mm.cli import ToolParser, progress, run_command, whole_number
 from samrs_mm.core.atomic import load
 from samrs_mm.core.classes import NAMED_CLASSES
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.input_notes import some
 from samrs_mm.core.masks import check_policy
 from samrs_mm.datasets.boxes.released import SAMRSBoxDataset
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
@@ -28,12 +29,13 @@ what is written
   the release's own. Images stay where they are.
 defects of the release are counted, and noted in the image's record: categories that contradict the
 label, sizes that aren't the mask's, label maps that differ from the masks.
-Empty masks have the status empty. Killed? The same command goes on where it stopped.
+Empty masks have the status empty. Killed? The same command goes on where it stopped; images whose
+files changed since are imported anew (OUT/inputs.tsv has their times and hashes).
 examples:
   tools/dataset_converters/import_samrs.py download/SAMRS/sota --out data/samrs/sota
   tools/dataset_converters/import_samrs.py download/SOTA-RBB --subset sota --out data/sota_rbb
-exit codes: 0 done; 1 something could not be read (named in ledger.csv) or written; 2 refused before
-work began"""
+exit codes: 0 done; 1 something could not be read (named in ledger.csv) or written, or images are
+gone from the release (only --prune deletes what was made of them); 2 refused before work began"""
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -49,6 +51,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         add(f'--{name}', metavar='DIR', help=f'{what} folder, inside FOLDER')
     add('--workers', type=whole_number, metavar='N', default=min(4, os.cpu_count() or 1),
         help='processes (default %(default)s); 0 works in this one')  # fmt: skip
+    add('--prune', action='store_true',
+        help='delete what was made of images that the release has no longer')  # fmt: skip
     return parser.parse_args(argv)
 
 
@@ -67,6 +71,14 @@ def run(args: argparse.Namespace) -> int:
     importer = ReleasedImporter(dataset, out, policy)
     settings = importer.settings()
     out.open(settings)
+    changes = importer.changes()
+    importer.make_ready(changes)
+    for line in changes.lines():
+        print(line)
+    if args.prune:
+        removed = sum(map(out.remove, changes.gone))
+        print(f'prune: removed {removed} files of {len(changes.gone)} images')
+        changes.gone.clear()
     bar = partial(progress('importing'), unit='img')
     failed = 0
     for error in importer.run(args.workers, bar):
@@ -77,7 +89,13 @@ def run(args: argparse.Namespace) -> int:
     finaliser = Finaliser(importer.plan, out, settings, 'import_samrs', bar)
     totals = finaliser.write()
     print_totals(importer, totals, out)
-    return 1 if failed or totals.problems or totals.unread else 0
+    if changes.gone:
+        print(
+            f'gone: {len(changes.gone)} images of {out.root} are not in {args.folder} any more: '
+            f'{some(changes.gone)}; no list names them; --prune deletes their files',
+            file=sys.stderr,
+        )
+    return 1 if failed or changes.gone or totals.problems or totals.unread else 0
 
 
 def known(args: argparse.Namespace) -> tuple[tuple[str, ...] | str, str]:
