@@ -47,8 +47,9 @@ EPILOG = """examples:
   torchrun --nproc-per-node 8 tools/sam_annotate.py configs/annotate/sota_sam-vit-h_hbox.py
   # how long, how much disk, and what would be skipped?
   tools/sam_annotate.py CONFIG --data-root DIR --dry-run
-run again after labels or images changed: what changed is done anew, all else stays as it is (times
-and hashes of files are in OUT/inputs.tsv); other class names only rename boxes, their masks stay
+run again after labels or images changed: what changed is done anew, all else stays as it is, lists
+of unchanged records too (times and hashes of files are in OUT/inputs.tsv and OUT/lists.json); other
+class names only rename boxes, their masks stay
 exit codes: 0 every image was processed and the ledger reconciles; 1 something could not be read or
 written (named in ledger.csv), or images are in OUT that the data has no longer (named; masks cost
 time, so only --prune deletes them); 2 refused before work began"""
@@ -179,7 +180,8 @@ def finish(
     try:
         changes = job.compare(() if annotated else None, progress('comparing'))
         job.out.notes.add(changes.notes)
-        totals = job.finaliser(settings, progress('writing annotations.json'), changes).write()
+        finaliser = job.finaliser(settings, progress('writing annotations.json'), changes)
+        totals = finaliser.write(anew=not annotated)
         draw(job, args.show)
         if args.report:
             report = write_report(job.out.root, job.dataset.root, progress=progress)

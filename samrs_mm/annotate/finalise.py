@@ -3,8 +3,8 @@
 Idempotent: the same records give the same bytes, however often it is run.
 """
 
+import contextlib
 import hashlib
-import importlib.metadata
 import os
 import re
 from collections import Counter
@@ -20,6 +20,8 @@ from samrs_mm.core.atomic import atomic_write, dump, open_atomic
 from samrs_mm.core.boxes import BoxLabel, ParsedLabels, geometry
 from samrs_mm.core.classes import palette_for
 from samrs_mm.core.errors import LabelReadError
+from samrs_mm.core.input_notes import MadeFiles, facts_of, stamp
+from samrs_mm.core.installed import digest_of_code, library_versions
 from samrs_mm.core.label_fit import CHECK
 from samrs_mm.core.orientation import is_of_orientation
 from samrs_mm.core.prompts import NO_DATA
@@ -30,13 +32,11 @@ from samrs_mm.formats.annotated import folder, ledger
 from samrs_mm.formats.annotated.entries import FAILED, BoxEntry
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.ledger import LedgerRow
-from samrs_mm.formats.annotated.record import CURE, Record, RecordError
+from samrs_mm.formats.annotated.record import CURE, Record, RecordError, read
 from samrs_mm.formats.coco import CocoWriter, coco_annotation
 
-_LIBRARIES = (
-    'samrs_mm', 'numpy', 'opencv-python', 'pillow', 'pycocotools', 'rasterio', 'shapely', 'torch',
-    'segment-anything', 'mmengine', 'mmsegmentation', 'mmrotate',
-)  # fmt: skip
+_MAKERS = 'annotate', 'core', 'datasets', 'formats'
+"""Rooms of the package that read labels and records and make lists of them."""
 
 OUTDATED = 'outdated'
 """State of an image whose record is not what the data give any more."""
@@ -66,7 +66,7 @@ class Totals:
         no_data: Rows of boxes that lie where the image has no data.
         examples: What the first row of each status says that could not be read or written.
         notes: How many images and boxes have a note of a kind, by the first such note.
-        records: Hash of the records in their order.
+        records_sha256: Hash of the records in their order.
         problems: What does not reconcile, one line each.
     """
 
@@ -78,9 +78,10 @@ class Totals:
     no_data: int = 0
     examples: dict[str, str] = field(default_factory=dict)
     notes: Counter = field(default_factory=Counter)
+    records_sha256: str = hashlib.sha256().hexdigest()
     problems: list[str] = field(default_factory=list)
-    records: Any = field(default_factory=hashlib.sha256)
     _kinds: dict[str, str] = field(default_factory=dict)
+    _records: Any = field(default_factory=hashlib.sha256)
 
     def add_row(self, row: LedgerRow) -> None:
         """Count a row of the ledger."""
@@ -95,6 +96,11 @@ class Totals:
         """Count a note of an image or a box; notes that differ in numbers are of one kind."""
         self.notes[what, self._kinds.setdefault(_NUMBER.sub('0', note), note)] += 1
 
+    def add_record(self, text: bytes) -> None:
+        """Take the bytes of a record into the hash of all."""
+        self._records.update(text)
+        self.records_sha256 = self._records.hexdigest()
+
     @property
     def partial(self) -> bool:
         """Whether images are still missing."""
@@ -104,6 +110,19 @@ class Totals:
     def unread(self) -> int:
         """Rows that say something could not be read or written."""
         return sum(self.rows[status] for status in ledger.ERRORS)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all but the problems as plain data, in their order."""
+        names = [each.name for each in fields(self) if each.name[0] != '_']
+        values = {name: getattr(self, name) for name in names if name != 'problems'}
+        return values | dict(notes=[[*key, count] for key, count in self.notes.items()])
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> 'Totals':
+        """Return what ``as_json`` gave."""
+        counts = {key: Counter(values[key]) for key in ('images', 'rows', 'kept')}
+        notes = Counter({(what, note): count for what, note, count in values['notes']})
+        return cls(**(values | counts | dict(notes=notes)))
 
 
 class Finaliser:
@@ -127,26 +146,51 @@ class Finaliser:
         self.outdated = changes.outdated if changes else {}
         self.signature = signature_of(settings)
 
-    def write(self) -> Totals:
+    def write(self, anew: bool = False) -> Totals:
         """Write the set-level files and return what they hold.
+
+        Those that are made of the same records and labels stay as they are, unless they are to be
+        made ``anew``; see ``facts``.
 
         Raises:
             OSError: A file can't be written; the old one is untouched.
         """
+        root = self.out.root
+        files = [root / name for name in (folder.ANNOTATIONS, folder.LEDGER, folder.INDEX)]
         with self.out.lock():
             self.out.clean()
-            with (
-                open_atomic(self.out.root / folder.ANNOTATIONS) as coco,
-                open_atomic(self.out.root / folder.LEDGER) as book,
-                open_atomic(self.out.root / folder.INDEX) as index,
-            ):
-                totals = self.render(coco, book, index)
+            made = MadeFiles(root / folder.MADE, self.facts(), files)
+            known = None if anew else made.about()
+            if known is not None:
+                totals = Totals.from_json(known)
+            else:
+                with contextlib.ExitStack() as stack:
+                    totals = self.render(*[stack.enter_context(open_atomic(f)) for f in files])
+                if not totals.problems:
+                    made.write(totals.as_json())
             meta = self.meta(totals)
             if totals.images[OUTDATED] and (before := self.out.signatures()):
                 meta[folder.RELABELLING] = sorted(before)
             self.out.notes.keep({tile.stem for tile in self.plan.tiles})
             atomic_write(self.out.meta, dump(meta))
         return totals
+
+    def facts(self) -> str:
+        """Return a digest of all that decides the lists; empty where the labels' is not known.
+
+        Of records it has sizes and times. Code and libraries are in it, too.
+        """
+        dataset, failed = self.plan.dataset, self.out.failed()
+        if not dataset.digest:
+            return ''
+        without = [dataset.no_image(i) for i, s in enumerate(dataset.scenes) if s.image is None]
+        code = digest_of_code(*_MAKERS), library_versions()
+        facts = facts_of(*code, dataset.digest, dataset.rule, *without)
+        for tile in self.plan.tiles:
+            kinds = (folder.INSTANCES, *[folder.FAILED] * (tile.stem in failed))
+            stamps = (stamp(self.out.path(kind, tile.stem)) for kind in kinds)
+            facts = facts_of(facts, tile, *stamps)
+        return facts_of(facts, self.signature, *sorted(self.outdated))
 
     def render(self, coco: BinaryIO, book: BinaryIO, index: BinaryIO) -> Totals:
         """Stream the COCO file, the ledger and the list of images into open binary files."""
@@ -187,13 +231,14 @@ class Finaliser:
             totals.images['failed' if failed else 'pending'] += 1
             return None
         try:
-            record = Record.load(path)
+            text = read(path)
+            record = Record.parse(text, path)
         except RecordError as error:
             totals.images['failed'] += 1
             totals.problems.append(str(error))
             return None
         totals.images['done'] += 1
-        totals.records.update(path.read_bytes())
+        totals.add_record(text)
         settled = self.plan.dataset.rule.exif != CHECK
         for note in record.image.notes:
             if not (settled and is_of_orientation(note)):
@@ -338,8 +383,8 @@ class Finaliser:
                 ledger=sorted_counts(totals.rows),
                 kept={name: totals.kept[name] for name in classes},
             ),
-            records_sha256=totals.records.hexdigest(),
-            versions=_versions(),
+            records_sha256=totals.records_sha256,
+            versions=library_versions(),
         )
 
 
@@ -352,13 +397,3 @@ def _index_row(image: dict, record: Record) -> list:
 def sorted_counts(counts: Counter) -> dict[str, int]:
     """Return a counter's non-zero entries as a dict, by name."""
     return {name: count for name, count in sorted(counts.items()) if count}
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for name in _LIBRARIES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions

@@ -6,10 +6,11 @@ alone was seen to report every truncated PNG and JPEG). Pixels are those stored:
 EXIF or TIFF tags ask for is ignored, since boxes are annotated in stored pixels.
 """
 
+import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import cv2
@@ -20,7 +21,7 @@ from rasterio.errors import RasterioError
 
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import ImageReadError, SamrsError
-from samrs_mm.core.orientation import orientation_note
+from samrs_mm.core.orientation import orientation_in, orientation_note, orientation_of
 from samrs_mm.core.raster_file import (
     gdal,
     has_side_files,
@@ -231,14 +232,35 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
     Raises:
         ImageReadError: Missing, empty or unknown file.
     """
+    with _open_header(Path(path)) as (size, _):
+        return size
+
+
+def image_header(path: str | os.PathLike) -> tuple[int, int, int]:
+    """Return ``(width, height, orientation)`` of an image file: pixels as stored, EXIF's 1 to 8.
+
+    Raises:
+        ImageReadError: Missing, empty or unknown file.
+    """
     path = Path(path)
+    with _open_header(path) as (size, image):
+        if image is not None:
+            return *size, orientation_in(image, path)
+    return *size, orientation_of(path)
+
+
+@contextlib.contextmanager
+def _open_header(path: Path) -> Iterator[tuple[tuple[int, int], Image.Image | None]]:
+    """Yield width and height of a file, and the file as Pillow opened it; None for rasterio's."""
     try:
         with relaxed:
             if known_driver_of(path) not in _BY_RASTERIO:
                 with _open_image(path) as image:
-                    return image.size
+                    yield image.size, image
+                return
             with gdal(), open_raster(path) as file:
-                return file.width, file.height
+                size = file.width, file.height
+            yield size, None
     except _READ_ERRORS as error:
         raise _reason(path, error) from error
 

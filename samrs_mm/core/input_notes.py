@@ -12,9 +12,9 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from samrs_mm.core.atomic import open_atomic
+from samrs_mm.core.atomic import atomic_write, dump, load, open_atomic
 from samrs_mm.core.images import file_sha256
 from samrs_mm.core.system import lock_file
 
@@ -250,6 +250,43 @@ def _is(file: IO, path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
     except FileNotFoundError:
         return False
+
+
+class MadeFiles:
+    """A note of files that are made as a whole: what of, and what there is to say of them.
+
+    While they are as they were written, and what they are made of is the same, they need not be
+    made again. Sizes and times tell, as those of the input do, so the note is of one copy only.
+
+    Args:
+        note: The file of the note.
+        facts: Digest of all that decides the files; empty where that is not known.
+        files: The files.
+    """
+
+    def __init__(self, note: Path, facts: str, files: Sequence[Path]):
+        self.path, self.facts, self.files = note, facts, files
+
+    def about(self) -> Any:
+        """Return what ``write`` was told of the files; None where they have to be made again."""
+        with contextlib.suppress(OSError, ValueError):
+            note = load(self.path.read_bytes())
+            if self.facts and isinstance(note, dict) and note == self._note(note.get('about')):
+                return note['about']
+        return None
+
+    def write(self, about: Any) -> None:
+        """Note that the files are made; ``about`` is plain data.
+
+        Raises:
+            OSError: It can't be written.
+        """
+        if self.facts:
+            atomic_write(self.path, dump(self._note(about)))
+
+    def _note(self, about: Any) -> dict[str, Any]:
+        stamps = {path.name: stamp(path) for path in self.files}
+        return dict(facts=self.facts, files=stamps, digest=facts_of(dump(about)), about=about)
 
 
 def some(names: Iterable[str], most: int = 3) -> str:

@@ -1,6 +1,8 @@
 """The configs and tools that come with the package, and the names by which a user calls them."""
 
+import contextlib
 import difflib
+import hashlib
 import re
 import sys
 from pathlib import Path
@@ -11,6 +13,10 @@ PACKAGE = Path(__file__).resolve().parents[1]
 MIM = PACKAGE / '.mim'
 SCOPE = 'samrs_mm::'
 COMMAND = 'samrs-mm'
+_LIBRARIES = (
+    'samrs_mm', 'numpy', 'opencv-python', 'pillow', 'pycocotools', 'rasterio', 'shapely', 'torch',
+    'segment-anything', 'mmengine', 'mmsegmentation', 'mmrotate',
+)  # fmt: skip
 _CONFIG_SUFFIXES = ('.py', '.yml', '.yaml', '.json')
 
 TOOLS = {
@@ -37,6 +43,26 @@ TOOLS = {
     'draw': 'dataset_converters/make_demo_data.py',
     'convert': 'model_converters/convert_checkpoint.py',
 }
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of this package and of those that decide masks, where they are there."""
+    import importlib.metadata
+
+    versions = {}
+    for name in _LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
+
+
+def digest_of_code(*rooms: str) -> str:
+    """Return the SHA-256 of the source of folders of the package, as hex."""
+    digest = hashlib.sha256()
+    for room in rooms:
+        for path in sorted((PACKAGE / room).rglob('*.py')):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def shipped(name: str) -> Path:

@@ -13,8 +13,7 @@ import numpy as np
 
 from samrs_mm.core.boxes import MISFIT, BoxLabel, LabelProblem, ParsedLabels, rotated_corners
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.images import image_size
-from samrs_mm.core.orientation import orientation_of
+from samrs_mm.core.images import image_header
 
 CHECK, RESCALE, STRETCH, IGNORE = 'check', 'rescale', 'stretch', 'ignore'
 STORED, TURNED = 'stored', 'turned'
@@ -105,7 +104,7 @@ def read_header(path: Path) -> Header:
     Raises:
         ImageReadError: Missing, empty or unknown file.
     """
-    return Header(*image_size(path), orientation_of(path))
+    return Header(*image_header(path))
 
 
 def fitted(labels: ParsedLabels, header: Header, rule: FitRule) -> ParsedLabels:

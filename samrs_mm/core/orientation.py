@@ -10,6 +10,7 @@ from samrs_mm.core.raster_file import relaxed
 _TAG = 274
 _NOT_APPLIED = ' is not applied: pixels are as stored'
 _FORMATS = ('JPEG', 'PNG', 'TIFF', 'WEBP')
+_WITHOUT = ('BMP', 'GIF', 'PPM')
 _SUFFIXES = ('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.webp', '.tif', '.tiff')
 
 
@@ -22,9 +23,17 @@ def orientation_of(path: Path) -> int:
         relaxed,
         Image.open(path, formats=_FORMATS) as image,
     ):
-        # Pillow would decode a whole PNG to look for EXIF behind the pixels
-        if image.format in ('PNG', 'WEBP') and 'exif' not in image.info:
-            return 1
+        return orientation_in(image, path)
+    return 1
+
+
+def orientation_in(image: Image.Image, path: Path) -> int:
+    """Return ``orientation_of`` a file that Pillow has just opened."""
+    # Pillow would decode a whole PNG to look for EXIF behind the pixels
+    bare = image.format in ('PNG', 'WEBP') and 'exif' not in image.info
+    if bare or image.format in _WITHOUT or path.suffix.lower() not in _SUFFIXES:
+        return 1
+    with contextlib.suppress(OSError, SyntaxError, ValueError):
         value = image.getexif().get(_TAG, 1)
         return value if isinstance(value, int) and 1 <= value <= 8 else 1
     return 1

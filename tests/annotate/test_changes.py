@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from folders import load_tool, tree, write_dota
 from PIL import Image
 
 from samrs_mm.core.input_notes import NAME
+from samrs_mm.formats.annotated.folder import ANNOTATIONS, INDEX, LEDGER, MADE, META
 from samrs_mm.formats.annotated.record import Record
 
 CONFIG = 'configs/annotate/dota_grabcut_rbox.py'
@@ -120,6 +122,25 @@ def test_what_changed_is_done_anew_and_told(run, data, tmp_path, change, lost):
     assert run('--verify')[0] == 0
 
 
+def closing_table(text):
+    lines = text.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith('images '))
+    return lines[start : next(i for i, line in enumerate(lines) if line.startswith('written '))]
+
+
+def test_an_unchanged_second_run_writes_no_list(run, data, tmp_path, monkeypatch):
+    table = closing_table(run()[1])
+    before = times(tmp_path / 'out')
+    with monkeypatch.context() as patch:
+        patch.setattr('samrs_mm.annotate.finalise.Record', None)  # no record is opened
+        code, text = run()
+    assert (code, closing_table(text)) == (0, table)
+    after = times(tmp_path / 'out')
+    assert {path.name for path in after if after[path] != before[path]} == {META}
+    run(out='new')
+    assert tree(tmp_path / 'out') == tree(tmp_path / 'new')
+
+
 def test_touched_files_are_not_done_again(run, data, tmp_path):
     assert run()[0] == 0
     before = times(tmp_path / 'out/instances') | times(tmp_path / 'out/semantic')
@@ -222,6 +243,29 @@ def test_while_images_are_done_anew_the_folder_is_not_finished(run, data, tmp_pa
     assert 'palette' not in (tmp_path / 'out/meta.json').read_text()
     assert not (tmp_path / 'out/instances/P0001.json').exists()
     assert run()[0] == 0
+    run(out='new')
+    assert tree(tmp_path / 'out') == tree(tmp_path / 'new')
+
+
+def test_ended_at_any_file_of_the_set_a_second_run_is_repeated(run, data, tmp_path, monkeypatch):
+    assert run()[0] == 0
+    names = [META, INDEX, LEDGER, ANNOTATIONS, MADE, NAME, META]
+    for last in range(1, len(names) + 1):
+        add(data)
+        written, replace_file = [], os.replace
+
+        def ended(old, new, written=written, last=last, replace_file=replace_file):
+            written += [Path(new).name] * (Path(new).parent == tmp_path / 'out')
+            if len(written) == last:
+                raise KeyboardInterrupt
+            replace_file(old, new)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, 'replace', ended)
+            assert run()[0] == 1
+        assert written == names[:last]
+        assert run()[0] == 0
+        assert run('--verify')[0] == 0
     run(out='new')
     assert tree(tmp_path / 'out') == tree(tmp_path / 'new')
 

@@ -2,7 +2,18 @@
 
 import os
 
-from samrs_mm.core.input_notes import GONE, NAME, InputNotes, Inputs, facts_of, some, stamp
+import pytest
+
+from samrs_mm.core.input_notes import (
+    GONE,
+    NAME,
+    InputNotes,
+    Inputs,
+    MadeFiles,
+    facts_of,
+    some,
+    stamp,
+)
 
 
 def noted(tmp_path, text='one'):
@@ -87,3 +98,39 @@ def test_a_file_moved_into_place_is_newer_whatever_its_time(tmp_path):
     os.replace(older, image)
     assert image.stat().st_mtime == 1
     assert Inputs('', [image]).newer_than([made])
+
+
+def made(tmp_path, facts='f0'):
+    return MadeFiles(tmp_path / 'lists.json', facts, [tmp_path / 'a.txt', tmp_path / 'b.txt'])
+
+
+def test_files_that_were_made_of_the_same_are_known(tmp_path):
+    for name in ('a.txt', 'b.txt'):
+        (tmp_path / name).write_text(name)
+    assert made(tmp_path).about() is None
+    made(tmp_path).write(dict(count=3))
+    assert made(tmp_path).about() == dict(count=3)
+    assert made(tmp_path, 'f1').about() is None
+    (tmp_path / 'b.txt').write_text('other')
+    assert made(tmp_path).about() is None
+
+
+def test_of_what_is_not_known_no_file_is_known(tmp_path):
+    made(tmp_path, '').write(dict(count=3))
+    assert list(tmp_path.iterdir()) == []
+    assert made(tmp_path, '').about() is None
+
+
+@pytest.mark.parametrize('spoil', [
+    lambda text: b'',
+    lambda text: text[: len(text) // 2],
+    lambda text: b'[]',
+    lambda text: b'{}',
+    lambda text: text.replace(b'"count":3', b'"count":4'),
+    lambda text: b'[' * 100_000,
+])  # fmt: skip
+def test_a_damaged_note_is_none(tmp_path, spoil):
+    made(tmp_path).write(dict(count=3))
+    path = tmp_path / 'lists.json'
+    path.write_bytes(spoil(path.read_bytes()))
+    assert made(tmp_path).about() is None

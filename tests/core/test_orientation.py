@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from samrs_mm.core.images import SceneImage
+from samrs_mm.core.images import SceneImage, image_header, image_size
 from samrs_mm.core.orientation import orientation_note, orientation_of
 
 
@@ -20,6 +20,8 @@ def test_it_is_noted_and_not_applied(tmp_path, suffix, orientation):
     path = tmp_path / f'a.{suffix}'
     pixels = save(path, orientation)
     assert orientation_of(path) == orientation
+    assert image_header(path) == (7, 5, orientation)
+    assert image_size(path) == (7, 5)
     image = SceneImage(path)
     assert (image.width, image.height) == (7, 5)
     text = f'EXIF orientation {orientation} is not applied: pixels are as stored'
@@ -33,7 +35,28 @@ def test_it_is_noted_and_not_applied(tmp_path, suffix, orientation):
 def test_numbers_that_are_no_turn(tmp_path, orientation):
     save(tmp_path / 'a.jpg', orientation)
     assert orientation_of(tmp_path / 'a.jpg') == 1
+    assert image_header(tmp_path / 'a.jpg') == (7, 5, 1)
     assert not SceneImage(tmp_path / 'a.jpg').notes
+
+
+def test_two_pictures_in_one_jpeg(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6
+    other = [Image.new('RGB', (7, 5))]
+    path = tmp_path / 'a.jpg'
+    Image.new('RGB', (7, 5)).save(path, 'MPO', save_all=True, append_images=other, exif=exif)
+    assert Image.open(path).format == 'MPO'
+    assert orientation_of(path) == 6
+    assert image_header(path) == (7, 5, 6)
+
+
+@pytest.mark.parametrize(('kind', 'name'), [('JPEG', 'a.bmp'), ('GIF', 'a.jpg'), ('PPM', 'a.jpg')])
+def test_what_is_not_turned_anywhere_is_upright(tmp_path, kind, name):
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new('RGB', (7, 5)).save(tmp_path / name, kind, exif=exif)
+    assert orientation_of(tmp_path / name) == 1
+    assert image_header(tmp_path / name) == (7, 5, 1)
 
 
 @pytest.mark.parametrize('name', ['a.jpg', 'a.png', 'a.bmp', 'missing.jpg', 'empty.jpg'])

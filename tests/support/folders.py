@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from samrs_mm.core import input_notes
+from samrs_mm.formats.annotated import folder
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'configs/annotate/dota_grabcut_rbox.py')
@@ -62,7 +63,7 @@ def tree(root: Path) -> dict[str, str]:
     return {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob('*'))
-        if path.is_file() and path.name != input_notes.NAME
+        if path.is_file() and path.name not in (input_notes.NAME, folder.MADE)
     }
 
 

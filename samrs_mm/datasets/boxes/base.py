@@ -82,6 +82,8 @@ class BoxDataset(ABC):
     """What is done with labels that are for a picture of another size or turn."""
     facts: Sequence[str] = ()
     """``facts_of`` each scene, known after ``collect_classes``."""
+    digest: str = ''
+    """Of all scenes, their boxes and problems; known after ``collect_classes``."""
     truth_options: ClassVar[dict[str, Any] | None] = None
     """Arguments with which a dataset offers true masks; None where it has none to offer."""
     empty_truth: ClassVar[str] = 'skip'
@@ -212,22 +214,26 @@ class BoxDataset(ABC):
         """
         label_counts = LabelCounts(scenes=len(self.scenes))
         self.facts = [facts_of()] * len(self.scenes)
+        digest = ''
         first: dict[str, str] = {}
         counts: Counter[str] = Counter()
         for index in progress(range(len(self.scenes))):
             try:
                 written = self.written_labels(index)
                 parsed = self.fitted(index, written)
-            except LabelReadError:
+            except LabelReadError as error:
+                digest = facts_of(digest, self.scenes[index], str(error))
                 label_counts.problems += 1
                 continue
             self.facts[index] = self.facts_of(index, parsed)
+            digest = facts_of(digest, self.scenes[index], self.facts[index], parsed.problems)
             label_counts.boxes += len(parsed.boxes)
             label_counts.problems += len(parsed.problems)
             label_counts.regions += sum(bool(box.meaning) for box in parsed.boxes)
             for box in written.boxes:
                 first.setdefault(box.category, box.box_id)
                 counts[box.category] += 1
+        self.digest = digest
         if self._table is None:
             found = _checked(partial(class_list, self.listed_classes(), first))
             self._table, self.category_ids = found.table, found.ids

@@ -21,7 +21,7 @@ IMAGES, SEMANTIC, INSTANCES, FAILED = 'images', 'semantic', 'instances', 'failed
 SHOW, REPORT, PACKED = 'show', 'report', 'packed'
 _SUFFIX = {IMAGES: '.png', SEMANTIC: '.png', INSTANCES: '.json', FAILED: '.json', SHOW: '.jpg'}
 ANNOTATIONS, LEDGER, META = 'annotations.json', 'ledger.csv', 'meta.json'
-INDEX = 'images.csv'
+INDEX, MADE = 'images.csv', 'lists.json'
 LISTS = ('train.txt', 'val.txt', 'splits.json', 'train_*pct.txt', 'checked.csv')
 OTHER_TOOLS = (*LISTS, f'{REPORT}/*', f'{PACKED}/*')
 """What other tools write there: reports, the packed store, lists of images and what was checked."""
@@ -242,7 +242,7 @@ class AnnotatedFolder(ResumableFolder):
 
     def _ours(self, stems: Iterable[str]) -> set[str]:
         """Return what annotating these images may leave behind, relative to the root."""
-        ours = {ANNOTATIONS, LEDGER, INDEX, META, input_notes.NAME}
+        ours = {ANNOTATIONS, LEDGER, INDEX, MADE, META, input_notes.NAME}
         ours |= {f'{kind}/{stem}{suffix}' for kind, suffix in _SUFFIX.items() for stem in stems}
         return ours | {temporary(Path(name)).as_posix() for name in ours}
 

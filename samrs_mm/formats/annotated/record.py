@@ -50,6 +50,18 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f'it holds {name}')
 
 
+def read(path: Path) -> bytes:
+    """Return the bytes of a record, for ``Record.parse``.
+
+    Raises:
+        RecordError: They can't be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RecordError(f'{path}: cannot read the record: {error.strerror}') from error
+
+
 @dataclass(slots=True)
 class Record:
     """All that is known of an annotated image.
@@ -81,10 +93,17 @@ class Record:
         Raises:
             RecordError: Missing, not JSON, or not exactly the keys of a record.
         """
+        return cls.parse(read(path), path)
+
+    @classmethod
+    def parse(cls, text: bytes, path: Path) -> 'Self':
+        """Make a record of what ``read`` gave of a file; ``load`` does both.
+
+        Raises:
+            RecordError: As ``load``.
+        """
         try:
-            data = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
-        except OSError as error:
-            raise RecordError(f'{path}: cannot read the record: {error.strerror}') from error
+            data = json.loads(text, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise RecordError(f'{path}: not a JSON record: {error}{CURE}') from error
         if not isinstance(data, dict) or not {'image', 'signature', 'boxes'} <= data.keys():
