@@ -99,7 +99,10 @@ def run(args: argparse.Namespace) -> int:
     )
     choose_gpu()
     job.load()
-    for line in job.collect_classes(progress('reading labels')).notes:
+    counts = job.collect_classes(progress('reading labels'))
+    for line in counts.label_notes:
+        print(f'labels   {line}')
+    for line in counts.notes:
         print(f'classes  {line}')
     if args.restart:
         print(f'restart: removed {job.restart()} files of earlier runs from {job.out}')

@@ -128,6 +128,8 @@ def run(args: argparse.Namespace) -> int:
         with strict_loading():  # torch may have been imported with the segmentor
             job.segmentor.load()
     job.collect_classes(progress('reading labels'))
+    for line in job.label_counts.label_notes:
+        print(f'labels   {line}')
     for line in job.label_counts.notes:
         print(f'classes  {line}')
     if args.dry_run:

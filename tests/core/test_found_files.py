@@ -10,6 +10,7 @@ from samrs_mm.core.found_files import (
     read_stems,
     refuse_incomplete,
     walk_files,
+    walk_names,
 )
 
 
@@ -75,4 +76,5 @@ def test_walks_into_links_but_not_back_up(tmp_path):
     (tmp_path / 'a/b/up').symlink_to('../../a')
     (tmp_path / 'c/there').symlink_to('../a/b')
     found = {path.relative_to(tmp_path).as_posix() for path in walk_files(tmp_path)}
+    assert set(walk_names(tmp_path)) == found
     assert found == {'a/b/x.txt', 'c/there/x.txt'}

@@ -25,7 +25,7 @@ from samrs_mm.formats.boxes.box_folders import (
 from samrs_mm.formats.boxes.label_pairs import LABELS, LabelPairs, find_pairs
 from samrs_mm.formats.boxes.label_source import source_head, source_info
 from samrs_mm.formats.boxes.yolo_layout import TASKS
-from samrs_mm.formats.boxes.yolo_names import class_names
+from samrs_mm.formats.boxes.yolo_names import YoloNames, class_names
 
 EPILOG = """what is read, at any depth below FOLDER
   yolo  images/**/NAME.jpg and labels/**/NAME.txt with the same folders between (or side by side).
@@ -106,11 +106,11 @@ def run(args: argparse.Namespace) -> int:
     renamed: list[str] = []
     parse, names = reader(args, root, pairs, renamed)
     rule = FitRule(args.label_size or CHECK, args.exif or CHECK)
-    found = collect(root, pairs, parse, names, progress('reading labels'), rule)
+    found = collect(root, pairs, parse, names and names.names, progress('reading labels'), rule)
     for what, lines in pairs.orphans.items():
         for line in lines:
             found.leave_out(what, line)
-    found.coco |= source_head(root, pairs, args.source, options(args))
+    found.coco |= source_head(root, pairs, args.source, options(args), names, args.names)
     for note, places in found.notes.items():
         print(f'note: {len(places)}, such as {places[0]}: {note}', file=sys.stderr)
     refuse_without_boxes(root, pairs, found)
@@ -152,9 +152,9 @@ def again(args: argparse.Namespace, found: Collected) -> str:
 
 
 def options(args: argparse.Namespace) -> str:
-    """Return the flags that say how labels are read, as they are typed."""
+    """Return the flags that say how labels are read, as they are typed; but for ``--names``."""
     words = ['--from', args.source]
-    for flag in ('names', 'task', 'label_size', 'exif'):
+    for flag in ('task', 'label_size', 'exif'):
         if value := getattr(args, flag):
             words += [f'--{flag.replace("_", "-")}', value]
     return shlex.join(words + ['--one-based'] * args.one_based)
@@ -162,7 +162,7 @@ def options(args: argparse.Namespace) -> str:
 
 def reader(
     args: argparse.Namespace, root: Path, pairs: LabelPairs, renamed: list[str]
-) -> tuple[Parser, tuple[str, ...] | None]:
+) -> tuple[Parser, YoloNames | None]:
     """Return what reads the label files, and the class names of YOLO; say what they are read as."""
     if args.source == 'voc':
         return voc_parser(args.one_based, pairs.images, renamed), None
@@ -170,7 +170,7 @@ def reader(
     layout = yolo_layout(root, pairs, names, args.task, progress('looking at labels'))
     print(f'read as  {layout}')
     print(f'names    {names.file}: {len(names.names)}')
-    return yolo_parser(names.names, layout), names.names
+    return yolo_parser(names.names, layout), names
 
 
 def write(target: Path, coco: dict) -> None:

@@ -59,6 +59,8 @@ class LabelCounts:
     """Boxes by class, of all classes, in their order."""
     notes: list[str] = field(default_factory=list)
     """What users should know of the classes, one line each."""
+    label_notes: list[str] = field(default_factory=list)
+    """What they should know of the labels as a whole."""
 
 
 _BOX_FIELDS = [each.name for each in fields(BoxLabel)]
@@ -80,6 +82,8 @@ class BoxDataset(ABC):
     """The one file of all labels where a user names it: it may lie outside the root."""
     rule: FitRule = FitRule()
     """What is done with labels that are for a picture of another size or turn."""
+    label_notes: Sequence[str] = ()
+    """What users should know of the labels as a whole, one line each."""
     facts: Sequence[str] = ()
     """``facts_of`` each scene, known after ``collect_classes``."""
     digest: str = ''
@@ -212,7 +216,7 @@ class BoxDataset(ABC):
         Raises:
             RefusedError: Labels name classes that the config does not have.
         """
-        label_counts = LabelCounts(scenes=len(self.scenes))
+        label_counts = LabelCounts(scenes=len(self.scenes), label_notes=list(self.label_notes))
         self.facts = [facts_of()] * len(self.scenes)
         digest = ''
         first: dict[str, str] = {}
@@ -252,7 +256,7 @@ class BoxDataset(ABC):
             )
         label_counts.notes += spelling_notes(self.table, counts)
         if not label_counts.boxes and not label_counts.problems:
-            label_counts.notes.append('no label holds a box: is the dataset whole?')
+            label_counts.label_notes.append('no label holds a box: is the dataset whole?')
         if label_counts.regions == label_counts.boxes > 0:
             label_counts.notes.append(
                 f'all {label_counts.boxes} boxes are crowds or to be ignored, so none is prompted; '

@@ -8,7 +8,7 @@ from typing import Any
 
 from samrs_mm.core.boxes import ParsedLabels
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
-from samrs_mm.core.found_files import walk_files
+from samrs_mm.core.found_files import walk_names
 from samrs_mm.core.images import IMAGE_SUFFIXES, image_size
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene
 from samrs_mm.datasets.boxes.label_files import check_path
@@ -40,7 +40,7 @@ class COCOBoxDataset(BoxDataset):
         ann_file: The json file, relative to the root, or an absolute path; then its images are
             looked for below the root.
         images: Folder that the file names start from, relative to the root; None takes ``images``
-            if it exists, else the folder of ``ann_file``.
+            or the folder of ``ann_file``, where more of them are found.
         unlisted: Whether images that the file does not list are taken too, as images without
             boxes; only from folders that hold a listed one (``val2017/`` may have siblings).
         bbox: What the four numbers of ``bbox`` are: ``'xywh'``, as COCO has it, or ``'xyxy'``, two
@@ -69,8 +69,9 @@ class COCOBoxDataset(BoxDataset):
             raise RefusedError(f"dataset.bbox={bbox!r}; allowed: 'xywh', 'xyxy' or None")
         self.bbox = bbox
         self.ann_file = self.label_file = Path(ann_file).as_posix()
+        beside = '.' if self._elsewhere else Path(self.ann_file).parent.as_posix()
+        self._beside = beside if images is None else None
         if images is None:
-            beside = '.' if self._elsewhere else Path(self.ann_file).parent.as_posix()
             images = 'images' if Path(data_root, 'images').is_dir() else beside
         self.images, self.unlisted, self.ground_truth = images, unlisted, ground_truth
         super().__init__(data_root, classes)
@@ -97,10 +98,10 @@ class COCOBoxDataset(BoxDataset):
             raise RefusedError(
                 f'{path}: cannot read the label file: {error.strerror}{layout_hint(self.root)}'
             ) from error
-        refuse_changed_labels(self.root, path)
+        if note := refuse_changed_labels(self.root, path):
+            self.label_notes = [note]
         self._rows: dict[str, int] = {}
-        base = self.root / self.images
-        there = {path.relative_to(base).as_posix() for path in walk_files(base)}
+        there = self._find_images()
         scenes, folders = [], {PurePosixPath()}
         for row, file_name in enumerate(self.coco.file_names):
             name = self._inside(file_name, there)
@@ -119,6 +120,17 @@ class COCOBoxDataset(BoxDataset):
         if self.coco.unplaced.problems:
             scenes.append(Scene(f'{_stem(self._name)}__without_image', None, self.ann_file))
         return scenes
+
+    def _find_images(self) -> set[str]:
+        """Return the files below the image folder; of two that may be it, the one that fits."""
+        there, names = set(walk_names(self.root / self.images)), self.coco.file_names
+        found = sum(self._inside(name, there) in there for name in names)
+        if self._beside is None or self._beside == self.images or found == len(names):
+            return there
+        beside = set(walk_names(self.root / self._beside))
+        if sum(name.replace('\\', '/') in beside for name in names) > found:
+            self.images, there = self._beside, beside
+        return there
 
     def _check_bbox(self, scenes: list[Scene]) -> None:
         """Refuse boxes whose numbers are not what COCO's are, as far as sizes of images tell."""
@@ -155,7 +167,7 @@ class COCOBoxDataset(BoxDataset):
             return
         names = self.coco.file_names
         hint = _hint(names, images)
-        everything = [path.relative_to(self.root).as_posix() for path in walk_files(self.root)]
+        everything = list(walk_names(self.root))
         for option in coco_options(self.root, everything):
             if option.startswith(f'dataset.ann_file={self.ann_file} '):
                 hint += f'; --cfg-options {option} finds them'

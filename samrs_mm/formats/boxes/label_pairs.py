@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from samrs_mm.core.errors import ImageReadError, RefusedError
-from samrs_mm.core.found_files import untaken_pictures, walk_files
+from samrs_mm.core.found_files import untaken_pictures, walk_names
 from samrs_mm.core.images import IMAGE_SUFFIXES, image_size
 from samrs_mm.core.own_outputs import own_pictures
 
@@ -57,7 +57,7 @@ def find_pairs(root: Path, source: str) -> LabelPairs:
     if what := own_pictures(root):
         raise RefusedError(f'{root}: holds {what}, not the images of a dataset')
     passed_over: dict[Path, str] = {}
-    files = {path.relative_to(root).as_posix() for path in walk_files(root, passed_over)}
+    files = set(walk_names(root, passed_over))
     folder, suffix = LABELS[source]
     label_files = {
         PurePosixPath(name).with_suffix(suffix).as_posix(): name

@@ -10,6 +10,7 @@ from typing import Any
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.installed import spoken
 from samrs_mm.formats.boxes.label_pairs import LABELS, LabelPairs, find_pairs
+from samrs_mm.formats.boxes.yolo_names import YoloNames, class_names
 from samrs_mm.formats.coco import coco_head
 
 _WHAT = 'boxes of a folder'
@@ -18,8 +19,19 @@ _TAIL = 1 << 16
 _ENCODING = 'utf-8', 'surrogateescape'
 
 
-def source_head(root: Path, pairs: LabelPairs, source: str, options: str) -> dict[str, Any]:
-    """Return ``info`` and ``licenses`` of a file made of these labels with these options."""
+def source_head(
+    root: Path,
+    pairs: LabelPairs,
+    source: str,
+    options: str,
+    names: YoloNames | None = None,
+    given: str | None = None,
+) -> dict[str, Any]:
+    """Return ``info`` and ``licenses`` of a file made of these labels with these options.
+
+    ``names`` are the class names of YOLO, and ``given`` their file where a user named it, which is
+    none of the options.
+    """
     head = coco_head(_WHAT)
     head['info'] |= dict(
         source=source,
@@ -27,6 +39,8 @@ def source_head(root: Path, pairs: LabelPairs, source: str, options: str) -> dic
         label_files=len(pairs.labels),
         label_sha256=_digest(root, pairs),
     )
+    if names:
+        head['info'] |= dict(names_file=_from(root, given), names_sha256=_digest_of_names(names))
     return head
 
 
@@ -44,10 +58,14 @@ def source_info(file: Path) -> dict[str, Any] | None:
     return info if info.get('description') == coco_head(_WHAT)['info']['description'] else None
 
 
-def refuse_changed_labels(root: Path, file: Path) -> None:
-    """Refuse a file whose label files have changed since it was made of them.
+def refuse_changed_labels(root: Path, file: Path) -> str:
+    """Refuse a file whose label files or class names have changed since it was made of them.
 
-    Times are compared first; files are read only where one is newer or their number is another.
+    Times are compared first; label files are read only where one is newer or their number is
+    another.
+
+    Returns:
+        Why they could not be compared, as where the file was passed on without them; else ''.
 
     Raises:
         RefusedError: With the command that makes the file anew.
@@ -55,26 +73,59 @@ def refuse_changed_labels(root: Path, file: Path) -> None:
     info = source_info(file) or {}
     source, digest = info.get('source'), info.get('label_sha256')
     if source not in LABELS or not digest:
-        return
+        return ''
+    given = info.get('names_file')
     try:
-        pairs = find_pairs(root, source)
-        made = file.stat().st_mtime_ns
-        names = sorted(pairs.labels.values())
-        newer = [name for name in names if (root / name).stat().st_mtime_ns > made]
-        if not newer and len(names) == info.get('label_files'):
-            return
-        if _digest(root, pairs) == digest:
-            return
-    except (OSError, RefusedError):
-        return  # without the labels there is nothing to compare
-    what = f'{newer[0]} is newer than' if newer else 'label files were added to or taken from'
-    out = '' if file.parent.resolve() == root.resolve() else f' --out {shlex.quote(str(file))}'
-    command = (
-        f'python tools/dataset_converters/boxes_to_coco.py {shlex.quote(str(root))} '
-        f'{info.get("options", "")}{out} --overwrite'
-    )
-    what += f' {file}, which was made of it' if newer else f' those that {file} was made of'
-    raise RefusedError(f'{what}; {spoken(command)}')
+        what = _changed(root, file, info, find_pairs(root, source))
+        if not what and 'names_sha256' in info:
+            names = class_names(root, str(root / given) if given else None)
+            if _digest_of_names(names) != info['names_sha256']:
+                what = f'{names.file}: the class names are not those that {file} was made with'
+    except (OSError, RefusedError) as error:
+        return (
+            f'taken as they are in {file.name}, not compared with the {info.get("label_files")} '
+            f'label files that it was made of: {str(error).partition(";")[0]}'
+        )
+    if what:
+        words = ['python', 'tools/dataset_converters/boxes_to_coco.py', str(root)]
+        words += shlex.split(info.get('options', ''))
+        words += ['--names', str(root / given)] if given else []
+        if file.parent.resolve() != root.resolve():
+            words += ['--out', str(file)]
+        raise RefusedError(f'{what}; {spoken(shlex.join([*words, "--overwrite"]))}')
+    return ''
+
+
+def _changed(root: Path, file: Path, info: dict[str, Any], pairs: LabelPairs) -> str:
+    """Return what is another with the label files; '' where nothing is."""
+    names, made = sorted(pairs.labels.values()), file.stat().st_mtime_ns
+    newer = [name for name in names if _placed(root / name) > made]
+    if not newer and len(names) == info.get('label_files'):
+        return ''
+    if _digest(root, pairs) == info['label_sha256']:
+        return ''
+    if len(names) != info.get('label_files'):
+        return f'label files were added to or taken from those that {file} was made of'
+    return f'{newer[0]} is newer than {file}, which was made of it'
+
+
+def _placed(path: Path) -> int:
+    """Return when a file was written or put in its place: what is moved there may keep its time."""
+    state = path.stat()
+    return max(state.st_mtime_ns, state.st_ctime_ns)
+
+
+def _from(root: Path, file: str | None) -> str | None:
+    """Return a path from the root on, where it lies there, else an absolute one."""
+    if file is None:
+        return None
+    path, root = Path(file).resolve(), root.resolve()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def _digest_of_names(names: YoloNames) -> str:
+    text = json.dumps([names.names, names.key_points])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _digest(root: Path, pairs: LabelPairs) -> str:

@@ -70,7 +70,7 @@ def test_survey_counts_and_checks(dota_root):
 def test_labels_without_any_box_are_told(dota_root, make_text):
     for path in sorted((dota_root / 'labelTxt').iterdir()):
         make_text(path, '')
-    assert DOTABoxDataset(dota_root).collect_classes().notes == [
+    assert DOTABoxDataset(dota_root).collect_classes().label_notes == [
         'no label holds a box: is the dataset whole?'
     ]
 

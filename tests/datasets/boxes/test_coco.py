@@ -251,6 +251,21 @@ def test_sizes_of_run_lengths_are_compared(tmp_path, make_image, stated):
         assert 'the labels are for 50 x 40 px, the picture has 100 x 80 px' in labels.misfit
 
 
+def test_of_two_image_folders_the_one_that_fits_is_taken(coco_root, make_image):
+    make_image(coco_root / 'train/images/x.png')
+    names = ['train/images/x.png', 'images/b.png']
+    listed = [dict(id=number, file_name=name) for number, name in enumerate(names)]
+    edit(coco_root, images=listed)
+    dataset = COCOBoxDataset(coco_root)
+    assert dataset.images == '.'
+    assert [s.image for s in dataset.scenes if s.label and s.image] == sorted(names)
+    edit(coco_root, images=listed[1:])
+    assert COCOBoxDataset(coco_root).images == 'images'
+    edit(coco_root, images=listed)
+    given = COCOBoxDataset(coco_root, images='images')
+    assert [scene.image for scene in given.scenes if scene.label and scene.image] == names[1:]
+
+
 @pytest.mark.parametrize(
     ('name', 'hint'),
     [
