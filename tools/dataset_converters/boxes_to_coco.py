@@ -147,7 +147,8 @@ def again(args: argparse.Namespace, found: Collected) -> str:
     for cure in CURES:
         if any(cure in line for line in found.left_out) and cure.split()[0] not in words:
             words += cure.split()
-    words += ['--out', args.out] if args.out else []
+    for flag in ('names', 'out'):
+        words += [f'--{flag}', getattr(args, flag)] if getattr(args, flag) else []
     return shlex.join([*words, '--overwrite'])
 
 
