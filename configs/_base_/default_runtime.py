@@ -41,4 +41,5 @@ default_hooks = dict(
     strict_loading=dict(type='StrictLoadingHook'),
     resumed_schedule=dict(type='ResumedScheduleHook'),
     finite_loss=dict(type='FiniteLossHook'),
+    stop_signal=dict(type='StopSignalHook'),
 )

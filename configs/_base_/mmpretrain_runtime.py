@@ -10,6 +10,7 @@ default_hooks = dict(
     strict_loading=dict(type='mmseg.StrictLoadingHook'),
     resumed_schedule=dict(type='mmseg.ResumedScheduleHook'),
     finite_loss=dict(type='mmseg.FiniteLossHook'),
+    stop_signal=dict(type='mmseg.StopSignalHook'),
 )
 visualizer = dict(type='Visualizer')
 log_processor = dict(by_epoch=True)

@@ -5,6 +5,7 @@ import gc
 import json
 import multiprocessing
 import os
+import signal
 import socket
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import torch
 from config_dumps import leave_unformatted
 from folders import ROOT, load_tool
 from mmengine.config import Config
-from mmengine.dist import get_rank
+from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmseg.registry import HOOKS, OPTIM_WRAPPERS, TRANSFORMS
@@ -44,10 +45,17 @@ class CountLoads:
 
 @HOOKS.register_module()
 class RecordRun(Hook):
-    """Writes what each iteration of each rank saw and gave to ``folder``; dies where told."""
+    """Writes what each iteration of each rank saw and gave to ``folder``.
 
-    def __init__(self, folder, die_at=None):
-        self.folder, self.die_at = folder, die_at
+    It dies, or the last rank is sent SIGTERM, where told.
+    """
+
+    def __init__(self, folder, die_at=None, stop_at=None):
+        self.folder, self.die_at, self.stop_at = folder, die_at, stop_at
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if batch_idx == self.stop_at and get_rank() == get_world_size() - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def after_train_iter(self, runner, batch_idx, data_batch, outputs):
         if batch_idx == self.die_at:
@@ -184,6 +192,7 @@ def _config(root):
             dict(type='SourceClassCheckHook'),
             dict(type='ExportWeightsHook', path=str(root / 'sep/{config}.pth')),
             dict(type='PlainCheckpointHook'),
+            dict(type='StopSignalHook'),
         ],
         log_processor=dict(by_epoch=False),
         randomness=dict(seed=3),

@@ -84,6 +84,26 @@ def test_a_killed_run_goes_on(straight, tmp_path):
     assert same_state(tmp_path / 'work/iter_20.pth', straight / 'work/iter_20.pth')
 
 
+@pytest.mark.parametrize('ranks', [1, 2])
+def test_a_run_that_is_told_to_stop_saves_and_goes_on(straight, tmp_path, ranks):
+    """The last rank is told, of two the others hear of it."""
+    write_run(tmp_path)
+    options = ['--cfg-options', 'train_dataloader.num_workers=1']
+    options += ['train_dataloader.batch_size=2', 'train_dataloader.sampler.batch_size=2'] * (
+        ranks == 2
+    )
+    log = train(tmp_path, *options, 'custom_hooks.0.stop_at=12', ranks=ranks, expect=1)
+    saved = tmp_path / 'work/iter_13.pth'
+    said = f'stopped by {"SIGTERM" if ranks == 1 else "another rank"} after iteration 13, which is'
+    assert f'error: {said} saved in {saved}; the same command with --resume goes on' in log
+    train(tmp_path, '--resume', *options, ranks=ranks)
+    if ranks == 1:
+        assert record(tmp_path) == record(straight)
+        assert same_state(tmp_path / 'work/iter_20.pth', straight / 'work/iter_20.pth')
+    lines = record(tmp_path, ranks)[-1]
+    assert [line['iter'] for line in lines] == list(range(20))
+
+
 def test_what_is_written_loads_as_data(straight):
     checkpoint = torch.load(straight / 'work/iter_20.pth', weights_only=True)
     assert checkpoint['meta']['iter'] == 20

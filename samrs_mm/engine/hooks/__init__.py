@@ -7,6 +7,7 @@ from samrs_mm.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
 from samrs_mm.engine.hooks.prediction_picture_hook import PredictionPictureHook
 from samrs_mm.engine.hooks.resumed_schedule_hook import ResumedScheduleHook
 from samrs_mm.engine.hooks.source_class_check_hook import SourceClassCheckHook
+from samrs_mm.engine.hooks.stop_signal_hook import StopSignalHook
 from samrs_mm.engine.hooks.strict_loading_hook import StrictLoadingHook
 from samrs_mm.engine.hooks.validate_first_hook import ValidateFirstHook
 
@@ -18,6 +19,7 @@ __all__ = [
     'PredictionPictureHook',
     'ResumedScheduleHook',
     'SourceClassCheckHook',
+    'StopSignalHook',
     'StrictLoadingHook',
     'ValidateFirstHook',
 ]
