@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from samrs_mm.drawn.shapes import Part, Shape, rectangle, rgb, turned
+from samrs_mm.drawn.canvas import coverage
+from samrs_mm.drawn.outlines import Part, rectangle, turned
+from samrs_mm.drawn.shapes import Shape, rgb
+from samrs_mm.drawn.textures import noise
 
-_FINE, _SHIFT = 4, 4  # samples of a pixel along each side; OpenCV's sub-pixel bits
-_FULL = 15 * _FINE**2  # so that the mean over a pixel's samples is a whole number
 _LEAST_INSIDE = 0.7  # fraction of a box that DOTA wants inside a tile
 _MOST_COVERED = 0.08
 
@@ -68,35 +69,6 @@ class DrawnObject:
         x, y = self.offset
         full[y : y + self.mask.shape[0], x : x + self.mask.shape[1]] = self.mask
         return full
-
-
-def coverage(parts: Sequence[Part], x: int, y: int, width: int, height: int) -> np.ndarray:
-    """Return which fraction of each pixel of a window the union of parts covers.
-
-    Parts are in pixels of the picture, as is the window's top left corner x, y. The result is
-    ``(height, width)`` float32.
-    """
-    fine = np.zeros((height * _FINE, width * _FINE), np.uint8)
-    for part in parts:
-        points = ((part.points - (x, y)) * _FINE - 0.5) * 2**_SHIFT
-        points = np.rint(points).astype(np.int32)
-        if part.line:
-            cv2.polylines(fine, [points], False, _FULL, round(part.line * _FINE), shift=_SHIFT)
-        else:
-            cv2.fillPoly(fine, [points], _FULL, shift=_SHIFT)
-    mean = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
-    return mean.astype(np.float32) / _FULL
-
-
-def noise(rng: np.random.Generator, size: tuple[int, int], cell: float, stretch: float = 1):
-    """Return smooth noise ``(H, W)`` float32 of about unit deviation.
-
-    Its bumps are ``cell`` pixels high, and ``stretch`` times as wide.
-    """
-    cells = [int(size[0] / cell) + 4, int(size[1] / (cell * stretch)) + 4]
-    whole = int(cells[1] * cell * stretch), int(cells[0] * cell)
-    grid = rng.standard_normal(cells, np.float32)
-    return 1.3 * cv2.resize(grid, whole, interpolation=cv2.INTER_CUBIC)[-size[0] :, -size[1] :]
 
 
 class Board:

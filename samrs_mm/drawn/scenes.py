@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from samrs_mm.drawn.board import Board, Domain, DrawnObject
-from samrs_mm.drawn.shapes import KINDS, block, rectangle, turned
+from samrs_mm.drawn.outlines import block, rectangle, turned
+from samrs_mm.drawn.shapes import KINDS
 
 LEAST_SIZE = 64
 _QUARTER = np.pi / 2

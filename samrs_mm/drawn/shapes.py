@@ -1,33 +1,14 @@
 # ruff: noqa: RUF005 (arrays are added)
 """Things seen from above, as a table of coloured polygons: head towards +x, y to its right."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
+from samrs_mm.drawn.outlines import Part, block, mirrored, oval, rectangle, turned
+
 WHITE, GLASS, LINE, STEEL = 'ecece8', '262c36', 'dee0da', '6e7070'
-
-
-class Part(NamedTuple):
-    """A polygon or a line of one colour.
-
-    Args:
-        points: ``(N, 2)`` x, y.
-        paint: Six hex digits of RGB, or the name of a palette or a material of the scene.
-        solid: Whether it belongs to the silhouette, that is to the mask.
-        tone: Factor of the brightness of a colour.
-        line: Width in pixels if the points are those of an open line; 0 fills the polygon.
-        opacity: In [0, 1].
-    """
-
-    points: np.ndarray
-    paint: str
-    solid: bool = False
-    tone: float = 1.0
-    line: float = 0.0
-    opacity: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -97,36 +78,6 @@ def pick(rng: np.random.Generator, colours: str) -> str:
     """Return one of the colours, varied a little."""
     colour = rng.choice(rgb(colours)) + rng.normal(0, 8) + rng.normal(0, 2, 3)
     return bytes(np.clip(colour, 8, 250).astype(np.uint8)).hex()
-
-
-def rectangle(x0: float, x1: float, y0: float, y1: float) -> np.ndarray:
-    """Return corners ``(4, 2)``, clockwise from the front left."""
-    return np.array([[x1, y0], [x1, y1], [x0, y1], [x0, y0]], float)
-
-
-def block(length: float, width: float, x: float = 0, y: float = 0) -> np.ndarray:
-    """Return a rectangle ``(4, 2)`` around a point."""
-    return rectangle(x - length / 2, x + length / 2, y - width / 2, y + width / 2)
-
-
-def oval(length: float, width: float, power: float = 2, count: int = 48) -> np.ndarray:
-    """Return a superellipse ``(count, 2)``: an ellipse, or with a high power a rounded box."""
-    around = turned([(1, 0)], np.arange(count) * 2 * np.pi / count)
-    return np.sign(around) * np.abs(around) ** (2 / power) * (length / 2, width / 2)
-
-
-def mirrored(half: Sequence[tuple[float, float]] | np.ndarray) -> np.ndarray:
-    """Return an outline from its right half, head to tail, and the mirror image."""
-    half = np.asarray(half, float)
-    return np.concatenate([half, half[::-1] * (1, -1)])
-
-
-def turned(points: Sequence | np.ndarray, angle: float | np.ndarray) -> np.ndarray:
-    """Return points ``(N, 2)`` turned clockwise, as seen on the screen, by radians."""
-    x, y = np.asarray(points, float).T
-    return np.stack(
-        [x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)], 1
-    )
 
 
 def hull(width: float, bow: float) -> np.ndarray:

@@ -1,0 +1,104 @@
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from samrs_mm.drawn.crops import MODES, CropDrawer
+
+SIDE = 48
+
+
+@pytest.fixture(scope='module')
+def drawer():
+    return CropDrawer(seed=3)
+
+
+def digest(crop) -> str:
+    parts = (crop.image, crop.valid, crop.target, crop.reach, crop.half, crop.clicks, crop.previous)
+    data = b''.join(np.ascontiguousarray(part).tobytes() for part in parts if part is not None)
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_a_crop_has_its_shapes_types_and_ranges(drawer, mode):
+    for index in range(40):
+        crop = drawer.at(index, SIDE, mode)
+        assert (crop.image.shape, crop.image.dtype) == ((SIDE, SIDE, 3), np.uint8)
+        assert (crop.target.shape, crop.target.dtype) == ((SIDE, SIDE), np.float32)
+        assert (crop.valid.shape, crop.valid.dtype) == ((SIDE, SIDE), bool)
+        assert 0 <= crop.target.min() < crop.target.max() <= 1
+        assert not crop.target[~crop.valid].any()
+        assert (crop.reach > 0).all()
+        assert (crop.half is None) == (mode == 'point')
+        assert (crop.previous is None) == (mode != 'refine')
+
+
+def test_the_object_lies_in_its_box(drawer):
+    """But for what a box that is 3 % too tight, or tilted, leaves out."""
+    at = (np.arange(SIDE) + 0.5) * 2 / SIDE - 1
+    for index in range(150):
+        crop = drawer.at(index, SIDE)
+        x, y = (np.abs(at * reach) for reach in crop.reach)
+        spare = crop.reach * 2 / SIDE + 0.12 * crop.half.max() + 1
+        inside = (x < crop.half[0] + spare[0]) & (y[:, None] < crop.half[1] + spare[1])
+        assert not (crop.target[~inside] > 0.5).any(), index
+
+
+def test_a_point_is_on_its_object(drawer):
+    for index in range(40):
+        crop = drawer.at(index, SIDE, 'point')
+        np.testing.assert_array_equal(crop.clicks, [[SIDE / 2, SIDE / 2, 1]])
+        assert crop.target[SIDE // 2, SIDE // 2] > 0.5
+        assert crop.reach[0] == crop.reach[1]
+
+
+def test_a_window_lies_at_the_border_of_its_box_and_knows_a_coarse_mask(drawer):
+    agreed = []
+    for index in range(40):
+        crop = drawer.at(index, SIDE, 'refine')
+        assert 0.05 <= crop.target.mean() <= 0.95
+        assert (crop.reach <= 1.25 * SIDE / 2).all()
+        assert (np.abs(crop.centre) < crop.half + crop.reach).all()
+        assert 0 <= crop.previous.min() <= crop.previous.max() <= 1
+        agreed.append(((crop.previous > 0.5) == (crop.target > 0.5)).mean())
+    assert 0.8 < np.mean(agreed) < 0.99
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_the_same_seed_and_index_give_the_same_crop_in_another_process(drawer, mode):
+    code = (
+        'from test_crops import CropDrawer, digest\n'
+        'drawer = CropDrawer(seed=3)\n'
+        f"print(*(digest(drawer.at(index, {SIDE}, '{mode}')) for index in (7, 5)))\n"
+    )
+    here = Path(__file__).parent
+    other = subprocess.check_output([sys.executable, '-c', code], text=True, cwd=here).split()
+    assert other == [digest(drawer.at(index, SIDE, mode)) for index in (7, 5)]
+    assert other[0] != other[1]
+
+
+def test_crops_of_another_seed_differ(drawer):
+    assert digest(CropDrawer(seed=4).at(0, SIDE)) != digest(drawer.at(0, SIDE))
+
+
+def test_only_the_kinds_asked_for_are_drawn():
+    tanks = CropDrawer(kinds=['tank'])
+    for index in range(10):
+        crop = tanks.at(index, SIDE)
+        assert 0.7 < crop.half[1] / crop.half[0] <= 1.01
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (dict(kinds=['tank', 'moon']), "kind is 'moon'; there are: car, van"),
+        (dict(mode='dot'), "mode is 'dot'; there are: box, point, refine"),
+    ],
+)
+def test_bad_arguments_name_what_is_allowed(change, message):
+    mode = change.pop('mode', 'box')
+    with pytest.raises(ValueError, match=message):
+        CropDrawer(**change).at(0, SIDE, mode)
