@@ -46,6 +46,29 @@ def files_by_stem(folder: str | os.PathLike, suffixes: Collection[str]) -> dict[
     return stems
 
 
+def as_there(root: str | os.PathLike, path: str) -> str:
+    """Return a path below a folder in the case in which it is written there: ``Images``.
+
+    What is there in the very case, or isn't there in any, stays.
+
+    Raises:
+        RefusedError: Two folders or files differ in case alone, and neither is the one asked for.
+    """
+    here, parts = Path(root), []
+    for part in path.split('/'):
+        if not os.path.lexists(here / part) and here.is_dir():
+            names = sorted(name for name in os.listdir(here) if name.lower() == part.lower())
+            if len(names) > 1:
+                raise RefusedError(
+                    f'{here}: {names[0]} and {names[1]} differ in case alone; which one is {part}? '
+                    'Rename it so'
+                )
+            part = names[0] if names else part
+        parts.append(part)
+        here /= part
+    return '/'.join(parts)
+
+
 def read_list(path: Path) -> list[str]:
     """Return the names in a list such as ``train.txt``, one a line, without blanks around them.
 

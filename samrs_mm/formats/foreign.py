@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+CVAT_XML = "it is CVAT's XML: in CVAT choose Export task dataset > COCO 1.0 or YOLO"
+
 _HEAD = 1 << 16
 _RESULTS = {'image_id', 'category_id', 'score'}
 _TOOLS = (
@@ -31,7 +33,7 @@ def foreign_format(head: str) -> str:
     text = head.lstrip('\ufeff \t\r\n')
     if text.startswith('<'):
         if '<annotations' in text and ('<meta' in text or '<image ' in text):
-            return "it is CVAT's XML: in CVAT choose Export task dataset > COCO 1.0 or YOLO"
+            return CVAT_XML
         return 'it is XML: VOC files become a COCO file by boxes_to_coco.py --from voc'
     keys = set(re.findall(r'"((?:[^"\\]|\\.)*)"\s*:', text))
     if text.startswith('[') and _RESULTS <= keys:
@@ -45,6 +47,21 @@ def foreign_format(head: str) -> str:
         if wanted <= keys:
             return f'it is of {tool}: {cure}'
     return ''
+
+
+def is_coco(path: Path) -> bool:
+    """Whether a file looks like a COCO file, by the keys at its two ends."""
+    try:
+        with path.open('rb') as file:
+            size = file.seek(0, 2)
+            ends = b''
+            for place in (0, max(0, size - _HEAD)):
+                file.seek(place)
+                ends += file.read(_HEAD)
+    except OSError:
+        return False
+    keys = set(re.findall(rb'"(\w+)"\s*:', ends))
+    return {b'images', b'annotations'} <= keys or {b'annotations', b'categories', b'bbox'} <= keys
 
 
 def foreign_file(path: Path) -> str:

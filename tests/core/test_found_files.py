@@ -4,6 +4,7 @@ import pytest
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import (
+    as_there,
     files_by_name,
     files_by_stem,
     first_copy,
@@ -25,6 +26,20 @@ def folder(tmp_path):
 def test_files_by_stem(folder):
     assert files_by_stem(folder, ('.png', '.jpg')) == {'a': ['a.jpg', 'a.png'], 'b': ['b.PNG']}
     assert files_by_stem(folder / 'none', ('.png',)) == {}
+
+
+def test_folders_in_another_case(tmp_path):
+    for name in ('Train/IMAGES', 'both/A', 'both/a'):
+        (tmp_path / name).mkdir(parents=True)
+    assert as_there(tmp_path, 'train/images') == 'Train/IMAGES'
+    assert as_there(tmp_path, 'train/labels') == 'Train/labels'
+    assert as_there(tmp_path, 'val/images') == 'val/images'
+    assert as_there(tmp_path, 'both/a') == 'both/a'
+    assert as_there(tmp_path / 'none', 'images') == 'images'
+    (tmp_path / 'both/AA').mkdir()
+    (tmp_path / 'both/aA').mkdir()
+    with pytest.raises(RefusedError, match='AA and aA differ in case alone; which one is aa'):
+        as_there(tmp_path, 'both/aa')
 
 
 def test_a_list_has_one_name_a_line(tmp_path):

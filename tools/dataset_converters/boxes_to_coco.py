@@ -22,7 +22,8 @@ from samrs_mm.formats.boxes.box_folders import (
     yolo_layout,
     yolo_parser,
 )
-from samrs_mm.formats.boxes.label_pairs import LABELS, LabelPairs, find_pairs
+from samrs_mm.formats.boxes.label_pairs import LabelPairs, find_pairs
+from samrs_mm.formats.boxes.label_places import LABELS
 from samrs_mm.formats.boxes.label_source import source_head, source_info
 from samrs_mm.formats.boxes.yolo_layout import TASKS
 from samrs_mm.formats.boxes.yolo_names import YoloNames, class_names

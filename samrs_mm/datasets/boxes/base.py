@@ -16,7 +16,7 @@ from samrs_mm.core import label_fit
 from samrs_mm.core.boxes import BoxGeometry, BoxLabel, ParsedLabels, geometry, select
 from samrs_mm.core.classes import NAMED_CLASSES, ClassTable, UnknownClassError
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
-from samrs_mm.core.found_files import files_by_stem
+from samrs_mm.core.found_files import as_there, files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.core.input_notes import facts_of
 from samrs_mm.core.label_fit import FitRule, Header, read_header
@@ -272,13 +272,25 @@ class BoxDataset(ABC):
                     check_path(path)
             other = first.setdefault(scene.stem.lower(), scene)
             if other is not scene:
-                raise RefusedError(
-                    f'two images would both be called {scene.stem!r}: {other.image or other.label}'
-                    f' and {scene.image or scene.label}; rename one of them'
-                )
+                raise RefusedError(_one_name(other, scene))
 
     def __len__(self) -> int:
         return len(self.scenes)
+
+
+def _one_name(one: Scene, other: Scene) -> str:
+    """Return why two scenes whose names differ in case alone, or not at all, can't be."""
+    if (one.image is None) != (other.image is None) and (one.label is None) != (
+        other.label is None
+    ):
+        return (
+            f'{one.image or other.image} and {one.label or other.label} differ in case; rename one '
+            'of them, so that they belong together'
+        )
+    return (
+        f'two images would both be called {other.stem!r}: {one.image or one.label} and '
+        f'{other.image or other.label}; rename one of them'
+    )
 
 
 def _table_of(classes: Iterable[str] | str) -> ClassTable:
@@ -310,12 +322,14 @@ def pair_scenes(
 ) -> list[Scene]:
     """Pair a folder of images with a folder of label files by stem.
 
-    Both are relative to the root. Two images of one stem give two scenes; a label file without an
-    image gives one, too. ``prefix`` is put before each stem.
+    Both are relative to the root, and may be written in another case there. Two images of one stem
+    give two scenes; a label file without an image gives one, too. ``prefix`` is put before each
+    stem.
 
     Raises:
         RefusedError: There are images but no label folder.
     """
+    images, labels = as_there(root, images), as_there(root, labels)
     image_names = files_by_stem(root / images, IMAGE_SUFFIXES)
     label_names = files_by_stem(root / labels, (label_suffix,))
     if image_names and not (root / labels).is_dir():

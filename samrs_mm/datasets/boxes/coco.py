@@ -8,7 +8,7 @@ from typing import Any
 
 from samrs_mm.core.boxes import ParsedLabels
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
-from samrs_mm.core.found_files import walk_names
+from samrs_mm.core.found_files import as_there, walk_names
 from samrs_mm.core.images import IMAGE_SUFFIXES, image_size
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene
 from samrs_mm.datasets.boxes.label_files import check_path
@@ -72,7 +72,8 @@ class COCOBoxDataset(BoxDataset):
         beside = '.' if self._elsewhere else Path(self.ann_file).parent.as_posix()
         self._beside = beside if images is None else None
         if images is None:
-            images = 'images' if Path(data_root, 'images').is_dir() else beside
+            usual = as_there(data_root, 'images')
+            images = usual if Path(data_root, usual).is_dir() else beside
         self.images, self.unlisted, self.ground_truth = images, unlisted, ground_truth
         super().__init__(data_root, classes)
 

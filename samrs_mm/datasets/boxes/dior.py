@@ -2,7 +2,7 @@
 
 from samrs_mm.core.boxes import ParsedLabels
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.found_files import files_by_stem
+from samrs_mm.core.found_files import as_there, files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene
 from samrs_mm.datasets.boxes.label_files import read_names
@@ -49,6 +49,7 @@ class DIORBoxDataset(BoxDataset):
 
     def index(self) -> list[Scene]:
         """Return the scenes of all image folders, and the label files without an image."""
+        self.label_folder = as_there(self.root, self.label_folder)
         if not (self.root / self.label_folder).is_dir():
             raise RefusedError(
                 f'{self.root}: no folder {self.label_folder!r}; expected {self.layout}, or set '
@@ -59,11 +60,12 @@ class DIORBoxDataset(BoxDataset):
         splits = {
             stem: split
             for split in ('train', 'val', 'test')
-            for stem in read_names(self.root / f'ImageSets/Main/{split}.txt')
+            for stem in read_names(self.root / as_there(self.root, f'ImageSets/Main/{split}.txt'))
         }
+        folders = {as_there(self.root, name): split for name, split in _FOLDERS.items()}
         scenes = [
             Scene(stem, f'{folder}/{name}', labels.get(stem), splits.get(stem, split))
-            for folder, split in _FOLDERS.items()
+            for folder, split in folders.items()
             for stem, names in files_by_stem(self.root / folder, IMAGE_SUFFIXES).items()
             for name in names
         ]

@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, lines_of, read_boxes, to_float
+from samrs_mm.core.found_files import as_there
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, pair_scenes
 from samrs_mm.datasets.boxes.label_files import guessed, read_text
 from samrs_mm.registry import BOX_DATASETS
@@ -55,9 +56,9 @@ class DOTABoxDataset(BoxDataset):
 
     def index(self) -> list[Scene]:
         """Return the scenes of the root, or of its train and val folders."""
-        if (self.root / self.images).is_dir():
+        if (self.root / as_there(self.root, self.images)).is_dir():
             return pair_scenes(self.root, self.images, self.label_folder, '.txt')
-        if not any((self.root / split).is_dir() for split in self.splits):
+        if not any((self.root / as_there(self.root, split)).is_dir() for split in self.splits):
             return pair_scenes(self.root, '.', '.', '.txt')
         scenes = []
         for split in self.splits:

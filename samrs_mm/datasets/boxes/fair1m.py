@@ -3,6 +3,7 @@
 import numpy as np
 
 from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels
+from samrs_mm.core.found_files import as_there
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene, pair_scenes
 from samrs_mm.formats.boxes.xml_tree import (
     Element,
@@ -47,8 +48,8 @@ class FAIR1MBoxDataset(BoxDataset):
         """Return the scenes of all parts that are there."""
         scenes = []
         for part, (prefix, split) in _PARTS.items():
-            found = [name for name in _LABEL_FOLDERS if (self.root / part / name).is_dir()]
-            labels = f'{part}/{(found or _LABEL_FOLDERS)[0]}'
+            places = [as_there(self.root, f'{part}/{name}') for name in _LABEL_FOLDERS]
+            labels = next((p for p in places if (self.root / p).is_dir()), places[0])
             scenes += pair_scenes(self.root, f'{part}/images', labels, '.xml', prefix, split)
         return scenes
 

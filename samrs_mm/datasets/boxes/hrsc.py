@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from samrs_mm.core import masks
 from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
+from samrs_mm.core.found_files import as_there
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, pair_scenes
 from samrs_mm.datasets.boxes.label_files import read_names
@@ -65,18 +66,16 @@ class HRSC2016BoxDataset(BoxDataset):
 
     def index(self) -> list[Scene]:
         """Return the scenes of the split; a listed id without any file is a missing image."""
-        lists = {split: read_names(self.root / f'ImageSets/{split}.txt') for split in _SPLITS}
+        lists = {split: self._listed(split) for split in _SPLITS}
         split_of = {stem: split for split, stems in lists.items() for stem in stems}
-        lists['trainval'] = (
-            read_names(self.root / 'ImageSets/trainval.txt') or lists['train'] + lists['val']
-        )
-        every = self.split == 'all'
-        if not every and not (lists[self.split] and (self.root / 'FullDataSet').is_dir()):
+        lists['trainval'] = self._listed('trainval') or lists['train'] + lists['val']
+        every, whole = self.split == 'all', as_there(self.root, 'FullDataSet')
+        if not every and not (lists[self.split] and (self.root / whole).is_dir()):
             return self._folder_of_split()
-        scenes = self._pair('FullDataSet')
+        scenes = self._pair(whole)
         there = {scene.stem for scene in scenes}
         wanted = there if every else set(lists[self.split])
-        scenes += [Scene(s, f'FullDataSet/AllImages/{s}.bmp', None) for s in wanted - there]
+        scenes += [Scene(s, f'{whole}/AllImages/{s}.bmp', None) for s in wanted - there]
         default = None if every else self.split
         return [
             replace(scene, split=split_of.get(scene.stem, default))
@@ -84,10 +83,14 @@ class HRSC2016BoxDataset(BoxDataset):
             if scene.stem in wanted
         ]
 
+    def _listed(self, split: str) -> list[str]:
+        return read_names(self.root / as_there(self.root, f'ImageSets/{split}.txt'))
+
     def _folder_of_split(self) -> list[Scene]:
         """Return the scenes of ``Test/`` or ``Train/``, for a download without the lists."""
-        folder = self.split.capitalize()
-        if (self.root / 'FullDataSet').is_dir() and not (self.root / folder).is_dir():
+        folder = as_there(self.root, self.split.capitalize())
+        whole = self.root / as_there(self.root, 'FullDataSet')
+        if whole.is_dir() and not (self.root / folder).is_dir():
             raise RefusedError(
                 f'{self.root}: no ImageSets/{self.split}.txt to say which images of FullDataSet '
                 f'are {self.split} images; add it, or set dataset.split=all'
@@ -111,8 +114,8 @@ class HRSC2016BoxDataset(BoxDataset):
     def _mask_files(self, label: str) -> list[Path]:
         """Return where the picture of masks that goes with a label file may be."""
         place = self.root / label
-        names = [f'{folder}/{place.stem}{suffix}' for folder in _MASKS for suffix in IMAGE_SUFFIXES]
-        return [place.parents[1] / name for name in names]
+        folders = [place.parents[1] / as_there(place.parents[1], name) for name in _MASKS]
+        return [folder / f'{place.stem}{suffix}' for folder in folders for suffix in IMAGE_SUFFIXES]
 
     def ground_truth_of(self, index: int) -> dict[str, dict]:
         """Return the masks of scene ``index`` as COCO RLE by box id, of the ships that have one.

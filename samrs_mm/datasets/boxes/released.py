@@ -7,7 +7,7 @@ import numpy as np
 from samrs_mm.core import masks
 from samrs_mm.core.boxes import BoxLabel, ParsedLabels
 from samrs_mm.core.errors import LabelReadError, RefusedError
-from samrs_mm.core.found_files import files_by_stem
+from samrs_mm.core.found_files import as_there, files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.datasets.boxes.base import BoxDataset, Scene
 from samrs_mm.datasets.segmentation.image_index import IMAGE_FOLDERS, LABEL_FOLDERS
@@ -85,7 +85,8 @@ class SAMRSBoxDataset(BoxDataset):
     def _folder(self, key: str, known: tuple[str, ...]) -> str | None:
         given = self._given[key]
         names = (given,) if given else known
-        return next((name for name in names if (self.root / name).is_dir()), None)
+        places = (as_there(self.root, name) for name in names)
+        return next((place for place in places if (self.root / place).is_dir()), None)
 
     def parse(self, scene: Scene) -> ParsedLabels:
         """Read the boxes of a scene's instance file."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from samrs_mm.core.atomic import load
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.found_files import as_there
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.core.own_outputs import own_output
 from samrs_mm.core.scene_names import scene_in_name, scenes_of
@@ -213,8 +214,9 @@ def unpaired_files(
 
 def _folder(root: Path, given: str | None, key: str, known: Iterable[str]) -> Path:
     for name in (given,) if given else known:
-        if (root / name).is_dir():
-            return root / name
+        place = root / as_there(root, name)
+        if place.is_dir():
+            return place
     tried = given or ', '.join(known)
     raise RefusedError(
         f'data_root {root}: no {folder.META}, and no such folder: {tried}; set data_prefix=dict('

@@ -7,17 +7,15 @@ from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.found_files import untaken_pictures, walk_names
 from samrs_mm.core.images import IMAGE_SUFFIXES, image_size
 from samrs_mm.core.own_outputs import own_pictures
+from samrs_mm.formats.boxes.label_hints import no_label_hint
+from samrs_mm.formats.boxes.label_places import (
+    LABELS,
+    may_hold_labels,
+    own_places,
+    shared_place,
+    usual,
+)
 
-LABELS = {'yolo': ('labels', '.txt'), 'voc': ('Annotations', '.xml')}
-"""Folder and suffix of label files, by format."""
-
-_IMAGE_FOLDERS = ('images', 'JPEGImages')
-_OTHER_TEXTS = (
-    'classes.txt', 'obj.names', 'labels.txt', 'notes.txt', 'readme.txt', 'readme.roboflow.txt',
-    'readme.dataset.txt', 'license.txt', 'train.txt', 'val.txt', 'valid.txt', 'test.txt',
-    'predefined_classes.txt', 'requirements.txt',
-)  # fmt: skip
-"""Text files of YOLO datasets that hold no boxes."""
 _NO_PICTURES = ('.txt', '.xml', '.json', '.csv', '.md', '.yaml', '.yml', '.cache', *IMAGE_SUFFIXES)
 
 
@@ -49,6 +47,7 @@ def find_pairs(root: Path, source: str) -> LabelPairs:
 
     An image ``images/A/NAME.jpg`` has its label in ``labels/A/NAME.txt`` (VOC: ``JPEGImages``,
     ``Annotations``, ``.xml``), or beside it; else in ``labels/NAME.txt`` if that is no other's.
+    These four folders may be written in any case (``Images``), names of files not.
 
     Raises:
         RefusedError: There are no images, none of them has a label file, two claim one, or the root
@@ -58,52 +57,36 @@ def find_pairs(root: Path, source: str) -> LabelPairs:
         raise RefusedError(f'{root}: holds {what}, not the images of a dataset')
     passed_over: dict[Path, str] = {}
     files = set(walk_names(root, passed_over))
-    folder, suffix = LABELS[source]
+    suffix = LABELS[source][1]
     label_files = {
-        PurePosixPath(name).with_suffix(suffix).as_posix(): name
-        for name in files
+        PurePosixPath(usual(name)).with_suffix(suffix).as_posix(): name
+        for name in sorted(files, reverse=True)
         if name.lower().endswith(suffix)
     }
     images = sorted(
         name
         for name in files
         if name.lower().endswith(IMAGE_SUFFIXES)
-        or (not PurePosixPath(name).suffix and _labelled(name, folder, suffix, label_files)
+        or (not PurePosixPath(name).suffix and _labelled(name, source, label_files)
             and _is_image(root / name))
     )  # fmt: skip
     if not images:
         untaken = untaken_pictures(files)
         hint = f'; {untaken[0]} is of a kind that is not read' if untaken else ''
         raise RefusedError(f'{root}: no images ({", ".join(IMAGE_SUFFIXES)}) in it{hint}')
-    labels = _assign(root, images, folder, suffix, label_files)
+    labels = _assign(root, images, source, label_files)
     if not labels:
-        tried = ' or '.join((*_own_places(images[0], folder, suffix),
-                             _shared_place(images[0], folder, suffix)))  # fmt: skip
+        tried = ' or '.join([*own_places(images[0], source), shared_place(images[0], source)])
         raise RefusedError(
             f'{root}: no image has a label; for {images[0]} looked for {tried}'
-            f'{_hint(root, files, source)}'
+            f'{no_label_hint(root, files, images, source)}'
         )
-    orphans = _orphans(root, files, images, labels, folder, suffix)
+    orphans = _orphans(root, files, images, labels, source)
     return LabelPairs(images, labels, orphans, passed_over)
 
 
-def _own_places(image: str, label_folder: str, suffix: str) -> list[str]:
-    """Return where the label file of an image may be, the likeliest first."""
-    path = PurePosixPath(image).with_suffix(suffix)
-    found = [
-        '/'.join([*path.parts[:at], label_folder, *path.parts[at + 1 :]])
-        for at in reversed(range(len(path.parts) - 1))
-        if path.parts[at] in _IMAGE_FOLDERS
-    ]
-    return [*found, path.as_posix()]
-
-
-def _shared_place(image: str, label_folder: str, suffix: str) -> str:
-    return f'{label_folder}/{PurePosixPath(image).with_suffix(suffix).name}'
-
-
-def _labelled(image: str, folder: str, suffix: str, label_files: dict[str, str]) -> bool:
-    return any(place in label_files for place in _own_places(image, folder, suffix))
+def _labelled(image: str, source: str, label_files: dict[str, str]) -> bool:
+    return any(place in label_files for place in own_places(image, source))
 
 
 def _is_image(path: Path) -> bool:
@@ -115,7 +98,7 @@ def _is_image(path: Path) -> bool:
 
 
 def _assign(
-    root: Path, images: list[str], folder: str, suffix: str, label_files: dict[str, str]
+    root: Path, images: list[str], source: str, label_files: dict[str, str]
 ) -> dict[str, str]:
     """Return the label file of each image; no file is given to two.
 
@@ -135,14 +118,14 @@ def _assign(
 
     late = []
     for image in images:
-        place = next((p for p in _own_places(image, folder, suffix) if p in label_files), None)
+        place = next((p for p in own_places(image, source) if p in label_files), None)
         if place:
             claim(image, place)
         else:
             late.append(image)
     taken = set(owners)
     for image in late:
-        place = _shared_place(image, folder, suffix)
+        place = shared_place(image, source)
         if place in label_files and label_files[place] not in taken:
             claim(image, place)
     return {image: name for name, image in owners.items()}
@@ -153,29 +136,33 @@ def _orphans(
     files: set[str],
     images: list[str],
     labels: dict[str, str],
-    folder: str,
-    suffix: str,
+    source: str,
 ) -> dict[str, list[str]]:
     """Return a line for each label file without an image, and each picture that is not read."""
+    folder, suffix = LABELS[source]
     taken = set(labels.values())
     beside = {str(PurePosixPath(name).parent) for name in taken}
     by_stem: dict[str, list[str]] = {}
     for name in sorted(files - set(images)):
         if not name.lower().endswith(_NO_PICTURES):
             by_stem.setdefault(PurePosixPath(name).stem, []).append(name)
+    bare = {PurePosixPath(name).stem.lower(): name for name in images if name not in labels}
     lines, told = [], set()
     for name in sorted(files - taken):
         path = PurePosixPath(name)
-        if path.suffix.lower() != suffix or path.name.lower() in _OTHER_TEXTS:
+        if not may_hold_labels(name, source):
             continue
-        of_labels = folder in path.parts[:-1]
+        of_labels = folder in PurePosixPath(usual(name)).parts[:-1]
         if not of_labels and not (str(path.parent) in beside and _looks_right(root / name, suffix)):
             continue
         near = by_stem.get(path.stem, [])
         told.update(near)
-        cure = (
-            f'; {near[0]} is of a kind that is not read, convert it to PNG or TIFF' if near else ''
-        )
+        cure = ''
+        if near:
+            cure = f'; {near[0]} is of a kind that is not read, convert it to PNG or TIFF'
+        elif image := bare.get(path.stem.lower()):
+            same = PurePosixPath(image).stem == path.stem
+            cure = f'; {image} is in another folder' if same else f'; {image} differs in case'
         lines.append(f'{name}: there is no image of this label file{cure}')
     pictures = [
         f'{name}: a picture of a kind that is not read; convert it to PNG or TIFF'
@@ -196,19 +183,3 @@ def _looks_right(path: Path, suffix: str) -> bool:
         return len(columns) >= 5 and all(float(value) is not None for value in columns)
     except (OSError, ValueError):
         return False
-
-
-def _hint(root: Path, files: set[str], source: str) -> str:
-    """Return where a user can go whose labels are of another kind."""
-    suffixes = {PurePosixPath(name).suffix.lower() for name in files}
-    if source == 'voc' and any('Bounding Boxes' in name for name in files):
-        return '; this looks like DIOR: configs/annotate/sior_sam-vit-h_hbox.py reads it as it is'
-    other = {'yolo': '.xml', 'voc': '.txt'}[source]
-    if other in suffixes:
-        return f'; there are {other} files: is it --from {"voc" if source == "yolo" else "yolo"}?'
-    if '.json' in suffixes:
-        return (
-            '; .json files are not read: export COCO, YOLO or VOC from the tool that wrote them '
-            '(LabelMe, X-AnyLabeling, CVAT, Label Studio)'
-        )
-    return ''

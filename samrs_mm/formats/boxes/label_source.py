@@ -9,7 +9,8 @@ from typing import Any
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.installed import spoken
-from samrs_mm.formats.boxes.label_pairs import LABELS, LabelPairs, find_pairs
+from samrs_mm.formats.boxes.label_pairs import LabelPairs, find_pairs
+from samrs_mm.formats.boxes.label_places import LABELS
 from samrs_mm.formats.boxes.yolo_names import YoloNames, class_names
 from samrs_mm.formats.coco import coco_head
 

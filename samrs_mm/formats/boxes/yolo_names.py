@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,10 +44,10 @@ def class_names(root: Path, given: str | None) -> YoloNames:
         RefusedError: There is no such file, it does not give every class one name of its own, or
             two files that were looked for differ.
     """
-    paths = [Path(given)] if given else [root / name for name in NAME_FILES]
+    paths = [Path(given)] if given else _names_files(root.iterdir())
     paths = [path for path in paths if path.is_file()]
     if not given and not paths:
-        paths = sorted(path for path in walk_files(root) if path.name in NAME_FILES)
+        paths = _names_files(walk_files(root))
     found = [read_names_file(path) for path in paths]
     if not found:
         others = sorted(path.name for path in root.glob('*.y*ml')) if not given else []
@@ -63,6 +63,13 @@ def class_names(root: Path, given: str | None) -> YoloNames:
                 f'{_listed(other.names)}; say which is right with --names FILE'
             )
     return found[0]
+
+
+def _names_files(paths: Iterable[Path]) -> list[Path]:
+    """Return the files that are called as files of names are, in any case, the likeliest first."""
+    rank = {name: place for place, name in enumerate(NAME_FILES)}
+    found = [path for path in paths if path.name.lower() in rank]
+    return sorted(found, key=lambda path: (path.parent, rank[path.name.lower()], path))
 
 
 def read_names_file(path: Path) -> YoloNames:

@@ -8,6 +8,7 @@ from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.datasets.boxes.base import Scene, pair_scenes
 from samrs_mm.datasets.boxes.dota import DOTABoxDataset
 from samrs_mm.datasets.boxes.label_files import check_path, read_bytes, read_names, read_text
+from samrs_mm.registry import BOX_DATASETS
 
 
 def test_folder_must_be_there_and_hold_images_and_labels(tmp_path, make_image):
@@ -31,6 +32,34 @@ def test_stems_that_differ_in_case_only_are_refused(dota_root, make_image):
     make_image(dota_root / 'images/p1.png')
     with pytest.raises(RefusedError, match="both be called 'p1'"):
         DOTABoxDataset(dota_root)
+
+
+def test_an_image_and_its_labels_that_differ_in_case_only(dota_root):
+    (dota_root / 'labelTxt/P1.txt').rename(dota_root / 'labelTxt/p1.txt')
+    with pytest.raises(RefusedError, match=r'P1\.png and labelTxt/p1\.txt differ in case; rename'):
+        DOTABoxDataset(dota_root)
+
+
+@pytest.mark.parametrize('change', [str.upper, str.lower])
+@pytest.mark.parametrize('kind', ['DOTA', 'DIOR', 'FAIR1M', 'HRSC2016', 'COCO'])
+def test_folders_may_be_written_in_another_case(request, kind, change):
+    root = request.getfixturevalue(f'{kind.removesuffix("2016").lower()}_root')
+
+    def seen():
+        data = BOX_DATASETS.build(dict(type=f'{kind}BoxDataset', data_root=str(root)))
+        states = [
+            (scene.stem, scene.split, scene.label is None, len(data.labels(row).boxes))
+            for row, scene in enumerate(data.scenes)
+            if not (scene.label or '').endswith('bad.xml')
+        ]
+        there = [scene.image and (root / scene.image).is_file() for scene in data.scenes]
+        return states, there, data.collect_classes()
+
+    before = seen()
+    folders = sorted((path for path in root.rglob('*') if path.is_dir()), reverse=True)
+    for path in folders if kind != 'COCO' else [root / 'images']:
+        path.rename(path.with_name(f'{path.name}_')).rename(path.with_name(change(path.name)))
+    assert seen() == before
 
 
 def test_classes_by_name_as_a_tuple_or_from_the_labels(dota_root):

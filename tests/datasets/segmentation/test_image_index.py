@@ -30,6 +30,13 @@ def test_scenes_of_the_release(tmp_path):
     }  # fmt: skip
 
 
+def test_folders_of_images_and_labels_in_capitals(tmp_path):
+    root = write_released(tmp_path / 'x', ['a', 'b'])
+    for path in [path for path in root.iterdir() if path.is_dir()]:
+        path.rename(root / path.name.capitalize())
+    assert [entry.stem for entry in read_entries(root)] == ['a', 'b']
+
+
 def test_stems_of_images_in_subfolders_have_forward_slashes(tmp_path):
     for name in ('images/north/a.png', 'labels/north/a.png'):
         (tmp_path / name).parent.mkdir(parents=True)

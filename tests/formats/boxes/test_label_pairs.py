@@ -34,6 +34,9 @@ def make(root, *names):
         ('a.tif', 'a.txt'),
         ('a.tif', 'labels/a.txt'),
         ('pictures/a.png', 'labels/a.txt'),
+        ('Images/a.png', 'Labels/a.txt'),
+        ('IMAGES/Train/a.png', 'labels/Train/a.txt'),
+        ('Pictures/a.png', 'LABELS/a.txt'),
     ],
 )
 def test_who_belongs_to_whom(tmp_path, image, label):
@@ -62,6 +65,33 @@ def test_an_image_elsewhere_does_not_inherit_the_labels_of_another(tmp_path):
     pairs = find_pairs(tmp_path, 'yolo')
     assert pairs.labels == {'images/x.png': 'labels/x.txt'}
     assert pairs.bare == ['aug/x.png']
+
+
+def test_voc_folders_in_capitals_or_none(tmp_path):
+    make(tmp_path, 'jpegimages/a.png', 'annotations/a.xml', 'annotations/b.xml')
+    pairs = find_pairs(tmp_path, 'voc')
+    assert pairs.labels == {'jpegimages/a.png': 'annotations/a.xml'}
+    assert pairs.orphans == {
+        'label file': ['annotations/b.xml: there is no image of this label file']
+    }
+
+
+def test_folders_that_differ_in_case_alone_share_nothing(tmp_path):
+    make(tmp_path, 'images/a.png', 'Images/b.png', 'labels/a.txt', 'Labels/a.txt', 'labels/b.txt')
+    pairs = find_pairs(tmp_path, 'yolo')
+    assert pairs.labels == {'images/a.png': 'Labels/a.txt', 'Images/b.png': 'labels/b.txt'}
+    (line,) = pairs.orphans['label file']
+    assert line.startswith('labels/a.txt: there is no image')
+
+
+def test_a_label_file_without_an_image_names_the_image_that_is_near(tmp_path):
+    make(tmp_path, 'images/a.png', 'labels/a.txt', 'images/P1.png', 'labels/p1.txt',
+         'images/train/c.png', 'labels/val/c.txt')  # fmt: skip
+    assert find_pairs(tmp_path, 'yolo').orphans['label file'] == [
+        'labels/p1.txt: there is no image of this label file; images/P1.png differs in case',
+        'labels/val/c.txt: there is no image of this label file; images/train/c.png is in another '
+        'folder',
+    ]
 
 
 def test_what_is_left_is_named(tmp_path):
@@ -119,16 +149,6 @@ def test_label_maps_are_no_images(tmp_path):
         find_pairs(tmp_path / 'semantic', 'yolo')
 
 
-@pytest.mark.parametrize(
-    ('names', 'source', 'says'),
-    [
-        (['a.heic', 'a.txt'], 'yolo', 'a.heic is of a kind that is not read'),
-        (['a.png', 'a.xml'], 'yolo', 'is it --from voc'),
-        (['a.png', 'a.txt'], 'voc', 'is it --from yolo'),
-        (['a.png', 'a.json'], 'voc', 'export COCO, YOLO or VOC from the tool that wrote them'),
-        (['JPEGImages/a.png', 'Annotations/Oriented Bounding Boxes/a.xml'], 'voc', 'like DIOR'),
-    ],
-)
-def test_other_datasets_are_pointed_elsewhere(tmp_path, names, source, says):
-    with pytest.raises(RefusedError, match=says):
-        find_pairs(make(tmp_path, *names), source)
+def test_pictures_of_a_kind_that_is_not_read(tmp_path):
+    with pytest.raises(RefusedError, match=r'a\.heic is of a kind that is not read'):
+        find_pairs(make(tmp_path, 'a.heic', 'a.txt'), 'yolo')
