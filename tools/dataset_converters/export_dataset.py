@@ -19,7 +19,7 @@ from samrs_mm.formats.exports.coco import COCOExport
 from samrs_mm.formats.exports.dota import DOTAExport
 from samrs_mm.formats.exports.outlines import EDGES, INNER
 from samrs_mm.formats.exports.samrs import SAMRSExport
-from samrs_mm.formats.exports.yolo import NO_VAL, YOLOExport, data_yaml
+from samrs_mm.formats.exports.yolo import YOLOExport, data_yaml, lacking
 from samrs_mm.formats.labelled_image import LabelledImage
 
 EPILOG = """what is written (with --list once for each list, into OUT/LIST/; else into OUT itself)
@@ -107,6 +107,7 @@ def run(args: argparse.Namespace) -> int:
         parts = by_part(images, args)
     else:
         parts = chosen(images, args)
+    EXPORTS[args.to].check_classes(meta['classes'])
     exporter = Exporter(root, Path(args.out), args.images)
     exporter.start()
     results = {}
@@ -115,8 +116,8 @@ def run(args: argparse.Namespace) -> int:
         export, results[name] = exporter.write(images, name, maker(args, meta), args.workers, bar)
     if args.to == 'yolo-seg':
         text = data_yaml(parts, meta['classes'])
-        if 'val' not in parts:
-            print(f'val      none: {NO_VAL}')
+        for name, cure in lacking(parts).items():
+            print(f'{name:8} none: {cure}')
         (exporter.part / 'data.yaml').write_bytes(text.encode())
     exporter.finish(record(args, meta, export, results))
     return report(args, meta, export, results)

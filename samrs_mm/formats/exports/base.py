@@ -38,6 +38,10 @@ class Export(ABC):
         for name in self.folders:
             (self.out / name).mkdir()
 
+    @classmethod  # noqa: B027 (formats that hold all)
+    def check_classes(cls, classes: Sequence[str]) -> None:
+        """Raise RefusedError where the format can't tell the classes apart."""
+
     @abstractmethod
     def convert(self, image: LabelledImage, record: Record, file: str) -> tuple[Any, Counter]:
         """Write an image's own files; return what ``collect`` wants, and the counts.

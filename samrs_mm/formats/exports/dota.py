@@ -1,11 +1,13 @@
 """DOTA rotated boxes, fitted to the masks."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from samrs_mm.core import masks
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.exports.base import FLAGS, INSTANCES, Export
 from samrs_mm.formats.labelled_image import LabelledImage
@@ -29,6 +31,17 @@ class DOTAExport(Export):
     }
     unlabelled = 'has no meaning; detectors take it as background'
 
+    @classmethod
+    def check_classes(cls, classes: Sequence[str]) -> None:
+        """Raise RefusedError where two names are one without blanks."""
+        first: dict[str, str] = {}
+        for name in classes:
+            if (other := first.setdefault(_joined(name), name)) != name:
+                raise RefusedError(
+                    f'classes {other!r} and {name!r} would both be called {_joined(name)!r}: DOTA '
+                    'has no blanks in names; give one another name in the labels'
+                )
+
     def convert(self, image: LabelledImage, record: Record, file: str) -> tuple[None, Counter]:
         """Write the label file of an image."""
         number = len(record.kept)
@@ -40,9 +53,13 @@ class DOTAExport(Export):
             values = ' '.join(f'{value:.2f}' for value in corners.ravel().tolist())
             difficult = box.flags.get('difficult', 0)
             counts[FLAGS] += bool(box.flags.keys() - {'difficult'})
-            lines.append(f'{values} {"-".join(box.category.split())} {difficult}\n')
+            lines.append(f'{values} {_joined(box.category)} {difficult}\n')
         (self.out / 'labelTxt' / f'{image.stem}.txt').write_bytes(''.join(lines).encode())
         return None, counts
+
+
+def _joined(name: str) -> str:
+    return '-'.join(name.split())
 
 
 def rotated_box(segmentation: dict) -> np.ndarray:

@@ -10,10 +10,7 @@ from samrs_mm.formats.exports.base import FLAGS, INSTANCES, Export
 from samrs_mm.formats.exports.outlines import INNER, as_read, joined, outline
 from samrs_mm.formats.labelled_image import LabelledImage
 
-NO_VAL = (
-    'Ultralytics refuses a data.yaml without val; make_splits.py FOLDER writes train.txt and '
-    'val.txt, which the next export takes'
-)
+_NEEDED = ('train', 'val')
 
 
 class YOLOExport(Export):
@@ -30,6 +27,7 @@ class YOLOExport(Export):
         'holes': 'holes filled',
         'hole_pixels': 'pixels of holes filled',
         'joined': 'masks of several parts, joined by lines of no width',
+        'alike': 'masks with class and bounding box of another: Ultralytics drops them as twins',
         FLAGS: 'objects with flags such as difficult, which it has no place for',
     }
     unlabelled = 'is background to the trainer'
@@ -41,7 +39,7 @@ class YOLOExport(Export):
     def convert(self, image: LabelledImage, record: Record, file: str) -> tuple[None, Counter]:
         """Write the label file of an image."""
         counts: Counter[str] = Counter({INSTANCES: len(record.kept)})
-        lines = []
+        lines, boxes = [], set()
         for box in record.kept:
             shape = outline(box.mask, self.inner)
             counts.update(
@@ -53,6 +51,8 @@ class YOLOExport(Export):
             points = ring / (record.image.width, record.image.height)
             values = (f'{value:.7f}'.rstrip('0').rstrip('.') for value in points.ravel().tolist())
             lines.append(f'{box.label} {" ".join(values)}\n')
+            boxes.add((box.label, *ring.min(axis=0).tolist(), *ring.max(axis=0).tolist()))
+        counts['alike'] = len(lines) - len(boxes)
         (self.out / 'labels' / f'{image.stem}.txt').write_bytes(''.join(lines).encode())
         return None, counts
 
@@ -62,6 +62,19 @@ class YOLOExport(Export):
         (self.out / 'classes.txt').write_bytes(text.encode())
 
 
+def lacking(subsets: Iterable[str]) -> dict[str, str]:
+    """Return, by name, what Ultralytics refuses a ``data.yaml`` without, and how to come by it."""
+    cure = (
+        'make_splits.py FOLDER writes train.txt and val.txt; export with --list train.txt val.txt'
+    )
+    names = {name or 'train' for name in subsets}
+    return {
+        name: f'Ultralytics refuses a data.yaml without {name}; {cure}'
+        for name in _NEEDED
+        if name not in names
+    }
+
+
 def data_yaml(subsets: Iterable[str], classes: Sequence[str]) -> str:
     """Return the file that Ultralytics is started with; its paths start from its own folder.
 
@@ -69,7 +82,6 @@ def data_yaml(subsets: Iterable[str], classes: Sequence[str]) -> str:
     """
     places = {name or 'train': f'{name}/images' if name else 'images' for name in subsets}
     lines = [f'{json.dumps(key)}: {json.dumps(place)}' for key, place in places.items()]
-    if 'val' not in places:
-        lines.append(f'# {NO_VAL}')
+    lines += [f'# {text}' for text in lacking(places).values()]
     names = [f'  {index}: {json.dumps(name)}' for index, name in enumerate(classes)]
     return '\n'.join([*lines, 'names:', *names, ''])

@@ -7,8 +7,9 @@ from export_cases import CLASSES, STEMS, kept, shapes, tool, write_folder
 
 from samrs_mm.compat import mmrotate_boxes
 from samrs_mm.core import masks
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.boxes.dota import parse_dota
-from samrs_mm.formats.exports.dota import rotated_box
+from samrs_mm.formats.exports.dota import DOTAExport, rotated_box
 
 NAMES = tuple(name.replace(' ', '-') for name in CLASSES)
 
@@ -89,3 +90,16 @@ def test_mmrotate_reads_it(exported):
             expected = rotated_box(box.segmentation).ravel()
             np.testing.assert_allclose(instance['bbox'], expected, atol=0.006)
             assert instance['ignore_flag'] == 0
+
+
+def test_classes_that_would_have_one_name_are_refused(tmp_path, capsys):
+    DOTAExport.check_classes(('oil tank', 'oil_tank'))
+    with pytest.raises(RefusedError, match="'oil tank' and 'oil-tank' would both be called"):
+        DOTAExport.check_classes(('oil tank', 'ship', 'oil-tank'))
+    root = write_folder(tmp_path / 'made').root
+    meta = json.loads((root / 'meta.json').read_text())
+    meta['classes'][:2] = 'oil tank', 'oil-tank'
+    (root / 'meta.json').write_text(json.dumps(meta))
+    assert tool(root, '--to', 'dota', '--out', tmp_path / 'out') == 2
+    assert 'DOTA has no blanks in names' in capsys.readouterr().err
+    assert not list(tmp_path.glob('out*'))

@@ -12,6 +12,7 @@ from pycocotools import mask as coco_mask
 
 from samrs_mm.core import masks
 from samrs_mm.formats.exports.outlines import outline
+from samrs_mm.formats.exports.yolo import data_yaml, lacking
 
 
 def read_label(path: Path, num_classes: int) -> list[tuple[int, np.ndarray]]:
@@ -83,7 +84,7 @@ def test_each_mask_is_one_polygon_that_gives_it_back(folder, capsys):
     assert 'lost     2 masks of several parts' in printed
     assert '255      is background to the trainer' in printed
     lost = json.loads((target / 'export.json').read_bytes())['subsets']['']['lost']
-    assert lost == dict(holes=4, hole_pixels=102, joined=2, flags=0)
+    assert lost == dict(holes=4, hole_pixels=102, joined=2, alike=0, flags=0)
 
 
 def test_lists_become_splits(folder):
@@ -141,3 +142,35 @@ def test_parts_of_the_labels_and_lists_become_splits(tmp_path, capsys):
     assert 'train.txt and val.txt of' in capsys.readouterr().out
     assert tool(root, '--to', 'yolo-seg', '--out', tmp_path / 'c', '--split', 'none') == 0
     assert list(read_dataset(tmp_path / 'c' / 'data.yaml')) == ['train']
+
+
+@pytest.mark.parametrize(
+    ('subsets', 'names'),
+    [
+        (['train', 'val', 'test'], []),
+        (['train', 'test'], ['val']),
+        (['val'], ['train']),
+        (['trainval', 'test'], ['train', 'val']),
+        ([''], ['val']),
+    ],
+)
+def test_what_ultralytics_refuses_a_file_without_is_told(subsets, names):
+    found = lacking(subsets)
+    assert list(found) == names
+    comments = [line for line in data_yaml(subsets, ['a']).splitlines() if line.startswith('#')]
+    assert comments == [f'# {text}' for text in found.values()]
+    for text in comments:
+        assert text.endswith('export with --list train.txt val.txt')
+
+
+def test_twins_to_ultralytics_are_counted(tmp_path, capsys):
+    """It keeps one of the objects of an image that have one class and one bounding box."""
+    folder = write_folder(tmp_path / 'made')
+    path = folder.path('instances', STEMS[0])
+    record = json.loads(path.read_text())
+    boxes = [box for box in record['boxes'] if box['status'] == 'kept']
+    twin = dict(boxes[0], id=len(record['boxes']) + 1, box_id='twin')
+    record['boxes'].append(twin)
+    path.write_text(json.dumps(record))
+    assert tool(folder.root, '--to', 'yolo-seg', '--out', tmp_path / 'out') == 0
+    assert 'lost     1 masks with class and bounding box of another:' in capsys.readouterr().out
