@@ -29,10 +29,14 @@ MASK_KEYS = ('status', 'reason', 'score', 'stability', 'bbox', 'area', 'visible_
              'segmentation', *masks.MEASURES)  # fmt: skip
 """Of a box in a record: what depends on its mask."""
 
-_NAMES = {'box_id', 'category_id', 'category', 'flags', 'notes'}
-"""Of a box in a record: what can change without its mask."""
+_NAMES = {
+    'category': 'names', 'category_id': 'names', 'flags': 'flags', 'box_id': 'places in the file',
+    'notes': 'notes',
+}  # fmt: skip
+"""Of a box in a record: what can change without its mask, and what it is in messages."""
 
-IMAGE, BOXES, NAMES = 'the image was replaced', 'boxes changed', 'names of boxes changed'
+IMAGE, BOXES = 'the image was replaced', 'boxes changed'
+FACTS = 'boxes, or their names or flags, changed'
 FILES, WINDOW = 'files of its true masks changed', 'the scene has no such tile any more'
 UNREADABLE = 'its image or label file can no longer be read'
 
@@ -43,7 +47,7 @@ class Changes:
 
     Args:
         redo: Those to be done anew, and why.
-        rename: Those whose boxes only have other names or classes: their masks stay.
+        rename: Those whose boxes only have other names or flags, so that masks stay, and why.
         stale: Tiles that their scene has no longer.
         gone: What the data has no scene of any more.
         notes: Notes of those that were found to be the same in another way than by their note.
@@ -73,11 +77,11 @@ class Changes:
 
     def lines(self, redo: str = 'done anew', rename: str = 'renamed') -> Iterator[str]:
         """Yield a line for each kind of change, with counts and a few names."""
-        for why, count in sorted(Counter(self.redo.values()).items()):
-            stems = [stem for stem, reason in self.redo.items() if reason == why]
-            yield f'{redo}: {count} images, {why}: {some(stems)}'
-        if self.rename:
-            yield f'{rename}: {len(self.rename)} images, {NAMES}, masks stay: {some(self.rename)}'
+        kinds = ((redo, '', self.redo), (rename, ', masks stay', self.rename))
+        for done, more, found in kinds:
+            for why, count in sorted(Counter(found.values()).items()):
+                stems = [stem for stem, reason in found.items() if reason == why]
+                yield f'{done}: {count} images, {why}{more}: {some(stems)}'
         if self.stale:
             yield f'{redo}: {len(self.stale)} tiles, {WINDOW}: {some(self.stale)}'
 
@@ -162,14 +166,15 @@ class Comparison:
         elif any(position > 0 for position in look.changed):
             changes.redo[stem] = FILES
         elif look.noted and not look.same_facts and not self.stream.prompter.holds_boxes:
-            changes.redo[stem] = BOXES
+            changes.redo[stem] = FACTS
         else:
             found = differing(record.boxes, fresh.record.boxes)
             about = _about(record) != _about(fresh.record) or record.signature in self.old
+            words = [word for key, word in _NAMES.items() if found and key in found] or ['names']
             if found is None:
                 changes.redo[stem] = BOXES
             elif found or about:
-                changes.rename[stem] = NAMES
+                changes.rename[stem] = f'{" and ".join(dict.fromkeys(words))} of boxes changed'
         if stem not in changes.redo:
             changes.notes[stem] = inputs.note()
             changes.unnoted += not look.noted
@@ -219,7 +224,7 @@ def differing(boxes: Sequence[Any], fresh: Sequence[Any]) -> set[str] | None:
         now.pop('results', None)
         of_masks = () if new.status in REGIONS else MASK_KEYS
         keys |= {key for key in now if key not in of_masks and old.get(key) != now[key]}
-    return keys if keys <= _NAMES else None
+    return keys if keys <= _NAMES.keys() else None
 
 
 def _about(record: Any) -> tuple:

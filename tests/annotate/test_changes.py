@@ -80,6 +80,10 @@ def header(data):
     label(data, 1).write_text('imagesource:GoogleEarth\n' + label(data, 1).read_text())
 
 
+def difficult(data):
+    label(data, 1).write_text(label(data, 1).read_text().replace(' 0\n', ' 1\n', 1))
+
+
 def first_label(data):
     label(data, 4).write_text('10 10 40 10 40 40 10 40 ship 0\n')
 
@@ -90,7 +94,8 @@ CHANGES = {
     remove: 'done anew: 1 images, boxes changed: P0001',
     other_class: 'renamed: 1 images, names of boxes changed, masks stay: P0001',
     rename: 'renamed: ',
-    header: 'renamed: 1 images, names of boxes changed, masks stay: P0001',
+    header: 'renamed: 1 images, places in the file of boxes changed, masks stay: P0001',
+    difficult: 'renamed: 1 images, flags of boxes changed, masks stay: P0001',
     first_label: 'done anew: 1 images, boxes changed: P0004',
     lambda data: replace(data, 1, 2): 'done anew: 1 images, the image was replaced: P0001',
 }
