@@ -31,6 +31,12 @@ _LAUNCHERS = {
 }
 
 
+def rank_of(launcher: str) -> int:
+    """Return the rank of this process as its launcher says; 0 where it doesn't."""
+    names, _ = _LAUNCHERS.get(launcher, (('',), ''))
+    return int(os.environ.get(names[0]) or 0)
+
+
 def prepare_cpu_ranks(config: Config, launcher: str) -> None:
     """Start the process group over gloo and adapt the config, if this is a CPU rank.
 

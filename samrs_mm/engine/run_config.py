@@ -23,6 +23,7 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.installed import spoken
 from samrs_mm.engine.config_keys import check_keys
 from samrs_mm.engine.config_values import check_values, without_idle_workers
+from samrs_mm.engine.cpu_dist import rank_of
 from samrs_mm.registry import register_all
 
 # top-level keys that the Runner and the tools read beside the Runner's arguments
@@ -58,7 +59,7 @@ def load_run_config(
     All of samrs_mm is registered, then what the config imports. Logs and checkpoints go to
     ``work_dir``, by default that of the config, else ``work_dirs/{config}``. Keys and values of
     ``parts``, its top-level keys that the tool runs, are checked, by default of all. Names are
-    looked up in ``scope`` where the config has no ``default_scope``. A line on stderr tells of a
+    looked up in ``scope`` where the config has no ``default_scope``. Rank 0 tells on stderr of a
     top-level variable that nothing reads, and whose name is nearly that of one that is read.
 
     Raises:
@@ -70,7 +71,7 @@ def load_run_config(
     config = read_config(path)
     views = [key for key in config if key.endswith('tta_pipeline')]
     read = {*views, *_OPTIONAL_KEYS, *inspect.signature(Runner).parameters}
-    for line in _misspelt(config, path, read):
+    for line in _misspelt(config, path, read) if rank_of(launcher) == 0 else ():
         print(spoken(line), file=sys.stderr)
     for key, value in (options or {}).items():
         check_option(key, {*config, *read}, config)

@@ -84,6 +84,17 @@ def test_a_misspelt_variable_of_the_file_is_told(path, capsys, name, meant):
     assert capsys.readouterr().err == line
 
 
+@pytest.mark.parametrize('rank', [0, 1])
+def test_a_misspelt_variable_is_told_by_one_rank(path, capsys, monkeypatch, rank):
+    Path(path).write_text(f'{TEXT}load_form = None\n')
+    for launcher, name in (('pytorch', 'RANK'), ('slurm', 'SLURM_PROCID')):
+        monkeypatch.setenv(name, str(rank))
+        load_run_config(path, None, None, launcher)
+        assert ("nothing reads 'load_form'" in capsys.readouterr().err) == (rank == 0)
+    load_run_config(path, None, None, 'none')
+    assert "nothing reads 'load_form'" in capsys.readouterr().err
+
+
 def test_no_shipped_config_is_told_of_a_misspelt_variable(monkeypatch, capsys):
     for check in ('check_keys', 'check_values'):
         monkeypatch.setattr(run_config, check, lambda *args: None)
