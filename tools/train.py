@@ -7,7 +7,8 @@ from functools import partial
 
 from samrs_mm.cli import ToolParser, positive, run_command
 from samrs_mm.core.errors import SamrsError
-from samrs_mm.engine.checkpoint_match import check_match
+from samrs_mm.engine.checkpoint_match import check_match, class_layer_note
+from samrs_mm.engine.class_match import classes_of
 from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
 from samrs_mm.engine.data_check import (
     check_data,
@@ -102,6 +103,10 @@ def run(args: argparse.Namespace) -> None:
         shapes, resume = start.checkpoint.shapes, start.resume
         line = check_match(runner.model, shapes, start.path, whole=resume, resume=resume)
         runner.logger.info(f'{line}; {start.checkpoint.origin}')
+        if not resume:
+            classes = classes_of(getattr(data.datasets['train_dataloader'], 'metainfo', {}))
+            note = class_layer_note(runner.model, start.checkpoint, start.path, classes)
+            start.notes += [note] if note else []
     check_batch(config, get_world_size())
     if args.restart and is_main_process():
         aside = put_aside(config.work_dir)

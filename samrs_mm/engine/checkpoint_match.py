@@ -149,6 +149,41 @@ def check_match(
     return '; '.join(parts)
 
 
+def class_layer_note(
+    model: nn.Module, begun: Checkpoint, path: str, classes: Classes
+) -> str | None:
+    """Return a warning if weights to begin with are of other classes than the data, else None.
+
+    Layers of classes that the model doesn't have, as the heads of pre-training, are no surprise.
+
+    Args:
+        model: Built model, wrapped or not.
+        begun: The checkpoint at ``path``, that the run begins with and doesn't resume.
+        path: For the message.
+        classes: Of the data to train on.
+    """
+    wanted = _shapes(network_of(model).state_dict())
+    both = [name for name in wanted if name in begun.shapes and _CLASSIFIER.match(name)]
+    unlike = [name for name in both if wanted[name] != begun.shapes[name]]
+    if unlike:
+        outputs = begun.shapes[unlike[0]][0], wanted[unlike[0]][0]
+        layers = ', '.join(sorted({name.rpartition('.')[0] for name in unlike}))
+        return (
+            f'{path}: its layer of classes, {layers}, has {outputs[0]} outputs, that of the config '
+            f'{outputs[1]}: it is dropped and begins with random weights; all else is taken over'
+        )
+    for source, names in classes.items() if both else ():
+        pairs = zip(begun.classes.get(source, ()), names, strict=False)
+        for value, (learnt, now) in enumerate(pairs):
+            if learnt != now:
+                of = f' of source {source}' if source else ''
+                return (
+                    f'{path}: class {value}{of} was {learnt!r} there, in the data it is {now!r}: '
+                    'its layer of classes is taken over as it is, and has to learn the new ones'
+                )
+    return None
+
+
 def _resizes(model: nn.Module, name: str, shape: tuple[int, ...]) -> bool:
     owner, _, weight = name.rpartition('.')
     resizes = getattr(model.get_submodule(owner), 'resizes_on_load', None)

@@ -1,6 +1,6 @@
 """Were a checkpoint's classes those of the data? Numbers alone fit as well in another order."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from typing import Any
 
@@ -30,6 +30,48 @@ def classes_of(metainfo: Mapping[str, Any]) -> Classes:
         return {name: tuple(about['classes']) for name, about in metainfo['sources'].items()}
     names = metainfo.get('classes') or metainfo.get('CLASSES') or ()
     return {None: tuple(names)} if names and not isinstance(names, str) else {}
+
+
+def miscounts(model: Mapping[str, Any], data: Classes, loader: str) -> Iterator[str]:
+    """Yield where the heads of a model's config are not those that the data needs.
+
+    What a config leaves to the code of the heads isn't known here.
+
+    Args:
+        model: Of the config.
+        data: Of the dataset of ``loader``.
+        loader: For the message.
+    """
+    heads = model.get('heads')
+    for source, names in data.items():
+        if source is not None and isinstance(heads, Mapping) and source not in heads:
+            yield f'{loader}: source {source!r} has no head; model.heads has {", ".join(heads)}'
+        for key, head in _heads(model, source):
+            count = head.get('num_classes')
+            if not isinstance(count, int):
+                continue
+            # an auxiliary head may have more: nothing is predicted by it
+            if count < len(names) or (count > len(names) and not key.startswith('auxiliary_head')):
+                of = f' classes of {source}' if source else f' classes ({", ".join(names)})'
+                yield (
+                    f'model.{key}.num_classes={count}, but {loader} has {len(names)}{of}; make '
+                    'them equal'
+                )
+
+
+def _heads(model: Mapping[str, Any], source: str | None) -> Iterator[tuple[str, Mapping]]:
+    """Yield the configs of heads that predict the classes of a source, by key."""
+    if source is not None:
+        found = {f'heads.{source}': (model.get('heads') or {}).get(source)}
+    else:
+        found = {}
+        for key in ('decode_head', 'auxiliary_head'):
+            heads = model.get(key)
+            if isinstance(heads, list | tuple):
+                found |= {f'{key}.{number}': head for number, head in enumerate(heads)}
+            else:
+                found[key] = heads
+    yield from ((key, head) for key, head in found.items() if isinstance(head, Mapping))
 
 
 def check_classes(trained: Classes, data: Classes, path: str, loader: str) -> None:

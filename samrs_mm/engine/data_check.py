@@ -20,7 +20,7 @@ from samrs_mm.datasets.segmentation.full_check import Memories, check_all
 from samrs_mm.datasets.segmentation.label_survey import Survey, survey
 from samrs_mm.datasets.segmentation.parts import Part, parts_of
 from samrs_mm.datasets.segmentation.survey_report import refusals, table, warnings
-from samrs_mm.engine.class_match import Classes, check_classes, classes_of
+from samrs_mm.engine.class_match import Classes, check_classes, classes_of, miscounts
 from samrs_mm.engine.run_config import building
 
 KEY = 'check_data'
@@ -150,6 +150,7 @@ def check_data(
     if mode == 'off':
         return result
     refused = [*_other_classes(result.datasets, trained or {}, str(config.get('load_from')))]
+    refused += _miscounts(config, result.datasets)
     if 'train_dataloader' in result.datasets:
         told = _on_rank_0(lambda: _look(result.datasets, config))
         refused, result.lines, result.warnings = refused + told[0], told[1], told[2]
@@ -169,6 +170,12 @@ def _other_classes(datasets: dict[str, Any], trained: Classes, path: str) -> Ite
             yield str(error)
 
 
+def _miscounts(config: Config, datasets: dict[str, Any]) -> Iterator[str]:
+    for name, dataset in datasets.items():
+        classes = classes_of(getattr(dataset, 'metainfo', {}))
+        yield from miscounts(config.get('model') or {}, classes, name)
+
+
 def check_files(config: Config, path: str, workers: int) -> int:
     """Read every image and label of a run, to train on, to validate on and to test; say what for.
 
@@ -183,17 +190,18 @@ def check_files(config: Config, path: str, workers: int) -> int:
     read, before, faults = check_all(readable, workers, memories, progress('images and labels'))
     seconds = max(time.monotonic() - begun, 0.001)
     refused, lines, noted = _look(built, config)
+    wrong = [*(faults or refused), *_miscounts(config, built)]
     for line in (*lines, *(f'note: {line}' for line in noted)):
         print(line)
-    for line in [f'failed: {fault}' for fault in faults] or [f'failed: {line}' for line in refused]:
-        print(line, file=sys.stderr)
+    for line in wrong:
+        print(f'failed: {line}', file=sys.stderr)
     for source in dict.fromkeys(blind):
         print(f'not read: source {source} has no labels, or transforms of its own load them')
     print(
         f'{read:,} images and labels read in {seconds:.0f} s ({read / seconds:.0f} a second), '
         f'{before:,} were read before; {len(faults):,} with faults'
     )
-    return 1 if faults or refused else 0
+    return 1 if wrong else 0
 
 
 def _built(config: Config, path: str, loaders: Iterable[str] = _LOADERS) -> dict[str, Any]:

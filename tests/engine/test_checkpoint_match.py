@@ -4,7 +4,12 @@ from mmengine.runner import load_checkpoint
 from torch import nn
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
+from samrs_mm.engine.checkpoint_match import (
+    check_match,
+    class_layer_note,
+    read_checkpoint,
+    weight_shapes,
+)
 from samrs_mm.models.backbones.vit import ViT
 
 
@@ -140,3 +145,28 @@ def test_weights_of_pre_training_that_are_missing():
     [line] = str(error.value).splitlines()
     assert 'python tools/train.py configs/sep/upernet_vitae.py writes it' in line
     assert line.endswith('convert_checkpoint.py RELEASED.pth pretrain/sep/upernet_vitae.pth')
+
+
+def begin(tmp_path, model, saved, trained, classes):
+    path = tmp_path / 'c.pth'
+    torch.save(dict(state_dict=saved.state_dict(), meta=dict(classes=trained)), path)
+    note = class_layer_note(model, read_checkpoint(str(path)), str(path), classes)
+    return note and note.replace(f'{tmp_path}/', '')
+
+
+def test_a_layer_of_other_classes_is_told(tmp_path):
+    abc, abd, two = ('a', 'b', 'c'), ('a', 'b', 'd'), ('a', 'b')
+    three, other = segmentor(classes=3), segmentor(classes=2)
+    assert begin(tmp_path, three, three, abc, {None: abc}) is None
+    assert begin(tmp_path, three, other, two, {None: abc}) == (
+        'c.pth: its layer of classes, decode_head.conv_seg, has 2 outputs, that of the config 3: '
+        'it is dropped and begins with random weights; all else is taken over'
+    )
+    assert begin(tmp_path, three, three, abc, {None: abd}) == (
+        "c.pth: class 2 was 'c' there, in the data it is 'd': its layer of classes is taken over "
+        'as it is, and has to learn the new ones'
+    )
+    heads = segmentor(heads=['x'])
+    told = begin(tmp_path, heads, heads, dict(x=abc), dict(x=abd))
+    assert told.startswith("c.pth: class 2 of source x was 'c' there")
+    assert begin(tmp_path, three, heads, dict(x=abc), {None: abd}) is None, 'as pre-training'

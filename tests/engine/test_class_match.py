@@ -1,7 +1,7 @@
 import pytest
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.engine.class_match import check_classes, trained_classes
+from samrs_mm.engine.class_match import check_classes, miscounts, trained_classes
 
 TRAINED = {None: ('ground', 'roof', 'road')}
 
@@ -37,3 +37,25 @@ def test_other_classes_are_refused(names, message):
     assert f'checkpoint a.pth: {message}' in str(caught.value)
     with pytest.raises(RefusedError, match="class 0 of source x is 'b', in"):
         check_classes(dict(x=('b', 'a')), dict(x=('a', 'b')), 'a.pth', 'test_dataloader')
+
+
+@pytest.mark.parametrize(('model', 'data', 'messages'), [
+    (dict(decode_head=dict(num_classes=3)), TRAINED, []),
+    (dict(decode_head=dict(type='X')), TRAINED, []),
+    (dict(backbone=dict()), TRAINED, []),
+    (dict(decode_head=dict(num_classes=6)), TRAINED,
+     ['model.decode_head.num_classes=6, but a has 3 classes (ground, roof, road); make them eq']),
+    (dict(decode_head=[dict(num_classes=3), dict(num_classes=2)]), TRAINED,
+     ['model.decode_head.1.num_classes=2, but a has 3 classes']),
+    (dict(decode_head=dict(num_classes=3), auxiliary_head=dict(num_classes=150)), TRAINED, []),
+    (dict(decode_head=dict(num_classes=3), auxiliary_head=[dict(num_classes=2)]), TRAINED,
+     ['model.auxiliary_head.0.num_classes=2']),
+    (dict(heads=dict(x=dict(num_classes=2))), dict(x=('a', 'b')), []),
+    (dict(heads=dict(x=dict(num_classes=3))), dict(x=('a', 'b'), y=('c',)),
+     ['model.heads.x.num_classes=3, but a has 2 classes of x', "a: source 'y' has no head"]),
+])  # fmt: skip
+def test_heads_of_another_number_of_classes(model, data, messages):
+    told = [*miscounts(model, data, 'a')]
+    assert len(told) == len(messages)
+    for line, message in zip(told, messages, strict=True):
+        assert line.startswith(message)

@@ -8,7 +8,7 @@ from PIL import Image
 from samrs_folders import STEMS, write_annotated
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.engine.data_check import check_data, check_folders, refuse_together
+from samrs_mm.engine.data_check import check_data, check_files, check_folders, refuse_together
 from samrs_mm.registry import register_all
 
 LOAD = [dict(type='LoadWindow'), dict(type='PackSegInputs')]
@@ -271,3 +271,22 @@ def test_classes_of_a_checkpoint_in_another_order(tmp_path):
     assert (same.warnings, same.lines, [*same.datasets]) == ([], [], ['test_dataloader'])
     with pytest.raises(RefusedError, match="in train_dataloader it is 'ground'"):
         check_data(config(data), 'x.py', trained=other)
+
+
+def test_a_head_of_another_number_of_classes_is_refused_before_it_is_built(tmp_path, capsys):
+    data = folder(write_folder(tmp_path, (0, 1)))
+    wrong = config(data, val=data)
+    wrong.model.decode_head.num_classes = 5
+    line = 'model.decode_head.num_classes=5, but train_dataloader has 2 classes (ground, roof)'
+    with pytest.raises(RefusedError) as caught:
+        check_data(wrong, 'x.py')
+    assert line in str(caught.value)
+    assert check_files(wrong, 'x.py', 0) == 1
+    told = capsys.readouterr().err
+    assert f'failed: {line}; make them equal\n' in told
+    assert 'failed: model.decode_head.num_classes=5, but val_dataloader has' in told
+    (tmp_path / 'images/t0.png').write_bytes(b'')
+    assert check_files(wrong, 'x.py', 0) == 1
+    told = capsys.readouterr().err
+    assert 't0.png' in told
+    assert line in told, 'beside a broken image, too'
