@@ -40,7 +40,7 @@ def cast_shadows(
     if dice.chance(0.5):
         soft = dice.pick([3, 5, 7, 11])
         cv2.blur(dark, (soft, soft), dark)
-    canvas.shade(dark, dice.between(0.3, 0.85) if dice.chance(0.75) else dice.between(0.1, 0.35))
+    canvas.shade(dark, dice.between(0.35, 0.9) if dice.chance(0.8) else dice.between(0.1, 0.35))
 
 
 def fall_off(dice: Dice, canvas: CropCanvas) -> None:

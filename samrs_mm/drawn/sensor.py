@@ -33,7 +33,8 @@ def _colours(dice: Dice, image: np.ndarray) -> np.ndarray:
     if dice.chance(0.08):
         gain, offset = dice.between(0.15, 0.5), dice.between(-40, 60)  # little contrast
     else:
-        gain, offset = dice.between(0.5, 1.25), dice.between(-25, 50)
+        gain = dice.between(0.5, 1.25) if dice.chance(0.7) else dice.between(1.2, 1.9)
+        offset = dice.between(-25, 50)
     tint = dice.rng.normal(0, 5, 3).astype(np.float32)
     return (image - 110) * np.float32(gain) + (np.float32(110 + offset) + tint)
 

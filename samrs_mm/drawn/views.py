@@ -152,7 +152,7 @@ def coarse(dice: Dice, target: np.ndarray) -> np.ndarray:
     small = max(int(side / dice.between(2, 6)), 4)
     low = cv2.resize(target, (small, small), interpolation=cv2.INTER_AREA)
     low = cv2.GaussianBlur(low, (0, 0), dice.between(0.3, 1.2))
-    dents = noise(dice.rng, low.shape, dice.between(1.5, 6)) * dice.between(0, 0.3)
+    dents = noise(dice.rng, low.shape, dice.between(1.5, 6)) * dice.between(0, 0.2)
     logit = (low - 0.5 + dice.rng.normal(0, 0.12) + dents) * dice.between(4, 14)
     probability = 1 / (1 + np.exp(-logit))
     return cv2.resize(probability.astype(np.float32), (side, side))

@@ -101,7 +101,7 @@ KINDS = {
     'containers': CropKind(buildings.containers, 2, _ROAD, (12, 120), 0.4, 'rows'),
     'tank': CropKind(facilities.tank, 8, sizes=(10, 200), height=0.4, stands='rows'),
     'chimney': CropKind(facilities.chimney, 2, sizes=(16, 200), height=2, footprint=True),
-    'windmill': CropKind(facilities.windmill, 3, ('green', 'bare', 'bare'), (20, 260), 1.5),
+    'windmill': CropKind(facilities.windmill, 3, ('green', 'bare', 'bare'), (30, 260), 1.5),
     'crane': CropKind(facilities.crane, 2, ('paved', 'water', 'bare'), (30, 260), 1),
     'helipad': _flat(facilities.helipad, 2, (14, 160)),
     'stadium': CropKind(facilities.stadium, 2, sizes=(60, 500), height=0.25, footprint=True),

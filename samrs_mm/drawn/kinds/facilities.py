@@ -80,7 +80,7 @@ def windmill(dice: Dice, paint: Colour) -> list[Part]:
     """Return a wind turbine: a thin mast that leans with the view, three thin blades, a hub."""
     white = colour(dice, PALE, wild=0) if dice.chance(0.9) else paint
     mast, reach = dice.between(0.25, 0.8), dice.between(0.3, 0.5)
-    hub, wide = np.array([mast - 0.5, 0]), dice.between(0.02, 0.05)
+    hub, wide = np.array([mast - 0.5, 0]), dice.between(0.025, 0.07)
     squash, phase = np.array([dice.between(0.35, 1), 1]), dice.angle()
     parts = [Part(mirrored([(mast - 0.5, wide * 0.35), (-0.5, wide * 0.6)]), tone(white, 0.85),
                   True)]  # fmt: skip
