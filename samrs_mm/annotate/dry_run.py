@@ -8,7 +8,7 @@ import numpy as np
 
 from samrs_mm.annotate.driver import SampleStream
 from samrs_mm.annotate.job import AnnotationJob, Progress
-from samrs_mm.core import masks, tiling
+from samrs_mm.core import tiling
 from samrs_mm.core.boxes import geometry
 from samrs_mm.core.errors import ImageReadError, LabelReadError
 from samrs_mm.core.images import image_size
@@ -79,7 +79,7 @@ def measure_speed(job: AnnotationJob, images: int = 3) -> Speed | None:
             encoded = job.segmentor.encode([sample.image])[0]
             middle = time.perf_counter()
             for chunk in job.segmentor.decode(encoded, prompts):
-                size += sum(len(masks.encode(mask)['counts']) for mask in chunk.masks)
+                size += sum(len(coded['counts']) for coded in chunk.encoded())
             boxes += sample.prompt_count
             box_seconds += time.perf_counter() - middle
             image_seconds += middle - start

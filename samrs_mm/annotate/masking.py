@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from samrs_mm.annotate.writer import Sample
-from samrs_mm.core import masks as mask_ops
 from samrs_mm.core.errors import describe
 from samrs_mm.core.masks import Mask
 from samrs_mm.core.prompts import PromptBatch
@@ -71,8 +70,7 @@ def decode(
     found: list[Mask] = []
     for chunk in segmentor.decode(encoded, prompts):
         notes += [note for note in chunk.notes if note not in notes]
-        for i, mask in enumerate(chunk.masks):
-            coded = mask_ops.encode(mask if valid is None else mask & valid)
+        for i, coded in enumerate(chunk.encoded(valid)):
             found.append(Mask(coded, _at(chunk.scores, i), _at(chunk.stability, i)))
     return found
 

@@ -66,6 +66,32 @@ def encode_pixels(places: np.ndarray, height: int, width: int) -> dict:
     return of_runs(counts, height, width)
 
 
+def encode_window(mask: np.ndarray, y: int, x: int, height: int, width: int) -> dict:
+    """Encode a mask that is given by a window of its image, in time of the window's size.
+
+    Args:
+        mask: ``(h, w)`` bool; it is empty outside.
+        y: The image's row of its first pixel.
+        x: The image's column of its first pixel.
+        height: Of the image, in pixels.
+        width: Of the image, in pixels.
+    """
+    framed = np.zeros((mask.shape[1], mask.shape[0] + 2), bool)
+    framed[:, 1:-1] = mask.T
+    changes = np.flatnonzero(framed[:, 1:] != framed[:, :-1])
+    column, row = np.divmod(changes, mask.shape[0] + 1)
+    edges = (column + x) * height + row + y  # starts and ends in turn, column by column
+    joined = edges[1:-1:2] == edges[2::2]  # a run goes on at the top of the next column
+    if joined.any():
+        kept = np.ones(len(edges), bool)
+        kept[1:-1] = np.repeat(~joined, 2)
+        edges = edges[kept]
+    counts = np.diff(np.concatenate([[0], edges, [height * width]])).tolist()
+    if counts[-1] == 0 and len(counts) > 1:  # the encoder writes no empty run at the end
+        counts.pop()
+    return of_runs(counts, height, width)
+
+
 def of_runs(counts: list[int], height: int, width: int) -> dict:
     """Return RLE with text counts of run lengths that are known to fill the size."""
     return _text(coco_mask.frPyObjects(dict(size=[height, width], counts=counts), height, width))

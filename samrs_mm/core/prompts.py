@@ -4,7 +4,7 @@ Source: Wang et al. 2023, arXiv:2305.02034, sections 2.3 and 2.4.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -120,6 +120,10 @@ class PromptBatch:
         polygons: R-Box corners ``(N, 4, 2)`` for the ``rbox`` setting, float64; else None.
         style: How they were made, one of ``PROMPT_STYLES``; only ``clipped`` boxes and points
             keep to the image.
+        size: Width and height of the image in pixels without the padding of a tile; None for all
+            of it.
+        valid: Which pixels of the image have data, ``(H, W)`` bool; None says all. Masks are cut
+            to them, whatever a segmentor does.
     """
 
     setting: PromptSetting
@@ -128,6 +132,8 @@ class PromptBatch:
     regions: np.ndarray | None = None
     polygons: np.ndarray | None = None
     style: str = CLIPPED
+    size: tuple[int, int] | None = None
+    valid: np.ndarray | None = None
 
     @property
     def _arrays(self) -> tuple[np.ndarray | None, ...]:
@@ -141,7 +147,7 @@ class PromptBatch:
         boxes, points, regions, polygons = (
             None if array is None else array[part] for array in self._arrays
         )
-        return PromptBatch(self.setting, boxes, points, regions, polygons, self.style)
+        return replace(self, boxes=boxes, points=points, regions=regions, polygons=polygons)
 
     @property
     def outlines(self) -> np.ndarray:
@@ -207,7 +213,8 @@ def prompt_boxes(
     chosen = [i for i, status in enumerate(statuses) if status == box_ops.OK]
     prompts = None
     if chosen:
-        prompts = build_prompts(setting, shapes, np.array(chosen), width, height, style)
+        made = build_prompts(setting, shapes, np.array(chosen), width, height, style)
+        prompts = replace(made, valid=valid)
     return PromptedBoxes(setting, statuses, reasons, chosen, prompts)
 
 
@@ -267,7 +274,7 @@ def build_prompts(
         polygons = shapes.polygons
     elif setting.box:
         boxes = seen_boxes(setting, shapes, width, height, style)
-    return PromptBatch(setting, boxes, points, regions, polygons, style)
+    return PromptBatch(setting, boxes, points, regions, polygons, style, (width, height))
 
 
 def _centres(

@@ -35,6 +35,14 @@ def test_memory_layout_and_type_change_nothing(mask):
     assert masks.encode(np.repeat(mask, 2, axis=1)[:, ::2]) == code
 
 
+@given(drawn, st.tuples(*[st.integers(0, 4)] * 4))
+def test_a_window_encodes_as_its_whole_mask(part, margins):
+    above, below, left, right = margins
+    whole = np.pad(part, ((above, below), (left, right)))
+    assert masks.encode_window(part, above, left, *whole.shape) == masks.encode(whole)
+    assert masks.encode_window(part[:0], 0, 0, *whole.shape) == masks.encode(whole & False)
+
+
 @given(drawn)
 def test_bbox_is_the_masks_own(mask):
     x, y, w, h = masks.bbox(masks.encode(mask))

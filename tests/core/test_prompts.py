@@ -1,5 +1,6 @@
 import itertools
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,6 +84,10 @@ def test_batches_are_cut_as_arrays_are():
     np.testing.assert_array_equal(part.boxes, batch.boxes[1:3])
     assert part.regions is part.polygons is None
     assert len(batch[4:9]) == 1
+    valid = np.ones((4, 4), bool)
+    part = replace(batch, size=(3, 4), valid=valid)[1:3]
+    assert part.size == (3, 4)
+    assert part.valid is valid
     assert len(PromptBatch(PromptSetting('rbox'), polygons=np.zeros((3, 4, 2)))) == 3
     assert len(PromptBatch(PromptSetting('rbox-m'), regions=np.zeros((2, 4, 2)))) == 2
 

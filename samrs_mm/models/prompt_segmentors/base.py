@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from samrs_mm.core import masks as mask_ops
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
 
@@ -21,12 +22,31 @@ class MaskChunk:
         scores: Predicted IoU ``(n,)`` float, or None where the segmentor has none.
         stability: Stability score ``(n,)`` in [0, 1], or None.
         notes: What the record should say of this chunk, such as a halving on out-of-memory.
+        window: Where ``masks`` are only a part of the image, ``(n, h, w)``: y and x of its first
+            pixel, and the image's height and width. It saves time on large images.
     """
 
     masks: np.ndarray
     scores: np.ndarray | None = None
     stability: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    window: tuple[int, int, int, int] | None = None
+
+    def encoded(self, valid: np.ndarray | None = None) -> Iterator[dict]:
+        """Yield the masks as COCO RLE of the image's size.
+
+        They are cut to ``valid``, the pixels with data, ``(H, W)`` bool; None leaves them whole.
+        """
+        if self.window is None:
+            for mask in self.masks:
+                yield mask_ops.encode(mask if valid is None else mask & valid)
+            return
+        y, x, height, width = self.window
+        rows, columns = self.masks.shape[1:]
+        for mask in self.masks:
+            if valid is not None:
+                mask = mask & valid[y : y + rows, x : x + columns]
+            yield mask_ops.encode_window(mask, y, x, height, width)
 
 
 class PromptSegmentor(ABC):
