@@ -132,6 +132,7 @@ PROMPT_SEGMENTORS = PartRegistry(
     parent='MODELS',
     methods=('unsupported', 'load', 'encode', 'decode'),
     modules={
+        'BoxNetSegmentor': f'{_SEGMENTORS}.boxnet',
         'BoxFillSegmentor': f'{_SEGMENTORS}.box_fill',
         'GrabCutSegmentor': f'{_SEGMENTORS}.grabcut',
         'SAMSegmentor': f'{_SEGMENTORS}.sam',

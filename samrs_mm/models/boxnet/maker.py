@@ -1,0 +1,164 @@
+"""Masks of objects in a picture, by the network: crops in, windows of the picture out."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import cv2
+import numpy as np
+import torch
+
+from samrs_mm.core.crop_frame import CropFrame
+from samrs_mm.core.crop_sample import CropSample
+from samrs_mm.core.errors import SegmentorError
+from samrs_mm.models.boxnet.asked import Asked, Picture
+from samrs_mm.models.boxnet.finer import SHRUNK_FROM, look_again
+from samrs_mm.models.boxnet.inputs import CHANNELS, network_input
+from samrs_mm.models.boxnet.network import BoxNet
+from samrs_mm.models.boxnet.weights import WeightsInfo
+
+BATCH = 4
+"""Crops of a pass. A pass is filled up, for rounding follows its size; more gain nothing."""
+
+LEAST_PART = 0.2
+"""Parts of a mask that are smaller than this share of the largest are dropped."""
+
+_STABLE = 1.0
+_PIXELS_AT_ONCE = 1 << 24
+
+
+@dataclass(frozen=True)
+class ObjectMask:
+    """The mask of one object.
+
+    Args:
+        mask: ``(h, w)`` bool, a window of the picture; empty outside.
+        corner: y and x of the window's first pixel.
+        score: Predicted IoU in [0, 1].
+        stability: Pixels of the mask at a threshold 1 higher over those at 1 lower, in [0, 1].
+        frame: The crop that the mask was made in.
+        logits: ``(S, S)`` float32, what the network said there.
+    """
+
+    mask: np.ndarray
+    corner: tuple[int, int]
+    score: float
+    stability: float
+    frame: CropFrame
+    logits: np.ndarray
+
+    def box(self) -> np.ndarray | None:
+        """Return x0, y0, x1, y1 of the mask's own box in pixels; None of an empty mask."""
+        rows, columns = (np.flatnonzero(self.mask.any(axis=axis)) for axis in (1, 0))
+        if not len(rows):
+            return None
+        y, x = self.corner
+        return np.array([columns[0] + x, rows[0] + y, columns[-1] + 1 + x, rows[-1] + 1 + y], float)
+
+
+class MaskMaker:
+    """Makes masks of what is asked.
+
+    Args:
+        network: In evaluation mode.
+        info: What belongs to its weights.
+        side: Of the crops, in pixels.
+        device: Where it runs.
+        finer: Look again at objects whose crop was shrunk, see ``finer``.
+        fill_holes: Fill the holes of masks.
+    """
+
+    def __init__(
+        self,
+        network: BoxNet,
+        info: WeightsInfo,
+        side: int,
+        device: torch.device,
+        finer: bool = True,
+        fill_holes: bool = True,
+    ):
+        self.network = network.requires_grad_(False).to(device)
+        self.info, self.side, self.device = info, side, device
+        self.finer, self.fill_holes = finer, fill_holes
+
+    def make(self, picture: Picture, asked: Iterable[Asked]) -> Iterator[ObjectMask]:
+        """Yield the mask of everything asked, in order; few crops are held at a time.
+
+        Raises:
+            SegmentorError: The weights give no numbers.
+        """
+        remaining = iter(asked)
+        while batch := list(islice(remaining, BATCH)):
+            logits, scores = self.run([each.sample(picture, self.side) for each in batch])
+            for each, found, score in zip(batch, logits, scores, strict=True):
+                yield self._finished(picture, each, found, float(score))
+
+    @torch.inference_mode()
+    def run(self, samples: Sequence[CropSample]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the logits ``(N, S, S)`` float32 of crops, and their scores ``(N,)``.
+
+        Raises:
+            SegmentorError: The weights give no numbers.
+        """
+        logits, scores = [], []
+        for start in range(0, len(samples), BATCH):
+            part = samples[start : start + BATCH]
+            crops = np.zeros((BATCH, len(CHANNELS), self.side, self.side), np.float32)
+            for i, sample in enumerate(part):
+                crops[i] = network_input(sample)
+            found, iou = self.network(torch.from_numpy(crops).to(self.device))
+            logits.append(found[: len(part)].cpu().numpy())
+            scores.append(self.info.score(iou[: len(part)].cpu()).numpy())
+        if not all(map(np.isfinite, (each.sum() for each in logits + scores))):
+            raise SegmentorError('the network gives NaN; are the weights whole?')
+        return np.concatenate(logits), np.concatenate(scores)
+
+    def _finished(
+        self, picture: Picture, asked: Asked, logits: np.ndarray, score: float
+    ) -> ObjectMask:
+        frame, found = asked.frame, logits
+        if self.finer and frame.shrink(self.side).max() > SHRUNK_FROM:
+            frame, found = look_again(self.run, picture, asked, logits)
+        rows, columns = frame.window(*picture.size)
+        mask = tidied(pasted(found, frame, rows, columns), self.fill_holes)
+        return ObjectMask(
+            mask, (rows.start, columns.start), score, stability_of(logits), asked.frame, logits
+        )
+
+
+def pasted(logits: np.ndarray, frame: CropFrame, rows: slice, columns: slice) -> np.ndarray:
+    """Return where a crop's logits are above 0 in a window of the picture, ``(h, w)`` bool.
+
+    The logits are scaled up in pieces: nothing but the mask has the window's size.
+    """
+    mask = np.zeros((rows.stop - rows.start, columns.stop - columns.start), bool)
+    width = min(mask.shape[1], 1 << 14)
+    height = min(max(1, _PIXELS_AT_ONCE // max(width, 1)), 1 << 14)
+    for y in range(rows.start, rows.stop, height):
+        for x in range(columns.start, columns.stop, max(width, 1)):
+            part = slice(y, min(y + height, rows.stop)), slice(x, min(x + width, columns.stop))
+            here = tuple(
+                slice(each.start - first, each.stop - first)
+                for each, first in zip(part, (rows.start, columns.start), strict=True)
+            )
+            mask[here] = frame.paste(logits, part) > 0
+    return mask
+
+
+def tidied(mask: np.ndarray, fill_holes: bool = True) -> np.ndarray:
+    """Return a mask ``(h, w)`` bool without small parts, its holes filled or kept."""
+    if not mask.any():
+        return mask
+    found, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    areas = [cv2.contourArea(outline) + len(outline) / 2 for outline in found]
+    kept = [o for o, area in zip(found, areas, strict=True) if area >= LEAST_PART * max(areas)]
+    if fill_holes or len(kept) < len(found):
+        filled = cv2.drawContours(np.zeros(mask.shape, np.uint8), kept, -1, 1, -1).view(bool)
+        return filled if fill_holes else filled & mask
+    return mask
+
+
+def stability_of(logits: np.ndarray) -> float:
+    """Return how little a mask depends on its threshold: SAM's measure, 0 of an empty mask."""
+    sure, likely = np.count_nonzero(logits > _STABLE), np.count_nonzero(logits > -_STABLE)
+    return sure / likely if likely else 0.0

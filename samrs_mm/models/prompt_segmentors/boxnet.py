@@ -1,0 +1,174 @@
+"""Masks from BoxNet: a network of a million parameters that comes with the package."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.images import file_sha256
+from samrs_mm.core.prompts import PromptBatch, PromptSetting
+from samrs_mm.models.boxnet.asked import Asked, Picture
+from samrs_mm.models.boxnet.clicks import Clicked, click
+from samrs_mm.models.boxnet.maker import MaskMaker, ObjectMask
+from samrs_mm.models.boxnet.points import mask_of_clicks
+from samrs_mm.models.boxnet.weights import default_weights, load_weights
+from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor, check_whole_numbers
+from samrs_mm.registry import PROMPT_SEGMENTORS
+
+
+@PROMPT_SEGMENTORS.register_module()
+class BoxNetSegmentor(PromptSegmentor):
+    """Makes the mask of a box, upright or turned, of its centre point, or of both.
+
+    A box is seen in a crop that is turned with it, its longer side along x. Pixels without data are
+    no part of what is seen. Every mask depends on its image and prompt alone: crops are run in
+    passes of one size, whatever the number of boxes.
+
+    Mask prompts are given as the mask so far. A centre point alone (``cp``) is looked at in crops
+    of several sizes.
+
+    Args:
+        checkpoint: File of the weights (safetensors); None takes those of the package.
+        side: Of the crops in pixels, a multiple of 16; None takes what the weights were trained
+            for. 64 takes half the time of 96.
+        finer: Look a second time, along the border, at objects whose crop was shrunk by more than
+            1.5.
+        fill_holes: Fill the holes of masks.
+        threads: CPU threads of torch, set for the process in ``load``.
+        device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; None takes a GPU where there is one.
+
+    Raises:
+        RefusedError: A value that can't be.
+    """
+
+    provided_scores = ('score', 'stability')
+
+    def __init__(
+        self,
+        checkpoint: str | None = None,
+        side: int | None = None,
+        finer: bool = True,
+        fill_holes: bool = True,
+        threads: int = 4,
+        device: str | None = None,
+    ):
+        check_whole_numbers(threads=(threads, 1), side=(64 if side is None else side, 16))
+        self.checkpoint, self.side = checkpoint, side
+        self.finer, self.fill_holes, self.threads = finer, fill_holes, threads
+        self.device = torch_device(device)
+        self.maker: MaskMaker | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything but the weights' hash that may change a bit of a mask, as plain data."""
+        return dict(
+            type=type(self).__name__,
+            side=self.side,
+            finer=self.finer,
+            fill_holes=self.fill_holes,
+            threads=self.threads,
+            device=self.device.type,
+        )
+
+    def unsupported(self, setting: PromptSetting) -> str | None:
+        """It takes every setting."""
+        return None
+
+    def load(self) -> None:
+        """Load the weights and move them to the device.
+
+        Also fixes, for the process, what decides float rounding: threads, no TF32, deterministic
+        cuDNN.
+
+        Raises:
+            RefusedError: The weights are missing, damaged, or of something else; or the crops'
+                side does not fit them.
+        """
+        fix_rounding(self.threads)
+        path = default_weights() if self.checkpoint is None else Path(self.checkpoint)
+        network, info = load_weights(path)
+        side = self.side or info.side
+        if side % network.multiple:
+            raise RefusedError(
+                f'model.side={side}: a multiple of {network.multiple} is needed, such as '
+                f'{info.side}, which {path} was trained for'
+            )
+        self.checkpoint_sha256 = file_sha256(path)
+        self.maker = MaskMaker(network, info, side, self.device, self.finer, self.fill_holes)
+
+    def encode(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the images ``(H, W, 3)`` uint8 RGB as they are."""
+        return list(images)
+
+    def decode(self, encoded: np.ndarray, prompts: PromptBatch) -> Iterator[MaskChunk]:
+        """Yield one mask at a time, with predicted IoU and stability, as a window of the image."""
+        assert self.maker is not None, 'load() comes first'
+        width, height = prompts.size or (encoded.shape[1], encoded.shape[0])
+        picture = Picture(encoded[:height, :width], prompts.valid)
+        for found in self._masks(self.maker, picture, prompts):
+            yield MaskChunk(
+                found.mask[None],
+                np.array([found.score]),
+                np.array([found.stability]),
+                window=(*found.corner, *encoded.shape[:2]),
+            )
+
+    def _masks(
+        self, maker: MaskMaker, picture: Picture, prompts: PromptBatch
+    ) -> Iterator[ObjectMask]:
+        if prompts.setting.name == 'cp':
+            for point in prompts.points:
+                yield mask_of_clicks(maker, picture, np.array([[*point, 1.0]]))
+            return
+        yield from maker.make(picture, (_asked(prompts[i : i + 1]) for i in range(len(prompts))))
+
+    def click(
+        self,
+        image: np.ndarray,
+        clicks: np.ndarray,
+        box: np.ndarray | None = None,
+        previous: Clicked | np.ndarray | None = None,
+        valid: np.ndarray | None = None,
+    ) -> Clicked:
+        """Return the mask of an object by clicks; see ``models.boxnet.clicks.click``."""
+        assert self.maker is not None, 'load() comes first'
+        return click(self.maker, Picture(image, valid), clicks, box, previous)
+
+
+def _asked(prompt: PromptBatch) -> Asked:
+    """Return what a batch of one prompt asks."""
+    setting = prompt.setting
+    more = {}
+    if prompt.points is not None:
+        more['clicks'] = np.array([[*prompt.points[0], 1.0]])
+    if prompt.regions is not None:
+        more['region'] = prompt.regions[0]
+    oriented = 'rbox' in (setting.box, setting.mask)
+    return Asked.of_box(prompt.outlines[0], oriented, **more)
+
+
+def torch_device(name: str | None) -> torch.device:
+    """Return a device by its name; None gives a GPU where there is one.
+
+    Raises:
+        RefusedError: No such device, or no GPU.
+    """
+    try:
+        device = torch.device(name or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    except RuntimeError as error:
+        raise RefusedError(f'model.device={name!r}; allowed: cpu, cuda, cuda:1, ...') from error
+    if device.type == 'cuda' and not torch.cuda.is_available():
+        raise RefusedError(f'model.device={name!r}, but torch finds no GPU; use cpu')
+    return device
+
+
+def fix_rounding(threads: int) -> None:
+    """Fix, for the process, what decides float rounding: threads, no TF32, cuDNN's choices."""
+    torch.set_num_threads(threads)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False

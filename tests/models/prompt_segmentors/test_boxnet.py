@@ -1,0 +1,165 @@
+import numpy as np
+import pytest
+import torch
+from boxnet_cases import SMALL, bright_ellipses, painter, random_weights
+
+from samrs_mm.annotate.masking import decode
+from samrs_mm.core import boxes as box_ops
+from samrs_mm.core import masks
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.images import file_sha256
+from samrs_mm.core.prompts import SETTINGS, PromptBatch, PromptSetting
+from samrs_mm.models.prompt_segmentors.boxnet import BoxNetSegmentor
+from samrs_mm.registry import PROMPT_SEGMENTORS, build
+
+IMAGE, TRUTH, POLYGONS = bright_ellipses()
+HULLS = box_ops.bounding_boxes(POLYGONS)
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory):
+    return str(random_weights(tmp_path_factory.mktemp('weights') / 'w.safetensors'))
+
+
+@pytest.fixture(scope='module')
+def segmentor(weights):
+    made = BoxNetSegmentor(weights, threads=1, device='cpu')
+    made.load()
+    return made
+
+
+def painted(channel='box', side=64):
+    """A segmentor whose network is ``Painted``."""
+    made = BoxNetSegmentor(threads=1, device='cpu')
+    made.maker = painter(channel, side)
+    return made
+
+
+def prompts_of(name, polygons=POLYGONS, **more):
+    setting = PromptSetting(name)
+    hulls = box_ops.bounding_boxes(polygons)
+    regions = polygons if setting.mask == 'rbox' else box_ops.corners(hulls)
+    return PromptBatch(
+        setting,
+        boxes=hulls if setting.box in ('hbox', 'rhbox') else None,
+        points=polygons.mean(axis=1) if setting.point else None,
+        regions=regions if setting.mask else None,
+        polygons=polygons if setting.box == 'rbox' else None,
+        **more,
+    )
+
+
+def masks_of(segmentor, prompts, image=IMAGE, notes=None):
+    (encoded,) = segmentor.encode([image])
+    return decode(segmentor, encoded, prompts, [] if notes is None else notes, prompts.valid)
+
+
+@pytest.mark.parametrize('name', SETTINGS)
+def test_every_setting_is_taken(segmentor, name):
+    assert segmentor.unsupported(PromptSetting(name)) is None
+    found = masks_of(segmentor, prompts_of(name))
+    assert len(found) == len(POLYGONS)
+    assert [m.segmentation['size'] for m in found] == [list(IMAGE.shape[:2])] * len(found)
+    assert all(0 < mask.score < 1 and 0 <= mask.stability <= 1 for mask in found)
+
+
+@pytest.mark.parametrize('name', ['hbox', 'rhbox', 'rbox', 'hbox-m', 'rbox-m', 'cp+hbox'])
+def test_the_network_sees_the_box(name):
+    segmentor = painted()
+    oriented = name.startswith('rbox')
+    for mask, polygon, hull in zip(
+        masks_of(segmentor, prompts_of(name)), POLYGONS, HULLS, strict=True
+    ):
+        box = polygon if oriented else box_ops.corners(hull[None])[0]
+        shared, union = masks.overlap(
+            mask.segmentation, masks.encode_polygon(box, *IMAGE.shape[:2])
+        )
+        assert shared / union > 0.93
+    crops = torch.cat(segmentor.maker.network.seen)[: len(POLYGONS)]
+    assert crops[:, 6].bool().all() == oriented
+    assert crops[:, 11].any() == name.startswith('cp')
+    assert crops[:, 13].any() == name.endswith('-m')
+
+
+def test_masks_do_not_depend_on_what_is_prompted_together(segmentor):
+    """Nor on the passes of images, shards, or workers, which only share prompts out anew."""
+    whole = masks_of(segmentor, prompts_of('hbox'))
+    for part in (slice(0, 1), slice(2, 5), slice(5, 6)):
+        assert masks_of(segmentor, prompts_of('hbox')[part]) == whole[part]
+    assert len({str(mask.segmentation) for mask in whole}) > 3
+
+
+def test_the_padding_of_a_tile_and_pixels_without_data_are_not_seen():
+    padded = np.zeros((160, 200, 3), np.uint8)
+    padded[:120, :160] = IMAGE
+    at_border = POLYGONS + np.array([160 - POLYGONS.max(axis=(0, 1))[0], 0])
+    prompts = prompts_of('rbox', at_border, size=(160, 120))
+    plain = masks_of(painted('grey'), prompts_of('rbox', at_border))
+    for mask, other in zip(masks_of(painted('grey'), prompts, padded), plain, strict=True):
+        assert mask.segmentation['size'] == [160, 200]
+        np.testing.assert_array_equal(
+            masks.decode(mask.segmentation)[:120, :160], masks.decode(other.segmentation)
+        )
+        assert mask.score == other.score
+    valid = np.ones(IMAGE.shape[:2], bool)
+    valid[60:] = False
+    for mask in masks_of(painted(), prompts_of('hbox', valid=valid)):
+        assert not masks.decode(mask.segmentation)[60:].any()
+
+
+def test_settings_tell_all_that_may_change_a_mask(weights, segmentor):
+    assert segmentor.settings == dict(
+        type='BoxNetSegmentor', side=None, finer=True, fill_holes=True, threads=1, device='cpu'
+    )
+    assert segmentor.checkpoint_sha256 == file_sha256(weights)
+    options = dict(side=48, finer=False, fill_holes=False, threads=2, device='cpu')
+    assert BoxNetSegmentor(weights, **options).settings == dict(type='BoxNetSegmentor', **options)
+    made = build(PROMPT_SEGMENTORS, dict(type='BoxNetSegmentor', checkpoint=weights), 'model')
+    assert made.provided_scores == ('score', 'stability')
+
+
+def test_the_side_is_that_of_the_weights_or_chosen(weights):
+    for side, wanted in ((None, SMALL.side), (64, 64)):
+        made = BoxNetSegmentor(weights, side, threads=1, device='cpu')
+        made.load()
+        assert made.maker.side == wanted
+    with pytest.raises(RefusedError, match=r'model\.side=30: a multiple of 4 is needed'):
+        BoxNetSegmentor(weights, 30, threads=1, device='cpu').load()
+
+
+@pytest.mark.parametrize(
+    ('options', 'problem'),
+    [
+        (dict(side=8), r'model\.side=8; a whole number from 16'),
+        (dict(side=64.0), r'model\.side=64\.0'),
+        (dict(threads=0), r'model\.threads=0'),
+        (dict(device='tpux'), r"model\.device='tpux'; allowed: cpu, cuda"),
+    ],
+)
+def test_options_that_cannot_be(options, problem):
+    with pytest.raises(RefusedError, match=problem):
+        BoxNetSegmentor(**options)
+
+
+def test_a_checkpoint_that_is_not_there():
+    with pytest.raises(RefusedError, match=r'checkpoint none\.safetensors: no such file'):
+        BoxNetSegmentor('none.safetensors', threads=1, device='cpu').load()
+
+
+def test_a_click(segmentor):
+    answer = segmentor.click(IMAGE, [[*POLYGONS[0].mean(axis=0), 1]])
+    assert answer.mask.shape == IMAGE.shape[:2]
+    better = segmentor.click(IMAGE, [[5, 5, 0]], box=HULLS[0], previous=answer)
+    assert better.score != answer.score
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU')
+def test_a_gpu_gives_nearly_the_same(weights, segmentor):
+    made = BoxNetSegmentor(weights, threads=1, device='cuda')
+    made.load()
+    for first, second in zip(
+        masks_of(made, prompts_of('rbox')), masks_of(segmentor, prompts_of('rbox')), strict=True
+    ):
+        shared, union = masks.overlap(first.segmentation, second.segmentation)
+        assert shared / max(union, 1) > 0.98
+        assert first.score == pytest.approx(second.score, abs=1e-3)
