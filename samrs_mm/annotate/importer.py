@@ -16,7 +16,7 @@ from samrs_mm.core import boxes as box_ops
 from samrs_mm.core import masks
 from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.boxes import BoxLabel
-from samrs_mm.core.classes import SIOR_CLASSES, UnknownClassError
+from samrs_mm.core.classes import NAMED_CLASSES, SIOR_CLASSES, ClassTable, UnknownClassError
 from samrs_mm.core.errors import LabelReadError, SamrsError
 from samrs_mm.core.images import image_size, write_png
 from samrs_mm.core.input_notes import Inputs
@@ -33,8 +33,11 @@ from samrs_mm.formats.annotated.record import FORMAT, Record
 GRAY = 'label pixels are not what the masks give; the label map is kept as it is'
 NO_GRAY = 'label maps were missing and were made from the masks'
 CATEGORY = 'instances give a category that is not the name of their label; the label counts'
+OTHER = 'instances give the category that their label has in {0}: is it that subset? --subset {0}'
 FILES = 'its instances or label map changed'
 SIZE = 'instances give a size that is not that of their mask; the mask counts'
+
+_TABLES = {subset: ClassTable(classes) for subset, classes in NAMED_CLASSES.items()}
 
 
 class ReleasedImporter:
@@ -163,11 +166,10 @@ class ReleasedImporter:
         self, number: int, box: BoxLabel, instance: dict, image: ImageEntry, notes: Counter
     ) -> BoxEntry:
         label, mask, name = instance['label'], instance['mask'], instance['category']
-        if name is not None:
-            try:
-                notes[CATEGORY] += self.dataset.table.index(name) != label
-            except UnknownClassError:
-                notes[CATEGORY] += 1
+        if name is not None and _index(self.dataset.table, name) != label:
+            notes[CATEGORY] += 1
+            for subset, table in _TABLES.items():
+                notes[OTHER.format(subset)] += _index(table, name) == label
         notes[SIZE] += instance['size'] not in (None, masks.area(mask))
         polygon = box_ops.geometry([box]).polygons[0]
         bounds = box_ops.bounding_boxes(polygon[None])
@@ -219,6 +221,13 @@ class ReleasedImporter:
         )
         record.signature = self.signature
         return record
+
+
+def _index(table: ClassTable, name: str) -> int | None:
+    try:
+        return table.index(name)
+    except UnknownClassError:
+        return None
 
 
 def _prompt_of(box: BoxLabel) -> str:

@@ -137,7 +137,9 @@ def test_defects_of_the_release(tmp_path, capsys):
     pickled.write_bytes(pickle.dumps(entries))
     assert run(root, '--out', tmp_path / 'out', '--subset', 'sota') == 0
     told = capsys.readouterr().out
+    assert told.startswith('classes  the 18 of sota\n')
     assert f'defect   1 {importer.CATEGORY}' in told
+    assert f'defect   1 {importer.OTHER.format("fast")}' in told
     assert f'defect   1 {importer.SIZE}' in told
     assert f'defect   2 {importer.GRAY}' in told
     out = AnnotatedFolder(tmp_path / 'out')
@@ -158,7 +160,10 @@ def test_without_label_maps_they_are_made(tmp_path, capsys):
     root = write_release(tmp_path / 'SIOR', entries, gray=False)
     (root / 'hbox_segs_init/gray').rmdir()
     assert run(root, '--out', tmp_path / 'out') == 0
-    assert f'defect   2 {importer.NO_GRAY}' in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert told.startswith('classes  the 20 of sior (so the name of its folder; --subset says it)')
+    assert f'defect   2 {importer.NO_GRAY}' in told
+    assert f'defect   2 {importer.OTHER.format("sota")}' in told
     labels = np.array(Image.open(tmp_path / 'out/semantic/00001.png'))
     expected = np.where(shapes()['blob'], 4, np.where(shapes()['box'], 3, 255))
     np.testing.assert_array_equal(labels, expected)
@@ -167,6 +172,15 @@ def test_without_label_maps_they_are_made(tmp_path, capsys):
     assert record.boxes[0].scene_polygon == record.boxes[0].polygon
     assert len(SIORDataset(str(tmp_path / 'out'), pipeline=[])) == 1
     assert json.loads((tmp_path / 'out/meta.json').read_bytes())['classes'] == list(SIOR_CLASSES)
+
+
+def test_label_maps_without_an_image_are_named(tmp_path, capsys):
+    root = write_release(tmp_path / 'sota', {'P0001_0000': [instance('box', 0)]})
+    gray = root / 'hbox_segs_init/gray'
+    (gray / 'P0002_0000.png').write_bytes((gray / 'P0001_0000.png').read_bytes())
+    assert run(root, '--out', tmp_path / 'out') == 1
+    name = 'hbox_segs_init/gray/P0002_0000.png'
+    assert f'failed: {name}: there is no image of this label map' in capsys.readouterr().err
 
 
 class Evil:

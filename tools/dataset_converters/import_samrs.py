@@ -68,6 +68,9 @@ def run(args: argparse.Namespace) -> int:
     folders = dict(images=args.images, instances=args.instances, labels=args.labels)
     dataset = SAMRSBoxDataset(args.folder, classes, **folders)
     out = AnnotatedFolder(args.out)
+    if isinstance(classes, str):
+        how = '' if args.subset else ' (so the name of its folder; --subset says it)'
+        print(f'classes  the {len(dataset.classes)} of {classes}{how}')
     importer = ReleasedImporter(dataset, out, policy)
     settings = importer.settings()
     out.open(settings)
@@ -85,6 +88,9 @@ def run(args: argparse.Namespace) -> int:
         if error:
             failed += 1
             tqdm.write(f'failed: {error}', file=sys.stderr)
+    for name in dataset.stray_maps():
+        failed += 1
+        tqdm.write(f'failed: {name}: there is no image of this label map', file=sys.stderr)
     bar = progress('writing annotations.json')
     finaliser = Finaliser(importer.plan, out, settings, 'import_samrs', bar)
     totals = finaliser.write()

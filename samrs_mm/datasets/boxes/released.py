@@ -122,6 +122,15 @@ class SAMRSBoxDataset(BoxDataset):
         path = self.root / self.gray / f'{scene.stem}.png' if self.gray else None
         return path if path and path.exists() else None
 
+    def stray_maps(self) -> list[str]:
+        """Return the label maps that belong to no image and no instance file, sorted."""
+        if not self.gray:
+            return []
+        known = {scene.stem for scene in self.scenes}
+        files = files_by_stem(self.root / self.gray, ('.png',))
+        return [f'{self.gray}/{name}' for stem, names in files.items() if stem not in known
+                for name in names]  # fmt: skip
+
 
 def _box(place: str, category: str, entry: dict) -> BoxLabel:
     if 'rbox' in entry:
