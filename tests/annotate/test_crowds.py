@@ -123,7 +123,7 @@ def test_a_file_of_crowds_alone_is_told(data, tmp_path, capsys):
         entry['iscrowd'] = 1
     path.write_text(json.dumps(text))
     annotate(data, tmp_path / 'out')
-    assert 'all 5 boxes are crowds or to be ignored, so none is prompted' in capsys.readouterr().out
+    assert '5 of 5 boxes are crowds or to be ignored and not prompted' in capsys.readouterr().out
 
 
 def test_a_region_of_another_size_is_a_misfit_or_noted(data, tmp_path):

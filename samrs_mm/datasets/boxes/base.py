@@ -257,10 +257,10 @@ class BoxDataset(ABC):
         label_counts.notes += spelling_notes(self.table, counts)
         if not label_counts.boxes and not label_counts.problems:
             label_counts.label_notes.append('no label holds a box: is the dataset whole?')
-        if label_counts.regions == label_counts.boxes > 0:
+        if 2 * label_counts.regions > label_counts.boxes:
             label_counts.notes.append(
-                f'all {label_counts.boxes} boxes are crowds or to be ignored, so none is prompted; '
-                'if each is one object, set iscrowd and ignore to 0'
+                f'{label_counts.regions} of {label_counts.boxes} boxes are crowds or to be ignored '
+                'and not prompted; if each is one object, set iscrowd and ignore to 0'
             )
         return label_counts
 

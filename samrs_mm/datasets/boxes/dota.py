@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, lines_of, read_boxes, to_float
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import as_there
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, pair_scenes
 from samrs_mm.datasets.boxes.label_files import guessed, read_text
@@ -55,16 +56,37 @@ class DOTABoxDataset(BoxDataset):
         super().__init__(data_root, classes)
 
     def index(self) -> list[Scene]:
-        """Return the scenes of the root, or of its train and val folders."""
+        """Return the scenes of the root, or of its parts; note which parts are not taken."""
         if (self.root / as_there(self.root, self.images)).is_dir():
             return pair_scenes(self.root, self.images, self.label_folder, '.txt')
         if not any((self.root / as_there(self.root, split)).is_dir() for split in self.splits):
+            if others := self._others():
+                raise RefusedError(
+                    f'{self.root}: no {" or ".join((self.images, *self.splits))} there, but '
+                    f'{", ".join(others)}; give --cfg-options dataset.splits=[{",".join(others)}]'
+                )
             return pair_scenes(self.root, '.', '.', '.txt')
         scenes = []
         for split in self.splits:
             folders = f'{split}/{self.images}', f'{split}/{self.label_folder}'
             scenes += pair_scenes(self.root, *folders, '.txt', split=split)
+        if others := self._others():
+            self.label_notes = [
+                f'{", ".join(others)} not taken, which holds images and labels, too; --cfg-options '
+                f'dataset.splits=[{",".join((*self.splits, *others))}] takes it'
+            ]
         return scenes
+
+    def _others(self) -> list[str]:
+        """Return the folders of the root that hold images and labels and are none of the splits."""
+        taken = {as_there(self.root, split) for split in self.splits}
+        return sorted(
+            path.name
+            for path in self.root.iterdir()
+            if path.name not in taken
+            and (path / as_there(path, self.images)).is_dir()
+            and (path / as_there(path, self.label_folder)).is_dir()
+        )
 
     def parse(self, scene: Scene) -> ParsedLabels:
         """Read the scene's label file."""

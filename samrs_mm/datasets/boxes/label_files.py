@@ -17,7 +17,10 @@ def check_path(path: str) -> None:
         raise RefusedError(f'file name {path!r} names no file')
     leaves = '..' in parts or PurePosixPath(path).is_absolute() or Path(path).drive
     if leaves:
-        raise RefusedError(f'file name {path!r} leads out of the data root; refused')
+        raise RefusedError(
+            f'file name {path!r} leads out of the data root; refused: give its place from the '
+            'folder of images on'
+        )
     if '\\' in path or not path.isprintable():
         what = 'a backslash' if '\\' in path else 'control characters'
         raise RefusedError(f'file name {path!r} holds {what}; rename the file')

@@ -5,12 +5,14 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from samrs_mm.core.found_files import walk_files
+from samrs_mm.core.found_files import walk_names
+from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.formats.foreign import foreign_file
 
 _LOOKED_AT = 20_000
 _CONVERT = 'tools/dataset_converters/boxes_to_coco.py {root} --from {kind}, then a coco config'
 _MOST_FILES, _HEAD = 3, 1 << 24
+_PART = re.compile(r'^(train|val|trainval|test)/')
 _FILE_NAME = re.compile(r'"file_name"\s*:\s*"((?:[^"\\]|\\.)*)"')
 
 
@@ -19,7 +21,7 @@ def layout_hint(root: Path) -> str:
 
     Only the names of the first files are looked at, and a few json files.
     """
-    names = [path.relative_to(root).as_posix() for path in islice(walk_files(root), _LOOKED_AT)]
+    names = list(islice(walk_names(root), _LOOKED_AT))
     lower = [name.lower() for name in names]
     if _any(lower, 'labeltxt', '.txt'):
         return ". It looks like DOTA's layout; a dota config reads it"
@@ -32,6 +34,11 @@ def layout_hint(root: Path) -> str:
         return f'. It looks like Pascal VOC; {_CONVERT.format(root=root, kind="voc")}'
     if _any(lower, 'labels', '.txt') or {'data.yaml', 'classes.txt'} & set(lower):
         return f'. It looks like YOLO; {_CONVERT.format(root=root, kind="yolo")}'
+    if folder := _text_folder(names):
+        return (
+            f'. If {folder} holds the labels of DOTA, a dota config reads them with --cfg-options '
+            f'dataset.labels={_PART.sub("", folder)}'
+        )
     for name in sorted(name for name in names if name.lower().endswith(('.json', '.xml'))):
         if hint := foreign_file(root / name):
             return f'. There is {name}: {hint}'
@@ -74,6 +81,18 @@ def _folder_of(image: str, json: str, names: Iterable[str]) -> str:
     ]
     beside = PurePosixPath(json).parent.as_posix()
     return beside if beside in folders else min(folders, default='')
+
+
+def _text_folder(names: Iterable[str]) -> str:
+    """Return the first folder with a text file that is called like an image; '' if none has."""
+    paths = [PurePosixPath(name) for name in names]
+    stems = {path.stem for path in paths if path.suffix.lower() in IMAGE_SUFFIXES}
+    folders = {
+        path.parent.as_posix()
+        for path in paths
+        if path.suffix.lower() == '.txt' and path.stem in stems
+    }
+    return min(folders - {'.'}, default='')
 
 
 def _any(names: list[str], folder: str, suffix: str) -> bool:

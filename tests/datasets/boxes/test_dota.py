@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -200,3 +201,40 @@ def test_real_label_file(tmp_path):
     assert (len(names), names.count('ship'), names.count('harbor')) == (536, 531, 5)
     assert len({box.box_id for box in labels.boxes}) == 536
     assert not labels.problems
+
+
+def split_root(root, make_image, make_text, *parts, labels='labelTxt'):
+    for part in parts:
+        stem = part.replace('.', 'p') + '1'
+        make_image(root / part / f'images/{stem}.png')
+        make_text(root / part / labels / f'{stem}.txt', OBB)
+    return root
+
+
+def test_parts_that_are_not_taken_are_told(tmp_path, make_image, make_text):
+    root = split_root(tmp_path, make_image, make_text, 'train', 'test', 'val')
+    make_image(root / 'more/images/x.png')  # without labels, as DOTA's test set
+    dataset = DOTABoxDataset(root)
+    assert [scene.stem for scene in dataset.scenes] == ['train1', 'val1']
+    (note,) = dataset.collect_classes().label_notes
+    assert note.startswith('test not taken')
+    assert note.endswith('dataset.splits=[train,val,test] takes it')
+    assert not DOTABoxDataset(root, splits=['train', 'val', 'test']).label_notes
+
+
+def test_parts_of_other_names_are_refused_with_the_option(tmp_path, make_image, make_text):
+    root = split_root(tmp_path, make_image, make_text, 'trainval')
+    with pytest.raises(RefusedError, match=r'but trainval; .* dataset\.splits=\[trainval\]'):
+        DOTABoxDataset(root)
+    assert len(DOTABoxDataset(root, splits=['trainval'])) == 1
+
+
+@pytest.mark.parametrize(
+    ('part', 'folder'),
+    [('.', 'annfiles'), ('train', 'annfiles'), ('.', 'labelTxt-v1.5/DOTA-v1.5_train')],
+)
+def test_label_folders_of_other_names_are_told(tmp_path, make_image, make_text, part, folder):
+    root = split_root(tmp_path, make_image, make_text, part, labels=folder)
+    with pytest.raises(RefusedError, match=rf'dataset\.labels={re.escape(folder)}$'):
+        DOTABoxDataset(root)
+    assert DOTABoxDataset(root, labels=folder).scenes[0].image
