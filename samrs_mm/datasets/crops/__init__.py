@@ -1,0 +1,1 @@
+"""Crops of objects with known masks, of which the mask maker learns."""
