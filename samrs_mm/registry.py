@@ -156,14 +156,17 @@ BOX_DATASETS = PartRegistry(
 )
 
 _TRAINING = (
+    'datasets.crops',
     'datasets.samplers',
     'datasets.segmentation',
     'datasets.transforms',
+    'drawn.datasets',
     'engine.hooks',
     'engine.loops',
     'engine.visualizers',
     'evaluation.metrics',
     'models.backbones',
+    'models.boxnet',
     'models.decode_heads',
     'models.segmentors',
 )

@@ -50,6 +50,8 @@ class DrawnCrop(CropSample):
 
     Args:
         target: ``(S, S)`` float32, the share of each pixel that the object covers, in [0, 1].
+        kind: What the object is; empty where nothing says so.
     """
 
     target: np.ndarray
+    kind: str = ''

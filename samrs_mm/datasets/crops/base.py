@@ -23,7 +23,7 @@ class CropDataset(ABC):
     """Crops that follow from a seed and their place.
 
     Args:
-        pipeline: Transforms of a dict of ``sample``, ``prompt``, ``kind``, ``index`` and ``rng``.
+        pipeline: Transforms of a dict of ``sample``, ``prompt``, ``index`` and ``rng``.
         seed: From 0 on.
 
     Raises:
@@ -42,16 +42,16 @@ class CropDataset(ABC):
     def __len__(self) -> int: ...
 
     @abstractmethod
-    def crop(self, index: int) -> tuple[DrawnCrop, str, str]:
-        """Return a crop, which of ``PROMPTS`` it shows, and what its object is."""
+    def crop(self, index: int) -> tuple[DrawnCrop, str]:
+        """Return a crop, and which of ``PROMPTS`` it shows."""
 
     def __getitem__(self, index: int) -> Any:
         """Return what the pipeline makes of a crop; it depends on seed and index alone."""
         if not 0 <= index < len(self):
             raise IndexError(index)
-        sample, prompt, kind = self.crop(index)
+        sample, prompt = self.crop(index)
         rng = np.random.default_rng([self.seed, index, _PIPELINE])
-        return self.pipeline(dict(sample=sample, prompt=prompt, kind=kind, index=index, rng=rng))
+        return self.pipeline(dict(sample=sample, prompt=prompt, index=index, rng=rng))
 
 
 def check_shares(shares: dict[str, float], owner: str) -> dict[str, float]:

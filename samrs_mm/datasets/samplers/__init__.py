@@ -5,5 +5,6 @@ from samrs_mm.datasets.samplers.proportional_multi_source_sampler import (
     apportion,
 )
 from samrs_mm.datasets.samplers.resumable_sampler import ResumableSampler
+from samrs_mm.datasets.samplers.stream_sampler import StreamSampler
 
-__all__ = ['ProportionalMultiSourceSampler', 'ResumableSampler', 'apportion']
+__all__ = ['ProportionalMultiSourceSampler', 'ResumableSampler', 'StreamSampler', 'apportion']

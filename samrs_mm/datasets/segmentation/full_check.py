@@ -84,7 +84,7 @@ class Memories:
 
     def any(self, parts: Iterable[Part]) -> bool:
         """Whether anything is remembered of datasets."""
-        return any(len(part) and self.of(part).rows for part in parts)
+        return any(part.reader and self.of(part).rows for part in parts)
 
 
 def check_all(

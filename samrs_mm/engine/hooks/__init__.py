@@ -1,5 +1,6 @@
 """Hooks of mmengine's Runner."""
 
+from samrs_mm.engine.hooks.boxnet_weights_hook import BoxNetWeightsHook
 from samrs_mm.engine.hooks.class_check_hook import ClassCheckHook
 from samrs_mm.engine.hooks.export_weights_hook import ExportWeightsHook
 from samrs_mm.engine.hooks.finite_loss_hook import FiniteLossHook
@@ -12,6 +13,7 @@ from samrs_mm.engine.hooks.strict_loading_hook import StrictLoadingHook
 from samrs_mm.engine.hooks.validate_first_hook import ValidateFirstHook
 
 __all__ = [
+    'BoxNetWeightsHook',
     'ClassCheckHook',
     'ExportWeightsHook',
     'FiniteLossHook',

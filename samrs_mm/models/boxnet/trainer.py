@@ -100,7 +100,8 @@ class BoxNetTrainer(BaseModel):
         """
         if mode == 'tensor':
             return self._run(inputs)
-        assert target is not None and index is not None
+        assert target is not None
+        assert index is not None
         if mode == 'loss':
             return self._loss(inputs, target, prompt, index)
         return self._predict(inputs, target, prompt, kind)

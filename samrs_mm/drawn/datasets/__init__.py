@@ -1,0 +1,1 @@
+"""Drawn crops as datasets of mmengine's Runner."""
