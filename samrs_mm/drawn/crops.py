@@ -134,6 +134,7 @@ class CropDrawer:
             clicks=middle if mode == 'point' else np.zeros((0, 3)),
             previous=views.coarse(dice, target) if mode == 'refine' else None,
             target=target,
+            kind=name,
         )
 
     def _paint(self, dice: Dice, canvas: CropCanvas, thing: Thing, name: str, angle: float) -> None:

@@ -1,0 +1,95 @@
+"""The mask maker's configs, and short runs of them by ``tools/train.py``."""
+
+import re
+
+import pytest
+import torch
+from config_rules import PRIMITIVE, load, read_entry
+from folders import ROOT, load_tool
+from mmengine.config import Config
+
+from samrs_mm.models.boxnet.network import BoxNet
+from samrs_mm.models.boxnet.weights import load_weights
+
+train = load_tool('train').main
+FOLDER = ROOT / 'configs/boxnet'
+TINY = [
+    'model.widths=(8,16)',
+    'train_dataloader.num_workers=0',
+    'train_dataloader.batch_size=4',
+    'train_dataloader.dataset.sides=((0,32),(8,48))',
+    'train_dataloader.dataset.length=16',
+    'val_dataloader.batch_size=4',
+    'val_dataloader.dataset.length=8',
+    'val_dataloader.dataset.sides=((0,32),)',
+    'train_cfg.max_iters=4',
+    'train_cfg.val_interval=2',
+    'default_hooks.checkpoint.interval=2',
+]
+
+
+@pytest.mark.parametrize('leaf', sorted(FOLDER.glob('*.py')), ids=lambda path: path.stem)
+def test_leaves_keep_the_rules(leaf, tmp_path):
+    assert len(leaf.read_text(encoding='utf-8').splitlines()) <= PRIMITIVE
+    cfg = load(leaf)
+    assert not re.findall(r"'(?:/|~)[\w/.-]+'", cfg.pretty_text), 'absolute paths'
+    (tmp_path / 'dumped.py').write_text(cfg.pretty_text)
+    assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == cfg.to_dict()
+    assert cfg.custom_hooks == [], 'left to users; ours stand in default_hooks'
+    assert cfg.train_cfg.max_iters % cfg.train_cfg.val_interval == 0
+    assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_iters
+    entry = read_entry(leaf)
+    assert entry['Config'] == f'configs/boxnet/{leaf.name}'
+    network = BoxNet(cfg.model.widths or BoxNet().widths)
+    assert entry['Metadata']['Parameters'] == sum(each.numel() for each in network.parameters())
+    assert f'[{leaf.stem}]({leaf.name})' in leaf.with_name('README.md').read_text()
+
+
+def test_crops_change_their_side_between_two_batches():
+    cfg = load(FOLDER / 'boxnet_s.py')
+    data, batch = cfg.train_dataloader.dataset, cfg.train_dataloader.batch_size
+    assert data.length == cfg.train_cfg.max_iters * batch
+    assert all(place % batch == 0 for place, _ in data.sides)
+    assert data.seed != cfg.val_dataloader.dataset.seed
+
+
+def run(folder, *options):
+    argv = [str(FOLDER / 'boxnet_s.py'), '--work-dir', str(folder), '--cfg-options', *TINY]
+    assert train([*argv, *options]) == 0
+    return torch.load(folder / 'iter_4.pth', weights_only=True)
+
+
+@pytest.fixture(scope='module')
+def first(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('first')
+    return folder, run(folder)
+
+
+def test_two_runs_of_a_seed_give_equal_weights(first, tmp_path):
+    _, wanted = first
+    found = run(tmp_path)
+    for part in ('state_dict', 'ema_state_dict'):
+        assert wanted[part].keys() == found[part].keys()
+        for name, value in wanted[part].items():
+            assert torch.equal(value, found[part][name]), name
+    other = run(tmp_path / 'other', 'randomness.seed=5')
+    assert any(not torch.equal(v, other['state_dict'][k]) for k, v in wanted['state_dict'].items())
+
+
+def test_the_best_weights_can_be_loaded(first):
+    folder, _ = first
+    network, info = load_weights(folder / 'boxnet_s.safetensors')
+    assert network.widths == (8, 16)
+    assert info.recipe['config'] == 'boxnet_s'
+    assert info.recipe['validation']['mIoU'] > 0
+    assert info.temperature != 1
+
+
+def test_a_stopped_run_ends_as_one_that_was_not(first, tmp_path):
+    run_half = [*TINY, 'train_cfg.max_iters=2', 'param_scheduler.1.end=10000']
+    argv = [str(FOLDER / 'boxnet_s.py'), '--work-dir', str(tmp_path)]
+    assert train([*argv, '--cfg-options', *run_half]) == 0
+    assert train([*argv, '--resume', '--cfg-options', *TINY]) == 0
+    found = torch.load(tmp_path / 'iter_4.pth', weights_only=True)
+    for name, value in first[1]['state_dict'].items():
+        assert torch.equal(value, found['state_dict'][name]), name
