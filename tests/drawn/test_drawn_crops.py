@@ -3,6 +3,7 @@ import pickle
 import numpy as np
 import pytest
 
+import samrs_mm.models.boxnet.packing  # noqa: F401 (registers the steps)
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.drawn.datasets.drawn_crops import DrawnCrops
 

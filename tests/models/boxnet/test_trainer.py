@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch.utils.data import default_collate
 
+import samrs_mm.models.boxnet.packing  # noqa: F401 (registers the steps)
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.crops.base import PROMPTS
 from samrs_mm.drawn.datasets.drawn_crops import DrawnCrops
