@@ -52,7 +52,7 @@ def fall_off(dice: Dice, canvas: CropCanvas) -> None:
 
 
 def grow_trees(
-    dice: Dice, canvas: CropCanvas, step: np.ndarray, reach: np.ndarray, kept: bool
+    dice: Dice, canvas: CropCanvas, step: np.ndarray, reach: np.ndarray, most: int, kept: bool
 ) -> None:
     """Draw tree tops at the edge of an object or over it.
 
@@ -61,15 +61,14 @@ def grow_trees(
         canvas: Has the things on it.
         step: ``(2,)`` from a thing to its shadow's end, in units of the object's length.
         reach: ``(2,)`` the object's length and width in the same units.
+        most: How many there are at most.
         kept: Whether the object's mask goes on below them.
     """
-    far = np.hypot(*reach) / 2
-    for _ in range(dice.count(1, 4)):
+    far, base = np.hypot(*reach) / 2, LEAVES[dice.count(0, len(LEAVES) - 1)]
+    for _ in range(dice.count(1, most)):
         where = dice.aside(0.35 * far, 1.1 * far)
         crown = blob_outline(dice) * dice.between(0.08, 0.45) * min(1.0, 2 * float(reach[1]) + 0.1)
-        leaf = np.clip(
-            LEAVES[dice.count(0, len(LEAVES) - 1)] * dice.rng.uniform(0.7, 1.3, 3), 0, 255
-        )
+        leaf = np.clip(base * dice.rng.uniform(0.7, 1.3, 3), 0, 255)
         top = canvas.place(crown + where)
         canvas.paint(canvas.place(crown + where + step * 0.3), leaf * 0.4, 0)
         canvas.paint(top, leaf, 255)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from samrs_mm.drawn import crops
 from samrs_mm.drawn.crops import MODES, CropDrawer
 
 SIDE = 48
@@ -69,18 +70,57 @@ def test_a_window_lies_at_the_border_of_its_box_and_knows_a_coarse_mask(drawer):
 
 def test_the_same_seed_and_index_give_the_same_crops_in_another_process(drawer):
     code = (
+        f'import sys; sys.path.append({str(Path(__file__).parent)!r})\n'
         'from test_crops import MODES, SIDE, CropDrawer, digest\n'
         'drawer = CropDrawer(seed=3)\n'
         'print(*(digest(drawer.at(index, SIDE, mode)) for mode in MODES for index in (7, 5)))\n'
     )
-    here = Path(__file__).parent
-    other = subprocess.check_output([sys.executable, '-c', code], text=True, cwd=here).split()
+    other = subprocess.check_output([sys.executable, '-c', code], text=True).split()
     assert other == [digest(drawer.at(index, SIDE, mode)) for mode in MODES for index in (7, 5)]
     assert len(set(other)) == len(other)
 
 
 def test_crops_of_another_seed_differ(drawer):
     assert digest(CropDrawer(seed=4).at(0, SIDE)) != digest(drawer.at(0, SIDE))
+
+
+def test_masks_and_boxes_are_wider_by_the_looseness():
+    areas, lengths = [], []
+    for loose in (0, 4):
+        drawer = CropDrawer(kinds=['tank'], looseness=loose, misfit=0)
+        seen = [drawer.at(index, 96) for index in range(30)]
+        lengths.append([2 * crop.half[0] for crop in seen])
+        share = [crop.target.mean() * np.prod(2 * crop.reach) for crop in seen]
+        areas.append(np.sqrt(share))
+    assert 1 < np.median(np.subtract(*lengths[::-1])) < 8
+    assert 1 < np.median(np.subtract(*areas[::-1])) < 8
+
+
+def test_masks_and_boxes_lie_off_the_picture_by_the_misfit(monkeypatch):
+    exact, off = CropDrawer(misfit=0), CropDrawer(misfit=3)
+    centre = np.zeros(2)
+    moved = 0
+    monkeypatch.setattr(crops.views, 'loosened', lambda dice, corners, *_: corners)
+    for index in range(40):
+        one, other = exact.at(index, 96), off.at(index, 96)
+        if one.oriented or not np.allclose(one.reach, other.reach):
+            continue  # an upright box keeps its size
+        assert np.allclose(one.half, other.half)
+        assert np.array_equal(other.centre, centre)
+        if one.target.mean() > 0.1 and one.reach.min() > 20:
+            both = np.minimum(one.target, other.target).sum() / one.target.sum()
+            assert both > 0.8, 'in the frame, which moves with the box, the mask stays'
+            moved += not np.array_equal(one.image, other.image)
+    assert moved > 3
+
+
+def test_trees_take_from_masks_of_all_but_buildings():
+    areas = []
+    for kinds, covered in ((['house'], 1), (['house'], 0), (['car'], 1), (['car'], 0)):
+        drawer = CropDrawer(kinds=kinds, covered_roofs=covered)
+        areas.append(sum(drawer.at(index, SIDE).target.sum() for index in range(30)))
+    assert areas[0] > 1.01 * areas[1]
+    assert areas[2] == areas[3]
 
 
 def test_only_the_kinds_asked_for_are_drawn():
