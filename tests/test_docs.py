@@ -1,8 +1,8 @@
 """Every command and snippet that a newcomer can paste is run."""
 
 import json
-import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from folders import ROOT
+from training_runs import run_tool
+
+from samrs_mm.core.installed import TOOLS
 
 # The examples of extending.md need files of the reader's own: tests/test_extending_*.py run them.
 PAGES = [
@@ -30,14 +33,15 @@ def commands() -> list[str]:
     return [command for command in dict.fromkeys(found) if not PLACEHOLDER.search(command)]
 
 
-def shell(command: str, folder: Path) -> subprocess.CompletedProcess:
-    # tests/test_packaging.py runs the installed command
-    command = re.sub(r'^samrs-mm\b', 'python -m samrs_mm', command)
-    path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
-    environment = {**os.environ, 'PATH': path}
-    return subprocess.run(
-        command, shell=True, cwd=folder, env=environment, capture_output=True, text=True
-    )
+def run(command: str, folder: Path) -> tuple[int, str]:
+    """Run the tool of a command in ``folder``; return its exit code and all that it said.
+
+    tests/test_packaging.py runs the installed command, and the demo the tools as scripts.
+    """
+    program, name, *arguments = shlex.split(command, comments=True)
+    file = TOOLS[name] if program == 'samrs-mm' else name.removeprefix('tools/')
+    (code,), said = run_tool(file.removesuffix('.py'), arguments, folder / 'said', folder=folder)
+    return code, said
 
 
 @pytest.fixture(scope='module')
@@ -46,7 +50,8 @@ def checkout(tmp_path_factory):
     folder = tmp_path_factory.mktemp('checkout')
     for name in ('tools', 'configs'):
         (folder / name).symlink_to(ROOT / name)
-    done = shell('python tools/demo.py --iterations 8', folder)
+    command = [sys.executable, 'tools/demo.py', '--iterations', '4', '--size', '288']
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (folder / 'demo.txt').write_text(done.stdout)
     write_trees(folder / 'data')
@@ -102,15 +107,15 @@ def test_the_first_picture_stands_before_anything_else_is_done(checkout):
 
 @pytest.mark.parametrize('command', commands())
 def test_a_command_of_the_docs(checkout, command):
-    done = shell(command, checkout)
-    assert 'Traceback' not in done.stderr
+    code, said = run(command, checkout)
+    assert 'Traceback' not in said
     if any(name in command for name in WANTS_DATA + WANTS_WEIGHTS):
-        assert done.returncode == 2
+        assert code == 2
         train = r'(tools/train.py|samrs-mm train) configs/sep/\S+ writes it'
         cures = rf'no such folder|https://\S+\.pth|{train}'
-        assert re.search(cures, done.stderr), done.stderr
+        assert re.search(cures, said), said
     else:
-        assert done.returncode == 0, done.stderr
+        assert code == 0, said
 
 
 def test_there_are_commands():

@@ -1,10 +1,7 @@
 """Pre-training on a user's own sources, by the example config, from boxes to weights."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +12,7 @@ from mmseg.registry import DATA_SAMPLERS, DATASETS
 from mmseg.utils import register_all_modules
 from PIL import Image
 from samrs_folders import write_released
+from training_runs import run_tool
 
 EXAMPLE = ROOT / 'configs/examples/own_sources.py'
 COCO_CONFIG = str(ROOT / 'configs/annotate/coco_grabcut_hbox.py')
@@ -74,13 +72,9 @@ def place(tmp_path_factory):
 
 def train(folder, *options):
     """Run the tool in ``folder``; return its exit code, and both of its outputs as one."""
-    command = [sys.executable, ROOT / 'tools/train.py', EXAMPLE, '--cfg-options', *options]
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '-1'}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True,
-    )  # fmt: skip
-    return done.returncode, done.stdout
+    argv = [str(EXAMPLE), '--cfg-options', *options]
+    (code,), said = run_tool('train', argv, folder / 'said', folder=folder)
+    return code, said
 
 
 def test_from_boxes_to_weights(place):

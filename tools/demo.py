@@ -18,7 +18,7 @@ TOOLS = Path(__file__).parent
 BOXES = 'configs/annotate/dota_grabcut_rbox.py'
 SEP = 'configs/examples/sep_demo.py'
 WEIGHTS = Path('pretrain/sep/sep_demo.pth')
-STEPS = 7
+STEPS, SIZE = 7, 512
 EXPECT = """\
 First boxes become masks: their picture is there in about half a minute on two quiet cores.
 Then a small network is trained on them, for some minutes; the time to go is shown."""
@@ -32,10 +32,11 @@ class Demo:
     Args:
         folder: Where everything goes, but for the trained weights.
         iterations: Length of the training.
+        size: Side of a scene in pixels.
     """
 
-    def __init__(self, folder: Path, iterations: int):
-        self.folder, self.iterations = folder, iterations
+    def __init__(self, folder: Path, iterations: int, size: int):
+        self.folder, self.iterations, self.size = folder, iterations, size
         self.scenes, self.masks = folder / 'scenes', folder / 'masks'
         self.begun, self.step = time.perf_counter(), 0
 
@@ -62,7 +63,9 @@ class Demo:
     def first_picture(self) -> None:
         """Draw scenes, make masks of their boxes, and show them."""
         draw = 'dataset_converters/make_demo_data.py'
-        self.run_tool('draw overhead scenes with known masks', draw, self.scenes, '--scenes', 12)
+        size = self.of_size()
+        title = 'draw overhead scenes with known masks'
+        self.run_tool(title, draw, self.scenes, '--scenes', 12, *size)
         flags = '--data-root', self.scenes, '--out', self.masks, *FEW_IMAGES, '--show', 12
         self.run_tool('boxes to masks with GrabCut', 'sam_annotate.py', BOXES, *flags)
         shown = sorted((self.masks / 'show').iterdir())
@@ -85,7 +88,7 @@ class Demo:
         """Annotate a second source with other classes, and pre-train one network on both."""
         scenes, masks, work = (self.folder / name for name in ('scenes-b', 'masks-b', 'work'))
         draw = 'dataset_converters/make_demo_data.py'
-        flags = '--domain', 'b', '--scenes', 14
+        flags = '--domain', 'b', '--scenes', 14, *self.of_size()
         self.run_tool('draw a second source with other classes', draw, scenes, *flags)
         flags = '--data-root', scenes, '--out', masks, *FEW_IMAGES
         self.run_tool('boxes to masks', 'sam_annotate.py', BOXES, *flags)
@@ -102,6 +105,10 @@ class Demo:
             print(line)
         pictures = sorted((work / 'pictures').rglob('*.png'))
         self.show('sep.jpg', 'image, label, prediction of held-out scenes', pictures, columns=2)
+
+    def of_size(self) -> tuple[object, ...]:
+        """Return the flags of a size that is not the usual one."""
+        return () if self.size == SIZE else ('--size', self.size)
 
     def seconds(self) -> float:
         """Return the time since the start."""
@@ -189,10 +196,14 @@ def scores_in_log(work: Path) -> list[str]:
 def main(argv: list[str] | None = None) -> int:
     """Run the demo and return its exit code."""
     parser = ToolParser(__doc__)
-    parser.add_argument('--iterations', type=positive, default=80, help='default: %(default)s')
-    iterations = parser.parse_args(argv).iterations
+    add = parser.add_argument
+    add('--iterations', type=positive, default=80, help='default: %(default)s')
+    add('--size', type=positive, default=SIZE,
+        help='side of a scene in pixels; less is quicker (default: %(default)s)')  # fmt: skip
+    args = parser.parse_args(argv)
     print(EXPECT)
-    return run_command(Demo(Path('data/demo'), iterations).run, 'run it again to start over')
+    demo = Demo(Path('data/demo'), args.iterations, args.size)
+    return run_command(demo.run, 'run it again to start over')
 
 
 if __name__ == '__main__':

@@ -253,6 +253,7 @@ def _child(name, argv, log, environment, folder):
         os.dup2(file.fileno(), 2)
     os.environ.update(environment, CUDA_VISIBLE_DEVICES='-1')
     os.chdir(folder)
+    multiprocessing.set_start_method(None, force=True)  # as in a new interpreter
     torch.set_num_threads(1)
     gc.freeze()  # mmengine collects for every dataset, through all that the server has loaded
     # Formatting the config, for every checkpoint, and asking compilers for their versions takes

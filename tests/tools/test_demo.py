@@ -70,3 +70,16 @@ def test_no_iterations_are_refused_before_anything_is_drawn(tmp_path, monkeypatc
         DEMO.main(['--iterations', '0'])
     assert "'0' is not a whole number of at least 1" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_scenes_may_be_smaller(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(DEMO.Demo, 'run_tool', lambda self, title, *words: made.append(words))
+    for size in (DEMO.SIZE, 288):
+        demo = DEMO.Demo(tmp_path, 4, size)
+        (demo.masks / 'show').mkdir(parents=True, exist_ok=True)
+        monkeypatch.setattr(demo, 'show', lambda *words, **options: None)
+        demo.first_picture()
+    drawn = [words for words in made if words[0].endswith('make_demo_data.py')]
+    assert ['--size' in words for words in drawn] == [False, True]
+    assert drawn[1][-2:] == ('--size', 288)
