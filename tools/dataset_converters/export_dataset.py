@@ -118,6 +118,9 @@ def run(args: argparse.Namespace) -> int:
         text = data_yaml(parts, meta['classes'])
         for name, cure in lacking(parts).items():
             print(f'{name:8} none: {cure}')
+        if args.images == NONE:
+            places = ', '.join(f'{name}/images' if name else 'images' for name in parts)
+            print(f'images   none: put them into {places}, called like their labels')
         (exporter.part / 'data.yaml').write_bytes(text.encode())
     exporter.finish(record(args, meta, export, results))
     return report(args, meta, export, results)

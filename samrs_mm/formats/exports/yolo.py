@@ -11,6 +11,9 @@ from samrs_mm.formats.exports.outlines import INNER, as_read, joined, outline
 from samrs_mm.formats.labelled_image import LabelledImage
 
 _NEEDED = ('train', 'val')
+_READ = ('.avif', '.bmp', '.dng', '.heic', '.jp2', '.jpeg', '.jpg', '.mpo', '.png', '.tif', '.tiff',
+         '.webp')  # fmt: skip
+"""What Ultralytics takes for images, see docs.ultralytics.com/datasets/detect/coco12-formats."""
 
 
 class YOLOExport(Export):
@@ -28,6 +31,7 @@ class YOLOExport(Export):
         'hole_pixels': 'pixels of holes filled',
         'joined': 'masks of several parts, joined by lines of no width',
         'alike': 'masks with class and bounding box of another: Ultralytics drops them as twins',
+        'unread': 'images that Ultralytics passes over, with their masks (GIF, PNM): convert them',
         FLAGS: 'objects with flags such as difficult, which it has no place for',
     }
     unlabelled = 'is background to the trainer'
@@ -39,6 +43,7 @@ class YOLOExport(Export):
     def convert(self, image: LabelledImage, record: Record, file: str) -> tuple[None, Counter]:
         """Write the label file of an image."""
         counts: Counter[str] = Counter({INSTANCES: len(record.kept)})
+        counts['unread'] = not file.lower().endswith(_READ)
         lines, boxes = [], set()
         for box in record.kept:
             shape = outline(box.mask, self.inner)

@@ -11,8 +11,10 @@ from export_cases import CLASSES, SIZE, STEMS, kept, tool, write_folder
 from pycocotools import mask as coco_mask
 
 from samrs_mm.core import masks
+from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.exports.outlines import outline
-from samrs_mm.formats.exports.yolo import data_yaml, lacking
+from samrs_mm.formats.exports.yolo import YOLOExport, data_yaml, lacking
+from samrs_mm.formats.labelled_image import LabelledImage
 
 
 def read_label(path: Path, num_classes: int) -> list[tuple[int, np.ndarray]]:
@@ -84,7 +86,7 @@ def test_each_mask_is_one_polygon_that_gives_it_back(folder, capsys):
     assert 'lost     2 masks of several parts' in printed
     assert '255      is background to the trainer' in printed
     lost = json.loads((target / 'export.json').read_bytes())['subsets']['']['lost']
-    assert lost == dict(holes=4, hole_pixels=102, joined=2, alike=0, flags=0)
+    assert lost == dict(holes=4, hole_pixels=102, joined=2, alike=0, unread=0, flags=0)
 
 
 def test_lists_become_splits(folder):
@@ -161,6 +163,21 @@ def test_what_ultralytics_refuses_a_file_without_is_told(subsets, names):
     assert comments == [f'# {text}' for text in found.values()]
     for text in comments:
         assert text.endswith('export with --list train.txt val.txt')
+
+
+@pytest.mark.parametrize(('suffix', 'unread'), [('.gif', 1), ('.ppm', 1), ('.TIF', 0), ('', 1)])
+def test_images_that_ultralytics_passes_over_are_counted(tmp_path, suffix, unread):
+    folder = write_folder(tmp_path / 'made')
+    record = Record.load(folder.path('instances', STEMS[0]))
+    export = YOLOExport(tmp_path, CLASSES)
+    _, counts = export.convert(LabelledImage(STEMS[0], '', '', ''), record, f'images/a{suffix}')
+    assert counts['unread'] == unread
+
+
+def test_without_images_it_is_told_where_they_belong(tmp_path, capsys):
+    root = write_folder(tmp_path / 'made').root
+    assert tool(root, '--to', 'yolo-seg', '--out', tmp_path / 'a', '--images', 'none') == 0
+    assert 'images   none: put them into images, called like' in capsys.readouterr().out
 
 
 def test_twins_to_ultralytics_are_counted(tmp_path, capsys):
