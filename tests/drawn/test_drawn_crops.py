@@ -54,7 +54,7 @@ def test_a_crop_says_what_it_is(crops):
     kinds = {crops[i]['kind'] for i in range(30)}
     assert '' not in kinds
     assert len(kinds) > 5
-    cars = DrawnCrops(4, ((0, 32),), kinds=['car'], pipeline=PACK)
+    cars = DrawnCrops(4, ((0, 32),), drawing=dict(kinds=['car']), pipeline=PACK)
     assert {cars[i]['kind'] for i in range(4)} == {'car'}
 
 
@@ -67,8 +67,9 @@ def test_a_crop_says_what_it_is(crops):
         (dict(sides=((0, 32), (9, 48), (4, 64))), 'ascending'),
         (dict(prompts=dict(boxes=1)), "prompts={'boxes': 1}; needed: shares"),
         (dict(prompts=dict(box=0)), 'needed: shares'),
-        (dict(kinds=['zeppelin']), "'zeppelin'"),
-        (dict(textures='no/such/folder'), 'no/such/folder'),
+        (dict(drawing=dict(kinds=['zeppelin'])), "'zeppelin'"),
+        (dict(drawing=dict(loosenes=1)), 'loosenes'),
+        (dict(drawing=dict(textures='no/such/folder')), 'no/such/folder'),
     ],
 )
 def test_values_that_cannot_be(options, text):

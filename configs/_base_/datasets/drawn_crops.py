@@ -1,5 +1,5 @@
 # Drawn crops to train on, and others, by another seed, to validate on. A folder of overhead
-# pictures without labels makes them more real: train_dataloader.dataset.textures=DIR
+# pictures without labels makes them more real: train_dataloader.dataset.drawing.textures=DIR
 crop_batch = 32
 crop_pipeline = [
     dict(type='CentreClick', share=0.1),
@@ -14,7 +14,9 @@ train_dataloader = dict(
     prefetch_factor=4,
     collate_fn=dict(type='default_collate'),
     sampler=dict(type='StreamSampler', seed=0),
-    dataset=dict(type='DrawnCrops', length=crop_batch * 10000, seed=1, pipeline=crop_pipeline),
+    dataset=dict(
+        type='DrawnCrops', length=crop_batch * 10000, seed=1, drawing=dict(), pipeline=crop_pipeline
+    ),
 )
 val_dataloader = dict(
     batch_size=crop_batch,

@@ -1,6 +1,6 @@
 """Drawn crops by number, each of them another."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,10 +26,7 @@ class DrawnCrops(CropDataset):
         prompts: Share of crops of each of ``PROMPTS``.
         seed: From 0 on. Other seeds have other crops, and other drawn textures.
         pipeline: See ``CropDataset``.
-        textures: See ``CropDrawer``, as the next three.
-        kinds: Names of what is drawn; None draws all.
-        covered_roofs: In [0, 1].
-        looseness: In pixels.
+        drawing: Options of ``CropDrawer`` but its seed, such as ``textures``.
 
     Raises:
         RefusedError: A value that can't be.
@@ -42,10 +39,7 @@ class DrawnCrops(CropDataset):
         prompts: Mapping[str, float] = USUAL,
         seed: int = 0,
         pipeline: Sequence[dict] = (),
-        textures: str | None = None,
-        kinds: Collection[str] | None = None,
-        covered_roofs: float = 0.85,
-        looseness: float = 0.8,
+        drawing: Mapping[str, Any] = {},
     ):
         super().__init__(pipeline, seed)
         if not isinstance(length, int) or length < 1:
@@ -60,9 +54,9 @@ class DrawnCrops(CropDataset):
         self._sides = [side for _, side in sides]
         self._shares = check_shares(dict(prompts), 'DrawnCrops')
         try:
-            self.drawer = CropDrawer(seed, textures, kinds, covered_roofs, looseness)
-        except ValueError as error:
-            raise RefusedError(f'DrawnCrops: {error}') from error
+            self.drawer = CropDrawer(seed, **drawing)
+        except (TypeError, ValueError) as error:
+            raise RefusedError(f'DrawnCrops: drawing={dict(drawing)!r}: {error}') from error
 
     def __len__(self) -> int:
         return self._length
