@@ -124,7 +124,7 @@ def test_one_name_is_one_type():
             PROMPT_SEGMENTORS,
             dict(type='GrabCut'),
             "config: model.type='GrabCut': no such prompt segmentor; did you mean "
-            "'GrabCutSegmentor'? there are BoxFillSegmentor, BoxNetSegmentor, GrabCutSegmentor, SAM",
+            "'GrabCutSegmentor'? there are BoxFillSegmentor, BoxNetSegmentor, ",
         ),
         (PROMPT_SEGMENTORS, dict(type='sam'), "did you mean 'SAMSegmentor'?"),
         (PROMPT_SEGMENTORS, dict(type='BoxfilSegmentor'), "did you mean 'BoxFillSegmentor'?"),
