@@ -119,7 +119,7 @@ class Comparison:
             finished = [tile for tile in tiles if tile.stem in done]
             if finished:
                 self._scene(scene, finished, hashed is None or scene in hashed, changes)
-        self._others(done | self.out.failed(), changes)
+        self._others(done | self.out.failed() | self.out.leftovers(), changes)
         return changes
 
     def _others(self, stems: set[str], changes: Changes) -> None:

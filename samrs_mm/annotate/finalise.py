@@ -144,6 +144,7 @@ class Finaliser:
         self.plan, self.out, self.settings = plan, out, settings
         self.config, self.progress = config, progress
         self.outdated = changes.outdated if changes else {}
+        self.gone = changes.gone if changes else []
         self.signature = signature_of(settings)
 
     def write(self, anew: bool = False) -> Totals:
@@ -171,7 +172,7 @@ class Finaliser:
             meta = self.meta(totals)
             if totals.images[OUTDATED] and (before := self.out.signatures()):
                 meta[folder.RELABELLING] = sorted(before)
-            self.out.notes.keep({tile.stem for tile in self.plan.tiles})
+            self.out.notes.keep({tile.stem for tile in self.plan.tiles}.union(self.gone))
             atomic_write(self.out.meta, dump(meta))
         return totals
 

@@ -309,27 +309,59 @@ def test_what_is_made_of_the_folder_notices_too(run, data, tmp_path, capsys):
     assert capsys.readouterr().out == numbers, 'an image that is gone was counted'
 
 
-def test_a_record_that_a_kill_left_is_not_taken_for_one_of_the_image_before(
-    run, data, tmp_path, monkeypatch
-):
-    run()
-    path = data / 'images/P0001.png'
-    whole, old, times = tree(tmp_path / 'out'), path.read_bytes(), path.stat()
-    replace(data, 1, by=2)
+def killed_after_a_record(run):
+    """Annotate in a process of its own that ends after the first record that it writes."""
     original = Record.write
 
     def killed(self, path):
         original(self, path)
-        if path.stem == 'P0001':
-            os._exit(9)
+        os._exit(9)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Record, 'write', killed)
-        process = multiprocessing.get_context('fork').Process(target=run)
-        process.start()
-        process.join(60)
+    def work():
+        Record.write = killed
+        run()
+
+    process = multiprocessing.get_context('fork').Process(target=work)
+    process.start()
+    process.join(60)
     assert process.exitcode == 9
+
+
+def test_a_record_that_a_kill_left_is_not_taken_for_one_of_the_image_before(run, data, tmp_path):
+    run()
+    path = data / 'images/P0001.png'
+    whole, old, times = tree(tmp_path / 'out'), path.read_bytes(), path.stat()
+    replace(data, 1, by=2)
+    killed_after_a_record(run)
     path.write_bytes(old)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     run()
     assert tree(tmp_path / 'out') == whole
+
+
+def test_classes_that_changed_and_changed_back_before_all_records_followed(run, data, tmp_path):
+    run()
+    whole, labels = tree(tmp_path / 'out'), data / 'labelTxt'
+    shutil.copytree(labels, tmp_path / 'labels')
+    rename(data)
+    killed_after_a_record(run)
+    shutil.rmtree(labels)
+    shutil.copytree(tmp_path / 'labels', labels)
+    assert run()[0] == 0
+    assert tree(tmp_path / 'out') == whole
+
+
+@pytest.mark.parametrize('left', ['semantic/P0001.png', 'instances/.P0001.json.tmp'])
+def test_what_a_killed_call_left_of_a_gone_image_is_named_and_pruned(run, data, tmp_path, left):
+    run()
+    for path in data.glob('*/P0001.*'):
+        path.unlink()
+    (tmp_path / 'out' / left).touch()
+    (tmp_path / 'out/instances/P0001.json').unlink()
+    for _ in range(2):
+        code, text = run()
+        assert code == 1
+        assert 'gone: 1 images' in text
+    assert run('--prune')[0] == 0
+    assert run(out='new')[0] == 0
+    assert tree(tmp_path / 'out') == tree(tmp_path / 'new')

@@ -134,8 +134,12 @@ class AnnotatedFolder(ResumableFolder):
             self.save(meta | kept | {RELABELLING: sorted(before)})
 
     def signatures(self) -> set[str]:
-        """Return the signatures of records that have yet to take over the folder's classes."""
-        return set((self.read() or {}).get(RELABELLING, ()))
+        """Return the signatures of records that have yet to take over the folder's classes.
+
+        Classes that changed back were those of some records already.
+        """
+        meta = self.read() or {}
+        return set(meta.get(RELABELLING, ())) - {meta.get('signature')}
 
     def check(self, record: dict[str, Any]) -> bool:
         """Return whether the folder was started, by a run with the settings of this record.
@@ -178,10 +182,17 @@ class AnnotatedFolder(ResumableFolder):
         """Delete what was made of an image, its record first; return the number of files."""
         removed = 0
         for kind in (INSTANCES, FAILED, SEMANTIC, IMAGES, SHOW):
-            with contextlib.suppress(FileNotFoundError):
-                self.path(kind, stem).unlink()
-                removed += 1
+            path = self.path(kind, stem)
+            for each in (path, temporary(path)):
+                with contextlib.suppress(FileNotFoundError):
+                    each.unlink()
+                    removed += 1
         return removed
+
+    def leftovers(self) -> set[str]:
+        """Return the stems of images of ours, by their notes, that have files but no record."""
+        there = self._stems(SEMANTIC) | self._stems(IMAGES)
+        return (there & self.notes.read().keys()) - self.done()
 
     def refuse_other_data(self, root: Path) -> None:
         """Raise RefusedError for a folder that holds masks of another data root.
