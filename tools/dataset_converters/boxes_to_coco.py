@@ -3,6 +3,7 @@
 import argparse
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from samrs_mm.formats.boxes.box_folders import (
     yolo_layout,
     yolo_parser,
 )
+from samrs_mm.formats.boxes.label_lists import ImageParts, image_parts
 from samrs_mm.formats.boxes.label_pairs import LabelPairs, find_pairs
 from samrs_mm.formats.boxes.label_places import LABELS
 from samrs_mm.formats.boxes.label_source import source_head, source_info
@@ -40,9 +42,12 @@ EPILOG = """what is read, at any depth below FOLDER
         as written
   voc   JPEGImages/NAME.jpg (or images/) and Annotations/NAME.xml (or side by side); <bndbox>, and
         <robndbox> as in DIOR-R and roLabelImg; classes are those met, sorted
+  Lists say which part an image is of: ImageSets/Main/train.txt, val.txt, test.txt of VOC, the same
+  in FOLDER of YOLO (also valid.txt, autosplit_train.txt).
   Folders that tools of this package wrote are passed over.
 what is written
-  FOLDER/annotations.json  images (file names from FOLDER on, those without boxes, too), categories,
+  FOLDER/annotations.json  images (file names from FOLDER on, those without boxes, too; split of
+                           those in a list), categories,
                            annotations with bbox, rbox for R-Boxes, and box_id, LABELFILE:LINE
   --out FILE writes it elsewhere, and nothing into FOLDER
 then:
@@ -107,17 +112,20 @@ def run(args: argparse.Namespace) -> int:
     renamed: list[str] = []
     parse, names = reader(args, root, pairs, renamed)
     rule = FitRule(args.label_size or CHECK, args.exif or CHECK)
-    found = collect(root, pairs, parse, names and names.names, progress('reading labels'), rule)
+    parts = image_parts(root, args.source, pairs.images)
+    bar, known = progress('reading labels'), names and names.names
+    found = collect(root, pairs, parse, known, bar, rule, parts.of)
     for what, lines in pairs.orphans.items():
         for line in lines:
             found.leave_out(what, line)
-    found.coco |= source_head(root, pairs, args.source, options(args), names, args.names)
+    found.coco |= source_head(root, pairs, args.source, options(args), names, args.names, parts)
     for note, places in found.notes.items():
         print(f'note: {len(places)}, such as {places[0]}: {note}', file=sys.stderr)
     refuse_without_boxes(root, pairs, found)
     tell_failures(found.left_out)
     write(target, found.coco)
     report(pairs, found, renamed)
+    report_parts(parts)
     print(f'written  {target}')
     if found.problems:
         print(f'Next: mend what is named above, then\n  {spoken(again(args, found))}')
@@ -214,6 +222,18 @@ def report(pairs: LabelPairs, found: Collected, renamed: list[str]) -> None:
         print(f'renamed  {files} a <filename> that is no image of the dataset{such_as(renamed)}; '
               'taken by their own names')  # fmt: skip
     report_classes(found.classes)
+
+
+def report_parts(parts: ImageParts) -> None:
+    """Print which part the images are of that lists name."""
+    if parts.lists:
+        counts = Counter(parts.of.values())
+        held = ', '.join(f'{name} {count}' for name, count in counts.items())
+        print(f'parts    {held} (by {", ".join(parts.lists)})')
+    if parts.twice:
+        count = counted(len(parts.twice), 'image is', 'images are')
+        print(f'note: {count} in the lists of two parts, such as {parts.twice[0]}; the first part '
+              'counts', file=sys.stderr)  # fmt: skip
 
 
 def report_classes(counts: dict[str, int]) -> None:

@@ -14,6 +14,7 @@ from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene
 from samrs_mm.datasets.boxes.label_files import check_path
 from samrs_mm.datasets.boxes.layouts import coco_options, layout_hint
 from samrs_mm.formats.boxes.coco import parse_coco
+from samrs_mm.formats.boxes.label_lists import PARTS
 from samrs_mm.formats.boxes.label_source import refuse_changed_labels
 from samrs_mm.formats.foreign import foreign_file
 from samrs_mm.registry import BOX_DATASETS
@@ -27,7 +28,7 @@ class COCOBoxDataset(BoxDataset):
 
     Layout: ``annotations.json``, and ``images/`` or the images beside the json file; they may lie
     in sub-folders: ``a/b.png`` gets the stem ``a__b``. Folders called train, val, valid or test
-    (or ``train2017``) are parts of the dataset.
+    (or ``train2017``) are parts of the dataset, unless an image has a ``split``.
     Classes: the file's categories by id, those without a box too, unless the config fixes them.
     Labels: H-Boxes from ``bbox``, R-Boxes from ``rbox`` (8 numbers) or from a 4-point
     ``segmentation``. Crowds (``iscrowd``) and what is to be ignored (``ignore``) are regions, not
@@ -106,7 +107,8 @@ class COCOBoxDataset(BoxDataset):
         scenes, folders = [], {PurePosixPath()}
         for row, file_name in enumerate(self.coco.file_names):
             name = self._inside(file_name, there)
-            scenes.append(self._scene(name, name in there, self.ann_file))
+            part = self.coco.parts[row]
+            scenes.append(self._scene(name, name in there, self.ann_file, part))
             self._rows[scenes[-1].stem] = row
             there.discard(name)
             folders.add(PurePosixPath(name).parent)
@@ -210,9 +212,11 @@ class COCOBoxDataset(BoxDataset):
             )
         return {} if row is None else self.coco.segmentations(row)
 
-    def _scene(self, name: str, there: bool, label: str | None = None) -> Scene:
+    def _scene(
+        self, name: str, there: bool, label: str | None = None, part: str | None = None
+    ) -> Scene:
         image = PurePosixPath(self.images, name).as_posix() if there else None
-        return Scene(_stem(name), image, label, _part_of(image or name))
+        return Scene(_stem(name), image, label, part or _part_of(image or name))
 
     def _inside(self, file_name: str, there: set[str]) -> str:
         """Return a file name relative to the image folder (some files name the folder too)."""
@@ -223,7 +227,6 @@ class COCOBoxDataset(BoxDataset):
         return shorter if name not in there else name
 
 
-_PARTS = {'train': 'train', 'val': 'val', 'valid': 'val', 'validation': 'val', 'test': 'test'}
 _PART = re.compile(r'(train|val|valid|validation|test)(\d{4})?', re.IGNORECASE)
 
 
@@ -236,7 +239,7 @@ def _part_of(name: str) -> str | None:
     """
     for folder in reversed(PurePosixPath(name).parts[:-1]):
         if match := _PART.fullmatch(folder):
-            return _PARTS[match[1].lower()]
+            return PARTS[match[1].lower()]
     return None
 
 

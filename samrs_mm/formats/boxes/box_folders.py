@@ -1,7 +1,7 @@
 """Detection datasets in YOLO's or Pascal VOC's layout, collected as one COCO file."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -143,11 +143,13 @@ def collect(
     names: Sequence[str] | None,
     progress: Progress = iter,
     rule: FitRule | None = None,
+    parts: Mapping[str, str] | None = None,
 ) -> Collected:
     """Read all labels.
 
     Class names are in the order of their numbers; None takes those met, sorted. ``rule`` says what
     is done with labels that are for a picture of another size or turn; by default they are named.
+    ``parts`` are those of the images that lists name, by image.
     """
     rule = rule or FitRule()
     entries: list[dict] = []
@@ -161,6 +163,8 @@ def collect(
             continue
         width, height = header.stored
         entry = dict(id=len(entries) + 1, file_name=image, width=width, height=height)
+        if parts and image in parts:
+            entry['split'] = parts[image]
         entries.append(entry)
         if image not in pairs.labels:
             continue

@@ -18,6 +18,7 @@ from samrs_mm.core.boxes import (
     stated_size,
 )
 from samrs_mm.core.errors import LabelReadError
+from samrs_mm.formats.boxes.label_lists import PARTS
 from samrs_mm.formats.boxes.marks import degrees_of, flags_of, region_of, turned
 from samrs_mm.formats.coco import places_of, read_coco
 
@@ -45,6 +46,8 @@ class CocoIndex:
         """File name of each image, in the file's order."""
         self.sizes: list[tuple[int, int] | None] = []
         """Width and height of each image in pixels, where the file states them."""
+        self.parts: list[str | None] = []
+        """The part of the dataset (``split``) that each image is of, where the file says it."""
         self.categories: dict[Any, str] = {}
         """Names of the categories by id, in the file's order."""
         self.partial: dict[int, str] = {}
@@ -238,6 +241,7 @@ def parse_coco(file: BinaryIO, name: str, with_segmentations: bool = False) -> C
             )
     sizes = [stated_size(entry.get('width'), entry.get('height')) for entry in lists['images']]
     index.finish(images, _table(lists['categories'], f'{name}: categories', 'name'), sizes)
+    index.parts = [PARTS.get(str(entry.get('split'))) for entry in lists['images']]
     for row, entry in enumerate(lists['images']):
         if left := _left_out(entry.get(LEFT_OUT), name):
             index.left_out[row] = left

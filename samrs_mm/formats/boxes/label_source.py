@@ -9,6 +9,7 @@ from typing import Any
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.installed import spoken
+from samrs_mm.formats.boxes.label_lists import ImageParts, image_parts
 from samrs_mm.formats.boxes.label_pairs import LabelPairs, find_pairs
 from samrs_mm.formats.boxes.label_places import LABELS
 from samrs_mm.formats.boxes.yolo_names import YoloNames, class_names
@@ -27,11 +28,12 @@ def source_head(
     options: str,
     names: YoloNames | None = None,
     given: str | None = None,
+    parts: ImageParts | None = None,
 ) -> dict[str, Any]:
     """Return ``info`` and ``licenses`` of a file made of these labels with these options.
 
     ``names`` are the class names of YOLO, and ``given`` their file where a user named it, which is
-    none of the options.
+    none of the options. ``parts`` are what its lists say.
     """
     head = coco_head(_WHAT)
     head['info'] |= dict(
@@ -42,6 +44,8 @@ def source_head(
     )
     if names:
         head['info'] |= dict(names_file=_from(root, given), names_sha256=_digest_of_names(names))
+    if parts and parts.of:
+        head['info']['parts_sha256'] = _digest_of(sorted(parts.of.items()))
     return head
 
 
@@ -77,7 +81,12 @@ def refuse_changed_labels(root: Path, file: Path) -> str:
         return ''
     given = info.get('names_file')
     try:
-        what = _changed(root, file, info, find_pairs(root, source))
+        pairs = find_pairs(root, source)
+        what = _changed(root, file, info, pairs)
+        if not what and 'parts_sha256' in info:
+            parts = image_parts(root, source, pairs.images)
+            if _digest_of(sorted(parts.of.items())) != info['parts_sha256']:
+                what = f'the lists of parts are not those that {file} was made with'
         if not what and 'names_sha256' in info:
             names = class_names(root, str(root / given) if given else None)
             if _digest_of_names(names) != info['names_sha256']:
@@ -125,8 +134,11 @@ def _from(root: Path, file: str | None) -> str | None:
 
 
 def _digest_of_names(names: YoloNames) -> str:
-    text = json.dumps([names.names, names.key_points])
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _digest_of([names.names, names.key_points])
+
+
+def _digest_of(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
 def _digest(root: Path, pairs: LabelPairs) -> str:

@@ -251,6 +251,16 @@ def test_sizes_of_run_lengths_are_compared(tmp_path, make_image, stated):
         assert 'the labels are for 50 x 40 px, the picture has 100 x 80 px' in labels.misfit
 
 
+@pytest.mark.parametrize(
+    ('split', 'part'),
+    [('valid', 'val'), ('test', 'test'), ('fold1', None), (3, None), (None, None)],
+)
+def test_an_image_may_say_its_part(coco_root, split, part):
+    edit(coco_root, images=[dict(id=0, file_name='b.png', split=split)])
+    dataset = COCOBoxDataset(coco_root, unlisted=False)
+    assert [scene.split for scene in dataset.scenes if scene.stem == 'b'] == [part]
+
+
 def test_of_two_image_folders_the_one_that_fits_is_taken(coco_root, make_image):
     make_image(coco_root / 'train/images/x.png')
     names = ['train/images/x.png', 'images/b.png']

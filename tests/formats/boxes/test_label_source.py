@@ -100,3 +100,19 @@ def test_labels_that_are_gone_are_told(yolo):
     shutil.rmtree(yolo / 'labels')
     (note,) = COCOBoxDataset(str(yolo)).collect_classes().label_notes
     assert note.endswith('no image has a label')
+
+
+def test_lists_say_the_parts_and_are_looked_at_again(yolo, capsys):
+    write(yolo / 'train.txt', 'images/val/a.png\nimages/train/b.png\n')
+    write(yolo / 'val.txt', 'images/val/a.png\nimages/train/a.png\n')
+    assert TOOL.main([str(yolo), '--from', 'yolo']) == 0
+    said = capsys.readouterr()
+    assert 'parts    train 2, val 1 (by train.txt, val.txt)' in said.out
+    assert '1 image is in the lists of two parts, such as images/val/a.png' in said.err
+    found = {scene.stem: scene.split for scene in COCOBoxDataset(str(yolo)).scenes}
+    assert found == dict(train__a='val', train__b='train', val__a='train')
+    write(yolo / 'val.txt', 'images/train/a.png\n')
+    COCOBoxDataset(str(yolo))  # the same parts
+    write(yolo / 'train.txt', 'images/val/a.png\n')
+    with pytest.raises(RefusedError, match='the lists of parts are not those'):
+        COCOBoxDataset(str(yolo))
