@@ -44,7 +44,7 @@ def source_head(
     )
     if names:
         head['info'] |= dict(names_file=_from(root, given), names_sha256=_digest_of_names(names))
-    if parts and parts.of:
+    if parts:
         head['info']['parts_sha256'] = _digest_of(sorted(parts.of.items()))
     return head
 

@@ -116,3 +116,10 @@ def test_lists_say_the_parts_and_are_looked_at_again(yolo, capsys):
     write(yolo / 'train.txt', 'images/val/a.png\n')
     with pytest.raises(RefusedError, match='the lists of parts are not those'):
         COCOBoxDataset(str(yolo))
+
+
+def test_lists_that_come_later_are_noticed(yolo):
+    assert TOOL.main([str(yolo), '--from', 'yolo']) == 0
+    write(yolo / 'test.txt', 'images/val/a.png\n')
+    with pytest.raises(RefusedError, match='the lists of parts are not those'):
+        COCOBoxDataset(str(yolo))
