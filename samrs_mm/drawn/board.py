@@ -12,6 +12,7 @@ import numpy as np
 
 from samrs_mm.drawn.canvas import coverage
 from samrs_mm.drawn.outlines import Part, rectangle, turned
+from samrs_mm.drawn.sensor import grainy, sharpened
 from samrs_mm.drawn.shapes import Shape, rgb
 from samrs_mm.drawn.textures import noise
 
@@ -178,8 +179,5 @@ class Board:
         look, rng = self.domain, self.rng
         light = np.array(look.light, np.float32) * np.float32(1 - look.haze / 255)
         seen = cv2.GaussianBlur(self.image * light + np.float32(look.haze), (0, 0), look.blur)
-        sharp = seen + 0.5 * (seen - cv2.GaussianBlur(seen, (0, 0), 1.6))  # as providers do
-        luma = rng.standard_normal((*self.size, 1), np.float32)
-        chroma = rng.standard_normal(sharp.shape, np.float32)
-        sharp += look.grain * np.sqrt(np.clip(sharp, 8, 255) / 128) * (0.8 * luma + 0.5 * chroma)
+        sharp = grainy(rng, sharpened(seen, 0.5, 1.6), look.grain, 0.8, 0.5)
         return np.clip(np.rint(sharp), 0, 255).astype(np.uint8)

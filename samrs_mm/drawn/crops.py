@@ -265,7 +265,7 @@ def _shows(target: np.ndarray, mode: Mode) -> bool:
     """Return whether a crop has enough of its object, and a window enough beside it."""
     share, middle = float(target.mean()), target.shape[0] // 2
     if mode == 'point':
-        return share > _LEAST and target[middle, middle] > 0.5
+        return share > _LEAST / 3 and target[middle, middle] > 0.5
     if mode == 'refine':
         return 0.05 < share < 0.95
     return share > _LEAST

@@ -39,12 +39,24 @@ def _colours(dice: Dice, image: np.ndarray) -> np.ndarray:
     return (image - 110) * np.float32(gain) + (np.float32(110 + offset) + tint)
 
 
-def _noisy(dice: Dice, image: np.ndarray) -> np.ndarray:
-    bands = 3 if dice.chance(0.5) else 1
-    grain = dice.rng.standard_normal((*image.shape[:2], bands), np.float32)
-    return image + grain * np.float32(
-        dice.between(0.5, 4) if dice.chance(0.8) else dice.between(3, 14)
-    )
+def grainy(
+    rng: np.random.Generator, image: np.ndarray, grain: float, luma: float, chroma: float
+) -> np.ndarray:
+    """Return a float32 picture with a sensor's noise, which grows with the root of the light.
+
+    Args:
+        rng: What decides.
+        image: ``(H, W, 3)`` float32.
+        grain: Standard deviation at mid grey.
+        luma: Its share that all bands have in common.
+        chroma: Its share that each band has of its own.
+    """
+    noise = np.zeros((1, 1, 1), np.float32)
+    if luma:
+        noise = luma * rng.standard_normal((*image.shape[:2], 1), np.float32)
+    if chroma:
+        noise = noise + chroma * rng.standard_normal(image.shape, np.float32)
+    return image + grain * np.sqrt(np.clip(image, 8, 255) / 128) * noise
 
 
 def _flare(dice: Dice, image: np.ndarray) -> None:
@@ -93,7 +105,8 @@ def seen(dice: Dice, image: np.ndarray, frame: CropFrame) -> np.ndarray:
     if dice.chance(0.45):
         image = sharpened(image, dice.between(0.3, 1.6), dice.between(0.6, 1.6))
     if dice.chance(0.7):
-        image = _noisy(dice, image)
+        grain = dice.between(0.5, 4) if dice.chance(0.8) else dice.between(3, 14)
+        image = grainy(dice.rng, image, grain, *dice.pick([(1, 0), (0, 1), (0.8, 0.5)]))
     pixels = np.clip(image, 0, 255).astype(np.uint8)
     if dice.chance(0.5):
         pixels = _compressed(dice, pixels)

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from samrs_mm.drawn.board import Board, coverage, noise
+from samrs_mm.drawn.board import Board
+from samrs_mm.drawn.outlines import Part, block
 from samrs_mm.drawn.scenes import DOMAINS
-from samrs_mm.drawn.shapes import Part, Shape, block, rectangle
+from samrs_mm.drawn.shapes import Shape
 
 RED = 'fa0000'
 
@@ -17,30 +18,6 @@ def board():
 
 def box(length=20, width=10, height=3.0):
     return Shape([Part(block(length, width), RED, True)], height)
-
-
-def test_coverage_is_the_part_of_a_pixel_that_a_union_covers():
-    squares = [Part(rectangle(1.0, 3.0, 0.75, 2.5), ''), Part(rectangle(2.0, 3.0, 1.0, 2.0), '')]
-    expected = np.zeros((4, 4))
-    expected[0, 1:3], expected[1, 1:3], expected[2, 1:3] = 0.25, 1, 0.5
-    found = coverage(squares, 0, 0, 4, 4)
-    np.testing.assert_allclose(found, expected, atol=0.26)  # OpenCV draws outlines a sample wide
-    np.testing.assert_array_equal(coverage(squares, 1, 1, 2, 3), found[1:, 1:3])
-
-
-def test_lines_are_as_wide_as_asked_for():
-    line = Part(np.array([(2.0, 5.0), (18.0, 5.0)]), '', line=3)
-    assert coverage([line], 0, 0, 20, 10)[:, 10].sum() == pytest.approx(3, abs=0.3)
-
-
-def test_noise_has_unit_deviation_and_bumps_of_its_size():
-    rng = np.random.default_rng(0)
-    fields = [noise(rng, (300, 300), 4), noise(rng, (300, 300), 4, stretch=5)]
-    for field in fields:
-        assert field.shape == (300, 300)
-        assert 0.7 < field.std() < 1.3
-    across = [np.abs(np.diff(field, axis=1)).mean() for field in fields]
-    assert across[1] < across[0] / 3
 
 
 def test_what_is_put_has_its_box_its_mask_and_its_colour(board):

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from samrs_mm.drawn import shapes
+from samrs_mm.drawn.outlines import Part, block
 from samrs_mm.drawn.scenes import DOMAINS
-from samrs_mm.drawn.shapes import Part, Shape
+from samrs_mm.drawn.shapes import Shape
 
 PAINTS = 'c86432 323c46'
 WIDTHS = {
@@ -54,27 +55,11 @@ def test_things_have_lengths_of_their_kind_and_a_height_of_their_width():
 
 
 def test_the_box_starts_front_left_and_runs_clockwise():
-    shape = Shape([Part(shapes.block(10, 4, 1, 2), 'turf', True), Part(shapes.block(99, 99), '')])
+    shape = Shape([Part(block(10, 4, 1, 2), 'turf', True), Part(block(99, 99), '')])
     np.testing.assert_array_equal(shape.box, [[6, 0], [6, 4], [-4, 4], [-4, 0]])
 
 
-def test_turning_is_clockwise_on_the_screen():
-    np.testing.assert_allclose(
-        shapes.turned([(1, 0), (0, 2)], np.pi / 2), [[0, 1], [-2, 0]], atol=1e-12
-    )
-
-
-def test_ovals_grow_into_boxes_with_the_power():
-    square = 10 * 6
-    for power, filled in ((2, np.pi / 4), (20, 1)):
-        x, y = shapes.oval(10, 6, power, count=400).T
-        area = 0.5 * abs(x @ np.roll(y, 1) - y @ np.roll(x, 1))
-        assert area == pytest.approx(filled * square, rel=0.03)
-
-
-def test_outlines_are_mirrored_at_the_axis():
-    outline = shapes.mirrored([(3, 0), (1, 2), (-1, 1)])
-    np.testing.assert_array_equal(outline[3:], [[-1, -1], [1, -2], [3, 0]])
+def test_a_hull_is_as_wide_as_said():
     assert shapes.hull(0.3, 0.4)[:, 1].max() == pytest.approx(0.15, abs=0.001)
 
 
