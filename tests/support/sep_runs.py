@@ -2,15 +2,12 @@
 
 import json
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import torch
-from folders import ROOT
 from samrs_folders import write_annotated
 from torch import Tensor
+from training_runs import run_tool
 
 from samrs_mm.core.classes import FAST_CLASSES, SIOR_CLASSES, SOTA_CLASSES
 
@@ -47,12 +44,9 @@ def write_sources(root: Path) -> None:
 def train_two_iterations(config: Path, folder: Path) -> tuple[list[float], dict[str, Tensor]]:
     """Train a config with ``folder`` as working directory; return losses and exported weights."""
     work = folder / 'work' / config.stem
-    env = os.environ | dict(PYTHONPATH=str(ROOT), CUDA_VISIBLE_DEVICES='-1')
-    command = [
-        sys.executable, ROOT / 'tools/train.py', config, '--work-dir', work, '--cfg-options', *SMALL
-    ]  # fmt: skip
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    argv = [str(config), '--work-dir', str(work), '--cfg-options', *SMALL]
+    (code,), said = run_tool('train', argv, folder / 'said', folder=folder)
+    assert code == 0, said[-3000:]
     [scalars] = work.glob('*/vis_data/scalars.json')
     lines = [json.loads(line) for line in scalars.read_text().splitlines()]
     losses = [line['loss'] for line in lines if 'loss' in line]

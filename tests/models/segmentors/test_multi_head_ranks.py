@@ -1,18 +1,16 @@
 """MultiHeadEncoderDecoder on several ranks."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+import json
+import multiprocessing
 
 import pytest
 import torch
+from ddp_ranks import compare
 from segmentor_cases import batch_of, freeze_batch_norm, gradients, share_totals, small_model
+from training_runs import PRELOAD
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.segmentors import multi_head_encoder_decoder
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize(
@@ -40,57 +38,24 @@ def test_ranks_together_equal_one_process(monkeypatch, first, second):
         assert (mean - value).abs().max() <= 1e-9 * value.abs().max(), name
 
 
-RANK = """
-import sys, torch
-torch.set_num_threads(1)
-from mmengine.dist import get_rank
-from torch.nn.parallel import DistributedDataParallel
-from segmentor_cases import batch_of, freeze_batch_norm, gradients, small_model
-
-torch.distributed.init_process_group(
-    'gloo', init_method=sys.argv[1], world_size=2, rank=int(sys.argv[2])
-)
-parts = [
-    batch_of(['sota', 'sior'], 1, valid=0.9),
-    batch_of(['fast', 'fast', 'sota'], 2, valid=0.1),
-]
-model = freeze_batch_norm(small_model())
-images, samples = parts[get_rank()]
-ddp = DistributedDataParallel(model, find_unused_parameters=False)
-for _ in range(2):  # DDP complains of an unused parameter only in the second pass
-    ddp.zero_grad()
-    loss, logged = model.parse_losses(ddp(images, samples, mode='loss'))
-    loss.backward()
-grads = {name: weight.grad.clone() for name, weight in model.named_parameters()}
-torch.distributed.destroy_process_group()
-whole, expected = gradients(model, torch.cat([parts[0][0], parts[1][0]]), parts[0][1] + parts[1][1])
-print('gradient', max(
-    ((grads[name] - expected[name]).abs().max() / expected[name].abs().max()).item()
-    for name in expected
-))
-print('logged', max(abs(logged[name].item() - whole[name].item()) for name in whole))
-"""
-
-
 def test_two_gloo_ranks_equal_one_process_without_unused_parameters(tmp_path):
-    """Rank 0 lacks fast, rank 1 lacks sior."""
+    """In processes of their own, forked from one that has the imports done."""
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload(PRELOAD)
+    files = [tmp_path / f'rank{rank}.json' for rank in range(2)]
     ranks = [
-        subprocess.Popen(
-            [sys.executable, '-W', 'ignore', '-c', RANK, f'file://{tmp_path}/group', str(rank)],
-            cwd=ROOT / 'tests/support',
-            env=os.environ | dict(PYTHONPATH=f'{ROOT}:{ROOT}/tests/support', OMP_NUM_THREADS='1'),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
+        context.Process(target=compare, args=(f'file://{tmp_path}/group', rank, str(file)))
+        for rank, file in enumerate(files)
     ]
-    for process in ranks:
-        output, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
-        difference = dict(line.rsplit(' ', 1) for line in output.splitlines()[-2:])
-        assert float(difference['gradient']) < 1e-9
-        assert float(difference['logged']) < 1e-4  # accuracies in percent, logged in float32
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join(120)
+    assert [rank.exitcode for rank in ranks] == [0, 0]
+    for file in files:
+        difference = json.loads(file.read_text())
+        assert difference['gradient'] < 1e-9
+        assert difference['logged'] < 1e-4  # accuracies in percent, logged in float32
 
 
 def test_sequential_mode_on_ranks_refuses_an_absent_source(monkeypatch):
