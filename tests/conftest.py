@@ -1,6 +1,7 @@
 """Settings of all tests."""
 
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,9 +17,28 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LONGEST = (
+    'test_docs.py', 'tools/test_train.py', 'compat/test_ground.py', 'compat/test_ops.py',
+    'fuzz/test_fuzz.py', 'tools/test_dataset_stats.py', 'tools/test_prompt_ablation.py',
+    'test_sep_configs.py', 'test_examples.py', 'api/test_network.py', 'tools/test_finetune.py',
+    'models/segmentors/test_multi_head_ranks.py', 'annotate/test_changes.py', 'test_registry.py',
+    'models/prompt_segmentors/test_sam_parity.py', 'models/conversion/test_routes.py',
+    'test_import_rules.py', 'tools/test_resume.py', 'tools/test_filters.py',
+    'compat/test_broken.py', 'datasets/segmentation/test_samrs.py', 'test_packaging.py',
+)  # fmt: skip
+"""Files that take longest, longest first: begun last, one of them would be waited for alone."""
+_PLACES = {str(Path(__file__).parent / name): place for place, name in enumerate(LONGEST)}
+
+
+def pytest_configure(config):
+    """Have pytest-xdist hand out files in our order, not those with most tests first."""
+    if hasattr(config.option, 'loadscopereorder'):
+        config.option.loadscopereorder = False
+
+
 def pytest_collection_modifyitems(items):
-    """Put the longest file first, as pytest-xdist hands them out in order; skip what can't run."""
-    items.sort(key=lambda item: item.path.name != 'test_docs.py')
+    """Put the longest files first; skip what can't run."""
+    items.sort(key=lambda item: _PLACES.get(str(item.path), len(LONGEST)))
     if not has_compiled_ops():
         skip = pytest.mark.skip(reason="needs mmcv's compiled ops: `make env OPS=1`")
         for item in items:
