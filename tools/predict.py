@@ -14,6 +14,7 @@ from samrs_mm.core import input_notes
 from samrs_mm.core.found_files import tell_untaken
 from samrs_mm.core.images import note_lines
 from samrs_mm.core.input_notes import some
+from samrs_mm.core.wording import counted, plural
 from samrs_mm.predict.folder import KINDS, PredictedFolder
 from samrs_mm.predict.prediction import find_images, predict_images
 from samrs_mm.predict.scene_predictor import BLENDS, ScenePredictor
@@ -112,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
     print(network.matched)
     if args.restart:
         removed = out.restart(network.settings)
-        print(f'restart: removed {removed} files of earlier runs from {out.root}')
+        print(f'restart: removed {counted(removed, "file")} of earlier runs from {out.root}')
     out.open(network.settings, network.classes)
     code = predict(images, network.predictor, out, network.classes)
     return max(code, tell_gone(out, args.images, args.prune))
@@ -124,10 +125,14 @@ def predict(
     """Predict what is not done, print counts and failures, and return the exit code."""
     replaced, unnoted = out.remove_outdated(images)
     if replaced:
-        print(f'done anew: {len(replaced)} images that were replaced: {some(replaced)}')
+        print(
+            f'done anew: {counted(len(replaced), "image that was", "images that were")} '
+            f'replaced: {some(replaced)}'
+        )
     if unnoted:
         print(
-            f'{unnoted} predictions had no note of their image in {input_notes.NAME}; those that '
+            f'{counted(unnoted, "prediction")} had no note of '
+            f'{plural(unnoted, "its", "their")} image in {input_notes.NAME}; those that '
             'are older than their image are done anew'
         )
     todo = {stem: path for stem, path in images.items() if not out.is_done(stem)}
@@ -147,10 +152,14 @@ def tell_gone(out: PredictedFolder, inputs: Sequence[str], prune: bool) -> int:
     """Name, or delete, predictions of images that are gone, and return the exit code."""
     gone = out.gone(path for path in inputs if os.path.isdir(path))
     if gone and prune:
-        print(f'prune: deleted {out.prune(gone)} predictions of {len(gone)} images')
+        print(
+            f'prune: deleted {counted(out.prune(gone), "prediction")} of '
+            f'{counted(len(gone), "image")}'
+        )
     elif gone:
         print(
-            f'gone: {out.root} holds predictions of {len(gone)} images that are in '
+            f'gone: {out.root} holds predictions of '
+            f'{counted(len(gone), "image that is", "images that are")} in '
             f'{", ".join(filter(os.path.isdir, inputs))} no longer: {some(gone)}; --prune deletes '
             'them',
             file=sys.stderr,

@@ -27,6 +27,7 @@ from samrs_mm.core import input_notes
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.input_notes import some
 from samrs_mm.core.prompts import AUTHORS, PROMPT_STYLES
+from samrs_mm.core.wording import counted, plural
 
 EPILOG = """\
 what is written
@@ -105,12 +106,12 @@ def run(args: argparse.Namespace) -> int:
     for line in counts.notes:
         print(f'classes  {line}')
     if args.restart:
-        print(f'restart: removed {job.restart()} files of earlier runs from {job.out}')
+        print(f'restart: removed {counted(job.restart(), "file")} of earlier runs from {job.out}')
     groups = job.plan.shard(*shard, args.limit)
     print_changes(job.open(groups, progress('comparing')))
     failed = False
     for part in job.runs:
-        print(f'{part.name}: {len(part.settings["prompts"])} prompt settings')
+        print(f'{part.name}: {counted(len(part.settings["prompts"]), "prompt setting")}')
         result = run_images(job.run, part, groups, args.workers)
         if result is None:
             return 1
@@ -128,12 +129,14 @@ def print_changes(changes: dict[str, Changes]) -> None:
             print(f'{name}: {line}')
         if found.unnoted:
             print(
-                f'{name}: {found.unnoted} images had no note of their input in {input_notes.NAME}; '
+                f'{name}: {counted(found.unnoted, "image")} had no note of '
+                f'{plural(found.unnoted, "its", "their")} input in {input_notes.NAME}; '
                 'their records were compared, which do not hold where boxes are'
             )
         if found.gone:
-            print(f'{name}: {len(found.gone)} images are not in the data any more, and in no '
-                  f'table: {some(found.gone)}')  # fmt: skip
+            gone = counted(len(found.gone), 'image is', 'images are')
+            print(f'{name}: {gone} not in the data any more, and in no table: '
+                  f'{some(found.gone)}')  # fmt: skip
 
 
 def finish(job: AblationJob) -> int:
@@ -150,7 +153,9 @@ def finish(job: AblationJob) -> int:
         return 1
     print_table(table)
     if empty := table['ground_truth']['masks_without_pixel']:
-        print(f'{empty} true masks have no pixel and count as IoU 0 (--empty-truth skip: left out)')
+        print(
+            f'{counted(empty, "true mask")} without a pixel: IoU 0 (--empty-truth skip: left out)'
+        )
     print(f'written  {job.out}' + (' (partial: images are missing)' if table['partial'] else ''))
     return 1 if problems else 0
 
@@ -159,7 +164,10 @@ def print_table(table: dict[str, Any]) -> None:
     """Print a line for each segmentor and setting."""
     print(f'{"setting":<20}{"mIOU_I":>8}{"mIOU_P":>8}{"AP":>8}{"boundary":>10}')
     for segmentor in table['segmentors']:
-        print(f'{segmentor["name"]}: {segmentor["done"]} images, {segmentor["encodes"]} encoded')
+        print(
+            f'{segmentor["name"]}: {counted(segmentor["done"], "image")}, '
+            f'{segmentor["encodes"]} encoded'
+        )
         for row in segmentor['rows']:
             if row['reason'] is not None:
                 print(f'{row["setting"]:<20}  {row["reason"]}')

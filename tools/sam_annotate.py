@@ -31,6 +31,7 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.input_notes import some
 from samrs_mm.core.rendering import advice
+from samrs_mm.core.wording import counted, plural
 from samrs_mm.drawing.overlays import overlay
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.entries import OUTSIDE
@@ -153,19 +154,19 @@ def annotate(job: AnnotationJob, args: argparse.Namespace, shard: tuple[int, int
         if shard[1] > 1:
             raise RefusedError('--restart can not be combined with shards; run it once by itself')
         removed = job.out.restart({tile.stem for tile in job.plan.tiles})
-        print(f'restart: removed {removed} files of earlier runs from {job.out.root}')
+        print(f'restart: removed {counted(removed, "file")} of earlier runs from {job.out.root}')
     settings = job.settings()
     groups = job.plan.shard(*shard, args.limit)
     changes = job.open(settings, groups, progress('comparing'))
     if args.prune:
         removed = sum(map(job.out.remove, changes.gone))
-        print(f'prune: removed {removed} files of {len(changes.gone)} images')
+        print(f'prune: removed {counted(removed, "file")} of {counted(len(changes.gone), "image")}')
     print_changes(changes)
     result = run_images(job.annotator(settings, groups, args.workers).run)
     if result is None:
         return 1
     if shard[1] > 1:
-        print(f'shard {shard[0]}/{shard[1]}: {result.images} images done')
+        print(f'shard {shard[0]}/{shard[1]}: {counted(result.images, "image")} done')
         if not job.finished(args.limit):
             print('other shards are still at work; the last one writes the set-level files')
             return 1 if result.failures else 0
@@ -203,7 +204,8 @@ def print_changes(changes: Changes, *words: str) -> None:
         print(line)
     if changes.unnoted:
         print(
-            f'{changes.unnoted} images had no note of their input in {input_notes.NAME}; their '
+            f'{counted(changes.unnoted, "image")} had no note of '
+            f'{plural(changes.unnoted, "its", "their")} input in {input_notes.NAME}; the '
             'records and the hashes of their files were compared'
         )
 
@@ -212,7 +214,8 @@ def print_gone(job: AnnotationJob, changes: Changes) -> int:
     """Name what the data has no longer, and return how many images that are."""
     if changes.gone:
         print(
-            f'gone: {len(changes.gone)} images of {job.out.root} are not in {job.dataset.root} any '
+            f'gone: {counted(len(changes.gone), "image")} of {job.out.root} '
+            f'{plural(len(changes.gone), "is", "are")} not in {job.dataset.root} any '
             f'more: {some(changes.gone)}; no list names them; --prune deletes their files',
             file=sys.stderr,
         )
@@ -225,9 +228,12 @@ def check(job: AnnotationJob, settings: dict, workers: int) -> int:
     for line in problems:
         print(f'wrong: {line}', file=sys.stderr)
     print_totals(job, totals)
-    line = f'verify: {totals.images["done"]} images, {len(problems)} problems'
+    line = f'verify: {counted(totals.images["done"], "image")}, {counted(len(problems), "problem")}'
     if totals.unread:
-        line += f'; {totals.unread} ledger rows name what could not be read or written'
+        line += (
+            f'; {counted(totals.unread, "ledger row names", "ledger rows name")} what could '
+            'not be read or written'
+        )
     print(line if problems or totals.unread else f'{line}: sound')
     return 1 if problems or totals.unread else 0
 
@@ -255,7 +261,9 @@ def print_totals(job: AnnotationJob, totals: Totals) -> None:
     images = ', '.join(f'{count} {state}' for state, count in totals.images.items() if count)
     print(f'images   {len(job.plan.tiles)} ({images})')
     bare = f' ({totals.bare} of an image or label file, not of a box)' if totals.bare else ''
-    print(f'boxes    {totals.boxes} in the labels, {totals.rows.total()} ledger rows{bare}')
+    print(
+        f'boxes    {totals.boxes} in the labels, {counted(totals.rows.total(), "ledger row")}{bare}'
+    )
     for status, count in totals.rows.most_common():
         mark = ''
         if status in totals.examples:
@@ -295,9 +303,9 @@ def print_plan(job: AnnotationJob) -> int:
     prompted = counts.pop('ok', 0)
     changes = job.compare(progress=progress('comparing'))
     done = len(job.out.done()) - len(changes.redo) - len(changes.stale) - len(changes.gone)
-    print(f'images   {len(job.plan.tiles)} from {job.label_counts.scenes} scenes, '
+    print(f'images   {len(job.plan.tiles)} from {counted(job.label_counts.scenes, "scene")}, '
           f'{done} done before')  # fmt: skip
-    print(f'boxes    {job.label_counts.boxes} in the labels, {prompted} prompts')
+    print(f'boxes    {job.label_counts.boxes} in the labels, {counted(prompted, "prompt")}')
     for status, count in counts.most_common():
         print(f'  {status:<10} {count} would be skipped')
     print_classes(job)
@@ -310,7 +318,7 @@ def print_plan(job: AnnotationJob) -> int:
     images = len(job.plan.tiles)
     seconds = images * speed.seconds_per_image + prompted * speed.seconds_per_box
     size = dry_run.disk_bytes(job, images, prompted, speed)
-    measured = f'{speed.images} images, {speed.boxes} boxes'
+    measured = f'{counted(speed.images, "image")}, {counted(speed.boxes, "box")}'
     print(f'time     about {_duration(seconds)} in one process (measured on {measured})')
     print(f'disk     about {size / 1e6:,.1f} MB')
     return 0

@@ -20,6 +20,7 @@ from samrs_mm.core.images import write_png
 from samrs_mm.core.input_notes import Inputs, Look, some
 from samrs_mm.core.prompts import NO_DATA
 from samrs_mm.core.tiling import scene_of_tile
+from samrs_mm.core.wording import counted
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, KEPT, REGIONS
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
@@ -81,9 +82,9 @@ class Changes:
         for done, more, found in kinds:
             for why, count in sorted(Counter(found.values()).items()):
                 stems = [stem for stem, reason in found.items() if reason == why]
-                yield f'{done}: {count} images, {why}{more}: {some(stems)}'
+                yield f'{done}: {counted(count, "image")}, {why}{more}: {some(stems)}'
         if self.stale:
-            yield f'{redo}: {len(self.stale)} tiles, {WINDOW}: {some(self.stale)}'
+            yield f'{redo}: {counted(len(self.stale), "tile")}, {WINDOW}: {some(self.stale)}'
 
 
 class Comparison:

@@ -20,6 +20,7 @@ from samrs_mm.core.masks import check_policy
 from samrs_mm.core.prompts import CLIPPED, PromptSetting, check_style
 from samrs_mm.core.resumable import differences, signature_of
 from samrs_mm.core.tiling import TileSpec
+from samrs_mm.core.wording import counted
 from samrs_mm.datasets.boxes.base import BoxDataset, build_dataset, no_mmrotate
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import FORMAT
@@ -133,7 +134,8 @@ class AnnotationJob:
         done = self.out.done()
         if done and stems and done.isdisjoint(stems) and self.out.meta.exists():
             raise RefusedError(
-                f'out {self.out.root} holds {len(done)} images, such as {min(done)}, and none of '
+                f'out {self.out.root} holds {counted(len(done), "image")}, such as '
+                f'{min(done)}, and none of '
                 f'them is in {self.dataset.root}; use another --out, or --restart to start over'
             )
 

@@ -21,6 +21,7 @@ from samrs_mm.core.boxes import OK
 from samrs_mm.core.errors import describe
 from samrs_mm.core.images import SceneImage, file_sha256
 from samrs_mm.core.resumable import differences
+from samrs_mm.core.wording import counted
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, KEPT, REGIONS
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
@@ -86,7 +87,10 @@ def _check_record(fresh: Record, record: Record) -> list[str]:
     image['notes'] = image['notes'][: len(fresh.image.notes)]  # the segmentor's follow
     problems = [f'image.{line}' for line in differences(image, fresh.image.as_dict())]
     if len(record.boxes) != len(fresh.boxes):
-        return [*problems, f'{len(record.boxes)} boxes, the labels give {len(fresh.boxes)}']
+        return [
+            *problems,
+            f'{counted(len(record.boxes), "box")}, the labels give {len(fresh.boxes)}',
+        ]
     for box, expected in zip(record.boxes, fresh.boxes, strict=True):
         allowed = (KEPT, EMPTY, FILTERED) if expected.status == OK else (expected.status,)
         if box.status not in allowed:

@@ -13,6 +13,7 @@ from samrs_mm.core import masks
 from samrs_mm.core.boxes import bounding_boxes
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage
+from samrs_mm.core.wording import counted
 from samrs_mm.datasets.segmentation.image_index import read_annotated, read_meta
 from samrs_mm.drawing.overlays import overlay
 from samrs_mm.formats.annotated import folder
@@ -144,7 +145,7 @@ class AnnotatedImage:
 
     def __repr__(self) -> str:
         height, width = self.size
-        kept = f'{len(self)} boxes, {self.kept.sum()} kept'
+        kept = f'{counted(len(self), "box")}, {self.kept.sum()} kept'
         return f'<AnnotatedImage {self.stem}: {width} x {height} px, {kept}>'
 
 
@@ -233,7 +234,10 @@ class AnnotatedDataset:
         )
 
     def __repr__(self) -> str:
-        return f'<AnnotatedDataset {self.root}: {len(self)} images, {len(self.classes)} classes>'
+        return (
+            f'<AnnotatedDataset {self.root}: {counted(len(self), "image")}, '
+            f'{counted(len(self.classes), "class")}>'
+        )
 
 
 def _read_image(path: str) -> np.ndarray:

@@ -11,6 +11,7 @@ from PIL import Image
 from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.images import SceneImage
+from samrs_mm.core.wording import counted
 
 ImageLike = np.ndarray | str | os.PathLike
 """``(H, W, 3)`` RGB or ``(H, W)`` grey, uint8, or an image file of any kind that the tools read."""
@@ -94,7 +95,9 @@ def box_labels(boxes: Any, categories: Sequence[str] | None = None) -> list[BoxL
     else:
         names = checked_names('categories', categories)
     if len(names) != len(values):
-        raise InputError(f'categories: {len(names)} for {len(values)} boxes; give one for each')
+        raise InputError(
+            f'categories: {len(names)} for {counted(len(values), "box")}; give one for each'
+        )
     shape = (4, 2) if form == 'polygon' else (values.shape[1],)
     return [
         BoxLabel(f'boxes[{i}]', name, **{form: row.reshape(shape)})

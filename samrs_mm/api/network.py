@@ -13,6 +13,7 @@ from samrs_mm.compat import strict_loading
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import file_sha256
+from samrs_mm.core.wording import counted
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -200,4 +201,4 @@ class Network:
         )
 
     def __repr__(self) -> str:
-        return f'<Network {self._checkpoint}: {len(self.classes)} classes>'
+        return f'<Network {self._checkpoint}: {counted(len(self.classes), "class")}>'

@@ -26,6 +26,7 @@ from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.images import SceneImage, image_size
 from samrs_mm.core.prompts import CLIPPED, PromptSetting, check_style
 from samrs_mm.core.tiling import TileSpec, Window
+from samrs_mm.core.wording import counted
 from samrs_mm.datasets.boxes.base import build_dataset, circumscribed_geometry, no_mmrotate
 from samrs_mm.drawing.colours import STATUS_COLOURS, class_colour
 from samrs_mm.drawing.layout import Swatch
@@ -248,7 +249,7 @@ class BoxBrowser(BoxSource):
         """Return the number of boxes, and of those that can't be prompted."""
         counts = Counter(box.status for box in boxes if box.status != OK)
         lost = [f', {count} {status}' for status, count in sorted(counts.items())]
-        return f'{len(boxes)} boxes{"".join(lost)}' if boxes else 'no boxes'
+        return f'{counted(len(boxes), "box")}{"".join(lost)}' if boxes else 'no boxes'
 
     def draw_truth(self, page: Page, plain: Panel, boxes: list[BoxEntry], _: object) -> None:
         """Draw the true masks."""

@@ -15,6 +15,7 @@ from samrs_mm.core.found_files import read_list
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.prompts import CLIPPED, PromptSetting
 from samrs_mm.core.system import follow
+from samrs_mm.core.wording import counted
 from samrs_mm.datasets.segmentation.image_index import read_annotated, read_meta
 from samrs_mm.datasets.transforms.pixels import read_label
 from samrs_mm.drawing.colours import STATUS_COLOURS, class_colour
@@ -99,7 +100,7 @@ class FolderBrowser(BoxSource):
             return 'no boxes: nothing is labelled (255 everywhere)'
         counts = Counter(box.status for box in boxes)
         texts = [f'{counts[status]} {status}' for status in STATUS_COLOURS if counts[status]]
-        return f'{len(boxes)} boxes: {", ".join(texts)}'
+        return f'{counted(len(boxes), "box")}: {", ".join(texts)}'
 
     def draw_masks(
         self, page: Page, plain: Panel, boxes: list[BoxEntry], classes: Collection[str]

@@ -26,6 +26,7 @@ from samrs_mm.browse.sample_pages import LabelledSource
 from samrs_mm.core.boxes import OK, corners
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.prompts import PromptSetting
+from samrs_mm.core.wording import counted
 from samrs_mm.drawing.layout import grid
 from samrs_mm.drawing.panels import Panel
 from samrs_mm.formats.annotated.entries import BoxEntry
@@ -66,7 +67,7 @@ def class_sheet(
     wanted = [i for i, name in enumerate(source.classes) if not classes or name in classes]
     images = _readable(progress(shuffled(source.names, seed)), source.objects, report)
     found = _gather(images, wanted, count, seed)
-    title = f'{source.name}: {len(wanted)} classes, image and mask'
+    title = f'{source.name}: {counted(len(wanted), "class")}, image and mask'
     page, names = Page(title, columns=count), full_names(source.classes)
     blank = np.full((_CELL, 2 * _CELL + 3, 3), 255, np.uint8)
     for label in wanted:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.own_outputs import own_output
+from samrs_mm.core.wording import counted, plural
 
 OTHER_PICTURES = (
     '.geotiff', '.gtiff', '.gtif', '.avif', '.heic', '.heif', '.jxl', '.psd', '.svg', '.tga',
@@ -27,8 +28,9 @@ def tell_untaken(folder: str | os.PathLike) -> str:
     if not untaken:
         return ''
     return (
-        f'{folder}: {len(untaken)} pictures are of a kind that is not read, such as {untaken[0]}; '
-        'convert them to PNG or TIFF'
+        f'{folder}: {counted(len(untaken), "picture is", "pictures are")} of a kind that '
+        f'is not read, such as {untaken[0]}; '
+        f'convert {plural(len(untaken), "it", "them")} to PNG or TIFF'
     )
 
 
@@ -96,7 +98,8 @@ def read_stems(path: Path, known: Collection[str], what: str) -> set[str]:
     if unknown or not stems:
         example = f'such as {unknown[0]!r}' if unknown else 'it is empty'
         raise RefusedError(
-            f'list {path}: {len(unknown)} of {len(stems)} names are no {what}, {example}; give '
+            f'list {path}: {len(unknown)} of {counted(len(stems), "name")} '
+            f'{plural(len(unknown), "is", "are")} no {what}, {example}; give '
             'names without suffix, as make_splits.py writes them'
         )
     return stems
@@ -169,5 +172,6 @@ def refuse_incomplete(what: str, missing: Sequence[str], total: int, cure: str) 
     """Raise RefusedError where a download such as ``'data/Potsdam: train'`` lacks files."""
     if missing:
         raise RefusedError(
-            f'{what}: {len(missing)} of {total} files are missing, such as {missing[0]}; {cure}'
+            f'{what}: {len(missing)} of {total} files {plural(len(missing), "is", "are")} '
+            f'missing, such as {missing[0]}; {cure}'
         )

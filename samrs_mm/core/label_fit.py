@@ -14,6 +14,7 @@ import numpy as np
 from samrs_mm.core.boxes import MISFIT, BoxLabel, LabelProblem, ParsedLabels, rotated_corners
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import image_header
+from samrs_mm.core.wording import counted, plural
 
 CHECK, RESCALE, STRETCH, IGNORE = 'check', 'rescale', 'stretch', 'ignore'
 STORED, TURNED = 'stored', 'turned'
@@ -269,7 +270,8 @@ def _elsewhere(boxes: list[BoxLabel], header: Header) -> tuple[str, str]:
         return '', ''
     far = np.nanmax(high, axis=0)
     text = (
-        f'{outside} of {len(boxes)} boxes lie outside the picture: they reach to x {far[0]:g}, '
+        f'{outside} of {counted(len(boxes), "box")} {plural(outside, "lies", "lie")} '
+        f'outside the picture: they reach to x {far[0]:g}, '
         f'y {far[1]:g}, it has {_px(header.stored)}'
     )
     if outside < _SOME or 2 * outside <= len(boxes):

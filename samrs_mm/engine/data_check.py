@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 from samrs_mm.cli import progress
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.scene_names import scenes_of
+from samrs_mm.core.wording import plural
 from samrs_mm.datasets.segmentation.full_check import Memories, check_all
 from samrs_mm.datasets.segmentation.label_survey import Survey, survey
 from samrs_mm.datasets.segmentation.parts import Part, parts_of
@@ -198,7 +199,8 @@ def check_files(config: Config, path: str, workers: int) -> int:
     for source in dict.fromkeys(blind):
         print(f'not read: source {source} has no labels, or transforms of its own load them')
     print(
-        f'{read:,} images and labels read in {seconds:.0f} s ({read / seconds:.0f} a second), '
+        f'{read:,} {plural(read, "image and its label", "images and labels")} read in '
+        f'{seconds:.0f} s ({read / seconds:.0f} a second), '
         f'{before:,} were read before; {len(faults):,} with faults'
     )
     return 1 if wrong else 0

@@ -9,6 +9,7 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import write_png
 from samrs_mm.core.input_notes import Inputs, facts_of
 from samrs_mm.core.resumable import ResumableFolder, differences
+from samrs_mm.core.wording import counted
 from samrs_mm.drawing.layout import legend
 
 LABELS, PROBABILITIES, OVERLAYS = KINDS = ('labels', 'probabilities', 'overlays')
@@ -76,8 +77,9 @@ class PredictedFolder(ResumableFolder):
         others = [name for name in others if not Path(name).name.startswith('.')]
         if others:
             raise RefusedError(
-                f'--restart: {self.root} was started with other settings and holds {len(others)} '
-                f'files of other images, such as {others[0]}; give these images too, or another '
+                f'--restart: {self.root} was started with other settings and holds '
+                f'{counted(len(others), "file")} of other images, such as {others[0]}; '
+                'give these images too, or another '
                 '--out'
             )
         return self.delete(own | {META}) - 1

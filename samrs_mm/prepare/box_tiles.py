@@ -18,6 +18,7 @@ from samrs_mm.core.input_notes import Inputs
 from samrs_mm.core.own_outputs import own_pictures
 from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.core.tiling import Window
+from samrs_mm.core.wording import counted
 from samrs_mm.datasets.boxes.base import Scene
 from samrs_mm.formats.scenes.tile_index import META
 from samrs_mm.prepare.tile_cutter import FORMAT, IMAGES, SceneTiles, TileCutter
@@ -174,7 +175,7 @@ class BoxTileCutter(TileCutter):
             for place in regions
         ]
         if scene.image is None:
-            raise ImageReadError(f'{scene.label}: no image for its {result.boxes} boxes')
+            raise ImageReadError(f'{scene.label}: no image for its {counted(result.boxes, "box")}')
         if parsed.misfit:
             raise LabelReadError(f'{scene.image}: {parsed.misfit}')
         path = self.plan.dataset.root / scene.image

@@ -14,9 +14,10 @@ from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import LabelReadError, SamrsError
 from samrs_mm.core.images import SceneImage, image_size, write_png
-from samrs_mm.core.input_notes import GONE, InputNotes, Inputs
+from samrs_mm.core.input_notes import GONE, InputNotes, Inputs, some
 from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.core.tiling import TileSpec, Window
+from samrs_mm.core.wording import counted
 from samrs_mm.formats.scenes.scene_labels import ColourCode, LabelledScene
 from samrs_mm.formats.scenes.tile_index import META
 from samrs_mm.prepare.tile_cutter import FORMAT, IMAGES, SceneTiles, TileCutter
@@ -192,7 +193,8 @@ class MapTileCutter(TileCutter):
             if complete:
                 wrong['not of these scenes; remove them'] = found - expected
             problems += [
-                f'{root / kind}: {len(names)} files are {what}: {min(names)}, ...'
+                f'{root / kind}: {counted(len(names), "file is", "files are")} {what}: '
+                f'{some(names, 1)}'
                 for what, names in wrong.items()
                 if names
             ]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from samrs_mm.cli import ToolParser, whole_number
 from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.wording import counted, plural
 from samrs_mm.prepare.map_tiles import MapTileCutter
 from samrs_mm.prepare.tile_cutter import SceneTiles, anew_line
 
@@ -64,10 +65,14 @@ def _summary(results: list[SceneTiles], paper: int | None) -> str:
     done = [result for result in results if not result.error]
     tiles, written = (sum(getattr(r, key) for r in done) for key in ('tiles', 'written'))
     each = {result.tiles for result in done}
-    scenes = f'{len(done)} scenes x {each.pop()}' if len(each) == 1 else f'of {len(done)} scenes'
-    text = f'{tiles:,} tiles {"= " if "x" in scenes else ""}{scenes}'
+    scenes = (
+        f'{counted(len(done), "scene")} x {each.pop()}'
+        if len(each) == 1
+        else f'of {counted(len(done), "scene")}'
+    )
+    text = f'{tiles:,} {plural(tiles, "tile")} {"= " if "x" in scenes else ""}{scenes}'
     text += f', {tiles - written:,} were there before' * (written < tiles)
-    text += f'; {len(results) - len(done)} scenes failed' * (len(done) < len(results))
+    text += f'; {counted(len(results) - len(done), "scene")} failed' * (len(done) < len(results))
     if paper is not None and paper != tiles:
         text += f' (the paper has {paper:,})'
     return text

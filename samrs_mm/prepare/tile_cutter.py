@@ -17,6 +17,7 @@ from samrs_mm.core.images import SceneImage, note_lines, write_png
 from samrs_mm.core.input_notes import some
 from samrs_mm.core.parallel import unordered_map
 from samrs_mm.core.tiling import TileSpec, Window
+from samrs_mm.core.wording import counted
 
 IMAGES = 'images'
 FORMAT = 1
@@ -64,7 +65,11 @@ class SceneTiles:
 def anew_line(scenes: Iterable[str]) -> str:
     """Return what is printed of scenes that were cut anew; empty if there are none."""
     names = list(scenes)
-    return f'{len(names)} scenes cut anew, their files changed: {some(names)}' if names else ''
+    return (
+        f'{counted(len(names), "scene")} cut anew, their files changed: {some(names)}'
+        if names
+        else ''
+    )
 
 
 class TileCutter(ABC):

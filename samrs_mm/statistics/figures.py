@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from samrs_mm.core.atomic import open_atomic
 from samrs_mm.core.classes import abbreviations
+from samrs_mm.core.wording import plural
 from samrs_mm.drawing.figure_text import verbatim
 from samrs_mm.statistics.dataset_stats import SMALL, DatasetStats, box_fractions
 
@@ -55,7 +56,11 @@ def mask_sizes(stats: DatasetStats) -> Figure:
     what = f'mask size in pixels (red: below {SMALL}, {small:.1%})'
     axes.set(xlabel=what, ylabel='instances')
     _plain(axes)
-    axes.set_title(f'{verbatim(stats.name)}: {len(stats.instances):,} instances', fontsize=11)
+    axes.set_title(
+        f'{verbatim(stats.name)}: {len(stats.instances):,} '
+        f'{plural(len(stats.instances), "instance")}',
+        fontsize=11,
+    )
     return figure
 
 

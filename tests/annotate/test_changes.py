@@ -89,15 +89,15 @@ def first_label(data):
 
 
 CHANGES = {
-    move: 'done anew: 1 images, boxes changed: P0001',
-    add: 'done anew: 1 images, boxes changed: P0001',
-    remove: 'done anew: 1 images, boxes changed: P0001',
-    other_class: 'renamed: 1 images, names of boxes changed, masks stay: P0001',
+    move: 'done anew: 1 image, boxes changed: P0001',
+    add: 'done anew: 1 image, boxes changed: P0001',
+    remove: 'done anew: 1 image, boxes changed: P0001',
+    other_class: 'renamed: 1 image, names of boxes changed, masks stay: P0001',
     rename: 'renamed: ',
-    header: 'renamed: 1 images, places in the file of boxes changed, masks stay: P0001',
-    difficult: 'renamed: 1 images, flags of boxes changed, masks stay: P0001',
-    first_label: 'done anew: 1 images, boxes changed: P0004',
-    lambda data: replace(data, 1, 2): 'done anew: 1 images, the image was replaced: P0001',
+    header: 'renamed: 1 image, places in the file of boxes changed, masks stay: P0001',
+    difficult: 'renamed: 1 image, flags of boxes changed, masks stay: P0001',
+    first_label: 'done anew: 1 image, boxes changed: P0004',
+    lambda data: replace(data, 1, 2): 'done anew: 1 image, the image was replaced: P0001',
 }
 
 
@@ -198,7 +198,7 @@ def test_images_that_are_gone_are_named_until_they_are_pruned(run, data, tmp_pat
     label(data, 1).unlink()
     code, text = run()
     assert code == 1
-    assert 'gone: 1 images' in text
+    assert 'gone: 1 image' in text
     assert 'P0001' in text
     assert (tmp_path / 'out/instances/P0001.json').exists()
     code, text = run('--prune')
@@ -223,14 +223,14 @@ def test_looking_tells_and_changes_nothing(run, data, tmp_path):
     code, text = run('--dry-run')
     assert code == 0
     assert '4 done before' in text
-    assert 'to do anew: 1 images, boxes changed: P0001' in text
+    assert 'to do anew: 1 image, boxes changed: P0001' in text
     code, text = run('--verify')
     assert code == 1
     assert 'outdated' in text
     assert tree(tmp_path / 'out') == before
     code, text = run('--finalise')
     assert code == 1
-    assert 'outdated: 1 images, boxes changed: P0001' in text
+    assert 'outdated: 1 image, boxes changed: P0001' in text
     ledger = (tmp_path / 'out/ledger.csv').read_text()
     assert 'untiled' not in ledger
     assert ledger.count('pending') == 5

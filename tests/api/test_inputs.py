@@ -94,7 +94,7 @@ def test_nan_and_infinity_pass():
         ([[1, 2, 9, 9], [100, 50, 20, 60]], None, r'boxes\[1\] is 100, 50, 20, 60: x1, y1 lie'),
         ([[9, 9, 5, 4, 45]], None, r'boxes\[0\] is .*: the angle is in radians; np\.deg2rad'),
         ([[0.1, 0.2, 0.5, 0.9]], None, r'all within 0\.\.1; they are in pixels'),
-        ([[1, 2, 30, 40]], ['a', 'b'], 'categories: 2 for 1 boxes; give one for each'),
+        ([[1, 2, 30, 40]], ['a', 'b'], 'categories: 2 for 1 box; give one for each'),
         ([[1, 2, 30, 40]], 's', "categories: 's'; expected a list"),
         ([[1, 2, 30, 40]], [3], 'categories: 3; expected class names'),
     ],

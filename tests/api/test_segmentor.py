@@ -227,7 +227,7 @@ def test_grabcut_needs_no_torch():
     )
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert '40 x 40 px, 1 boxes' in done.stdout
+    assert '40 x 40 px, 1 box' in done.stdout
 
 
 def neon_photo():

@@ -136,7 +136,7 @@ def test_boxes_that_lie_elsewhere_are_not_this_pictures():
     one = labels([500, 10, 540, 30])  # a slip, whose box gets the status `outside`
     found = fitted(one, Header(128, 96), FitRule())
     assert len(found.boxes) == 1
-    assert '1 of 1 boxes lie outside the picture: they reach to x 540, y 30' in found.notes[0]
+    assert '1 of 1 box lies outside the picture: they reach to x 540, y 30' in found.notes[0]
 
 
 def test_fractions_are_no_pixels():

@@ -43,4 +43,4 @@ def test_pictures_that_are_not_read_are_told(tmp_path):
     assert tell_untaken(tmp_path) == ''
     (tmp_path / 'b.HEIC').write_bytes(b'')
     (tmp_path / 'a.png').write_bytes(b'')
-    assert '1 pictures are of a kind that is not read, such as b.HEIC' in tell_untaken(tmp_path)
+    assert '1 picture is of a kind that is not read, such as b.HEIC' in tell_untaken(tmp_path)

@@ -55,7 +55,7 @@ def test_restart_with_other_settings_leaves_none_of_the_old(tmp_path, monkeypatc
     out = PredictedFolder(tmp_path, ['labels', 'overlays'], ['a', 'b'])
     out.open(SETTINGS, CLASSES)
     put(tmp_path, 'labels/a.png', 'labels/c.png', 'labels/.c.png.tmp', 'notes.txt')
-    with pytest.raises(RefusedError, match=r'holds 1 files of other images, such as labels/c.png'):
+    with pytest.raises(RefusedError, match=r'holds 1 file of other images, such as labels/c.png'):
         out.restart(dict(window=[32, 32]))
     (tmp_path / 'labels/c.png').unlink()
     assert out.restart(dict(window=[32, 32])) == 1

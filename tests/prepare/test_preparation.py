@@ -36,7 +36,7 @@ def test_lines_go_to_the_caller_and_nowhere_else(capsys):
     assert prepare(Cutter(), 3, {'a': 9}, counts.append, problems.append) == 1
     assert counts == [
         'a        8 tiles = 2 scenes x 4 (the paper has 9)',
-        'b        2 tiles = 1 scenes x 2, 1 were there before; 1 scenes failed',
+        'b        2 tiles = 1 scene x 2, 1 were there before; 1 scene failed',
         'written  OUT',
     ]
     assert problems == ['failed: OUT/b/images: 2 files are missing: d.png, ...']

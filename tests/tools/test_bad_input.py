@@ -189,7 +189,7 @@ def test_verify_says_sound_only_where_it_returns_0(annotate, dota, capsys):
     assert annotate(*BOX_FILL, '--verify') == 1
     said = capsys.readouterr().out
     assert ': sound' not in said
-    assert 'verify: 5 images, 0 problems; 1 ledger rows name what could not be read' in said
+    assert 'verify: 5 images, 0 problems; 1 ledger row names what could not be read' in said
 
 
 @pytest.mark.parametrize('damage', ['no error', 'half'])

@@ -161,7 +161,7 @@ def test_one_bad_image_does_not_stop_it(made, tmp_path, capsys):
     said = capsys.readouterr()
     assert f'failed: {made.path("images", STEMS[0])}: No such file or directory' in said.err
     assert f'failed: {made.path("instances", STEMS[1])}: not a JSON record' in said.err
-    assert 'images   1 images, 0 instances; 2 images failed' in said.out
+    assert 'images   1 image, 0 instances; 2 images failed' in said.out
     coco = json.loads((tmp_path / 'a' / 'annotations.json').read_bytes())
     assert [image['file_name'] for image in coco['images']] == [f'images/{STEMS[2]}.png']
     about = json.loads((tmp_path / 'a' / 'export.json').read_bytes())

@@ -322,7 +322,7 @@ def test_what_changed_in_the_release_is_imported_anew(tmp_path, capsys, change, 
     capsys.readouterr()
     assert run(root, '--out', out) == 0
     assert re.search(
-        r'^done anew: 1 images, .*(changed|replaced): P0001_0000$', capsys.readouterr().out, re.M
+        r'^done anew: 1 image, .*(changed|replaced): P0001_0000$', capsys.readouterr().out, re.M
     )
     after = {path: path.stat().st_mtime_ns for path in out.glob('instances/*')}
     assert [path.stem for path in before if before[path] != after[path]] == ['P0001_0000']
@@ -338,7 +338,7 @@ def test_images_gone_from_the_release_are_named_until_they_are_pruned(tmp_path, 
     capsys.readouterr()
     assert run(root, '--out', out) == 1
     told = capsys.readouterr().err
-    assert f'gone: 1 images of {out} are not in {root} any more: P0001_0000' in told
+    assert f'gone: 1 image of {out} is not in {root} any more: P0001_0000' in told
     assert run(root, '--out', out, '--prune') == 0
     assert run(root, '--out', tmp_path / 'new') == 0
     assert tree(out) == tree(tmp_path / 'new')

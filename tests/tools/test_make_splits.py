@@ -315,5 +315,5 @@ def test_what_has_no_partner_is_named(tmp_path, capsys):
         Image.new('L', (8, 8)).save(path)
     assert TOOL.main([str(tmp_path), '--by', 'image', '--val', '0.5']) == 0
     said = capsys.readouterr().out
-    assert 'left out 1 images have no label, such as c.png' in said
-    assert 'left out 1 labels have no image, such as z.png' in said
+    assert 'left out 1 image has no label, such as c.png' in said
+    assert 'left out 1 label has no image, such as z.png' in said

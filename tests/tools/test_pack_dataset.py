@@ -198,7 +198,7 @@ def test_a_changed_label_is_packed_anew_told_and_until_then_not_trained_on(folde
         SAMRSDataset('x', str(folder), packed='packed', pipeline=[])
     capsys.readouterr()
     assert pack(folder) == 0
-    assert f'1 images whose files changed: {STEMS[0]}' in capsys.readouterr().out
+    assert f'1 image whose files changed: {STEMS[0]}' in capsys.readouterr().out
     assert pack(folder, '--verify') == 0
     SAMRSDataset('x', str(folder), packed='packed', pipeline=[])
 

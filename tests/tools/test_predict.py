@@ -416,7 +416,7 @@ def test_a_replaced_image_is_predicted_anew_and_told(run, tmp_path, capsys):
     capsys.readouterr()
     assert run(pictures, '--save', 'labels') == 0
     text = capsys.readouterr().out
-    assert 'done anew: 1 images that were replaced: 1\n' in text
+    assert 'done anew: 1 image that was replaced: 1\n' in text
     assert '1 predicted, 2 were done before' in text
     after = tree(tmp_path / 'out')
     assert 'probabilities/1.tif' not in after
@@ -438,7 +438,7 @@ def test_without_notes_maps_older_than_their_image_are_predicted_anew(run, tmp_p
     capsys.readouterr()
     assert run(pictures) == 0
     text = capsys.readouterr().out
-    assert 'done anew: 1 images that were replaced: 1\n' in text
+    assert 'done anew: 1 image that was replaced: 1\n' in text
     assert '2 predictions had no note of their image' in text
 
 
@@ -449,7 +449,7 @@ def test_predictions_of_images_that_are_gone_are_named_until_they_are_pruned(
     (folder / '1.png').unlink()
     capsys.readouterr()
     assert run(folder) == 1
-    told = f'holds predictions of 1 images that are in {folder} no longer: 1; --prune deletes them'
+    told = f'holds predictions of 1 image that is in {folder} no longer: 1; --prune deletes them'
     assert told in capsys.readouterr().err
     assert run(folder / '0.png') == 0, 'no folder is given, so nothing is known to be gone'
     assert run(folder, '--prune') == 0

@@ -99,7 +99,7 @@ def test_incomplete_downloads_are_refused(prepare, tmp_path, capsys, small):
     (masks / 'P0001_instance_color_RGB.png').unlink()
     assert prepare() == 2
     told = capsys.readouterr().err
-    assert '1 of 6 files are missing, such as P0001_instance_color_RGB.png; unpack all' in told
+    assert '1 of 6 files is missing, such as P0001_instance_color_RGB.png; unpack all' in told
     assert 'give --partial to take the 2 scenes' in told
     (tmp_path / 'raw/train/images/images/P0001.png').unlink()
     assert prepare() == 2
@@ -124,7 +124,7 @@ def test_colours_of_no_class_do_not_lose_the_rest(prepare, tmp_path, capsys, sma
     assert 'P0000_instance_color_RGB.png: colour (0, 63, 64) at x=30, y=700 is of no' in told.err
     assert 'P0002_instance_color_RGB.png: cannot read the image' in told.err
     assert told.err.count('failed: ') == 2
-    assert 'train    3 tiles = 1 scenes x 3; 2 scenes failed' in told.out
+    assert 'train    3 tiles = 1 scene x 3; 2 scenes failed' in told.out
     assert 'val      2 tiles' in told.out
 
 

@@ -89,7 +89,7 @@ def test_an_incomplete_download_names_what_is_missing(prepare, tmp_path, capsys,
     path.unlink()
     assert prepare() == 2
     err = capsys.readouterr().err
-    assert f'1 of 76 files are missing, such as {lost}; unpack 2_Ortho_RGB.zip and' in err
+    assert f'1 of 76 files is missing, such as {lost}; unpack 2_Ortho_RGB.zip and' in err
     assert 'or give --partial to take the 37 scenes' in err
     assert err.count('\n') == 1
     assert not (tmp_path / 'out').exists()
@@ -128,7 +128,7 @@ def test_one_bad_file_does_not_lose_the_rest(prepare, tmp_path, capsys):
     told = capsys.readouterr()
     assert re.search(r'failed: \S*top_potsdam_4_12_RGB.tif: cannot read the image', told.err)
     assert re.search(r'failed: \S*6_7_label_noBoundary.tif: the image file is empty', told.err)
-    assert 'train    4 tiles = 1 scenes x 4; 2 scenes failed' in told.out
+    assert 'train    4 tiles = 1 scene x 4; 2 scenes failed' in told.out
     assert 'test     4 tiles' in told.out
     with pytest.raises(RefusedError, match='not all scenes are cut yet'):
         read_scene_sizes(tmp_path / 'out/train')
@@ -186,7 +186,7 @@ def test_only_missing_tiles_are_made(prepare, tmp_path, capsys):
     told = capsys.readouterr()
     assert '12 tiles = 3 scenes x 4, 11 were there before' in told.out, 'the label alone'
     err = told.err
-    assert 'images: 1 files are not of these scenes; remove them: x.png' in err
+    assert 'images: 1 file is not of these scenes; remove them: x.png' in err
 
 
 def test_interrupted_anywhere_and_killed_it_ends_with_the_same_bytes(
@@ -260,7 +260,7 @@ def test_a_folder_of_something_else_is_left_alone(prepare, tmp_path, capsys):
 def test_a_scene_of_the_real_size(prepare, tmp_path, capsys):
     written = write_potsdam(tmp_path / 'raw', ['4_12'], (6000, 6000))
     assert prepare('--partial') == 0
-    assert 'train    361 tiles = 1 scenes x 361' in capsys.readouterr().out
+    assert 'train    361 tiles = 1 scene x 361' in capsys.readouterr().out
     image, label = put_together(tmp_path / 'out/train', '4_12', (6000, 6000))
     assert (image == written['4_12'][0]).all()
     assert (label == written['4_12'][1]).all()
@@ -276,7 +276,7 @@ def test_a_replaced_scene_is_cut_anew_and_a_touched_one_is_not(prepare, tmp_path
     Image.fromarray(np.asarray(Image.open(changed))[::-1]).save(changed)
     capsys.readouterr()
     assert prepare('--partial') == 0
-    assert '1 scenes cut anew, their files changed: 2_10\n' in capsys.readouterr().out
+    assert '1 scene cut anew, their files changed: 2_10\n' in capsys.readouterr().out
     after = {path: path.stat().st_mtime_ns for path in (tmp_path / 'out').rglob('*.png')}
     others = [path for path in before if not path.stem.startswith('2_10')]
     assert others
@@ -302,7 +302,7 @@ def test_tiles_of_an_older_version_are_taken_up(prepare, tmp_path, capsys):
     os.utime(changed, (1, 1))
     capsys.readouterr()
     assert prepare('--partial') == 0
-    assert '1 scenes cut anew' in capsys.readouterr().out, 'it knew no hashes'
+    assert '1 scene cut anew' in capsys.readouterr().out, 'it knew no hashes'
     assert tree(tmp_path / 'out') == whole
 
 

@@ -278,12 +278,12 @@ def test_what_changed_since_is_told(prepare, dota, tmp_path, capsys):
     capsys.readouterr()
     assert prepare(*TILE) == 1
     told = capsys.readouterr()
-    line = r'^changed  [1-9] label files of tiles that were there before, of 1 scenes: P0002$'
+    line = r'^changed  [1-9] label files of tiles that were there before, of 1 scene: P0002$'
     assert re.search(line, told.out, re.M)
     out = tmp_path / 'out'
-    assert f'gone: 1 scenes with tiles in {out} are not in {dota} any more: P0001; ' in told.err
+    assert f'gone: 1 scene with tiles in {out} is not in {dota} any more: P0001; ' in told.err
     assert prepare(*TILE, '--prune') == 0
-    assert 'prune: deleted 6 tiles of 1 scenes' in capsys.readouterr().out
+    assert 'prune: deleted 6 tiles of 1 scene' in capsys.readouterr().out
     assert prepare(*TILE, out='new') == 0
     assert tree(tmp_path / 'out') == tree(tmp_path / 'new')
     assert '\nchanged ' not in capsys.readouterr().out

@@ -486,7 +486,7 @@ def test_ships_whose_colour_is_nowhere(ablate, tmp_path, capsys):
         table, rows = table_of(out), rows_of(out)
         lost = table['ground_truth']['masks_without_pixel']
         assert (table['instances'], lost) == ((2, 1), (1, 0))[number]
-        said = '1 true masks have no pixel and count as IoU 0' in capsys.readouterr().out
+        said = '1 true mask without a pixel: IoU 0' in capsys.readouterr().out
         assert said == (number == 0)
         for name in FILLED:
             # ship 1: 300 of 400 px; ship 2: none of 400

@@ -26,6 +26,7 @@ from samrs_mm.cli import (
 from samrs_mm.core.classes import ClassTable, UnknownClassError
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.prompts import PromptSetting
+from samrs_mm.core.wording import counted
 from samrs_mm.datasets.boxes.base import no_mmrotate
 from samrs_mm.drawing.layout import grid
 from samrs_mm.engine.run_config import load_run_config
@@ -103,7 +104,7 @@ class Browsing:
             self._sheets(browser, classes)
         else:
             self._pages(browser, what, classes)
-        print(f'{len(self.out.written)} pictures in {self.args.out}')
+        print(f'{counted(len(self.out.written), "picture")} in {self.args.out}')
         return 1 if self.problems or not self.out.written else 0
 
     def _report(self, error: SamrsError | OSError) -> None:

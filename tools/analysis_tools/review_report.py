@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from samrs_mm.cli import ToolParser, positive, progress, run_command
+from samrs_mm.core.wording import counted
 from samrs_mm.review.report import PICTURES, ROWS, write_report
 
 EPILOG = """\
@@ -43,7 +44,10 @@ def run(args: argparse.Namespace) -> int:
     for line in result.problems:
         print(f'no picture: {line}', file=sys.stderr)
     size = result.path.stat().st_size / 1e6
-    print(f'report   {result.path} ({result.pictures} pictures, {result.rows} rows, {size:.1f} MB)')
+    print(
+        f'report   {result.path} ({counted(result.pictures, "picture")}, '
+        f'{counted(result.rows, "row")}, {size:.1f} MB)'
+    )
     return 1 if result.problems else 0
 
 

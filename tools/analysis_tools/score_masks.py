@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from samrs_mm.cli import ToolParser, run_command
+from samrs_mm.core.wording import counted
 from samrs_mm.evaluation.mask_iou import FolderScore, MaskIoU, score_folder
 
 EPILOG = """\
@@ -65,10 +66,14 @@ def run(args: argparse.Namespace) -> None:
     scores = {str(path): score_folder(path, args.truth) for path in args.folders}
     print(table(scores), end='\n\n')
     for name, score in scores.items():
-        left = [f'{len(score.overall)} objects']
-        left += [f'{score.unscored} boxes without a true mask'] if score.unscored else []
-        left += [f'{score.missing} true masks without a box'] if score.missing else []
-        left += [f'{score.regions} crowds or ignored regions'] if score.regions else []
+        left = [counted(len(score.overall), 'object')]
+        left += [f'{counted(score.unscored, "box")} without a true mask'] if score.unscored else []
+        left += [f'{counted(score.missing, "true mask")} without a box'] if score.missing else []
+        left += (
+            [f'{counted(score.regions, "crowd or ignored region", "crowds or ignored regions")}']
+            if score.regions
+            else []
+        )
         overall = score.overall
         print(f'{name}: mIOU_I {overall.miou_i:.3f}  mIOU_P {overall.miou_p:.3f}  '
               f'({", ".join(left)})')  # fmt: skip

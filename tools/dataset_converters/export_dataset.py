@@ -12,6 +12,7 @@ from samrs_mm.cli import ToolParser, progress, run_command, tell_failures, whole
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import read_list
 from samrs_mm.core.input_notes import some
+from samrs_mm.core.wording import counted, plural
 from samrs_mm.datasets.segmentation.image_index import read_annotated, read_meta
 from samrs_mm.formats.annotated.entries import REGIONS
 from samrs_mm.formats.exports.base import INSTANCES, Export
@@ -186,7 +187,10 @@ def by_part(
             args.list = lists
         return chosen(images, args)
     if '' in parts:
-        print(f'parts    {len(parts[""])} images of no part of the labels go to train')
+        print(
+            f'parts    {counted(len(parts[""]), "image")} of no part of the labels '
+            f'{plural(len(parts[""]), "goes", "go")} to train'
+        )
         parts['train'] = [image for image in images if image.split in ('', 'train')]
         del parts['']
     return {name: parts[name] for name in sorted(parts, key=lambda name: (name != 'train', name))}
@@ -237,8 +241,9 @@ def report(
     for name, result in results.items():
         tell_failures(result.failures)
         failed += len(result.failures)
-        print(f'{name or "images":8} {result.images} images, {result.counts[INSTANCES]} instances'
-              + (f'; {len(result.failures)} images failed' if result.failures else ''))  # fmt: skip
+        images, failures = counted(result.images, 'image'), counted(len(result.failures), 'image')
+        print(f'{name or "images":8} {images}, {counted(result.counts[INSTANCES], "instance")}'
+              + (f'; {failures} failed' if result.failures else ''))  # fmt: skip
         for regions, why in (
             (False, 'boxes without a mask to export'),
             (True, f'regions that are no objects; {args.to} has no place for them'),
@@ -247,8 +252,9 @@ def report(
             if lost:
                 left_out = ', '.join(f'{count} {name}' for name, count in lost.items())
                 print(f'left out {left_out}: {why}')
-        if result.counts['regions']:
-            print(f'crowd    {result.counts["regions"]} regions that are no objects, iscrowd 1')
+        if number := result.counts['regions']:
+            regions = counted(number, 'region that is no object', 'regions that are no objects')
+            print(f'crowd    {regions}, iscrowd 1')
         if read := as_read(result):
             print(f"as read  mean IoU {read['iou_coco']:.3f} by COCO's rule, "
                   f'{read["iou_opencv"]:.3f} by cv2.fillPoly (see --polygons)')  # fmt: skip
@@ -257,7 +263,7 @@ def report(
                 print(f'lost     {result.counts[key]} {what}')
         if result.turned:
             count = len(result.turned)
-            print(f'EXIF     {count} {"image is" if count == 1 else "images are"} turned by EXIF; '
+            print(f'EXIF     {counted(count, "image is", "images are")} turned by EXIF; '
                   'labels are in stored pixels, but OpenCV and trainers turn the picture; take the '
                   f'tag out of the images: {some(result.turned)}')  # fmt: skip
     if not any(result.counts[key] for result in results.values() for key in export.losses):

@@ -17,6 +17,7 @@ from samrs_mm.core.classes import NAMED_CLASSES
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.input_notes import some
 from samrs_mm.core.masks import check_policy
+from samrs_mm.core.wording import counted, plural
 from samrs_mm.datasets.boxes.released import SAMRSBoxDataset
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 
@@ -80,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         print(line)
     if args.prune:
         removed = sum(map(out.remove, changes.gone))
-        print(f'prune: removed {removed} files of {len(changes.gone)} images')
+        print(f'prune: removed {counted(removed, "file")} of {counted(len(changes.gone), "image")}')
         changes.gone.clear()
     bar = partial(progress('importing'), unit='img')
     failed = 0
@@ -97,7 +98,8 @@ def run(args: argparse.Namespace) -> int:
     print_totals(importer, totals, out)
     if changes.gone:
         print(
-            f'gone: {len(changes.gone)} images of {out.root} are not in {args.folder} any more: '
+            f'gone: {counted(len(changes.gone), "image")} of {out.root} '
+            f'{plural(len(changes.gone), "is", "are")} not in {args.folder} any more: '
             f'{some(changes.gone)}; no list names them; --prune deletes their files',
             file=sys.stderr,
         )
@@ -141,7 +143,7 @@ def print_totals(importer: ReleasedImporter, totals: Totals, out: AnnotatedFolde
         print(f'does not reconcile: {line}', file=sys.stderr)
     images = ', '.join(f'{count} {state}' for state, count in totals.images.items() if count)
     print(f'images   {len(importer.plan.tiles)} ({images})')
-    print(f'boxes    {totals.boxes} in the release, {totals.rows.total()} ledger rows')
+    print(f'boxes    {totals.boxes} in the release, {counted(totals.rows.total(), "ledger row")}')
     for status, count in sorted(totals.rows.items()):
         print(f'  {status:10} {count}')
     for what, count in sorted(importer.defects().items()):

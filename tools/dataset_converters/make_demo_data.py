@@ -8,6 +8,7 @@ from pathlib import Path
 from samrs_mm.cli import ToolParser, run_command
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.installed import spoken
+from samrs_mm.core.wording import counted, plural
 from samrs_mm.drawn.dataset import scene_names, write_demo_dataset
 from samrs_mm.drawn.scenes import DOMAINS, LEAST_SIZE
 
@@ -67,7 +68,10 @@ def run(args: argparse.Namespace) -> int:
     for count, (name, objects) in enumerate(written, 1):
         total += objects
         print(f'[{count}/{len(names)}] {name:<{width}} {objects:4d} objects', flush=True)
-    print(f'{len(names)} scenes with {total} objects are in {args.out}. Next:')
+    print(
+        f'{counted(len(names), "scene")} with {counted(total, "object")} '
+        f'{plural(len(names), "is", "are")} in {args.out}. Next:'
+    )
     config = 'coco_grabcut_hbox.py' if args.format == 'coco' else 'dota_grabcut_rbox.py'
     flags = '--data-root', args.out, '--out', args.out.with_name(f'{args.out.name}-masks')
     command = 'python', 'tools/sam_annotate.py', f'configs/annotate/{config}', *map(str, flags)

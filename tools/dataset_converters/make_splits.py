@@ -12,6 +12,7 @@ from samrs_mm.core.classes import SIOR_CLASSES
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import read_stems
 from samrs_mm.core.scene_names import by_pattern, grid_neighbours, scenes_of
+from samrs_mm.core.wording import counted, plural
 from samrs_mm.datasets.segmentation.image_index import (
     is_dior_trainval,
     read_entries,
@@ -184,7 +185,7 @@ def write_subsets(entries: list[LabelledImage], args: argparse.Namespace) -> int
     print(f'images   {len(stems)}{" of " + args.of if args.of else ""}')
     for path, text in texts.items():
         atomic_write(path, text)
-        print(f'written  {path}, {text.count(bytes([10]))} images')
+        print(f'written  {path}, {counted(text.count(bytes([10])), "image")}')
     return 0
 
 
@@ -202,7 +203,8 @@ def choose(everything: list[LabelledImage], args: argparse.Namespace) -> list[La
         entries = [entry for entry in entries if entry.labelled != 0]
     if len(entries) < 2:
         raise RefusedError(
-            f'{args.folder}: {len(entries)} of {len(everything)} images are left to split; two are '
+            f'{args.folder}: {len(entries)} of {len(everything)} images '
+            f'{plural(len(entries), "is", "are")} left to split; two are '
             'needed (see --splits and --keep-empty)'
         )
     return entries
@@ -210,9 +212,12 @@ def choose(everything: list[LabelledImage], args: argparse.Namespace) -> list[La
 
 def print_unpaired(images: list[str], labels: list[str]) -> None:
     """Print which images have no label and which labels no image: they are in no list."""
-    for names, what in (images, 'images have no label'), (labels, 'labels have no image'):
+    for names, whats in (
+        (images, ('image has no label', 'images have no label')),
+        (labels, ('label has no image', 'labels have no image')),
+    ):
         if names:
-            print(f'left out {len(names)} {what}, such as {names[0]}')
+            print(f'left out {counted(len(names), *whats)}, such as {names[0]}')
 
 
 def print_counts(
@@ -240,7 +245,7 @@ def print_scenes(entries: list[LabelledImage], sides: dict[str, str], untold: li
     scenes = {entry.scene for entry in entries}
     both = shared_scenes(entries, sides)
     if untold:
-        how_many = 'these names' if len(untold) == len(entries) else f'{len(untold)} names'
+        how_many = 'these names' if len(untold) == len(entries) else counted(len(untold), 'name')
         print(f'scenes   cannot be told from {how_many}, such as {untold[0]}: each image is taken '
               "as a scene of its own; if they are tiles, copies or frames, give --scene 'REGEX' "
               r"whose first group is the scene, such as '(.+)_\d+'")  # fmt: skip

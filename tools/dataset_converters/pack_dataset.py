@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from samrs_mm.cli import ToolParser, run_command, tell_failures
 from samrs_mm.core.input_notes import some
+from samrs_mm.core.wording import counted
 from samrs_mm.datasets.segmentation.image_index import read_entries, read_meta
 from samrs_mm.datasets.segmentation.store import Packer, Store, index_sha256
 from samrs_mm.formats.annotated.folder import INDEX
@@ -69,11 +70,13 @@ def run(args: argparse.Namespace) -> int:
     if args.verify:
         store.about()
         wrong = packer.verify(progress('verifying', len(entries)))
-        return report(wrong, f'verify   {len(entries)} tiles, {len(wrong)} problems')
+        return report(
+            wrong, f'verify   {counted(len(entries), "tile")}, {counted(len(wrong), "problem")}'
+        )
     store.open(meta)
     new, changed = packer.pending()
     if changed:
-        print(f'anew     {len(changed)} images whose files changed: '
+        print(f'anew     {counted(len(changed), "image")} whose files changed: '
               f'{some(entry.stem for entry in changed)}')  # fmt: skip
     todo = [*new, *changed]
     failures = packer.pack(todo, progress('packing', len(todo)))

@@ -20,6 +20,7 @@ from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.found_files import tell_untaken
 from samrs_mm.core.input_notes import some
 from samrs_mm.core.tiling import TileSpec, count_tiles
+from samrs_mm.core.wording import counted, plural
 from samrs_mm.datasets.boxes.base import build_dataset
 from samrs_mm.prepare.box_tiles import BoxTileCutter, ImageFolder
 from samrs_mm.prepare.tile_cutter import SceneTiles, anew_line
@@ -130,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
         cutter.start()
         if args.prune:
             scenes = len(cutter.gone)
-            print(f'prune: deleted {cutter.prune()} tiles of {scenes} scenes')
+            print(f'prune: deleted {counted(cutter.prune(), "tile")} of {counted(scenes, "scene")}')
     results = cutter.run(args.workers)
     if not args.dry_run:
         try:
@@ -140,7 +141,8 @@ def run(args: argparse.Namespace) -> int:
     print_counts(cutter, results)
     if cutter.gone:
         print(
-            f'gone: {len(cutter.gone)} scenes with tiles in {cutter.out} are not in '
+            f'gone: {counted(len(cutter.gone), "scene")} with tiles in {cutter.out} '
+            f'{plural(len(cutter.gone), "is", "are")} not in '
             f'{dataset.root} any more: {some(cutter.gone)}; --prune deletes their tiles',
             file=sys.stderr,
         )
@@ -167,7 +169,10 @@ def print_tile_count(images: list[tuple[tuple[int, int], int]], tile: TileSpec) 
     total = 0
     for (width, height), number in images:
         each, tiles = (count_tiles({(width, height): n}, tile) for n in (1, number))
-        print(f'{width}x{height}: {number:,} images, {each:,} tiles each, {tiles:,} tiles')
+        print(
+            f'{width}x{height}: {number:,} {plural(number, "image")}, {each:,} '
+            f'{plural(each, "tile")} each, {tiles:,} {plural(tiles, "tile")}'
+        )
         total += tiles
     print(f'tiles    {total}')
     print(disk_line(total, tile))
@@ -195,9 +200,12 @@ def print_counts(cutter: BoxTileCutter, results: list[SceneTiles]) -> None:
     for what, key in ((RELABELLED, 'relabelled'), (DROPPED, 'dropped')):
         count = {cutter.scenes[r.scene].stem: getattr(r, key) for r in results if getattr(r, key)}
         if count:
-            print(f'changed  {sum(count.values())} {what}, of {len(count)} scenes: {some(count)}')
+            print(
+                f'changed  {sum(count.values())} {what}, of '
+                f'{counted(len(count), "scene")}: {some(count)}'
+            )
     print(f'boxes    {boxes} in the labels')
-    print(f'  tiled     {boxes - untiled - malformed - lost}, in {places} places')
+    print(f'  tiled     {boxes - untiled - malformed - lost}, in {counted(places, "place")}')
     print(f'  untiled   {untiled}')
     print(f'  malformed {malformed}')
     print(f'  failed    {lost}')

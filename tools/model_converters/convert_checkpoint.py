@@ -11,6 +11,7 @@ from samrs_mm.cli import ToolParser, read_config, run_command
 from samrs_mm.compat import safe_load
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.wording import counted
 from samrs_mm.models.conversion.conversion import Conversion, find_weights
 from samrs_mm.models.conversion.report import summary, table
 from samrs_mm.models.conversion.routes import AUTO, ORIGINS, TARGETS, Route, convert_state
@@ -123,7 +124,8 @@ def check(conversion: Conversion, source: Path) -> None:
     if failures := conversion.failures:
         first = failures[0]
         raise RefusedError(
-            f'{source}: nothing written, as {len(failures)} keys are missing or left over that '
+            f'{source}: nothing written, as '
+            f'{counted(len(failures), "key is", "keys are")} missing or left over that '
             f'should not be, such as {first.source or first.target} ({first.reason}); is it for '
             'another backbone (--to) or of other sizes (--config)? --allow lets keys pass'
         )

@@ -24,6 +24,7 @@ from samrs_mm.annotate.ablation.scores import (
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.prompts import SETTINGS, PromptSetting
+from samrs_mm.core.wording import counted
 from samrs_mm.drawing.figure_text import verbatim
 from samrs_mm.evaluation import bootstrap
 from samrs_mm.evaluation.mask_ap import SIZES, average_precision
@@ -190,10 +191,10 @@ def _head(table: dict[str, Any]) -> Iterator[str]:
     yield '# Prompt ablation'
     yield ''
     yield (
-        f'{truth["type"]}: {table["instances"]} objects with a true mask, in '
+        f'{truth["type"]}: {counted(table["instances"], "object")} with a true mask, in '
         f'{table["images"]} of {truth["images"]} images'
-        + (f'; {without} boxes have none' if without else '')
-        + (f'; {empty} true masks have no pixel and count as IoU 0' if empty else '')
+        + (f'; {counted(without, "box has", "boxes have")} none' if without else '')
+        + (f'; {counted(empty, "true mask")} without a pixel, IoU 0' if empty else '')
         + ('. **Partial: images are missing.**' if table['partial'] else '.')
     )
     yield (
@@ -252,7 +253,7 @@ def _details(table: dict[str, Any]) -> Iterator[str]:
         yield f'## {segmentor["name"]}'
         yield ''
         yield (
-            f'{segmentor["done"]} images done, {segmentor["failed"]} failed, '
+            f'{counted(segmentor["done"], "image")} done, {segmentor["failed"]} failed, '
             f'{segmentor["pending"]} pending; {segmentor["encodes"]} encoded, each once.'
         )
         yield ''
@@ -276,7 +277,9 @@ def _by_size(rows: list[dict[str, Any]]) -> Iterator[str]:
     if not rows or not rows[0]['sizes']:
         return
     sizes = {size: part['n'] for size, part in rows[0]['sizes'].items()}
-    yield _line(['mIOU_I / mIOU_P by size', *(f'{s} ({n} objects)' for s, n in sizes.items())])
+    yield _line(
+        ['mIOU_I / mIOU_P by size', *(f'{s} ({counted(n, "object")})' for s, n in sizes.items())]
+    )
     yield _line(['---', *['--:'] * len(sizes)])
     for row in rows:
         parts = [row['sizes'][size] for size in sizes]

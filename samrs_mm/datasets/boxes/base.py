@@ -21,6 +21,7 @@ from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.core.input_notes import facts_of
 from samrs_mm.core.label_fit import FitRule, Header, read_header
 from samrs_mm.core.prompts import PromptSetting
+from samrs_mm.core.wording import counted
 from samrs_mm.datasets.boxes.class_lists import class_list, spelling_notes
 from samrs_mm.datasets.boxes.label_files import check_path, read_bytes
 from samrs_mm.datasets.boxes.layouts import layout_hint
@@ -248,7 +249,7 @@ class BoxDataset(ABC):
             try:
                 label_counts.classes[self.classes[self.table.index(name)]] += counts[name]
             except UnknownClassError as error:
-                errors.append(f'{first[name]}: {error} ({counts[name]} boxes)')
+                errors.append(f'{first[name]}: {error} ({counted(counts[name], "box")})')
         if errors:
             raise RefusedError(
                 '; '.join(errors)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from samrs_mm.core.classes import UNLABELLED, ClassTable
+from samrs_mm.core.wording import counted
 
 _EXAMPLES = 3
 _SHOWN = 8
@@ -105,6 +106,8 @@ def spelling_notes(table: ClassTable, counts: Mapping[str, int]) -> list[str]:
     other = {name: meant for name, meant in other.items() if name != meant}
     if not other:
         return []
-    texts = [f'{name!r} is {meant!r} ({counts[name]} boxes)' for name, meant in other.items()]
+    texts = [
+        f'{name!r} is {meant!r} ({counted(counts[name], "box")})' for name, meant in other.items()
+    ]
     rest = f' and {len(texts) - _EXAMPLES} more' if len(texts) > _EXAMPLES else ''
     return [f'spelled otherwise in the labels: {", ".join(texts[:_EXAMPLES])}{rest}']

@@ -10,6 +10,7 @@ from samrs_mm.core.boxes import ParsedLabels
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.found_files import as_there, walk_names
 from samrs_mm.core.images import IMAGE_SUFFIXES, image_size
+from samrs_mm.core.wording import counted
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene
 from samrs_mm.datasets.boxes.label_files import check_path
 from samrs_mm.datasets.boxes.layouts import coco_options, layout_hint
@@ -175,7 +176,8 @@ class COCOBoxDataset(BoxDataset):
             if option.startswith(f'dataset.ann_file={self.ann_file} '):
                 hint += f'; --cfg-options {option} finds them'
         raise RefusedError(
-            f'{self.ann_file}: none of its {len(names)} images (such as {names[0]!r}) is among the '
+            f'{self.ann_file}: none of its {counted(len(names), "image")} (such as '
+            f'{names[0]!r}) is among the '
             f'{len(images)} in {self.root / self.images} (such as {images[0]!r}){hint}; mend '
             'file_name, or give --cfg-options dataset.images=FOLDER, from which the names start'
         )

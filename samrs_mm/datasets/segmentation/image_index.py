@@ -14,6 +14,7 @@ from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.core.own_outputs import own_output
 from samrs_mm.core.scene_names import scene_in_name, scenes_of
 from samrs_mm.core.system import follow
+from samrs_mm.core.wording import plural
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.labelled_image import LabelledImage
 
@@ -146,7 +147,8 @@ def read_released(
     if bare and all_labelled:
         stem = bare[0].removesuffix(img_suffix or Path(bare[0]).suffix)
         raise RefusedError(
-            f'{images}: {len(bare)} of {len(bare) + len(entries)} images have no label, such as '
+            f'{images}: {len(bare)} of {len(bare) + len(entries)} images '
+            f'{plural(len(bare), "has", "have")} no label, such as '
             f'{bare[0]} (looked for {labels / stem}{seg_map_suffix or ".png"}); add them, or name '
             'the images to use in a list (ann_file)'
         )

@@ -8,6 +8,7 @@ from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import read_list
 from samrs_mm.core.resumable import ResumableFolder
+from samrs_mm.core.wording import counted
 from samrs_mm.formats.labelled_image import LabelledImage
 
 TRAIN, VAL = 'train', 'val'
@@ -78,7 +79,8 @@ def split_by_scene(entries: Sequence[LabelledImage], val: float, seed: int) -> d
         side, bound = (VAL, min(scenes.values())) if not inside else (TRAIN, max(scenes.values()))
         limit = f'above {bound:.4f}' if not inside else f'of at most {bound:.4f}'
         raise RefusedError(
-            f'none of {len(scenes)} scenes falls into {side} with --val {val} --seed {seed}; '
+            f'none of {counted(len(scenes), "scene")} falls into {side} with --val {val} '
+            f'--seed {seed}; '
             f'choose --val {limit}, another --seed, or --by image'
         )
     return {entry.stem: VAL if scenes[entry.scene] < val else TRAIN for entry in entries}
@@ -123,7 +125,8 @@ def refuse_moves(known: Mapping[str, str], sides: Mapping[str, str]) -> None:
     moved = sorted(stem for stem in sides if known.get(stem, sides[stem]) != sides[stem])
     if moved:
         raise RefusedError(
-            f'{len(moved)} images would change sides, such as {moved[0]} from {known[moved[0]]} to '
+            f'{counted(len(moved), "image")} would change sides, such as {moved[0]} from '
+            f'{known[moved[0]]} to '
             f'{sides[moved[0]]}: the scenes of the images are told otherwise than when the lists '
             'were written; use --overwrite to replace them, or another --out'
         )

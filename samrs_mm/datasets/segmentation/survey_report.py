@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from samrs_mm.core.classes import UNLABELLED
+from samrs_mm.core.wording import counted, plural
 from samrs_mm.datasets.segmentation.label_survey import Survey
 
 _MOSTLY = 0.99
@@ -24,7 +25,7 @@ def refusals(survey: Survey, alone: bool = False) -> Iterator[str]:
             'give its pixels that value instead of 255'
         )
     elif survey.faults:
-        more = f' ({rest} more of {survey.looked} labels looked at)' if rest else ''
+        more = f' ({rest} more of {counted(survey.looked, "label")} looked at)' if rest else ''
         yield f'{name}: {survey.faults[0]}{more}'
     elif survey.looked and not survey.met:
         yield (
@@ -61,8 +62,12 @@ def table(train: Survey, val: Survey | None) -> list[str]:
     """Return the lines of what a source holds: the share of each class among all pixels."""
     sides = [('train', train)] + ([('val', val)] if val else [])
     held = ', '.join(
-        f'{name} {survey.images:,} images'
-        + (' (labels not looked at)' if survey.blind else f' ({survey.looked:,} labels looked at)')
+        f'{name} {survey.images:,} {plural(survey.images, "image")}'
+        + (
+            ' (labels not looked at)'
+            if survey.blind
+            else f' ({survey.looked:,} {plural(survey.looked, "label")} looked at)'
+        )
         for name, survey in sides
     )
     lines = [f'source {train.source}: {held}']

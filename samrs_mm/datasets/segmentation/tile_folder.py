@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import read_list
+from samrs_mm.core.wording import counted, plural
 from samrs_mm.datasets.segmentation.image_index import (
     missing_files,
     read_annotated,
@@ -139,7 +140,8 @@ class TileFolderDataset(TakesSeeds, BaseSegDataset):
         pairs = zip_longest(map(repr, found), map(repr, wanted), fillvalue='none')
         value, (there, here) = next(item for item in enumerate(pairs) if item[1][0] != item[1][1])
         return (
-            f'source {self.source}: meta.json has {len(found)} classes, {type(self).__name__} '
+            f'source {self.source}: meta.json has {counted(len(found), "class")}, '
+            f'{type(self).__name__} '
             f'{len(wanted)}; value {value} is {there} there and {here} here; use SAMRSDataset for '
             'other classes'
         )
@@ -190,7 +192,8 @@ class TileFolderDataset(TakesSeeds, BaseSegDataset):
         unknown = [name for name in names if name not in by_stem]
         if unknown:
             raise RefusedError(
-                f'{self.ann_file}: {len(unknown)} of {len(names)} names are not in '
+                f'{self.ann_file}: {len(unknown)} of {len(names)} names '
+                f'{plural(len(unknown), "is", "are")} not in '
                 f'{self.store.root if self.store else self.data_root}, such as {unknown[0]!r} '
                 f'({self._cause_of_unknown(unknown[0], by_stem)})'
             )
@@ -234,9 +237,10 @@ class TileFolderDataset(TakesSeeds, BaseSegDataset):
             workers = min(8, os.cpu_count() or 1)
             counts |= count_labelled(unknown, Path(self.data_root, CACHE), workers, bar)
         kept = [entry for entry in entries if counts[entry.stem]]
-        if len(kept) < len(entries):
+        if bare := len(entries) - len(kept):
             self._warn(
-                f'{len(entries) - len(kept)} of {len(entries)} images have no label; skipped'
+                f'{bare} of {counted(len(entries), "image")} '
+                f'{plural(bare, "has", "have")} no label; skipped'
             )
         return kept
 

@@ -7,6 +7,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.wording import counted
 
 
 @HOOKS.register_module()
@@ -37,7 +38,8 @@ class ClassCheckHook(Hook):
         count = network_of(runner.model).num_classes
         if classes and len(classes) != count:
             raise RefusedError(
-                f'model.decode_head.num_classes={count}, but {name} has {len(classes)} classes '
+                f'model.decode_head.num_classes={count}, but {name} has '
+                f'{counted(len(classes), "class")} '
                 f'({", ".join(classes)}); make them equal'
             )
 

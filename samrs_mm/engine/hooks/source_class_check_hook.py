@@ -6,6 +6,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.wording import counted
 from samrs_mm.engine.hooks.class_check_hook import ClassCheckHook, network_of
 
 
@@ -39,7 +40,7 @@ class SourceClassCheckHook(ClassCheckHook):
             if len(meta['classes']) != heads[source]:
                 raise RefusedError(
                     f'model.heads.{source}.num_classes={heads[source]}, but {name} has '
-                    f'{len(meta["classes"])} classes of {source}; make them equal'
+                    f'{counted(len(meta["classes"]), "class")} of {source}; make them equal'
                 )
 
     def _check_same(self, train: dict[str, Any], val: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.resumable import ResumableFolder, signature_of
 from samrs_mm.core.system import follow, relative_path
+from samrs_mm.core.wording import counted
 from samrs_mm.formats.annotated.record import Record, RecordError
 
 IMAGES, SEMANTIC, INSTANCES, FAILED = 'images', 'semantic', 'instances', 'failed'
@@ -271,7 +272,8 @@ class AnnotatedFolder(ResumableFolder):
             raise RefusedError(f'--restart: {self.root} has no {META}, so it is not ours')
         if foreign:
             raise RefusedError(
-                f'--restart: {self.root} holds {len(foreign)} files that are not of this tool, '
+                f'--restart: {self.root} holds '
+                f'{counted(len(foreign), "file that is", "files that are")} not of this tool, '
                 f'such as {foreign[0]}; remove them or choose another --out'
             )
         return self.delete(ours)

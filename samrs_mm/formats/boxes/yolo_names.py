@@ -11,6 +11,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode  # type: igno
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import walk_files
+from samrs_mm.core.wording import counted, plural
 
 NAME_FILES = ('data.yaml', 'data.yml', 'dataset.yaml', 'dataset.yml', 'classes.txt', 'obj.names')
 """Files that names are looked for in, in the root, else in any folder below it."""
@@ -101,7 +102,8 @@ def read_names_file(path: Path) -> YoloNames:
         count = _value(entries['nc'])
         if count != str(len(names)):
             raise RefusedError(
-                f'{_place(path, entries["nc"])}: nc is {count}, but there are {len(names)} names: '
+                f'{_place(path, entries["nc"])}: nc is {count}, but there '
+                f'{plural(len(names), "is", "are")} {counted(len(names), "name")}: '
                 f'{_listed(names)}; mend the one that is wrong'
             )
     return YoloNames(names, path, _key_points(path, entries.get('kpt_shape')))

@@ -15,6 +15,7 @@ import numpy as np
 from samrs_mm.core import masks
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.found_files import files_by_name, first_copy, refuse_incomplete
+from samrs_mm.core.wording import counted
 from samrs_mm.formats.scenes.scene_labels import (
     ColourCode,
     LabelledScene,
@@ -75,12 +76,13 @@ def _find_split(root: Path, split: str, count: int, partial: bool) -> list[Label
         missing += [f'{name}{CLASS_MAP}' for name in sorted(images.keys() - pictures.keys())]
         cure = (
             'unpack all parts of the images (DOTA-v1.0) and Semantic_masks below it, or give '
-            f'--partial to take the {len(both)} scenes that are complete'
+            '--partial to take the '
+            f'{counted(len(both), "scene that is", "scenes that are")} complete'
         )
         refuse_incomplete(str(root / split), missing, 2 * count, cure)
         if len(both) != count:
             raise RefusedError(
-                f'{root / split}: {len(both)} scenes, iSAID has {count} there; {cure}'
+                f'{root / split}: {counted(len(both), "scene")}, iSAID has {count} there; {cure}'
             )
     return [
         LabelledScene(name, split, first_copy(images[name]), first_copy(pictures[name]))

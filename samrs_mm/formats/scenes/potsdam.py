@@ -9,6 +9,7 @@ import os
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import files_by_name, first_copy, refuse_incomplete
+from samrs_mm.core.wording import counted
 from samrs_mm.formats.scenes.scene_labels import ColourCode, LabelledScene
 
 CLASSES = ('impervious_surface', 'building', 'low_vegetation', 'tree', 'car')
@@ -76,7 +77,7 @@ def find_potsdam_scenes(
     if not partial:
         cure = (
             f'unpack {_IMAGE_ZIP} and {label_zip} below it, or give --partial to take the '
-            f'{len(scenes)} scenes that are complete'
+            f'{counted(len(scenes), "scene that is", "scenes that are")} complete'
         )
         refuse_incomplete(str(root), missing, total, cure)
     if not scenes:

@@ -15,6 +15,7 @@ from torch import nn
 
 from samrs_mm.core.errors import RefusedError, SegmentorError
 from samrs_mm.core.prompts import PromptBatch, PromptSetting, mask_prompt
+from samrs_mm.core.wording import counted
 from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor, check_whole_numbers
 from samrs_mm.models.prompt_segmentors.sam_weights import build_sam, check_arch
 from samrs_mm.registry import PROMPT_SEGMENTORS
@@ -146,7 +147,8 @@ class SAMSegmentor(PromptSegmentor):
             if not _is_out_of_memory(error):
                 raise
             raise SegmentorError(
-                f'out of memory while encoding {self.images_per_pass} images at once; lower '
+                f'out of memory while encoding {counted(self.images_per_pass, "image")} '
+                'at once; lower '
                 'model.images_per_pass, take a smaller model.arch, or model.device=cpu'
             ) from error
         return [
@@ -257,7 +259,9 @@ def _in_parts(
             torch.cuda.empty_cache()
             size = count // 2
             if notes is not None:
-                notes.append(f'out of memory with {count} prompts at once: went on with {size}')
+                notes.append(
+                    f'out of memory with {counted(count, "prompt")} at once: went on with {size}'
+                )
             continue
         yield part, result
         start = part.stop

@@ -12,6 +12,7 @@ from mmseg.models.losses import CrossEntropyLoss, FocalLoss, LovaszLoss
 from torch import Tensor, nn
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.wording import counted
 
 KEY = 'model.decode_head.loss_decode'
 ClassWeights = Mapping[str, Sequence[float]]
@@ -162,7 +163,8 @@ def check_length(term: nn.Module, classes: int, key: str, whose: str, cure: str 
             continue
         if len(weights) != classes:
             raise RefusedError(
-                f'{key}.{name} has {len(weights)} values, {whose} has {classes} classes; give one '
+                f'{key}.{name} has {counted(len(weights), "value")}, {whose} has '
+                f'{classes} classes; give one '
                 f'for each class{cure}'
             )
 

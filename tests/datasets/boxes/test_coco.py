@@ -106,7 +106,7 @@ def test_unusable_json_is_refused(coco_root):
 
 def test_no_image_there_at_all_is_refused(coco_root):
     edit(coco_root, images=[dict(id=0, file_name='gone.png')])
-    message = r"none of its 1 images \(such as 'gone.png'\) is among the 3 in"
+    message = r"none of its 1 image \(such as 'gone.png'\) is among the 3 in"
     for unlisted in (True, False):
         with pytest.raises(RefusedError, match=message):
             COCOBoxDataset(coco_root, unlisted=unlisted)

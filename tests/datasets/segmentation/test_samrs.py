@@ -136,7 +136,7 @@ def test_refuses_a_folder_of_other_classes(tmp_path):
 def test_refuses_bad_lists(tmp_path):
     root = write_annotated(tmp_path / 'x')
     for text, match in [
-        (f'{STEMS[0]}\nP7\n', r"1 of 2 names are not in .*'P7'.*make_splits"),
+        (f'{STEMS[0]}\nP7\n', r"1 of 2 names is not in .*'P7'.*make_splits"),
         (f'{STEMS[0]}\n' * 2, 'is listed 2 times'),
         ('', 'no image is left'),
     ]:

@@ -142,12 +142,12 @@ def test_augmentation_follows_from_the_seed(tmp_path):
 def test_what_is_wrong_is_refused_before_training(tmp_path):
     root = write(tmp_path)
     (root / 'labels/a.png').unlink()
-    with pytest.raises(RefusedError, match=r'1 of 4 images have no label, such as a\.png'):
+    with pytest.raises(RefusedError, match=r'1 of 4 images has no label, such as a\.png'):
         build(root)
     (root / 'list.txt').write_text('b.c\n')
     assert len(build(root, ann_file='list.txt')) == 1
     (root / 'list.txt').write_text('a\n')
-    with pytest.raises(RefusedError, match=r"1 of 1 names are not in .*'a' \(its image or label"):
+    with pytest.raises(RefusedError, match=r"1 of 1 names is not in .*'a' \(its image or label"):
         build(root, ann_file='list.txt')
     (root / 'list.txt').write_text('\ufeffimages/b.c.png\r\n', encoding='utf-8')
     with pytest.raises(

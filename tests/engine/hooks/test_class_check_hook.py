@@ -30,7 +30,7 @@ def test_equal_classes_pass(train, val):
     ('train', 'val', 'message'),
     [
         ('abc', None, r'num_classes=2, but train_dataloader has 3 classes \(a, b, c\)'),
-        ('a', None, 'num_classes=2, but train_dataloader has 1 classes'),
+        ('a', None, 'num_classes=2, but train_dataloader has 1 class'),
         ('ab', 'abc', 'num_classes=2, but val_dataloader has 3 classes'),
         ('ab', 'ba', "val_dataloader: class 0 is 'b', in train_dataloader it is 'a'"),
     ],

@@ -131,7 +131,7 @@ def test_restart_leaves_what_other_tools_made(out):
 def test_restart_refuses_what_no_record_names(out):
     put(out, folder.INSTANCES, 'a')
     put(out, folder.SEMANTIC, 'mine')
-    with pytest.raises(RefusedError, match=r'holds 1 files .* such as semantic/mine.png'):
+    with pytest.raises(RefusedError, match=r'holds 1 file .* such as semantic/mine.png'):
         out.restart({'a'})
     put(out, folder.INSTANCES, 'mine', b'not a record')
     with pytest.raises(RefusedError, match='holds 2 files'):

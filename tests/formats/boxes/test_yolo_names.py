@@ -49,7 +49,7 @@ def test_any_marked_encoding(tmp_path, encoding):
         ('names: [a, ""]', "class 1 is called ''"),
         ('names: ["a\\tb"]', 'give it a name'),
         ('names: ["small car", "small  car "]', 'classes 0 and 1 are both called'),
-        ('nc: three\nnames: [a]', 'data.yaml:1: nc is three, but there are 1 names: a'),
+        ('nc: three\nnames: [a]', 'data.yaml:1: nc is three, but there is 1 name: a'),
         ('names: [a\n', 'malformed YAML'),
         ('names: [a]\n---\nnames: [b]', 'malformed YAML'),
         ('names: &x [*x]', 'a name that is a list'),

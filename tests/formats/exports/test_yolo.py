@@ -134,7 +134,7 @@ def test_parts_of_the_labels_and_lists_become_splits(tmp_path, capsys):
         train=[STEMS[1], STEMS[2]], val=[STEMS[0]]
     )
     printed = capsys.readouterr().out
-    assert 'parts    1 images of no part of the labels go to train' in printed
+    assert 'parts    1 image of no part of the labels goes to train' in printed
     assert 'without val' not in printed
     (root / 'images.csv').write_text('\n'.join(text) + '\n')
     (root / 'train.txt').write_text(f'{STEMS[0]}\n')

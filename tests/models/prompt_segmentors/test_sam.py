@@ -127,7 +127,7 @@ def test_no_memory_to_encode_is_one_clear_line(monkeypatch):
         raise CPU_ALLOCATOR
 
     monkeypatch.setattr(segmentor.model.image_encoder, 'forward', fail)
-    with pytest.raises(SegmentorError, match=r'out of memory while encoding 1 images.*smaller'):
+    with pytest.raises(SegmentorError, match=r'out of memory while encoding 1 image.*smaller'):
         segmentor.encode([scene(64, 64)[0]])
 
 

@@ -205,7 +205,7 @@ def mask_one(**changes):
         ([mask_one(class_weight=[1.0] * 3)],
          'model.decode_head.loss_decode.class_weight has 3 values, model.heads.sior has 5 classes; '
          'give one for each class, or by source: class_weight=dict(sior=[...])'),
-        ([CE, mask_one(class_weight=dict(sior=[1.0]))], 'loss_decode.1.class_weight has 1 values'),
+        ([CE, mask_one(class_weight=dict(sior=[1.0]))], 'loss_decode.1.class_weight has 1 value'),
         ([mask_one(class_weight=dict(siro=[1.0]))], "'siro' is no head; there are sota"),
         ([dict(type='FocalLoss', alpha=[0.5, 0.5])], 'loss_decode.alpha has 2 values'),
         ([dict(type='OhemCrossEntropy')], "type='OhemCrossEntropy' takes no ignore_index"),
