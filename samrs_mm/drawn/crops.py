@@ -67,9 +67,7 @@ class CropDrawer:
         looseness: float = 1.25,
         misfit: float = 0.4,
     ):
-        unknown = sorted(set(kinds or ()) - KINDS.keys())
-        if unknown:
-            raise ValueError(f'kind is {unknown[0]!r}; there are: {", ".join(KINDS)}')
+        _check_kinds(kinds or ())
         self.seed = seed
         self.bank = TextureBank(seed, textures)
         self.covered_roofs, self.looseness, self.misfit = covered_roofs, looseness, misfit
@@ -77,11 +75,19 @@ class CropDrawer:
         shares = np.cumsum([KINDS[name].share for name in self._names])
         self._shares = shares / shares[-1]
 
-    def at(self, index: int, side: int = 96, mode: Mode = 'box') -> DrawnCrop:
-        """Return crop number ``index``: the same for the same seed, index, side and mode."""
-        return self.draw(np.random.default_rng([self.seed, index]), side, mode)
+    def at(
+        self, index: int, side: int = 96, mode: Mode = 'box', kind: str | None = None
+    ) -> DrawnCrop:
+        """Return crop number ``index`` of the seed; see ``draw``."""
+        return self.draw(np.random.default_rng([self.seed, index]), side, mode, kind)
 
-    def draw(self, rng: np.random.Generator, side: int = 96, mode: Mode = 'box') -> DrawnCrop:
+    def draw(
+        self,
+        rng: np.random.Generator,
+        side: int = 96,
+        mode: Mode = 'box',
+        kind: str | None = None,
+    ) -> DrawnCrop:
         """Return a crop.
 
         Args:
@@ -90,15 +96,18 @@ class CropDrawer:
             mode: ``box`` is the crop around a loosened H-Box or R-Box; ``point`` an upright one
                 around a point of the object, with a click there and no box; ``refine`` a window at
                 the border of a large object, with its box and a coarse mask.
+            kind: Of the object, by name; None takes any of the drawer's, by their shares.
 
         Raises:
-            ValueError: There is no such mode.
+            ValueError: There is no such mode or kind.
         """
         if mode not in MODES:
             raise ValueError(f'mode is {mode!r}; there are: {", ".join(MODES)}')
+        if kind is not None:
+            _check_kinds([kind])
         dice = Dice(rng)
         while True:
-            crop = self._attempt(dice, side, mode)
+            crop = self._attempt(dice, side, mode, kind or self._kind(dice))
             if _shows(crop.target, mode):
                 return crop
 
@@ -117,8 +126,7 @@ class CropDrawer:
         parts = [part._replace(points=part.points * stretch) for part in thing.parts]
         return Thing(thing.kind, parts)
 
-    def _attempt(self, dice: Dice, side: int, mode: Mode) -> DrawnCrop:
-        name = self._kind(dice)
+    def _attempt(self, dice: Dice, side: int, mode: Mode, name: str) -> DrawnCrop:
         thing = self._object(dice, name)
         angle = dice.count(0, 3) * np.pi / 2 + dice.pick(
             [0, dice.angle(), dice.angle(), dice.rng.normal(0, 0.06)]
@@ -205,6 +213,12 @@ class CropDrawer:
         texture, _ = self.bank.patch(dice, canvas.side, (0.15, 0.6))
         strength = small[..., 3:].astype(np.float32) * np.float32(dice.between(0, 1.1) / 255)
         return sensor.seen(dice, small[..., :3] + texture * strength, canvas.frame)
+
+
+def _check_kinds(names: Collection[str]) -> None:
+    unknown = sorted(set(names) - KINDS.keys())
+    if unknown:
+        raise ValueError(f'kind is {unknown[0]!r}; there are: {", ".join(KINDS)}')
 
 
 def _native(dice: Dice, thing: Thing, side: int, mode: Mode) -> float:

@@ -123,21 +123,22 @@ def test_trees_take_from_masks_of_all_but_buildings():
     assert areas[2] == areas[3]
 
 
-def test_only_the_kinds_asked_for_are_drawn():
+def test_only_the_kinds_asked_for_are_drawn(drawer):
     tanks = CropDrawer(kinds=['tank'])
     for index in range(10):
-        crop = tanks.at(index, SIDE)
-        assert 0.7 < crop.half[1] / crop.half[0] <= 1.01
+        for crop in (tanks.at(index, SIDE), drawer.at(index, SIDE, kind='tank')):
+            assert 0.7 < crop.half[1] / crop.half[0] <= 1.01
 
 
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
         (dict(kinds=['tank', 'moon']), "kind is 'moon'; there are: car, van"),
+        (dict(kind='moon'), "kind is 'moon'; there are: car, van"),
         (dict(mode='dot'), "mode is 'dot'; there are: box, point, refine"),
     ],
 )
 def test_bad_arguments_name_what_is_allowed(change, message):
-    mode = change.pop('mode', 'box')
+    asked = {key: change.pop(key) for key in ('mode', 'kind') if key in change}
     with pytest.raises(ValueError, match=message):
-        CropDrawer(**change).at(0, SIDE, mode)
+        CropDrawer(**change).at(0, SIDE, **asked)

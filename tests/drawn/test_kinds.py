@@ -65,9 +65,7 @@ def test_a_kind_draws_differently_each_time(name):
 @pytest.mark.parametrize('name', KINDS)
 def test_every_kind_can_be_drawn_small_and_large(monkeypatch, drawer, name, native):
     monkeypatch.setattr(crops, '_native', lambda *_: native)
-    monkeypatch.setattr(drawer, '_names', [name])
-    monkeypatch.setattr(drawer, '_shares', np.array([1.0]))
-    crop = drawer.at(3, 32)
+    crop = drawer.at(3, 32, kind=name)
     assert crop.half[0] * 2 > 0.8 * native * 0.9
     assert 0.01 < crop.target.mean() < 0.9
     assert crop.image.std() > 0

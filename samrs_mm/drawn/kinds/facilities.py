@@ -45,7 +45,7 @@ def tank(dice: Dice, paint: Colour) -> list[Part]:
     if dice.chance(0.3):
         steps = turned(rectangle(0, 0.48, -0.01, 0.01), dice.angle())
         parts.append(Part(steps + lean, shade(dice, paint)))
-    if dice.chance(0.25):  # a bund around it
+    if dice.chance(0.25):  # a basin around it
         parts.insert(0, Part(block(1, 1) * dice.between(1.2, 1.5), colour(dice, GROUNDS['bare'])))
     return parts
 
