@@ -65,8 +65,8 @@ _BETWEEN = re.compile(r'(?<=[^\W_])[\s_-]+(?=[^\W_])')
 def class_key(name: str) -> str:
     """Return what spellings of class names are compared on: in lower case, words run together.
 
-    Blanks, ``-`` and ``_`` between letters (of any script) or digits are left out; all other
-    signs count.
+    Blanks, ``-`` and ``_`` between letters (of any script) or digits are left out, and blanks
+    around the name; all other signs count.
 
     Example:
         >>> class_key('Expressway-Service-area') == class_key('expressway service_area')
@@ -74,7 +74,7 @@ def class_key(name: str) -> str:
         >>> class_key('C+') == class_key('C-')
         False
     """
-    return _BETWEEN.sub('', name.lower())
+    return _BETWEEN.sub('', name.strip().lower())
 
 
 _SHORT = {

@@ -57,3 +57,9 @@ def test_other_spellings_are_told():
 
 def test_labels_without_a_box_have_no_list_of_names_to_tell():
     assert class_list({}, []).notes == []
+
+
+def test_blanks_around_a_name_are_told():
+    found = class_list({1: 'car', 2: 'car '}, ['car', 'car '])
+    assert found.table.classes == ('car', 'car ')
+    assert found.notes[-1].startswith("'car' and 'car ' are not the same name, and stay 2 classes")
