@@ -203,11 +203,34 @@ def test_a_changed_label_is_packed_anew_told_and_until_then_not_trained_on(folde
     SAMRSDataset('x', str(folder), packed='packed', pipeline=[])
 
 
-def test_an_image_that_is_gone_is_packed_no_longer(folder):
+def test_a_tile_that_a_killed_call_left_is_not_taken_for_one_of_the_files_before(
+    folder, monkeypatch
+):
+    path = folder / f'semantic/{STEMS[0]}.png'
+    assert pack(folder) == 0
+    before, write = path.read_bytes(), store._Flushed.writerows
+    Image.fromarray(np.asarray(Image.open(path))[::-1]).save(path)
+
+    def killed(self, rows):
+        if any(row[4] for row in rows):
+            raise KeyboardInterrupt
+        write(self, rows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store._Flushed, 'writerows', killed)
+        assert pack(folder) == 1
+    path.write_bytes(before)
+    assert pack(folder) == 0
+    assert pack(folder, '--verify') == 0
+
+
+def test_an_image_that_is_gone_is_packed_no_longer_and_told(folder, capsys):
     assert pack(folder) == 0
     lines = (folder / 'images.csv').read_text().splitlines(keepends=True)
     (folder / 'images.csv').write_text(''.join(lines[:1] + lines[2:]))
     assert pack(folder) == 0
+    told = capsys.readouterr().out
+    assert f'removed  1 images that {folder} has no longer: {STEMS[0]}\n' in told
     assert STEMS[0] not in (folder / 'packed/pack.csv').read_text()
     assert not (folder / f'packed/tiles/{STEMS[0]}.tif').exists()
     assert len(store.Store(folder / 'packed').entries()) == 3

@@ -80,7 +80,8 @@ def run(args: argparse.Namespace) -> int:
               f'{some(entry.stem for entry in changed)}')  # fmt: skip
     todo = [*new, *changed]
     failures = packer.pack(todo, progress('packing', len(todo)))
-    store.close(index, meta, {entry.stem for entry in entries})
+    if gone := store.close(index, meta, {entry.stem for entry in entries}):
+        print(f'removed  {len(gone)} images that {root} has no longer: {some(gone)}')
     size = sum(path.stat().st_size for path in (store.root / 'tiles').iterdir())
     done = len(todo) - len(failures)
     return report(

@@ -113,7 +113,9 @@ class Store(ResumableFolder):
         self.start(record, [TILES])
         self.save(record)
 
-    def close(self, index: str | None, meta: dict[str, Any] | None, stems: Collection[str]) -> None:
+    def close(
+        self, index: str | None, meta: dict[str, Any] | None, stems: Collection[str]
+    ) -> list[str]:
         """Note that all is packed of a folder as it was when packing began.
 
         Tiles of images that aren't among ``stems`` are deleted, and their lines in ``pack.csv``. An
@@ -123,6 +125,9 @@ class Store(ResumableFolder):
             index: ``index_sha256`` of the folder's ``images.csv`` before it was read.
             meta: Its ``meta.json``, or None.
             stems: The images that the folder has.
+
+        Returns:
+            The stems of the tiles that were deleted.
         """
         tiles = self.root / TILES
         found = {
@@ -133,10 +138,12 @@ class Store(ResumableFolder):
         with open_atomic(self.root / MANIFEST) as file:
             table = csv.writer(codecs.getwriter('utf-8')(file), lineterminator='\n')
             table.writerows(row for _, row in sorted(rows.items()))
-        for stem in found.keys() - rows.keys():
+        gone = sorted(found.keys() - rows.keys())
+        for stem in gone:
             found[stem].unlink()
         state = {_INDEX_HASH: index, RECORDS_HASH: meta and meta.get(RECORDS_HASH)}
         self.save(self.read() | state)
+        return gone
 
     def changed(self, root: Path, meta: dict[str, Any] | None) -> Path | None:
         """Return what of a folder, of its files that are there, is other than what was packed."""
@@ -168,9 +175,10 @@ class Packer:
     def pending(self) -> tuple[list[LabelledImage], list[LabelledImage]]:
         """Return the images that aren't packed, and those whose files changed since.
 
-        Files that were only touched get a new note.
+        Files that were only touched get a new note. Changed ones lose theirs: a tile that a killed
+        call leaves is never taken for one of the files before.
         """
-        done, new, changed, touched = self.store.packed(), [], [], []
+        done, new, changed, lines = self.store.packed(), [], [], []
         gone = set(missing_files(str(self.store.tile(entry.stem)) for entry in self.entries))
         for entry in self.entries:
             if entry.stem not in done or str(self.store.tile(entry.stem)) in gone:
@@ -183,10 +191,11 @@ class Packer:
             look = inputs.look(note)
             if not look.same:
                 changed.append(entry)
-            elif look.note:
-                touched.append([entry.stem, image.scene, image.split, image.labelled, look.note])
+            if not look.same or look.note:
+                note = (look.same and look.note) or ''
+                lines.append([entry.stem, image.scene, image.split, image.labelled, note])
         with self._manifest() as rows:
-            rows.writerows(touched)
+            rows.writerows(lines)
         return new, changed
 
     @contextlib.contextmanager
