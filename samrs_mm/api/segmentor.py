@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,7 +35,11 @@ from samrs_mm.formats.annotated.record import Record
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
 from samrs_mm.registry import PROMPT_SEGMENTORS, build
 
+if TYPE_CHECKING:
+    from samrs_mm.models.boxnet.clicks import Clicked
+
 SEGMENTORS: dict[str, dict[str, Any]] = {
+    'boxnet': dict(type='BoxNetSegmentor'),
     'grabcut': dict(type='GrabCutSegmentor'),
     'box-fill': dict(type='BoxFillSegmentor'),
     'sam-vit-h': dict(type='SAMSegmentor', arch='vit_h'),
@@ -54,14 +58,16 @@ def load_segmentor(
 
     ::
 
-        samrs_mm.load_segmentor('grabcut', iterations=5)
+        samrs_mm.load_segmentor('boxnet', 'work_dirs/tuned/mine.safetensors')
+    samrs_mm.load_segmentor('grabcut', iterations=5)
         samrs_mm.load_segmentor('sam-vit-h', 'checkpoints/sam_vit_h_4b8939.pth', device='cuda:1')
         samrs_mm.load_segmentor('coco_sam-vit-h_hbox')  # a config of the package, or a file
 
     Args:
         name: A name in ``SEGMENTORS``, an annotate config (a file, or the name of one of the
             package's), or ``dict(type=...)`` as in its ``model``.
-        checkpoint: File of the weights; GrabCut and box filling have none.
+        checkpoint: File of the weights; GrabCut and box filling have none, BoxNet's come with the
+            package.
         **options: Arguments of the segmentor, such as ``iterations`` of ``GrabCutSegmentor`` or
             ``device`` and ``chunk`` of ``SAMSegmentor``.
 
@@ -163,6 +169,45 @@ class Segmentor:
         label_map = sample.record.paint(policy)
         classes = prompter.table.classes
         return AnnotatedImage(sample.tile.stem, classes, sample.record, pixels, label_map)
+
+    def click(
+        self,
+        image: ImageLike,
+        clicks: Sequence[Sequence[float]] | np.ndarray,
+        box: Sequence | np.ndarray | None = None,
+        previous: 'Clicked | np.ndarray | None' = None,
+    ) -> 'Clicked':
+        """Make the mask of one object by clicks, as a page for corrections does (BoxNet).
+
+        ::
+
+            first = segmentor.click(image, [[40, 52, 1]])
+            better = segmentor.click(image, [[40, 52, 1], [61, 50, 0]], previous=first)
+
+        Args:
+            image: As in ``segment``.
+            clicks: ``(N, 3)`` all clicks so far: x, y in pixels, and 1 for the object or 0 for the
+                background; may be none where there is a box or a mask.
+            box: ``(4,)`` x0, y0, x1, y1, or the corners ``(4, 2)`` of an oriented box, in pixels.
+            previous: The answer before, or any mask ``(H, W)`` bool to start from.
+
+        Returns:
+            ``mask`` ``(H, W)`` bool, ``score`` (predicted IoU) and ``stability``, both in [0, 1].
+
+        Raises:
+            InputError: An image, clicks, box or mask that can't be.
+            ImageReadError: A file that can't be read.
+            RefusedError: The segmentor takes no clicks.
+        """
+        if not hasattr(self.model, 'click'):
+            name = type(self.model).__name__
+            raise RefusedError(f"{name} takes no clicks; load_segmentor('boxnet') does")
+        scene = read_scene(image)
+        valid = scene.valid(0, 0, scene.width, scene.height)
+        try:
+            return self.model.click(scene.read(), clicks, box, previous, valid)
+        except ValueError as error:
+            raise InputError(str(error)) from error
 
 
 def _class_table(categories: Sequence[str] | None, classes: Sequence[str] | None) -> ClassTable:

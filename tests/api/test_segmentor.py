@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from boxnet_cases import random_weights
 from folders import CONFIG, ROOT, load_tool, write_dota
 from PIL import Image
 from sam_cases import SMALL, scene
@@ -76,6 +77,7 @@ def test_masks_are_those_of_the_tool(data, tmp_path, model, prompt, options):
 def test_names_are_the_configs_of_the_package():
     """And so are the defaults: a name and its config give equal settings."""
     for name, file in (
+        ('boxnet', 'boxnet'),
         ('grabcut', 'grabcut'),
         ('box-fill', 'box_fill'),
         ('sam-vit-h', 'sam_vit-h'),
@@ -149,7 +151,11 @@ def test_a_config_of_the_users_own_and_options(tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'options', 'message'),
     [
-        (('grabcat',), {}, "'grabcat' is none of grabcut, box-fill, sam-vit-h.*no such file"),
+        (
+            ('grabcat',),
+            {},
+            "'grabcat' is none of boxnet, grabcut, box-fill, sam-.*no such file",
+        ),
         (('nowhere.py',), {}, r'nowhere\.py: no such file'),
         (('grabcut', 'sam.pth'), {}, 'GrabCutSegmentor takes no checkpoint'),
         (('grabcut',), dict(iteration=3), "did you mean 'iterations'"),
@@ -160,6 +166,26 @@ def test_a_config_of_the_users_own_and_options(tmp_path):
 def test_segmentors_that_can_not_be(arguments, options, message):
     with pytest.raises(RefusedError, match=message):
         samrs_mm.load_segmentor(*arguments, **options)
+
+
+def test_clicks(tmp_path):
+    weights = random_weights(tmp_path / 'w.safetensors')
+    segmentor = samrs_mm.load_segmentor('boxnet', weights, threads=1)
+    image = np.full((60, 80), 40, np.uint8)
+    image[20:40, 30:50] = 200
+    path = tmp_path / 'image.png'
+    Image.fromarray(image).save(path)
+    first = segmentor.click(path, [[40, 30, 1]])
+    assert first.mask.shape == (60, 80)
+    assert 0 <= first.score <= 1
+    again = segmentor.click(image, [[40, 30, 1]])
+    np.testing.assert_array_equal(again.mask, first.mask)
+    better = segmentor.click(image, [[40, 30, 1], [5, 5, 0]], [30, 20, 50, 40], first)
+    assert better.score != first.score
+    with pytest.raises(InputError, match='clicks: rows of x, y and 1 or 0'):
+        segmentor.click(image, [[40, 30]])
+    with pytest.raises(RefusedError, match='BoxFillSegmentor takes no clicks'):
+        samrs_mm.load_segmentor('box-fill').click(image, [[40, 30, 1]])
 
 
 def test_a_config_without_a_model(tmp_path):

@@ -1,7 +1,10 @@
+import json
+
 import numpy as np
 import pytest
 import torch
 from boxnet_cases import SMALL, bright_ellipses, painter, random_weights
+from folders import load_tool, write_dota
 
 from samrs_mm.annotate.masking import decode
 from samrs_mm.core import boxes as box_ops
@@ -163,3 +166,28 @@ def test_a_gpu_gives_nearly_the_same(weights, segmentor):
         shared, union = masks.overlap(first.segmentation, second.segmentation)
         assert shared / max(union, 1) > 0.98
         assert first.score == pytest.approx(second.score, abs=1e-3)
+
+
+def test_runs_of_any_workers_and_shards_write_the_same_bytes(tmp_path, weights):
+    data = write_dota(tmp_path / 'dota', scenes=3)
+    tool = load_tool('sam_annotate')
+    written = []
+    for parts, workers in ((1, '0'), (3, '2')):
+        out = tmp_path / f'out{parts}'
+        for part in range(parts):
+            flags = ['--data-root', str(data), '--out', str(out), '--workers', workers]
+            shard = ['--shard', f'{part}/{parts}'] if parts > 1 else []
+            options = ['--cfg-options', f'model.checkpoint={weights}', 'model.threads=1']
+            assert tool.main(['dota_boxnet_rbox', *flags, *shard, *options]) == 0
+        written.append(
+            {
+                path.relative_to(out): path.read_bytes()
+                for folder in ('instances', 'semantic')
+                for path in (out / folder).iterdir()
+            }
+        )
+    assert written[0] == written[1]
+    assert len(written[0]) == 6
+    meta = json.loads((tmp_path / 'out1/meta.json').read_bytes())
+    assert meta['settings']['checkpoint_sha256'] == file_sha256(weights)
+    assert meta['settings']['model']['type'] == 'BoxNetSegmentor'
