@@ -96,6 +96,7 @@ with tempfile.TemporaryDirectory() as scratch:
             'onedl-all': requirements('onedl') + requirements('onedl-all'),
             'openmmlab': requirements('openmmlab'),
             'openmmlab-all': requirements('openmmlab') + requirements('openmmlab-all'),
+            'onnx': requirements('onnx'),
             'tests': requirements('tests'),
         },
         cmdclass={'build_py': BuildWithMim, 'develop': DevelopWithMim},

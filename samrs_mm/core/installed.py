@@ -42,6 +42,7 @@ TOOLS = {
     'isaid': 'dataset_converters/prepare_isaid.py',
     'draw': 'dataset_converters/make_demo_data.py',
     'convert': 'model_converters/convert_checkpoint.py',
+    'onnx': 'model_converters/boxnet2onnx.py',
 }
 
 

@@ -89,6 +89,22 @@ def default_weights() -> Path:
     return path
 
 
+def checked_side(side: int | None, name: str, network: BoxNet, info: WeightsInfo) -> int:
+    """Return the crops' side in pixels; None gives that of the weights.
+
+    Raises:
+        RefusedError: The network can't take it; ``name`` is the option's.
+    """
+    if side is None:
+        return info.side
+    if side < 16 or side % network.multiple:
+        raise RefusedError(
+            f'{name}={side}: a multiple of {network.multiple} from 16 on is needed, such as '
+            f'{info.side}, which the weights were trained for'
+        )
+    return side
+
+
 def save_weights(path: Path, network: BoxNet, info: WeightsInfo, half: bool = True) -> None:
     """Write weights; equal weights, equal bytes.
 

@@ -14,7 +14,7 @@ from samrs_mm.models.boxnet.asked import Asked, Picture
 from samrs_mm.models.boxnet.clicks import Clicked, click
 from samrs_mm.models.boxnet.maker import MaskMaker, ObjectMask
 from samrs_mm.models.boxnet.points import mask_of_clicks
-from samrs_mm.models.boxnet.weights import default_weights, load_weights
+from samrs_mm.models.boxnet.weights import checked_side, default_weights, load_weights
 from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor, check_whole_numbers
 from samrs_mm.registry import PROMPT_SEGMENTORS
 
@@ -90,12 +90,7 @@ class BoxNetSegmentor(PromptSegmentor):
         fix_rounding(self.threads)
         path = default_weights() if self.checkpoint is None else Path(self.checkpoint)
         network, info = load_weights(path)
-        side = self.side or info.side
-        if side % network.multiple:
-            raise RefusedError(
-                f'model.side={side}: a multiple of {network.multiple} is needed, such as '
-                f'{info.side}, which {path} was trained for'
-            )
+        side = checked_side(self.side, 'model.side', network, info)
         self.checkpoint_sha256 = file_sha256(path)
         self.maker = MaskMaker(network, info, side, self.device, self.finer, self.fill_holes)
 
