@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.wording import counted
 
 SOTA_CLASSES = (
     'large-vehicle', 'swimming-pool', 'helicopter', 'bridge', 'plane', 'ship',
@@ -142,6 +143,15 @@ def likely_misspelt(counts: Mapping[str, int]) -> list[tuple[str, str]]:
             if rare and _NUMBER.findall(name) == _NUMBER.findall(most):
                 found[name] = most
     return sorted(found.items())
+
+
+def slip_notes(counts: Mapping[str, int]) -> list[str]:
+    """Return a line on each rare name that may be a slip of the pen; ``counts`` are the boxes."""
+    return [
+        f'{name!r} ({counted(counts[name], "box")}) looks like {meant!r} '
+        f'({counted(counts[meant], "box")}); if it is, mend the labels'
+        for name, meant in likely_misspelt(counts)
+    ]
 
 
 class UnknownClassError(SamrsError):

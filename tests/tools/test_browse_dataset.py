@@ -65,7 +65,7 @@ def test_annotated_folders_show_boxes_prompts_and_masks(annotated, browse, tmp_p
     for status, count in counts.items():
         assert f'{count} {status}' in notes['P0001.jpg']
         assert has(look / 'P0001.jpg', STATUS_COLOURS[status])
-    assert 'only 4 of 12' in capsys.readouterr().out
+    assert 'all 4 images' in capsys.readouterr().out
 
 
 def test_equal_seeds_give_equal_pictures_and_others_other_images(annotated, browse, tmp_path):

@@ -139,7 +139,9 @@ class Browsing:
                 yield (f'{place:03}_{page.name}' if samples else page.name), page
             if found == number:
                 return
-        if found < number:
+        if found == tried:
+            print(f'all {counted(found, "image")}')
+        elif found < number:
             print(f'only {found} of {number} wanted images, of {tried} looked at')
 
     def _candidates(self, browser: Browser, number: int) -> Iterable:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from samrs_mm.cli import ToolParser, add_fit_flags, progress, run_command, tell_failures
 from samrs_mm.core.atomic import atomic_write, dump
-from samrs_mm.core.classes import likely_misspelt
+from samrs_mm.core.classes import slip_notes
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.installed import spoken
 from samrs_mm.core.label_fit import CHECK, CURES, FitRule
@@ -242,9 +242,8 @@ def report_classes(counts: dict[str, int]) -> None:
     print(f'classes  {len(counts)}: {held}')
     if bare := [name for name, count in counts.items() if not count]:
         print(f'  without a box: {", ".join(bare)}')
-    for name, meant in likely_misspelt(counts):
-        print(f'  {name!r} ({counted(counts[name], "box")}) looks like {meant!r} '
-              f'({counted(counts[meant], "box")}); if it is, mend the labels')  # fmt: skip
+    for line in slip_notes(counts):
+        print(f'  {line}')
 
 
 def next_command(root: Path, target: Path, coco: dict) -> str:

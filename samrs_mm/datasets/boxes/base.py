@@ -14,7 +14,7 @@ import numpy as np
 from samrs_mm.compat import mmrotate_boxes
 from samrs_mm.core import label_fit
 from samrs_mm.core.boxes import BoxGeometry, BoxLabel, ParsedLabels, geometry, select
-from samrs_mm.core.classes import NAMED_CLASSES, ClassTable, UnknownClassError
+from samrs_mm.core.classes import NAMED_CLASSES, ClassTable, UnknownClassError, slip_notes
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.found_files import as_there, files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES
@@ -242,7 +242,7 @@ class BoxDataset(ABC):
         if self._table is None:
             found = _checked(partial(class_list, self.listed_classes(), first))
             self._table, self.category_ids = found.table, found.ids
-            label_counts.notes = found.notes
+            label_counts.notes = found.notes + slip_notes(counts)
         errors = []
         label_counts.classes = dict.fromkeys(self.classes, 0)
         for name in sorted(first):

@@ -88,6 +88,17 @@ def test_too_many_names_in_the_labels_are_refused(dota_root, make_text):
         DOTABoxDataset(dota_root).collect_classes()
 
 
+def test_a_slip_of_the_pen_in_the_labels_is_told(dota_root, make_text):
+    box = '1 2 9 2 9 12 1 12 {} 0\n'
+    make_text(dota_root / 'labelTxt/P1.txt', box.format('harbor') * 9 + box.format('harbour'))
+    notes = DOTABoxDataset(dota_root).collect_classes().notes
+    assert "'harbour' (1 box) looks like 'harbor' (9 boxes); if it is, mend the labels" in notes
+    fixed = ('harbor', 'harbour', 'ship', 'large-vehicle', 'plane')
+    assert not any(
+        'looks like' in note for note in DOTABoxDataset(dota_root, fixed).collect_classes().notes
+    )
+
+
 def test_survey_counts_and_checks(dota_root):
     label_counts = DOTABoxDataset(dota_root, classes='sota').collect_classes()
     assert (label_counts.scenes, label_counts.boxes, label_counts.problems) == (4, 5, 1)
