@@ -21,7 +21,12 @@ from samrs_mm.formats.annotated import folder
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'configs/annotate/dota_grabcut_rbox.py')
-PRELOAD = ['samrs_mm.annotate.job', 'mmseg.datasets', 'mmseg.models']
+PRELOAD = [
+    'training_runs', 'samrs_mm.annotate.job', 'samrs_mm.datasets.segmentation.samrs',
+    'mmseg.datasets', 'mmseg.engine', 'mmseg.evaluation', 'mmseg.models', 'mmseg.visualization',
+    'torch._dynamo',
+]  # fmt: skip
+"""What the one fork server has imported: the first list that it is given is the one that counts."""
 
 
 def write_dota(root: Path, scenes: int = 5, size: tuple[int, int] = (96, 128), seed: int = 0):

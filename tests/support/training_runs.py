@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from config_dumps import leave_unformatted
-from folders import ROOT, load_tool
+from folders import PRELOAD, ROOT, load_tool
 from mmengine.config import Config
 from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import Hook
@@ -25,9 +25,6 @@ from PIL import Image
 CLASSES = dict(red=3, green=5, blue=2)
 IMAGES = dict(red=5, green=4, blue=11)
 META_KEYS = ('source', 'img_path', 'ori_shape', 'img_shape', 'pad_shape', 'reduce_zero_label')
-PRELOAD = ['training_runs', 'mmseg.models', 'mmseg.datasets', 'mmseg.evaluation', 'mmseg.engine',
-           'mmseg.visualization', 'samrs_mm.datasets.segmentation.samrs',
-           'torch._dynamo']  # fmt: skip
 
 
 @TRANSFORMS.register_module()

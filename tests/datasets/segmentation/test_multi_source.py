@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from folders import ROOT
+from folders import PRELOAD, ROOT
 from mmengine import Config
 from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS, TRANSFORMS
@@ -72,9 +72,7 @@ def test_workers_draw_the_same_samples(configs):
     dataset = MultiSourceDataset(configs)
     draws = [(index, 100 + index) for index in (4, 0, 2, 5)]
     context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(
-        ['mmseg.datasets', 'mmseg.models', 'samrs_mm.datasets.segmentation.samrs']
-    )
+    context.set_forkserver_preload(PRELOAD)
     batches = [
         list(DataLoader(dataset, batch_size=2, sampler=draws, collate_fn=list, **workers))
         for workers in ({}, dict(num_workers=2, multiprocessing_context=context))

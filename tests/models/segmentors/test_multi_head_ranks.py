@@ -6,8 +6,8 @@ import multiprocessing
 import pytest
 import torch
 from ddp_ranks import compare
+from folders import PRELOAD
 from segmentor_cases import batch_of, freeze_batch_norm, gradients, share_totals, small_model
-from training_runs import PRELOAD
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.segmentors import multi_head_encoder_decoder
