@@ -10,6 +10,7 @@ from folders import CONFIG, ROOT, load_tool, tree, write_dota
 from tile_folders import write_tiles
 
 from samrs_mm.core import masks
+from samrs_mm.core.wording import counted
 from samrs_mm.drawing.colours import STATUS_COLOURS, class_colour
 
 POTSDAM = ROOT / 'configs/potsdam/unet_resnet50_imp_potsdam.py'
@@ -84,7 +85,7 @@ def test_one_can_ask_for_images_kinds_and_classes(annotated, browse, tmp_path):
     assert browse(annotated, '--classes', 'Small Vehicle', '--what', 'boxes', out='sv') == 0
     record = json.loads((annotated / 'instances/P0001.json').read_text())
     count = sum(box['category'] == 'small-vehicle' for box in record['boxes'])
-    assert f'P0001.jpg\t{count} boxes' in (tmp_path / 'sv/index.txt').read_text()
+    assert f'P0001.jpg\t{counted(count, "box")}' in (tmp_path / 'sv/index.txt').read_text()
     assert not (tmp_path / 'sv/P0003.jpg').exists()
 
 
