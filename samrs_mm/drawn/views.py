@@ -14,7 +14,6 @@ from samrs_mm.drawn.textures import noise
 LOOSEST, TIGHTEST = 0.15, -0.03
 """How far a side of a box moves outwards at most, and inwards, of the box's extent there."""
 _TILT = 0.03  # standard deviation of an oriented box's angle in radians
-_TRIES = 8
 _GRID = 64  # side on which the border is looked for
 
 
@@ -109,33 +108,38 @@ def border_view(dice: Dice, corners: np.ndarray, oriented: bool, at: np.ndarray,
     return View(frame, half, whole.axes @ (whole.centre - at), oriented)
 
 
-def _silhouette(thing: Thing) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return a small picture of a thing's silhouette, and the origin and scale of its pixels."""
-    outline = thing.outline()
-    low, extent = outline.min(axis=0), np.ptp(outline, axis=0).max()
-    scale = (_GRID - 4) / extent
-    picture = np.zeros((_GRID, _GRID), np.uint8)
-    for part in thing.parts:
-        if part.solid:
-            cv2.fillPoly(picture, [np.rint((part.points - low) * scale + 2).astype(np.int32)], 255)
-    return picture, low - 2 / scale, scale
+class Silhouette:
+    """A thing's silhouette on a small grid, to choose points of it; lengths in its units."""
 
+    def __init__(self, thing: Thing):
+        outline = thing.outline()
+        self._scale = (_GRID - 4) / np.ptp(outline, axis=0).max()
+        self._low = outline.min(axis=0) - 2 / self._scale
+        self._grid = np.zeros((_GRID, _GRID), np.uint8)
+        for part in thing.parts:
+            if part.solid:
+                points = np.rint((part.points - self._low) * self._scale).astype(np.int32)
+                cv2.fillPoly(self._grid, [points], 255)
+        self._depth = cv2.distanceTransform(self._grid, cv2.DIST_L2, 3)
 
-def inner_point(dice: Dice, thing: Thing) -> np.ndarray:
-    """Return a point ``(2,)`` inside a thing, mostly well inside, in its own units."""
-    picture, low, scale = _silhouette(thing)
-    depth = cv2.distanceTransform(picture, cv2.DIST_L2, 3)
-    ys, xs = np.nonzero(depth >= depth.max() * dice.between(0.3, 0.95))
-    chosen = dice.count(0, len(xs) - 1)
-    return low + np.array([xs[chosen], ys[chosen]]) / scale
+    def _place(self, x: float, y: float) -> np.ndarray:
+        return self._low + np.array([x, y]) / self._scale
 
+    def thickness(self) -> float:
+        """Return the diameter of the largest disc inside."""
+        return max(2 * float(self._depth.max()) - 1, 1) / self._scale
 
-def border_point(dice: Dice, thing: Thing) -> np.ndarray:
-    """Return a point ``(2,)`` about a thing's border, in its own units."""
-    picture, low, scale = _silhouette(thing)
-    found, _ = cv2.findContours(picture, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    contour = dice.pick(found)[:, 0]
-    return low + contour[dice.count(0, len(contour) - 1)] / scale
+    def inner_point(self, dice: Dice) -> np.ndarray:
+        """Return a point ``(2,)`` inside, mostly well inside."""
+        ys, xs = np.nonzero(self._depth >= self._depth.max() * dice.between(0.3, 0.95))
+        chosen = dice.count(0, len(xs) - 1)
+        return self._place(xs[chosen], ys[chosen])
+
+    def border_point(self, dice: Dice) -> np.ndarray:
+        """Return a point ``(2,)`` about on the border."""
+        found, _ = cv2.findContours(self._grid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        contour = dice.pick(found)[:, 0]
+        return self._place(*contour[dice.count(0, len(contour) - 1)])
 
 
 def coarse(dice: Dice, target: np.ndarray) -> np.ndarray:

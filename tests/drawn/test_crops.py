@@ -8,6 +8,7 @@ import pytest
 
 from samrs_mm.drawn import crops
 from samrs_mm.drawn.crops import MODES, CropDrawer
+from samrs_mm.drawn.dice import Dice
 
 SIDE = 48
 
@@ -84,8 +85,9 @@ def test_crops_of_another_seed_differ(drawer):
     assert digest(CropDrawer(seed=4).at(0, SIDE)) != digest(drawer.at(0, SIDE))
 
 
-def test_masks_and_boxes_are_wider_by_the_looseness():
+def test_masks_and_boxes_are_wider_by_the_looseness(monkeypatch):
     areas, lengths = [], []
+    monkeypatch.setattr(crops, '_native', lambda *_: 100)
     for loose in (0, 4):
         drawer = CropDrawer(kinds=['tank'], looseness=loose, misfit=0)
         seen = [drawer.at(index, 96) for index in range(30)]
@@ -94,6 +96,16 @@ def test_masks_and_boxes_are_wider_by_the_looseness():
         areas.append(np.sqrt(share))
     assert 1 < np.median(np.subtract(*lengths[::-1])) < 8
     assert 1 < np.median(np.subtract(*areas[::-1])) < 8
+
+
+def test_labels_of_thin_things_are_hardly_wider_nor_off(drawer):
+    dice = Dice(np.random.default_rng(0))
+    for thickness, most in ((5, 0.3), (20, 1.2), (200, 1.25)):
+        habits = [drawer._habit(dice, thickness) for _ in range(300)]
+        loose = [habit.loose for habit in habits]
+        assert 0.9 * most < max(loose) <= most
+        off = np.std([habit.shift for habit in habits])
+        assert off == pytest.approx(min(0.4, 0.02 * thickness), rel=0.15)
 
 
 def test_masks_and_boxes_lie_off_the_picture_by_the_misfit(monkeypatch):

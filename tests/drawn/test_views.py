@@ -6,7 +6,7 @@ from samrs_mm.drawn import views
 from samrs_mm.drawn.crop_canvas import Thing
 from samrs_mm.drawn.dice import Dice
 from samrs_mm.drawn.kinds import KINDS
-from samrs_mm.drawn.outlines import Part, block, rectangle, turned
+from samrs_mm.drawn.outlines import Part, block, oval, rectangle, turned
 
 GREY = np.full(3, 128.0)
 BOX = rectangle(10, 50, 20, 40)
@@ -90,13 +90,23 @@ def test_a_window_is_no_larger_than_the_whole_crop(dice):
 
 
 def test_points_lie_inside_and_on_the_border(dice):
-    shape = thing(rectangle(-0.5, 0.5, -0.1, 0.1), rectangle(0.3, 0.5, 0.1, 0.6))
+    limbs = rectangle(-0.5, 0.5, -0.1, 0.1), rectangle(0.3, 0.5, 0.1, 0.6)
+    shape = views.Silhouette(thing(*limbs))
     for _ in range(100):
-        x, y = views.inner_point(dice, shape)
+        x, y = shape.inner_point(dice)
         assert (abs(x) < 0.5 and abs(y) < 0.1) or (0.3 < x < 0.5 and 0 < y < 0.6)
-        x, y = views.border_point(dice, shape)
+        x, y = shape.border_point(dice)
         far = [abs(x + 0.5), abs(x - 0.5), abs(x - 0.3), abs(y + 0.1), abs(y - 0.1), abs(y - 0.6)]
         assert min(far) < 0.03
+
+
+@pytest.mark.parametrize(
+    ('outline', 'expected'),
+    [(block(1, 0.2), 0.2), (oval(1, 1), 1), (turned(block(2, 0.3), 0.7), 0.3)],
+)
+def test_thickness_is_that_of_the_largest_disc_inside(outline, expected):
+    found = views.Silhouette(thing(outline)).thickness()
+    assert found == pytest.approx(expected, abs=0.05)
 
 
 def test_a_point_view_is_upright_square_and_up_to_three_times_as_large(dice):
