@@ -16,7 +16,6 @@ from samrs_mm.engine.data_check import (
     check_folders,
     refuse_together,
 )
-from samrs_mm.engine.hooks import ExportWeightsHook
 from samrs_mm.engine.run_config import (
     add_run_flags,
     batch_note,
@@ -116,7 +115,7 @@ def run(args: argparse.Namespace) -> None:
             runner.logger.warning(note)
     runner.train()
     leave_ranks()
-    kept = [hook.kept for hook in runner.hooks if isinstance(hook, ExportWeightsHook) and hook.kept]
+    kept = [hook.kept for hook in runner.hooks if getattr(hook, 'kept', None)]
     if kept:
         raise SamrsError(kept[0])
 

@@ -1,0 +1,165 @@
+"""Crops of the objects of a set with masks: some to learn from, others held out."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.logging import print_log
+from mmseg.registry import DATASETS
+
+from samrs_mm.core.crop_frame import CropFrame
+from samrs_mm.core.crop_sample import DrawnCrop
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.mask_boxes import box_of_mask, loosened
+from samrs_mm.datasets.crops.base import CropDataset
+from samrs_mm.datasets.crops.masked_objects import MaskedObject, MaskedObjects, read_objects
+
+PARTS = ('train', 'val')
+LOOSE = (0.0, 0.05, 0.15)
+"""How far the sides of boxes are moved outwards at most, as shares of the box's extent."""
+
+_TOLD = 3
+_LEAST_REACH = 3.0
+_VIEWS = [(oriented, loose) for oriented in (False, True) for loose in LOOSE]
+
+
+@DATASETS.register_module()
+class MaskCrops(CropDataset):
+    """Crops of a set's objects, with boxes made from their masks.
+
+    Whole images are held out, or of a single image a part of its objects. What is left out (damaged
+    or empty masks, masks of another size, boxes that don't fit) is told in the log.
+
+    ``train`` draws an object, an H-Box or R-Box with sides moved up to 15 % outwards, or a click
+    instead of a box, anew at every place. ``val`` has each held-out object six times: with H-Box
+    and R-Box, tight, up to 5 % and up to 15 % loose.
+
+    Args:
+        data_root: An annotated folder, or a set with true masks.
+        part: ``'train'`` or ``'val'``.
+        labels: Type of the box dataset that reads a set with true masks.
+        options: Its further arguments, such as ``dict(ann_file='truth.json')``.
+        held_out: Share of the images (or objects) that is held out, between 0 and 1.
+        count: Most objects of the part; None takes all.
+        length: Of ``train``.
+        side: Of the crops in pixels.
+        points: Share of ``train`` without a box.
+        seed: Of the choice of what is held out, and of the crops.
+        pipeline: See ``CropDataset``.
+
+    Raises:
+        RefusedError: A value that can't be, or what ``read_objects`` refuses, or fewer than two
+            objects.
+    """
+
+    def __init__(
+        self,
+        data_root: str,
+        part: str = 'train',
+        labels: str = 'COCOBoxDataset',
+        options: Mapping[str, Any] = {},
+        held_out: float = 0.25,
+        count: int | None = None,
+        length: int = 1 << 20,
+        side: int = 96,
+        points: float = 0.1,
+        seed: int = 0,
+        pipeline: Sequence[dict] = (),
+    ):
+        super().__init__(pipeline, seed)
+        if part not in PARTS or not 0 < held_out < 1 or (count is not None and count < 1):
+            raise RefusedError(
+                f'MaskCrops: part={part!r}, held_out={held_out!r}, count={count!r}; needed: '
+                f'{" or ".join(PARTS)}, a share between 0 and 1, and a number from 1 or None'
+            )
+        found = read_objects(data_root, labels, dict(options))
+        if len(found) < 2:
+            raise RefusedError(
+                f'{data_root}: 1 usable mask; at least 2 are needed, one to learn from and one to '
+                'hold out; 20 or more are of use'
+            )
+        self.part, self.side, self.points, self._length = part, side, points, length
+        self.objects = split(found, held_out, seed)[PARTS.index(part)][:count]
+        self._tell(data_root, found.left_out)
+
+    def _tell(self, data_root: str, left_out: list[str]) -> None:
+        images = len({item.stem for item in self.objects})
+        print_log(
+            f'{data_root}: {len(self.objects)} masks of {images} images '
+            + ('to learn from' if self.part == 'train' else 'held out'),
+            logger='current',
+        )
+        if left_out and self.part == 'train':
+            more = f'; and {len(left_out) - _TOLD} more' if len(left_out) > _TOLD else ''
+            lines = '; '.join(left_out[:_TOLD])
+            print_log(f'{len(left_out)} masks are left out: {lines}{more}', 'current', 30)
+
+    def __len__(self) -> int:
+        return self._length if self.part == 'train' else len(self.objects) * len(_VIEWS)
+
+    def crop(self, index: int) -> tuple[DrawnCrop, str]:
+        """Return a crop of an object; see the class."""
+        rng = np.random.default_rng([self.seed, index, PARTS.index(self.part)])
+        if self.part == 'val':
+            number, view = divmod(index, len(_VIEWS))
+            oriented, loose = _VIEWS[view]
+            return self._boxed(self.objects[number], oriented, rng.uniform(0, loose, 4)), 'box'
+        item = self.objects[rng.integers(len(self.objects))]
+        if rng.random() < self.points:
+            return self._clicked(item, rng), 'point'
+        loose = LOOSE[rng.integers(len(LOOSE))]
+        return self._boxed(item, rng.random() < 0.5, rng.uniform(-0.01, loose + 0.01, 4)), 'box'
+
+    def _boxed(self, item: MaskedObject, oriented: bool, moves: np.ndarray) -> DrawnCrop:
+        frame, half = CropFrame.around(loosened(box_of_mask(item.mask, oriented), moves))
+        return self._cut(item, frame, half=half, oriented=bool(oriented))
+
+    def _clicked(self, item: MaskedObject, rng: np.random.Generator) -> DrawnCrop:
+        places = np.argwhere(item.mask)
+        middle = places[rng.integers(len(places))][::-1] + 0.5
+        longest = np.ptp(places, axis=0).max() / 2
+        reach = max(longest * np.exp(rng.uniform(np.log(0.6), np.log(2))), _LEAST_REACH)
+        frame = CropFrame(middle, np.eye(2), np.full(2, reach))
+        click = np.array([[self.side / 2, self.side / 2, 1.0]])
+        return self._cut(item, frame, clicks=click)
+
+    def _cut(self, item: MaskedObject, frame: CropFrame, **more: Any) -> DrawnCrop:
+        valid = frame.inside(*item.mask.shape, self.side)
+        if item.valid is not None:
+            valid &= frame.cut(item.valid, self.side)
+        inside = item.mask.astype(np.uint8) * np.uint8(255)
+        return DrawnCrop(
+            image=frame.cut(item.pixels, self.side),
+            valid=valid,
+            reach=frame.reach,
+            target=frame.cut(inside, self.side).astype(np.float32) / 255 * valid,
+            kind=item.kind,
+            **more,
+        )
+
+
+def split(
+    found: MaskedObjects, held_out: float, seed: int
+) -> tuple[list[MaskedObject], list[MaskedObject]]:
+    """Return the objects to learn from, and those held out, of two at least.
+
+    Images are held out, in an order that follows from the seed, until the share of the objects is
+    reached; of one image objects.
+    """
+    rng = np.random.default_rng(seed)
+    if len(found.by_image) == 1:
+        (objects,) = found.by_image.values()
+        order = [objects[i] for i in rng.permutation(len(objects))]
+        held = min(max(1, round(held_out * len(order))), len(order) - 1)
+        return order[held:], order[:held]
+    stems = sorted(found.by_image)
+    wanted, held = math.ceil(held_out * len(found)), 0
+    parts: tuple[list[MaskedObject], list[MaskedObject]] = ([], [])
+    for number, place in enumerate(rng.permutation(len(stems))):
+        objects = found.by_image[stems[place]]
+        out = held < wanted and number < len(stems) - 1
+        parts[int(out)].extend(objects)
+        held += len(objects) if out else 0
+    shuffled = [parts[0][i] for i in rng.permutation(len(parts[0]))]
+    return shuffled, parts[1]
