@@ -60,9 +60,9 @@ class MaskedObjects:
 def read_objects(data_root: str, labels: str, options: dict[str, Any]) -> MaskedObjects:
     """Read all objects of an annotated folder or of a box dataset with true masks.
 
-    Crowds, ignored regions and filtered masks are passed over. Left out, and told, are masks that
-    are damaged or of another size than their image, masks of fewer than ``LEAST_AREA`` pixels, and
-    masks whose box lies elsewhere.
+    Crowds, ignored regions and filtered masks are passed over. Left out, and told, are images and
+    labels that can't be read, boxes without a mask, masks that are damaged or of another size than
+    their image, masks of fewer than ``LEAST_AREA`` pixels, and masks whose box lies elsewhere.
 
     Args:
         data_root: Of the set.
@@ -140,11 +140,12 @@ def _of_dataset(
         except SamrsError as error:
             found.left_out.append(str(error))
             continue
-        boxes = [box for box in parsed.boxes if not box.meaning and box.box_id in true]
+        found.left_out += [f'{each.box_id}: {each.message}' for each in parsed.problems]
+        boxes = [box for box in parsed.boxes if not box.meaning]
         yield (
             scene.stem,
             dataset.image_path(index),
-            [(box.box_id, box.category, _hbox(box), true[box.box_id]) for box in boxes],
+            [(box.box_id, box.category, _hbox(box), true.get(box.box_id)) for box in boxes],
         )
 
 
