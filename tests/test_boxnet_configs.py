@@ -7,6 +7,7 @@ import torch
 from config_rules import PRIMITIVE, load, read_entry
 from folders import ROOT, load_tool
 from mmengine.config import Config
+from object_sets import write_coco
 
 from samrs_mm.models.boxnet.network import BoxNet
 from samrs_mm.models.boxnet.weights import load_weights
@@ -40,7 +41,7 @@ def test_leaves_keep_the_rules(leaf, tmp_path):
     assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_iters
     entry = read_entry(leaf)
     assert entry['Config'] == f'configs/boxnet/{leaf.name}'
-    network = BoxNet(cfg.model.widths or BoxNet().widths)
+    network = BoxNet(cfg.model.widths or load(FOLDER / 'boxnet_s.py').model.widths)
     assert entry['Metadata']['Parameters'] == sum(each.numel() for each in network.parameters())
     assert f'[{leaf.stem}]({leaf.name})' in leaf.with_name('README.md').read_text()
 
@@ -93,3 +94,59 @@ def test_a_stopped_run_ends_as_one_that_was_not(first, tmp_path):
     found = torch.load(tmp_path / 'iter_4.pth', weights_only=True)
     for name, value in first[1]['state_dict'].items():
         assert torch.equal(value, found['state_dict'][name]), name
+
+
+@pytest.fixture(scope='module')
+def own(tmp_path_factory):
+    def bare(content):
+        content['annotations'][0]['segmentation'] = []
+
+    return write_coco(tmp_path_factory.mktemp('own') / 'set', change=bare)
+
+
+def finetune(first, own, folder, *options):
+    tiny = [
+        f'model.checkpoint={first[0] / "boxnet_s.safetensors"}',
+        f'train_dataloader.dataset.datasets.0.data_root={own}',
+        f'val_dataloader.dataset.data_root={own}',
+        'train_dataloader.dataset.datasets.0.side=32',
+        'train_dataloader.dataset.datasets.1.sides=((0,32),)',
+        'val_dataloader.dataset.side=32',
+        'train_dataloader.num_workers=0',
+        'train_dataloader.batch_size=4',
+        'train_cfg.max_iters=6',
+        'train_cfg.val_interval=3',
+        'param_scheduler.0.end=1',
+    ]
+    argv = [str(FOLDER / 'boxnet_s_finetune.py'), '--work-dir', str(folder), '--cfg-options', *tiny]
+    return train([*argv, *options])
+
+
+def log_of(folder):
+    return next(folder.glob('*/*.log')).read_text()
+
+
+def test_own_masks_teach_it(first, own, tmp_path):
+    assert finetune(first, own, tmp_path, 'optim_wrapper.optimizer.lr=3e-3') == 0
+    network, info = load_weights(tmp_path / 'boxnet_s_finetune.safetensors')
+    assert network.widths == (8, 16)
+    assert info.recipe['config'] == 'boxnet_s_finetune'
+    log = log_of(tmp_path)
+    assert 'before and after:' in log
+    assert 'masks of 2 images to learn from' in log
+    assert 'masks of 1 image held out' in log
+    assert '1 left out: annotations.json:annotations[0]: it has no mask' in log
+
+
+def test_what_is_not_better_is_not_written(first, own, tmp_path, capsys):
+    assert finetune(first, own, tmp_path, 'optim_wrapper.optimizer.lr=0.0') == 1
+    assert not (tmp_path / 'boxnet_s_finetune.safetensors').exists()
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith('error: no weights were written: none of them beat mIoU')
+
+
+def test_a_single_mask_is_refused_in_one_line(first, tmp_path, capsys):
+    own = write_coco(tmp_path / 'one', counts=(1,))
+    assert finetune(first, own, tmp_path / 'run') == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert '1 usable mask; at least 2 are needed' in last

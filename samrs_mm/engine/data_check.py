@@ -160,6 +160,10 @@ def check_data(
             f'{"; ALSO ".join(refused)} ({KEY}=warn in --cfg-options goes on all the same)'
         )
     result.warnings = refused + result.warnings
+    for dataset in result.datasets.values():
+        for part in parts_of(dataset):
+            result.lines += getattr(part.dataset, 'notes', [])
+            result.warnings += getattr(part.dataset, 'warnings', [])
     return result
 
 

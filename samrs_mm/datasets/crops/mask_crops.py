@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from mmengine.logging import print_log
 from mmseg.registry import DATASETS
 
 from samrs_mm.core.crop_frame import CropFrame
@@ -48,6 +47,10 @@ class MaskCrops(CropDataset):
         seed: Of the choice of what is held out, and of the crops.
         pipeline: See ``CropDataset``.
 
+    Attributes:
+        notes: How many masks are taken, one line each; the log of a run has them.
+        warnings: What is left out.
+
     Raises:
         RefusedError: A value that can't be, or what ``read_objects`` refuses, or fewer than two
             objects.
@@ -81,19 +84,11 @@ class MaskCrops(CropDataset):
             )
         self.part, self.side, self.points, self._length = part, side, points, length
         self.objects = split(found, held_out, seed)[PARTS.index(part)][:count]
-        self._tell(data_root, found.left_out)
-
-    def _tell(self, data_root: str, left_out: list[str]) -> None:
         images = len({item.stem for item in self.objects})
-        print_log(
-            f'{data_root}: {len(self.objects)} masks of {images} images '
-            + ('to learn from' if self.part == 'train' else 'held out'),
-            logger='current',
-        )
-        if left_out and self.part == 'train':
-            more = f'; and {len(left_out) - _TOLD} more' if len(left_out) > _TOLD else ''
-            lines = '; '.join(left_out[:_TOLD])
-            print_log(f'{len(left_out)} masks are left out: {lines}{more}', 'current', 30)
+        plural = 's' * (images != 1)
+        use = 'to learn from' if part == 'train' else 'held out'
+        self.notes = [f'{data_root}: {len(self.objects)} masks of {images} image{plural} {use}']
+        self.warnings = _told(found.left_out) if part == 'train' else []
 
     def __len__(self) -> int:
         return self._length if self.part == 'train' else len(self.objects) * len(_VIEWS)
@@ -137,6 +132,13 @@ class MaskCrops(CropDataset):
             kind=item.kind,
             **more,
         )
+
+
+def _told(left_out: list[str]) -> list[str]:
+    if not left_out:
+        return []
+    more = f'; and {len(left_out) - _TOLD} more' if len(left_out) > _TOLD else ''
+    return [f'{len(left_out)} left out: {"; ".join(left_out[:_TOLD])}{more}']
 
 
 def split(

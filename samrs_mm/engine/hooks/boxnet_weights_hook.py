@@ -12,7 +12,7 @@ from samrs_mm.engine.hooks.export_weights_hook import config_name
 from samrs_mm.models.boxnet.weights import WeightsInfo, save_weights
 from samrs_mm.version import __version__
 
-BEST, FIRST = 'boxnet_best', 'boxnet_first'
+BEST, FIRST, LAST = 'boxnet_best', 'boxnet_first', 'boxnet_last'
 """Keys in the message hub, which every checkpoint holds."""
 _TABLE = ('mIoU', 'above75', 'mIoU+1', 'mIoU+2', 'mIoU+3', 'point/mIoU', 'refine/mIoU', 'rank')
 
@@ -49,8 +49,7 @@ class BoxNetWeightsHook(Hook):
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Write the weights if they are the best so far."""
         hub, metrics = runner.message_hub, dict(metrics or {})
-        if runner.iter == 0:
-            hub.update_info(FIRST, metrics)
+        hub.update_info(FIRST if runner.iter == 0 else LAST, metrics)
         best = hub.get_info(BEST)
         bar = best if best is not None or not self.beat_start else hub.get_info(FIRST)
         if runner.iter == 0 or 'mIoU' not in metrics:
@@ -81,10 +80,10 @@ class BoxNetWeightsHook(Hook):
     @master_only
     def after_train(self, runner: Runner) -> None:
         """Say what training brought."""
-        first, best = (runner.message_hub.get_info(key) for key in (FIRST, BEST))
+        first, last, best = (runner.message_hub.get_info(key) for key in (FIRST, LAST, BEST))
         if not self.beat_start or first is None:
             return
-        runner.logger.info(_before_after(first, best or {}))
+        runner.logger.info(_before_after(first, best or last or {}))
         if best is None:
             self.kept = (
                 f'no weights were written: none of them beat mIoU {first["mIoU"]:.2f} of the start '
@@ -94,10 +93,10 @@ class BoxNetWeightsHook(Hook):
             runner.logger.warning(self.kept)
 
 
-def _before_after(first: dict[str, float], best: dict[str, float]) -> str:
+def _before_after(first: dict[str, float], after_of: dict[str, float]) -> str:
     lines = [f'{"held out":12}{"before":>9}{"after":>9}']
     for name in _TABLE:
         if name in first:
-            after = f'{best[name]:9.2f}' if name in best else f'{"-":>9}'
-            lines.append(f'{name:12}{first[name]:9.2f}{after}')
+            after = after_of.get(name, float('nan'))
+            lines.append(f'{name:12}{first[name]:9.2f}{after:9.2f}')
     return '\n'.join(['before and after:', *lines])

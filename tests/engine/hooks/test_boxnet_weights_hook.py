@@ -62,6 +62,8 @@ def test_weights_that_do_not_beat_their_start_are_not_written(runner):
     assert not (runner.work_dir / 'tiny.safetensors').exists()
     assert 'none of them beat mIoU 60.00' in hook.kept
     assert '\n' not in hook.kept
+    told = runner.logger.info.call_args[0][0].splitlines()
+    assert told[2].split() == ['mIoU', '60.00', '60.00']
 
 
 def test_before_and_after_are_told(runner):
