@@ -81,7 +81,7 @@ def test_wheel_holds_the_package_and_its_mim_folder_only(wheel, checkout):
     expected = {
         str(path.relative_to(checkout))
         for path in checkout.joinpath('samrs_mm').rglob('*')
-        if path.suffix in ('.py', '.yml') and '.mim' not in path.parts
+        if path.suffix in ('.py', '.yml', '.safetensors') and '.mim' not in path.parts
     }
     for part in ('configs', 'tools'):
         expected |= {
@@ -91,7 +91,9 @@ def test_wheel_holds_the_package_and_its_mim_folder_only(wheel, checkout):
         }
     assert 'samrs_mm/.mim/tools/sam_annotate.py' in expected
     assert 'samrs_mm/evaluation/paper/paper.yml' in expected
-    assert {name for name in names if name.endswith(('.py', '.yml', '.md', '.sh'))} == {
+    assert 'samrs_mm/models/boxnet/boxnet_s.safetensors' in expected
+    suffixes = '.py', '.yml', '.md', '.sh', '.safetensors'
+    assert {name for name in names if name.endswith(suffixes)} == {
         *expected,
         'samrs_mm/.mim/model-index.yml',
     }

@@ -58,8 +58,9 @@ def load_segmentor(
 
     ::
 
+        samrs_mm.load_segmentor('boxnet')
         samrs_mm.load_segmentor('boxnet', 'work_dirs/tuned/mine.safetensors')
-    samrs_mm.load_segmentor('grabcut', iterations=5)
+        samrs_mm.load_segmentor('grabcut', iterations=5)
         samrs_mm.load_segmentor('sam-vit-h', 'checkpoints/sam_vit_h_4b8939.pth', device='cuda:1')
         samrs_mm.load_segmentor('coco_sam-vit-h_hbox')  # a config of the package, or a file
 
