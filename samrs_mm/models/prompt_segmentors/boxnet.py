@@ -33,7 +33,7 @@ class BoxNetSegmentor(PromptSegmentor):
     Args:
         checkpoint: File of the weights (safetensors); None takes those of the package.
         side: Of the crops in pixels, a multiple of 16; None takes what the weights were trained
-            for. 64 takes half the time of 96.
+            for. 64 takes half the time of 96 where ``finer`` is off.
         finer: Look a second time, along the border, at objects whose crop was shrunk by more than
             1.5.
         fill_holes: Fill the holes of masks.
