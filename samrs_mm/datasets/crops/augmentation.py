@@ -14,7 +14,7 @@ class FlipCrop:
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Change ``sample``, by ``rng``."""
         sample, flips = results['sample'], results['rng'].random(2) < 0.5
-        for axis in np.flatnonzero(flips):  # x is axis 1 of arrays
+        for axis in np.flatnonzero(flips).tolist():  # x is axis 1 of arrays
             turned = {
                 name: np.ascontiguousarray(np.flip(getattr(sample, name), 1 - axis))
                 for name in ('image', 'valid', 'target', 'previous')

@@ -120,7 +120,8 @@ class MaskCrops(CropDataset):
         return self._cut(item, frame, clicks=click)
 
     def _cut(self, item: MaskedObject, frame: CropFrame, **more: Any) -> DrawnCrop:
-        valid = frame.inside(*item.mask.shape, self.side)
+        height, width = item.mask.shape
+        valid = frame.inside(height, width, self.side)
         if item.valid is not None:
             valid &= frame.cut(item.valid, self.side)
         inside = item.mask.astype(np.uint8) * np.uint8(255)
