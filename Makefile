@@ -39,8 +39,8 @@ compare: env ## run the tools at revision BASE and here, and list what differs i
 	$(PYTHON_ENV) benchmarks/compare_revisions.py $(BASE)
 
 # sep_study.py isn't among them: it trains for half an hour.
-bench: env ## run every benchmarks/bench_*.py
-	@for file in benchmarks/bench_*.py; do $(PYTHON_ENV) $$file || exit; done
+bench: env ## run every benchmarks/bench_*.py, and boxnet_table.py on drawn scenes
+	@for file in benchmarks/bench_*.py benchmarks/boxnet_table.py; do $(PYTHON_ENV) $$file || exit; done
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[a-z ]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
