@@ -70,7 +70,16 @@ def test_all_tables_are_printed(table, tmp_path, monkeypatch, capsys):
     weights = tmp_path / 'w.safetensors'
     save_weights(weights, BoxNet((8, 16)), WeightsInfo((8, 16), side=32))
     root = write_coco(tmp_path / 'set', counts=(2,))
-    argv = ['--coco', str(root), '--drawn', '1', '--drawn-every', '40', '--checkpoint', str(weights)]
+    argv = [
+        '--coco',
+        str(root),
+        '--drawn',
+        '1',
+        '--drawn-every',
+        '40',
+        '--checkpoint',
+        str(weights),
+    ]
     monkeypatch.setattr(sys, 'argv', ['boxnet_table.py', *argv])
     assert table.main() == 0
     out = capsys.readouterr().out

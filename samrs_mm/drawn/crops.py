@@ -33,10 +33,13 @@ _LEAST = 0.012  # of a crop's pixels are the object's
 
 
 class Habit(NamedTuple):
-    """How a label was drawn: pixels wider than its object, and ``shift`` ``(2,)`` off it."""
+    """How labels are drawn: pixels wider than the thing, ``shift`` ``(2,)`` off it, and how many
+    boxes are tight.
+    """
 
     loose: float
     shift: np.ndarray
+    tight: float
 
 
 class CropDrawer:
@@ -56,6 +59,7 @@ class CropDrawer:
             along x and y, but no more than 2 % of the thickness: labels were often drawn on another
             picture or by eye. A tight box then tells more of where the label ends than the
             picture's edges do.
+        tight_boxes: Share of boxes that are tight up to 1 %.
 
     Raises:
         RefusedError: The folder has no usable picture.
@@ -70,11 +74,13 @@ class CropDrawer:
         covered_roofs: float = 0.85,
         looseness: float = 1.25,
         misfit: float = 0.4,
+        tight_boxes: float = 0.4,
     ):
         _check_kinds(kinds or ())
         self.seed = seed
         self.bank = TextureBank(seed, textures)
-        self.covered_roofs, self.looseness, self.misfit = covered_roofs, looseness, misfit
+        self.covered_roofs, self.tight_boxes = covered_roofs, tight_boxes
+        self.looseness, self.misfit = looseness, misfit
         self._names = [name for name in KINDS if kinds is None or name in kinds]
         shares = np.cumsum([KINDS[name].share for name in self._names])
         self._shares = shares / shares[-1]
@@ -165,7 +171,8 @@ class CropDrawer:
     def _habit(self, dice: Dice, thickness: float) -> Habit:
         """Return how the label of a thing of so many pixels of thickness was drawn."""
         loose = dice.between(0, min(self.looseness, _LOOSEST * thickness))
-        return Habit(loose, dice.rng.normal(0, min(self.misfit, _FURTHEST * thickness), 2))
+        shift = dice.rng.normal(0, min(self.misfit, _FURTHEST * thickness), 2)
+        return Habit(loose, shift, self.tight_boxes)
 
     def _paint(self, dice: Dice, canvas: CropCanvas, thing: Thing, name: str, angle: float) -> None:
         """Paint the ground, the object among others, and what covers it."""
@@ -256,7 +263,7 @@ def _view(
         return views.point_view(dice, inner, points)
     oriented = dice.chance(0.5)
     tight = views.tight_box(points, oriented)
-    corners = views.loosened(dice, tight, oriented, habit.loose)
+    corners = views.loosened(dice, tight, oriented, habit.loose, habit.tight)
     if mode == 'box':
         return views.box_view(corners, oriented)
     at = turned([outline.border_point(dice)], angle)[0] * scale + habit.shift

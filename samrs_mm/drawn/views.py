@@ -42,20 +42,23 @@ def tight_box(points: np.ndarray, oriented: bool) -> np.ndarray:
     return rectangle(x0, x1, y0, y1)
 
 
-def loosened(dice: Dice, corners: np.ndarray, oriented: bool, grown: float = 0) -> np.ndarray:
+def loosened(
+    dice: Dice, corners: np.ndarray, oriented: bool, grown: float = 0, tight: float = 0.4
+) -> np.ndarray:
     """Return a box as people draw it: each side moved, an oriented one tilted a little.
 
-    Four of ten boxes are tight up to 1 %; the others' sides lie 3 % inside to 5 or 15 % outside.
-    The corners begin anywhere.
+    A share of boxes is tight up to 1 %; the others' sides lie 3 % inside to 5 or 15 % outside. The
+    corners begin anywhere.
 
     Args:
         dice: What decides.
         corners: ``(4, 2)`` in order.
         oriented: Whether it may be tilted.
         grown: Pixels by which all sides lie further out, as the mask does.
+        tight: Share of tight boxes, in [0, 1].
     """
     first, second = corners[1] - corners[0], corners[3] - corners[0]
-    most = 0.0 if dice.chance(0.4) else dice.pick([0.05, LOOSEST, LOOSEST])
+    most = 0.0 if dice.chance(tight) else dice.pick([0.05, LOOSEST, LOOSEST])
     moves = dice.rng.uniform(TIGHTEST if most else -0.01, most or 0.01, 4)
     if dice.chance(0.2):
         moves *= dice.between(0, 1)

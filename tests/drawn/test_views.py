@@ -43,6 +43,16 @@ def test_the_sides_of_a_loosened_box_move_within_their_bounds(dice):
     assert 0.4 < tight < 0.6
 
 
+def test_as_many_boxes_are_tight_as_said(dice):
+    for share in (0.0, 0.25, 1.0):
+        sides = [
+            np.ptp(views.loosened(dice, BOX, False, tight=share), axis=0) / np.ptp(BOX, axis=0)
+            for _ in range(300)
+        ]
+        tight = np.mean([(np.abs(each - 1) <= 0.02 + 1e-9).all() for each in sides])
+        assert share - 0.1 <= tight <= share + 0.2
+
+
 def test_a_loosened_box_starts_at_any_corner_and_stays_in_order(dice):
     starts = set()
     for _ in range(40):
