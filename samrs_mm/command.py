@@ -23,7 +23,7 @@ _ENDING = f"""
   {COMMAND} configs [TEXT]    the configs of the package, or those with TEXT in their name
   {COMMAND} --version         the versions of the package and of the libraries below it
 
-A config is a file, or one of the package's by its name: {COMMAND} annotate dota_grabcut_rbox ...
+A config is a file, or one of the package's by its name: {COMMAND} annotate dota_boxnet_rbox ...
 `python -m samrs_mm` is the same, as for several ranks:
   torchrun --nproc-per-node 2 -m samrs_mm train CONFIG --launcher pytorch"""
 

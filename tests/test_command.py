@@ -138,7 +138,7 @@ def test_help_of_a_tool_names_the_command(capsys, argv):
     assert in_this_process(*argv) == 0
     shown = capsys.readouterr().out
     assert shown.startswith('usage: samrs-mm annotate ')
-    assert 'samrs-mm annotate configs/annotate/dota_grabcut_rbox.py --data-root' in shown
+    assert 'samrs-mm annotate configs/annotate/dota_boxnet_rbox.py --data-root' in shown
     assert 'torchrun --nproc-per-node 8 -m samrs_mm annotate configs/' in shown
     assert 'tools/' not in shown
 

@@ -43,9 +43,9 @@ segmentations (as make_demo_data.py writes them)
 examples
   # the paper's table 1
   tools/prompt_ablation.py configs/annotate/hrsc2016_sam-vit-h_hbox.py --out data/ablation
-  # no weights needed: GrabCut beside plainly filled boxes, on the drawn scenes
-  tools/prompt_ablation.py configs/annotate/coco_grabcut_hbox.py --data-root data/demo/scenes \\
-      --out data/ablation --segmentor configs/_base_/prompt_segmentors/box_fill.py
+  # nothing to fetch: BoxNet, GrabCut and plainly filled boxes in one table, on the drawn scenes
+  tools/prompt_ablation.py configs/annotate/coco_boxnet_hbox.py --data-root data/demo/scenes \\
+      --out data/ablation --segmentor coco_grabcut_hbox configs/_base_/prompt_segmentors/box_fill.py
 exit codes: 0 every image was processed; 1 something could not be read or written (named on the
 way); 2 refused before work began"""
 

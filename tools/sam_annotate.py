@@ -39,8 +39,8 @@ from samrs_mm.formats.annotated.record import Record
 from samrs_mm.review.report import write_report
 
 EPILOG = """examples:
-  # no weights needed: any folder with images/ and DOTA-style labelTxt/
-  tools/sam_annotate.py configs/annotate/dota_grabcut_rbox.py --data-root data/demo/scenes \\
+  # BoxNet, whose weights are in the package: any folder with images/ and DOTA-style labelTxt/
+  tools/sam_annotate.py configs/annotate/dota_boxnet_rbox.py --data-root data/demo/scenes \\
       --out data/mine
   # the SOTA subset of SAMRS, on one GPU; killed? the same command goes on where it stopped
   tools/sam_annotate.py configs/annotate/sota_sam-vit-h_hbox.py --data-root data/DOTA-v2
@@ -65,7 +65,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
-    add('config', help='annotate config, such as configs/annotate/dota_grabcut_rbox.py')
+    add('config', help='annotate config, such as configs/annotate/dota_boxnet_rbox.py')
     add('--data-root', metavar='DIR', help='the detection dataset, as downloaded')
     add(
         '--out',

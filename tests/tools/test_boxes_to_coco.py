@@ -179,7 +179,7 @@ def test_rolabelimg_and_exchanged_names(voc, capsys):
     assert TOOL.main([str(voc), '--from', 'voc']) == 0
     said = capsys.readouterr().out
     assert 'renamed  2 label files have a <filename> that is no image of the dataset' in said
-    assert '--prompt rbox' in said
+    assert 'configs/annotate/coco_boxnet_rbox.py --data-root' in said
     entry = json.loads((voc / 'annotations.json').read_bytes())['annotations'][-1]
     np.testing.assert_allclose(entry['bbox'], [27, 14, 10, 20], atol=1e-3)
     write(voc / 'Annotations/one.xml', '<annotation><filename>two.jpg</filename></annotation>')

@@ -83,7 +83,7 @@ def test_the_same_options_give_the_same_bytes(demo, tmp_path):
     arguments = [sys.executable, str(TOOL), str(tmp_path / 'demo'), '--size', '256']
     output = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
     assert '[6/6] stadium_000' in output
-    assert f'dota_grabcut_rbox.py --data-root {tmp_path / "demo"}' in output
+    assert f'dota_boxnet_rbox.py --data-root {tmp_path / "demo"}' in output
     assert hashes(tmp_path / 'demo') == hashes(demo)
 
 
@@ -91,7 +91,7 @@ def test_a_second_run_replaces_the_first(tmp_path, capsys):
     assert main([str(tmp_path), '--size', '64', '--scenes', '3']) == 0
     assert main([str(tmp_path), '--size', '64', '--scenes', '1', '--format', 'coco']) == 0
     assert sorted(hashes(tmp_path)) == ['annotations.json', 'images/harbour_000.png']
-    assert 'coco_grabcut_hbox.py' in capsys.readouterr().out
+    assert 'coco_boxnet_hbox.py' in capsys.readouterr().out
 
 
 def test_domain_b_has_its_own_classes(tmp_path):

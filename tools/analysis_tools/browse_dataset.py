@@ -42,7 +42,7 @@ what is written
   with --sheet instead OUT/classes_SOURCE.jpg, images_SOURCE.jpg, and prompts.jpg for boxes
 examples
   tools/analysis_tools/browse_dataset.py data/demo/masks --out look
-  tools/analysis_tools/browse_dataset.py configs/annotate/dota_grabcut_rbox.py \\
+  tools/analysis_tools/browse_dataset.py configs/annotate/dota_boxnet_rbox.py \\
       --data-root data/demo/scenes --prompt cp+hbox rhbox rbox-m --out look-boxes
   tools/analysis_tools/browse_dataset.py configs/examples/sep_demo.py --out look-batch
   tools/analysis_tools/browse_dataset.py data/samrs/fast --sheet --number 6 --out look-fast

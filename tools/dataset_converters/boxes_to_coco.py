@@ -4,7 +4,6 @@ import argparse
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 from samrs_mm.cli import ToolParser, add_fit_flags, progress, run_command, tell_failures
@@ -249,14 +248,13 @@ def report_classes(counts: dict[str, int]) -> None:
 def next_command(root: Path, target: Path, coco: dict) -> str:
     """Return the command that makes masks of the boxes."""
     kind = 'rbox' if any('rbox' in entry for entry in coco['annotations']) else 'hbox'
-    return shlex.join(command_words(root, target, ['--prompt', kind] if kind == 'rbox' else []))
+    return shlex.join(command_words(root, target, kind))
 
 
-def command_words(root: Path, target: Path, more: Sequence[str] = ()) -> list[str]:
+def command_words(root: Path, target: Path, kind: str = 'hbox') -> list[str]:
     """Return the words of a command that annotates a COCO file."""
-    words = ['python', 'tools/sam_annotate.py', 'configs/annotate/coco_grabcut_hbox.py',
-             '--data-root', str(root), '--out', f'data/{root.resolve().name}-masks',
-             *more]  # fmt: skip
+    words = ['python', 'tools/sam_annotate.py', f'configs/annotate/coco_boxnet_{kind}.py',
+             '--data-root', str(root), '--out', f'data/{root.resolve().name}-masks']  # fmt: skip
     if target.resolve() != root.resolve() / folder.ANNOTATIONS:
         words += ['--cfg-options', f'dataset.ann_file={target.resolve()}']
     return words

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         f'{counted(len(names), "scene")} with {counted(total, "object")} '
         f'{plural(len(names), "is", "are")} in {args.out}. Next:'
     )
-    config = 'coco_grabcut_hbox.py' if args.format == 'coco' else 'dota_grabcut_rbox.py'
+    config = 'coco_boxnet_hbox.py' if args.format == 'coco' else 'dota_boxnet_rbox.py'
     flags = '--data-root', args.out, '--out', args.out.with_name(f'{args.out.name}-masks')
     command = 'python', 'tools/sam_annotate.py', f'configs/annotate/{config}', *map(str, flags)
     print(f'  {spoken(shlex.join(command))}')

@@ -18,7 +18,7 @@ from samrs_mm.formats.foreign import CVAT_XML, foreign_file, is_coco
 
 _MOST_JSON = 5
 _ANNOTATE = (
-    'python tools/sam_annotate.py configs/annotate/coco_grabcut_hbox.py --data-root {root} --out '
+    'python tools/sam_annotate.py configs/annotate/coco_boxnet_hbox.py --data-root {root} --out '
     'OUT --cfg-options dataset.ann_file={file}'
 )
 
