@@ -92,12 +92,10 @@ def test_the_package_is_that_of_the_wheel(environment):
         'import samrs_mm; from mmengine.config import Config; print(samrs_mm.__file__); '
         "print(Config.fromfile('mine.py').model.type)"
     )
-    (environment.folder / 'mine.py').write_text(
-        "_base_ = 'samrs_mm::annotate/coco_grabcut_hbox.py'"
-    )
+    (environment.folder / 'mine.py').write_text("_base_ = 'samrs_mm::annotate/coco_boxnet_hbox.py'")
     place, model = environment.run('python', '-c', code).stdout.splitlines()
     assert Path(place).is_relative_to(environment.bin.parent)
-    assert model == 'GrabCutSegmentor'
+    assert model == 'BoxNetSegmentor'
 
 
 def test_all_names_are_listed(environment):
@@ -111,6 +109,7 @@ def test_all_names_are_listed(environment):
 def test_the_demo_runs_in_an_empty_folder(environment, demo):
     pictures = re.findall(r'^picture +(\S+)', demo, re.M)
     assert len(pictures) >= 2
+    assert re.search(r'^mIoU +\d', demo, re.M)
     assert all((environment.folder / picture).stat().st_size > 50_000 for picture in pictures)
     assert (environment.folder / 'pretrain/sep/sep_demo.pth').is_file()
     shown = re.findall(r'^\$ (.*)', demo, re.M)
@@ -126,7 +125,7 @@ def test_the_commands_that_the_demo_shows_can_be_typed(environment, demo):
 
 def test_the_tools_work_on_what_the_demo_made(environment, demo):
     run, masks = environment.run, 'data/demo/masks'
-    common = 'annotate', 'dota_grabcut_rbox', '--data-root', 'data/demo/scenes', '--out', 'mine'
+    common = 'annotate', 'dota_boxnet_rbox', '--data-root', 'data/demo/scenes', '--out', 'mine'
     assert 'images   12 (12 done)' in run('samrs-mm', *common, '--report').stdout
     assert 'sound' in run('samrs-mm', *common, '--verify').stdout
     assert (environment.folder / 'mine/report/index.html').is_file()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from itertools import takewhile
 from pathlib import Path
 
 from samrs_mm.cli import ToolParser, positive, run_command
@@ -15,13 +16,20 @@ from samrs_mm.core.installed import spoken
 from samrs_mm.drawing.layout import grid
 
 TOOLS = Path(__file__).parent
-BOXES = 'configs/annotate/dota_grabcut_rbox.py'
+BOXES = 'configs/annotate/dota_boxnet_rbox.py'
+OTHERS = (
+    ('beside it GrabCut', 'grabcut', 'configs/annotate/dota_grabcut_rbox.py', ()),
+    ('the baseline: fill the box', 'box-fill', 'configs/annotate/dota_grabcut_rbox.py',
+     ('--cfg-options', 'model.type=BoxFillSegmentor')),
+)  # fmt: skip
+TEACH = 'configs/examples/boxnet_demo.py'
 SEP = 'configs/examples/sep_demo.py'
 WEIGHTS = Path('pretrain/sep/sep_demo.pth')
-STEPS, SIZE = 7, 512
+STEPS, SIZE = 9, 512
 EXPECT = """\
 First boxes become masks: their picture is there in about half a minute on two quiet cores.
-Then a small network is trained on them, for some minutes; the time to go is shown."""
+Then BoxNet, which made them, learns from twenty true masks, and a small network is trained on what
+it made, for some minutes; the time to go is shown."""
 # Reading processes need torch, whose import takes longer than reading these few small images.
 FEW_IMAGES = '--workers', 0
 
@@ -45,6 +53,7 @@ class Demo:
         try:
             self.first_picture()
             self.score()
+            self.teach()
             self.pretrain()
         except subprocess.CalledProcessError as error:
             print(f'error: the step above ended with exit code {error.returncode}', file=sys.stderr)
@@ -53,6 +62,10 @@ class Demo:
         for path, content in (
             (self.folder / 'demo.jpg', 'boxes by status, masks by class'),
             (self.masks, 'the dataset made of the boxes: label maps, records, COCO, ledger'),
+            (
+                self.folder / 'taught',
+                'BoxNet taught on twenty masks: log, weights if better',
+            ),
             (self.folder / 'sep.jpg', 'image, label, prediction of held-out scenes'),
             (WEIGHTS, 'the trained weights'),
         ):
@@ -67,22 +80,38 @@ class Demo:
         title = 'draw overhead scenes with known masks'
         self.run_tool(title, draw, self.scenes, '--scenes', 12, *size)
         flags = '--data-root', self.scenes, '--out', self.masks, *FEW_IMAGES, '--show', 12
-        self.run_tool('boxes to masks with GrabCut', 'sam_annotate.py', BOXES, *flags)
+        self.run_tool('boxes to masks with BoxNet', 'sam_annotate.py', BOXES, *flags)
         shown = sorted((self.masks / 'show').iterdir())
         first = [path for path in shown if path.stem.endswith('_000')]
         # docs/images/demo.jpg
         self.show('demo.jpg', 'boxes by status, masks by class', first, columns=3, scale=0.78)
 
     def score(self) -> None:
-        """Score the masks beside the baseline's."""
-        fill = self.folder / 'box-fill'
-        flags = '--data-root', self.scenes, '--out', fill, *FEW_IMAGES
-        options = '--cfg-options', 'model.type=BoxFillSegmentor'
-        self.run_tool('the baseline: fill the box', 'sam_annotate.py', BOXES, *flags, *options)
+        """Score the masks beside those of GrabCut and of filled boxes."""
+        folders = [self.masks]
+        for title, name, config, options in OTHERS:
+            folders.append(self.folder / name)
+            flags = '--data-root', self.scenes, '--out', folders[-1], *FEW_IMAGES
+            self.run_tool(title, 'sam_annotate.py', config, *flags, *options)
         truth = self.scenes / 'annotations.json'
         scores = 'analysis_tools/score_masks.py'
-        title = 'score both against the known masks'
-        self.run_tool(title, scores, self.masks, fill, '--truth', truth)
+        self.run_tool('score them against the known masks', scores, *folders, '--truth', truth)
+
+    def teach(self) -> None:
+        """Teach BoxNet on twenty true masks; print its scores on a held-out scene."""
+        title = 'teach BoxNet on twenty of the true masks, and try it on another scene'
+        work = self.folder / 'taught'
+        log = self.train(title, TEACH, '--work-dir', work, '--restart', may_fail=True)
+        table = before_and_after(log)
+        if not table:
+            sys.stderr.writelines(log)
+            raise subprocess.CalledProcessError(1, TEACH)
+        print('\n'.join(table))
+        weights = work / f'{Path(TEACH).stem}.safetensors'
+        if weights.exists():
+            print(f'written  {weights}   annotate with them: --checkpoint {weights}')
+        else:
+            print('not better on that scene: the old weights stay')
 
     def pretrain(self) -> None:
         """Annotate a second source with other classes, and pre-train one network on both."""
@@ -128,11 +157,11 @@ class Demo:
         """Run one of the tools."""
         subprocess.run(self.announce(title, tool, args), check=True)
 
-    def train(self, title: str, *args: object) -> None:
-        """Run ``tools/train.py``, showing its progress only; the rest is in its log."""
+    def train(self, title: str, *args: object, may_fail: bool = False) -> list[str]:
+        """Run ``tools/train.py``, showing its progress only; return the end of its log."""
         command = self.announce(title, 'train.py', args)
-        print('  loading PyTorch, then a validation of the untrained network', flush=True)
-        log: deque[str] = deque(maxlen=20)
+        print('  loading PyTorch, then a validation before training', flush=True)
+        log: deque[str] = deque(maxlen=40)
         environment = {**os.environ, 'PYTHONUNBUFFERED': '1'}
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
@@ -141,9 +170,10 @@ class Demo:
                 log.append(line)
                 if said := progress(line):
                     print(f'  {said}', flush=True)
-        if process.returncode:
+        if process.returncode and not may_fail:
             sys.stderr.writelines(log)
             raise subprocess.CalledProcessError(process.returncode, command)
+        return list(log)
 
     def show(
         self, name: str, content: str, pictures: list[Path], columns: int, scale: float = 1
@@ -172,6 +202,16 @@ def progress(line: str) -> str:
         return f'validating, image {step[2]} of {step[3]}'
     loss = re.search(r' loss: (\S+)', line)
     return f'iteration {step[2]} of {step[3]}, loss {loss[1] if loss else "?"}, {step[4]} to go'
+
+
+def before_and_after(log: list[str]) -> list[str]:
+    """Return the table that ends the log of a taught BoxNet, line by line; else nothing."""
+    lines = [line.rstrip() for line in log]
+    starts = [number for number, line in enumerate(lines) if line.endswith('before and after:')]
+    if not starts:
+        return []
+    rows = lines[starts[-1] + 1 :]
+    return list(takewhile(re.compile(r'held out|\S+ +\S+ +\S+$').match, rows))
 
 
 def hold_out(source: Path) -> None:

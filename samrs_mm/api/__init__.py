@@ -2,7 +2,7 @@
 
 ::
 
-    segmentor = samrs_mm.load_segmentor('grabcut')
+    segmentor = samrs_mm.load_segmentor('boxnet')
     masks = segmentor.segment('photo.png', [[10, 20, 60, 50]]).masks     # (1, H, W) bool
 
     for image in samrs_mm.open_annotated('data/mine'):

@@ -50,7 +50,7 @@ SEGMENTORS: dict[str, dict[str, Any]] = {
 
 
 def load_segmentor(
-    name: str | os.PathLike | Mapping[str, Any] = 'grabcut',
+    name: str | os.PathLike | Mapping[str, Any] = 'boxnet',
     checkpoint: str | os.PathLike | None = None,
     **options: Any,
 ) -> 'Segmentor':
