@@ -37,7 +37,8 @@ what is written
   OUT/predictions.json        settings and classes
 An image is read and written strip by strip: memory does not grow with its height (only a PNG or
 JPEG is decoded whole, 4 bytes a pixel). Killed? The same command skips the images that are done,
-and does anew those that were replaced since (OUT/inputs.tsv has their times and hashes).
+and does anew those that were replaced since, or whose mask, .aux.xml or world file beside them
+changed (OUT/inputs.tsv has their times and hashes).
 Predictions of images that a given folder has no longer are named; --prune deletes them.
 windows
   centre   each pixel is taken from the window whose middle it is in: no seams as long as the
@@ -127,7 +128,8 @@ def predict(
     if replaced:
         print(
             f'done anew: {counted(len(replaced), "image that was", "images that were")} '
-            f'replaced: {some(replaced)}'
+            f'replaced, or {plural(len(replaced), "has", "have")} other files beside '
+            f'{plural(len(replaced), "it", "them")}: {some(replaced)}'
         )
     if unnoted:
         print(

@@ -37,6 +37,7 @@ _NAMES = {
 """Of a box in a record: what can change without its mask, and what it is in messages."""
 
 IMAGE, BOXES = 'the image was replaced', 'boxes changed'
+BESIDE = 'a file beside the image (its mask, or .aux.xml) changed'
 FACTS = 'boxes, or their names or flags, changed'
 FILES, WINDOW = 'files of its true masks changed', 'the scene has no such tile any more'
 UNREADABLE = 'its image or label file can no longer be read'
@@ -164,6 +165,8 @@ class Comparison:
         image = record.image
         if image.sha256 != inputs.sha256() or (image.width, image.height) != size:
             changes.redo[stem] = IMAGE
+        elif len(inputs.paths) in look.changed:
+            changes.redo[stem] = BESIDE
         elif any(position > 0 for position in look.changed):
             changes.redo[stem] = FILES
         elif look.noted and not look.same_facts and not self.stream.prompter.holds_boxes:

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from samrs_mm.core.atomic import atomic_write, dump, load, open_atomic
 from samrs_mm.core.images import file_sha256
+from samrs_mm.core.side_files import NOTHING, side_files, side_sha256
 from samrs_mm.core.system import lock_file
 
 NAME = 'inputs.tsv'
@@ -23,6 +24,8 @@ _LINE = re.compile(r'([^\t\n]+)\t([0-9a-f]*)((?:\t\d+:-?\d+:[0-9a-f]{64})*)\n')
 _NAMES = 'surrogateescape'  # file names need not be text
 GONE = ''
 """Stamp of a file that can't be looked at."""
+
+_NEVER = f'0:0:{"0" * 64}'  # state of a file that changed while it was read: like no other
 
 
 def stamp(path: str | os.PathLike) -> str:
@@ -50,7 +53,8 @@ class Look:
     Args:
         noted: Whether there is a note of so many files.
         same_facts: Whether the facts are those of the note.
-        changed: Positions of the files whose content is not that of the note.
+        changed: Positions of the files whose content is not that of the note; ``len(paths)`` stands
+            for the files beside them.
         note: The note of the input as it is now; None where it is the old one.
     """
 
@@ -68,12 +72,15 @@ class Look:
 class Inputs:
     """What a piece of work is made from: a digest of facts, and files in an order of their own.
 
-    Make it before the files are read: a change while they are is then met the next time.
+    Files beside these belong to them, see ``side_files``; ``place`` is theirs. Make it before the
+    files are read: a change while they are is then met the next time.
     """
 
-    def __init__(self, facts: str, paths: Sequence[str | os.PathLike]):
-        self.facts, self.paths = facts, list(paths)
+    def __init__(self, facts: str, paths: Sequence[str | os.PathLike], place: bool = False):
+        self.facts, self.paths, self._place = facts, list(paths), place
+        self._sides = [side for path in paths for side in side_files(path, place)]
         self.stamps = [stamp(path) for path in self.paths]
+        self._side_stamps = [stamp(path) for path in self._sides]
         self._hashes: dict[int, str] = {}
 
     def sha256(self, position: int = 0) -> str:
@@ -87,15 +94,40 @@ class Inputs:
         return self._hashes[position]
 
     def note(self) -> str:
-        """Return the note of a piece that was made from this; empty if a file changed meanwhile.
+        """Return the note of a piece that was made from this.
+
+        If a file changed meanwhile, the note is of no file at all, so the piece counts as changed.
 
         Raises:
             OSError: A file can't be read.
         """
         states = [f'{s}:{self.sha256(position)}' for position, s in enumerate(self.stamps)]
-        if [stamp(path) for path in self.paths] != self.stamps:
-            return ''
+        states += self._side_states()
+        now = [stamp(path) for path in (*self.paths, *self._sides)]
+        if now != [*self.stamps, *self._side_stamps]:
+            states = [_NEVER] * len(states)
         return '\t'.join([self.facts, *states])
+
+    def _side_states(self) -> list[str]:
+        """Return the states of the files beside the input as a note has them."""
+        stamps = zip(self._side_stamps, self._sides, strict=True)
+        return [f'{state}:{side_sha256(path, self._place)}' for state, path in stamps]
+
+    def _look_beside(self, noted: list[str]) -> tuple[list[str], bool]:
+        """Return the states of the files beside the input now, and whether they say something else.
+
+        ``noted`` are their states in a note.
+        """
+        if self._side_stamps == [state.rpartition(':')[0] for state in noted]:
+            return noted, False
+        states: list[str] = []
+        with contextlib.suppress(OSError):
+            states = self._side_states()
+        said, was = (
+            sorted(filter(NOTHING.__ne__, (state.rpartition(':')[2] for state in each)))
+            for each in (states, noted)
+        )
+        return states, said != was
 
     def newer_than(self, made: Iterable[str | os.PathLike]) -> bool:
         """Whether a file of the input is newer than one of these, or is missing.
@@ -104,17 +136,19 @@ class Inputs:
         """
         if GONE in self.stamps:
             return True
-        states = [os.stat(path) for path in self.paths]
+        paths = [*self.paths, *(p for p in self._sides if side_sha256(p, self._place) != NOTHING)]
+        states = [os.stat(path) for path in paths]
         last = max((max(state.st_mtime_ns, state.st_ctime_ns) for state in states), default=0)
         return any(os.stat(path).st_mtime_ns < last for path in made)
 
     def look(self, note: str | None) -> Look:
         """Compare with a note; files of other size or time are hashed."""
         known, *files = note.split('\t') if note is not None else ('',)
-        if note is None or len(files) != len(self.paths):
+        count = len(self.paths)
+        if note is None or len(files) < count:
             return Look(False, False, (), None)
         states, changed = [], []
-        for position, (now, old) in enumerate(zip(self.stamps, files, strict=True)):
+        for position, (now, old) in enumerate(zip(self.stamps, files[:count], strict=True)):
             before, _, digest = old.rpartition(':')
             if now != before:
                 found = GONE
@@ -124,6 +158,9 @@ class Inputs:
                     changed.append(position)
                 old = f'{now}:{found}'
             states.append(old)
+        beside, other = self._look_beside(files[count:])
+        states += beside
+        changed += [count] * other
         new = '\t'.join([self.facts, *states])
         return Look(True, self.facts == known, tuple(changed), None if new == note else new)
 

@@ -15,6 +15,8 @@ from PIL import Image
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioIOError
 
+from samrs_mm.core.side_files import MASK, side_files
+
 _DRIVERS = (
     (b'II*\0', 'GTiff'),
     (b'MM\0*', 'GTiff'),
@@ -29,7 +31,6 @@ _DRIVERS = (
     (b'P5', 'PNM'),
     (b'P6', 'PNM'),
 )
-_SIDE_SUFFIXES = (_MASK_SUFFIX := '.msk', '.aux.xml')
 _RIFF, _WEBP = slice(0, 4), slice(8, 12)
 KINDS = 'TIFF, PNG, JPEG, JPEG 2000, BMP, GIF, WebP or PNM'
 """What ``driver_of`` knows."""
@@ -137,7 +138,7 @@ def open_raster(path: str | os.PathLike) -> rasterio.DatasetReader:
     if place.startswith('/vsi'):
         raise ValueError("the name is one of GDAL's virtual file systems; give a file")
     driver = known_driver_of(place)
-    mask = place + _MASK_SUFFIX
+    mask = place + MASK
     if os.path.exists(mask) and driver_of(mask) != 'GTiff':
         raise ValueError(f'the mask beside it, {os.path.basename(mask)}, is no TIFF; remove it')
     return rasterio.open(place, driver=driver)
@@ -145,4 +146,4 @@ def open_raster(path: str | os.PathLike) -> rasterio.DatasetReader:
 
 def has_side_files(path: str | os.PathLike) -> bool:
     """Whether a file stands beside a picture that may say where it has no data."""
-    return any(os.path.exists(f'{os.fspath(path)}{suffix}') for suffix in _SIDE_SUFFIXES)
+    return bool(side_files(path))

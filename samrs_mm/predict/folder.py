@@ -20,7 +20,7 @@ _LEGEND = f'{OVERLAYS}/legend.png'
 
 def inputs_of(image: Path) -> Inputs:
     """Return what a prediction is made from; its facts say in which folder the image lies."""
-    return Inputs(_place(image.parent), [image])
+    return Inputs(_place(image.parent), [image], place=True)
 
 
 def _place(folder: str | os.PathLike) -> str:
@@ -86,6 +86,8 @@ class PredictedFolder(ResumableFolder):
 
     def remove_outdated(self, images: Mapping[str, Path]) -> tuple[list[str], int]:
         """Delete what was predicted of images, by stem, that were replaced since.
+
+        An image counts as replaced where a file beside it (mask, ``.aux.xml``, world file) changed.
 
         Predictions without a note of their image are kept if none is older than the image.
 

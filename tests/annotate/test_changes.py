@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from folders import load_tool, tree, write_dota
 from PIL import Image
 
@@ -361,7 +362,27 @@ def test_what_a_killed_call_left_of_a_gone_image_is_named_and_pruned(run, data, 
     for _ in range(2):
         code, text = run()
         assert code == 1
-        assert 'gone: 1 images' in text
+        assert 'gone: 1 image ' in text
     assert run('--prune')[0] == 0
     assert run(out='new')[0] == 0
     assert tree(tmp_path / 'out') == tree(tmp_path / 'new')
+
+
+def test_a_mask_that_comes_later_is_seen_by_the_segmentor(run, data, tmp_path):
+    assert run()[0] == 0
+    before = times(tmp_path / 'out/instances')
+    (data / 'images/P0001.png.aux.xml').write_text(
+        '<PAMDataset><PAMRasterBand band="1"><Metadata><MDI key="STATISTICS_MEAN">1</MDI>'
+        '</Metadata></PAMRasterBand></PAMDataset>'
+    )
+    width, height = Image.open(data / 'images/P0002.png').size
+    profile = dict(count=1, height=height, width=width, dtype='uint8')
+    with rasterio.open(data / 'images/P0002.png.msk', 'w', 'GTiff', **profile) as file:
+        file.update_tags(INTERNAL_MASK_FLAGS_1='2')
+    code, printed = run()
+    assert code == 0
+    assert 'done anew: 1 image, a file beside the image (its mask, or .aux.xml) changed' in printed
+    after = times(tmp_path / 'out/instances')
+    assert [path.stem for path in after if after[path] != before[path]] == ['P0002']
+    record = Record.load(tmp_path / 'out/instances/P0002.json')
+    assert not any(box.status == 'kept' for box in record.boxes)

@@ -134,3 +134,40 @@ def test_a_damaged_note_is_none(tmp_path, spoil):
     path = tmp_path / 'lists.json'
     path.write_bytes(spoil(path.read_bytes()))
     assert made(tmp_path).about() is None
+
+
+@pytest.mark.parametrize('noted_before', [False, True])
+def test_a_mask_beside_a_file_is_a_change_and_so_is_its_end(tmp_path, noted_before):
+    mask = tmp_path / 'a.txt.msk'
+    if noted_before:
+        mask.write_text('mask')
+    notes = noted(tmp_path)
+    assert look(notes).same
+    if noted_before:
+        os.utime(mask, (1, 1))
+        assert look(notes).same
+        mask.unlink()
+    else:
+        mask.write_text('mask')
+    assert look(notes).changed == (1,)
+
+
+def test_statistics_beside_a_file_are_no_change(tmp_path):
+    notes = noted(tmp_path)
+    (tmp_path / 'a.txt.aux.xml').write_text('<P><MDI key="STATISTICS_MEAN">1</MDI></P>')
+    assert look(notes).same
+    os.utime(tmp_path / 'a.txt', (1, 1))
+    made = tmp_path / 'made'
+    made.write_text('')
+    os.utime(tmp_path / 'a.txt.aux.xml')
+    assert not Inputs('f0', [tmp_path / 'a.txt']).newer_than([made])
+
+
+def test_a_file_that_changes_while_it_is_read_counts_as_changed(tmp_path):
+    path = tmp_path / 'a.txt'
+    path.write_text('one')
+    inputs = Inputs('f0', [path])
+    path.write_text('other')
+    notes = InputNotes(tmp_path)
+    notes.add({'a': inputs.note()})
+    assert look(notes).changed == (0,)

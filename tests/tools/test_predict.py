@@ -416,7 +416,7 @@ def test_a_replaced_image_is_predicted_anew_and_told(run, tmp_path, capsys):
     capsys.readouterr()
     assert run(pictures, '--save', 'labels') == 0
     text = capsys.readouterr().out
-    assert 'done anew: 1 image that was replaced: 1\n' in text
+    assert 'done anew: 1 image that was replaced, or has other files beside it: 1\n' in text
     assert '1 predicted, 2 were done before' in text
     after = tree(tmp_path / 'out')
     assert 'probabilities/1.tif' not in after
@@ -438,7 +438,7 @@ def test_without_notes_maps_older_than_their_image_are_predicted_anew(run, tmp_p
     capsys.readouterr()
     assert run(pictures) == 0
     text = capsys.readouterr().out
-    assert 'done anew: 1 image that was replaced: 1\n' in text
+    assert 'done anew: 1 image that was replaced, or has other files beside it: 1\n' in text
     assert '2 predictions had no note of their image' in text
 
 
@@ -478,3 +478,40 @@ def test_a_map_that_a_kill_left_is_not_taken_for_one_of_the_image_before(
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert run(folder) == 0
     assert tree(tmp_path / 'out')['labels/1.png'] == whole['labels/1.png']
+
+
+def test_a_mask_and_a_place_that_come_later_are_taken(run, folder, tmp_path, capsys):
+    assert run(folder) == 0
+    valid = np.full((1, *SIZE), 255, np.uint8)
+    valid[:, :, :40] = 0
+    with rasterio.open(write_tiff(folder / '1.png.msk', valid), 'r+') as mask:
+        mask.update_tags(INTERNAL_MASK_FLAGS_1='2')
+    (folder / '2.pgw').write_text('0.5\n0\n0\n-0.5\n1000\n2000\n')
+    assert run(folder) == 0
+    out = capsys.readouterr().out
+    assert 'done anew: 2 images that were replaced, or have other files beside them: 1, 2' in out
+    np.testing.assert_array_equal(labels_of(tmp_path / 'out/labels/1.png') == 255, valid[0] == 0)
+    assert not (tmp_path / 'out/labels/2.png').exists()
+    with rasterio.open(tmp_path / 'out/labels/2.tif') as file:
+        assert file.transform.a == 0.5
+    assert run(folder) == 0
+    assert 'images   0 predicted, 4 were done before' in capsys.readouterr().out
+
+
+def test_an_image_that_is_replaced_while_it_is_predicted_is_predicted_anew(
+    run, folder, tmp_path, monkeypatch
+):
+    from samrs_mm.predict import prediction
+
+    def changing(*arguments):
+        Image.fromarray(scene(*SIZE, seed=9)).save(folder / '3.png')
+        return predict_scene(*arguments)
+
+    predict_scene = prediction.predict_scene
+    with monkeypatch.context() as patch:
+        patch.setattr(prediction, 'predict_scene', changing)
+        assert run(folder / '3.png') == 0
+    before = labels_of(tmp_path / 'out/labels/3.png')
+    assert run(folder / '3.png') == 0
+    after = labels_of(tmp_path / 'out/labels/3.png')
+    assert (before != after).any()
