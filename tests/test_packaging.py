@@ -81,7 +81,7 @@ def test_wheel_holds_the_package_and_its_mim_folder_only(wheel, checkout):
     expected = {
         str(path.relative_to(checkout))
         for path in checkout.joinpath('samrs_mm').rglob('*')
-        if path.suffix in ('.py', '.yml', '.safetensors') and '.mim' not in path.parts
+        if path.suffix in ('.py', '.yml', '.md', '.safetensors') and '.mim' not in path.parts
     }
     for part in ('configs', 'tools'):
         expected |= {
