@@ -244,7 +244,7 @@ def test_the_tool_prints_folders_side_by_side(score_masks, tmp_path, capsys, mon
         ['all', 'classes', '2', '1.000', '1.000', '1', '0.333', '0.333'],
     ]
     assert lines[6] == 'good: mIOU_I 1.000  mIOU_P 1.000  (2 objects)'
-    assert lines[7].startswith('bad: mIOU_I 0.333  mIOU_P 0.333  (1 objects, 1 true masks without')
+    assert lines[7].startswith('bad: mIOU_I 0.333  mIOU_P 0.333  (1 object, 1 true mask without')
 
 
 def test_the_tool_ends_with_one_line_on_bad_input(score_masks, tmp_path, capsys):
