@@ -212,12 +212,12 @@ def choose(everything: list[LabelledImage], args: argparse.Namespace) -> list[La
 
 def print_unpaired(images: list[str], labels: list[str]) -> None:
     """Print which images have no label and which labels no image: they are in no list."""
-    for names, whats in (
+    for names, forms in (
         (images, ('image has no label', 'images have no label')),
         (labels, ('label has no image', 'labels have no image')),
     ):
         if names:
-            print(f'left out {counted(len(names), *whats)}, such as {names[0]}')
+            print(f'left out {counted(len(names), *forms)}, such as {names[0]}')
 
 
 def print_counts(
