@@ -155,18 +155,18 @@ def begin(tmp_path, model, saved, trained, classes):
 
 
 def test_a_layer_of_other_classes_is_told(tmp_path):
-    abc, other, two = ('a', 'b', 'c'), ('a', 'b', 'd'), ('a', 'b')
+    abc, renamed, two = ('a', 'b', 'c'), ('a', 'b', 'd'), ('a', 'b')
     three, other = segmentor(classes=3), segmentor(classes=2)
     assert begin(tmp_path, three, three, abc, {None: abc}) is None
     assert begin(tmp_path, three, other, two, {None: abc}) == (
         'c.pth: its layer of classes, decode_head.conv_seg, has 2 outputs, that of the config 3: '
         'it is dropped and begins with random weights; all else is taken over'
     )
-    assert begin(tmp_path, three, three, abc, {None: other}) == (
+    assert begin(tmp_path, three, three, abc, {None: renamed}) == (
         "c.pth: class 2 was 'c' there, in the data it is 'd': its layer of classes is taken over "
         'as it is, and has to learn the new ones'
     )
     heads = segmentor(heads=['x'])
-    told = begin(tmp_path, heads, heads, dict(x=abc), dict(x=other))
+    told = begin(tmp_path, heads, heads, dict(x=abc), dict(x=renamed))
     assert told.startswith("c.pth: class 2 of source x was 'c' there")
-    assert begin(tmp_path, three, heads, dict(x=abc), {None: other}) is None, 'as pre-training'
+    assert begin(tmp_path, three, heads, dict(x=abc), {None: renamed}) is None, 'as pre-training'
