@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import file_sha256
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
 from samrs_mm.models.boxnet.asked import Asked, Picture
@@ -16,6 +14,7 @@ from samrs_mm.models.boxnet.maker import MaskMaker, ObjectMask
 from samrs_mm.models.boxnet.points import mask_of_clicks
 from samrs_mm.models.boxnet.weights import checked_side, default_weights, load_weights
 from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor, check_whole_numbers
+from samrs_mm.models.prompt_segmentors.torch_device import fix_rounding, torch_device
 from samrs_mm.registry import PROMPT_SEGMENTORS
 
 
@@ -143,27 +142,3 @@ def _asked(prompt: PromptBatch) -> Asked:
         more['region'] = prompt.regions[0]
     oriented = 'rbox' in (setting.box, setting.mask)
     return Asked.of_box(prompt.outlines[0], oriented, **more)
-
-
-def torch_device(name: str | None) -> torch.device:
-    """Return a device by its name; None gives a GPU where there is one.
-
-    Raises:
-        RefusedError: No such device, or no GPU.
-    """
-    try:
-        device = torch.device(name or ('cuda' if torch.cuda.is_available() else 'cpu'))
-    except RuntimeError as error:
-        raise RefusedError(f'model.device={name!r}; allowed: cpu, cuda, cuda:1, ...') from error
-    if device.type == 'cuda' and not torch.cuda.is_available():
-        raise RefusedError(f'model.device={name!r}, but torch finds no GPU; use cpu')
-    return device
-
-
-def fix_rounding(threads: int) -> None:
-    """Fix, for the process, what decides float rounding: threads, no TF32, cuDNN's choices."""
-    torch.set_num_threads(threads)
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.benchmark = False

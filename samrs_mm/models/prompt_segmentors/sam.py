@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from samrs_mm.core.errors import RefusedError, SegmentorError
+from samrs_mm.core.errors import SegmentorError
 from samrs_mm.core.prompts import PromptBatch, PromptSetting, mask_prompt
 from samrs_mm.core.wording import counted
 from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor, check_whole_numbers
 from samrs_mm.models.prompt_segmentors.sam_weights import build_sam, check_arch
+from samrs_mm.models.prompt_segmentors.torch_device import fix_rounding, torch_device
 from samrs_mm.registry import PROMPT_SEGMENTORS
 
 PIXELS_AT_ONCE = 2**25
@@ -78,14 +79,7 @@ class SAMSegmentor(PromptSegmentor):
         self.checkpoint = checkpoint
         self.chunk, self.images_per_pass, self.threads = chunk, images_per_pass, threads
         self.amp = amp
-        try:
-            self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
-        except RuntimeError as error:
-            raise RefusedError(
-                f'model.device={device!r}; allowed: cpu, cuda, cuda:1, ...'
-            ) from error
-        if self.device.type == 'cuda' and not torch.cuda.is_available():
-            raise RefusedError(f'model.device={device!r}, but torch finds no GPU; use cpu')
+        self.device = torch_device(device)
         self.model: nn.Module | None = None
 
     @property
@@ -115,11 +109,7 @@ class SAMSegmentor(PromptSegmentor):
             RefusedError: ``segment_anything`` or the weights are missing, corrupt, or the weights
                 are of another architecture.
         """
-        torch.set_num_threads(self.threads)
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cudnn.deterministic = True
-        torch.backends.cudnn.benchmark = False
+        fix_rounding(self.threads)
         model, self.checkpoint_sha256 = build_sam(self.arch, self.checkpoint)
         from segment_anything.utils.transforms import ResizeLongestSide
 

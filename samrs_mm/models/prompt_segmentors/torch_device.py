@@ -1,0 +1,37 @@
+"""Where segmentors run that torch computes, and how it rounds there."""
+
+import torch
+
+from samrs_mm.core.errors import RefusedError
+
+
+def torch_device(name: str | None) -> torch.device:
+    """Return a device by its name; None gives a GPU where there is one.
+
+    Raises:
+        RefusedError: No such device, or none that this machine can compute on.
+    """
+    try:
+        device = torch.device(name or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    except (RuntimeError, TypeError) as error:
+        raise RefusedError(f'model.device={name!r}; allowed: cpu, cuda, cuda:1, ...') from error
+    if device.type == 'cuda' and not torch.cuda.is_available():
+        raise RefusedError(f'model.device={name!r}, but torch finds no GPU; use cpu')
+    try:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError) as error:  # NotImplementedError of meta is a RuntimeError
+        problem = str(error).partition('\n')[0]
+        raise RefusedError(
+            f'model.device={name!r}: torch cannot compute there ({problem}); use cpu, or a GPU by '
+            'its number, such as cuda:0'
+        ) from error
+    return device
+
+
+def fix_rounding(threads: int) -> None:
+    """Fix, for the process, what decides float rounding: threads, no TF32, cuDNN's choices."""
+    torch.set_num_threads(threads)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
