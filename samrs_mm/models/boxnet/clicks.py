@@ -53,12 +53,15 @@ def click(
         previous: The answer before, or any mask ``(H, W)`` bool to start from; or None.
 
     Raises:
-        ValueError: Nothing is asked, or something is of another shape or not finite; says what.
+        ValueError: Nothing is asked, or something is of another shape, not finite, empty, or
+            outside the picture; says what.
     """
     clicks, corners = _checked_clicks(clicks), None if box is None else _checked_corners(box)
+    previous = _checked_previous(picture, previous)
+    _check_inside(picture, clicks, corners)
     around, oriented = corners, box is not None and np.shape(box) == (4, 2)
     if corners is None and previous is not None:
-        around = _around(_box_of(picture, previous), clicks)
+        around = _around(_box_of(previous), clicks)
     if around is None:
         if not (clicks[:, 2] > 0).any():
             raise ValueError('clicks: with no box and no mask one on the object is needed')
@@ -94,18 +97,42 @@ def _checked_corners(box: np.ndarray) -> np.ndarray:
     found = np.asarray(box, np.float64)
     if found.shape not in ((4,), (4, 2)) or not np.isfinite(found).all():
         raise ValueError(f'box: x0, y0, x1, y1 or four corners are needed, not {found.tolist()}')
+    if found.shape == (4,) and not (found[:2] < found[2:]).all():
+        raise ValueError(f'box: {found.tolist()} is empty; needed: x0 < x1 and y0 < y1')
     return found if found.shape == (4, 2) else box_ops.corners(found[None])[0]
 
 
-def _box_of(picture: Picture, previous: Clicked | np.ndarray) -> np.ndarray | None:
-    """Return x0, y0, x1, y1 of the mask before; None of an empty one."""
-    if isinstance(previous, Clicked):
-        return previous.found.box()
-    mask = np.asarray(previous)
+def _checked_previous(
+    picture: Picture, previous: Clicked | np.ndarray | None
+) -> Clicked | np.ndarray | None:
+    """Return the mask before, of the picture's size."""
+    if previous is None:
+        return None
+    mask = previous.mask if isinstance(previous, Clicked) else np.asarray(previous)
     if mask.shape != picture.size or mask.dtype != bool:
         size = ' x '.join(map(str, mask.shape))
         raise ValueError(f'previous: {size} {mask.dtype}, not {picture.size} bool as the image')
-    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return previous if isinstance(previous, Clicked) else mask
+
+
+def _check_inside(picture: Picture, clicks: np.ndarray, corners: np.ndarray | None) -> None:
+    """Refuse clicks beyond the picture, and a box without a pixel of it."""
+    size = np.array(picture.size[::-1])
+    beyond = ((clicks[:, :2] < 0) | (clicks[:, :2] > size)).any(axis=1)
+    place = f'the {size[0]} x {size[1]} px image'
+    if beyond.any():
+        raise ValueError(f'clicks: {clicks[beyond][0, :2].tolist()} (x, y) lies outside {place}')
+    if corners is None:
+        return
+    if (corners.max(axis=0) <= 0).any() or (corners.min(axis=0) >= size).any():
+        raise ValueError(f'box: {corners.tolist()} (x, y) lies outside {place}')
+
+
+def _box_of(previous: Clicked | np.ndarray) -> np.ndarray | None:
+    """Return x0, y0, x1, y1 of the mask before; None of an empty one."""
+    if isinstance(previous, Clicked):
+        return previous.found.box()
+    x, y, width, height = cv2.boundingRect(previous.view(np.uint8))
     return np.array([x, y, x + width, y + height], float) if width else None
 
 

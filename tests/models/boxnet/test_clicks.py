@@ -10,6 +10,7 @@ INSIDE = BOXES[0].mean(axis=0)
 OFF = np.array([9, 2])
 SIZE = IMAGE.shape[:2]
 PICTURE = Picture(IMAGE)
+BOX = [60, 50, 150, 140]
 
 
 def upright(mask):
@@ -103,6 +104,22 @@ def test_the_mask_keeps_to_pixels_with_data():
         ([], dict(previous=np.zeros((4, 4), bool)), r'previous: 4 x 4 bool, not \(200, 240\)'),
         ([], dict(previous=np.zeros(SIZE)), 'previous: 200 x 240 float64'),
         ([], dict(previous=np.zeros(SIZE, bool)), 'one on the object is needed'),
+        ([], dict(box=BOX, previous=np.zeros((4, 4), bool)), 'previous: 4 x 4 bool'),
+        ([], dict(box=BOX, previous=np.full(SIZE, 255, np.uint8)), 'previous: 200 x 240 uint8'),
+        ([], dict(box=BOX, previous=[[0, 1]]), 'previous: 1 x 2 int64, not'),
+        (
+            [[241, 4, 1]],
+            {},
+            r'\[241\.0, 4\.0\] \(x, y\) lies outside the 240 x 200 px image',
+        ),
+        ([[3, 4, 1], [3, -1, 0]], {}, r'clicks: \[3\.0, -1\.0\]'),
+        ([], dict(box=[240, 10, 300, 60]), r'box: .* lies outside the 240 x 200 px image'),
+        (
+            [],
+            dict(box=[50, 50, 20, 20]),
+            r'box: \[50\.0, .*\] is empty; needed: x0 < x1 and y0 < y1',
+        ),
+        ([], dict(box=[50, 50, 50, 60]), 'is empty'),
     ],
 )
 def test_what_cannot_be(clicks, more, problem):
