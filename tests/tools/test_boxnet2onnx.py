@@ -65,7 +65,10 @@ def test_what_is_needed_is_told(tmp_path, weights, capsys, monkeypatch):
     ('flags', 'problem'),
     [
         (['a.pth'], 'a.pth: a name that ends in .onnx'),
-        (['a.onnx', '--side', '30'], '--side=30: a multiple of 4 from 16 on is needed, such as 32'),
+        (
+            ['a.onnx', '--side', '30'],
+            '--side=30: a multiple of 4 from 16 to 512 is needed, such as 32',
+        ),
         (['a.onnx', '--checkpoint', 'none'], 'checkpoint none: no such file'),
     ],
 )

@@ -21,6 +21,9 @@ from samrs_mm.models.boxnet.network import BoxNet
 DEFAULT = 'boxnet_s.safetensors'
 """The weights that come with the package."""
 
+_MOST_SIDE = 512
+# Memory grows with the square of the side: 4,096 px took 19 GB.
+
 _KEY = 'boxnet'
 # One key: safetensors writes several in an order that changes from run to run.
 
@@ -65,6 +68,8 @@ class WeightsInfo:
             raise ValueError(f'side {info.side} is no multiple of {2 ** len(info.widths)}')
         if not (math.isfinite(info.shift) and 0 < info.temperature < math.inf):
             raise ValueError(f'temperature {info.temperature!r} or shift {info.shift!r}')
+        if not 16 <= info.side <= _MOST_SIDE:
+            raise ValueError(f'side {info.side} is not from 16 to {_MOST_SIDE}')
         if info.channels != CHANNELS:
             raise ValueError('its input has other channels: it is of another version of samrs_mm')
         return info
@@ -97,10 +102,10 @@ def checked_side(side: int | None, name: str, network: BoxNet, info: WeightsInfo
     """
     if side is None:
         return info.side
-    if side < 16 or side % network.multiple:
+    if not 16 <= side <= _MOST_SIDE or side % network.multiple:
         raise RefusedError(
-            f'{name}={side}: a multiple of {network.multiple} from 16 on is needed, such as '
-            f'{info.side}, which the weights were trained for'
+            f'{name}={side}: a multiple of {network.multiple} from 16 to {_MOST_SIDE} is needed, '
+            f'such as {info.side}, which the weights were trained for'
         )
     return side
 
@@ -141,6 +146,11 @@ def load_weights(path: Path) -> tuple[BoxNet, WeightsInfo]:
     """
     if not path.is_file():
         raise RefusedError(f'checkpoint {path}: no such file; pass weights of BoxNet, or None')
+    if path.suffix == '.pth':
+        raise RefusedError(
+            f'checkpoint {path}: a checkpoint of torch; training writes the weights beside it, as '
+            'CONFIG.safetensors: pass that file'
+        )
     try:
         with safe_open(path, framework='pt') as file:
             text = (file.metadata() or {}).get(_KEY)

@@ -126,8 +126,10 @@ def test_the_side_is_that_of_the_weights_or_chosen(weights):
         made = BoxNetSegmentor(weights, side, threads=1, device='cpu')
         made.load()
         assert made.maker.side == wanted
-    with pytest.raises(RefusedError, match=r'model\.side=30: a multiple of 4 from 16 on is needed'):
-        BoxNetSegmentor(weights, 30, threads=1, device='cpu').load()
+    for side in (30, 4096):
+        problem = rf'model\.side={side}: a multiple of 4 from 16 to 512 is needed'
+        with pytest.raises(RefusedError, match=problem):
+            BoxNetSegmentor(weights, side, threads=1, device='cpu').load()
 
 
 @pytest.mark.parametrize(
