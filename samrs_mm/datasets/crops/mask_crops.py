@@ -11,6 +11,7 @@ from samrs_mm.core.crop_frame import CropFrame
 from samrs_mm.core.crop_sample import DrawnCrop
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.mask_boxes import box_of_mask, loosened
+from samrs_mm.core.wording import counted
 from samrs_mm.datasets.crops.base import CropDataset
 from samrs_mm.datasets.crops.masked_objects import MaskedObject, MaskedObjects, read_objects
 
@@ -71,11 +72,9 @@ class MaskCrops(CropDataset):
         pipeline: Sequence[dict] = (),
     ):
         super().__init__(pipeline, seed)
-        if part not in PARTS or not 0 < held_out < 1 or (count is not None and count < 1):
-            raise RefusedError(
-                f'MaskCrops: part={part!r}, held_out={held_out!r}, count={count!r}; needed: '
-                f'{" or ".join(PARTS)}, a share between 0 and 1, and a number from 1 or None'
-            )
+        _check_options(
+            part, held_out, points, length=length, side=side, count=1 if count is None else count
+        )
         found = read_objects(data_root, labels, dict(options))
         if len(found) < 2:
             raise RefusedError(
@@ -84,10 +83,9 @@ class MaskCrops(CropDataset):
             )
         self.part, self.side, self.points, self._length = part, side, points, length
         self.objects = split(found, held_out, seed)[PARTS.index(part)][:count]
-        images = len({item.stem for item in self.objects})
-        plural = 's' * (images != 1)
+        images = counted(len({item.stem for item in self.objects}), 'image')
         use = 'to learn from' if part == 'train' else 'held out'
-        self.notes = [f'{data_root}: {len(self.objects)} masks of {images} image{plural} {use}']
+        self.notes = [f'{data_root}: {counted(len(self.objects), "mask")} of {images} {use}']
         self.warnings = _told(found.left_out) if part == 'train' else []
 
     def __len__(self) -> int:
@@ -133,6 +131,18 @@ class MaskCrops(CropDataset):
             kind=item.kind,
             **more,
         )
+
+
+def _check_options(part: str, held_out: float, points: float, **counts: int) -> None:
+    if part not in PARTS:
+        raise RefusedError(f'MaskCrops: part={part!r}; needed: {" or ".join(PARTS)}')
+    if not isinstance(held_out, int | float) or not 0 < held_out < 1:
+        raise RefusedError(f'MaskCrops: held_out={held_out!r}; needed: a share between 0 and 1')
+    if not isinstance(points, int | float) or not 0 <= points <= 1:
+        raise RefusedError(f'MaskCrops: points={points!r}; needed: a share from 0 to 1')
+    for name, value in counts.items():
+        if not isinstance(value, int) or value < 1:
+            raise RefusedError(f'MaskCrops: {name}={value!r}; needed: a whole number from 1')
 
 
 def _told(left_out: list[str]) -> list[str]:

@@ -136,8 +136,15 @@ class PromptSegmentor(ABC):
 def check_whole_numbers(**options: tuple[Any, int]) -> None:
     """Refuse an option of a segmentor that is no whole number, or below its least; both given."""
     for name, (value, least) in options.items():
-        if not isinstance(value, int) or value < least:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise RefusedError(f'model.{name}={value!r}; a whole number from {least} is needed')
+
+
+def check_switches(**options: Any) -> None:
+    """Refuse an option of a segmentor that is neither True nor False, such as 'no'."""
+    for name, value in options.items():
+        if not isinstance(value, bool):
+            raise RefusedError(f'model.{name}={value!r}; True or False is needed')
 
 
 def why_no_point(setting: PromptSetting) -> str | None:

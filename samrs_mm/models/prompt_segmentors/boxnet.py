@@ -13,7 +13,12 @@ from samrs_mm.models.boxnet.clicks import Clicked, click
 from samrs_mm.models.boxnet.maker import MaskMaker, ObjectMask
 from samrs_mm.models.boxnet.points import mask_of_clicks
 from samrs_mm.models.boxnet.weights import checked_side, default_weights, load_weights
-from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor, check_whole_numbers
+from samrs_mm.models.prompt_segmentors.base import (
+    MaskChunk,
+    PromptSegmentor,
+    check_switches,
+    check_whole_numbers,
+)
 from samrs_mm.models.prompt_segmentors.torch_device import fix_rounding, torch_device
 from samrs_mm.registry import PROMPT_SEGMENTORS
 
@@ -55,6 +60,7 @@ class BoxNetSegmentor(PromptSegmentor):
         device: str | None = None,
     ):
         check_whole_numbers(threads=(threads, 1), side=(64 if side is None else side, 16))
+        check_switches(finer=finer, fill_holes=fill_holes)
         self.checkpoint, self.side = checkpoint, side
         self.finer, self.fill_holes, self.threads = finer, fill_holes, threads
         self.device = torch_device(device)

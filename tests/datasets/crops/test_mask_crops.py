@@ -15,7 +15,7 @@ def root(tmp_path_factory):
 
 
 def crops(root, part='train', **options):
-    return MaskCrops(str(root), part, side=SIDE, **options)
+    return MaskCrops(str(root), part, **dict(side=SIDE) | options)
 
 
 def test_whole_images_are_held_out(root):
@@ -77,9 +77,21 @@ def test_a_single_mask_is_refused(tmp_path):
         crops(tmp_path / 'one')
 
 
-@pytest.mark.parametrize('options', [dict(part='test'), dict(held_out=1.0), dict(count=0)])
-def test_values_that_cannot_be(root, options):
-    with pytest.raises(RefusedError, match='needed: train or val, a share between 0 and 1'):
+@pytest.mark.parametrize(
+    ('options', 'problem'),
+    [
+        (dict(part='test'), "part='test'; needed: train or val"),
+        (dict(held_out=1.0), r'held_out=1\.0; needed: a share between 0 and 1'),
+        (dict(held_out='half'), "held_out='half'; needed: a share"),
+        (dict(points=2), 'points=2; needed: a share from 0 to 1'),
+        (dict(count=0), 'count=0; needed: a whole number from 1'),
+        (dict(count=2.5), r'count=2\.5; needed: a whole number'),
+        (dict(length=0), 'length=0; needed: a whole number'),
+        (dict(side=0), 'side=0; needed: a whole number'),
+    ],
+)
+def test_values_that_cannot_be(root, options, problem):
+    with pytest.raises(RefusedError, match=problem):
         crops(root, **options)
 
 

@@ -138,6 +138,9 @@ def test_the_side_is_that_of_the_weights_or_chosen(weights):
         (dict(side=8), r'model\.side=8; a whole number from 16'),
         (dict(side=64.0), r'model\.side=64\.0'),
         (dict(threads=0), r'model\.threads=0'),
+        (dict(threads=True), r'model\.threads=True; a whole number'),
+        (dict(finer='no'), r"model\.finer='no'; True or False"),
+        (dict(fill_holes=1), r'model\.fill_holes=1; True or False'),
         (dict(device='tpux'), r"model\.device='tpux'; allowed: cpu, cuda"),
     ],
 )
