@@ -199,7 +199,7 @@ def test_hints_name_the_command(tmp_path):
     done = run('draw', 'scenes', '--scenes', 1, '--size', 64, '--format', 'dota', folder=tmp_path)
     assert done[0] == 0, done[2]
     hint = done[1].splitlines()[-1].strip()
-    config = 'configs/annotate/dota_grabcut_rbox.py'
+    config = 'configs/annotate/dota_boxnet_rbox.py'
     assert hint == f'samrs-mm annotate {config} --data-root scenes --out scenes-masks'
     assert run(*hint.split()[1:], folder=tmp_path)[0] == 0
 
