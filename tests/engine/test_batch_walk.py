@@ -20,6 +20,7 @@ FILES = [
     'datasets/transforms/loading.py',
     'datasets/transforms/pixels.py',
     'core/raster_file.py',
+    'core/side_files.py',
     'datasets/transforms/cropping.py',
     'datasets/transforms/augmentation.py',
     'models/segmentors/multi_head_encoder_decoder.py',
@@ -27,7 +28,7 @@ FILES = [
 ]
 
 
-def test_a_batch_visits_ten_files(tmp_path):
+def test_a_batch_visits_eleven_files(tmp_path):
     register_all_modules(init_default_scope=True)
     config = Config.fromfile(write_run(tmp_path))
     loader = config.train_dataloader

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
 from mmseg.registry import VISUALIZERS
 from mmseg.structures import SegDataSample
@@ -35,6 +36,8 @@ def test_a_sample_is_drawn_in_the_colours_of_its_source(source, label, colour):
 
 
 def test_it_needs_no_name_and_is_found_as_mmsegs_own():
-    assert VISUALIZERS.build(dict(type='SourceVisualizer')).instance_name == 'visualizer'
-    made = VISUALIZERS.build(dict(type='SourceVisualizer', name='the newest'))
+    with DefaultScope.overwrite_default_scope('mmseg'):  # other tests leave theirs
+        nameless = VISUALIZERS.build(dict(type='SourceVisualizer'))
+        made = VISUALIZERS.build(dict(type='SourceVisualizer', name='the newest'))
+    assert nameless.instance_name == 'visualizer'
     assert made is SegLocalVisualizer.get_current_instance()

@@ -15,6 +15,7 @@ from backbone_cases import (
 )
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
 from mmengine.runner import load_checkpoint
 from mmseg.models.backbones import BEiT
 from mmseg.registry import MODELS
@@ -296,10 +297,10 @@ def test_pretrained_weights_are_loaded_last(tmp_path, variant):
     trained = perturb(small(variant))
     torch.save(dict(state_dict=trained.state_dict()), tmp_path / 'trained.pth')
     init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'trained.pth'))
-    backbone = MODELS.build(
-        dict(type='ViT', arch=SMALL, img_size=64, variant=variant, init_cfg=init_cfg)
-    )
-    backbone.init_weights()
+    about = dict(type='ViT', arch=SMALL, img_size=64, variant=variant, init_cfg=init_cfg)
+    with DefaultScope.overwrite_default_scope('mmseg'):  # other tests leave theirs
+        backbone = MODELS.build(about)
+        backbone.init_weights()
     for name, weight in trained.state_dict().items():
         assert torch.equal(backbone.state_dict()[name], weight), name
 
