@@ -101,7 +101,7 @@ def test_what_they_find_in_a_folder_is_right(in_folder, folder):
 def test_what_the_api_finds_is_right(in_folder, folder):
     found = find("['ship', 'plane']")
     assert found['found'].statuses == ('kept', 'outside')
-    assert found['areas'].tolist() == [pytest.approx(120 * 40, rel=0.1), 0]
+    assert found['areas'].tolist() == [pytest.approx(120 * 40, rel=0.01), 0]
     harbour = find("dataset['harbour_000']")['harbour']
     assert len(harbour) == len(harbour.record.boxes) == 3
     found = find('load_network')
