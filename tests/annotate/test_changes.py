@@ -1,14 +1,14 @@
 """Finished images and their input: after any change the folder is that of a new run."""
 
-import multiprocessing
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
-from folders import load_tool, tree, write_dota
+from folders import load_tool, run_apart, tree, write_dota
 from PIL import Image
 
 from samrs_mm.core.input_notes import NAME
@@ -24,15 +24,18 @@ def data(tmp_path):
     return write_dota(tmp_path / 'data')
 
 
+def arguments(data, out, *flags, options=()):
+    argv = [CONFIG, '--data-root', str(data), '--out', str(out), '--workers', '0', *flags]
+    return [*argv, '--cfg-options', 'model.type=BoxFillSegmentor', *options]
+
+
 @pytest.fixture
 def run(tmp_path, data, capsys):
     """Annotate by filled boxes; return exit code and what was printed."""
     main = load_tool('sam_annotate').main
 
     def annotate(*flags, out='out', options=()):
-        argv = [CONFIG, '--data-root', str(data), '--out', str(tmp_path / out), '--workers', '0']
-        fill = ('--cfg-options', 'model.type=BoxFillSegmentor', *options)
-        code = main([*argv, *flags, *fill])
+        code = main(arguments(data, tmp_path / out, *flags, options=options))
         captured = capsys.readouterr()
         return code, captured.out + captured.err
 
@@ -310,22 +313,9 @@ def test_what_is_made_of_the_folder_notices_too(run, data, tmp_path, capsys):
     assert capsys.readouterr().out == numbers, 'an image that is gone was counted'
 
 
-def killed_after_a_record(run):
+def killed_after_a_record(data, tmp_path):
     """Annotate in a process of its own that ends after the first record that it writes."""
-    original = Record.write
-
-    def killed(self, path):
-        original(self, path)
-        os._exit(9)
-
-    def work():
-        Record.write = killed
-        run()
-
-    process = multiprocessing.get_context('fork').Process(target=work)
-    process.start()
-    process.join(60)
-    assert process.exitcode == 9
+    assert run_apart(arguments(data, tmp_path / 'out'), ('record',)) == -signal.SIGKILL
 
 
 def test_a_record_that_a_kill_left_is_not_taken_for_one_of_the_image_before(run, data, tmp_path):
@@ -333,7 +323,7 @@ def test_a_record_that_a_kill_left_is_not_taken_for_one_of_the_image_before(run,
     path = data / 'images/P0001.png'
     whole, old, times = tree(tmp_path / 'out'), path.read_bytes(), path.stat()
     replace(data, 1, by=2)
-    killed_after_a_record(run)
+    killed_after_a_record(data, tmp_path)
     path.write_bytes(old)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     run()
@@ -345,7 +335,7 @@ def test_classes_that_changed_and_changed_back_before_all_records_followed(run, 
     whole, labels = tree(tmp_path / 'out'), data / 'labelTxt'
     shutil.copytree(labels, tmp_path / 'labels')
     rename(data)
-    killed_after_a_record(run)
+    killed_after_a_record(data, tmp_path)
     shutil.rmtree(labels)
     shutil.copytree(tmp_path / 'labels', labels)
     assert run()[0] == 0

@@ -18,6 +18,7 @@ from PIL import Image
 
 from samrs_mm.core import input_notes
 from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.record import Record
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'configs/annotate/dota_grabcut_rbox.py')
@@ -112,7 +113,8 @@ def run_apart(argv: list[str], fault: tuple = (), tool: str = 'sam_annotate') ->
         argv: Command line.
         fault: ``('kill', call, nth)``: SIGKILL at the nth call of ``os.<call>``;
             ``('full', numbers)``: those calls of ``os.fsync``, from 1, meet a full disk;
-            ``('fsize', limit)``: files can't grow beyond ``limit`` bytes.
+            ``('fsize', limit)``: files can't grow beyond ``limit`` bytes;
+            ``('record',)``: SIGKILL after the first record that it writes.
         tool: Name of the tool.
 
     Returns:
@@ -130,9 +132,21 @@ def _child(argv: list[str], fault: tuple, tool: str) -> None:
     sys.stdout = sys.stderr = open(os.devnull, 'w')
     if fault and fault[0] == 'fsize':
         resource.setrlimit(resource.RLIMIT_FSIZE, (fault[1], fault[1]))
+    elif fault == ('record',):
+        _end_after_a_record()
     elif fault:
         _spoil(*fault)
     sys.exit(load_tool(tool).main(argv))
+
+
+def _end_after_a_record() -> None:
+    original = Record.write
+
+    def write(self, path):
+        original(self, path)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    Record.write = write
 
 
 def _spoil(kind: str, *details) -> None:

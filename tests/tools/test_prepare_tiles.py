@@ -1,25 +1,24 @@
-import contextlib
-import multiprocessing
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from folders import CONFIG, ROOT, load_tool, tree, write_dota
 from PIL import Image
+from sessions import run_in_session, session_lives
 
-TOOL = str(ROOT / 'tools/dataset_converters/prepare_tiles.py')
+NAME = 'dataset_converters/prepare_tiles'
+TOOL = str(ROOT / 'tools' / f'{NAME}.py')
 TILE = ('--size', '60', '--overlap', '20')
 
 
 @pytest.fixture(scope='module')
 def tool():
-    return load_tool('dataset_converters/prepare_tiles')
+    return load_tool(NAME)
 
 
 @pytest.fixture
@@ -46,51 +45,17 @@ def test_as_users_start_it(dota, tmp_path, prepare):
     assert tree(tmp_path / 'again') == tree(out)
 
 
-def in_session(tool, argv, replace, log):
-    """Run the tool in a forked session of its own, ``os.replace`` replaced; return the process."""
-
-    def child():
-        os.setsid()
-        sys.stdout = sys.stderr = open(log, 'w', buffering=1)
-        os.replace = replace
-        os._exit(tool.main(argv))
-
-    process = multiprocessing.get_context('fork').Process(target=child)
-    process.start()
-    process.join(60)
-    return process
-
-
-def session_lives(session: int) -> bool:
-    """Whether a process of a session runs; one that only waits to be reaped does not."""
-    for path in Path('/proc').glob('[0-9]*/stat'):
-        with contextlib.suppress(OSError):
-            state, _, _, its_session = path.read_text().rpartition(')')[2].split()[:4]
-            if int(its_session) == session and state not in 'ZX':
-                return True
-    return False
-
-
-def test_killed_again_and_again_ends_with_the_same_bytes(tool, tmp_path, prepare):
+def test_killed_again_and_again_ends_with_the_same_bytes(tmp_path, prepare):
     """SIGKILL goes to the tool alone: its processes have to end by themselves."""
     data = write_dota(tmp_path / 'data', scenes=6, size=(160, 200))
     source = (CONFIG, '--data-root', str(data))
     assert prepare(*TILE, out='whole', source=source) == 0
     out = tmp_path / 'out'
     argv = [*source, '--out', str(out), *TILE, '--workers', '2']
-    whole, original = tree(tmp_path / 'whole'), os.replace
+    whole = tree(tmp_path / 'whole')
     for nth in (2, 3, 9, 12, 15):  # the first is that of tiles.json, before there are processes
-        written = []
-
-        def deadly(*args, nth=nth, written=written):
-            original(*args)
-            written.append(args)
-            if len(written) == nth and os.getpid() != os.getsid(0):
-                os.kill(os.getsid(0), signal.SIGKILL)
-                time.sleep(60)
-
-        process = in_session(tool, argv, deadly, tmp_path / 'log')
-        assert process.exitcode == -signal.SIGKILL
+        process = run_in_session(NAME, argv, tmp_path / 'log', signal.SIGKILL, nth)
+        assert process.exitcode == -signal.SIGKILL, (tmp_path / 'log').read_text()
         deadline = time.monotonic() + 10
         while session_lives(process.pid):
             assert time.monotonic() < deadline, 'processes were left behind'
@@ -100,16 +65,9 @@ def test_killed_again_and_again_ends_with_the_same_bytes(tool, tmp_path, prepare
     assert tree(out) == whole
 
 
-def test_interrupted(tool, dota, tmp_path):
-    def slow(*args, original=os.replace):
-        if os.getpid() != os.getsid(0):
-            time.sleep(0.3)
-            os.kill(os.getsid(0), signal.SIGTERM)
-            time.sleep(60)
-        original(*args)
-
+def test_interrupted(dota, tmp_path):
     argv = [CONFIG, '--data-root', str(dota), '--out', str(tmp_path / 'out'), *TILE]
-    process = in_session(tool, [*argv, '--workers', '2'], slow, tmp_path / 'log')
+    process = run_in_session(NAME, [*argv, '--workers', '2'], tmp_path / 'log', signal.SIGTERM, 2)
     told = (tmp_path / 'log').read_text()
     assert process.exitcode == 1, told
     assert 'interrupted; the same command goes on from here' in told
