@@ -27,7 +27,10 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 WITHOUT_TORCH = {'core', 'formats'}
 HEAVY = {'torch', 'torchvision', 'mmengine', 'mmcv', 'mmseg', 'mmdet', 'mmrotate', 'mmpretrain'}
 # mmcv-lite without mmdet has to be enough until a part that needs more is built.
-NOT_AT_MODULE_LEVEL = ('mmcv.ops', 'mmdet', 'mmpretrain', 'segment_anything')
+NOT_AT_MODULE_LEVEL = (
+    'mmcv.ops', 'mmdet', 'mmpretrain', 'segment_anything', 'segment_anything_hq', 'timm',
+    'transformers',
+)  # fmt: skip
 
 
 def imported(tree: ast.AST) -> Iterator[str]:

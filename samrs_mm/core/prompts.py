@@ -291,19 +291,23 @@ def _centres(
 
 
 def mask_prompt(
-    polygon: np.ndarray, height: int, width: int, side: int = 1024, style: str = CLIPPED
-) -> np.ndarray:
+    polygon: np.ndarray, height: int, width: int, side: int = 1024, style: str = CLIPPED,
+    stretched: bool = False,
+) -> np.ndarray:  # fmt: skip
     """Make SAM's low-resolution mask prompt from a box.
 
     Corners ``(4, 2)`` are filled at image size as the style says (see ``PROMPT_STYLES``), resized
     bilinearly so that the longer side is ``side`` (SAM's input size), padded right and bottom with
     -1000 to a square, and resized bilinearly to ``(side / 4, side / 4)`` float32, in [-1000, 1000].
+    ``stretched``, as of SAM 2 and SAM 3, resizes both sides to ``side`` instead.
     """
     fill = fill_polygon if style == CLIPPED else draw_polygon
     inside = fill(polygon, height, width)
     scores = np.where(inside, np.float32(MASK_SCORE), np.float32(-MASK_SCORE))
     scale = side / max(height, width)
     new_height, new_width = int(height * scale + 0.5), int(width * scale + 0.5)
+    if stretched:
+        new_height = new_width = side
     scores = cv2.resize(scores, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
     square = np.full((side, side), -MASK_SCORE, np.float32)
     square[:new_height, :new_width] = scores

@@ -92,12 +92,13 @@ def test_batches_are_cut_as_arrays_are():
     assert len(PromptBatch(PromptSetting('rbox-m'), regions=np.zeros((2, 4, 2)))) == 2
 
 
-def by_torch(polygon, height, width, side, dtype=torch.float64):
+def by_torch(polygon, height, width, side, dtype=torch.float64, stretched=False):
     """The paper's way, with torch's resize, whose float32 rounds pixel positions coarsely."""
     inside = torch.from_numpy(np.ascontiguousarray(fill_polygon(polygon, height, width)))
     scores = torch.where(inside, 1000.0, -1000.0).to(dtype)[None, None]
     scale = side / max(height, width)
     size = int(height * scale + 0.5), int(width * scale + 0.5)
+    size = (side, side) if stretched else size
     scores = F.interpolate(scores, size, mode='bilinear', align_corners=False)
     scores = F.pad(scores, (0, side - size[1], 0, side - size[0]), value=-1000.0)
     return F.interpolate(scores, (side // 4,) * 2, mode='bilinear', align_corners=False)[0, 0]
@@ -106,13 +107,14 @@ def by_torch(polygon, height, width, side, dtype=torch.float64):
 @settings(max_examples=30)
 @given(
     st.integers(4, 90), st.integers(4, 90), st.sampled_from([32, 64]),
-    st.lists(st.floats(-20, 110), min_size=8, max_size=8),
+    st.lists(st.floats(-20, 110), min_size=8, max_size=8), st.booleans(),
 )  # fmt: skip
-def test_mask_prompt_against_torch(height, width, side, numbers):
+def test_mask_prompt_against_torch(height, width, side, numbers, stretched):
     polygon = np.array(numbers).reshape(4, 2)
-    prompt = mask_prompt(polygon, height, width, side)
+    prompt = mask_prompt(polygon, height, width, side, stretched=stretched)
     assert prompt.dtype == np.float32
-    np.testing.assert_allclose(prompt, by_torch(polygon, height, width, side), atol=1e-3)
+    expected = by_torch(polygon, height, width, side, stretched=stretched)
+    np.testing.assert_allclose(prompt, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize(('height', 'width'), [(1024, 1024), (700, 1300), (1500, 400), (333, 251)])

@@ -7,62 +7,56 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.logging import print_log
 from torch import nn
 
-from samrs_mm.compat import safe_load
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.images import file_sha256
+from samrs_mm.models.prompt_segmentors.sam_families import SAM
+from samrs_mm.models.prompt_segmentors.weights_files import (
+    PublishedWeights,
+    checked_sha256,
+    load_strictly,
+    read_weights,
+)
 
 _PATCH = 16
 _PROMPT_DIM = 256
 
 
-@dataclass(frozen=True)
-class PublishedWeights:
-    """Weights that the authors of SAM published: a file of ``size`` bytes, and its encoder."""
+@dataclass(frozen=True, kw_only=True)
+class PublishedSAM(PublishedWeights):
+    """A published SAM, and the sizes of its image encoder."""
 
-    file: str
-    size: int
-    sha256: str
     embed_dim: int
     depth: int
 
     @property
     def sizes(self) -> dict[str, int]:
-        """As ``recognise`` returns them."""
+        """As ``sizes_of`` returns them."""
         return dict(embed_dim=self.embed_dim, depth=self.depth, img_size=1024)
 
-    @property
-    def advice(self) -> str:
-        """Where to get them, and how to know that they arrived whole."""
-        return (
-            f'download https://dl.fbaipublicfiles.com/segment_anything/{self.file} '
-            f'({self.size:,} bytes, sha256 {self.sha256})'
-        )
 
-
+_HOST = 'https://dl.fbaipublicfiles.com/segment_anything/'
 # Addresses: README of facebookresearch/segment-anything, which prints neither sizes nor hashes;
 # these stand alike in a dozen unrelated public projects that pin the files.
 PUBLISHED = {
-    'vit_h': PublishedWeights(
-        'sam_vit_h_4b8939.pth',
-        2_564_550_879,
-        'a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e',
+    'vit_h': PublishedSAM(
+        url=f'{_HOST}sam_vit_h_4b8939.pth',
+        size=2_564_550_879,
+        sha256='a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e',
         embed_dim=1280,
         depth=32,
     ),
-    'vit_l': PublishedWeights(
-        'sam_vit_l_0b3195.pth',
-        1_249_524_607,
-        '3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622',
+    'vit_l': PublishedSAM(
+        url=f'{_HOST}sam_vit_l_0b3195.pth',
+        size=1_249_524_607,
+        sha256='3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622',
         embed_dim=1024,
         depth=24,
     ),
-    'vit_b': PublishedWeights(
-        'sam_vit_b_01ec64.pth',
-        375_042_383,
-        'ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912',
+    'vit_b': PublishedSAM(
+        url=f'{_HOST}sam_vit_b_01ec64.pth',
+        size=375_042_383,
+        sha256='ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912',
         embed_dim=768,
         depth=12,
     ),
@@ -139,12 +133,8 @@ def build_sam(arch: str | dict[str, Any], checkpoint: str | None) -> tuple[nn.Mo
             sam = _sam_of_sizes(arch)
     if state is None:
         return sam.eval(), None
-    try:
-        sam.load_state_dict(state)
-    except RuntimeError as error:
-        problem = str(error).split('\n\t')[1].strip()[:200]
-        raise RefusedError(f'checkpoint {checkpoint}: does not fit {arch}: {problem}') from error
-    return sam.eval(), _sha256(checkpoint, arch)
+    load_strictly(sam, state, str(checkpoint), arch)
+    return sam.eval(), checked_sha256(str(checkpoint), _published(arch))
 
 
 def _sam_of_sizes(sizes: dict[str, Any]) -> nn.Module:
@@ -181,21 +171,12 @@ def _sam_of_sizes(sizes: dict[str, Any]) -> nn.Module:
 
 
 def _read(path: Path, arch: str | dict[str, Any]) -> dict[str, torch.Tensor]:
-    published = PUBLISHED.get(arch) if isinstance(arch, str) else None
-    if not path.is_file():
-        advice = f'{published.advice} to that place, or' if published else 'check the path, or'
-        raise RefusedError(f'checkpoint {path}: no such file; {advice} pass --checkpoint FILE')
+    published = _published(arch)
+    state = read_weights(path, SAM, published)
     try:
-        state = safe_load(path)
-    except (OSError, ValueError) as error:
-        size = path.stat().st_size
-        line = str(error) if str(path) in str(error) else f'{path}: {error}'
-        if published and size != published.size:
-            line += f'; it has {size:,} bytes instead of {published.size:,}: {published.advice}'
-        raise RefusedError(f'checkpoint {line}') from error
-    found = recognise(state)
-    if found is None:
-        raise RefusedError(f'checkpoint {path}: holds no SAM (no image_encoder.patch_embed)')
+        found = sizes_of(state)
+    except (KeyError, IndexError, AttributeError) as error:
+        raise RefusedError(f'checkpoint {path}: holds a SAM without {error}') from error
     wanted = published.sizes if published else {key: arch[key] for key in found}
     if found != wanted:
         raise RefusedError(
@@ -205,30 +186,20 @@ def _read(path: Path, arch: str | dict[str, Any]) -> dict[str, torch.Tensor]:
     return state
 
 
-def recognise(state: Any) -> dict[str, int] | None:
-    """Return embed_dim, depth and img_size of a SAM's weights, or None if they are not a SAM's."""
-    try:
-        embed_dim = state['image_encoder.patch_embed.proj.weight'].shape[0]
-        grid = state['image_encoder.pos_embed'].shape[1]
-        blocks = {
-            key.split('.')[2] for key in state if str(key).startswith('image_encoder.blocks.')
-        }
-    except (TypeError, KeyError, AttributeError, IndexError):
-        return None
-    return dict(embed_dim=embed_dim, depth=len(blocks), img_size=grid * _PATCH)
+def _published(arch: str | dict[str, Any]) -> PublishedSAM | None:
+    return PUBLISHED.get(arch) if isinstance(arch, str) else None
+
+
+def sizes_of(state: dict[str, torch.Tensor]) -> dict[str, int]:
+    """Return embed_dim, depth and img_size of a SAM's weights."""
+    blocks = {key.split('.')[2] for key in state if str(key).startswith('image_encoder.blocks.')}
+    return dict(
+        embed_dim=state['image_encoder.patch_embed.proj.weight'].shape[0],
+        depth=len(blocks),
+        img_size=state['image_encoder.pos_embed'].shape[1] * _PATCH,
+    )
 
 
 def _name(sizes: dict[str, int]) -> str:
     other = 'a SAM of ' + ', '.join(f'{key}={value}' for key, value in sizes.items())
     return next((name for name, weights in PUBLISHED.items() if weights.sizes == sizes), other)
-
-
-def _sha256(path: str, arch: str | dict[str, Any]) -> str:
-    digest = file_sha256(path)
-    if isinstance(arch, str) and digest != PUBLISHED[arch].sha256:
-        print_log(
-            f'checkpoint {path} is not the published {PUBLISHED[arch].file} (its sha256 is '
-            f'{digest}); fine if you trained it, else download it again',
-            logger='current',
-        )
-    return digest

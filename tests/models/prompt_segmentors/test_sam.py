@@ -12,7 +12,7 @@ from sam_cases import SMALL, loaded, prompts_of, results, scene
 
 from samrs_mm.core.errors import RefusedError, SegmentorError
 from samrs_mm.core.prompts import PAPER_SETTINGS, PromptBatch, PromptSetting
-from samrs_mm.models.prompt_segmentors import sam as sam_module
+from samrs_mm.models.prompt_segmentors import scale_up as scale_up_module
 from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor
 
 pytest.importorskip('segment_anything', reason='segment_anything is not installed')
@@ -39,13 +39,12 @@ def test_a_pass_of_several_images_gives_each_its_own_result():
     alone = [single.encode([image])[0] for image in images]
     first = several.encode(images[:3])
     for one, many in zip(alone[:3], first, strict=True):
-        assert many.original_size == one.original_size
-        assert many.input_size == one.input_size
+        assert many.frame == one.frame
         torch.testing.assert_close(many.features, one.features, atol=1e-4, rtol=0)
     # However many companions are left, and wherever an image stands among them.
     for batch, at in ((images[:1], 0), ([images[3], images[0]], 1), ([images[4]] * 2 + images, 2)):
         again = several.encode(batch[:3])[at].features
-        assert torch.equal(again, first[0].features)
+        assert torch.equal(again[0], first[0].features[0])
 
 
 def test_scaling_up_in_slices_changes_no_bit(monkeypatch):
@@ -53,7 +52,7 @@ def test_scaling_up_in_slices_changes_no_bit(monkeypatch):
     prompts = prompts_of('hbox', polygons, 400, 350)
     segmentor = loaded()
     whole = results(segmentor, image, prompts)
-    monkeypatch.setattr(sam_module, 'PIXELS_AT_ONCE', 2 * 400 * 350)
+    monkeypatch.setattr(scale_up_module, 'PIXELS_AT_ONCE', 2 * 400 * 350)
     chunks = list(segmentor.decode(segmentor.encode([image])[0], prompts))
     assert [len(chunk.masks) for chunk in chunks] == [2, 2, 1]
     for expected, got in zip(whole, results(segmentor, image, prompts), strict=True):
@@ -70,9 +69,9 @@ def test_amp_is_close_but_not_the_same():
     image, polygons = scene(256, 256)
     prompts = prompts_of('hbox', polygons, 256, 256)
     exact, amp = loaded(), loaded(amp=True)
-    features = amp.encode([image])[0].features
+    features = amp.encode([image])[0].features[0]
     assert features.dtype == torch.float32
-    assert not torch.equal(features, exact.encode([image])[0].features)
+    assert not torch.equal(features, exact.encode([image])[0].features[0])
     assert (results(exact, image, prompts)[0] == results(amp, image, prompts)[0]).mean() > 0.97
 
 

@@ -10,7 +10,7 @@ import torch
 from sam_cases import SMALL
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.models.prompt_segmentors import sam_weights
+from samrs_mm.models.prompt_segmentors import sam_weights, weights_files
 from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor
 
 pytest.importorskip('segment_anything', reason='segment_anything is not installed')
@@ -120,6 +120,9 @@ def test_a_wrong_arch_is_answered_with_the_right_one(asked, held, expected, tmp_
 
 def test_weights_of_something_else_are_refused(tmp_path):
     path = tmp_path / 'other.pth'
+    torch.save({'image_encoder.patch_embed.proj.weight': torch.zeros(96, 1, 1, 1)}, path)
+    assert "holds a SAM without 'image_encoder.pos_embed'" in refusal(SMALL, path)
+    assert refusal(SMALL, tmp_path) == f'checkpoint {tmp_path}: a folder, not a file of weights'
     for content in ({'conv.weight': torch.zeros(1)}, [1, 2], torch.zeros(3)):
         torch.save(content, path)
         assert 'holds no SAM' in refusal(SMALL, path)
@@ -133,8 +136,9 @@ def test_official_weights_that_differ_from_the_published_are_noted(tmp_path, mon
     path = tmp_path / 'tuned.pth'
     path.write_bytes(b'tuned')
     said = []
-    monkeypatch.setattr(sam_weights, 'print_log', lambda text, *_, **__: said.append(text))
-    assert len(sam_weights._sha256(str(path), 'vit_b')) == 64
+    monkeypatch.setattr(weights_files, 'print_log', lambda text, *_, **__: said.append(text))
+    published = sam_weights.PUBLISHED['vit_b']
+    assert len(weights_files.checked_sha256(str(path), published)) == 64
     assert 'is not the published sam_vit_b_01ec64.pth' in said[0]
 
 

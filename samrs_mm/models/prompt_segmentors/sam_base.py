@@ -1,0 +1,275 @@
+"""What the members of the SAM family share: one encode for an image, chunks of prompts, masks.
+
+A member is a subclass of ``SAMFamilySegmentor`` in a module of its own: ``sam.py`` (SAM),
+``sam2.py`` (SAM 2 and 2.1), and so on. It says
+
+* ``side``, ``stretched``: the square of pixels that its network sees, and how an image lies in it;
+* ``feature_names``: what its image encoder gives, by which files of embeddings name the tensors;
+* ``_build()``: the network with its weights, and their sha256;
+* ``_preprocess(image)``: the pixels of an image as the network takes them;
+* ``_embed(batch)``: its image encoder;
+* ``_predict(encoded, prompts)``: its prompt encoder and mask decoder;
+* ``own_settings``: options beside the shared ones that may change a mask.
+
+Its weights are read by ``weights_files.read_weights``, which names a file of another member
+(``sam_families.py``), and a package that it needs is imported in ``_build``.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from samrs_mm.core.errors import SegmentorError
+from samrs_mm.core.prompts import PromptBatch, PromptSetting, mask_prompt
+from samrs_mm.core.wording import counted
+from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor, check_whole_numbers
+from samrs_mm.models.prompt_segmentors.in_parts import in_parts, is_out_of_memory
+from samrs_mm.models.prompt_segmentors.scale_up import Frame, scale_up
+from samrs_mm.models.prompt_segmentors.torch_device import fix_rounding, torch_device
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """What the decoder needs of an image.
+
+    Args:
+        features: One tensor ``(1, C, h, w)`` float32 for each of the segmentor's
+            ``feature_names``, on its device.
+        frame: How the image lies in the square that the network sees.
+    """
+
+    features: tuple[torch.Tensor, ...]
+    frame: Frame
+
+
+@dataclass(frozen=True)
+class SquarePrompts:
+    """Prompts in pixels of the square that the network sees, each of ``(n, ...)`` float32 or None.
+
+    Args:
+        points: ``(n, 1, 2)`` x and y.
+        labels: ``(n, 1)`` int, 1 for each point.
+        boxes: ``(n, 4)`` x0, y0, x1, y1.
+        masks: ``(n, 1, S / 4, S / 4)`` in [-1000, 1000].
+    """
+
+    points: torch.Tensor | None = None
+    labels: torch.Tensor | None = None
+    boxes: torch.Tensor | None = None
+    masks: torch.Tensor | None = None
+
+
+class SAMFamilySegmentor(PromptSegmentor):
+    """Prompts a network of the SAM family: one mask per prompt.
+
+    Chunk sizes, batches, threads and devices change float rounding, so they are settings.
+
+    Args:
+        arch: As the member takes it, plain data.
+        checkpoint: Path of the weights, or None for random ones.
+        chunk: Prompts decoded at once; halved when memory runs out, as the record then notes.
+        images_per_pass: Images encoded at once; an incomplete pass is filled up.
+        amp: Encode under bfloat16 autocast: faster on recent GPUs, not the exact output.
+        threads: CPU threads of torch, set for the process in ``load``.
+        device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; None takes a GPU where there is one.
+
+    Raises:
+        RefusedError: A value that can't be.
+
+    Attributes:
+        family: The member's name in messages.
+        stretched: An image is stretched to the square, not padded.
+        feature_names: Names of the tensors in ``EncodedImage.features``.
+        side: Of the square in pixels, after ``load``.
+        mask_threshold: Logits above it are the mask.
+    """
+
+    provided_scores = ('score', 'stability')
+    family = 'SAM'
+    stretched = False
+    feature_names: tuple[str, ...] = ('image',)
+    mask_threshold = 0.0
+    side: int
+
+    def __init__(
+        self,
+        arch: str | dict[str, Any],
+        checkpoint: str | None = None,
+        chunk: int = 20,
+        images_per_pass: int = 1,
+        amp: bool = False,
+        threads: int = 4,
+        device: str | None = None,
+    ):
+        check_whole_numbers(
+            chunk=(chunk, 1), images_per_pass=(images_per_pass, 1), threads=(threads, 1)
+        )
+        self.arch, self.checkpoint = arch, checkpoint
+        self.chunk, self.images_per_pass, self.threads = chunk, images_per_pass, threads
+        self.amp = amp
+        self.device = torch_device(device)
+        self.model: Any = None
+
+    @abstractmethod
+    def _build(self) -> tuple[nn.Module, str | None]:
+        """Return the network in evaluation mode, on the CPU, and the sha256 of its weights, if any.
+
+        Also sets ``side``.
+
+        Raises:
+            RefusedError: A package or the weights are missing, corrupt, or of something else.
+        """
+
+    @abstractmethod
+    def _preprocess(self, image: np.ndarray) -> torch.Tensor:
+        """Return an image ``(H, W, 3)`` uint8 RGB as ``(1, 3, S, S)`` float32 on the device."""
+
+    @abstractmethod
+    def _embed(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return what ``feature_names`` says of preprocessed images ``(n, 3, S, S)``."""
+
+    @abstractmethod
+    def _predict(
+        self, encoded: EncodedImage, prompts: SquarePrompts
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits ``(n, S / 4, S / 4)`` and predicted IoUs ``(n,)``, on the device."""
+
+    @property
+    def own_settings(self) -> dict[str, Any]:
+        """Settings beside those that all members have."""
+        return {}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything but the weights' hash that may change a bit of a mask, as plain data."""
+        return dict(
+            type=type(self).__name__,
+            arch=self.arch,
+            chunk=self.chunk,
+            images_per_pass=self.images_per_pass,
+            amp=self.amp,
+            threads=self.threads,
+            device=self.device.type,
+            **self.own_settings,
+        )
+
+    def unsupported(self, setting: PromptSetting) -> str | None:
+        """The family takes every setting of the paper, but no oriented box itself."""
+        return f'{self.family} takes no oriented box' if setting.box == 'rbox' else None
+
+    def load(self) -> None:
+        """Build the network, load its weights and move it to the device.
+
+        Also fixes, for the process, what decides float rounding: threads, no TF32, deterministic
+        cuDNN.
+
+        Raises:
+            RefusedError: A package that it needs or the weights are missing, corrupt, or the
+                weights are of another architecture.
+        """
+        fix_rounding(self.threads)
+        model, self.checkpoint_sha256 = self._build()
+        self.model = model.requires_grad_(False).to(self.device)
+
+    def frame(self, original_size: tuple[int, int]) -> Frame:
+        """Return how an image of that height and width lies in the square."""
+        return Frame(self.side, original_size, self.stretched)
+
+    @torch.no_grad()
+    def encode(self, images: Sequence[np.ndarray]) -> list[EncodedImage]:
+        """Embed images.
+
+        Raises:
+            SegmentorError: Memory ran out.
+        """
+        batch = [self._preprocess(image) for image in images]
+        # Rounding follows the shape of a pass, so a pass of left-over images keeps it.
+        batch += [torch.zeros_like(batch[0])] * (self.images_per_pass - len(batch))
+        try:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
+                features = tuple(level.float() for level in self._embed(torch.cat(batch)))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise SegmentorError(
+                f'out of memory while encoding {counted(self.images_per_pass, "image")} '
+                'at once; lower '
+                'model.images_per_pass, take a smaller model.arch, or model.device=cpu'
+            ) from error
+        return [
+            EncodedImage(
+                tuple(level[i : i + 1] for level in features),
+                self.frame((image.shape[0], image.shape[1])),
+            )
+            for i, image in enumerate(images)
+        ]
+
+    def to_tensors(self, encoded: EncodedImage) -> dict[str, torch.Tensor]:
+        """Return the features of an image by name."""
+        return dict(zip(self.feature_names, encoded.features, strict=True))
+
+    def from_tensors(
+        self, tensors: Mapping[str, torch.Tensor], original_size: tuple[int, int]
+    ) -> EncodedImage:
+        """Return an image's features from tensors by name, of any float type, on any device.
+
+        Raises:
+            KeyError: One is missing.
+        """
+        features = tuple(
+            tensors[name].to(self.device, torch.float32) for name in self.feature_names
+        )
+        return EncodedImage(features, self.frame(original_size))
+
+    def decode(self, encoded: EncodedImage, prompts: PromptBatch) -> Iterator[MaskChunk]:
+        """Yield masks, predicted IoUs and stability scores (AMG's, offset 1), in prompt order.
+
+        Raises:
+            SegmentorError: Memory ran out for a single prompt, or the weights give no numbers.
+        """
+        predict = partial(self._predict_part, encoded, prompts)
+        notes: list[str] = []
+        for _, (low_res, scores) in in_parts(predict, len(prompts), self.chunk, notes):
+            start = 0
+            for made in scale_up(low_res, encoded.frame, self.mask_threshold):
+                part = slice(start, start + len(made.masks))
+                yield MaskChunk(made.masks, scores[part], made.stability, tuple(notes), made.window)
+                start = part.stop
+
+    @torch.no_grad()
+    def _predict_part(
+        self, encoded: EncodedImage, prompts: PromptBatch, part: slice
+    ) -> tuple[torch.Tensor, np.ndarray]:
+        """Return logits ``(n, S / 4, S / 4)`` on the device and predicted IoUs ``(n,)``."""
+        low_res, scores = self._predict(encoded, self._in_square(prompts[part], encoded.frame))
+        scores = scores.cpu().numpy()
+        if not np.isfinite(scores).all():
+            raise SegmentorError('the predicted IoU is NaN; are the weights whole?')
+        return low_res, scores
+
+    def _in_square(self, prompts: PromptBatch, frame: Frame) -> SquarePrompts:
+        """Return prompts as the network's prompt encoder takes them."""
+        height, width = frame.original_size
+        scale = np.array([frame.input_size[1] / width, frame.input_size[0] / height])
+        points = labels = boxes = masks = None
+        if prompts.points is not None:
+            points = self._tensor(prompts.points[:, None] * scale)
+            labels = torch.ones((len(points), 1), dtype=torch.int, device=self.device)
+        if prompts.boxes is not None:
+            boxes = self._tensor(prompts.boxes * np.tile(scale, 2))
+        if prompts.regions is not None:
+            made = [
+                mask_prompt(region, height, width, frame.side, prompts.style, frame.stretched)
+                for region in prompts.regions
+            ]
+            masks = self._tensor(np.stack(made))[:, None]
+        return SquarePrompts(points, labels, boxes, masks)
+
+    def _tensor(self, array: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(array, dtype=torch.float, device=self.device)

@@ -1,0 +1,109 @@
+"""Files of weights, as their authors published them: where they are, and safe reading."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+
+from samrs_mm.compat import safe_load
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.images import file_sha256
+from samrs_mm.models.prompt_segmentors.sam_families import (
+    bare_state,
+    recognise,
+    recognise_folder,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedWeights:
+    """Weights that the authors of a network published.
+
+    Args:
+        url: Of the file.
+        size: Of the file in bytes, where it is known.
+        sha256: Of the file, where it is known.
+        licence: What to know before it is used; empty for Apache-2.0.
+    """
+
+    url: str
+    size: int | None = None
+    sha256: str | None = None
+    licence: str = ''
+
+    @property
+    def file(self) -> str:
+        """The file's name."""
+        return self.url.rsplit('/', 1)[-1]
+
+    @property
+    def advice(self) -> str:
+        """Where to get them, and how to know that they arrived whole."""
+        known = [f'{self.size:,} bytes'] if self.size else []
+        known += [f'sha256 {self.sha256}'] if self.sha256 else []
+        known += [self.licence] if self.licence else []
+        return f'download {self.url}' + (f' ({", ".join(known)})' if known else '')
+
+
+def read_weights(path: Path, family: str, published: PublishedWeights | None) -> dict[str, Any]:
+    """Return the state dict in a checkpoint file, read as data only.
+
+    Args:
+        path: The file.
+        family: One of ``sam_families``, whose weights are wanted.
+        published: What the file should be, if it is one of the published.
+
+    Raises:
+        RefusedError: It is missing, corrupt, asks for code, or holds another member's weights.
+    """
+    if path.is_dir():
+        member = recognise_folder(path)
+        what = f'a folder; {member.advice}' if member else 'a folder, not a file of weights'
+        raise RefusedError(f'checkpoint {path}: {what}')
+    if not path.is_file():
+        advice = f'{published.advice} to that place, or' if published else 'check the path, or'
+        raise RefusedError(f'checkpoint {path}: no such file; {advice} pass --checkpoint FILE')
+    try:
+        content = safe_load(path)
+    except (OSError, ValueError) as error:
+        size = path.stat().st_size
+        line = str(error) if str(path) in str(error) else f'{path}: {error}'
+        if published and published.size and size != published.size:
+            line += f'; it has {size:,} bytes instead of {published.size:,}: {published.advice}'
+        raise RefusedError(f'checkpoint {line}') from error
+    member = recognise(content)
+    if member is not None and member.family != family:
+        raise RefusedError(f'checkpoint {path}: holds no {family}; {member.advice}')
+    state = bare_state(content)
+    if member is None:
+        raise RefusedError(f'checkpoint {path}: holds no {family}, nor another of its family')
+    return state
+
+
+def load_strictly(
+    model: torch.nn.Module, state: dict[str, torch.Tensor], path: str, arch: Any
+) -> None:
+    """Fill a network with a state dict that has each of its keys, and no other.
+
+    Raises:
+        RefusedError: A key or a shape differs; names the first.
+    """
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        problem = str(error).split('\n\t')[1].strip()[:200]
+        raise RefusedError(f'checkpoint {path}: does not fit {arch}: {problem}') from error
+
+
+def checked_sha256(path: str, published: PublishedWeights | None) -> str:
+    """Return a file's sha256; say so in the log where it is not the published file's."""
+    digest = file_sha256(path)
+    if published and published.sha256 and digest != published.sha256:
+        print_log(
+            f'checkpoint {path} is not the published {published.file} (its sha256 is '
+            f'{digest}); fine if you trained it, else download it again',
+            logger='current',
+        )
+    return digest
