@@ -39,6 +39,7 @@ def test_leaves_keep_the_rules(leaf, tmp_path):
     assert cfg.custom_hooks == [], 'left to users; ours stand in default_hooks'
     assert cfg.train_cfg.max_iters % cfg.train_cfg.val_interval == 0
     assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_iters
+    assert cfg.default_hooks.checkpoint.interval <= cfg.train_cfg.max_iters // 4
     entry = read_entry(leaf)
     assert entry['Config'] == f'configs/boxnet/{leaf.name}'
     network = BoxNet(cfg.model.widths or load(FOLDER / 'boxnet_s.py').model.widths)
@@ -107,11 +108,9 @@ def own(tmp_path_factory):
 def finetune(first, own, folder, *options):
     tiny = [
         f'model.checkpoint={first[0] / "boxnet_s.safetensors"}',
-        f'train_dataloader.dataset.datasets.0.data_root={own}',
-        f'val_dataloader.dataset.data_root={own}',
-        'train_dataloader.dataset.datasets.0.side=32',
+        f'masks.data_root={own}',
+        'masks.side=32',
         'train_dataloader.dataset.datasets.1.sides=((0,32),)',
-        'val_dataloader.dataset.side=32',
         'train_dataloader.num_workers=0',
         'train_dataloader.batch_size=4',
         'train_cfg.max_iters=6',
@@ -143,6 +142,24 @@ def test_what_is_not_better_is_not_written(first, own, tmp_path, capsys):
     assert not (tmp_path / 'boxnet_s_finetune.safetensors').exists()
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith('error: no weights were written: none of them beat mIoU')
+
+
+def test_a_new_run_puts_the_weights_of_an_earlier_one_aside(first, own, tmp_path):
+    (tmp_path / 'boxnet_s_finetune.safetensors').write_bytes(b'earlier')
+    assert finetune(first, own, tmp_path, 'optim_wrapper.optimizer.lr=0.0') == 1
+    assert not (tmp_path / 'boxnet_s_finetune.safetensors').exists()
+    assert (tmp_path / 'earlier_1/boxnet_s_finetune.safetensors').read_bytes() == b'earlier'
+    assert f'What an earlier run left is in {tmp_path}/earlier_1 now' in log_of(tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_answered_by_the_key_to_give(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert train(['boxnet/boxnet_s_finetune']) == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert error.startswith('error: masks.data_root: no such folder: data/own; give yours: ')
+    assert '--cfg-options masks.data_root=DIR; or try drawn data: ' in error
+    assert 'configs/examples/boxnet_demo.py' in error
+    assert error.endswith('docs/mask_maker.md')
 
 
 def test_a_single_mask_is_refused_in_one_line(first, tmp_path, capsys):

@@ -107,9 +107,9 @@ def run(args: argparse.Namespace) -> None:
             note = class_layer_note(runner.model, start.checkpoint, start.path, classes)
             start.notes += [note] if note else []
     check_batch(config, get_world_size())
-    if args.restart and is_main_process():
-        aside = put_aside(config.work_dir)
-        start.notes += [f'Checkpoints of the earlier run are in {aside} now'] if aside else []
+    if not start.resume and is_main_process():
+        aside = put_aside(config, args.restart)
+        start.notes += [f'What an earlier run left is in {aside} now'] if aside else []
     for note in (*start.notes, batch_note(config, get_world_size()), schedule_note(config)):
         if note:
             runner.logger.warning(note)

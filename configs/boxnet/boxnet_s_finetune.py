@@ -1,5 +1,5 @@
-# The package's weights, taught on your own masks: an annotated folder, or COCO truth (then name its
-# file by masks.options). Drawn crops are mixed in against forgetting. Minutes on a CPU.
+# The package's weights, taught on your own masks: --cfg-options masks.data_root=DIR, an annotated
+# folder or COCO truth. Drawn crops are mixed in against forgetting. Minutes on a CPU.
 _base_ = './boxnet_s.py'
 masks = dict(type='MaskCrops', data_root='data/own', held_out=0.25)
 views = [dict(type='FlipCrop'), dict(type='RecolourCrop')]
@@ -25,5 +25,6 @@ param_scheduler = [
 ]
 train_cfg = dict(max_iters=iterations, val_interval=50)
 default_hooks = dict(
-    boxnet=dict(beat_start=True), first=dict(type='ValidateFirstHook'), logger=dict(interval=10)
-)
+    boxnet=dict(beat_start=True), checkpoint=dict(interval=50), logger=dict(interval=10),
+    first=dict(type='ValidateFirstHook'),
+)  # fmt: skip

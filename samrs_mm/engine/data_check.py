@@ -22,6 +22,7 @@ from samrs_mm.datasets.segmentation.label_survey import Survey, survey
 from samrs_mm.datasets.segmentation.parts import Part, parts_of
 from samrs_mm.datasets.segmentation.survey_report import refusals, table, warnings
 from samrs_mm.engine.class_match import Classes, check_classes, classes_of, miscounts
+from samrs_mm.engine.config_variables import variable_of
 from samrs_mm.engine.run_config import building
 
 KEY = 'check_data'
@@ -38,6 +39,10 @@ _ANNOTATE = dict(
     FASTDataset='fast_sam-vit-h_rhbox',
 )  # fmt: skip
 _PREPARE = dict(Potsdam5Dataset='prepare_potsdam.py', ISAIDTilesDataset='prepare_isaid.py')
+_PAGES = {
+    'MaskCrops': ('boxnet_demo.py', 'mask_maker.md'),
+    '': ('sep_demo.py', 'dataset_prepare.md'),
+}
 _Result = TypeVar('_Result')
 
 
@@ -69,13 +74,16 @@ def check_folders(config: Config, loaders: Iterable[str] = _LOADERS) -> None:
     if not missing:
         return
     folders, (key, kind) = [*missing], next(iter(missing.values()))
+    variable = variable_of(config, key)
+    likewise = ' (and likewise the others: train, val, test)' if variable == key else ''
+    example, page = _PAGES.get(kind, _PAGES[''])
     cures = [
         *dict.fromkeys(_ways(missing)),
-        f'give yours: --cfg-options {key}=DIR (and likewise the others: train, val, test)',
-        'or try drawn data: configs/examples/sep_demo.py after python tools/demo.py',
+        f'give yours: --cfg-options {variable}=DIR{likewise}',
+        f'or try drawn data: configs/examples/{example} after python tools/demo.py',
     ]
     raise RefusedError(
-        f'{key}: no such folder: {", ".join(folders)}; {"; ".join(cures)}; docs/dataset_prepare.md'
+        f'{variable}: no such folder: {", ".join(folders)}; {"; ".join(cures)}; docs/{page}'
     )
 
 

@@ -7,7 +7,7 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.installed import spoken
 from samrs_mm.engine.config_keys import check_keys
 from samrs_mm.engine.config_values import check_values, without_idle_workers
+from samrs_mm.engine.config_variables import made_of
 from samrs_mm.engine.cpu_dist import rank_of
 from samrs_mm.registry import register_all
 
@@ -58,7 +59,8 @@ def load_run_config(
 
     All of samrs_mm is registered, then what the config imports. Logs and checkpoints go to
     ``work_dir``, by default that of the config, else ``work_dirs/{config}``. Keys and values of
-    ``parts``, its top-level keys that the tool runs, are checked, by default of all. Names are
+    ``parts``, its top-level keys that the tool runs, are checked, by default of all. An option of a
+    variable changes all that was made of it (``config_variables``). Names are
     looked up in ``scope`` where the config has no ``default_scope``. Rank 0 tells on stderr of a
     top-level variable that nothing reads, and whose name is nearly that of one that is read.
 
@@ -73,15 +75,7 @@ def load_run_config(
     read = {*views, *_OPTIONAL_KEYS, *inspect.signature(Runner).parameters}
     for line in _misspelt(config, path, read) if rank_of(launcher) == 0 else ():
         print(spoken(line), file=sys.stderr)
-    for key, value in (options or {}).items():
-        check_option(key, {*config, *read}, config)
-        top = key.partition('.')[0]
-        if top not in read:
-            raise RefusedError(
-                f'--cfg-options: {key} would change nothing: {top!r} served its purpose when the '
-                'file was read, other keys were made of it; set those, or edit a copy of the file'
-            )
-        set_option(config, key, value)
+    _set_options(config, options or {}, read)
     scope = config.get('default_scope') or scope
     try:
         importlib.import_module(scope)  # mmengine would only miss the first of its names
@@ -98,6 +92,25 @@ def load_run_config(
         work_dir or config.get('work_dir') or f'work_dirs/{Path(config.filename).stem}'
     )
     return config
+
+
+def _set_options(config: Config, options: dict[str, Any], read: Collection[str]) -> None:
+    """Set options of the keys that are read, and of variables in all that was made of them."""
+    variables = {key.partition('.')[0] for key in options} - {*read}
+    made = {name: made_of(config, name, [*config.keys() & read]) for name in variables}
+    for key, value in options.items():
+        check_option(key, {*config, *read}, config)
+        top, _, rest = key.partition('.')
+        if top in read:
+            set_option(config, key, value)
+            continue
+        if not rest or not made[top]:
+            raise RefusedError(
+                f'--cfg-options: {key} would change nothing: {top!r} served its purpose when the '
+                'file was read, other keys were made of it; set those, or edit a copy of the file'
+            )
+        for place in (top, *made[top]):
+            set_option(config, f'{place}.{rest}', value)
 
 
 def _misspelt(config: Config, path: str, read: Iterable[str]) -> Iterator[str]:

@@ -66,13 +66,15 @@ def find_start(config: Config, resume: str | None, restart: bool = False) -> Sta
     return start
 
 
-def put_aside(work_dir: str) -> str | None:
-    """Move the checkpoints of an earlier run into a folder of their own; return its path.
+def put_aside(config: Config, checkpoints: bool = True) -> str | None:
+    """Move what an earlier run left in the work dir into a folder of its own; return its path.
 
-    None if there are none. Logs stay: each run has a folder.
+    None if there is nothing. Weights that training writes as ``{config}.safetensors`` are moved in
+    any case: they could be taken for those of the new run. Logs stay: each run has a folder.
     """
-    folder = Path(work_dir)
-    found = [path for path in _files(folder) if path.exists()]
+    folder = Path(config.work_dir)
+    weights = folder / f'{Path(config.filename or "").stem}.safetensors'
+    found = [path for path in (*(_files(folder) if checkpoints else ()), weights) if path.exists()]
     if not found:
         return None
     number = 1
@@ -196,25 +198,50 @@ def schedule_note(config: Config) -> str | None:
     length = config.train_cfg.get('max_iters')
     schedulers: Any = config.get('param_scheduler') or []
     schedulers = [schedulers] if isinstance(schedulers, dict) else schedulers
-    cures, ends = [], []
-    for number, scheduler in enumerate(schedulers):
-        if scheduler.get('by_epoch', True) or scheduler.get('end') is None:
-            return None  # counted otherwise, or without an end
-        ends.append(scheduler['end'])
-        span = scheduler['end'] - scheduler.get('begin', 0)
-        if scheduler.get('T_max', span) != span:
-            cures.append(f'param_scheduler.{number}.T_max={span}')
+    if any(each.get('by_epoch', True) or each.get('end') is None for each in schedulers):
+        return None  # counted otherwise, or without an end
+    ends = [scheduler['end'] for scheduler in schedulers]
     if not ends or not length:
         return None
-    last = len(ends) - 1
-    if max(ends) != length:
-        begin = schedulers[last].get('begin', 0)
-        cures = [f'param_scheduler.{last}.end={length}']
-        if 'T_max' in schedulers[last]:
-            cures.insert(0, f'param_scheduler.{last}.T_max={length - begin}')
+    planned = [(scheduler.get('begin', 0), scheduler['end']) for scheduler in schedulers]
+    spans = _refitted(planned, length)
+    cures = [
+        cure
+        for number, (scheduler, old, new) in enumerate(zip(schedulers, planned, spans, strict=True))
+        for cure in _cures(f'param_scheduler.{number}', scheduler, old, new)
+    ]
     if not cures:
         return None
     return (
         f'The learning rate is planned for {max(ends)} iterations, train_cfg.max_iters={length}: '
         f'for a schedule of this length add {" ".join(cures)}'
     )
+
+
+def _refitted(planned: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:
+    """Return begin and end of schedulers in a run of another length.
+
+    The last one ends with the run; one that would begin after that is shrunk with all others.
+    """
+    longest, begin = max(end for _, end in planned), planned[-1][0]
+    if longest == length:
+        return planned
+    if begin < length:
+        return [*planned[:-1], (begin, length)]
+    shrunk = [
+        [max(place * length // longest, int(place > 0)) for place in span] for span in planned
+    ]
+    return [(first, max(last, first + 1)) for first, last in shrunk]
+
+
+def _cures(
+    key: str, scheduler: dict[str, Any], old: tuple[int, int], new: tuple[int, int]
+) -> Iterator[str]:
+    """Yield the options that give a scheduler another begin and end, and the period of a cosine."""
+    span = new[1] - new[0]
+    if scheduler.get('T_max', span) != span:
+        yield f'{key}.T_max={span}'
+    if old[0] != new[0]:
+        yield f'{key}.begin={new[0]}'
+    if old[1] != new[1]:
+        yield f'{key}.end={new[1]}'

@@ -87,12 +87,25 @@ def test_logs_and_configs_alone_are_no_earlier_run(tmp_path):
 def test_a_restart_keeps_the_earlier_checkpoints(work):
     for name in ('best_mIoU_iter_5.pth', 'export_tiny.pth', 'tiny.py'):
         save(work / name)
-    assert put_aside(str(work)) == str(work / 'earlier_1')
+    config = config_of(work)
+    assert put_aside(config) == str(work / 'earlier_1')
     assert sorted(path.name for path in work.iterdir()) == ['earlier_1', 'tiny.py']
     assert len([*(work / 'earlier_1').iterdir()]) == 5
-    assert put_aside(str(work)) is None
+    assert put_aside(config) is None
     save(work / 'iter_1.pth')
-    assert put_aside(str(work)) == str(work / 'earlier_2')
+    assert put_aside(config) == str(work / 'earlier_2')
+
+
+def test_weights_of_an_earlier_run_are_not_taken_for_those_of_a_new_one(work):
+    (work / 'tiny.py').write_text('')
+    config = Config(dict(work_dir=str(work)), filename=str(work / 'tiny.py'))
+    for name in ('tiny.safetensors', 'mine.safetensors'):
+        (work / name).write_bytes(b'')
+    assert put_aside(config, checkpoints=False) == str(work / 'earlier_1')
+    assert [path.name for path in (work / 'earlier_1').iterdir()] == ['tiny.safetensors']
+    assert (work / 'mine.safetensors').exists()
+    assert len([*work.glob('iter_*.pth')]) == 2
+    assert put_aside(config, checkpoints=False) is None
 
 
 def test_a_half_written_checkpoint_is_passed_over(work):
@@ -175,6 +188,12 @@ WARMUP = dict(type='LinearLR', begin=0, end=10, by_epoch=False)
         ([WARMUP, dict(COSINE, begin=10, T_max=70)], 80, None),
         ([WARMUP, dict(COSINE, begin=10, T_max=70)], 40,
          'param_scheduler.1.T_max=30 param_scheduler.1.end=40'),
+        ([WARMUP, dict(COSINE, begin=10, T_max=70)], 10,
+         'param_scheduler.0.end=1 param_scheduler.1.T_max=9 param_scheduler.1.begin=1 '
+         'param_scheduler.1.end=10'),
+        ([WARMUP, dict(COSINE, begin=10, T_max=70)], 2,
+         'param_scheduler.0.end=1 param_scheduler.1.T_max=1 param_scheduler.1.begin=1 '
+         'param_scheduler.1.end=2'),
         ([dict(COSINE, end=40)], 40, 'param_scheduler.0.T_max=40'),
         ([dict(type='PolyLR', end=80, by_epoch=False)], 40, 'param_scheduler.0.end=40'),
         ([dict(type='MultiStepLR', by_epoch=False)], 40, None),

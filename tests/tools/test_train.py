@@ -268,7 +268,7 @@ def test_the_same_command_again_is_refused_unless_it_says_what_is_meant(tmp_path
     assert log.splitlines()[-1].startswith(f'error: work dir {tmp_path}/work: holds iter_2.pth of')
     assert (tmp_path / 'work/iter_2.pth').read_bytes() == before
     log = train(tmp_path, '--restart', *short)
-    assert f'Checkpoints of the earlier run are in {tmp_path}/work/earlier_1 now' in log
+    assert f'What an earlier run left is in {tmp_path}/work/earlier_1 now' in log
     assert (tmp_path / 'work/earlier_1/iter_2.pth').read_bytes() == before
     assert len(record(tmp_path)[0]) == 4
     assert (tmp_path / 'sep/tiny.pth.bak').is_file(), 'the export of the earlier run'
