@@ -34,6 +34,7 @@ from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.masks import Instance, compose
+from samrs_mm.core.parallel import usable_cores
 from samrs_mm.datasets.segmentation.subsets import subset_name
 from samrs_mm.drawn.scenes import DOMAINS
 
@@ -382,7 +383,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     add = parser.add_argument
     add('--out', type=Path, default=Path('work_dirs/sep_study'), help='default: %(default)s')
     add('--jobs', type=int, default=cores, help='runs at once (default: cores, %(default)s)')

@@ -1,7 +1,6 @@
 """Try every prompt setting of the paper's table 1 against true masks, encoding each image once."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from samrs_mm.cli import (
 from samrs_mm.core import input_notes
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.input_notes import some
+from samrs_mm.core.parallel import reading_processes
 from samrs_mm.core.prompts import AUTHORS, PROMPT_STYLES
 from samrs_mm.core.wording import counted, plural
 
@@ -67,7 +67,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='an object whose true mask has no pixel is left out, or counts as IoU 0 (default for '
         'HRSC2016, as in the code of the paper; else skip)')  # fmt: skip
     add('--limit', type=positive, metavar='N', help='only the first N images')
-    add('--workers', type=whole_number, metavar='N', default=min(4, os.cpu_count() or 1),
+    add('--workers', type=whole_number, metavar='N', default=reading_processes(),
         help='processes that read ahead (default %(default)s); changes no byte')  # fmt: skip
     add('--shard', metavar='I/N', help='do part I (from 0) of N; torchrun and srun set it')
     add('--restart', action='store_true', help='delete what earlier runs made, then start over')
@@ -99,6 +99,8 @@ def run(args: argparse.Namespace) -> int:
         config, Path(args.config).stem, args.segmentor, args.prompt_style, args.empty_truth
     )
     choose_gpu()
+    for line in [] if args.restart else job.keep_threads():
+        print(f'threads  {line}')
     job.load()
     counts = job.collect_classes(progress('reading labels'))
     for line in counts.label_notes:

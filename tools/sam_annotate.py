@@ -1,7 +1,6 @@
 """Turn a detection dataset into a segmentation dataset by prompting SAM with its boxes."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.input_notes import some
+from samrs_mm.core.parallel import reading_processes
 from samrs_mm.core.rendering import advice
 from samrs_mm.core.wording import counted, plural
 from samrs_mm.drawing.overlays import overlay
@@ -76,7 +76,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--prompt', metavar='NAME', help="the paper's prompt names joined by +, such as cp+hbox")
     add_fit_flags(add)
     add('--limit', type=positive, metavar='N', help='only the first N images')
-    add('--workers', type=whole_number, metavar='N', default=min(4, os.cpu_count() or 1),
+    add('--workers', type=whole_number, metavar='N', default=reading_processes(),
         help='processes that read ahead (default %(default)s); changes no byte')  # fmt: skip
     add('--shard', metavar='I/N', help='do part I (from 0) of N; torchrun and srun set it')
     add('--dry-run', action='store_true', help='say what would be done, how long and how much disk')
@@ -126,6 +126,8 @@ def run(args: argparse.Namespace) -> int:
     choose_gpu()
     looking = args.verify or args.finalise or args.refilter
     if not looking:
+        if not args.restart and (line := job.keep_threads()):
+            print(f'threads  {line}')
         with strict_loading():  # torch may have been imported with the segmentor
             job.segmentor.load()
     job.collect_classes(progress('reading labels'))
@@ -155,9 +157,9 @@ def annotate(job: AnnotationJob, args: argparse.Namespace, shard: tuple[int, int
             raise RefusedError('--restart can not be combined with shards; run it once by itself')
         removed = job.out.restart({tile.stem for tile in job.plan.tiles})
         print(f'restart: removed {counted(removed, "file")} of earlier runs from {job.out.root}')
-    settings = job.settings()
     groups = job.plan.shard(*shard, args.limit)
-    changes = job.open(settings, groups, progress('comparing'))
+    changes = job.open(groups, progress('comparing'))
+    settings = job.settings()
     if args.prune:
         removed = sum(map(job.out.remove, changes.gone))
         print(f'prune: removed {counted(removed, "file")} of {counted(len(changes.gone), "image")}')

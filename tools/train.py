@@ -7,6 +7,7 @@ from functools import partial
 
 from samrs_mm.cli import ToolParser, positive, run_command
 from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.parallel import reading_processes
 from samrs_mm.engine.checkpoint_match import check_match, class_layer_note
 from samrs_mm.engine.class_match import classes_of
 from samrs_mm.engine.cpu_dist import leave_ranks, prepare_cpu_ranks
@@ -53,7 +54,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--restart', action='store_true',
         help='start over in a work dir that holds checkpoints; they are moved aside')  # fmt: skip
     add('--amp', action='store_true', help='mixed precision (GPUs only)')
-    add('--check', nargs='?', type=positive, const=min(8, os.cpu_count() or 1), metavar='N',
+    add('--check', nargs='?', type=positive, const=reading_processes(8), metavar='N',
         help='read every image and label, in N processes (default: one a core, at most 8), name '
         'what is broken or does not fit, and end; what was right is remembered in checked.csv of '
         'each folder')  # fmt: skip

@@ -12,6 +12,7 @@ from samrs_mm.annotate.changes import Changes, Comparison, make_ready
 from samrs_mm.annotate.driver import Annotator, BoxPrompter, SampleStream
 from samrs_mm.annotate.finalise import Finaliser, Totals
 from samrs_mm.annotate.plan import Plan, Tile
+from samrs_mm.annotate.threads import keep_threads, misfit, open_folder
 from samrs_mm.annotate.verify import check_tile, verify
 from samrs_mm.annotate.writer import LabelMapWriter, MaskFilters, RecordWriter
 from samrs_mm.core.atomic import dump, load
@@ -112,14 +113,21 @@ class AnnotationJob:
         """Return which finished images are no longer what the data give; see ``Comparison``."""
         return Comparison(self.plan, self._whole(), self.out, progress).run(own)
 
-    def open(self, settings: dict[str, Any], groups: Groups, progress: Progress = iter) -> Changes:
+    def keep_threads(self) -> str | None:
+        """Take the threads that the folder was started with; a line where they don't fit here."""
+        keep_threads(self.segmentor, self.out)
+        return misfit(self.segmentor, self.out)
+
+    def open(self, groups: Groups, progress: Progress = iter) -> Changes:
         """Make the folder, or take it up: what is outdated of ``groups`` is made ready.
+
+        ``settings`` may be others then: another machine may have started it, with its threads.
 
         Raises:
             RefusedError: See ``AnnotatedFolder.open`` and ``refuse_other``.
         """
         self.refuse_other()
-        self.out.open(settings, relabel=True)
+        settings = open_folder(self.segmentor, self.out, self.settings, relabel=True)
         self.out.note_data(self.dataset.root, self.dataset.rule.beyond_check)
         changes = self.compare(groups, progress).of(groups)
         stream = self._whole(groups)

@@ -13,6 +13,7 @@ from samrs_mm.compat import strict_loading
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import file_sha256
+from samrs_mm.core.parallel import fit_torch_threads
 from samrs_mm.core.wording import counted
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def _load_model(
     from samrs_mm.engine.checkpoint_match import check_match, weight_shapes
     from samrs_mm.engine.run_config import building
 
+    fit_torch_threads()
     shapes = weight_shapes(weights)
     init_default_scope(config.get('default_scope', 'mmseg'))
     with building(path):

@@ -21,6 +21,7 @@ from samrs_mm.cli import OptionsAction, check_option, one_line, read_config, set
 from samrs_mm.compat import how_to_install, safe_load
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.installed import spoken
+from samrs_mm.core.parallel import fit_torch_threads
 from samrs_mm.engine.config_keys import check_keys
 from samrs_mm.engine.config_values import check_values, without_idle_workers
 from samrs_mm.engine.config_variables import made_of
@@ -153,6 +154,7 @@ def _unregistered(text: str) -> str:
 
 def build_runner(config: Config, path: str) -> Runner:
     """Build the runner of a config, and with it the model; refuse as ``building`` does."""
+    fit_torch_threads()
     with building(path):
         runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
     _check_class_weights(runner.model)

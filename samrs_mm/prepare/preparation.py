@@ -1,11 +1,11 @@
 """What the tools that prepare a labelled dataset share: flags, and counts to print."""
 
 import argparse
-import os
 from collections.abc import Callable, Mapping
 
 from samrs_mm.cli import ToolParser, whole_number
 from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.parallel import reading_processes
 from samrs_mm.core.wording import counted, plural
 from samrs_mm.prepare.map_tiles import MapTileCutter
 from samrs_mm.prepare.tile_cutter import SceneTiles, anew_line
@@ -20,7 +20,7 @@ def preparation_parser(description: str, epilog: str, out: str) -> argparse.Argu
     add = parser.add_argument
     add('root', metavar='DIR', help='folder in which the download was unpacked')
     add('--out', metavar='OUT', default=out, help='where the tiles go (default %(default)s)')
-    add('--workers', type=whole_number, metavar='N', default=min(4, os.cpu_count() or 1),
+    add('--workers', type=whole_number, metavar='N', default=reading_processes(),
         help='processes (default %(default)s); each holds one scene, some 5 bytes a pixel; '
         '0 works in this one')  # fmt: skip
     add('--partial', action='store_true',

@@ -3,7 +3,6 @@
 import argparse
 import csv
 import io
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from tqdm import tqdm
 from samrs_mm.cli import ToolParser, run_command, whole_number
 from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.classes import NAMED_CLASSES
+from samrs_mm.core.parallel import reading_processes
 from samrs_mm.statistics.dataset_stats import DatasetStats
 from samrs_mm.statistics.figures import write_figures
 from samrs_mm.statistics.readers import read_stats
@@ -56,7 +56,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='which subset of the release it is (default: as export.json there or the name of the '
         'folder says)')  # fmt: skip
     add('--name', help='what to call it in tables and figures (default: its file name)')
-    add('--workers', type=whole_number, metavar='N', default=min(4, os.cpu_count() or 1),
+    add('--workers', type=whole_number, metavar='N', default=reading_processes(),
         help='processes (default %(default)s); 0 works in this one')  # fmt: skip
     args = parser.parse_args(argv)
     args.format = args.format.split(',')

@@ -1,7 +1,6 @@
 """Write an annotated dataset as COCO, YOLO segmentation, DOTA rotated boxes, or as SAMRS does."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -12,6 +11,7 @@ from samrs_mm.cli import ToolParser, progress, run_command, tell_failures, whole
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import read_list
 from samrs_mm.core.input_notes import some
+from samrs_mm.core.parallel import reading_processes
 from samrs_mm.core.wording import counted, plural
 from samrs_mm.datasets.segmentation.image_index import read_annotated, read_meta
 from samrs_mm.formats.annotated.entries import REGIONS
@@ -75,7 +75,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--polygons', nargs='?', const=EDGES, choices=(EDGES, INNER),
         help=f'coco: polygons instead of RLE; coco and yolo-seg: {EDGES} or {INNER} (see below; '
         f'default {EDGES})')  # fmt: skip
-    add('--workers', type=whole_number, metavar='N', default=min(4, os.cpu_count() or 1),
+    add('--workers', type=whole_number, metavar='N', default=reading_processes(),
         help='processes (default %(default)s); 0 works in this one')  # fmt: skip
     args = parser.parse_args(argv)
     if args.polygons and args.to not in ('coco', 'yolo-seg'):

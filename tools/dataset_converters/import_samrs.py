@@ -17,6 +17,7 @@ from samrs_mm.core.classes import NAMED_CLASSES
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.input_notes import some
 from samrs_mm.core.masks import check_policy
+from samrs_mm.core.parallel import reading_processes
 from samrs_mm.core.wording import counted, plural
 from samrs_mm.datasets.boxes.released import SAMRSBoxDataset
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
@@ -50,7 +51,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         "folder's name says)")  # fmt: skip
     for name, what in (('images', 'image'), ('instances', 'instance'), ('labels', 'label map')):
         add(f'--{name}', metavar='DIR', help=f'{what} folder, inside FOLDER')
-    add('--workers', type=whole_number, metavar='N', default=min(4, os.cpu_count() or 1),
+    add('--workers', type=whole_number, metavar='N', default=reading_processes(),
         help='processes (default %(default)s); 0 works in this one')  # fmt: skip
     add('--prune', action='store_true',
         help='delete what was made of images that the release has no longer')  # fmt: skip

@@ -1,7 +1,6 @@
 """Pack images and labels losslessly into a store that training reads by window."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -11,6 +10,7 @@ from tqdm import tqdm
 
 from samrs_mm.cli import ToolParser, run_command, tell_failures
 from samrs_mm.core.input_notes import some
+from samrs_mm.core.parallel import reading_processes
 from samrs_mm.core.wording import counted
 from samrs_mm.datasets.segmentation.image_index import read_entries, read_meta
 from samrs_mm.datasets.segmentation.store import Packer, Store, index_sha256
@@ -37,7 +37,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add('folder', metavar='FOLDER', help='what sam_annotate.py wrote, or one released subset')
     add('out', metavar='OUT', help='the store, such as FOLDER/packed')
-    add('--workers', type=int, metavar='N', default=min(4, os.cpu_count() or 1),
+    add('--workers', type=int, metavar='N', default=reading_processes(),
         help='threads (default %(default)s)')  # fmt: skip
     add('--verify', action='store_true', help='compare all tiles with their files, pack nothing')
     add('--images', metavar='DIR', help='image folder of a released subset, inside FOLDER')

@@ -1,7 +1,6 @@
 """Cut a detection dataset, or a folder of images, into tiles in DOTA's format."""
 
 import argparse
-import os
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from samrs_mm.cli import (
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.found_files import tell_untaken
 from samrs_mm.core.input_notes import some
+from samrs_mm.core.parallel import reading_processes
 from samrs_mm.core.tiling import TileSpec, count_tiles
 from samrs_mm.core.wording import counted, plural
 from samrs_mm.datasets.boxes.base import build_dataset
@@ -74,7 +74,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add(
         '--iof', type=float, metavar='F', help='least fraction of a box inside a tile that takes it'
     )
-    add('--workers', type=int, metavar='N', default=min(4, os.cpu_count() or 1),
+    add('--workers', type=int, metavar='N', default=reading_processes(),
         help='processes (default %(default)s); each holds one scene, 4 bytes a pixel')  # fmt: skip
     add_fit_flags(add)
     add(

@@ -5,6 +5,8 @@ Records, resume and failures are those of the annotation driver.
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from samrs_mm.annotate.changes import Changes, Comparison, make_ready
 from samrs_mm.annotate.driver import Annotator, RunResult, SampleStream
 from samrs_mm.annotate.job import Groups, Progress, open_dataset
 from samrs_mm.annotate.plan import Plan, Tile
+from samrs_mm.annotate.threads import keep_threads, misfit, open_folder
 from samrs_mm.annotate.writer import RecordWriter, Sample
 from samrs_mm.cli import read_config
 from samrs_mm.compat import strict_loading
@@ -194,6 +197,15 @@ class AblationJob:
             allowed = ', '.join(EMPTY_TRUTHS)
             raise RefusedError(f'empty_truth {self.empty_truth!r} is unknown; allowed: {allowed}')
 
+    def keep_threads(self) -> list[str]:
+        """Take the threads that the folders were started with; lines where they don't fit here."""
+        lines = []
+        for name, segmentor in self.segmentors.items():
+            out = AblationFolder(self.out / RUNS / name)
+            keep_threads(segmentor, out)
+            lines += filter(None, [misfit(segmentor, out)])
+        return lines
+
     def load(self) -> None:
         """Load all weights.
 
@@ -247,8 +259,10 @@ class AblationJob:
         """
         TablesFolder(self.out, JSON).refuse_foreign()
         found = {}
-        for run in self.runs:
-            run.out.open(run.settings)
+        for index, run in enumerate(self.runs):
+            settings = partial(self._settings, run.name)
+            opened = open_folder(self.segmentors[run.name], run.out, settings)
+            run = self.runs[index] = replace(run, settings=opened)
             stream = SampleStream(self.plan, (), self._prompter(run))
             changes = Comparison(self.plan, stream, run.out, progress).run(groups).of(groups)
             changes.redo |= changes.rename
@@ -278,7 +292,10 @@ class AblationJob:
         """
         stream = SampleStream(self.plan, groups, self._prompter(run), done=run.out.done())
         writer = RecordWriter(run.out, run.signature, enter_results)
-        return Annotator(stream, self.segmentors[run.name], writer, workers).run()
+        segmentor = self.segmentors[run.name]
+        if 'threads' in segmentor.settings:  # of the process; another segmentor may have set them
+            segmentor.take_threads(segmentor.threads)
+        return Annotator(stream, segmentor, writer, workers).run()
 
     def finished(self, limit: int | None = None) -> bool:
         """Return whether all of the first ``limit`` images are done or have failed everywhere."""

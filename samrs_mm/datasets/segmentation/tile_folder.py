@@ -1,7 +1,6 @@
 """A segmentation dataset of two folders: images, and labels of class indices."""
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Collection, Sequence
 from functools import partial
@@ -15,6 +14,7 @@ from tqdm import tqdm
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import read_list
+from samrs_mm.core.parallel import reading_processes
 from samrs_mm.core.wording import counted, plural
 from samrs_mm.datasets.segmentation.image_index import (
     missing_files,
@@ -234,7 +234,7 @@ class TileFolderDataset(TakesSeeds, BaseSegDataset):
             if gone:
                 raise RefusedError(f'{gone[0]}: no such label ({len(gone)} are missing)')
             bar = partial(tqdm, total=len(unknown), desc='looking for empty labels', delay=2)
-            workers = min(8, os.cpu_count() or 1)
+            workers = reading_processes(8)
             counts |= count_labelled(unknown, Path(self.data_root, CACHE), workers, bar)
         kept = [entry for entry in entries if counts[entry.stem]]
         if bare := len(entries) - len(kept):

@@ -1,5 +1,6 @@
 """What a prompt segmentor is: the interface between the annotation driver and a model."""
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import numpy as np
 
 from samrs_mm.core import masks as mask_ops
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.parallel import compute_threads
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
 
 
@@ -90,11 +92,31 @@ class PromptSegmentor(ABC):
         images_per_pass: How many images ``encode`` takes at once.
         checkpoint_sha256: Hash of the weights after ``load``, or None without weights.
         provided_scores: Which of ``score`` and ``stability`` all its masks come with.
+        threads: CPU threads; where they are one of the settings, those of torch.
+        threads_left_open: ``threads`` was left to the machine, see ``choose_threads``.
     """
 
     images_per_pass: int = 1
     checkpoint_sha256: str | None = None
     provided_scores: tuple[str, ...] = ()
+    threads: int = 1
+    threads_left_open: bool = False
+
+    def choose_threads(self, threads: int | None) -> None:
+        """Take the CPU threads that a config gives; None takes ``compute_threads``.
+
+        Raises:
+            RefusedError: Not a whole number from 1.
+        """
+        check_whole_numbers(threads=(1 if threads is None else threads, 1))
+        self.threads_left_open = threads is None
+        self.threads = compute_threads() if threads is None else threads
+
+    def take_threads(self, threads: int) -> None:
+        """Go on with the threads of torch of another run, as rounding follows their number."""
+        self.threads = threads
+        if torch := sys.modules.get('torch'):
+            torch.set_num_threads(threads)
 
     @property
     @abstractmethod

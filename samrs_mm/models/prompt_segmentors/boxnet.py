@@ -41,7 +41,8 @@ class BoxNetSegmentor(PromptSegmentor):
         finer: Look a second time, along the border, at objects whose crop was shrunk by more than
             1.5.
         fill_holes: Fill the holes of masks.
-        threads: CPU threads of torch, set for the process in ``load``.
+        threads: CPU threads of torch, set for the process in ``load``; None takes the cores that
+            the process may use, or what the folder was started with.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; None takes a GPU where there is one.
 
     Raises:
@@ -56,13 +57,14 @@ class BoxNetSegmentor(PromptSegmentor):
         side: int | None = None,
         finer: bool = True,
         fill_holes: bool = True,
-        threads: int = 4,
+        threads: int | None = None,
         device: str | None = None,
     ):
-        check_whole_numbers(threads=(threads, 1), side=(64 if side is None else side, 16))
+        check_whole_numbers(side=(64 if side is None else side, 16))
+        self.choose_threads(threads)
         check_switches(finer=finer, fill_holes=fill_holes)
         self.checkpoint, self.side = checkpoint, side
-        self.finer, self.fill_holes, self.threads = finer, fill_holes, threads
+        self.finer, self.fill_holes = finer, fill_holes
         self.device = torch_device(device)
         self.maker: MaskMaker | None = None
 

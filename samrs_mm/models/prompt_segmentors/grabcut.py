@@ -42,7 +42,8 @@ class GrabCutSegmentor(PromptSegmentor):
         max_side: Longest side of a crop in pixels; a larger crop is cut at reduced size and its
             mask scaled up (nearest).
         seed: Seed of OpenCV's generator, set anew for every box.
-        threads: Boxes cut at the same time. Changes no mask.
+        threads: Boxes cut at the same time; None takes the cores that the process may use. Changes
+            no mask.
 
     Raises:
         RefusedError: A value that can't be.
@@ -55,17 +56,16 @@ class GrabCutSegmentor(PromptSegmentor):
         core: float | None = None,
         max_side: int = 1024,
         seed: int = 0,
-        threads: int = 4,
+        threads: int | None = None,
     ):
-        check_whole_numbers(
-            iterations=(iterations, 1), max_side=(max_side, 16), threads=(threads, 1)
-        )
+        check_whole_numbers(iterations=(iterations, 1), max_side=(max_side, 16))
+        self.choose_threads(threads)
         if not margin > 0:
             raise RefusedError(f'model.margin={margin!r}; GrabCut needs background: more than 0')
         if core is not None and not 0 <= core < 1:
             raise RefusedError(f'model.core={core!r}; allowed: 0 to below 1, or None')
         self.iterations, self.margin, self.core = iterations, margin, core
-        self.max_side, self.seed, self.threads = max_side, seed, threads
+        self.max_side, self.seed = max_side, seed
 
     @property
     def settings(self) -> dict[str, Any]:

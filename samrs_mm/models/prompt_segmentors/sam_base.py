@@ -76,7 +76,8 @@ class SAMFamilySegmentor(PromptSegmentor):
         chunk: Prompts decoded at once; halved when memory runs out, as the record then notes.
         images_per_pass: Images encoded at once; an incomplete pass is filled up.
         amp: Encode under bfloat16 autocast: faster on recent GPUs, not the exact output.
-        threads: CPU threads of torch, set for the process in ``load``.
+        threads: CPU threads of torch, set for the process in ``load``; None takes the cores that
+            the process may use, or what the folder was started with.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; None takes a GPU where there is one.
 
     Raises:
@@ -104,14 +105,13 @@ class SAMFamilySegmentor(PromptSegmentor):
         chunk: int = 20,
         images_per_pass: int = 1,
         amp: bool = False,
-        threads: int = 4,
+        threads: int | None = None,
         device: str | None = None,
     ):
-        check_whole_numbers(
-            chunk=(chunk, 1), images_per_pass=(images_per_pass, 1), threads=(threads, 1)
-        )
+        check_whole_numbers(chunk=(chunk, 1), images_per_pass=(images_per_pass, 1))
+        self.choose_threads(threads)
         self.arch, self.checkpoint = arch, checkpoint
-        self.chunk, self.images_per_pass, self.threads = chunk, images_per_pass, threads
+        self.chunk, self.images_per_pass = chunk, images_per_pass
         self.amp = amp
         self.device = torch_device(device)
         self.model: Any = None

@@ -153,7 +153,7 @@ def test_sam_takes_all_settings_of_the_paper_but_no_oriented_box():
 
 
 def test_settings_are_plain_and_complete():
-    segmentor = SAMSegmentor(arch=SMALL, device='cpu')
+    segmentor = SAMSegmentor(arch=SMALL, threads=4, device='cpu')
     assert segmentor.settings == dict(
         type='SAMSegmentor',
         arch=dict(SMALL, global_attn_indexes=[1], window_size=14),
@@ -205,7 +205,7 @@ def test_a_checkpoint_is_loaded_and_hashed(tmp_path):
         (dict(arch=SMALL, chunk=0), 'model.chunk=0'),
         (dict(arch=SMALL, images_per_pass=1.5), 'model.images_per_pass=1.5'),
         (dict(arch=SMALL, device='gpu'), "model.device='gpu'; allowed: cpu, cuda"),
-        (dict(arch=SMALL, threads=None), 'model.threads=None'),
+        (dict(arch=SMALL, threads=0), 'model.threads=0'),
     ],
 )
 def test_impossible_options_are_refused(options, expected):
