@@ -199,7 +199,7 @@ class AblationJob:
 
     def keep_threads(self) -> list[str]:
         """Take the threads that the folders were started with; lines where they don't fit here."""
-        lines = []
+        lines: list[str] = []
         for name, segmentor in self.segmentors.items():
             out = AblationFolder(self.out / RUNS / name)
             keep_threads(segmentor, out)
