@@ -143,7 +143,7 @@ class SampleStream:
         out: AnnotatedFolder | None = None,
         done: Collection[str] = (),
     ):
-        self.dataset, self.spec = plan.dataset, plan.spec
+        self.plan, self.dataset = plan, plan.dataset
         self.prompter, self.out = prompter, out
         left = [[tile for tile in group if tile.stem not in done] for group in groups]
         self.groups = [group for group in left if group]
@@ -231,11 +231,7 @@ class SampleStream:
     ) -> Iterator[tuple[Tile, np.ndarray, BoxGeometry]]:
         """Yield each tile of a scene with the rows of its boxes ``(N,)`` and their shapes."""
         shapes = (circumscribed_geometry if self.prompter.circumscribed else geometry)(labels)
-        rows = [np.arange(len(shapes))]
-        windows = [tile.window for tile in group if tile.window]
-        if self.spec and windows:
-            shares = regions.least_shares(labels, self.spec.iof)
-            rows = tiling.assign(shapes.polygons, windows, shares)
+        rows = self.plan.assign(group, labels, shapes.polygons)
         for tile, chosen in zip(group, rows, strict=True):
             yield tile, chosen, shapes[chosen]
 
@@ -249,7 +245,7 @@ class SampleStream:
         shapes: BoxGeometry,
     ) -> Sample:
         window = tile.window or tiling.Window(0, 0, image.width, image.height)
-        pad = self.spec.pad if self.spec else (0, 0, 0)
+        pad = self.plan.spec.pad if self.plan.spec else (0, 0, 0)
         pixels = image.crop(window.x, window.y, window.width, window.height, pad)
         if tile.window and self.out:
             path = self.out.path(folder.IMAGES, tile.stem)

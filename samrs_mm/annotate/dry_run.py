@@ -8,12 +8,11 @@ import numpy as np
 
 from samrs_mm.annotate.driver import SampleStream
 from samrs_mm.annotate.job import AnnotationJob, Progress
-from samrs_mm.core import tiling
 from samrs_mm.core.boxes import geometry
 from samrs_mm.core.errors import ImageReadError, LabelReadError
 from samrs_mm.core.images import image_size
 from samrs_mm.core.prompts import prompt_boxes
-from samrs_mm.core.regions import least_shares
+from samrs_mm.core.tiling import Window
 from samrs_mm.datasets.boxes.base import circumscribed_geometry
 from samrs_mm.formats.annotated import ledger
 
@@ -51,19 +50,16 @@ def box_statuses(job: AnnotationJob, progress: Progress = iter) -> Counter:
             continue
         counts[ledger.NO_LABEL] += scene.label is None
         shapes = measure(labels.boxes)
-        windows = [tiling.Window(0, 0, width, height)]
-        rows = [np.arange(len(shapes))]
-        if job.tile is not None:
-            windows = tiling.windows(width, height, job.tile)
-            shares = least_shares(labels.boxes, job.tile.iof)
-            rows = tiling.assign(shapes.polygons, windows, shares)
-        for window, chosen in zip(windows, rows, strict=True):
+        tiles = job.plan.by_scene[index]
+        rows = job.plan.assign(tiles, labels.boxes, shapes.polygons)
+        for tile, chosen in zip(tiles, rows, strict=True):
+            window = tile.window or Window(0, 0, width, height)
             part = shapes[chosen].shifted(-window.x, -window.y)
             size = min(window.width, width - window.x), min(window.height, height - window.y)
             boxes = [labels.boxes[i] for i in chosen]
             found = prompt_boxes(job.setting, boxes, part, *size, job.style)
             counts.update(found.statuses)
-        counts[ledger.UNTILED] += len(shapes) - len(np.unique(np.concatenate(rows)))
+        counts[ledger.UNTILED] += len(shapes) - len(set().union(*(row.tolist() for row in rows)))
     return +counts
 
 

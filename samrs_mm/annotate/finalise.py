@@ -15,7 +15,6 @@ from typing import Any, BinaryIO
 
 from samrs_mm.annotate.changes import Changes
 from samrs_mm.annotate.plan import Plan, Tile
-from samrs_mm.core import tiling
 from samrs_mm.core.atomic import atomic_write, dump, open_atomic
 from samrs_mm.core.boxes import BoxLabel, ParsedLabels, geometry
 from samrs_mm.core.classes import palette_for
@@ -25,7 +24,6 @@ from samrs_mm.core.installed import digest_of_code, library_versions
 from samrs_mm.core.label_fit import CHECK
 from samrs_mm.core.orientation import is_of_orientation
 from samrs_mm.core.prompts import NO_DATA
-from samrs_mm.core.regions import least_shares
 from samrs_mm.core.resumable import signature_of
 from samrs_mm.core.system import relative_path
 from samrs_mm.formats.annotated import folder, ledger
@@ -322,8 +320,7 @@ class Finaliser:
         failed = next((tile for tile in tiles if tile.index in failures), None)
         for untiled in self._untiled(tiles, labels):
             if untiled:
-                least = self.plan.spec.iof if self.plan.spec else 1.0
-                yield ledger.UNTILED, f'no tile holds {least:g} of its area', ''
+                yield ledger.UNTILED, untiled, ''
             elif failed is not None:
                 yield FAILED, failures[failed.index].error or '', failed.stem
             elif all(tile.index in done for tile in tiles):
@@ -331,16 +328,16 @@ class Finaliser:
             else:
                 yield ledger.PENDING, 'its image is not done yet', ''
 
-    def _untiled(self, tiles: Sequence[Tile], labels: Sequence[BoxLabel]) -> Iterator[bool]:
-        """Yield for each box of a scene whether the tiling rule gives it to no tile."""
-        windows = [tile.window for tile in tiles if tile.window]
-        if self.plan.spec is None or len(windows) < len(tiles) or not labels:
-            yield from [False] * len(labels)
+    def _untiled(self, tiles: Sequence[Tile], labels: Sequence[BoxLabel]) -> Iterator[str]:
+        """Yield for each box of a scene why the tiling rule gives it to no tile; '' if it does."""
+        spec = self.plan.spec
+        if spec is None or not all(tile.window for tile in tiles) or not labels:
+            yield from [''] * len(labels)
             return
-        shares = least_shares(labels, self.plan.spec.iof)
-        rows = tiling.assign(geometry(labels).polygons, windows, shares)
+        rows = self.plan.assign(tiles, labels, geometry(labels).polygons)
         held = set().union(*(row.tolist() for row in rows))
-        yield from (position not in held for position in range(len(labels)))
+        reason = 'it lies outside' if spec.once else f'no tile holds {spec.iof:g} of its area'
+        yield from ('' if position in held else reason for position in range(len(labels)))
 
     def _check_boxes(
         self, stem: str, done: dict[int, Record], parsed: ParsedLabels, totals: Totals

@@ -1,13 +1,16 @@
 """Which images there are to annotate, in which order, and which shard does which."""
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from samrs_mm.core import tiling
-from samrs_mm.core.boxes import geometry
+import numpy as np
+
+from samrs_mm.core import dealing, tiling
+from samrs_mm.core.boxes import BoxLabel, geometry
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.images import image_size
+from samrs_mm.core.regions import ANY_SHARE, least_shares
 from samrs_mm.core.tiling import TileSpec, Window
 from samrs_mm.datasets.boxes.base import BoxDataset
 
@@ -32,7 +35,8 @@ class Plan:
     A scene whose header can't be read stands as one tile without window, so that its failure is
     met and recorded where all others are.
 
-    Without a ``spec`` all scenes are taken whole. ``progress`` wraps the iterator over scenes.
+    Without a ``spec`` all scenes are taken whole; with ``spec.once`` the windows of large boxes
+    follow those of the grid. ``progress`` wraps the iterator over scenes.
 
     Raises:
         RefusedError: Two tiles of one name.
@@ -47,6 +51,7 @@ class Plan:
         self.dataset, self.spec = dataset, spec
         self.tiles: list[Tile] = []
         self.by_scene: dict[int, list[Tile]] = {}
+        self._sizes: dict[int, tuple[int, int]] = {}
         for index in progress(range(len(dataset.scenes))):
             scene = dataset.scenes[index]
             if scene.image is None:
@@ -68,14 +73,57 @@ class Plan:
         try:
             width, height = image_size(self.dataset.image_path(index))
             windows = tiling.windows(width, height, self.spec)
-            if self.spec.drop_empty:
-                objects = [each for each in self.dataset.labels(index).boxes if not each.meaning]
-                polygons = geometry(objects).polygons
-                rows = tiling.assign(polygons, windows, self.spec.iof)
-                windows = [each for each, held in zip(windows, rows, strict=True) if len(held)]
+            if self.spec.drop_empty or self.spec.once:
+                windows = self._windows_of_boxes(index, windows, (width, height))
         except (ImageReadError, LabelReadError):
             return [(scene.stem, None)]
         return [(tiling.tile_stem(scene.stem, window), window) for window in windows]
+
+    def _windows_of_boxes(
+        self, index: int, windows: list[Window], size: tuple[int, int]
+    ) -> list[Window]:
+        """Return the windows of a scene where these depend on its boxes."""
+        assert self.spec is not None
+        objects = [each for each in self.dataset.labels(index).boxes if not each.meaning]
+        polygons = geometry(objects).polygons
+        if self.spec.once:
+            self._sizes[index] = size
+            windows = windows + dealing.own_windows(polygons, *size, self.spec)
+            rows = dealing.deal(polygons, windows, *size)
+        else:
+            rows = tiling.assign(polygons, windows, self.spec.iof)
+        if not self.spec.drop_empty:
+            return windows
+        return [each for each, held in zip(windows, rows, strict=True) if len(held)]
+
+    def assign(
+        self, tiles: Sequence[Tile], labels: Sequence[BoxLabel], polygons: np.ndarray
+    ) -> list[np.ndarray]:
+        """Return for each of these tiles of a scene the rows of its boxes, ascending.
+
+        A scene that is taken whole has all of them. A region stands in every tile that it reaches
+        into.
+
+        Args:
+            tiles: Tiles of one scene, not necessarily all.
+            labels: All labels of the scene.
+            polygons: Their corners ``(N, 4, 2)`` in scene pixels.
+        """
+        windows = [tile.window for tile in tiles if tile.window]
+        if self.spec is None or not windows:
+            return [np.arange(len(labels))] * len(tiles)
+        if not self.spec.once:
+            return tiling.assign(polygons, windows, least_shares(labels, self.spec.iof))
+        regions = np.array([bool(label.meaning) for label in labels], bool)
+        objects, scene = np.flatnonzero(~regions), tiles[0].scene
+        everywhere = [tile.window for tile in self.by_scene[scene] if tile.window]
+        dealt = dealing.deal(polygons[objects], everywhere, *self._sizes[scene])
+        own = dict(zip(everywhere, dealt, strict=True))
+        reached = tiling.assign(polygons, windows, np.where(regions, ANY_SHARE, np.inf))
+        return [
+            np.sort(np.concatenate([objects[own[window]], held]))
+            for window, held in zip(windows, reached, strict=True)
+        ]
 
     def shard(self, number: int, count: int, limit: int | None = None) -> list[list[Tile]]:
         """Return the tiles of shard ``number`` (from 0) of ``count``, grouped by scene.

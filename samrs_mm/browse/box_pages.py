@@ -19,7 +19,7 @@ from samrs_mm.browse.prompt_panels import (
     prompt_swatches,
     prompts_of_record,
 )
-from samrs_mm.core import masks, regions, segmentations, tiling
+from samrs_mm.core import masks, regions, segmentations
 from samrs_mm.core.boxes import OK, geometry
 from samrs_mm.core.classes import abbreviations
 from samrs_mm.core.errors import LabelReadError, RefusedError
@@ -208,10 +208,8 @@ class BoxBrowser(BoxSource):
         if any(label.region for label in labels):
             labels = regions.fitted(labels, *image_size(self._path(name)))
         shapes = (circumscribed_geometry if setting.circumscribed else geometry)(labels)
-        if tile.window and self.plan.spec:
-            shares = regions.least_shares(labels, self.plan.spec.iof)
-            rows = tiling.assign(shapes.polygons, [tile.window], shares)[0]
-            labels, shapes = [labels[row] for row in rows], shapes[rows]
+        rows = self.plan.assign([tile], labels, shapes.polygons)[0]
+        labels, shapes = [labels[row] for row in rows], shapes[rows]
         record = Record.of_image(
             path='', scene=tile.stem, split=None, offset=[window.x, window.y], width=window.width,
             height=window.height, sha256=None, notes=[],

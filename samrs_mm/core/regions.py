@@ -8,7 +8,8 @@ import numpy as np
 from samrs_mm.core import masks, segmentations
 from samrs_mm.core.boxes import BoxLabel
 
-_ANY = 1e-9
+ANY_SHARE = 1e-9
+"""Least share in a tile of a region, which stands in every tile that it reaches into."""
 
 
 def least_shares(labels: Sequence[BoxLabel], iof: float) -> np.ndarray | float:
@@ -18,7 +19,7 @@ def least_shares(labels: Sequence[BoxLabel], iof: float) -> np.ndarray | float:
     """
     if not any(label.meaning for label in labels):
         return iof
-    return np.array([_ANY if label.meaning else iof for label in labels])
+    return np.array([ANY_SHARE if label.meaning else iof for label in labels])
 
 
 def fitted(labels: Sequence[BoxLabel], width: int, height: int) -> list[BoxLabel]:

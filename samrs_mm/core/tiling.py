@@ -72,6 +72,7 @@ class TileSpec:
         pad: RGB of the part of a tile beyond the scene; ImageNet's mean, which BboxToolkit and
             mmrotate write as BGR.
         drop_empty: Leave out tiles without boxes.
+        once: Give each box to one tile, see ``dealing``; ``iof`` then says nothing.
     """
 
     size: int = 1024
@@ -79,6 +80,7 @@ class TileSpec:
     iof: float = 0.7
     pad: tuple[int, int, int] = (124, 116, 104)
     drop_empty: bool = False
+    once: bool = False
 
     @classmethod
     def from_config(cls, config: dict | None) -> 'TileSpec | None':
@@ -111,10 +113,14 @@ class TileSpec:
         fits = rgb and all(_whole(value, 0, 255) for value in self.pad)
         yield 'pad', fits, 'three values in 0..255 (RGB)'
         yield 'drop_empty', isinstance(self.drop_empty, bool), 'True or False'
+        yield 'once', isinstance(self.once, bool), 'True or False'
 
     def as_dict(self) -> dict:
         """Return the settings as plain data, for signatures."""
-        return {**asdict(self), 'pad': list(self.pad)}
+        settings = {**asdict(self), 'pad': list(self.pad)}
+        if not self.once:  # folders from before there was a choice have no such key
+            del settings['once']
+        return settings
 
 
 def _whole(value: object, low: int, high: float = float('inf')) -> bool:

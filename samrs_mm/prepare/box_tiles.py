@@ -183,7 +183,7 @@ class BoxTileCutter(TileCutter):
         if not self.dry:
             self._remove_outdated(scene, inputs, windows, result)
         polygons = geometry(boxes).polygons
-        assigned = tiling.assign(polygons, list(windows.values()), self.spec.iof)
+        assigned = self.plan.assign(self.plan.by_scene[result.scene], boxes, polygons)
         missing = {stem for stem in windows if not self._path(IMAGES, stem).exists()}
         if not self.dry:
             self.folder.notes.confirm(scene.stem, inputs, made=bool(missing))
