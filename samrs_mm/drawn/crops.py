@@ -72,9 +72,9 @@ class CropDrawer:
         textures: str | Path | None = None,
         kinds: Collection[str] | None = None,
         covered_roofs: float = 0.85,
-        looseness: float = 1.25,
-        misfit: float = 0.4,
-        tight_boxes: float = 0.4,
+        looseness: float = 0.8,
+        misfit: float = 0.1,
+        tight_boxes: float = 0.2,
     ):
         _check_kinds(kinds or ())
         self.seed = seed

@@ -11,7 +11,7 @@ from samrs_mm.drawn.dice import Dice
 from samrs_mm.drawn.outlines import rectangle, turned
 from samrs_mm.drawn.textures import noise
 
-LOOSEST, TIGHTEST = 0.15, -0.03
+LOOSEST, TIGHTEST = 0.2, -0.03
 """How far a side of a box moves outwards at most, and inwards, of the box's extent there."""
 _TILT = 0.03  # standard deviation of an oriented box's angle in radians
 _GRID = 64  # side on which the border is looked for
@@ -43,11 +43,11 @@ def tight_box(points: np.ndarray, oriented: bool) -> np.ndarray:
 
 
 def loosened(
-    dice: Dice, corners: np.ndarray, oriented: bool, grown: float = 0, tight: float = 0.4
+    dice: Dice, corners: np.ndarray, oriented: bool, grown: float = 0, tight: float = 0.2
 ) -> np.ndarray:
     """Return a box as people draw it: each side moved, an oriented one tilted a little.
 
-    A share of boxes is tight up to 1 %; the others' sides lie 3 % inside to 5 or 15 % outside. The
+    A share of boxes is tight up to 1 %; the others' sides lie 3 % inside to 5 or 20 % outside. The
     corners begin anywhere.
 
     Args:

@@ -31,7 +31,9 @@ def test_a_crop_has_its_shapes_types_and_ranges(drawer, mode):
         assert (crop.image.shape, crop.image.dtype) == ((SIDE, SIDE, 3), np.uint8)
         assert (crop.target.shape, crop.target.dtype) == ((SIDE, SIDE), np.float32)
         assert (crop.valid.shape, crop.valid.dtype) == ((SIDE, SIDE), bool)
-        assert 0 <= crop.target.min() < crop.target.max() <= 1
+        low, high = crop.target.min(), crop.target.max()
+        assert 0 <= low <= high <= 1
+        assert high > low or mode == 'point', 'a window may lie inside a large object'
         assert not crop.target[~crop.valid].any()
         assert (crop.reach > 0).all()
         assert (crop.half is None) == (mode == 'point')
@@ -100,12 +102,12 @@ def test_masks_and_boxes_are_wider_by_the_looseness(monkeypatch):
 
 def test_labels_of_thin_things_are_hardly_wider_nor_off(drawer):
     dice = Dice(np.random.default_rng(0))
-    for thickness, most in ((5, 0.3), (20, 1.2), (200, 1.25)):
+    for thickness, most in ((5, 0.3), (20, 0.8), (200, 0.8)):
         habits = [drawer._habit(dice, thickness) for _ in range(300)]
         loose = [habit.loose for habit in habits]
         assert 0.9 * most < max(loose) <= most
         off = np.std([habit.shift for habit in habits])
-        assert off == pytest.approx(min(0.4, 0.02 * thickness), rel=0.15)
+        assert off == pytest.approx(min(0.1, 0.02 * thickness), rel=0.15)
 
 
 def test_masks_and_boxes_lie_off_the_picture_by_the_misfit(monkeypatch):

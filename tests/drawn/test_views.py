@@ -38,9 +38,9 @@ def test_the_sides_of_a_loosened_box_move_within_their_bounds(dice):
         (x0, y0), (x1, y1) = box.min(axis=0), box.max(axis=0)
         moves += [(10 - x0) / 40, (x1 - 50) / 40, (20 - y0) / 20, (y1 - 40) / 20]
     assert views.TIGHTEST <= min(moves) < -0.025
-    assert 0.14 < max(moves) <= views.LOOSEST
+    assert 0.19 < max(moves) <= views.LOOSEST
     tight = np.mean(np.abs(moves) <= 0.01)
-    assert 0.4 < tight < 0.6
+    assert 0.2 < tight < 0.4
 
 
 def test_as_many_boxes_are_tight_as_said(dice):
