@@ -6,7 +6,6 @@ real pictures from folders on the command line.
 """
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -27,6 +26,7 @@ from samrs_mm.core.prompts import PromptBatch, PromptSetting
 from samrs_mm.datasets.boxes.coco import COCOBoxDataset
 from samrs_mm.datasets.boxes.isaid import ISAIDInstanceDataset
 from samrs_mm.drawn.dataset import write_demo_dataset
+from samrs_mm.drawn.scenes import DOMAINS, Painter
 from samrs_mm.evaluation.calibration import rank_correlation
 from samrs_mm.models.boxnet.simulated_clicks import next_click
 from samrs_mm.models.boxnet.weights import default_weights
@@ -34,10 +34,13 @@ from samrs_mm.models.prompt_segmentors.box_fill import BoxFillSegmentor
 from samrs_mm.models.prompt_segmentors.boxnet import BoxNetSegmentor
 from samrs_mm.models.prompt_segmentors.grabcut import GrabCutSegmentor
 
+METHODS = ('fill', 'GrabCut', 'BoxNet')
 PROMPTS = ('hbox', 'rbox')
 LOOSE = (0.0, 0.05, 0.15)
 GOOD = 0.75
 LEAST = 30  # pixels of a mask
+OVER = ('plane', 'tank', 'boat', 'lorry', 'windmill', 'car')
+TRIES, COPIES = 10, 4
 CLICKS = 3
 KINDS = {
     'small-vehicle': 'vehicle', 'large-vehicle': 'vehicle', 'Small_Vehicle': 'vehicle',
@@ -94,13 +97,35 @@ def pictures_of(group: str, dataset: Any, every: int) -> Iterator[Picture]:
         yield Picture(group, scene.stem, pixels, objects[::every])
 
 
+def drawn_over(path: str, seed: int) -> Iterator[Picture]:
+    """Yield copies of a real picture with the demo's things all over it; large ones come first."""
+    pixels = SceneImage(path).read()
+    height, width = pixels.shape[:2]
+    for copy in range(COPIES):
+        rng = np.random.default_rng([seed, copy])
+        painter = Painter(width, height, DOMAINS['b'], rng)
+        painter.image[:] = pixels
+        for kind in np.repeat(OVER, TRIES):
+            u, v = rng.uniform(-0.5, 0.5, 2) * painter.size[::-1]
+            painter.add(kind, u, v, rng.uniform(0, 2 * np.pi), gap=3)
+        objects = [
+            Object(mask, item.category)
+            for item in painter.objects()
+            if (mask := item.full_mask(height, width)).sum() >= LEAST
+        ]
+        name = Path(path).stem
+        yield Picture(f'over {name}', f'{name}_{copy}', painter.photo(), objects)
+
+
 def all_pictures(args: argparse.Namespace, scratch: Path) -> Iterator[Picture]:
-    """Yield what is asked for: iSAID folders, COCO folders, drawn scenes of both domains."""
+    """Yield what is asked for: real pictures, what is drawn over them, drawn scenes."""
     for folder in args.isaid:
         yield from pictures_of(Path(folder).name, ISAIDInstanceDataset(folder), args.every)
     for folder in args.coco:
         dataset = COCOBoxDataset(folder, ground_truth=True, unlisted=False)
         yield from pictures_of(Path(folder).name, dataset, args.every)
+    for path in args.over:
+        yield from drawn_over(path, args.seed)
     for domain in 'ab':
         root = scratch / domain
         for _ in write_demo_dataset(root, args.drawn, seed=args.seed, domain=domain):
@@ -251,12 +276,13 @@ def parse_args() -> argparse.Namespace:
     add = parser.add_argument
     add('--isaid', nargs='*', default=[], metavar='DIR', help='folders of iSAID images and labels')
     add('--coco', nargs='*', default=[], metavar='DIR', help='folders with annotations.json')
+    add('--over', nargs='*', default=[], metavar='FILE', help='pictures to draw things over')
     add('--drawn', type=int, default=6, help="the demo's scenes, of each of its two domains")
     add('--drawn-every', type=int, default=4, help='take every N-th object of them')
     add('--every', type=int, default=1, help='take every N-th object of the other sets')
     add('--seed', type=int, default=0, help='of the drawn scenes')
     add('--checkpoint', help='weights of BoxNet (default: those of the package)')
-    add('--methods', nargs='+', default=['fill', 'GrabCut', 'BoxNet'])
+    add('--methods', nargs='+', default=METHODS, choices=METHODS)
     add('--no-clicks', action='store_true', help='leave the table of clicks out')
     return parser.parse_args()
 
@@ -301,5 +327,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    os.environ.setdefault('OMP_NUM_THREADS', '1')
     sys.exit(main())

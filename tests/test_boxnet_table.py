@@ -2,6 +2,7 @@
 
 import sys
 
+import cv2
 import numpy as np
 import pytest
 from folders import load_tool
@@ -42,6 +43,22 @@ def test_boxes_are_the_same_every_time_and_no_looser_than_said(table):
     assert (low <= [20, 10]).all()
     assert (low >= [20 - 6, 10 - 3]).all()
     assert (high <= [60 + 6, 30 + 3]).all()
+
+
+def test_things_are_drawn_over_a_picture_and_known_exactly(table, tmp_path):
+    path = tmp_path / 'meadow.png'
+    cv2.imwrite(str(path), np.full((240, 300, 3), (40, 180, 90), np.uint8))
+    copies = list(table.drawn_over(str(path), 0))
+    assert len(copies) == table.COPIES
+    assert {each.group for each in copies} == {'over meadow'}
+    assert not np.array_equal(copies[0].pixels, copies[1].pixels)
+    things = np.zeros((240, 300), bool)
+    for item in copies[0].objects:
+        assert not (things & item.mask).any(), 'they keep their distance'
+        things |= item.mask
+    green, others = copies[0].pixels[~things], copies[0].pixels[things]
+    assert np.abs(np.median(green, axis=0) - (90, 180, 40)).max() < 20
+    assert np.abs(np.median(others, axis=0) - (90, 180, 40)).max() > 40
 
 
 def test_the_best_of_a_column_is_bold(table):
