@@ -1,5 +1,6 @@
 """Crops of the objects of a set with masks: some to learn from, others held out."""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +14,13 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.mask_boxes import box_of_mask, loosened
 from samrs_mm.core.wording import counted
 from samrs_mm.datasets.crops.base import CropDataset
-from samrs_mm.datasets.crops.masked_objects import MaskedObject, MaskedObjects, read_objects
+from samrs_mm.datasets.crops.masked_objects import (
+    FoundMask,
+    FoundMasks,
+    MaskedObject,
+    cut_out,
+    find_masks,
+)
 
 PARTS = ('train', 'val')
 LOOSE = (0.0, 0.05, 0.15)
@@ -53,8 +60,8 @@ class MaskCrops(CropDataset):
         warnings: What is left out.
 
     Raises:
-        RefusedError: A value that can't be, or what ``read_objects`` refuses, or fewer than two
-            objects.
+        RefusedError: A value that can't be, or what ``find_masks`` refuses, or fewer than two
+            objects, or images of which none can be read.
     """
 
     def __init__(
@@ -75,18 +82,24 @@ class MaskCrops(CropDataset):
         _check_options(
             part, held_out, points, length=length, side=side, count=1 if count is None else count
         )
-        found = read_objects(data_root, labels, dict(options))
+        found = find_masks(data_root, labels, dict(options))
         if len(found) < 2:
             raise RefusedError(
-                f'{data_root}: 1 usable mask; at least 2 are needed, one to learn from and one to '
-                'hold out; 20 or more are of use'
+                f'{data_root}: 1 usable mask{found.reasons()}; at least 2 are needed, one to learn '
+                'from and one to hold out; 20 or more are of use'
             )
         self.part, self.side, self.points, self._length = part, side, points, length
-        self.objects = split(found, held_out, seed)[PARTS.index(part)][:count]
-        images = counted(len({item.stem for item in self.objects}), 'image')
+        chosen = split(found, held_out, seed)[PARTS.index(part)][:count]
+        self.objects, problems = cut_out(chosen)
+        if not self.objects:
+            raise RefusedError(f'{data_root}: no image to cut objects out of: {problems[0]}')
+        images = counted(len({item.found.stem for item in self.objects}), 'image')
         use = 'to learn from' if part == 'train' else 'held out'
         self.notes = [f'{data_root}: {counted(len(self.objects), "mask")} of {images} {use}']
-        self.warnings = _told(found.left_out) if part == 'train' else []
+        if part == 'train':
+            self.notes += [f'passed over: {found.passed_over()}'] if found.passed else []
+            problems = found.left_out + problems
+        self.warnings = _told(problems)
 
     def __len__(self) -> int:
         return self._length if self.part == 'train' else len(self.objects) * len(_VIEWS)
@@ -105,12 +118,13 @@ class MaskCrops(CropDataset):
         return self._boxed(item, rng.random() < 0.5, rng.uniform(-0.01, loose + 0.01, 4)), 'box'
 
     def _boxed(self, item: MaskedObject, oriented: bool, moves: np.ndarray) -> DrawnCrop:
-        frame, half = CropFrame.around(loosened(box_of_mask(item.mask, oriented), moves))
+        box = box_of_mask(item.mask, oriented) + item.corner
+        frame, half = CropFrame.around(loosened(box, moves))
         return self._cut(item, frame, half=half, oriented=bool(oriented))
 
     def _clicked(self, item: MaskedObject, rng: np.random.Generator) -> DrawnCrop:
         places = np.argwhere(item.mask)
-        middle = places[rng.integers(len(places))][::-1] + 0.5
+        middle = places[rng.integers(len(places))][::-1] + 0.5 + item.corner
         longest = np.ptp(places, axis=0).max() / 2
         reach = max(longest * np.exp(rng.uniform(np.log(0.6), np.log(2))), _LEAST_REACH)
         frame = CropFrame(middle, np.eye(2), np.full(2, reach))
@@ -118,17 +132,19 @@ class MaskCrops(CropDataset):
         return self._cut(item, frame, clicks=click)
 
     def _cut(self, item: MaskedObject, frame: CropFrame, **more: Any) -> DrawnCrop:
-        height, width = item.mask.shape
+        height, width = item.pixels.shape[:2]
         valid = frame.inside(height, width, self.side)
         if item.valid is not None:
             valid &= frame.cut(item.valid, self.side)
         inside = item.mask.astype(np.uint8) * np.uint8(255)
+        own = dataclasses.replace(frame, centre=frame.centre - item.corner)
+        target = own.cut(inside, self.side).astype(np.float32) / 255
         return DrawnCrop(
             image=frame.cut(item.pixels, self.side),
             valid=valid,
             reach=frame.reach,
-            target=frame.cut(inside, self.side).astype(np.float32) / 255 * valid,
-            kind=item.kind,
+            target=target * valid,
+            kind=item.found.kind,
             **more,
         )
 
@@ -152,10 +168,8 @@ def _told(left_out: list[str]) -> list[str]:
     return [f'{len(left_out)} left out: {"; ".join(left_out[:_TOLD])}{more}']
 
 
-def split(
-    found: MaskedObjects, held_out: float, seed: int
-) -> tuple[list[MaskedObject], list[MaskedObject]]:
-    """Return the objects to learn from, and those held out, of two at least.
+def split(found: FoundMasks, held_out: float, seed: int) -> tuple[list[FoundMask], list[FoundMask]]:
+    """Return the masks to learn from, and those held out, of two at least.
 
     Images are held out, in an order that follows from the seed, until the share of the objects is
     reached; of one image objects.
@@ -168,7 +182,7 @@ def split(
         return order[held:], order[:held]
     stems = sorted(found.by_image)
     wanted, held = math.ceil(held_out * len(found)), 0
-    parts: tuple[list[MaskedObject], list[MaskedObject]] = ([], [])
+    parts: tuple[list[FoundMask], list[FoundMask]] = ([], [])
     for number, place in enumerate(rng.permutation(len(stems))):
         objects = found.by_image[stems[place]]
         out = held < wanted and number < len(stems) - 1

@@ -21,7 +21,7 @@ def crops(root, part='train', **options):
 def test_whole_images_are_held_out(root):
     for seed in range(5):
         parts = [crops(root, part, seed=seed, held_out=0.3) for part in ('train', 'val')]
-        stems = [{item.stem for item in part.objects} for part in parts]
+        stems = [{item.found.stem for item in part.objects} for part in parts]
         assert not stems[0] & stems[1]
         assert stems[0] | stems[1] == {'P0', 'P1', 'P2'}
         assert sum(len(part.objects) for part in parts) == 12
@@ -29,7 +29,7 @@ def test_whole_images_are_held_out(root):
 
 def test_of_one_image_objects_are_held_out(tmp_path):
     root = write_records(tmp_path / 'one', counts=(8,))
-    places = [{item.place for item in crops(root, part).objects} for part in ('train', 'val')]
+    places = [{item.found.place for item in crops(root, part).objects} for part in ('train', 'val')]
     assert [len(part) for part in places] == [6, 2]
     assert not places[0] & places[1]
 
@@ -104,3 +104,27 @@ def test_mixed_crops_come_by_their_shares():
         mixed[300]
     with pytest.raises(RefusedError, match='shares=\\[1\\]; needed: 2 numbers'):
         MixedCrops([[1], [2]], (1,), 5)
+
+
+def test_an_object_at_the_image_border_is_whole_up_to_it(tmp_path):
+    root = write_coco(tmp_path / 'set', counts=(2,), change=lambda content: at_border(content))
+    for part in ('train', 'val'):
+        data = crops(root, part, points=0.5)
+        for crop in (data.crop(index)[0] for index in range(6)):
+            columns = np.flatnonzero(crop.valid.any(axis=0))
+            rows = np.flatnonzero(crop.valid.any(axis=1))
+            edges = crop.target[rows[0]], crop.target[rows[-1]], crop.target[:, columns[0]]
+            assert sum(edge.max() > 0.99 for edge in edges) >= 1
+
+
+def at_border(content):
+    for each in content['annotations']:
+        each |= dict(bbox=[0, 10, 50, 40], segmentation=[[0, 10, 50, 10, 50, 50, 0, 50]])
+
+
+def test_what_is_passed_over_is_told(tmp_path):
+    def crowd(content):
+        content['annotations'][0]['iscrowd'] = 1
+
+    root = write_coco(tmp_path / 'set', change=crowd)
+    assert 'passed over: 1 crowd' in crops(root).notes
