@@ -111,10 +111,9 @@ def test_an_object_at_the_image_border_is_whole_up_to_it(tmp_path):
     for part in ('train', 'val'):
         data = crops(root, part, points=0.5)
         for crop in (data.crop(index)[0] for index in range(6)):
-            columns = np.flatnonzero(crop.valid.any(axis=0))
-            rows = np.flatnonzero(crop.valid.any(axis=1))
-            edges = crop.target[rows[0]], crop.target[rows[-1]], crop.target[:, columns[0]]
-            assert sum(edge.max() > 0.99 for edge in edges) >= 1
+            columns = np.flatnonzero(crop.valid.any(axis=0))[[0, -1]]
+            rows = np.flatnonzero(crop.valid.any(axis=1))[[0, -1]]
+            assert max(crop.target[rows].max(), crop.target[:, columns].max()) > 0.99
 
 
 def at_border(content):
