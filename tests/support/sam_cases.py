@@ -66,7 +66,7 @@ def authors_mask(region, height, width, side):
 
 def gathered(chunks):
     """Return masks, scores and stability of all chunks."""
-    parts = zip(*((chunk.masks, chunk.scores, chunk.stability) for chunk in chunks), strict=True)
+    parts = zip(*((chunk.whole(), chunk.scores, chunk.stability) for chunk in chunks), strict=True)
     return tuple(np.concatenate(part) for part in parts)
 
 

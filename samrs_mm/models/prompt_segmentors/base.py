@@ -34,6 +34,16 @@ class MaskChunk:
     notes: tuple[str, ...] = ()
     window: tuple[int, int, int, int] | None = None
 
+    def whole(self) -> np.ndarray:
+        """Return the masks at the image's size, ``(n, H, W)`` bool."""
+        if self.window is None:
+            return self.masks
+        y, x, height, width = self.window
+        count, rows, columns = self.masks.shape
+        whole = np.zeros((count, height, width), bool)
+        whole[:, y : y + rows, x : x + columns] = self.masks
+        return whole
+
     def encoded(self, valid: np.ndarray | None = None) -> Iterator[dict]:
         """Yield the masks as COCO RLE of the image's size.
 

@@ -29,8 +29,9 @@ from samrs_mm.core.errors import SegmentorError
 from samrs_mm.core.prompts import PromptBatch, PromptSetting, mask_prompt
 from samrs_mm.core.wording import counted
 from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor, check_whole_numbers
+from samrs_mm.models.prompt_segmentors.frame import Frame
 from samrs_mm.models.prompt_segmentors.in_parts import in_parts, is_out_of_memory
-from samrs_mm.models.prompt_segmentors.scale_up import Frame, scale_up
+from samrs_mm.models.prompt_segmentors.scale_up import scale_up
 from samrs_mm.models.prompt_segmentors.torch_device import fix_rounding, torch_device
 
 

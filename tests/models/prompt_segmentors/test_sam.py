@@ -12,7 +12,6 @@ from sam_cases import SMALL, loaded, prompts_of, results, scene
 
 from samrs_mm.core.errors import RefusedError, SegmentorError
 from samrs_mm.core.prompts import PAPER_SETTINGS, PromptBatch, PromptSetting
-from samrs_mm.models.prompt_segmentors import scale_up as scale_up_module
 from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor
 
 pytest.importorskip('segment_anything', reason='segment_anything is not installed')
@@ -47,22 +46,12 @@ def test_a_pass_of_several_images_gives_each_its_own_result():
         assert torch.equal(again[0], first[0].features[0])
 
 
-def test_scaling_up_in_slices_changes_no_bit(monkeypatch):
-    image, polygons = scene(400, 350)
-    prompts = prompts_of('hbox', polygons, 400, 350)
-    segmentor = loaded()
-    whole = results(segmentor, image, prompts)
-    monkeypatch.setattr(scale_up_module, 'PIXELS_AT_ONCE', 2 * 400 * 350)
-    chunks = list(segmentor.decode(segmentor.encode([image])[0], prompts))
-    assert [len(chunk.masks) for chunk in chunks] == [2, 2, 1]
-    for expected, got in zip(whole, results(segmentor, image, prompts), strict=True):
-        np.testing.assert_array_equal(got, expected)
-
-
 def test_masks_lie_in_memory_as_the_rle_encoder_reads_them():
     image, polygons = scene(40, 60)
-    masks, _, _ = results(loaded(), image, prompts_of('hbox', polygons[:1], 40, 60))
-    assert masks[0].flags.f_contiguous
+    segmentor = loaded()
+    encoded = segmentor.encode([image])[0]
+    for chunk in segmentor.decode(encoded, prompts_of('hbox', polygons, 40, 60)):
+        assert chunk.masks[0].flags.f_contiguous
 
 
 def test_amp_is_close_but_not_the_same():
@@ -103,7 +92,7 @@ def test_chunks_are_halved_when_memory_runs_out(error, monkeypatch):
     sizes = raise_beyond(monkeypatch, segmentor, 2, error)
     chunks = list(segmentor.decode(segmentor.encode([image])[0], prompts))
     assert sizes == [10, 5, 2, 2, 2, 2, 2]
-    np.testing.assert_array_equal(np.concatenate([c.masks for c in chunks]), expected[0])
+    np.testing.assert_array_equal(np.concatenate([c.whole() for c in chunks]), expected[0])
     np.testing.assert_array_equal(np.concatenate([c.scores for c in chunks]), expected[1])
     assert chunks[0].notes == (
         'out of memory with 10 prompts at once: went on with 5',
