@@ -108,6 +108,8 @@ class PartRegistry(Registry):
             return made(**args)
         for name in [name for name in args if name not in parameters]:
             value = args.pop(name)
+            if renamed := getattr(made, 'renamed', {}).get(name):
+                raise RefusedError(f'config: {self._key}.{name}={value!r}: is now {renamed}')
             if value is not None:
                 flag = ' (--checkpoint)' if name == 'checkpoint' else ''
                 raise RefusedError(

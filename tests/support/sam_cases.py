@@ -11,11 +11,35 @@ from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor
 
 SMALL = dict(embed_dim=96, depth=2, num_heads=3, global_attn_indexes=(1,), img_size=128, seed=3)
 
+SIZES = {
+    'square': (128, 128),
+    'wide': (40, 120),
+    'tall': (120, 40),
+    'tiny': (20, 33),
+    'larger than the model': (400, 350),
+}
+
 
 def loaded(device='cpu', **options):
     segmentor = SAMSegmentor(**dict(arch=SMALL, threads=1, device=device) | options)
     segmentor.load()
     return segmentor
+
+
+def lively(model, seed=1):
+    """Fill what starts at zero or one, and sharpen the rest: else half of a fresh SAM is dead."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in model.named_parameters():
+        noise = torch.randn(parameter.shape, generator=generator)
+        with torch.no_grad():
+            if 'rel_pos' in name or name.endswith('pos_embed'):
+                parameter.copy_(0.3 * noise)
+            elif parameter.ndim == 1 and name.endswith('bias'):
+                parameter.copy_(0.05 * noise)
+            elif parameter.ndim == 1:
+                parameter.copy_(1 + 0.2 * noise)
+            else:
+                parameter.mul_(1.6)
 
 
 def scene(height, width, seed=0, count=5):

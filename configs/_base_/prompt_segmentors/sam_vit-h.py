@@ -4,5 +4,6 @@ model = dict(
     checkpoint='checkpoints/sam_vit_h_4b8939.pth',
     chunk=20,
     images_per_pass=1,
-    amp=False,
+    precision='fp32',
+    kernels='exact',
 )

@@ -2,7 +2,7 @@
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,13 +104,25 @@ class PromptSegmentor(ABC):
         provided_scores: Which of ``score`` and ``stability`` all its masks come with.
         threads: CPU threads; where they are one of the settings, those of torch.
         threads_left_open: ``threads`` was left to the machine, see ``choose_threads``.
+        exact_options: Arguments by which it computes exactly, where it has faster ways, too.
+        packages: Distributions beside torch whose versions decide what it computes.
+        renamed: Arguments of earlier versions, which are refused, with what takes their place.
     """
 
     images_per_pass: int = 1
     checkpoint_sha256: str | None = None
     provided_scores: tuple[str, ...] = ()
+    exact_options: Mapping[str, Any] = {}
+    packages: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = {}
+
     threads: int = 1
     threads_left_open: bool = False
+
+    @property
+    def reduced(self) -> bool:
+        """Whether its masks may differ from the exact ones by more than float rounding."""
+        return False
 
     def choose_threads(self, threads: int | None) -> None:
         """Take the CPU threads that a config gives; None takes ``compute_threads``.
@@ -170,6 +182,13 @@ def check_whole_numbers(**options: tuple[Any, int]) -> None:
     for name, (value, least) in options.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise RefusedError(f'model.{name}={value!r}; a whole number from {least} is needed')
+
+
+def check_choices(**options: tuple[Any, Iterable[Any]]) -> None:
+    """Refuse an option of a segmentor that is none of its choices; both given."""
+    for name, (value, choices) in options.items():
+        if value not in list(choices):
+            raise RefusedError(f'model.{name}={value!r}; allowed: {", ".join(choices)}')
 
 
 def check_switches(**options: Any) -> None:

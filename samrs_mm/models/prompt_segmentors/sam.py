@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from samrs_mm.models.prompt_segmentors.fast_decoder import FastDecoder
+from samrs_mm.models.prompt_segmentors.fast_encoder import use_fast_attention
 from samrs_mm.models.prompt_segmentors.sam_base import (
     EncodedImage,
     SAMFamilySegmentor,
@@ -24,9 +26,10 @@ from samrs_mm.registry import PROMPT_SEGMENTORS
 class SAMSegmentor(SAMFamilySegmentor):
     """Prompts SAM with boxes, points and masks: one mask per prompt, as in the SAMRS paper.
 
-    With ``images_per_pass=1`` and ``amp=False`` masks and scores equal those that
-    ``segment_anything.SamPredictor`` gives for the same chunks, threads and device, bit for bit.
-    Other chunk sizes, batches, threads and devices change float rounding, so they are settings.
+    With ``images_per_pass=1``, ``precision='fp32'``, ``kernels='exact'`` and ``compile=False``
+    masks and scores equal those that ``segment_anything.SamPredictor`` gives for the same chunks,
+    threads and device, bit for bit. Other chunk sizes, batches, threads, devices, fast kernels and
+    compilation change float rounding, so they are settings; ``precision`` changes more.
 
     Args:
         arch: ``'vit_h'``, ``'vit_l'``, ``'vit_b'``, or a dict of sizes (see
@@ -34,14 +37,20 @@ class SAMSegmentor(SAMFamilySegmentor):
         checkpoint: Path of the weights; may be None only for a dict of sizes with a ``seed``.
         chunk: Prompts decoded at once; halved when memory runs out, as the record then notes.
         images_per_pass: Images encoded at once; an incomplete pass is filled up.
-        amp: Encode under bfloat16 autocast: faster on recent GPUs, not SAM's exact output.
+        precision: Of the image encoder: ``'fp32'``, or ``'fp16'`` or ``'bf16'``, which are faster
+            on recent GPUs. An image beyond the range of fp16 is encoded in float32 and noted.
         threads: CPU threads of torch, set for the process in ``load``; None takes the cores that
             the process may use, or what the folder was started with.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; None takes a GPU where there is one.
+        kernels: ``'exact'``, or ``'fast'``: the same but for float rounding.
+        compile: Run the image encoder through ``torch.compile``, which pays on GPUs only.
+        unchecked: Annotate at a reduced precision without a report of ``fidelity.py``.
 
     Raises:
         RefusedError: A value that can't be, or weights that are named nowhere.
     """
+
+    renamed = dict(amp="model.precision='bf16' (amp=False: 'fp32', the default)")
 
     def __init__(
         self,
@@ -49,13 +58,17 @@ class SAMSegmentor(SAMFamilySegmentor):
         checkpoint: str | None = None,
         chunk: int = 20,
         images_per_pass: int = 1,
-        amp: bool = False,
+        precision: str = 'fp32',
         threads: int | None = None,
         device: str | None = None,
+        kernels: str = 'exact',
+        compile: bool = False,
+        unchecked: bool = False,
     ):
         super().__init__(
-            check_arch(arch, checkpoint), checkpoint, chunk, images_per_pass, amp, threads, device
-        )
+            check_arch(arch, checkpoint), checkpoint, chunk, images_per_pass, precision, threads,
+            device, kernels, compile, unchecked,
+        )  # fmt: skip
 
     def _build(self) -> tuple[nn.Module, str | None]:
         model, sha256 = build_sam(self.arch, self.checkpoint)
@@ -65,6 +78,10 @@ class SAMSegmentor(SAMFamilySegmentor):
         self.mask_threshold = model.mask_threshold
         self.transform = ResizeLongestSide(self.side)
         return model, sha256
+
+    def _use_fast_kernels(self) -> None:
+        use_fast_attention(self.model.image_encoder)
+        self.fast_decoder = FastDecoder(self.model)
 
     def _preprocess(self, image: np.ndarray) -> torch.Tensor:
         """As ``SamPredictor.set_image`` does."""
@@ -85,6 +102,9 @@ class SAMSegmentor(SAMFamilySegmentor):
         sparse, dense = self.model.prompt_encoder(
             points=points, boxes=prompts.boxes, masks=prompts.masks
         )
+        if self.kernels == 'fast':
+            masks = None if prompts.masks is None else dense
+            return self.fast_decoder(encoded.features[0], sparse, masks)
         low_res, scores = self.model.mask_decoder(
             image_embeddings=encoded.features[0],
             image_pe=self.model.prompt_encoder.get_dense_pe(),

@@ -28,9 +28,16 @@ from torch import nn
 from samrs_mm.core.errors import SegmentorError
 from samrs_mm.core.prompts import PromptBatch, PromptSetting, mask_prompt
 from samrs_mm.core.wording import counted
-from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor, check_whole_numbers
+from samrs_mm.models.prompt_segmentors.base import (
+    MaskChunk,
+    PromptSegmentor,
+    check_choices,
+    check_switches,
+    check_whole_numbers,
+)
 from samrs_mm.models.prompt_segmentors.frame import Frame
 from samrs_mm.models.prompt_segmentors.in_parts import in_parts, is_out_of_memory
+from samrs_mm.models.prompt_segmentors.precision import KERNELS, OVERFLOW, PRECISIONS
 from samrs_mm.models.prompt_segmentors.scale_up import scale_up
 from samrs_mm.models.prompt_segmentors.torch_device import fix_rounding, torch_device
 
@@ -43,10 +50,15 @@ class EncodedImage:
         features: One tensor ``(1, C, h, w)`` float32 for each of the segmentor's
             ``feature_names``, on its device.
         frame: How the image lies in the square that the network sees.
+        notes: What the record should say of how it was encoded.
+        pixels: The network's input ``(1, 3, S, S)`` where ``SAMFamilySegmentor.settled`` has yet to
+            see whether the features are numbers.
     """
 
     features: tuple[torch.Tensor, ...]
     frame: Frame
+    notes: tuple[str, ...] = ()
+    pixels: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -69,17 +81,24 @@ class SquarePrompts:
 class SAMFamilySegmentor(PromptSegmentor):
     """Prompts a network of the SAM family: one mask per prompt.
 
-    Chunk sizes, batches, threads and devices change float rounding, so they are settings.
+    Chunk sizes, batches, threads, devices, ``kernels`` and ``compile`` change float rounding, so
+    they are settings. ``precision`` changes more than rounding: see ``annotate.fidelity``.
 
     Args:
         arch: As the member takes it, plain data.
         checkpoint: Path of the weights, or None for random ones.
         chunk: Prompts decoded at once; halved when memory runs out, as the record then notes.
         images_per_pass: Images encoded at once; an incomplete pass is filled up.
-        amp: Encode under bfloat16 autocast: faster on recent GPUs, not the exact output.
+        precision: Of the image encoder, one of ``precision.PRECISIONS``: ``'fp32'`` is exact, the
+            others are faster on recent GPUs; the decoder stays in float32. An image whose features
+            are beyond the range of ``'fp16'`` is encoded in float32, as the record then notes.
         threads: CPU threads of torch, set for the process in ``load``; None takes the cores that
             the process may use, or what the folder was started with.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; None takes a GPU where there is one.
+        kernels: ``'exact'``, the member's own code, or ``'fast'``, where it has such: the same but
+            for float rounding.
+        compile: Run the image encoder through ``torch.compile``, which pays on GPUs only.
+        unchecked: Annotate at a reduced precision without a report of ``fidelity.py``.
 
     Raises:
         RefusedError: A value that can't be.
@@ -93,6 +112,7 @@ class SAMFamilySegmentor(PromptSegmentor):
     """
 
     provided_scores = ('score', 'stability')
+    exact_options = dict(precision='fp32', kernels='exact', compile=False)
     family = 'SAM'
     stretched = False
     feature_names: tuple[str, ...] = ('image',)
@@ -105,17 +125,24 @@ class SAMFamilySegmentor(PromptSegmentor):
         checkpoint: str | None = None,
         chunk: int = 20,
         images_per_pass: int = 1,
-        amp: bool = False,
+        precision: str = 'fp32',
         threads: int | None = None,
         device: str | None = None,
+        kernels: str = 'exact',
+        compile: bool = False,
+        unchecked: bool = False,
     ):
         check_whole_numbers(chunk=(chunk, 1), images_per_pass=(images_per_pass, 1))
+        check_choices(precision=(precision, PRECISIONS), kernels=(kernels, KERNELS))
+        check_switches(compile=compile, unchecked=unchecked)
         self.choose_threads(threads)
         self.arch, self.checkpoint = arch, checkpoint
         self.chunk, self.images_per_pass = chunk, images_per_pass
-        self.amp = amp
+        self.precision, self.kernels, self.compile = precision, kernels, compile
+        self.unchecked = unchecked
         self.device = torch_device(device)
         self.model: Any = None
+        self._last_settled: tuple[EncodedImage, EncodedImage] | None = None
 
     @abstractmethod
     def _build(self) -> tuple[nn.Module, str | None]:
@@ -142,6 +169,11 @@ class SAMFamilySegmentor(PromptSegmentor):
         """Return logits ``(n, S / 4, S / 4)`` and predicted IoUs ``(n,)``, on the device."""
 
     @property
+    def reduced(self) -> bool:
+        """See ``PromptSegmentor``."""
+        return self.precision != 'fp32'
+
+    @property
     def own_settings(self) -> dict[str, Any]:
         """Settings beside those that all members have."""
         return {}
@@ -154,9 +186,12 @@ class SAMFamilySegmentor(PromptSegmentor):
             arch=self.arch,
             chunk=self.chunk,
             images_per_pass=self.images_per_pass,
-            amp=self.amp,
+            precision=self.precision,
             threads=self.threads,
             device=self.device.type,
+            kernels=self.kernels,
+            compile=self.compile,
+            **(dict(unchecked=True) if self.reduced and self.unchecked else {}),
             **self.own_settings,
         )
 
@@ -177,6 +212,19 @@ class SAMFamilySegmentor(PromptSegmentor):
         fix_rounding(self.threads)
         model, self.checkpoint_sha256 = self._build()
         self.model = model.requires_grad_(False).to(self.device)
+        if self.kernels == 'fast':
+            self._use_fast_kernels()
+        if self.compile:
+            self._image_encoder.compile()
+
+    @property
+    def _image_encoder(self) -> nn.Module:
+        """What ``_embed`` calls."""
+        return self.model.image_encoder
+
+    def _use_fast_kernels(self) -> None:
+        """Take the faster code that the member has; called in ``load``."""
+        raise NotImplementedError(f'{type(self).__name__} has no fast kernels')
 
     def frame(self, original_size: tuple[int, int]) -> Frame:
         """Return how an image of that height and width lies in the square."""
@@ -192,28 +240,54 @@ class SAMFamilySegmentor(PromptSegmentor):
         batch = [self._preprocess(image) for image in images]
         # Rounding follows the shape of a pass, so a pass of left-over images keeps it.
         batch += [torch.zeros_like(batch[0])] * (self.images_per_pass - len(batch))
-        try:
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
-                features = tuple(level.float() for level in self._embed(torch.cat(batch)))
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise SegmentorError(
-                f'out of memory while encoding {counted(self.images_per_pass, "image")} '
-                'at once; lower '
-                'model.images_per_pass, take a smaller model.arch, or model.device=cpu'
-            ) from error
+        features = self._embedded(torch.cat(batch), self.precision)
         return [
             EncodedImage(
                 tuple(level[i : i + 1] for level in features),
                 self.frame((image.shape[0], image.shape[1])),
+                pixels=batch[i] if self.precision == 'fp16' else None,
             )
             for i, image in enumerate(images)
         ]
 
+    def _embedded(self, batch: torch.Tensor, precision: str) -> tuple[torch.Tensor, ...]:
+        dtype = PRECISIONS[precision]
+        try:
+            with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
+                return tuple(level.float() for level in self._embed(batch))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise SegmentorError(
+                f'out of memory while encoding {counted(len(batch), "image")} at once; lower '
+                'model.images_per_pass, take a smaller model.arch, or model.device=cpu'
+            ) from error
+
+    def settled(self, encoded: EncodedImage) -> EncodedImage:
+        """Return an image's features of which it is known that they are numbers.
+
+        Those beyond the range of fp16 are made again in float32. ``encode`` does not look itself:
+        that would keep the next images waiting for the device.
+
+        Raises:
+            SegmentorError: Memory ran out.
+        """
+        if encoded.pixels is None:
+            return encoded
+        if self._last_settled is None or self._last_settled[0] is not encoded:
+            self._last_settled = encoded, self._settle(encoded, encoded.pixels)
+        return self._last_settled[1]
+
+    @torch.no_grad()
+    def _settle(self, encoded: EncodedImage, pixels: torch.Tensor) -> EncodedImage:
+        finite = torch.stack([level.isfinite().all() for level in encoded.features])
+        if finite.all().item():
+            return EncodedImage(encoded.features, encoded.frame)
+        return EncodedImage(self._embedded(pixels, 'fp32'), encoded.frame, (OVERFLOW,))
+
     def to_tensors(self, encoded: EncodedImage) -> dict[str, torch.Tensor]:
         """Return the features of an image by name."""
-        return dict(zip(self.feature_names, encoded.features, strict=True))
+        return dict(zip(self.feature_names, self.settled(encoded).features, strict=True))
 
     def from_tensors(
         self, tensors: Mapping[str, torch.Tensor], original_size: tuple[int, int]
@@ -234,8 +308,9 @@ class SAMFamilySegmentor(PromptSegmentor):
         Raises:
             SegmentorError: Memory ran out for a single prompt, or the weights give no numbers.
         """
+        encoded = self.settled(encoded)
         predict = partial(self._predict_part, encoded, prompts)
-        notes: list[str] = []
+        notes = list(encoded.notes)
         for _, (low_res, scores) in in_parts(predict, len(prompts), self.chunk, notes):
             start = 0
             for made in scale_up(low_res, encoded.frame, self.mask_threshold):

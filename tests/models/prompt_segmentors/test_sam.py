@@ -54,16 +54,6 @@ def test_masks_lie_in_memory_as_the_rle_encoder_reads_them():
         assert chunk.masks[0].flags.f_contiguous
 
 
-def test_amp_is_close_but_not_the_same():
-    image, polygons = scene(256, 256)
-    prompts = prompts_of('hbox', polygons, 256, 256)
-    exact, amp = loaded(), loaded(amp=True)
-    features = amp.encode([image])[0].features[0]
-    assert features.dtype == torch.float32
-    assert not torch.equal(features, exact.encode([image])[0].features[0])
-    assert (results(exact, image, prompts)[0] == results(amp, image, prompts)[0]).mean() > 0.97
-
-
 def raise_beyond(monkeypatch, segmentor, limit, error):
     """Let the prompt encoder run out of memory with more than ``limit`` prompts."""
     forward, sizes = segmentor.model.prompt_encoder.forward, []
@@ -148,9 +138,11 @@ def test_settings_are_plain_and_complete():
         arch=dict(SMALL, global_attn_indexes=[1], window_size=14),
         chunk=20,
         images_per_pass=1,
-        amp=False,
+        precision='fp32',
         threads=4,
         device='cpu',
+        kernels='exact',
+        compile=False,
     )
 
 
@@ -195,6 +187,10 @@ def test_a_checkpoint_is_loaded_and_hashed(tmp_path):
         (dict(arch=SMALL, images_per_pass=1.5), 'model.images_per_pass=1.5'),
         (dict(arch=SMALL, device='gpu'), "model.device='gpu'; allowed: cpu, cuda"),
         (dict(arch=SMALL, threads=0), 'model.threads=0'),
+        (dict(arch=SMALL, precision='half'), "model.precision='half'; allowed: fp32, fp16, bf16"),
+        (dict(arch=SMALL, kernels=True), 'model.kernels=True; allowed: exact, fast'),
+        (dict(arch=SMALL, compile=1), 'model.compile=1; True or False'),
+        (dict(arch=SMALL, unchecked='no'), "model.unchecked='no'; True or False"),
     ],
 )
 def test_impossible_options_are_refused(options, expected):

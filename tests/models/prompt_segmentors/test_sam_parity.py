@@ -3,19 +3,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw
-from sam_cases import gathered, in_chunks, loaded, prompts_of, scene
+from sam_cases import SIZES, gathered, in_chunks, loaded, prompts_of, scene
 
 from samrs_mm.core.prompts import PAPER_SETTINGS, mask_prompt
 
 sam_package = pytest.importorskip('segment_anything', reason='segment_anything is not installed')
 
-SIZES = {
-    'square': (128, 128),
-    'wide': (40, 120),
-    'tall': (120, 40),
-    'tiny': (20, 33),
-    'larger than the model': (400, 350),
-}
 DEVICES = [
     'cpu',
     pytest.param(
