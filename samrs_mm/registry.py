@@ -138,6 +138,7 @@ PROMPT_SEGMENTORS = PartRegistry(
         'BoxFillSegmentor': f'{_SEGMENTORS}.box_fill',
         'GrabCutSegmentor': f'{_SEGMENTORS}.grabcut',
         'SAMSegmentor': f'{_SEGMENTORS}.sam',
+        'SAM2Segmentor': f'{_SEGMENTORS}.sam2',
     },
 )
 _BOXES = 'samrs_mm.datasets.boxes'

@@ -77,6 +77,10 @@ class SquarePrompts:
     boxes: torch.Tensor | None = None
     masks: torch.Tensor | None = None
 
+    def __len__(self) -> int:
+        given = (self.points, self.boxes, self.masks)
+        return next(len(each) for each in given if each is not None)
+
 
 class SAMFamilySegmentor(PromptSegmentor):
     """Prompts a network of the SAM family: one mask per prompt.
@@ -226,6 +230,11 @@ class SAMFamilySegmentor(PromptSegmentor):
         """Take the faster code that the member has; called in ``load``."""
         raise NotImplementedError(f'{type(self).__name__} has no fast kernels')
 
+    @property
+    def low_side(self) -> int:
+        """Side of logits and mask prompts."""
+        return self.side // 4
+
     def frame(self, original_size: tuple[int, int]) -> Frame:
         """Return how an image of that height and width lies in the square."""
         return Frame(self.side, original_size, self.stretched)
@@ -331,21 +340,28 @@ class SAMFamilySegmentor(PromptSegmentor):
 
     def _in_square(self, prompts: PromptBatch, frame: Frame) -> SquarePrompts:
         """Return prompts as the network's prompt encoder takes them."""
-        height, width = frame.original_size
-        scale = np.array([frame.input_size[1] / width, frame.input_size[0] / height])
         points = labels = boxes = masks = None
         if prompts.points is not None:
-            points = self._tensor(prompts.points[:, None] * scale)
+            points = self._tensor(self._scaled(prompts.points[:, None], frame))
             labels = torch.ones((len(points), 1), dtype=torch.int, device=self.device)
         if prompts.boxes is not None:
-            boxes = self._tensor(prompts.boxes * np.tile(scale, 2))
+            boxes = self._tensor(self._scaled(prompts.boxes.reshape(-1, 2, 2), frame)).reshape(
+                -1, 4
+            )
         if prompts.regions is not None:
             made = [
-                mask_prompt(region, height, width, frame.side, prompts.style, frame.stretched)
+                mask_prompt(
+                    region, *frame.original_size, 4 * self.low_side, prompts.style, self.stretched
+                )
                 for region in prompts.regions
             ]
             masks = self._tensor(np.stack(made))[:, None]
         return SquarePrompts(points, labels, boxes, masks)
+
+    def _scaled(self, coords: np.ndarray, frame: Frame) -> np.ndarray:
+        """Return x and y ``(..., 2)`` in pixels of the image as those of the square."""
+        (height, width), (new_height, new_width) = frame.original_size, frame.input_size
+        return coords * np.array([new_width / width, new_height / height])
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         return torch.as_tensor(array, dtype=torch.float, device=self.device)

@@ -65,6 +65,11 @@ def read_weights(path: Path, family: str, published: PublishedWeights | None) ->
     if not path.is_file():
         advice = f'{published.advice} to that place, or' if published else 'check the path, or'
         raise RefusedError(f'checkpoint {path}: no such file; {advice} pass --checkpoint FILE')
+    if path.suffix == '.safetensors':
+        raise RefusedError(
+            f'checkpoint {path}: SAM2Segmentor and SAM3Segmentor take the folder around it, with '
+            'its config.json'
+        )
     try:
         content = safe_load(path)
     except (OSError, ValueError) as error:
@@ -83,15 +88,21 @@ def read_weights(path: Path, family: str, published: PublishedWeights | None) ->
 
 
 def load_strictly(
-    model: torch.nn.Module, state: dict[str, torch.Tensor], path: str, arch: Any
+    model: torch.nn.Module,
+    state: dict[str, torch.Tensor],
+    path: str,
+    arch: Any,
+    assign: bool = False,
 ) -> None:
     """Fill a network with a state dict that has each of its keys, and no other.
+
+    ``assign`` puts the tensors themselves into the network, which may be without any (``meta``).
 
     Raises:
         RefusedError: A key or a shape differs; names the first.
     """
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(state, assign=assign)
     except RuntimeError as error:
         problem = str(error).split('\n\t')[1].strip()[:200]
         raise RefusedError(f'checkpoint {path}: does not fit {arch}: {problem}') from error

@@ -1,0 +1,179 @@
+"""Networks of the package ``transformers``: whether it is there, and folders of weights for it."""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from packaging.version import InvalidVersion, Version
+
+from samrs_mm.core.errors import RefusedError, describe
+from samrs_mm.core.images import file_sha256
+from samrs_mm.models.prompt_segmentors.sam_families import recognise_folder
+
+LOWEST, ABOVE, TRIED = '5.24', '6', '5.24.0'
+INSTALL = f'pip install "transformers>={LOWEST},<{ABOVE}"'
+_WEIGHTS = ('model.safetensors', 'model.safetensors.index.json')
+_HUB_NAME = re.compile(r'[\w-]+/[\w.-]+')
+
+
+def installed_version() -> str | None:
+    """Return the version of ``transformers`` without importing it, or None."""
+    try:
+        return importlib.metadata.version('transformers')
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def import_transformers(who: str) -> Any:
+    """Return the package; the import takes seconds.
+
+    Args:
+        who: The type that needs it, for messages.
+
+    Raises:
+        RefusedError: It is missing, of a version that was not tried, or fails at import.
+    """
+    version = installed_version()
+    if version is None:
+        raise RefusedError(f'{who} needs transformers, which is not installed: {INSTALL}')
+    try:
+        fits = Version(LOWEST) <= Version(version) < Version(ABOVE)
+    except InvalidVersion:
+        fits = False
+    if not fits:
+        raise RefusedError(
+            f'{who} needs transformers {LOWEST} to below {ABOVE} (tried: {TRIED}), but {version} '
+            f'is installed: {INSTALL}'
+        )
+    try:
+        import transformers
+    except Exception as error:
+        raise RefusedError(
+            f'{who}: transformers {version} cannot be imported ({describe(error)}): {INSTALL}'
+        ) from error
+    return transformers
+
+
+@contextlib.contextmanager
+def quiet(transformers: Any) -> Iterator[None]:
+    """Within this context the package warns of nothing and draws no progress bar."""
+    logging = transformers.utils.logging
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
+
+
+def check_folder(path: Path, family: str, advice: str) -> None:
+    """Refuse what is no folder of a family's weights in safetensors.
+
+    Args:
+        path: The folder.
+        family: One of ``sam_families``, whose weights are wanted.
+        advice: Where to get them.
+
+    Raises:
+        RefusedError: There is no such folder, it is of something else, or its weights are pickles.
+    """
+    if not path.is_dir():
+        hub = ' (names on the Hugging Face hub are not looked up)' if is_hub_name(path) else ''
+        raise RefusedError(
+            f'checkpoint {path}: no such file or folder{hub}; {advice}, or pass --checkpoint PATH'
+        )
+    member = recognise_folder(path)
+    if member is None:
+        raise RefusedError(
+            f'checkpoint {path}: its config.json is missing or names no member of the SAM family; '
+            f'{advice}'
+        )
+    if member.family != family:
+        raise RefusedError(f'checkpoint {path}: holds no {family}; {member.advice}')
+    if not any((path / name).is_file() for name in _WEIGHTS):
+        pickles = sorted(file.name for file in path.glob('*.bin'))
+        has = f'only {pickles[0]}, a pickle, which may run code' if pickles else 'none'
+        raise RefusedError(f'checkpoint {path}: needs {_WEIGHTS[0]}, it has {has}; {advice}')
+
+
+def is_hub_name(path: Path) -> bool:
+    """Whether a path that doesn't exist looks like ``owner/name`` on the Hugging Face hub."""
+    return bool(_HUB_NAME.fullmatch(path.as_posix())) and path.suffix not in ('.pt', '.pth')
+
+
+def read_config(kind: Any, transformers: Any, path: Path) -> Any:
+    """Return a network's config from a checked folder.
+
+    Args:
+        kind: The config's class.
+        transformers: The package.
+        path: The folder.
+
+    Raises:
+        RefusedError: Its values are none for such a network.
+    """
+    try:
+        with quiet(transformers):
+            return kind.from_pretrained(path, local_files_only=True)
+    except Exception as error:
+        raise RefusedError(f'checkpoint {path}: config.json: {describe(error)}') from error
+
+
+def load_folder(
+    transformers: Any, kind: Any, config: Any, path: Path, dropped: tuple[str, ...] = ()
+) -> torch.nn.Module:
+    """Return a network with the weights of a checked folder, in float32; nothing is downloaded.
+
+    Args:
+        transformers: The package.
+        kind: The network's class there. Its own list says which keys of the video part it drops.
+        config: Its config.
+        path: The folder.
+        dropped: Beginnings of further keys that the network has no place for.
+
+    Raises:
+        RefusedError: The files are damaged, or their keys are not those of the network.
+    """
+    try:
+        with quiet(transformers):
+            model, info = kind.from_pretrained(
+                path,
+                config=config,
+                attn_implementation='sdpa',
+                dtype=torch.float32,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are named below, in one line
+            )
+    except Exception as error:
+        raise RefusedError(
+            f'checkpoint {path}: its weights cannot be read ({describe(error)}); are they whole?'
+        ) from error
+    wrong = {
+        'lacks': info['missing_keys'],
+        'has another shape of': [key for key, *_ in info['mismatched_keys']],
+        'has the unknown': [key for key in info['unexpected_keys'] if not key.startswith(dropped)],
+    }
+    for what, keys in wrong.items():
+        if keys:
+            more = f' and {len(keys) - 1} more' if len(keys) > 1 else ''
+            raise RefusedError(f'checkpoint {path}: {what} {min(keys)}{more}')
+    return model.eval()
+
+
+def folder_sha256(path: Path) -> str:
+    """Return the sha256 of a folder's weights: of the file, or of the list of its parts."""
+    files = sorted(path.glob('*.safetensors'))
+    if len(files) == 1:
+        return file_sha256(files[0])
+    lines = ''.join(f'{file_sha256(file)}  {file.name}\n' for file in files)
+    return hashlib.sha256(lines.encode()).hexdigest()

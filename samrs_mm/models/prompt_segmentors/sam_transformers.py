@@ -1,0 +1,109 @@
+"""What SAM 2 and SAM 3 share: an image stretched to a square, and networks of ``transformers``.
+
+The networks' parts are called here, not their ``forward``: that ties mask prompts to images, and
+adds an empty point to a mask without one, which Meta's predictors of images do not.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from samrs_mm.models.prompt_segmentors.base import check_switches
+from samrs_mm.models.prompt_segmentors.hf_models import installed_version
+from samrs_mm.models.prompt_segmentors.sam_base import (
+    EncodedImage,
+    SAMFamilySegmentor,
+    SquarePrompts,
+)
+from samrs_mm.models.prompt_segmentors.scale_up import Frame
+
+
+class StretchedSegmentor(SAMFamilySegmentor):
+    """Prompts a network of ``transformers`` whose encoder gives three levels.
+
+    Args:
+        arch: As the member takes it, plain data.
+        checkpoint: Path of the weights, or None for random ones.
+        dynamic_multimask: Where the single mask is unstable (its score with offset 0.05 is below
+            0.98), take the best of the three others, as Meta's predictor does.
+        **options: Those of ``SAMFamilySegmentor``.
+
+    Attributes:
+        mean: Of the pixels, by channel, for values in [0, 1].
+        std: Their standard deviation.
+    """
+
+    stretched = True
+    feature_names = ('high_res_0', 'high_res_1', 'image')
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __init__(
+        self,
+        arch: str | dict[str, Any],
+        checkpoint: str | None,
+        dynamic_multimask: bool,
+        options: Mapping[str, Any],
+    ):
+        check_switches(dynamic_multimask=dynamic_multimask)
+        super().__init__(arch, checkpoint, **options)
+        self.dynamic_multimask = dynamic_multimask
+
+    @property
+    def own_settings(self) -> dict[str, Any]:
+        """Also the version of the package: its numerics are not ours."""
+        return dict(dynamic_multimask=self.dynamic_multimask, transformers=installed_version())
+
+    def load(self) -> None:
+        """As of the family."""
+        super().load()
+        self.model.mask_decoder.dynamic_multimask_via_stability = self.dynamic_multimask
+
+    def _preprocess(self, image: np.ndarray) -> torch.Tensor:
+        """As Meta's transforms: floats are resized, on the CPU, then normalised."""
+        pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
+        pixels = pixels.contiguous().float().div(255)
+        if pixels.shape[-2:] != (self.side, self.side):
+            pixels = F.interpolate(
+                pixels, (self.side, self.side), mode='bilinear', align_corners=False, antialias=True
+            )
+        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
+        return pixels.sub_(mean).div_(std).to(self.device)
+
+    def _scaled(self, coords: np.ndarray, frame: Frame) -> np.ndarray:
+        """With the rounding of Meta's transforms."""
+        height, width = frame.original_size
+        return coords.astype(np.float32) / np.array([width, height], np.float32) * self.side
+
+    def _embed(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(self.model.get_image_embeddings(batch))
+
+    def _predict(
+        self, encoded: EncodedImage, prompts: SquarePrompts
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Put the prompts into the batch: so each may have a mask of its own."""
+        count, model = len(prompts), self.model
+        sparse, dense = model.prompt_encoder(
+            input_points=None if prompts.points is None else prompts.points[:, None],
+            input_labels=None if prompts.labels is None else prompts.labels[:, None],
+            input_boxes=None if prompts.boxes is None else prompts.boxes[:, None],
+            input_masks=prompts.masks,
+        )
+        if sparse is None:
+            sparse = dense.new_zeros((count, 1, 0, dense.shape[1]))
+        *high_res, image = (level.expand(count, -1, -1, -1) for level in encoded.features)
+        low_res, scores, *_ = model.mask_decoder(
+            image_embeddings=image,
+            image_positional_embeddings=self._positions().expand(count, -1, -1, -1),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=False,
+            high_resolution_features=high_res,
+        )
+        return low_res[:, 0, 0], scores[:, 0, 0]
+
+    def _positions(self) -> torch.Tensor:
+        return self.model.get_image_wide_positional_embeddings()

@@ -1,0 +1,372 @@
+"""SAM2Segmentor against Meta's SAM2ImagePredictor, and the weights that it takes or refuses."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import sam2_reference as ref
+import torch
+from sam_cases import gathered, prompts_of
+
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.prompts import PAPER_SETTINGS, PromptSetting
+from samrs_mm.models.prompt_segmentors import hf_models, sam2_weights
+from samrs_mm.models.prompt_segmentors.sam2 import SAM2Segmentor
+
+pytest.importorskip('transformers', reason='transformers is not installed')
+GOLDEN, SHAPES = ref.read()
+SIZES = ref.SMALL | dict(seed=0)
+
+
+def loaded(**options):
+    segmentor = SAM2Segmentor(**dict(arch=ref.SMALL, threads=1, device='cpu') | options)
+    segmentor.load()
+    return segmentor
+
+
+@pytest.fixture(scope='module')
+def state():
+    return ref.random_state(SHAPES)
+
+
+@pytest.fixture(scope='module')
+def checkpoint(state, tmp_path_factory):
+    path = tmp_path_factory.mktemp('weights') / 'small.pt'
+    torch.save({'model': state}, path)
+    return str(path)
+
+
+@pytest.fixture(scope='module')
+def segmentor(checkpoint):
+    return loaded(checkpoint=checkpoint)
+
+
+def predicted(segmentor, encoded, prompts):
+    """Return masks, scores and logits, these clamped as Meta returns them."""
+    with torch.no_grad():
+        logits, _ = segmentor._predict(encoded, segmentor._in_square(prompts, encoded.frame))
+    masks, scores, stability = gathered(segmentor.decode(encoded, prompts))
+    assert ((stability >= 0) & (stability <= 1)).all()
+    return masks, scores, logits.clamp(-32, 32)
+
+
+@pytest.mark.parametrize('name', ref.IMAGES)
+def test_it_gives_what_metas_predictor_gave(name, segmentor):
+    size = ref.IMAGES[name]
+    encoded = segmentor.encode([ref.picture(*size)])[0]
+    for i, level in enumerate(encoded.features):
+        np.testing.assert_allclose(ref.sample(level), GOLDEN[f'{name}/level{i}'], atol=2e-5, rtol=0)
+    kinds = [key.split('/')[1] for key in GOLDEN if key.startswith(f'{name}/') and 'logits' in key]
+    assert len(kinds) == (len(ref.KINDS) if name == 'wide' else 1)
+    for kind in kinds:
+        made = predicted(segmentor, encoded, ref.prompts(kind, *size))
+        logits, scores, pixels = ref.difference(GOLDEN, name, kind, *made)
+        assert logits < 1e-4, f'{kind}: logits differ by {logits:.1e}'
+        assert scores < 1e-5, f'{kind}: scores differ by {scores:.1e}'
+        assert pixels <= 1, f'{kind}: {pixels} pixels differ'
+
+
+@pytest.mark.parametrize('dynamic', [True, False])
+def test_it_gives_what_metas_predictor_gives(dynamic, state, checkpoint):
+    pytest.importorskip('sam2', reason="Meta's package is not installed")
+    segmentor = loaded(checkpoint=checkpoint, dynamic_multimask=dynamic)
+    predictor = ref.MetaPredictor(ref.meta_model(state, dynamic))
+    for size in ref.IMAGES.values():
+        image, corners = ref.picture(*size), ref.polygons(*size)
+        encoded = segmentor.encode([image])[0]
+        for level, theirs in zip(encoded.features, predictor.set_image(image), strict=True):
+            assert torch.equal(level, theirs)
+        for name in PAPER_SETTINGS:
+            prompts = prompts_of(name, corners, *size)
+            ours = predicted(segmentor, encoded, prompts)
+            masks, scores, logits = predictor(prompts)
+            np.testing.assert_allclose(ours[2], logits, atol=1e-4, rtol=0, err_msg=name)
+            np.testing.assert_allclose(ours[1], scores, atol=1e-5, rtol=0, err_msg=name)
+            assert (ours[0] != masks).sum() <= 1, name
+
+
+def test_the_dynamic_choice_is_a_setting(segmentor, checkpoint):
+    size = ref.IMAGES['wide']
+    prompts = ref.prompts('hbox', *size)
+    fixed = loaded(checkpoint=checkpoint, dynamic_multimask=False)
+    encoded = segmentor.encode([ref.picture(*size)])[0]
+    dynamic, single = (predicted(each, encoded, prompts) for each in (segmentor, fixed))
+    assert (dynamic[0] != single[0]).mean() > 0.01
+    assert fixed.settings == segmentor.settings | dict(dynamic_multimask=False)
+    with pytest.raises(RefusedError, match=r"model.dynamic_multimask='no'; True or False"):
+        SAM2Segmentor(arch=SIZES, dynamic_multimask='no')
+
+
+def test_all_settings_of_the_paper_are_taken_but_no_oriented_box():
+    segmentor = SAM2Segmentor(arch=SIZES)
+    assert not any(segmentor.unsupported(PromptSetting(name)) for name in PAPER_SETTINGS)
+    assert segmentor.unsupported(PromptSetting('rbox')) == 'SAM 2 takes no oriented box'
+
+
+def test_settings_are_plain_and_complete():
+    settings = SAM2Segmentor(
+        arch=SIZES | dict(stages=(1, 1, 2, 1)), threads=1, device='cpu'
+    ).settings
+    assert json.loads(json.dumps(settings)) == settings
+    assert settings['type'] == 'SAM2Segmentor'
+    assert settings['arch'] == SIZES
+    assert settings['dynamic_multimask'] is True
+    assert settings['transformers'] == hf_models.installed_version()
+
+
+def test_chunks_and_passes_change_rounding_only(segmentor, checkpoint):
+    images = [ref.picture(*size) for size in ref.IMAGES.values()]
+    prompts = ref.prompts('cp+hbox-m', *ref.IMAGES['square'], count=5)
+    whole = predicted(segmentor, segmentor.encode(images[:1])[0], prompts)
+    other = loaded(checkpoint=checkpoint, chunk=2, images_per_pass=3)
+    encoded = other.encode(images[:2])
+    assert encoded[1].frame.original_size == ref.IMAGES['wide']
+    parts = predicted(other, encoded[0], prompts)
+    np.testing.assert_allclose(parts[2], whole[2], atol=1e-4)
+    assert (parts[0] != whole[0]).mean() < 1e-4
+
+
+def test_features_go_through_tensors_by_name(segmentor):
+    image = ref.picture(*ref.IMAGES['tall'])
+    encoded = segmentor.encode([image])[0]
+    tensors = segmentor.to_tensors(encoded)
+    assert {name: tuple(tensor.shape) for name, tensor in tensors.items()} == {
+        'high_res_0': (1, 32, 32, 32),
+        'high_res_1': (1, 64, 16, 16),
+        'image': (1, 256, 8, 8),
+    }
+    shuffled = dict(reversed(tensors.items()))
+    again = segmentor.from_tensors(shuffled, image.shape[:2])
+    assert again.frame == encoded.frame
+    assert all(map(torch.equal, again.features, encoded.features))
+
+
+def test_random_weights_follow_the_seed_and_leave_the_global_generator_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    first, again, other = (loaded(arch=SIZES | dict(seed=seed)) for seed in (0, 0, 1))
+    assert torch.rand(1) == expected
+    key = 'mask_decoder.mask_tokens.weight'
+    weights = [each.model.state_dict()[key] for each in (first, again, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    assert first.checkpoint_sha256 is None
+
+
+def test_every_key_of_metas_file_is_accounted_for(state, tmp_path):
+    video = [key for key in state if key.startswith(sam2_weights._VIDEO)]
+    image = sam2_weights.to_transformers(state)
+    # Four point embeddings are one tensor there, and one embedding is there twice.
+    assert len(image) == len(state) - len(video) - 4 + 1 + 1
+    path = tmp_path / 'small.pt'
+    for change, expected in (
+        (dict(extra=torch.zeros(1)), 'Unexpected key(s) in state_dict: "extra"'),
+        ({'sam_mask_decoder.iou_token.weight': None}, 'Missing key(s)'),
+        (
+            {'sam_mask_decoder.iou_token.weight': torch.zeros(1, 3)},
+            'size mismatch for mask_decoder',
+        ),
+    ):
+        changed = {key: value for key, value in (state | change).items() if value is not None}
+        torch.save({'model': changed}, path)
+        assert expected in refusal(path)
+
+
+def refusal(path, **options):
+    segmentor = SAM2Segmentor(**dict(arch=ref.SMALL, checkpoint=str(path), threads=1) | options)
+    with pytest.raises(RefusedError) as info:
+        segmentor.load()
+    assert '\n' not in str(info.value)
+    return str(info.value)
+
+
+@pytest.mark.parametrize('arch', sam2_weights.PUBLISHED)
+def test_missing_weights_are_answered_with_their_sources(arch, tmp_path):
+    published = sam2_weights.PUBLISHED[arch]
+    with pytest.raises(RefusedError) as info:
+        SAM2Segmentor(arch=arch)
+    for line in (str(info.value), refusal(tmp_path / 'no.pt', arch=arch)):
+        assert 'https://dl.fbaipublicfiles.com/segment_anything_2/' in line
+        assert f'/{arch}.pt' in line
+        assert published.sha256 in line
+        assert f'facebook/{arch.replace("_", "-")} of the Hugging Face hub' in line
+
+
+def fake(width, depth, *more):
+    """What a member is recognised by, and nothing else."""
+    keys = [f'image_encoder.trunk.blocks.{i}.norm1.weight' for i in range(depth)] + list(more)
+    state = dict.fromkeys(keys, torch.zeros(1))
+    return state | {'image_encoder.trunk.patch_embed.proj.weight': torch.zeros(width, 1, 1, 1)}
+
+
+@pytest.mark.parametrize(
+    ('asked', 'held', 'expected'),
+    [
+        (
+            'sam2.1_hiera_large',
+            fake(112, 24, 'no_obj_embed_spatial'),
+            "holds SAM 2.1 base+, not SAM 2.1 large; set model.arch='sam2.1_hiera_base_plus'",
+        ),
+        (
+            'sam2.1_hiera_tiny',
+            fake(96, 12),
+            "holds SAM 2 tiny, not SAM 2.1 tiny; set model.arch='sam2_hiera_tiny'",
+        ),
+        (
+            'sam2_hiera_tiny',
+            fake(24, 5),
+            'holds SAM 2 of other sizes, not SAM 2 tiny; set model.arch to its sizes',
+        ),
+        (
+            'sam2_hiera_tiny',
+            {'image_encoder.patch_embed.proj.weight': torch.zeros(768, 1, 1, 1)},
+            'holds no SAM 2; this is SAM ViT-B: take a config of SAMSegmentor',
+        ),
+    ],
+)
+def test_a_wrong_arch_is_answered_with_the_right_one(asked, held, expected, tmp_path):
+    path = tmp_path / 'weights.pt'
+    torch.save({'model': held}, path)
+    assert expected in refusal(path, arch=asked)
+
+
+@pytest.fixture(scope='module')
+def folder(state, tmp_path_factory):
+    """A folder as published: of the video network, here with weights in bfloat16."""
+    import transformers
+
+    path = tmp_path_factory.mktemp('folder')
+    hiera, side = sam2_weights.encoder_of(ref.SMALL)
+    image = sam2_weights._network(transformers, hiera, side)
+    config = transformers.Sam2VideoConfig(
+        vision_config=image.config.vision_config,
+        prompt_encoder_config=transformers.models.sam2_video.configuration_sam2_video
+        .Sam2VideoPromptEncoderConfig(image_size=side),
+        memory_attention_num_layers=1,
+        memory_fuser_num_layers=1,
+    )  # fmt: skip
+    video = transformers.Sam2VideoModel._from_config(config)
+    video.load_state_dict(sam2_weights.to_transformers(state), strict=False)
+    with hf_models.quiet(transformers):
+        video.to(torch.bfloat16).save_pretrained(path)
+    assert json.loads((path / 'config.json').read_text())['model_type'] == 'sam2_video'
+    return path
+
+
+def test_a_hugging_face_folder_is_loaded_in_float32_and_quietly(
+    folder, state, tmp_path, capfd, caplog
+):
+    caplog.clear()
+    segmentor = loaded(checkpoint=str(folder))
+    assert not caplog.records
+    assert capfd.readouterr() == ('', '')
+    assert {value.dtype for value in segmentor.model.parameters()} == {torch.float32}
+    assert segmentor.checkpoint_sha256 == hf_models.file_sha256(folder / 'model.safetensors')
+    path = tmp_path / 'rounded.pt'
+    torch.save({key: value.bfloat16().float() for key, value in state.items()}, path)
+    other, size = loaded(checkpoint=str(path)), ref.IMAGES['tiny']
+    encoded = [each.encode([ref.picture(*size)])[0] for each in (segmentor, other)]
+    assert all(map(torch.equal, encoded[0].features, encoded[1].features))
+
+
+@pytest.fixture
+def spoiled(folder, tmp_path):
+    return shutil.copytree(folder, tmp_path / 'folder')
+
+
+def test_a_truncated_folder_is_one_clear_line(spoiled):
+    weights = spoiled / 'model.safetensors'
+    weights.write_bytes(weights.read_bytes()[:-100])
+    line = refusal(spoiled)
+    assert line.startswith(f'checkpoint {spoiled}: its weights cannot be read (SafetensorError')
+    weights.write_bytes(b'')
+    assert 'its weights cannot be read' in refusal(spoiled)
+
+
+def test_a_folder_with_a_pickle_is_refused(spoiled):
+    (spoiled / 'model.safetensors').rename(spoiled / 'pytorch_model.bin')
+    assert (
+        'needs model.safetensors, it has only pytorch_model.bin, a pickle, which may run code'
+        in refusal(spoiled)
+    )
+
+
+def test_a_folder_of_other_sizes_or_keys_is_refused(spoiled):
+    asked = dict(arch='sam2.1_hiera_tiny')
+    assert 'not sam2.1_hiera_tiny; set model.arch to what it holds' in refusal(spoiled, **asked)
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(spoiled / 'model.safetensors')
+    key = 'mask_decoder.iou_token.weight'
+    for change, expected in (
+        ({key: None}, f'lacks {key}'),
+        ({'mask_decoder.other': torch.zeros(1)}, 'has the unknown mask_decoder.other'),
+        ({key: torch.zeros(2, 3)}, f'has another shape of {key}'),
+    ):
+        changed = {name: value for name, value in (tensors | change).items() if value is not None}
+        save_file(changed, spoiled / 'model.safetensors', {'format': 'pt'})
+        assert expected in refusal(spoiled)
+
+
+def test_paths_that_are_no_weights_are_one_clear_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    hub = refusal('facebook/sam2.1-hiera-tiny', arch='sam2.1_hiera_tiny')
+    assert hub.startswith(
+        'checkpoint facebook/sam2.1-hiera-tiny: no such file or folder (names on the Hugging Face '
+        'hub are not looked up); download https://'
+    )
+    assert 'its config.json is missing' in refusal(tmp_path)
+    (tmp_path / 'config.json').write_text(json.dumps({'model_type': 'sam3_video'}))
+    assert 'this is SAM 3 in a Hugging Face folder: take a config of SAM3Segmentor' in refusal(
+        tmp_path
+    )
+    (tmp_path / 'model.safetensors').write_bytes(b'')
+    assert 'SAM3Segmentor take the folder around it' in refusal(tmp_path / 'model.safetensors')
+
+
+@pytest.mark.parametrize(
+    ('version', 'expected'),
+    [
+        (None, 'SAM2Segmentor needs transformers, which is not installed: pip install "trans'),
+        ('4.57.1', 'needs transformers 5.24 to below 6 (tried: 5.24.0), but 4.57.1 is installed'),
+        ('6.0', 'but 6.0 is installed: pip install "transformers>=5.24,<6"'),
+        ('odd', 'but odd is installed'),
+    ],
+)
+def test_a_missing_or_untried_package_is_answered_with_what_to_install(
+    version, expected, monkeypatch
+):
+    monkeypatch.setattr(hf_models, 'installed_version', lambda: version)
+    with pytest.raises(RefusedError) as info:
+        SAM2Segmentor(arch=SIZES, threads=1, device='cpu').load()
+    assert expected in str(info.value)
+
+
+@pytest.mark.parametrize(
+    ('options', 'expected'),
+    [
+        (dict(arch='sam2_hiera_huge', checkpoint='a.pt'), 'allowed: sam2.1_hiera_tiny, sam2.1_'),
+        (dict(arch=dict(embed_dim=96)), 'missing stages, num_heads'),
+        (dict(arch=SIZES | dict(width=3)), 'unknown width'),
+        (dict(arch=ref.SMALL), 'add seed=0'),
+        (dict(arch=SIZES | dict(img_size=100)), 'img_size=100 is not a multiple of 32'),
+        (dict(arch=SIZES, chunk=0), 'model.chunk=0'),
+    ],
+)
+def test_impossible_options_are_refused(options, expected):
+    with pytest.raises(RefusedError, match=expected):
+        SAM2Segmentor(**options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('arch', sam2_weights.PUBLISHED)
+def test_metas_networks_of_each_size_are_taken_key_by_key(arch, tmp_path):
+    pytest.importorskip('sam2', reason="Meta's package is not installed")
+    from sam2.build_sam import HF_MODEL_ID_TO_FILENAMES, build_sam2
+
+    config = dict((b[:-3], a) for a, b in HF_MODEL_ID_TO_FILENAMES.values())[arch]
+    path = tmp_path / 'weights.pt'
+    torch.save({'model': build_sam2(config, None, device='cpu').state_dict()}, path)
+    loaded(arch=arch, checkpoint=str(path))
