@@ -11,6 +11,7 @@ from samrs_mm.annotate.changes import Changes
 from samrs_mm.cli import (
     OptionsAction,
     ToolParser,
+    add_embeddings_flags,
     add_fit_flags,
     choose_gpu,
     find_shard,
@@ -43,6 +44,9 @@ segmentations (as make_demo_data.py writes them)
 examples
   # the paper's table 1
   tools/prompt_ablation.py configs/annotate/hrsc2016_sam-vit-h_hbox.py --out data/ablation
+  # the same with embeddings that sam_annotate.py stored with this config, so nothing is encoded;
+  # those of each --segmentor lie in DIR/NAME
+  tools/prompt_ablation.py CONFIG --out data/ablation --embeddings data/embeddings
   # nothing to fetch: BoxNet, GrabCut and plainly filled boxes in one table, on the drawn scenes
   tools/prompt_ablation.py configs/annotate/coco_boxnet_hbox.py --data-root data/demo/scenes \\
       --out data/ablation --segmentor coco_grabcut_hbox configs/_base_/prompt_segmentors/box_fill.py
@@ -72,6 +76,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--shard', metavar='I/N', help='do part I (from 0) of N; torchrun and srun set it')
     add('--restart', action='store_true', help='delete what earlier runs made, then start over')
     add_fit_flags(add)
+    add_embeddings_flags(add)
     add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
         help='change config keys, such as model.arch=vit_b dataset.split=all')  # fmt: skip
     return parser.parse_args(argv)
@@ -98,6 +103,9 @@ def run(args: argparse.Namespace) -> int:
     job = AblationJob(
         config, Path(args.config).stem, args.segmentor, args.prompt_style, args.empty_truth
     )
+    if args.embeddings is not None:
+        for line in job.use_embeddings(args.embeddings, args.embeddings_dtype):
+            print(line)
     choose_gpu()
     for line in [] if args.restart else job.keep_threads():
         print(f'threads  {line}')
@@ -115,6 +123,8 @@ def run(args: argparse.Namespace) -> int:
     for part in job.runs:
         print(f'{part.name}: {counted(len(part.settings["prompts"]), "prompt setting")}')
         result = run_images(job.run, part, groups, args.workers)
+        for line in job.stores[part.name].lines() if part.name in job.stores else ():
+            print(line)
         if result is None:
             return 1
         failed |= bool(result.failures)

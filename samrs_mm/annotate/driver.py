@@ -6,6 +6,7 @@ processes can read ahead; what becomes of the masks is the writer's.
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import islice
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
+from samrs_mm.annotate.embeddings import EmbeddingStore
 from samrs_mm.annotate.masking import segment
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.writer import RecordWriter, Sample
@@ -311,7 +313,8 @@ class Annotator:
 
         stream ──► segment ──► writer   masks into the record, label map, record last;
         (workers)     │                 or a failure's record: the next run tries again
-                      ├─ segmentor.encode      once for each pass of images
+                      ├─ segmentor.encode      once for each pass of images, unless the store
+                      │                        has them
                       └─ segmentor.decode      for each image and prompt setting
 
     Args:
@@ -319,6 +322,7 @@ class Annotator:
         segmentor: A loaded segmentor.
         writer: What becomes of the masks.
         workers: Processes that read ahead; 0 reads in this process.
+        store: Embeddings of the images; None encodes all of them.
     """
 
     def __init__(
@@ -327,8 +331,10 @@ class Annotator:
         segmentor: PromptSegmentor,
         writer: RecordWriter,
         workers: int = 0,
+        store: EmbeddingStore | None = None,
     ):
         self.stream, self.segmentor, self.writer, self.workers = stream, segmentor, writer, workers
+        self.store = store
 
     def run(self) -> RunResult:
         """Do all samples of the stream.
@@ -340,10 +346,11 @@ class Annotator:
         samples = self.stream.read(self.workers)
         with (
             self.writer as writer,
+            self.store or nullcontext(),
             tqdm(total=count, unit='img', disable=not count, mininterval=0.5) as bar,
         ):
             for batch in _batched(samples, self.segmentor.images_per_pass):
-                for sample in segment(self.segmentor, batch):
+                for sample in segment(self.segmentor, batch, self.store):
                     writer.commit(sample)
                 prompts += sum(sample.prompt_count for sample in batch)
                 bar.set_postfix_str(f'{prompts} boxes', refresh=False)

@@ -1,4 +1,4 @@
-"""What a run would do, before it is started: images, boxes, time, disk."""
+"""What a run would do, before it is started: images, boxes, embeddings, time, disk."""
 
 import time
 from collections import Counter
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from samrs_mm.annotate.driver import SampleStream
+from samrs_mm.annotate.embeddings import EmbeddingStore
 from samrs_mm.annotate.job import AnnotationJob, Progress
 from samrs_mm.core.boxes import geometry
 from samrs_mm.core.errors import ImageReadError, LabelReadError
@@ -23,19 +24,36 @@ _TEXT_PER_BOX = 1200
 
 @dataclass(frozen=True)
 class Speed:
-    """What a few images took to read and encode, and their prompted boxes to decode."""
+    """What a few images took to read, encode and store, and their prompted boxes to decode.
+
+    Images without a prompt are only read. ``bytes_per_embedding`` is None without a store.
+    """
 
     images: int
     boxes: int
     seconds_per_image: float
+    seconds_per_encode: float
     seconds_per_box: float
     bytes_per_box: float
+    bytes_per_embedding: int | None = None
 
 
-def box_statuses(job: AnnotationJob, progress: Progress = iter) -> Counter:
-    """Return how many (box, image) pairs would be prompted (``ok``) or not, and why not."""
+@dataclass
+class Work:
+    """What there is to do: images with a prompt, and (box, image) pairs by status.
+
+    ``ok`` of the ``statuses`` would be prompted, the others would not, and why.
+    """
+
+    prompted_images: int
+    statuses: Counter
+
+
+def work_of(job: AnnotationJob, progress: Progress = iter) -> Work:
+    """Return what a job has to do, as labels and headers say."""
     measure = circumscribed_geometry if job.setting.circumscribed else geometry
     counts: Counter = Counter()
+    images = 0
     for index in progress(range(len(job.dataset))):
         scene = job.dataset.scenes[index]
         try:
@@ -59,34 +77,60 @@ def box_statuses(job: AnnotationJob, progress: Progress = iter) -> Counter:
             boxes = [labels.boxes[i] for i in chosen]
             found = prompt_boxes(job.setting, boxes, part, *size, job.style)
             counts.update(found.statuses)
+            images += len(found.chosen) > 0
         counts[ledger.UNTILED] += len(shapes) - len(set().union(*(row.tolist() for row in rows)))
-    return +counts
+    return Work(images, +counts)
 
 
 def measure_speed(job: AnnotationJob, images: int = 3) -> Speed | None:
     """Annotate a few images, spread over the dataset, without writing; None if none works."""
     tiles = job.plan.tiles
     spread = sorted({int(i) for i in np.linspace(0, len(tiles) - 1, images)})
-    done = boxes = size = 0
-    image_seconds = box_seconds = 0.0
+    done = boxes = size = encoded_images = 0
+    read = encode = decode = 0.0
+    embedding = None
     start = time.perf_counter()
     for sample in SampleStream(job.plan, [[tiles[i]] for i in spread], job.prompter):
+        now = time.perf_counter()
+        read += now - start
         if sample.image is not None and (prompts := sample.prompted[0].prompts):
             encoded = job.segmentor.encode([sample.image])[0]
             middle = time.perf_counter()
             for chunk in job.segmentor.decode(encoded, prompts):
                 size += sum(len(coded['counts']) for coded in chunk.encoded())
             boxes += sample.prompt_count
-            box_seconds += time.perf_counter() - middle
-            image_seconds += middle - start
-        elif sample.error is None:
-            image_seconds += time.perf_counter() - start
+            encoded_images += 1
+            encode += middle - now
+            decode += time.perf_counter() - middle
+            embedding = job.store.bytes_of(encoded) if job.store else None
         done += sample.error is None
         start = time.perf_counter()
     if not done:
         return None
+    if job.store and embedding is None:  # it has the same size whatever the image
+        embedding = job.store.bytes_of(job.segmentor.encode([np.zeros((64, 64, 3), np.uint8)])[0])
     per_box = max(boxes, 1)
-    return Speed(done, boxes, image_seconds / done, box_seconds / per_box, size / per_box)
+    return Speed(
+        done, boxes, read / done, encode / max(encoded_images, 1), decode / per_box,
+        size / per_box, embedding,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StoreSize:
+    """What a store of embeddings will hold: files that are there, all files, bytes, bytes free."""
+
+    there: int
+    images: int
+    bytes_more: int
+    bytes_free: int
+
+
+def store_size(job: AnnotationJob, store: EmbeddingStore, work: Work, speed: Speed) -> StoreSize:
+    """Return how large a job's store will be."""
+    there = sum(store.has(tile.stem) for tile in job.plan.tiles)
+    more = max(work.prompted_images - there, 0) * (speed.bytes_per_embedding or 0)
+    return StoreSize(there, work.prompted_images, more, store.free())
 
 
 def disk_bytes(job: AnnotationJob, images: int, prompted: int, speed: Speed) -> int:

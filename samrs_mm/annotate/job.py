@@ -10,11 +10,19 @@ from mmengine.config import Config
 
 from samrs_mm.annotate.changes import Changes, Comparison, make_ready
 from samrs_mm.annotate.driver import Annotator, BoxPrompter, SampleStream
+from samrs_mm.annotate.embeddings import (
+    FP32,
+    EmbeddingStore,
+    check_place,
+    check_with_embedding,
+    load_for_store,
+)
 from samrs_mm.annotate.finalise import Finaliser, Totals
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.threads import keep_threads, misfit, open_folder
 from samrs_mm.annotate.verify import check_tile, verify
 from samrs_mm.annotate.writer import LabelMapWriter, MaskFilters, RecordWriter
+from samrs_mm.compat import strict_loading
 from samrs_mm.core.atomic import dump, load
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.masks import check_policy
@@ -57,6 +65,31 @@ class AnnotationJob:
         check_setting(self.setting, self.segmentor)
         self.filters = mask_filters(config.get('filters'), self.segmentor)
         self.dataset, self.dataset_settings = open_dataset(config)
+        self.embeddings: Path | None = None
+        self.embeddings_dtype = FP32
+        self.store: EmbeddingStore | None = None
+
+    def use_embeddings(self, root: str, dtype: str = FP32) -> None:
+        """Take embeddings from a folder, and store there what is encoded; before ``load``.
+
+        Raises:
+            RefusedError: The segmentor has none, or the folder can't be there.
+        """
+        check_place(root, self.segmentor, self.out.root)
+        self.embeddings, self.embeddings_dtype = Path(root), dtype
+
+    def load(self) -> None:
+        """Load the segmentor's weights, and open the embeddings, if they are used.
+
+        Raises:
+            RefusedError: Weights are missing, corrupt, or of another architecture.
+        """
+        with strict_loading():  # torch may have been imported with the segmentor
+            if self.embeddings is None:
+                self.segmentor.load()
+                return
+            load_for_store(self.segmentor)
+            self.store = EmbeddingStore(self.embeddings, self.segmentor, self.embeddings_dtype)
 
     def collect_classes(self, progress: Progress = iter) -> None:
         """Read all labels and headers once: classes are known and checked, images planned.
@@ -81,6 +114,8 @@ class AnnotationJob:
         )
         if self.style != CLIPPED:  # folders from before there were styles are clipped
             settings['prompt_style'] = self.style
+        if self.store is not None and self.embeddings_dtype != FP32:  # which changes no mask
+            settings['embeddings'] = self.embeddings_dtype
         return json.loads(dump(settings))
 
     def settings_of_folder(self, refilter: bool = False) -> dict[str, Any]:
@@ -98,8 +133,8 @@ class AnnotationJob:
             old = meta['settings']
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RefusedError(f'{self.out.meta}: no annotated folder there') from error
-        device = old.get('model'), old.get('checkpoint_sha256')
-        new = self.settings() | dict(model=device[0], checkpoint_sha256=device[1])
+        masks = ('model', 'checkpoint_sha256', 'embeddings')
+        new = self.settings() | {key: old.get(key) for key in masks}
         if refilter:
             new['filters'] = old.get('filters')
         else:
@@ -127,6 +162,8 @@ class AnnotationJob:
             RefusedError: See ``AnnotatedFolder.open`` and ``refuse_other``.
         """
         self.refuse_other()
+        if self.store is not None:
+            self.store.open()
         settings = open_folder(self.segmentor, self.out, self.settings, relabel=True)
         self.out.note_data(self.dataset.root, self.dataset.rule.beyond_check)
         changes = self.compare(groups, progress).of(groups)
@@ -160,7 +197,7 @@ class AnnotationJob:
         stream = SampleStream(self.plan, groups, self.prompter, self.out, self.out.done())
         maps = LabelMapWriter(self.out, self.policy, self.filters)
         writer = RecordWriter(self.out, signature_of(settings), maps)
-        return Annotator(stream, self.segmentor, writer, workers)
+        return Annotator(stream, self.segmentor, writer, workers, self.store)
 
     def finaliser(
         self, settings: dict[str, Any], progress: Progress = iter, changes: Changes | None = None
@@ -176,6 +213,8 @@ class AnnotationJob:
         groups = [[t for t in tiles if t.stem in done] for tiles in self.plan.by_scene.values()]
         samples = SampleStream(self.plan, groups, self.prompter)
         check = partial(check_tile, self.out, self.filters, self.policy)
+        if self.embeddings is not None:
+            check = partial(check_with_embedding, check, self.embeddings, settings)
         finaliser = self.finaliser(settings, changes=self.compare(progress=progress))
         return verify(samples, finaliser, check, workers, progress)
 

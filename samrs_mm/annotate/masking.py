@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from samrs_mm.annotate.embeddings import EmbeddingStore
 from samrs_mm.annotate.writer import Sample
 from samrs_mm.core.errors import describe
 from samrs_mm.core.masks import Mask
@@ -13,17 +14,14 @@ from samrs_mm.core.prompts import PromptBatch
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
 
 
-def segment(segmentor: PromptSegmentor, batch: list[Sample]) -> Iterator[Sample]:
-    """Yield each of ``images_per_pass`` samples at most with its masks, or why it has none."""
-    prompted = [sample for sample in batch if sample.error is None and sample.prompt_count]
-    encoded: dict[int, Any] = {}
-    try:
-        if prompted:
-            codes = segmentor.encode([s.image for s in prompted if s.image is not None])
-            encoded = {s.tile.index: code for s, code in zip(prompted, codes, strict=True)}
-    except Exception as error:  # noqa: BLE001 (stands in the ledger; the loop goes on)
-        for sample in prompted:
-            sample.error = _failed(sample, error)
+def segment(
+    segmentor: PromptSegmentor, batch: list[Sample], store: EmbeddingStore | None = None
+) -> Iterator[Sample]:
+    """Yield each of ``images_per_pass`` samples at most with its masks, or why it has none.
+
+    What the ``store`` has of their images is not encoded; what it has not is stored.
+    """
+    encoded = _encoded(segmentor, batch, store)
     for sample in batch:
         code = encoded.pop(sample.tile.index, None)
         try:
@@ -39,6 +37,30 @@ def segment(segmentor: PromptSegmentor, batch: list[Sample]) -> Iterator[Sample]
         except Exception as error:  # noqa: BLE001 (stands in the ledger; the loop goes on)
             sample.error = _failed(sample, error)
         yield sample
+
+
+def _encoded(
+    segmentor: PromptSegmentor, batch: list[Sample], store: EmbeddingStore | None
+) -> dict[int, Any]:
+    """Return what is to be decoded of the samples with prompts, by their tiles' numbers."""
+    missing = [sample for sample in batch if sample.error is None and sample.prompt_count]
+    encoded, asked = {}, {}
+    try:
+        if store is not None:
+            for sample in missing:
+                found = asked[sample.tile.index] = store.ask(sample.tile.stem, sample.image)  # type: ignore
+                if found.code is not None:
+                    encoded[sample.tile.index] = found.code
+            missing = [sample for sample in missing if sample.tile.index not in encoded]
+        if missing:
+            codes = segmentor.encode([s.image for s in missing if s.image is not None])
+            for sample, code in zip(missing, codes, strict=True):
+                key = sample.tile.index
+                encoded[key] = code if store is None else store.keep(asked[key], code)
+    except Exception as error:  # noqa: BLE001 (stands in the ledger; the loop goes on)
+        for sample in missing:
+            sample.error = _failed(sample, error)
+    return encoded
 
 
 def _check_masks(sample: Sample) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,20 +18,28 @@ def temporary(path: Path) -> Path:
     return path.with_name(f'.{path.name}.tmp')
 
 
-def atomic_write(path: Path, data: bytes) -> None:
+def atomic_write(path: Path, data: bytes, shared: bool = False) -> None:
     """Write a file so that it is either whole or not there, whenever the process ends.
+
+    Several processes may write it at once if it is ``shared``; see ``open_atomic``.
 
     Raises:
         OSError: The disk is full, the folder is not writable, ...; the target is untouched.
     """
-    with open_atomic(path) as file:
+    with open_atomic(path, shared) as file:
         file.write(data)
 
 
 @contextlib.contextmanager
-def open_atomic(path: Path) -> Iterator[Any]:
-    """Open a binary file that appears under its name only when the block ends well."""
+def open_atomic(path: Path, shared: bool = False) -> Iterator[Any]:
+    """Open a binary file that appears under its name only when the block ends well.
+
+    A file that several processes may write at once is ``shared``: each writes under a name of its
+    own, ``.NAME.RANDOM.tmp``, which nothing overwrites when the process is killed.
+    """
     part = temporary(path)
+    if shared:
+        part = part.with_name(f'.{path.name}.{uuid.uuid4().hex[:8]}.tmp')
     try:
         with open(part, 'wb') as file:
             yield file

@@ -2,7 +2,8 @@ from samrs_mm.annotate import dry_run
 
 
 def test_a_dry_run_counts_and_measures_without_writing(filled):
-    assert dry_run.box_statuses(filled) == dict(ok=7)
+    work = dry_run.work_of(filled)
+    assert (work.prompted_images, work.statuses) == (2, dict(ok=7))
     speed = dry_run.measure_speed(filled)
     assert (speed.images, speed.boxes) == (3, 7)
     assert speed.bytes_per_box > 0

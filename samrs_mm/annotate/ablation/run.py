@@ -28,6 +28,13 @@ from samrs_mm.annotate.ablation.scores import (
 )
 from samrs_mm.annotate.changes import Changes, Comparison, make_ready
 from samrs_mm.annotate.driver import Annotator, RunResult, SampleStream
+from samrs_mm.annotate.embeddings import (
+    FP32,
+    EmbeddingStore,
+    check_place,
+    load_for_store,
+    why_not_stored,
+)
 from samrs_mm.annotate.job import Groups, Progress, open_dataset
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.threads import keep_threads, misfit, open_folder
@@ -196,6 +203,31 @@ class AblationJob:
         if self.empty_truth not in EMPTY_TRUTHS:
             allowed = ', '.join(EMPTY_TRUTHS)
             raise RefusedError(f'empty_truth {self.empty_truth!r} is unknown; allowed: {allowed}')
+        self.embeddings: dict[str, Path] = {}
+        self.embeddings_dtype = FP32
+        self.stores: dict[str, EmbeddingStore] = {}
+
+    def use_embeddings(self, root: str, dtype: str = FP32) -> list[str]:
+        """Take embeddings from a folder, and store there what is encoded; before ``load``.
+
+        Those of the config's own segmentor lie in the folder itself, as ``sam_annotate.py`` stores
+        them; those of each other one in a folder of its name within.
+
+        Returns:
+            A line for each segmentor that has none.
+
+        Raises:
+            RefusedError: None has any, or the folder can't be there.
+        """
+        reasons = {name: why_not_stored(each) for name, each in self.segmentors.items()}
+        own = next(iter(reasons))
+        for name, segmentor in self.segmentors.items():
+            if not reasons[name] or all(reasons.values()):
+                place = Path(root) if name == own else Path(root, name)
+                check_place(place, segmentor, self.out)
+                self.embeddings[name] = place
+        self.embeddings_dtype = dtype
+        return [f'{name}: {reason}' for name, reason in reasons.items() if reason]
 
     def keep_threads(self) -> list[str]:
         """Take the threads that the folders were started with; lines where they don't fit here."""
@@ -207,14 +239,19 @@ class AblationJob:
         return lines
 
     def load(self) -> None:
-        """Load all weights.
+        """Load all weights, and open the embeddings that are used.
 
         Raises:
             RefusedError: Weights are missing, corrupt, or of another architecture.
         """
         with strict_loading():
-            for segmentor in self.segmentors.values():
-                segmentor.load()
+            for name, segmentor in self.segmentors.items():
+                if name not in self.embeddings:
+                    segmentor.load()
+                    continue
+                load_for_store(segmentor)
+                place = self.embeddings[name]
+                self.stores[name] = EmbeddingStore(place, segmentor, self.embeddings_dtype)
 
     def collect_classes(self, progress: Progress = iter) -> LabelCounts:
         """Read all labels once: classes are known and checked, images planned.
@@ -244,6 +281,8 @@ class AblationJob:
             checkpoint_sha256=segmentor.checkpoint_sha256,
             dataset=dict(**self.dataset_settings, classes=list(self.dataset.classes)),
         )
+        if name in self.stores and self.embeddings_dtype != FP32:  # which changes no mask
+            settings['embeddings'] = self.embeddings_dtype
         return json.loads(dump(settings))
 
     def open(self, groups: Groups, progress: Progress = iter) -> dict[str, Changes]:
@@ -258,6 +297,8 @@ class AblationJob:
             RefusedError: Not writable, holds files of someone else, or other settings.
         """
         TablesFolder(self.out, JSON).refuse_foreign()
+        for store in self.stores.values():
+            store.open()
         found = {}
         for index, run in enumerate(self.runs):
             settings = partial(self._settings, run.name)
@@ -292,10 +333,10 @@ class AblationJob:
         """
         stream = SampleStream(self.plan, groups, self._prompter(run), done=run.out.done())
         writer = RecordWriter(run.out, run.signature, enter_results)
-        segmentor = self.segmentors[run.name]
+        segmentor, store = self.segmentors[run.name], self.stores.get(run.name)
         if 'threads' in segmentor.settings:  # of the process; another segmentor may have set them
             segmentor.take_threads(segmentor.threads)
-        return Annotator(stream, segmentor, writer, workers).run()
+        return Annotator(stream, segmentor, writer, workers, store).run()
 
     def finished(self, limit: int | None = None) -> bool:
         """Return whether all of the first ``limit`` images are done or have failed everywhere."""

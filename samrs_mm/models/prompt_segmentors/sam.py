@@ -51,6 +51,7 @@ class SAMSegmentor(SAMFamilySegmentor):
     """
 
     renamed = dict(amp="model.precision='bf16' (amp=False: 'fp32', the default)")
+    packages = ('segment-anything',)
 
     def __init__(
         self,

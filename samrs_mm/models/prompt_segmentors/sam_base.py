@@ -16,7 +16,7 @@ Its weights are read by ``weights_files.read_weights``, which names a file of an
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -39,6 +39,7 @@ from samrs_mm.models.prompt_segmentors.frame import Frame
 from samrs_mm.models.prompt_segmentors.in_parts import in_parts, is_out_of_memory
 from samrs_mm.models.prompt_segmentors.precision import KERNELS, OVERFLOW, PRECISIONS
 from samrs_mm.models.prompt_segmentors.scale_up import scale_up
+from samrs_mm.models.prompt_segmentors.storable import StorableEncoder, versions_of
 from samrs_mm.models.prompt_segmentors.torch_device import fix_rounding, torch_device
 
 
@@ -82,7 +83,7 @@ class SquarePrompts:
         return next(len(each) for each in given if each is not None)
 
 
-class SAMFamilySegmentor(PromptSegmentor):
+class SAMFamilySegmentor(StorableEncoder, PromptSegmentor):
     """Prompts a network of the SAM family: one mask per prompt.
 
     Chunk sizes, batches, threads, devices, ``kernels`` and ``compile`` change float rounding, so
@@ -111,6 +112,9 @@ class SAMFamilySegmentor(PromptSegmentor):
         family: The member's name in messages.
         stretched: An image is stretched to the square, not padded.
         feature_names: Names of the tensors in ``EncodedImage.features``.
+        packages: Distributions that the image encoder and the preprocessing are of; their versions
+            belong to stored embeddings.
+        preprocessing: Version of ours; a change of a pixel that the encoder sees makes it another.
         side: Of the square in pixels, after ``load``.
         mask_threshold: Logits above it are the mask.
     """
@@ -120,6 +124,8 @@ class SAMFamilySegmentor(PromptSegmentor):
     family = 'SAM'
     stretched = False
     feature_names: tuple[str, ...] = ('image',)
+    packages: tuple[str, ...] = ()
+    preprocessing = 1
     mask_threshold = 0.0
     side: int
 
@@ -294,22 +300,57 @@ class SAMFamilySegmentor(PromptSegmentor):
             return EncodedImage(encoded.features, encoded.frame)
         return EncodedImage(self._embedded(pixels, 'fp32'), encoded.frame, (OVERFLOW,))
 
+    @property
+    def encoder_settings(self) -> dict[str, Any]:
+        """See ``StorableEncoder``."""
+        return dict(
+            type=type(self).__name__,
+            arch=self.arch,
+            checkpoint_sha256=self.checkpoint_sha256,
+            side=self.side,
+            precision=self.precision,
+            preprocessing=self.preprocessing,
+            versions=versions_of(self.packages),
+        )
+
+    @property
+    def encoder_rounding(self) -> dict[str, Any]:
+        """See ``StorableEncoder``."""
+        return dict(
+            device=self.device.type,
+            threads=self.threads,
+            images_per_pass=self.images_per_pass,
+            kernels=self.kernels,
+            compile=self.compile,
+            torch=torch.__version__,
+        )
+
+    def input_size(self, original_size: tuple[int, int]) -> tuple[int, int]:
+        """See ``StorableEncoder``."""
+        return self.frame(original_size).input_size
+
     def to_tensors(self, encoded: EncodedImage) -> dict[str, torch.Tensor]:
-        """Return the features of an image by name."""
+        """See ``StorableEncoder``: the features by ``feature_names``."""
         return dict(zip(self.feature_names, self.settled(encoded).features, strict=True))
 
-    def from_tensors(
-        self, tensors: Mapping[str, torch.Tensor], original_size: tuple[int, int]
-    ) -> EncodedImage:
-        """Return an image's features from tensors by name, of any float type, on any device.
+    def notes_of(self, encoded: EncodedImage) -> tuple[str, ...]:
+        """See ``StorableEncoder``."""
+        return self.settled(encoded).notes
 
-        Raises:
-            KeyError: One is missing.
-        """
-        features = tuple(
-            tensors[name].to(self.device, torch.float32) for name in self.feature_names
-        )
-        return EncodedImage(features, self.frame(original_size))
+    def from_tensors(
+        self,
+        tensors: Mapping[str, torch.Tensor],
+        original_size: tuple[int, int],
+        notes: Iterable[str] = (),
+    ) -> EncodedImage:
+        """See ``StorableEncoder``."""
+        features = []
+        for name in self.feature_names:
+            tensor = tensors[name]
+            if tensor.ndim != 4 or tensor.shape[0] != 1:
+                raise ValueError(f'{name} is {list(tensor.shape)} instead of [1, C, h, w]')
+            features.append(tensor.to(self.device, torch.float32))
+        return EncodedImage(tuple(features), self.frame(original_size), tuple(notes))
 
     def decode(self, encoded: EncodedImage, prompts: PromptBatch) -> Iterator[MaskChunk]:
         """Yield masks, predicted IoUs and stability scores (AMG's, offset 1), in prompt order.
