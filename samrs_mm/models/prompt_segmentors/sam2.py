@@ -31,10 +31,13 @@ class SAM2Segmentor(StretchedSegmentor):
         images_per_pass: Images encoded at once; an incomplete pass is filled up.
         dynamic_multimask: Where the single mask is unstable, take the best of the three others,
             as Meta's predictor does.
-        amp: Encode under bfloat16 autocast: faster on recent GPUs, not SAM 2's exact output.
+        precision: Of the image encoder: ``'fp32'``, or ``'fp16'`` or ``'bf16'``, which are faster
+            on recent GPUs. An image beyond the range of fp16 is encoded in float32 and noted.
         threads: CPU threads of torch, set for the process in ``load``; None takes the cores that
             the process may use, or what the folder was started with.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; None takes a GPU where there is one.
+        compile: Run the image encoder through ``torch.compile``, which pays on GPUs only.
+        unchecked: Annotate at a reduced precision without a report of ``fidelity.py``.
 
     Raises:
         RefusedError: A value that can't be, or weights that are named nowhere.
@@ -51,13 +54,16 @@ class SAM2Segmentor(StretchedSegmentor):
         chunk: int = 20,
         images_per_pass: int = 1,
         dynamic_multimask: bool = True,
-        amp: bool = False,
+        precision: str = 'fp32',
         threads: int | None = None,
         device: str | None = None,
+        compile: bool = False,
+        unchecked: bool = False,
     ):
         options = dict(
-            chunk=chunk, images_per_pass=images_per_pass, amp=amp, threads=threads, device=device
-        )
+            chunk=chunk, images_per_pass=images_per_pass, precision=precision, threads=threads,
+            device=device, compile=compile, unchecked=unchecked,
+        )  # fmt: skip
         super().__init__(check_arch(arch, checkpoint), checkpoint, dynamic_multimask, options)
 
     def _build(self) -> tuple[nn.Module, str | None]:

@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from samrs_mm.models.prompt_segmentors.base import check_switches
+from samrs_mm.models.prompt_segmentors.frame import Frame
 from samrs_mm.models.prompt_segmentors.hf_models import installed_version
 from samrs_mm.models.prompt_segmentors.sam_base import (
     EncodedImage,
     SAMFamilySegmentor,
     SquarePrompts,
 )
-from samrs_mm.models.prompt_segmentors.scale_up import Frame
 
 
 class StretchedSegmentor(SAMFamilySegmentor):
@@ -29,7 +30,7 @@ class StretchedSegmentor(SAMFamilySegmentor):
         checkpoint: Path of the weights, or None for random ones.
         dynamic_multimask: Where the single mask is unstable (its score with offset 0.05 is below
             0.98), take the best of the three others, as Meta's predictor does.
-        **options: Those of ``SAMFamilySegmentor``.
+        options: Those of ``SAMFamilySegmentor``.
 
     Attributes:
         mean: Of the pixels, by channel, for values in [0, 1].
@@ -37,6 +38,7 @@ class StretchedSegmentor(SAMFamilySegmentor):
     """
 
     stretched = True
+    packages = ('transformers',)
     feature_names = ('high_res_0', 'high_res_1', 'image')
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -61,6 +63,10 @@ class StretchedSegmentor(SAMFamilySegmentor):
         """As of the family."""
         super().load()
         self.model.mask_decoder.dynamic_multimask_via_stability = self.dynamic_multimask
+
+    @property
+    def _image_encoder(self) -> nn.Module:
+        return self.model.vision_encoder
 
     def _preprocess(self, image: np.ndarray) -> torch.Tensor:
         """As Meta's transforms: floats are resized, on the CPU, then normalised."""
