@@ -14,7 +14,8 @@ from pycocotools import mask as coco_mask
 
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core.classes import UNLABELLED
-from samrs_mm.core.errors import RefusedError, SamrsError
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.mask_runs import CodedMask, MaskError, bounds, checked_runs, edges_of
 
 FARTHEST = (1 << 16) - 1
 """No coordinate of a polygon is beyond this, in pixels."""
@@ -31,10 +32,6 @@ MEASURES = ('fill', 'coverage', 'leakage', 'components', 'at_border')
 _DECIMALS = 6
 
 
-class MaskError(SamrsError, ValueError):
-    """What is meant to be a mask and is none, or whose runs don't fill its size."""
-
-
 @dataclass(frozen=True, slots=True)
 class Mask:
     """What a segmentor made of one prompt: COCO RLE, with score and stability (or None)."""
@@ -49,7 +46,12 @@ def encode(mask: np.ndarray) -> dict:
 
     Fastest where the mask is in Fortran order (a transposed C array).
     """
-    return _text(coco_mask.encode(np.asfortranarray(mask).view(np.uint8)))
+    mask = mask.astype(bool, copy=False)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return encode_window(mask[:0], 0, 0, *mask.shape)
+    y, x = int(rows[0]), int(columns[0])
+    return encode_window(mask[y : rows[-1] + 1, x : columns[-1] + 1], y, x, *mask.shape)
 
 
 def encode_pixels(places: np.ndarray, height: int, width: int) -> dict:
@@ -89,7 +91,7 @@ def encode_window(mask: np.ndarray, y: int, x: int, height: int, width: int) -> 
     counts = np.diff(np.concatenate([[0], edges, [height * width]])).tolist()
     if counts[-1] == 0 and len(counts) > 1:  # the encoder writes no empty run at the end
         counts.pop()
-    return of_runs(counts, height, width)
+    return CodedMask(of_runs(counts, height, width), edges)
 
 
 def of_runs(counts: list[int], height: int, width: int) -> dict:
@@ -106,7 +108,7 @@ def checked(rle: dict) -> dict:
     Raises:
         MaskError: They don't.
     """
-    if (_checked_runs(rle)[1:] == 0).any():
+    if getattr(rle, 'edges', None) is None and (checked_runs(rle)[1:] == 0).any():
         return encode(coco_mask.decode(_raw(rle)))
     return rle
 
@@ -123,36 +125,6 @@ def check_size(rle: Any, size: list[int]) -> None:
         raise MaskError(f'no {error}' if isinstance(error, KeyError) else str(error)) from error
     if found != size or not all(isinstance(side, int) for side in found):
         raise MaskError(f'a mask of {found} in an image of {size}')
-
-
-def _checked_runs(rle: dict) -> np.ndarray:
-    height, width = rle['size']
-    runs = _runs(rle['counts'])
-    if (runs < 0).any() or runs.sum() != height * width:
-        raise MaskError(f'a mask whose runs do not add up to its {width} x {height} px')
-    return runs
-
-
-def _runs(counts: str) -> np.ndarray:
-    """Return the run lengths (int64) that text counts stand for: 5 bits in a character, low first.
-
-    Source: ``rleFrString`` of https://github.com/cocodataset/cocoapi, common/maskApi.c.
-    """
-    codes = np.frombuffer(counts.encode(), np.uint8).astype(np.int64) - 48
-    if not len(codes) or codes.min() < 0 or codes.max() > 63 or codes[-1] & 32:
-        raise MaskError(f'{counts[:20]!r} is not the text of a run-length mask')
-    last = np.flatnonzero(codes & 32 == 0)
-    first = np.append(0, last[:-1] + 1)
-    bits = last - first + 1
-    if bits.max() > 7:
-        raise MaskError('a mask with a run longer than any image')
-    places = np.arange(len(codes)) - np.repeat(first, bits)
-    runs = np.add.reduceat((codes & 31) << 5 * places, first)
-    runs -= (codes[last] >> 4 & 1) << 5 * bits
-    # from the fourth on, a run is stored as the difference to the last but one
-    runs[1::2] = runs[1::2].cumsum()
-    runs[2::2] = runs[2::2].cumsum()
-    return runs
 
 
 def decode(rle: dict) -> np.ndarray:
@@ -174,12 +146,13 @@ def crop(rle: dict) -> tuple[int, int, np.ndarray]:
     Raises:
         MaskError: The runs don't fill the stated size.
     """
-    starts, ends = _mask_runs(rle)
-    height, (x, y, w, h) = rle['size'][0], _bounds(starts, ends, rle['size'][0])
+    edges, height = edges_of(rle), rle['size'][0]
+    x, y, w, h = bounds(edges, height)
     # column by column: a run leaves its column only where the box is as high as the image
-    first = (starts // height - x) * h + starts % height - y
-    edges = np.stack([first, first + ends - starts], 1).ravel()
-    steps = np.diff(edges, prepend=0, append=w * h)
+    columns, rows = np.divmod(edges[::2], height)
+    starts = (columns - x) * h + rows - y
+    places = np.stack([starts, starts + edges[1::2] - edges[::2]], 1).ravel()
+    steps = np.diff(places, prepend=0, append=w * h)
     inside = np.arange(len(steps)) % 2 == 1
     return x, y, np.repeat(inside, steps).reshape(w, h).T
 
@@ -191,9 +164,13 @@ def area(rle: dict) -> int:
 
 def overlap(first: dict, second: dict) -> tuple[int, int]:
     """Return intersection and union of two sound masks of one size, in pixels."""
-    both = [_raw(first), _raw(second)]
-    shared = int(coco_mask.area(coco_mask.merge(both, intersect=True)))
+    shared = _shared(first, second)
     return shared, area(first) + area(second) - shared
+
+
+def _shared(first: dict, second: dict) -> int:
+    """Return the pixels that two sound masks of one size share."""
+    return int(coco_mask.area(coco_mask.merge([_raw(first), _raw(second)], intersect=True)))
 
 
 def bbox(rle: dict) -> list[int]:
@@ -201,26 +178,7 @@ def bbox(rle: dict) -> list[int]:
 
     pycocotools counts the pixels beside runs of length 0, which other tools' files have.
     """
-    return _bounds(*_mask_runs(rle), rle['size'][0])
-
-
-def _mask_runs(rle: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Return where the runs of a mask's pixels start and end (int64), column by column."""
-    runs = _checked_runs(rle)
-    ends = runs[: len(runs) // 2 * 2].cumsum()[1::2]
-    lengths = runs[1::2]
-    return (ends - lengths)[lengths > 0], ends[lengths > 0]
-
-
-def _bounds(starts: np.ndarray, ends: np.ndarray, height: int) -> list[int]:
-    if not len(starts):
-        return [0, 0, 0, 0]
-    left, right = starts[0] // height, (ends[-1] - 1) // height
-    top, bottom = starts % height, (ends - 1) % height
-    if (starts // height != (ends - 1) // height).any():
-        top, bottom = np.array([0]), np.array([height - 1])
-    y = top.min()
-    return [int(left), int(y), int(right - left + 1), int(bottom.max() - y + 1)]
+    return bounds(edges_of(rle), rle['size'][0])
 
 
 def fill_polygon(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -315,7 +273,7 @@ def measure(
 def _covered(segmentation: dict, polygon: np.ndarray) -> tuple[float, int]:
     """Return the fraction of a polygon's pixels that a mask covers, and their number."""
     inside = encode_polygon(polygon, *segmentation['size'])
-    shared, _ = overlap(segmentation, inside)
+    shared = _shared(segmentation, inside)
     return round(shared / max(area(inside), 1), _DECIMALS), shared
 
 
@@ -371,14 +329,18 @@ def compose(
         Label map ``(height, width)`` uint8, 255 where no mask is, and the visible area of each
         instance in pixels.
     """
-    owner = np.zeros((height, width), np.int32)
-    for index in paint_order(instances, policy):
+    labels = np.full((width, height), UNLABELLED, np.uint8).T
+    free = np.ones((width, height), bool).T
+    visible = [0] * len(instances)
+    for index in reversed(paint_order(instances, policy)):
         x, y, part = crop(instances[index].segmentation)
         h, w = part.shape
-        owner[y : y + h, x : x + w][part] = index + 1
-    labels = np.array([UNLABELLED, *(instance.label for instance in instances)], np.uint8)
-    visible = np.bincount(owner.ravel(), minlength=len(instances) + 1)[1:]
-    return labels[owner], visible.tolist()
+        here = np.s_[y : y + h, x : x + w]
+        seen = part & free[here]
+        visible[index] = int(np.count_nonzero(seen))
+        labels[here][seen] = instances[index].label
+        free[here] ^= seen
+    return cv2.transpose(labels.T), visible
 
 
 def _text(rle: dict) -> dict:

@@ -36,7 +36,8 @@ class Moody(BoxFillSegmentor):
     def decode(self, encoded, prompts):
         number, shape = encoded
         for chunk in super().decode(shape, prompts):
-            yield MaskChunk(chunk.masks, np.array([0.5]), np.array([0.25]), ('halved',))
+            scores = np.array([0.5]), np.array([0.25])
+            yield MaskChunk(chunk.masks, *scores, ('halved',), chunk.window)
             if number in self.fail_decode:
                 raise ValueError('no decoder')
 

@@ -13,6 +13,7 @@ from samrs_mm.core import masks, segmentations
 from samrs_mm.core.boxes import corners
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.mask_runs import checked_runs
 
 drawn = arrays(bool, st.tuples(st.integers(1, 24), st.integers(1, 24)))
 
@@ -124,7 +125,8 @@ def test_crop_is_the_masks_own_box(mask):
 
 @given(drawn, st.data())
 def test_runs_of_length_zero(mask, data):
-    plain, runs = masks.encode(mask), masks._runs(masks.encode(mask)['counts']).tolist()
+    plain = masks.encode(mask)
+    runs = checked_runs(plain).tolist()
     for _ in range(2):
         place = data.draw(st.integers(0, len(runs) - 1))
         first = data.draw(st.integers(0, runs[place]))

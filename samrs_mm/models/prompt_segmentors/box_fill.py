@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from samrs_mm.core.masks import fill_polygon
+from samrs_mm.core import masks
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
 from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor, why_no_point
 from samrs_mm.registry import PROMPT_SEGMENTORS
@@ -31,4 +31,5 @@ class BoxFillSegmentor(PromptSegmentor):
     def decode(self, encoded: tuple[int, int], prompts: PromptBatch) -> Iterator[MaskChunk]:
         """Yield one mask at a time, rasterised by COCO's rule; no scores."""
         for outline in prompts.outlines:
-            yield MaskChunk(fill_polygon(outline, *encoded)[None])
+            x, y, mask = masks.crop(masks.encode_polygon(outline, *encoded))
+            yield MaskChunk(mask[None], window=(y, x, *encoded))

@@ -99,15 +99,14 @@ class GrabCutSegmentor(PromptSegmentor):
         window = 8 * self.threads
         with ThreadPoolExecutor(self.threads) as pool:
             for start in range(0, len(outlines), window):
-                for place, part, note in pool.map(cut, outlines[start : start + window]):
-                    mask = np.zeros((width, height), bool).T
-                    mask[place] = part
-                    yield MaskChunk(mask[None], notes=(note,) if note else ())
+                for (y, x), mask, note in pool.map(cut, outlines[start : start + window]):
+                    notes = (note,) if note else ()
+                    yield MaskChunk(mask[None], notes=notes, window=(y, x, height, width))
 
     def _cut(
         self, image: np.ndarray, core: float, outline: np.ndarray
-    ) -> tuple[tuple[slice, slice], np.ndarray, str | None]:
-        """Cut one object out; return the crop's rows and columns, its mask, and a note, if any.
+    ) -> tuple[tuple[int, int], np.ndarray, str | None]:
+        """Cut one object out; return the crop's y and x, its mask, and a note, if any.
 
         Args:
             image: ``(H, W, 3)`` uint8.
@@ -128,7 +127,7 @@ class GrabCutSegmentor(PromptSegmentor):
             mask = cv2.resize(
                 mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
             ).view(bool)
-        return (slice(y0, y1), slice(x0, x1)), mask, note
+        return (int(y0), int(x0)), mask, note
 
     def _crop(self, outline: np.ndarray, height: int, width: int) -> tuple[int, int, int, int]:
         """Return x0, y0, x1, y1 of the crop around a box, inside the image."""

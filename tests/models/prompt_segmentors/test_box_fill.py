@@ -14,7 +14,7 @@ def masks_of(prompts):
     encoded = segmentor.encode([np.zeros((HEIGHT, WIDTH, 3), np.uint8)])[0]
     chunks = list(segmentor.decode(encoded, prompts))
     assert all(chunk.scores is None and chunk.stability is None for chunk in chunks)
-    return np.concatenate([chunk.masks for chunk in chunks])
+    return np.concatenate([chunk.whole() for chunk in chunks])
 
 
 def rectangle(x0, y0, x1, y1):

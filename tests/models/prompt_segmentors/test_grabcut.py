@@ -52,7 +52,7 @@ def prompts_of(name, polygons, image):
 
 def masks_of(segmentor, image, prompts):
     encoded = segmentor.encode([image])[0]
-    return np.concatenate([chunk.masks for chunk in segmentor.decode(encoded, prompts)])
+    return np.concatenate([chunk.whole() for chunk in segmentor.decode(encoded, prompts)])
 
 
 @pytest.mark.parametrize('name', ['hbox', 'rhbox', 'rbox'])
