@@ -6,6 +6,7 @@ import os
 import pickle
 import re
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,20 +22,21 @@ _kept: dict[str, Any] = {}
 _depth = 0
 
 
-def safe_load(path: str | os.PathLike, keep: bool = False) -> Any:
+def safe_load(path: str | os.PathLike, keep: bool = False, mapped: bool = False) -> Any:
     """Load a checkpoint onto the CPU as data: tensors, containers, a few mmengine classes, no code.
 
     Args:
         path: The file.
         keep: Within ``strict_loading``, give what was read to the next ``torch.load`` of this file
             too, which then doesn't read it again: what was checked is what is used.
+        mapped: Read each tensor when it is first used, where the file's format allows it.
 
     Raises:
         OSError: There is no such file, or it cannot be read.
         ValueError: It is corrupt, no checkpoint, or asks for something off the list; says which.
         RefusedError: This torch is too old.
     """
-    content = _read(path, 'cpu')
+    content = _read(path, 'cpu', mmap=True if mapped and zipfile.is_zipfile(path) else None)
     if keep and _depth:
         _kept[_place(path)] = content
     return content

@@ -11,6 +11,8 @@ from folders import ROOT, load_tool
 from PIL import Image
 
 from samrs_mm.core import masks
+from samrs_mm.core.resumable import signature_of
+from samrs_mm.formats import embeddings as files
 
 WIDTH, HEIGHT = 60, 40
 DOTA = str(ROOT / 'configs/annotate/dota_grabcut_rbox.py')
@@ -193,6 +195,24 @@ def weights(root: Path) -> None:
     torch.save(state, root / 'zip.pth')
     torch.save(state, root / 'old.pth', _use_new_zipfile_serialization=False)
     (root / 'plain.pkl').write_bytes(pickle.dumps(dict(state_dict=dict(a=np.arange(3)))))
+
+
+def embeddings(root: Path) -> None:
+    """Write files of embeddings of one and of three tensors."""
+    root.mkdir(parents=True, exist_ok=True)
+    encoder = dict(type='SAMSegmentor', arch='vit_b', checkpoint_sha256='0' * 64, side=64)
+    for name, dtype, count in (('a', 'fp16', 1), ('b', 'fp32', 3)):
+        tensors = {
+            f'level_{i}': np.full((1, 2, 4 << i, 4 << i), 0.5, files.DTYPES[dtype])
+            for i in range(count)
+        }
+        info = files.EmbeddingInfo(
+            format=1, encoder=encoder, encoder_signature=signature_of(encoder),
+            rounding=dict(device='cpu', threads=1), image_sha256='1' * 64,
+            original_size=[HEIGHT, WIDTH], input_size=[43, 64], dtype=dtype, notes=[],
+            tensors_sha256=files.tensors_sha256(tensors),
+        )  # fmt: skip
+        files.write(root / f'{name}.safetensors', files.Embedding(info, tensors))
 
 
 def options(root: Path) -> None:

@@ -24,6 +24,7 @@ from samrs_mm.datasets.boxes.dota import DOTABoxDataset
 from samrs_mm.datasets.boxes.fair1m import FAIR1MBoxDataset
 from samrs_mm.datasets.boxes.hrsc import HRSC2016BoxDataset
 from samrs_mm.datasets.segmentation.tile_folder import TileFolderDataset
+from samrs_mm.formats import embeddings
 from samrs_mm.formats.annotated.ledger import read_ledger
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.released import load_released
@@ -152,6 +153,15 @@ def read_weights(root: Path) -> None:
             safe_load(path)
 
 
+def read_embeddings(root: Path) -> None:
+    """Read each file of a store, and what its header says."""
+    for path in sorted(root.iterdir()):
+        info = embeddings.read_info(path)
+        found = embeddings.read(path)
+        assert found.info == info
+        assert all(array.dtype == embeddings.DTYPES[info.dtype] for array in found.tensors.values())
+
+
 ANNOTATE = (
     '--data-root', '{root}', '--out', '{out}', '--workers', '0', '--cfg-options',
     'model.type=BoxFillSegmentor',
@@ -207,6 +217,7 @@ TARGETS = {
     'released pickles': Target(good.released, ('2.pkl', '4.pkl'), read_pickles),
     'tiles': Target(good.tiles, ('images/a.png', 'labels/a.png', 'train.txt'), read_tiles),
     'weights': Target(good.weights, ('zip.pth', 'old.pth', 'plain.pkl'), read_weights),
+    'embeddings': Target(good.embeddings, ('a.safetensors', 'b.safetensors'), read_embeddings),
     'annotate dota': Target(
         good.dota, ('labelTxt/a.txt', 'images/a.png'), tool('sam_annotate', DOTA, *ANNOTATE)
     ),

@@ -19,6 +19,8 @@ from samrs_mm.models.prompt_segmentors.sam_base import (
     SquarePrompts,
 )
 from samrs_mm.models.prompt_segmentors.sam_weights import build_sam, check_arch
+from samrs_mm.models.prompt_segmentors.torch_device import fix_rounding
+from samrs_mm.models.prompt_segmentors.weights_files import InFile, take_tensors
 from samrs_mm.registry import PROMPT_SEGMENTORS
 
 
@@ -71,14 +73,37 @@ class SAMSegmentor(SAMFamilySegmentor):
             device, kernels, compile, unchecked,
         )  # fmt: skip
 
-    def _build(self) -> tuple[nn.Module, str | None]:
-        model, sha256 = build_sam(self.arch, self.checkpoint)
+    def _build(self, mapped: bool = False) -> tuple[nn.Module, str | None]:
+        model, sha256 = build_sam(self.arch, self.checkpoint, mapped)
         from segment_anything.utils.transforms import ResizeLongestSide
 
         self.side = model.image_encoder.img_size
         self.mask_threshold = model.mask_threshold
         self.transform = ResizeLongestSide(self.side)
         return model, sha256
+
+    def load_decoder(self) -> None:
+        """See ``StorableEncoder``: the image encoder's weights are only looked at.
+
+        They are read from their file, which is hashed and whose keys and shapes are checked, when
+        an image is first encoded.
+
+        Raises:
+            RefusedError: As ``load``.
+        """
+        if self.checkpoint is None:
+            self.load()
+            return
+        fix_rounding(self.threads)
+        model, self.checkpoint_sha256 = self._build(mapped=True)
+        self.model = model.requires_grad_(False)
+        for part in (model.prompt_encoder, model.mask_decoder):
+            take_tensors(part, self.device)
+        model.pixel_mean, model.pixel_std = (
+            each.to(self.device) for each in (model.pixel_mean, model.pixel_std)
+        )
+        self._encoder_in_file = InFile(model.image_encoder, self.checkpoint)
+        self._finish_loading()
 
     def _use_fast_kernels(self) -> None:
         use_fast_attention(self.model.image_encoder)

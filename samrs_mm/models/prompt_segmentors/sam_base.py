@@ -41,6 +41,7 @@ from samrs_mm.models.prompt_segmentors.precision import KERNELS, OVERFLOW, PRECI
 from samrs_mm.models.prompt_segmentors.scale_up import scale_up
 from samrs_mm.models.prompt_segmentors.storable import StorableEncoder, versions_of
 from samrs_mm.models.prompt_segmentors.torch_device import fix_rounding, torch_device
+from samrs_mm.models.prompt_segmentors.weights_files import InFile
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,7 @@ class SAMFamilySegmentor(StorableEncoder, PromptSegmentor):
         self.unchecked = unchecked
         self.device = torch_device(device)
         self.model: Any = None
+        self._encoder_in_file: InFile | None = None
         self._last_settled: tuple[EncodedImage, EncodedImage] | None = None
 
     @abstractmethod
@@ -222,6 +224,9 @@ class SAMFamilySegmentor(StorableEncoder, PromptSegmentor):
         fix_rounding(self.threads)
         model, self.checkpoint_sha256 = self._build()
         self.model = model.requires_grad_(False).to(self.device)
+        self._finish_loading()
+
+    def _finish_loading(self) -> None:
         if self.kernels == 'fast':
             self._use_fast_kernels()
         if self.compile:
@@ -252,6 +257,9 @@ class SAMFamilySegmentor(StorableEncoder, PromptSegmentor):
         Raises:
             SegmentorError: Memory ran out.
         """
+        if self._encoder_in_file is not None:
+            self._encoder_in_file.take(self.device)
+            self._encoder_in_file = None
         batch = [self._preprocess(image) for image in images]
         # Rounding follows the shape of a pass, so a pass of left-over images keeps it.
         batch += [torch.zeros_like(batch[0])] * (self.images_per_pass - len(batch))

@@ -40,6 +40,7 @@ class StretchedSegmentor(SAMFamilySegmentor):
     stretched = True
     packages = ('transformers',)
     feature_names = ('high_res_0', 'high_res_1', 'image')
+    packages = ('transformers',)
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 

@@ -107,12 +107,15 @@ def check_arch(arch: str | Mapping[str, Any], checkpoint: str | None) -> str | d
     return sizes | dict(global_attn_indexes=list(arch['global_attn_indexes']))
 
 
-def build_sam(arch: str | dict[str, Any], checkpoint: str | None) -> tuple[nn.Module, str | None]:
+def build_sam(
+    arch: str | dict[str, Any], checkpoint: str | None, mapped: bool = False
+) -> tuple[nn.Module, str | None]:
     """Return a SAM in evaluation mode, on the CPU, and the sha256 of its weights file, if any.
 
     Args:
         arch: As ``check_arch`` returns it.
         checkpoint: Path of the weights; None for seeded random ones.
+        mapped: Leave the weights in their file, to be read when they are used.
 
     Raises:
         RefusedError: ``segment_anything`` is not installed, or the weights are missing, corrupt,
@@ -124,8 +127,10 @@ def build_sam(arch: str | dict[str, Any], checkpoint: str | None) -> tuple[nn.Mo
         raise RefusedError(
             f'SAMSegmentor needs segment_anything ({error}): pip install segment-anything==1.0'
         ) from error
-    state = None if checkpoint is None else _read(Path(checkpoint), arch)
-    if isinstance(arch, str):
+    state = None if checkpoint is None else _read(Path(checkpoint), arch, mapped)
+    if mapped and state is not None:
+        sam = _without_weights(arch)
+    elif isinstance(arch, str):
         sam = segment_anything.sam_model_registry[arch]()
     else:
         with torch.random.fork_rng(devices=[]):
@@ -133,8 +138,18 @@ def build_sam(arch: str | dict[str, Any], checkpoint: str | None) -> tuple[nn.Mo
             sam = _sam_of_sizes(arch)
     if state is None:
         return sam.eval(), None
-    load_strictly(sam, state, str(checkpoint), arch)
+    load_strictly(sam, state, str(checkpoint), arch, assign=mapped)
     return sam.eval(), checked_sha256(str(checkpoint), _published(arch))
+
+
+def _without_weights(arch: str | dict[str, Any]) -> nn.Module:
+    """Return a SAM whose weights take no memory and have no values."""
+    from segment_anything import modeling, sam_model_registry
+
+    with torch.device('meta'):
+        sam = sam_model_registry[arch]() if isinstance(arch, str) else _sam_of_sizes(arch)
+    # The mean and deviation of pixels are in no file.
+    return modeling.Sam(sam.image_encoder, sam.prompt_encoder, sam.mask_decoder)
 
 
 def _sam_of_sizes(sizes: dict[str, Any]) -> nn.Module:
@@ -170,9 +185,9 @@ def _sam_of_sizes(sizes: dict[str, Any]) -> nn.Module:
     )
 
 
-def _read(path: Path, arch: str | dict[str, Any]) -> dict[str, torch.Tensor]:
+def _read(path: Path, arch: str | dict[str, Any], mapped: bool) -> dict[str, torch.Tensor]:
     published = _published(arch)
-    state = read_weights(path, SAM, published)
+    state = read_weights(path, SAM, published, mapped)
     try:
         found = sizes_of(state)
     except (KeyError, IndexError, AttributeError) as error:

@@ -1,5 +1,7 @@
 """Files of weights, as their authors published them: where they are, and safe reading."""
 
+import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ import torch
 from mmengine.logging import print_log
 
 from samrs_mm.compat import safe_load
-from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.errors import RefusedError, SegmentorError
 from samrs_mm.core.images import file_sha256
 from samrs_mm.models.prompt_segmentors.sam_families import (
     bare_state,
@@ -47,13 +49,16 @@ class PublishedWeights:
         return f'download {self.url}' + (f' ({", ".join(known)})' if known else '')
 
 
-def read_weights(path: Path, family: str, published: PublishedWeights | None) -> dict[str, Any]:
+def read_weights(
+    path: Path, family: str, published: PublishedWeights | None, mapped: bool = False
+) -> dict[str, Any]:
     """Return the state dict in a checkpoint file, read as data only.
 
     Args:
         path: The file.
         family: One of ``sam_families``, whose weights are wanted.
         published: What the file should be, if it is one of the published.
+        mapped: Read each tensor when it is first used.
 
     Raises:
         RefusedError: It is missing, corrupt, asks for code, or holds another member's weights.
@@ -71,7 +76,7 @@ def read_weights(path: Path, family: str, published: PublishedWeights | None) ->
             'its config.json'
         )
     try:
-        content = safe_load(path)
+        content = safe_load(path, mapped=mapped)
     except (OSError, ValueError) as error:
         size = path.stat().st_size
         line = str(error) if str(path) in str(error) else f'{path}: {error}'
@@ -118,3 +123,38 @@ def checked_sha256(path: str, published: PublishedWeights | None) -> str:
             logger='current',
         )
     return digest
+
+
+class InFile:
+    """Weights of a module that are still in their file, of which each is read when it is used.
+
+    Args:
+        module: The module, whose tensors are mapped.
+        path: The file.
+    """
+
+    def __init__(self, module: torch.nn.Module, path: str | os.PathLike):
+        self.module, self.path = module, path
+        self._before = os.stat(path)
+
+    def take(self, device: torch.device) -> None:
+        """Read them all, as float32 onto a device.
+
+        Raises:
+            SegmentorError: The file was written to since.
+        """
+        before = self._before
+        with contextlib.suppress(FileNotFoundError):  # what is mapped stays
+            now = os.stat(self.path)
+            same = now.st_ino == before.st_ino and now.st_dev == before.st_dev
+            if same and (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+                raise SegmentorError(
+                    f'checkpoint {self.path}: was written to while it was in use; start again'
+                )
+        take_tensors(self.module, device)
+
+
+def take_tensors(module: torch.nn.Module, device: torch.device) -> None:
+    """Copy a module's tensors from a mapped file, as float32 onto a device."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        tensor.data = tensor.data.to(device, torch.float32, copy=True)
