@@ -127,6 +127,10 @@ def _hint(word: Any, known: Iterable[str]) -> str:
     return f'did you mean {names[near[0]]!r}? ' if near else ''
 
 
+_WITHOUT_TORCH = (
+    '; without it GrabCut makes masks: the configs dota_grabcut_rbox and coco_grabcut_hbox, or '
+    'model.type=GrabCutSegmentor'
+)
 _SEGMENTORS = 'samrs_mm.models.prompt_segmentors'
 PROMPT_SEGMENTORS = PartRegistry(
     'prompt segmentor',
@@ -213,6 +217,13 @@ def build(registry: Registry, entry: dict, key: str) -> Any:
         return registry.build(entry)
     except RefusedError:
         raise
+    except ModuleNotFoundError as error:
+        missing = (error.name or '').partition('.')[0]
+        others = _WITHOUT_TORCH if key == 'model' and missing == 'torch' else ''
+        raise RefusedError(
+            f'config: {key} {entry.get("type")}: needs {missing}, which is not installed: run '
+            f'`make env`, or `pip install {missing}`{others}'
+        ) from error
     except Exception as error:
         reason = describe(error.__cause__ or error)
         raise RefusedError(f'config: {key} {entry.get("type")}: {reason}') from error

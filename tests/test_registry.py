@@ -177,3 +177,21 @@ def test_none_is_not_given():
 
     assert registry.build(dict(type='Strict', size=None, checkpoint=None)).size is None
     assert registry.build(dict(type='Toy', checkpoint=None)).more == dict(checkpoint=None)
+
+
+def test_without_torch_there_is_a_way_out(monkeypatch):
+    registry = PartRegistry('toy', 'model', 'MODELS', (), {})
+
+    @registry.register_module()
+    def toy(missing):
+        raise ModuleNotFoundError(f'No module named {missing!r}', name=missing)
+
+    with pytest.raises(RefusedError) as caught:
+        build(registry, dict(type='toy', missing='torch.nn'), 'model')
+    assert str(caught.value) == (
+        'config: model toy: needs torch, which is not installed: run `make env`, or `pip install '
+        'torch`; without it GrabCut makes masks: the configs dota_grabcut_rbox and '
+        'coco_grabcut_hbox, or model.type=GrabCutSegmentor'
+    )
+    with pytest.raises(RefusedError, match=r'`pip install shapely`$'):
+        build(registry, dict(type='toy', missing='shapely'), 'model')

@@ -27,6 +27,12 @@ LOOSE = (0.0, 0.05, 0.15)
 """How far the sides of boxes are moved outwards at most, as shares of the box's extent."""
 
 _TOLD = 3
+_OWN = {
+    'BoxNetSegmentor': "BoxNet's own, which teach it nothing new",
+    'GrabCutSegmentor': "GrabCut's, which are worse than BoxNet's",
+    'BoxFillSegmentor': 'filled boxes',
+}
+"""Makers of masks that are no truth to learn from, and what their masks are."""
 _LEAST_REACH = 3.0
 _VIEWS = [(oriented, loose) for oriented in (False, True) for loose in LOOSE]
 
@@ -100,6 +106,11 @@ class MaskCrops(CropDataset):
             self.notes += [f'passed over: {found.passed_over()}'] if found.passed else []
             problems = found.left_out + problems
         self.warnings = _told(problems)
+        if part == 'train' and found.maker in _OWN:
+            self.warnings.append(
+                f'{data_root}: the masks are {_OWN[found.maker]}: correct them first (samrs-mm '
+                'export --to coco, then a labelling tool), or take true ones'
+            )
 
     def __len__(self) -> int:
         return self._length if self.part == 'train' else len(self.objects) * len(_VIEWS)

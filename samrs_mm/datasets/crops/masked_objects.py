@@ -80,12 +80,14 @@ class FoundMasks:
         left_out: What should be usable and is not, one line each.
         misfits: Those of them that are of another image or another object.
         passed: How many of what is no object: crowds, filtered masks, images that are not there.
+        maker: Type of the segmentor that made the masks; empty where none is known.
     """
 
     by_image: dict[str, list[FoundMask]] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     misfits: list[str] = field(default_factory=list)
     passed: Counter[str] = field(default_factory=Counter)
+    maker: str = ''
 
     def __len__(self) -> int:
         return sum(map(len, self.by_image.values()))
@@ -123,6 +125,7 @@ def find_masks(data_root: str, labels: str, options: dict[str, Any]) -> FoundMas
     meta = read_meta(root) if root.is_dir() else None
     found = FoundMasks()
     if meta:
+        found.maker = str((meta['settings'].get('model') or {}).get('type', ''))
         images = _of_records(root, meta, found)
     else:
         images = _of_dataset(data_root, labels, options, found)

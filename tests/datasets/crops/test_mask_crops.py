@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from object_sets import write_coco, write_records
@@ -127,3 +129,15 @@ def test_what_is_passed_over_is_told(tmp_path):
 
     root = write_coco(tmp_path / 'set', change=crowd)
     assert 'passed over: 1 crowd' in crops(root).notes
+
+
+def test_masks_that_it_made_itself_are_told(tmp_path):
+    root = write_records(tmp_path / 'set')
+    assert crops(root).warnings == []
+    path = root / 'meta.json'
+    meta = json.loads(path.read_text())
+    meta['settings']['model'] = dict(type='BoxNetSegmentor')
+    path.write_text(json.dumps(meta))
+    (warning,) = crops(root).warnings
+    assert "the masks are BoxNet's own, which teach it nothing new: correct them first" in warning
+    assert crops(root, 'val').warnings == []
