@@ -122,7 +122,7 @@ class PartRegistry(Registry):
 def _hint(word: Any, known: Iterable[str]) -> str:
     """Return ``did you mean 'X'? `` of the name that is nearest, or nothing."""
     word, names = str(word).lower(), {name.lower(): name for name in known}
-    near = [name for name in names if len(word) > 2 and word in name]
+    near = sorted((name for name in names if len(word) > 2 and word in name), key=len)
     near = near or difflib.get_close_matches(word, names, n=1)
     return f'did you mean {names[near[0]]!r}? ' if near else ''
 
