@@ -143,6 +143,7 @@ PROMPT_SEGMENTORS = PartRegistry(
         'GrabCutSegmentor': f'{_SEGMENTORS}.grabcut',
         'SAMSegmentor': f'{_SEGMENTORS}.sam',
         'SAM2Segmentor': f'{_SEGMENTORS}.sam2',
+        'SAM3Segmentor': f'{_SEGMENTORS}.sam3',
     },
 )
 _BOXES = 'samrs_mm.datasets.boxes'

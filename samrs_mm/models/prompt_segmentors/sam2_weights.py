@@ -1,10 +1,8 @@
 """Building a SAM 2 or 2.1 of ``transformers`` and filling it with weights, safely.
 
-Meta's files have other names for the keys, and say nothing of windows and global blocks: both are
-tables here. Weights that only the video part has are left out, by name.
+Meta's files say nothing of windows and global blocks: those are a table here.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from samrs_mm.models.prompt_segmentors.hf_models import (
     load_folder,
     read_config,
 )
+from samrs_mm.models.prompt_segmentors.meta_keys import sam2_state
 from samrs_mm.models.prompt_segmentors.sam_families import SAM2, recognise
 from samrs_mm.models.prompt_segmentors.weights_files import (
     PublishedWeights,
@@ -150,48 +149,6 @@ PUBLISHED = (
 _REQUIRED = ('embed_dim', 'stages', 'num_heads', 'global_attn_indexes')
 _OPTIONAL = ('window_size', 'pos_size', 'img_size', 'seed')
 
-# Meta's names of keys, and those of transformers; each rule is applied once, in this order.
-_MLP = r'((?:iou_prediction_head|pred_obj_score_head|output_hypernetworks_mlps\.\d+))\.layers\.'
-KEY_TABLE = (
-    (r'^sam_prompt_encoder\.', 'prompt_encoder.'),
-    (r'^sam_mask_decoder\.', 'mask_decoder.'),
-    (r'^no_mem_embed$', 'no_memory_embedding'),
-    (r'\.norm(\w*)\.', r'.layer_norm\1.'),
-    (r'\.mlp\.layers\.0\.', '.mlp.proj_in.'),
-    (r'\.mlp\.layers\.1\.', '.mlp.proj_out.'),
-    (r'\.out_proj\.', '.o_proj.'),
-    (r'output_upscaling\.0\.', 'upscale_conv1.'),
-    (r'output_upscaling\.1\.', 'upscale_layer_norm.'),
-    (r'output_upscaling\.3\.', 'upscale_conv2.'),
-    (r'mask_downscaling\.0\.', 'mask_embed.conv1.'),
-    (r'mask_downscaling\.1\.', 'mask_embed.layer_norm1.'),
-    (r'mask_downscaling\.3\.', 'mask_embed.conv2.'),
-    (r'mask_downscaling\.4\.', 'mask_embed.layer_norm2.'),
-    (r'mask_downscaling\.6\.', 'mask_embed.conv3.'),
-    (
-        r'pe_layer\.positional_encoding_gaussian_matrix',
-        'shared_embedding.positional_embedding',
-    ),
-    (_MLP + r'0\.', r'\1.proj_in.'),
-    (_MLP + r'1\.', r'\1.layers.0.'),
-    (_MLP + r'2\.', r'\1.proj_out.'),
-)
-"""Of prompt encoder and mask decoder, which SAM 3 has, too."""
-_ENCODER_TABLE = (
-    (r'^image_encoder\.trunk\.', 'vision_encoder.backbone.'),
-    (r'^image_encoder\.neck\.convs\.(\d+)\.conv\.', r'vision_encoder.neck.convs.\1.'),
-    (r'patch_embed\.proj\.', 'patch_embed.projection.'),
-)
-_VIDEO = (
-    'memory_attention.',
-    'memory_encoder.',
-    'mask_downsample.',
-    'obj_ptr_',
-    'maskmem_tpos_enc',
-    'no_mem_pos_enc',
-    'no_obj_',
-)
-
 
 def check_arch(arch: str | Mapping[str, Any], checkpoint: str | None) -> str | dict[str, Any]:
     """Return ``arch`` as plain data.
@@ -273,7 +230,7 @@ def build_sam2(
         state = _read(path, arch)
         with torch.device('meta'):  # no time for random weights that are replaced
             model = _network(transformers, hiera, side)
-        load_strictly(model, to_transformers(state), checkpoint, arch, assign=True)
+        load_strictly(model, sam2_state(state), checkpoint, arch, assign=True)
         published = PUBLISHED[arch] if isinstance(arch, str) else None
         return model.eval(), checked_sha256(checkpoint, published)
     return _from_folder(transformers, path, arch), folder_sha256(path)
@@ -330,34 +287,6 @@ def _arch_advice(name: str) -> str:
     right = next((key for key, weights in PUBLISHED.items() if weights.name == name), None)
     change = f'set model.arch={right!r}' if right else 'set model.arch to its sizes'
     return f'{change}, or pass the other checkpoint'
-
-
-def to_transformers(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return Meta's weights of SAM 2 under the keys of ``Sam2Model``, without the video part."""
-    kept = {key: value for key, value in state.items() if not key.startswith(_VIDEO)}
-    return renamed(kept, _ENCODER_TABLE + KEY_TABLE)
-
-
-def renamed(
-    state: Mapping[str, torch.Tensor], table: tuple[tuple[str, str], ...]
-) -> dict[str, torch.Tensor]:
-    """Return weights under new names, the four point embeddings as one tensor.
-
-    A position embedding that Meta's code shares between prompts and image is there twice.
-    """
-    made = {}
-    for key, value in state.items():
-        for pattern, replacement in table:
-            key = re.sub(pattern, replacement, key)
-        made[key] = value
-    prefix = 'prompt_encoder.point_embed'
-    points = [made.pop(f'{prefix}dings.{i}.weight', None) for i in range(4)]
-    if all(point is not None for point in points):
-        made[f'{prefix}.weight'] = torch.cat(points)
-    shared = made.get('prompt_encoder.shared_embedding.positional_embedding')
-    if shared is not None:
-        made['shared_image_embedding.positional_embedding'] = shared
-    return made
 
 
 def _from_folder(transformers: Any, path: Path, arch: str | dict[str, Any]) -> nn.Module:

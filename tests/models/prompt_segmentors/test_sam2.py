@@ -11,7 +11,7 @@ from sam_cases import gathered, prompts_of
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.prompts import PAPER_SETTINGS, PromptSetting
-from samrs_mm.models.prompt_segmentors import hf_models, sam2_weights
+from samrs_mm.models.prompt_segmentors import hf_models, meta_keys, sam2_weights
 from samrs_mm.models.prompt_segmentors.sam2 import SAM2Segmentor
 
 pytest.importorskip('transformers', reason='transformers is not installed')
@@ -156,8 +156,8 @@ def test_random_weights_follow_the_seed_and_leave_the_global_generator_alone():
 
 
 def test_every_key_of_metas_file_is_accounted_for(state, tmp_path):
-    video = [key for key in state if key.startswith(sam2_weights._VIDEO)]
-    image = sam2_weights.to_transformers(state)
+    video = [key for key in state if key.startswith(meta_keys.SAM2_VIDEO)]
+    image = meta_keys.sam2_state(state)
     # Four point embeddings are one tensor there, and one embedding is there twice.
     assert len(image) == len(state) - len(video) - 4 + 1 + 1
     path = tmp_path / 'small.pt'
@@ -248,7 +248,7 @@ def folder(state, tmp_path_factory):
         memory_fuser_num_layers=1,
     )  # fmt: skip
     video = transformers.Sam2VideoModel._from_config(config)
-    video.load_state_dict(sam2_weights.to_transformers(state), strict=False)
+    video.load_state_dict(meta_keys.sam2_state(state), strict=False)
     with hf_models.quiet(transformers):
         video.to(torch.bfloat16).save_pretrained(path)
     assert json.loads((path / 'config.json').read_text())['model_type'] == 'sam2_video'
