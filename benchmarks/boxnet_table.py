@@ -126,7 +126,7 @@ def all_pictures(args: argparse.Namespace, scratch: Path) -> Iterator[Picture]:
         yield from pictures_of(Path(folder).name, dataset, args.every)
     for path in args.over:
         yield from drawn_over(path, args.seed)
-    for domain in 'ab':
+    for domain in 'ab' if args.drawn else '':
         root = scratch / domain
         for _ in write_demo_dataset(root, args.drawn, seed=args.seed, domain=domain):
             pass
@@ -277,7 +277,12 @@ def parse_args() -> argparse.Namespace:
     add('--isaid', nargs='*', default=[], metavar='DIR', help='folders of iSAID images and labels')
     add('--coco', nargs='*', default=[], metavar='DIR', help='folders with annotations.json')
     add('--over', nargs='*', default=[], metavar='FILE', help='pictures to draw things over')
-    add('--drawn', type=int, default=6, help="the demo's scenes, of each of its two domains")
+    add(
+        '--drawn',
+        type=int,
+        default=6,
+        help="the demo's scenes of each of its domains; 0: none",
+    )
     add('--drawn-every', type=int, default=4, help='take every N-th object of them')
     add('--every', type=int, default=1, help='take every N-th object of the other sets')
     add('--seed', type=int, default=0, help='of the drawn scenes')

@@ -88,7 +88,7 @@ def test_the_best_weights_can_be_loaded(first):
 
 
 def test_a_stopped_run_ends_as_one_that_was_not(first, tmp_path):
-    run_half = [*TINY, 'train_cfg.max_iters=2', 'param_scheduler.1.end=10000']
+    run_half = [*TINY, 'train_cfg.max_iters=2', 'param_scheduler.1.end=16000']
     argv = [str(FOLDER / 'boxnet_s.py'), '--work-dir', str(tmp_path)]
     assert train([*argv, '--cfg-options', *run_half]) == 0
     assert train([*argv, '--resume', '--cfg-options', *TINY]) == 0

@@ -31,8 +31,8 @@ def ground_colour(dice: Dice, thing: Thing) -> tuple[str, Colour]:
 
 def lay_ground(
     dice: Dice, canvas: CropCanvas, bank: TextureBank, thing: Thing, angle: float
-) -> Colour:
-    """Fill a canvas with ground, strips of other ground and painted slots; return its colour."""
+) -> None:
+    """Fill a canvas with ground, and strips of other ground or a quay."""
     name, base = ground_colour(dice, thing)
     texture, mean = bank.patch(dice, canvas.side)
     rough = dice.between(0.03, 0.5) if name == 'water' else dice.between(0.1, 1.2)
@@ -45,7 +45,6 @@ def lay_ground(
         _strips(dice, canvas, base, angle)
     elif dice.chance(0.35):
         _quay(dice, canvas, thing, angle)
-    return base
 
 
 def _strips(dice: Dice, canvas: CropCanvas, base: Colour, angle: float) -> None:

@@ -12,10 +12,12 @@ Standing = tuple[Thing, float, np.ndarray]
 """A thing, its angle in radians, its place ``(2,)`` in units of the object's length."""
 Make = Callable[[str | None], Thing]
 """Returns a new thing of a kind, or of any kind."""
+Near = Callable[[np.ndarray], bool]
+"""Whether a place ``(2,)`` can be seen."""
 
 
 def rows(
-    dice: Dice, thing: Thing, angle: float, make: Callable[[], Thing], near
+    dice: Dice, thing: Thing, angle: float, make: Callable[[], Thing], near: Near
 ) -> Iterator[Standing]:
     """Yield others of the object's kind in rows beside it, slanted or not, with gaps or none.
 
@@ -45,7 +47,7 @@ def rows(
 
 
 def docks(
-    dice: Dice, thing: Thing, angle: float, make: Callable[[], Thing], near
+    dice: Dice, thing: Thing, angle: float, make: Callable[[], Thing], near: Near
 ) -> Iterator[Standing]:
     """Yield boats side by side along both sides of a pier, bow or stern to it; see ``rows``."""
     first = thing.parts[thing.first].points  # its deck
@@ -85,7 +87,7 @@ def resized(thing: Thing, scale: float) -> Thing:
 
 
 def neighbours(
-    dice: Dice, thing: Thing, angle: float, make: Make, kind: str, near: Callable
+    dice: Dice, thing: Thing, angle: float, make: Make, kind: str, near: Near
 ) -> list[Standing]:
     """Return what stands around an object.
 

@@ -15,7 +15,7 @@ train_dataloader = dict(
     collate_fn=dict(type='default_collate'),
     sampler=dict(type='StreamSampler', seed=0),
     dataset=dict(
-        type='DrawnCrops', length=crop_batch * 10000, seed=1, drawing=dict(), pipeline=crop_pipeline
+        type='DrawnCrops', length=crop_batch * 16000, seed=1, drawing=dict(), pipeline=crop_pipeline
     ),
 )
 val_dataloader = dict(

@@ -1,4 +1,4 @@
-boxnet_iters = 10000
+boxnet_iters = 16000
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1.5e-3, betas=(0.9, 0.98), weight_decay=0.02),

@@ -8,16 +8,19 @@ from samrs_mm.core.crop_frame import CropFrame
 from samrs_mm.models.boxnet.asked import Asked, Picture
 from samrs_mm.models.boxnet.maker import MaskMaker, ObjectMask, tidied
 
-REACHES = (8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+REACHES = tuple(8 * 2 ** (step / 2) for step in range(11))
 """Half the sides of the crops that are tried around a point, in pixels of the picture."""
+
+_RIM_WEIGHT = 2.0
+_LOOKED_AT_AGAIN = 4  # no more than a pass takes
 
 
 def mask_of_clicks(maker: MaskMaker, picture: Picture, clicks: np.ndarray) -> ObjectMask:
     """Return the mask of what is clicked, one object click at least.
 
-    Crops of several sizes are tried around the object's clicks. The mask of the best score, less
-    the share of its crop's rim that it covers (it goes on there), is made again in the crop
-    around its own box.
+    Crops of several sizes are tried around the object's clicks. The best masks by score, less twice
+    the share of the crop's rim that they cover (they go on there), are made again in crops around
+    their own boxes; the one that then has the best score is returned.
 
     Args:
         maker: Makes the masks.
@@ -29,13 +32,20 @@ def mask_of_clicks(maker: MaskMaker, picture: Picture, clicks: np.ndarray) -> Ob
     apart = np.abs(objects - middle).max()
     tried = [Asked.of_point(middle, reach + apart, clicks) for reach in REACHES]
     logits, scores = maker.run([each.sample(picture, maker.side) for each in tried])
-    likely = [score - _share_of_rim(each) for score, each in zip(scores, logits, strict=True)]
-    best = int(np.argmax(likely))
-    asked, box = tried[best], _box_of(tidied(logits[best] > 0), tried[best].frame)
-    if box is not None:
-        frame, _ = CropFrame.around(box_ops.corners(box[None])[0])
-        asked = Asked(frame, clicks=clicks)
-    return next(iter(maker.make(picture, [asked])))
+    likely = scores - _RIM_WEIGHT * np.array([_share_of_rim(each) for each in logits])
+    best = np.argsort(-likely, kind='stable')[:_LOOKED_AT_AGAIN]
+    again = [_around_own_box(tried[k], logits[k]) for k in best]
+    _, scores = maker.run([each.sample(picture, maker.side) for each in again])
+    return next(iter(maker.make(picture, [again[int(np.argmax(scores))]])))
+
+
+def _around_own_box(asked: Asked, logits: np.ndarray) -> Asked:
+    """Return the same clicks in the crop around the box of their mask; in their own without one."""
+    box = _box_of(tidied(logits > 0), asked.frame)
+    if box is None:
+        return asked
+    frame, _ = CropFrame.around(box_ops.corners(box[None])[0])
+    return Asked(frame, clicks=asked.clicks)
 
 
 def _box_of(mask: np.ndarray, frame: CropFrame) -> np.ndarray | None:
