@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from samrs_mm.annotate.embeddings import EmbeddingStore
-from samrs_mm.annotate.masking import segment
+from samrs_mm.annotate.masking import segment_all
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.writer import RecordWriter, Sample
 from samrs_mm.core import boxes as box_ops
@@ -349,12 +349,12 @@ class Annotator:
             self.store or nullcontext(),
             tqdm(total=count, unit='img', disable=not count, mininterval=0.5) as bar,
         ):
-            for batch in _batched(samples, self.segmentor.images_per_pass):
-                for sample in segment(self.segmentor, batch, self.store):
-                    writer.commit(sample)
-                prompts += sum(sample.prompt_count for sample in batch)
+            batches = _batched(samples, self.segmentor.images_per_pass)
+            for sample in segment_all(self.segmentor, batches, self.store):
+                prompts += sample.prompt_count
+                writer.commit(sample)
                 bar.set_postfix_str(f'{prompts} boxes', refresh=False)
-                bar.update(len(batch))
+                bar.update()
         return RunResult(
             writer.images, self.stream.skipped, tuple(writer.failures), dict(writer.statuses)
         )

@@ -1,6 +1,6 @@
 """Masks of samples by a prompt segmentor: what goes wrong with an image stays with that image."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -11,7 +11,9 @@ from samrs_mm.annotate.writer import Sample
 from samrs_mm.core.errors import describe
 from samrs_mm.core.masks import Mask
 from samrs_mm.core.prompts import PromptBatch
-from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
+from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor
+
+Chunks = Iterator[MaskChunk]
 
 
 def segment(
@@ -24,19 +26,55 @@ def segment(
     encoded = _encoded(segmentor, batch, store)
     for sample in batch:
         code = encoded.pop(sample.tile.index, None)
+        yield _finished(sample, _begun(segmentor, sample, code))
+
+
+def segment_all(
+    segmentor: PromptSegmentor, batches: Iterable[list[Sample]], store: EmbeddingStore | None = None
+) -> Iterator[Sample]:
+    """Yield the samples of batches with their masks, as ``segment`` does.
+
+    An asynchronous segmentor encodes the next batch before masks of one are taken off its device.
+    """
+    if not segmentor.asynchronous:
+        for batch in batches:
+            yield from segment(segmentor, batch, store)
+        return
+    waiting: list[tuple[Sample, list[Chunks]]] = []
+    for batch in chain(batches, ([],)):
+        encoded = _encoded(segmentor, batch, store)
+        for sample, begun in waiting:
+            yield _finished(sample, begun)
+        waiting = [
+            (sample, _begun(segmentor, sample, encoded.pop(sample.tile.index, None)))
+            for sample in batch
+        ]
+
+
+def _begun(segmentor: PromptSegmentor, sample: Sample, code: Any) -> list[Chunks]:
+    """Have the prompts of a sample decoded, without waiting for the masks of each setting."""
+    if sample.error is not None:
+        return []
+    try:
+        return [
+            segmentor.decode(code, boxes.prompts) if boxes.prompts else iter(())
+            for boxes in sample.prompted
+        ]
+    except Exception as error:  # noqa: BLE001 (stands in the ledger; the loop goes on)
+        sample.error = _failed(sample, error)
+        return []
+
+
+def _finished(sample: Sample, begun: list[Chunks]) -> Sample:
+    """Give a sample its masks, or say why it has none."""
+    if sample.error is None:
         try:
-            if sample.error is None:
-                notes = sample.record.image.notes
-                sample.masks = [
-                    decode(segmentor, code, boxes.prompts, notes, sample.valid)
-                    if boxes.prompts
-                    else []
-                    for boxes in sample.prompted
-                ]
-                _check_masks(sample)
+            notes = sample.record.image.notes
+            sample.masks = [_taken(chunks, notes, sample.valid) for chunks in begun]
+            _check_masks(sample)
         except Exception as error:  # noqa: BLE001 (stands in the ledger; the loop goes on)
             sample.error = _failed(sample, error)
-        yield sample
+    return sample
 
 
 def _encoded(
@@ -89,8 +127,12 @@ def decode(
     They are cut to ``valid``, the pixels with data, ``(H, W)`` bool; None leaves them whole.
     ``notes`` gets what the segmentor says of the chunks, each line once.
     """
+    return _taken(segmentor.decode(encoded, prompts), notes, valid)
+
+
+def _taken(chunks: Chunks, notes: list[str], valid: np.ndarray | None) -> list[Mask]:
     found: list[Mask] = []
-    for chunk in segmentor.decode(encoded, prompts):
+    for chunk in chunks:
         notes += [note for note in chunk.notes if note not in notes]
         for i, coded in enumerate(chunk.encoded(valid)):
             found.append(Mask(coded, _at(chunk.scores, i), _at(chunk.stability, i)))

@@ -101,6 +101,8 @@ class PromptSegmentor(ABC):
     Attributes:
         images_per_pass: How many images ``encode`` takes at once.
         checkpoint_sha256: Hash of the weights after ``load``, or None without weights.
+        asynchronous: Whether ``decode`` gives its device the work and returns before that is done:
+            the driver then has the next images encoded before it takes the masks.
         provided_scores: Which of ``score`` and ``stability`` all its masks come with.
         threads: CPU threads; where they are one of the settings, those of torch.
         threads_left_open: ``threads`` was left to the machine, see ``choose_threads``.
@@ -112,6 +114,12 @@ class PromptSegmentor(ABC):
     images_per_pass: int = 1
     checkpoint_sha256: str | None = None
     provided_scores: tuple[str, ...] = ()
+
+    @property
+    def asynchronous(self) -> bool:
+        """See above."""
+        return False
+
     exact_options: Mapping[str, Any] = {}
     packages: tuple[str, ...] = ()
     renamed: Mapping[str, str] = {}

@@ -49,7 +49,7 @@ def logit_window(low_res: torch.Tensor, frame: Frame, threshold: float) -> Logit
     if not rows.any():
         return nothing
     resizes = frame.resizes(len(rows))
-    ranges = _ranges(resizes, _ends(rows), _ends(columns))
+    ranges = _ranges(resizes, ends(rows), ends(columns))
     if ranges is None:
         return nothing
     found = _scale_up(low_res, resizes, ranges, threshold)
@@ -60,8 +60,10 @@ def logit_window(low_res: torch.Tensor, frame: Frame, threshold: float) -> Logit
     return LogitWindow(found, top, left)
 
 
-def _ends(found: np.ndarray) -> Range:
-    """Return the range from the first True to the last."""
+def ends(found: np.ndarray) -> Range:
+    """Return the range from the first True to the last; 0, 0 if there is none."""
+    if not found.any():
+        return 0, 0
     return int(found.argmax()), len(found) - int(found[::-1].argmax())
 
 

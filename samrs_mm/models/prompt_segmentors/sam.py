@@ -19,7 +19,7 @@ from samrs_mm.models.prompt_segmentors.sam_base import (
     SquarePrompts,
 )
 from samrs_mm.models.prompt_segmentors.sam_weights import build_sam, check_arch
-from samrs_mm.models.prompt_segmentors.torch_device import fix_rounding
+from samrs_mm.models.prompt_segmentors.torch_device import fix_rounding, to_device
 from samrs_mm.models.prompt_segmentors.weights_files import InFile, take_tensors
 from samrs_mm.registry import PROMPT_SEGMENTORS
 
@@ -111,7 +111,7 @@ class SAMSegmentor(SAMFamilySegmentor):
 
     def _preprocess(self, image: np.ndarray) -> torch.Tensor:
         """As ``SamPredictor.set_image`` does."""
-        pixels = torch.as_tensor(self.transform.apply_image(image), device=self.device)
+        pixels = to_device(self.transform.apply_image(image), self.device)
         return self.model.preprocess(pixels.permute(2, 0, 1).contiguous()[None])
 
     def _embed(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:

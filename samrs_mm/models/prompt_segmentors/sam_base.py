@@ -19,6 +19,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -38,10 +39,18 @@ from samrs_mm.models.prompt_segmentors.base import (
 from samrs_mm.models.prompt_segmentors.frame import Frame
 from samrs_mm.models.prompt_segmentors.in_parts import in_parts, is_out_of_memory
 from samrs_mm.models.prompt_segmentors.precision import KERNELS, OVERFLOW, PRECISIONS
-from samrs_mm.models.prompt_segmentors.scale_up import scale_up
+from samrs_mm.models.prompt_segmentors.scale_up import ScaledMask, scale_up
 from samrs_mm.models.prompt_segmentors.storable import StorableEncoder, versions_of
-from samrs_mm.models.prompt_segmentors.torch_device import fix_rounding, torch_device
+from samrs_mm.models.prompt_segmentors.torch_device import (
+    fix_rounding,
+    to_device,
+    to_host,
+    torch_device,
+)
 from samrs_mm.models.prompt_segmentors.weights_files import InFile
+
+_BITS_AHEAD = 2**31
+"""Pixels of masks that a GPU may have ready before the first is taken; a byte holds eight."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +188,11 @@ class SAMFamilySegmentor(StorableEncoder, PromptSegmentor):
         self, encoded: EncodedImage, prompts: SquarePrompts
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits ``(n, S / 4, S / 4)`` and predicted IoUs ``(n,)``, on the device."""
+
+    @property
+    def asynchronous(self) -> bool:
+        """See ``PromptSegmentor``."""
+        return self.device.type == 'cuda'
 
     @property
     def reduced(self) -> bool:
@@ -363,29 +377,37 @@ class SAMFamilySegmentor(StorableEncoder, PromptSegmentor):
     def decode(self, encoded: EncodedImage, prompts: PromptBatch) -> Iterator[MaskChunk]:
         """Yield masks, predicted IoUs and stability scores (AMG's, offset 1), in prompt order.
 
+        Each is a window of its image. A GPU is given the work of many chunks at once.
+
         Raises:
             SegmentorError: Memory ran out for a single prompt, or the weights give no numbers.
         """
+        chunks = self._chunks(encoded, prompts)
+        if not self.asynchronous:
+            return chain.from_iterable(chunks)
+        height, width = encoded.frame.original_size
+        ahead = islice(chunks, max(1, _BITS_AHEAD // (self.chunk * height * width)))
+        return chain.from_iterable(chain(list(ahead), chunks))
+
+    def _chunks(self, encoded: EncodedImage, prompts: PromptBatch) -> Iterator[Iterator[MaskChunk]]:
+        """Yield the masks of each chunk of prompts; see ``scale_up`` for when they are made."""
         encoded = self.settled(encoded)
         predict = partial(self._predict_part, encoded, prompts)
         notes = list(encoded.notes)
         for _, (low_res, scores) in in_parts(predict, len(prompts), self.chunk, notes):
-            start = 0
-            for made in scale_up(low_res, encoded.frame, self.mask_threshold):
-                part = slice(start, start + len(made.masks))
-                yield MaskChunk(made.masks, scores[part], made.stability, tuple(notes), made.window)
-                start = part.stop
+            made = scale_up(low_res, encoded.frame, self.mask_threshold)
+            yield _mask_chunks(made, scores, encoded.frame, tuple(notes))
 
     @torch.no_grad()
     def _predict_part(
         self, encoded: EncodedImage, prompts: PromptBatch, part: slice
-    ) -> tuple[torch.Tensor, np.ndarray]:
-        """Return logits ``(n, S / 4, S / 4)`` on the device and predicted IoUs ``(n,)``."""
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits ``(n, S / 4, S / 4)`` on the device, and predicted IoUs ``(n,)``.
+
+        Those are on the CPU as soon as masks of the logits are.
+        """
         low_res, scores = self._predict(encoded, self._in_square(prompts[part], encoded.frame))
-        scores = scores.cpu().numpy()
-        if not np.isfinite(scores).all():
-            raise SegmentorError('the predicted IoU is NaN; are the weights whole?')
-        return low_res, scores
+        return low_res, to_host(scores)
 
     def _in_square(self, prompts: PromptBatch, frame: Frame) -> SquarePrompts:
         """Return prompts as the network's prompt encoder takes them."""
@@ -413,4 +435,15 @@ class SAMFamilySegmentor(StorableEncoder, PromptSegmentor):
         return coords * np.array([new_width / width, new_height / height])
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
-        return torch.as_tensor(array, dtype=torch.float, device=self.device)
+        return to_device(array.astype(np.float32), self.device)
+
+
+def _mask_chunks(
+    made: Iterator[ScaledMask], scores: torch.Tensor, frame: Frame, notes: tuple[str, ...]
+) -> Iterator[MaskChunk]:
+    """Yield masks with their scores ``(n,)``, which are there when the first mask is."""
+    for i, mask in enumerate(made):
+        if not i and not scores.isfinite().all():
+            raise SegmentorError('the predicted IoU is NaN; are the weights whole?')
+        window = mask.y, mask.x, *frame.original_size
+        yield MaskChunk(mask.mask[None], scores[i : i + 1].numpy(), mask.stability, notes, window)

@@ -20,6 +20,7 @@ from samrs_mm.models.prompt_segmentors.sam_base import (
     SAMFamilySegmentor,
     SquarePrompts,
 )
+from samrs_mm.models.prompt_segmentors.torch_device import to_device
 
 
 class StretchedSegmentor(SAMFamilySegmentor):
@@ -78,7 +79,7 @@ class StretchedSegmentor(SAMFamilySegmentor):
                 pixels, (self.side, self.side), mode='bilinear', align_corners=False, antialias=True
             )
         mean, std = (torch.tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
-        return pixels.sub_(mean).div_(std).to(self.device)
+        return to_device(pixels.sub_(mean).div_(std), self.device)
 
     def _scaled(self, coords: np.ndarray, frame: Frame) -> np.ndarray:
         """With the rounding of Meta's transforms."""

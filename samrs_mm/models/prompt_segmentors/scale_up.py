@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
 
+from samrs_mm.models.prompt_segmentors.device_masks import DeviceMasks
 from samrs_mm.models.prompt_segmentors.frame import Frame
 from samrs_mm.models.prompt_segmentors.in_parts import in_parts
 from samrs_mm.models.prompt_segmentors.logit_windows import logit_window
@@ -16,23 +16,27 @@ PIXELS_AT_ONCE = 2**25
 
 
 @dataclass(frozen=True)
-class ScaledMasks:
-    """Masks of a run of logits, in their order.
+class ScaledMask:
+    """A mask, where it is, and how stable it is.
 
     Args:
-        masks: ``(n, h, w)`` bool, each in Fortran order, as the RLE encoder reads them.
-        stability: ``(n,)`` float32 in [0, 1]; AMG's score with offset 1, 0 for a mask without a
-            pixel.
-        window: As of ``MaskChunk``; None where the masks are of the image's size.
+        mask: ``(h, w)`` bool in Fortran order, as the RLE encoder reads it.
+        y: The image's row of its first pixel.
+        x: The image's column of its first pixel.
+        stability: AMG's score with offset 1, ``(1,)`` float32 in [0, 1]; 0 without a pixel.
     """
 
-    masks: np.ndarray
+    mask: np.ndarray
+    y: int
+    x: int
     stability: np.ndarray
-    window: tuple[int, int, int, int] | None = None
 
 
-def scale_up(low_res: torch.Tensor, frame: Frame, threshold: float = 0.0) -> Iterator[ScaledMasks]:
-    """Yield the masks and stability scores of logits, in order, one at a time.
+def scale_up(low_res: torch.Tensor, frame: Frame, threshold: float = 0.0) -> Iterator[ScaledMask]:
+    """Return the masks and stability scores of logits, in order.
+
+    On the CPU a mask is made when it is asked for. A GPU is given the work at once, and waited for
+    when the first mask is asked for.
 
     Args:
         low_res: Logits ``(n, S / 4, S / 4)`` float32.
@@ -42,16 +46,31 @@ def scale_up(low_res: torch.Tensor, frame: Frame, threshold: float = 0.0) -> Ite
     Raises:
         SegmentorError: No memory for a single mask.
     """
-    work = partial(_on_cpu, low_res.cpu(), frame, threshold)
+    if low_res.device.type == 'cpu':
+        return _on_cpu(low_res, frame, threshold)
+    return _taken(_queued(low_res, frame, threshold))
+
+
+def _on_cpu(low_res: torch.Tensor, frame: Frame, threshold: float) -> Iterator[ScaledMask]:
+    def work(part: slice) -> ScaledMask:
+        found = logit_window(low_res[part.start], frame, threshold)
+        return ScaledMask(found.mask(threshold), found.y, found.x, found.stability(threshold)[None])
+
     for _, made in in_parts(work, len(low_res), 1):
         yield made
 
 
-def _on_cpu(low_res: torch.Tensor, frame: Frame, threshold: float, part: slice) -> ScaledMasks:
-    """Scale up one mask."""
-    found = logit_window(low_res[part.start], frame, threshold)
-    return ScaledMasks(
-        found.mask(threshold)[None],
-        found.stability(threshold)[None],
-        (found.y, found.x, *frame.original_size),
-    )
+def _queued(low_res: torch.Tensor, frame: Frame, threshold: float) -> list[DeviceMasks]:
+    height, width = frame.original_size
+    at_once = max(1, PIXELS_AT_ONCE // (height * width))
+
+    def work(part: slice) -> DeviceMasks:
+        return DeviceMasks.queue(low_res[part], frame, threshold)
+
+    return [made for _, made in in_parts(work, len(low_res), at_once)]
+
+
+def _taken(queued: list[DeviceMasks]) -> Iterator[ScaledMask]:
+    for masks in queued:
+        for window in masks.windows():
+            yield ScaledMask(*window)

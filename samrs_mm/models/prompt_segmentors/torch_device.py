@@ -1,5 +1,6 @@
 """Where segmentors run that torch computes, and how it rounds there."""
 
+import numpy as np
 import torch
 
 from samrs_mm.core.errors import RefusedError
@@ -26,6 +27,19 @@ def torch_device(name: str | None) -> torch.device:
             'its number, such as cuda:0'
         ) from error
     return device
+
+
+def to_device(array: np.ndarray | torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return an array on a device; a GPU is not waited for."""
+    tensor = torch.as_tensor(array)
+    if device.type == 'cuda':
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+def to_host(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor on the CPU; that of a GPU is there when the GPU has come so far."""
+    return tensor.to('cpu', non_blocking=tensor.is_cuda)
 
 
 def fix_rounding(threads: int) -> None:

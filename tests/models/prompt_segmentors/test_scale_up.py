@@ -3,59 +3,18 @@
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from logit_cases import SIZES, gathered, objects, scaled_by_torch, slow
 
 from samrs_mm.core.errors import SegmentorError
 from samrs_mm.models.prompt_segmentors import bilinear, logit_windows
-from samrs_mm.models.prompt_segmentors.base import MaskChunk
 from samrs_mm.models.prompt_segmentors.frame import Frame
 from samrs_mm.models.prompt_segmentors.scale_up import scale_up
 
-SIZES = {
-    'of the network': (1024, 1024),
-    'small': (300, 421),
-    'wide': (120, 1300),
-    'tall': (500, 90),
-    'tiny': (20, 33),
-    'large': (1150, 1400),
-}
-
-
-def scaled_by_torch(low_res, frame):
-    """``Sam.postprocess_masks``, and what SAM 2 does where the image is stretched."""
-    logits, size = low_res[:, None], frame.input_size
-    if not frame.stretched:
-        logits = F.interpolate(logits, (frame.side,) * 2, mode='bilinear', align_corners=False)
-        logits = logits[..., : size[0], : size[1]]
-    logits = F.interpolate(logits, frame.original_size, mode='bilinear', align_corners=False)
-    return logits[:, 0]
-
-
-def slow(low_res, frame, threshold=0.0):
-    """Masks and stability scores by definition, on all pixels."""
-    logits = scaled_by_torch(low_res, frame)
-    smaller = (logits > threshold + 1.0).sum((1, 2), dtype=torch.int32)
-    larger = (logits > threshold - 1.0).sum((1, 2), dtype=torch.int32)
-    return (logits > threshold).numpy(), (smaller / larger).nan_to_num(0).numpy()
-
 
 def fast(low_res, frame, threshold=0.0):
-    made = list(scale_up(low_res, frame, threshold))
-    masks = [MaskChunk(m.masks, window=m.window).whole() for m in made]
-    return np.concatenate(masks), np.concatenate([m.stability for m in made])
-
-
-def objects(rng, side, places, noise=0.4):
-    """Logits ``(n, side, side)`` of noisy blobs: centre x, y and radii in cells."""
-    y, x = np.mgrid[:side, :side].astype(np.float32)
-    made = [
-        np.clip(12 * (1 - np.hypot((x - cx) / rx, (y - cy) / ry)), -18, 10)
-        + rng.normal(0, noise, (side, side))
-        for cx, cy, rx, ry in places
-    ]
-    return torch.as_tensor(np.array(made), dtype=torch.float32)
+    return gathered(scale_up(low_res, frame, threshold), frame)
 
 
 @pytest.mark.parametrize('stretched', [False, True])
@@ -101,12 +60,11 @@ def test_only_the_window_is_scaled_up(monkeypatch):
     low_res = objects(np.random.default_rng(0), 256, [(100, 60, 6, 4)], noise=0)
     for size in SIZES.values():
         made = next(scale_up(low_res, Frame(1024, size, True)))
-        y, x, height, width = made.window
-        _, h, w = made.masks.shape
-        assert (height, width) == size
+        y, x, (height, width) = made.y, made.x, size
+        h, w = made.mask.shape
         assert h <= 17 * max(height / 256, 1)
         assert w <= 21 * max(width / 256, 1)
-        assert made.masks.any()
+        assert made.mask.any()
         assert y <= 60 / 256 * height <= y + h
         assert x <= 100 / 256 * width <= x + w
 
@@ -115,9 +73,8 @@ def test_nothing_above_the_limit_is_an_empty_mask():
     low_res = torch.full((2, 64, 64), -1.5)
     low_res[1, 50:, :] = 5.0  # all of it in the padding
     made = list(scale_up(low_res, Frame(256, (100, 256))))
-    assert [mask.masks.size for mask in made] == [0, 0]
+    assert [mask.mask.size for mask in made] == [0, 0]
     assert [mask.stability.item() for mask in made] == [0, 0]
-    assert made[0].window == (0, 0, 100, 256)
 
 
 @pytest.mark.parametrize('unknown', ['_places', '_adds_in_one_step'])
