@@ -1,10 +1,11 @@
 """Turn a detection dataset into a segmentation dataset by prompting SAM with its boxes."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
-from samrs_mm.annotate import dry_run
+from samrs_mm.annotate import dry_run, fidelity
 from samrs_mm.annotate.changes import Changes
 from samrs_mm.annotate.finalise import OUTDATED, Totals
 from samrs_mm.annotate.job import AnnotationJob
@@ -99,6 +100,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--restart', action='store_true', help='delete what earlier runs made, then start over')
     add('--show', type=positive, metavar='N', default=0,
         help='draw the first N images with their masks into OUT/show')  # fmt: skip
+    add('--fidelity', type=Path, metavar='DIR', default=fidelity.FOLDER,
+        help='where reports of fidelity.py are, without which a reduced model.precision is refused '
+        '(default %(default)s)')  # fmt: skip
     add('--report', action='store_true', help='write OUT/report/index.html, to look at the masks')
     add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
         help='change config keys, such as tile.size=800 model.arch=vit_b')  # fmt: skip
@@ -136,6 +140,8 @@ def run(args: argparse.Namespace) -> int:
         if not args.restart and (line := job.keep_threads()):
             print(f'threads  {line}')
         job.load()
+        command = fidelity_command(args)
+        fidelity.refuse_unchecked(job.segmentor, job.setting.name, args.fidelity, command)
     job.collect_classes(progress('reading labels'))
     for line in job.label_counts.label_notes:
         print(f'labels   {line}')
@@ -153,6 +159,19 @@ def run(args: argparse.Namespace) -> int:
             return check(job, settings, args.workers)
         return finish(job, settings, args)
     return annotate(job, args, shard)
+
+
+def fidelity_command(args: argparse.Namespace) -> str:
+    """Return the command that compares what these flags ask for with the exact way."""
+    words = [args.config]
+    for name in ('data_root', 'checkpoint', 'prompt', 'label_size', 'exif'):
+        if (value := getattr(args, name)) is not None:
+            words += [f'--{name.replace("_", "-")}', value]
+    if args.fidelity != fidelity.FOLDER:
+        words += ['--out', str(args.fidelity)]
+    if args.cfg_options:
+        words += ['--cfg-options', *(f'{key}={value}' for key, value in args.cfg_options.items())]
+    return f'python tools/analysis_tools/fidelity.py {shlex.join(words)}'
 
 
 def annotate(job: AnnotationJob, args: argparse.Namespace, shard: tuple[int, int]) -> int:

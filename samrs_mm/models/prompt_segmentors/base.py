@@ -26,6 +26,7 @@ class MaskChunk:
         notes: What the record should say of this chunk, such as a halving on out-of-memory.
         window: Where ``masks`` are only a part of the image, ``(n, h, w)``: y and x of its first
             pixel, and the image's height and width. It saves time on large images.
+        choices: Which of several masks it chose for a prompt ``(n,)`` int, where it chooses.
     """
 
     masks: np.ndarray
@@ -33,6 +34,7 @@ class MaskChunk:
     stability: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     window: tuple[int, int, int, int] | None = None
+    choices: np.ndarray | None = None
 
     def whole(self) -> np.ndarray:
         """Return the masks at the image's size, ``(n, H, W)`` bool."""
@@ -166,6 +168,9 @@ class PromptSegmentor(ABC):
         Raises:
             RefusedError: The weights are missing, corrupt, or of another architecture.
         """
+
+    def unload(self) -> None:  # noqa: B027 (as load)
+        """Let go of the weights, so that others fit into memory."""
 
     @abstractmethod
     def encode(self, images: Sequence[np.ndarray]) -> list[Any]:

@@ -246,6 +246,10 @@ class SAMFamilySegmentor(StorableEncoder, PromptSegmentor):
         if self.compile:
             self._image_encoder.compile()
 
+    def unload(self) -> None:
+        """See ``PromptSegmentor``."""
+        self.model = self._last_settled = None
+
     @property
     def _image_encoder(self) -> nn.Module:
         """What ``_embed`` calls."""
