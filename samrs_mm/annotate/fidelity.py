@@ -136,13 +136,15 @@ def exact_of(entry: Mapping[str, Any], segmentor: PromptSegmentor) -> PromptSegm
     name = type(segmentor).__name__
     if not segmentor.exact_options:
         raise RefusedError(f'{name} computes in one way only: there is nothing to compare')
-    exact = build(PROMPT_SEGMENTORS, {**entry, **segmentor.exact_options}, 'model')
-    if identity(exact, '') == identity(segmentor, ''):
-        ways = ', '.join(f'model.{key}={value}' for key, value in segmentor.exact_options.items())
+    options = segmentor.exact_options
+    changed = {key: value for key, value in options.items() if getattr(segmentor, key) != value}
+    if not changed:
+        ways = ', '.join(f'model.{key}={value}' for key, value in options.items())
         raise RefusedError(
             f'the config is the exact way ({ways}); name another, such as '
             '--cfg-options model.precision=bf16'
         )
+    exact: PromptSegmentor = build(PROMPT_SEGMENTORS, {**entry, **changed}, 'model')
     return exact
 
 

@@ -42,7 +42,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--images', type=positive, metavar='N', default=20,
         help='images with boxes to compare (default %(default)s)')  # fmt: skip
     add('--out', type=Path, metavar='DIR', default=fidelity.FOLDER,
-        help='where the report goes (default %(default)s, as sam_annotate.py --fidelity)')  # fmt: skip
+        help='where the report goes (default %(default)s; --fidelity of sam_annotate.py)',
+    )  # fmt: skip
     add('--checkpoint', metavar='FILE', help="the segmentor's weights")
     add('--prompt', metavar='NAME', help="the paper's prompt names joined by +, such as cp+hbox")
     add_fit_flags(add)
