@@ -1,5 +1,6 @@
 """The tables of benchmarks/boxnet_table.py."""
 
+import argparse
 import sys
 
 import cv2
@@ -59,6 +60,12 @@ def test_things_are_drawn_over_a_picture_and_known_exactly(table, tmp_path):
     green, others = copies[0].pixels[~things], copies[0].pixels[things]
     assert np.abs(np.median(green, axis=0) - (90, 180, 40)).max() < 20
     assert np.abs(np.median(others, axis=0) - (90, 180, 40)).max() > 40
+
+
+def test_drawn_scenes_can_be_left_out(table, tmp_path):
+    root = write_coco(tmp_path / 'set', counts=(2,))
+    args = argparse.Namespace(isaid=[], coco=[str(root)], over=[], drawn=0, every=1)
+    assert [each.group for each in table.all_pictures(args, tmp_path)] == ['set']
 
 
 def test_the_best_of_a_column_is_bold(table):
