@@ -25,6 +25,16 @@ def test_of_crops_of_many_sizes_the_best_are_looked_at_again():
     assert found.frame.reach.max() < 64
 
 
+def test_masks_that_go_on_beyond_their_crop_count_less():
+    """The painter's score is highest where the object fills the crop, in seven crops of eleven."""
+    image = np.full((400, 400, 3), 40, np.uint8)
+    mask = np.zeros((400, 400), bool)
+    mask[110:290, 120:280] = True
+    image[mask] = 220
+    found = mask_of_clicks(painter('grey'), Picture(image), clicks_at((200, 200)))
+    assert iou(whole(found, 400, 400), mask) > 0.9
+
+
 def test_several_clicks_are_all_in_every_crop():
     maker = painter('object_clicks')
     mask_of_clicks(maker, Picture(IMAGE), clicks_at((100, 80), (160, 120)))
