@@ -15,7 +15,7 @@ from samrs_mm.core.errors import RefusedError, describe
 from samrs_mm.core.images import file_sha256
 from samrs_mm.models.prompt_segmentors.sam_families import recognise_folder
 
-LOWEST, ABOVE, TRIED = '5.24', '6', '5.24.0'
+LOWEST, ABOVE, TRIED = '5.20', '6', '5.20.2 and 5.24.0'
 INSTALL = f'pip install "transformers>={LOWEST},<{ABOVE}"'
 _WEIGHTS = ('model.safetensors', 'model.safetensors.index.json')
 _HUB_NAME = re.compile(r'[\w-]+/[\w.-]+')
