@@ -1,6 +1,7 @@
 """Settings of all tests."""
 
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,19 @@ LONGEST = (
 )  # fmt: skip
 """Files that take longest, longest first: begun last, one of them would be waited for alone."""
 _PLACES = {str(Path(__file__).parent / name): place for place, name in enumerate(LONGEST)}
+
+
+@pytest.fixture(autouse=True, scope='module')
+def _own_default_scope():
+    """Take away the scopes of names that a file's tests leave: the next file's would see them."""
+    registry = sys.modules.get('mmengine.registry')
+    before = dict(registry.DefaultScope._instance_dict) if registry else {}
+    yield
+    registry = sys.modules.get('mmengine.registry')
+    if registry:
+        scopes = registry.DefaultScope._instance_dict
+        for name in [name for name in scopes if scopes[name] is not before.get(name)]:
+            del scopes[name]
 
 
 def pytest_configure(config):

@@ -264,7 +264,8 @@ def _elsewhere(boxes: list[BoxLabel], header: Header) -> tuple[str, str]:
     high = np.array([points.max(axis=0) for points in corners])
     if (low >= 0).all() and 0 < high.max() <= 1:
         return 'all its numbers are within 0..1: fractions of width and height? It takes pixels', ''
-    centres = (low + high) / 2
+    with np.errstate(invalid='ignore'):  # a box from minus infinity to infinity has no centre
+        centres = (low + high) / 2
     outside = ((centres < 0) | (centres > header.stored)).any(axis=1).sum()
     if not outside:
         return '', ''

@@ -168,3 +168,9 @@ def test_all_forms_of_a_box_are_moved():
 def test_impossible_rules_are_refused(entry):
     with pytest.raises(RefusedError, match='label_fit'):
         FitRule.from_config(entry)
+
+
+@pytest.mark.filterwarnings('error')
+def test_a_box_without_end_has_no_centre():
+    found = labels([-np.inf, 3, np.inf, 9], [1, 1, 9, 9], size=(60, 40))
+    assert len(fitted(found, Header(60, 40), FitRule()).boxes) == 2

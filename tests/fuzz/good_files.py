@@ -114,6 +114,21 @@ def coco(root: Path) -> None:
     text(root / 'annotations.json', json.dumps(data, indent=1))
 
 
+def marked(root: Path) -> None:
+    """Write a COCO file whose annotations have marks and attributes, as other tools write them."""
+    coco(root)
+    path = root / 'annotations.json'
+    content = json.loads(path.read_text())
+    marks = (
+        dict(iscrowd='0', difficult=1, attributes=dict(rotation=30.5, occluded=True)),
+        dict(ignore='1', truncated=0.5, attributes=dict(rotation='12', truncated=False)),
+        dict(iscrowd=1.0, occluded='yes'),
+    )
+    for entry, more in zip(content['annotations'], marks, strict=False):
+        entry |= more
+    text(path, json.dumps(content, indent=1))
+
+
 def yolo(root: Path) -> None:
     """Write a folder in YOLO's layout."""
     picture(root / 'images/a.png')
@@ -130,6 +145,45 @@ def voc(root: Path) -> None:
     shutil.rmtree(root / 'JPEGImages-test')
     for path in (root / 'Annotations/Horizontal Bounding Boxes').iterdir():
         path.rename(root / 'Annotations' / path.name)
+
+
+def listed(root: Path) -> None:
+    """Write lists of a dataset's parts, and a label with marks, in YOLO's and in VOC's layout."""
+    yolo(root / 'yolo')
+    text(root / 'yolo/train.txt', './images/a.png\n')
+    text(root / 'yolo/val.txt', 'images/b.png\nimages/c.png\n')
+    voc(root / 'voc')
+    text(root / 'voc/ImageSets/Main/val.txt', '00001\n00001 -1\n')
+    path = root / 'voc/Annotations/00001.xml'
+    marks = (
+        '<truncated>1</truncated><occluded>0</occluded><attributes><attribute><name>rotation</name>'
+        '<value>30.0</value></attribute></attributes></object>'
+    )
+    text(path, path.read_text().replace('</object>', marks))
+
+
+def with_side_files(root: Path) -> None:
+    """Write a picture and what belongs to it: mask, nodata and statistics, its place."""
+    picture(root / 'a.png')
+    picture(root / 'mask.tif', 'L')
+    (root / 'mask.tif').rename(root / 'a.png.msk')
+    text(
+        root / 'a.png.aux.xml',
+        '<PAMDataset>\n  <SRS>EPSG:32633</SRS>\n  <GeoTransform>0, 1, 0, 0, 0, -1</GeoTransform>\n'
+        '  <PAMRasterBand band="1">\n    <NoDataValue>7</NoDataValue>\n    <Metadata>\n'
+        '      <MDI key="STATISTICS_MAXIMUM">255</MDI>\n    </Metadata>\n  </PAMRasterBand>\n'
+        '</PAMDataset>\n',
+    )
+    text(root / 'a.pgw', '0.5\n0\n0\n-0.5\n100\n200\n')
+
+
+def boxnet(root: Path) -> None:
+    """Write weights of a small BoxNet."""
+    from samrs_mm.models.boxnet.network import BoxNet
+    from samrs_mm.models.boxnet.weights import WeightsInfo, save_weights
+
+    root.mkdir(parents=True, exist_ok=True)
+    save_weights(root / 'a.safetensors', BoxNet((8,)), WeightsInfo(widths=(8,), side=16))
 
 
 def annotated(root: Path) -> None:

@@ -17,6 +17,7 @@ from samrs_mm.compat.checkpoints import safe_load
 from samrs_mm.core import masks, segmentations
 from samrs_mm.core.boxes import box_statuses
 from samrs_mm.core.images import SceneImage, image_size
+from samrs_mm.core.side_files import side_files, side_sha256
 from samrs_mm.datasets.boxes.base import BoxDataset, circumscribed_geometry
 from samrs_mm.datasets.boxes.coco import COCOBoxDataset
 from samrs_mm.datasets.boxes.dior import DIORBoxDataset
@@ -146,6 +147,37 @@ def read_tiles(root: Path) -> None:
         data[index]
 
 
+def read_side_files(root: Path) -> None:
+    """Look at the files beside a picture, and read it with them."""
+    for place in (False, True):
+        for path in side_files(root / 'a.png', place):
+            side_sha256(path, place)
+    image = SceneImage(root / 'a.png')
+    image.crop(0, 0, image.width, image.height)
+    image.valid(0, 0, image.width, image.height)
+
+
+def read_boxnet(root: Path) -> None:
+    """Load weights and make a crop's mask with them."""
+    import torch
+
+    from samrs_mm.models.boxnet.inputs import CHANNELS
+    from samrs_mm.models.boxnet.weights import load_weights
+
+    network, info = load_weights(root / 'a.safetensors')
+    side = min(info.side, 64)
+    with torch.inference_mode():
+        network(torch.zeros(1, len(CHANNELS), side, side))
+
+
+def read_masked_objects(root: Path) -> None:
+    """Find the masks to learn from, and cut their objects out."""
+    from samrs_mm.datasets.crops.masked_objects import cut_out, find_masks
+
+    found = find_masks(str(root), 'COCOBoxDataset', {})
+    cut_out([item for items in found.by_image.values() for item in items])
+
+
 def read_weights(root: Path) -> None:
     """Load each checkpoint."""
     for path in sorted(root.iterdir()):
@@ -205,6 +237,24 @@ TARGETS = {
         good.voc,
         ('Annotations/00001.xml',),
         tool('dataset_converters/boxes_to_coco', '{root}', '--from', 'voc', '--overwrite'),
+    ),
+    'coco marks': Target(good.marked, ('annotations.json',), boxes_of(COCOBoxDataset)),
+    'yolo lists': Target(
+        good.listed,
+        ('yolo/train.txt', 'yolo/val.txt'),
+        tool('dataset_converters/boxes_to_coco', '{root}/yolo', '--from', 'yolo', '--overwrite'),
+    ),
+    'voc lists': Target(
+        good.listed,
+        ('voc/Annotations/00001.xml', 'voc/ImageSets/Main/train.txt', 'voc/ImageSets/Main/val.txt'),
+        tool('dataset_converters/boxes_to_coco', '{root}/voc', '--from', 'voc', '--overwrite'),
+    ),
+    'side files': Target(
+        good.with_side_files, ('a.png.msk', 'a.png.aux.xml', 'a.pgw'), read_side_files
+    ),
+    'boxnet weights': Target(good.boxnet, ('a.safetensors',), read_boxnet),
+    'masks to learn from': Target(
+        good.coco, ('annotations.json', 'images/b.jpg'), read_masked_objects
     ),
     'masks': Target(good.some_masks, ('mask.json', 'counts.json', 'polygons.json'), read_masks),
     'records': Target(write_folder, ('instances/P0000__64__0___0.json',), read_records),
