@@ -97,6 +97,7 @@ with tempfile.TemporaryDirectory() as scratch:
             'openmmlab': requirements('openmmlab'),
             'openmmlab-all': requirements('openmmlab') + requirements('openmmlab-all'),
             'onnx': requirements('onnx'),
+            'ray': requirements('ray'),
             'tests': requirements('tests'),
         },
         cmdclass={'build_py': BuildWithMim, 'develop': DevelopWithMim},

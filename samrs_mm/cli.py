@@ -136,23 +136,30 @@ def progress(what: str) -> partial:
     return partial(tqdm, desc=what, delay=2, mininterval=0.5, leave=False)
 
 
-_LAUNCHERS = (('RANK', 'WORLD_SIZE'), ('SLURM_PROCID', 'SLURM_NTASKS'))
+_LAUNCHERS = dict(pytorch=('RANK', 'WORLD_SIZE'), slurm=('SLURM_PROCID', 'SLURM_NTASKS'))
+_STARTED_BY = dict(pytorch='torchrun', slurm='srun')
 
 
-def find_shard(flag: str | None) -> tuple[int, int]:
+def find_shard(flag: str | None, launcher: str | None = None) -> tuple[int, int]:
     """Return ``(shard, number of shards)``, the shard from 0, of ``--shard I/N``.
 
-    Without the flag it is what torchrun or Slurm's srun set in the environment.
+    Without the flag it is what torchrun or Slurm's srun set in the environment: which of them the
+    ``launcher`` says; None takes the one that did, ``'none'`` and ``'ray'`` take neither.
 
     Raises:
-        RefusedError: Not of the form, or I not in 0..N-1.
+        RefusedError: Not of the form, I not in 0..N-1, or the launcher did not start this process.
     """
     if flag is None:
-        for rank, world in _LAUNCHERS:
-            if rank in os.environ and world in os.environ:
+        for name, (rank, world) in _LAUNCHERS.items():
+            if rank in os.environ and world in os.environ and launcher in (None, name):
                 flag = f'{os.environ[rank]}/{os.environ[world]}'
                 break
         else:
+            if launcher in _LAUNCHERS:
+                raise RefusedError(
+                    f'--launcher {launcher}: {" and ".join(_LAUNCHERS[launcher])} are not set in '
+                    f'the environment; start it with {_STARTED_BY[launcher]}'
+                )
             return 0, 1
     match = re.fullmatch(r'(\d+)/(\d+)', flag)
     if not match or int(match[1]) >= int(match[2]):

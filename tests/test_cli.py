@@ -286,6 +286,22 @@ def test_torchrun_inside_slurm(monkeypatch):
     assert find_shard(None) == (1, 2)
 
 
+@pytest.mark.parametrize(
+    ('launcher', 'expected'), [('pytorch', (1, 2)), ('slurm', (0, 4)), ('none', (0, 1))]
+)
+def test_the_launcher_says_whose_shard_it_is(monkeypatch, launcher, expected):
+    for name, value in zip(LAUNCHER, '1204', strict=True):
+        monkeypatch.setenv(name, value)
+    assert find_shard(None, launcher) == expected
+    assert find_shard('2/3', launcher) == (2, 3)
+    for name in LAUNCHER:
+        monkeypatch.delenv(name)
+    if launcher == 'none':
+        return
+    with pytest.raises(RefusedError, match=f'--launcher {launcher}: .* not set .* start it with'):
+        find_shard(None, launcher)
+
+
 @pytest.mark.parametrize('flag', ['', '3', '1/1', '4/3', '-1/3', '0/0', '1/2/3', 'a/b', '0/2 '])
 def test_other_shards_are_refused(flag):
     with pytest.raises(RefusedError, match=r'is not I/N with I from 0 to N-1, such as 0/4'):

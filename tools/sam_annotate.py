@@ -1,9 +1,9 @@
 """Turn a detection dataset into a segmentation dataset by prompting SAM with its boxes."""
 
 import argparse
-import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from samrs_mm.annotate import dry_run, fidelity
 from samrs_mm.annotate.changes import Changes
@@ -39,6 +39,9 @@ from samrs_mm.formats.annotated.entries import OUTSIDE
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.review.report import write_report
 
+if TYPE_CHECKING:
+    from samrs_mm.annotate.ray_crew import Crew
+
 EPILOG = """examples:
   # BoxNet, whose weights are in the package: any folder with images/ and DOTA-style labelTxt/
   tools/sam_annotate.py configs/annotate/dota_boxnet_rbox.py --data-root data/demo/scenes \\
@@ -47,6 +50,8 @@ EPILOG = """examples:
   tools/sam_annotate.py configs/annotate/sota_sam-vit-h_hbox.py --data-root data/DOTA-v2
   # on 8 GPUs
   torchrun --nproc-per-node 8 tools/sam_annotate.py configs/annotate/sota_sam-vit-h_hbox.py
+  # on the machines of a Ray cluster, which may differ, come and go
+  RAY_ADDRESS=head:6379 tools/sam_annotate.py configs/annotate/sota_sam-vit-h_hbox.py --launcher ray
   # encode once, then try other prompts (SAM: 4.2 MB an image, 2.1 MB as fp16)
   tools/sam_annotate.py CONFIG --data-root DIR --embeddings data/embeddings --prompt hbox
   tools/sam_annotate.py CONFIG --data-root DIR --embeddings data/embeddings --prompt rhbox --out B
@@ -64,6 +69,7 @@ time, so only --prune deletes them); 2 refused before work began"""
 _WAYS = ('dry_run', 'verify', 'finalise', 'refilter', 'restart')
 """Flags of which one at most can be given."""
 _NOTES = 5
+LAUNCHERS = 'none', 'pytorch', 'slurm', 'ray'
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -85,6 +91,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--workers', type=whole_number, metavar='N', default=reading_processes(),
         help='processes that read ahead (default %(default)s); changes no byte')  # fmt: skip
     add('--shard', metavar='I/N', help='do part I (from 0) of N; torchrun and srun set it')
+    add('--launcher', choices=LAUNCHERS,
+        help='who started this process: pytorch (torchrun), slurm or none (default: as the '
+        'environment says); ray hands out the scenes to actors, one a GPU, or one for as many '
+        'cores as model.threads, of the cluster that RAY_ADDRESS names or of this machine; those '
+        'that die lose nothing')  # fmt: skip
     add('--dry-run', action='store_true', help='say what would be done, how long and how much disk')
     add('--verify', action='store_true', help='re-read and reconcile everything in OUT')
     add(
@@ -111,6 +122,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     if len(ways) > 1:
         first, second, *_ = (f'--{way.replace("_", "-")}' for way in ways)
         parser.error(f'{first} and {second} exclude each other; run one after the other')
+    if args.launcher == 'ray' and args.shard:
+        parser.error('--launcher ray and --shard exclude each other: Ray hands out all the work')
     return args
 
 
@@ -129,19 +142,25 @@ def run(args: argparse.Namespace) -> int:
         'model.checkpoint': args.checkpoint,
         **fit_flags(args),
     }
-    shard = find_shard(args.shard)
+    shard = find_shard(args.shard, args.launcher)
     config = load_config(args.config, args.cfg_options, flags)
     job = AnnotationJob(config, Path(config.filename).name)
     if args.embeddings is not None:
         job.use_embeddings(args.embeddings, args.embeddings_dtype)
     choose_gpu()
     looking = args.verify or args.finalise or args.refilter
+    by_ray = args.launcher == 'ray' and not (looking or args.dry_run)
+    crew = None
     if not looking:
         if not args.restart and (line := job.keep_threads()):
             print(f'threads  {line}')
-        job.load()
-        command = fidelity_command(args)
-        fidelity.refuse_unchecked(job.segmentor, job.setting.name, args.fidelity, command)
+        if by_ray:
+            from samrs_mm.annotate.ray_crew import hire
+
+            crew = hire(job, config, args, flags)
+        else:
+            job.load()
+            refuse_unchecked(job, args)
     job.collect_classes(progress('reading labels'))
     for line in job.label_counts.label_notes:
         print(f'labels   {line}')
@@ -158,23 +177,23 @@ def run(args: argparse.Namespace) -> int:
         if args.verify:
             return check(job, settings, args.workers)
         return finish(job, settings, args)
-    return annotate(job, args, shard)
+    if crew is None:
+        return annotate(job, args, shard)
+    with crew:
+        job.segmentor = crew.load()
+        refuse_unchecked(job, args)
+        return annotate(job, args, shard, crew)
 
 
-def fidelity_command(args: argparse.Namespace) -> str:
-    """Return the command that compares what these flags ask for with the exact way."""
-    words = [args.config]
-    for name in ('data_root', 'checkpoint', 'prompt', 'label_size', 'exif'):
-        if (value := getattr(args, name)) is not None:
-            words += [f'--{name.replace("_", "-")}', value]
-    if args.fidelity != fidelity.FOLDER:
-        words += ['--out', str(args.fidelity)]
-    if args.cfg_options:
-        words += ['--cfg-options', *(f'{key}={value}' for key, value in args.cfg_options.items())]
-    return f'python tools/analysis_tools/fidelity.py {shlex.join(words)}'
+def refuse_unchecked(job: AnnotationJob, args: argparse.Namespace) -> None:
+    """Refuse a reduced precision without a report; see ``fidelity.refuse_unchecked``."""
+    way = fidelity.command_of(args)
+    fidelity.refuse_unchecked(job.segmentor, job.setting.name, args.fidelity, way)
 
 
-def annotate(job: AnnotationJob, args: argparse.Namespace, shard: tuple[int, int]) -> int:
+def annotate(
+    job: AnnotationJob, args: argparse.Namespace, shard: tuple[int, int], crew: 'Crew | None' = None
+) -> int:
     """Do this shard's images, and write the set-level files if it is the last to finish."""
     job.out.refuse_other_data(job.dataset.root)
     if args.restart:
@@ -189,8 +208,11 @@ def annotate(job: AnnotationJob, args: argparse.Namespace, shard: tuple[int, int
         removed = sum(map(job.out.remove, changes.gone))
         print(f'prune: removed {counted(removed, "file")} of {counted(len(changes.gone), "image")}')
     print_changes(changes)
-    result = run_images(job.annotator(settings, groups, args.workers).run)
-    for line in job.store.lines() if job.store else ():
+    if crew is None:
+        result = run_images(job.annotator(settings, groups, args.workers).run)
+    else:
+        result = run_images(crew.run, settings, groups)
+    for line in job.store.lines() if job.store and crew is None else ():
         print(line)
     if result is None:
         return 1

@@ -323,6 +323,7 @@ class Annotator:
         writer: What becomes of the masks.
         workers: Processes that read ahead; 0 reads in this process.
         store: Embeddings of the images; None encodes all of them.
+        quiet: Show no progress.
     """
 
     def __init__(
@@ -332,9 +333,11 @@ class Annotator:
         writer: RecordWriter,
         workers: int = 0,
         store: EmbeddingStore | None = None,
+        quiet: bool = False,
     ):
         self.stream, self.segmentor, self.writer, self.workers = stream, segmentor, writer, workers
         self.store = store
+        self.quiet = quiet
 
     def run(self) -> RunResult:
         """Do all samples of the stream.
@@ -347,7 +350,7 @@ class Annotator:
         with (
             self.writer as writer,
             self.store or nullcontext(),
-            tqdm(total=count, unit='img', disable=not count, mininterval=0.5) as bar,
+            tqdm(total=count, unit='img', disable=self.quiet or not count, mininterval=0.5) as bar,
         ):
             batches = _batched(samples, self.segmentor.images_per_pass)
             for sample in segment_all(self.segmentor, batches, self.store):

@@ -5,8 +5,10 @@ file named by what it is about: network, weights, precision, kernels, device, pr
 ``refuse_unchecked`` keeps a reduced precision from annotating without a report that passes.
 """
 
+import argparse
 import hashlib
 import json
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -251,6 +253,19 @@ def write_report(
     report = dict(format=_FORMAT, about=about, data_root=data_root, least=LEAST)
     atomic_write(path, dump(report | dict(passed=passes(summary), summary=summary)))
     return path
+
+
+def command_of(args: argparse.Namespace) -> str:
+    """Return the command that compares what ``sam_annotate.py`` was told with the exact way."""
+    words = [args.config]
+    for name in ('data_root', 'checkpoint', 'prompt', 'label_size', 'exif'):
+        if (value := getattr(args, name)) is not None:
+            words += [f'--{name.replace("_", "-")}', value]
+    if args.fidelity != FOLDER:
+        words += ['--out', str(args.fidelity)]
+    if args.cfg_options:
+        words += ['--cfg-options', *(f'{key}={value}' for key, value in args.cfg_options.items())]
+    return f'python tools/analysis_tools/fidelity.py {shlex.join(words)}'
 
 
 def refuse_unchecked(segmentor: PromptSegmentor, prompt: str, folder: Path, command: str) -> None:

@@ -114,7 +114,7 @@ class AnnotationJob:
         )
         if self.style != CLIPPED:  # folders from before there were styles are clipped
             settings['prompt_style'] = self.style
-        if self.store is not None and self.embeddings_dtype != FP32:  # which changes no mask
+        if self.embeddings is not None and self.embeddings_dtype != FP32:  # fp32 changes no mask
             settings['embeddings'] = self.embeddings_dtype
         return json.loads(dump(settings))
 
@@ -192,12 +192,14 @@ class AnnotationJob:
         """What prompts the boxes; after ``collect_classes``."""
         return BoxPrompter(self.setting, self.dataset.table, self.style)
 
-    def annotator(self, settings: dict[str, Any], groups: Groups, workers: int) -> Annotator:
+    def annotator(
+        self, settings: dict[str, Any], groups: Groups, workers: int, quiet: bool = False
+    ) -> Annotator:
         """Return the driver of the tiles in ``groups`` (see ``Plan.shard``) without a record."""
         stream = SampleStream(self.plan, groups, self.prompter, self.out, self.out.done())
         maps = LabelMapWriter(self.out, self.policy, self.filters)
         writer = RecordWriter(self.out, signature_of(settings), maps)
-        return Annotator(stream, self.segmentor, writer, workers, self.store)
+        return Annotator(stream, self.segmentor, writer, workers, self.store, quiet)
 
     def finaliser(
         self, settings: dict[str, Any], progress: Progress = iter, changes: Changes | None = None

@@ -1,0 +1,96 @@
+"""The check for a GPU, rehearsed on a CPU; figures are of no use here, rows and JSON are."""
+
+import json
+import sys
+
+import pytest
+from folders import ROOT, load_tool
+
+sys.path.insert(0, str(ROOT / 'benchmarks'))
+
+
+@pytest.fixture(scope='module')
+def parts():
+    return load_tool('../benchmarks/gpu_parts')
+
+
+@pytest.fixture(scope='module')
+def check():
+    return load_tool('../benchmarks/gpu_check')
+
+
+def test_the_exact_way_has_the_predictors_masks_whatever_the_shape(parts):
+    rows = {}
+    parts.part_parity(parts.REHEARSAL, rows)
+    assert 'problem' not in rows
+    for shape in parts.SHAPES:
+        row = rows[f'SAMSegmentor, {shape}']
+        assert row['as_predictor'] is True
+        assert row['pixels'].startswith('0 of ')
+        assert row['iou_mean'] == 1
+
+
+def test_tiles_are_timed_by_stage_and_end_to_end(parts):
+    rows = {}
+    parts.part_tiles(parts.REHEARSAL, rows)
+    assert 'problem' not in rows
+    assert rows['loop of SamPredictor'].keys() == {'read', 'encode', 'decode', 'code', 'all'}
+    exact = rows['exact']
+    assert exact['pixels'] == f'0 of {2 * 3 * 256**2}'
+    assert exact['tiles_a_second'] > 0
+    assert exact['times_the_loop'] > 0
+
+
+def test_a_row_that_fails_leaves_the_others(parts, monkeypatch):
+    monkeypatch.setattr(parts, 'masks_of', lambda *_: 1 / 0)
+    rows = {}
+    parts.part_parity(parts.REHEARSAL, rows)
+    assert rows['SAMSegmentor'].startswith('failed: ZeroDivisionError')
+    assert rows['problem']
+
+
+def test_agreement_counts_pixels_and_overlap(parts):
+    import numpy as np
+
+    one, other = np.zeros((2, 10, 10), bool)
+    one[2:6, 2:6] = other[2:6, 2:5] = True
+    found = parts.agreement([parts.encode(one)] * 2, [parts.encode(other), parts.encode(one)])
+    expected = dict(pixels='4 of 200', iou_mean=0.875, iou_least=0.75, below_099='1 of 2')
+    assert found == expected
+
+
+def test_parts_run_apart_and_a_broken_one_is_named(check, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(check, 'machine', lambda _: dict(gpus=[]))
+    out = tmp_path / 'gpu.json'
+
+    def broken(part, file, small, environment):
+        return dict(seconds=1.0, rows=dict(problem='no luck') if part == 'sep' else {})
+
+    monkeypatch.setattr(check, 'run_part', broken)
+    flags = ['--small', '--out', str(out), '--wheels', str(tmp_path)]
+    assert check.main([*flags, '--parts', 'parity']) == 0
+    assert check.main([*flags, '--parts', 'parity,sep']) == 1
+    assert json.loads(out.read_bytes())['sep']['rows'] == dict(problem='no luck')
+    assert 'no luck' in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        check.main(['--small', '--parts', 'parity,sap'])
+    assert "'sap' is none of parity, tiles, sep, ranks" in capsys.readouterr().err
+
+
+def test_a_part_that_takes_too_long_or_dies_gives_the_reason(check, tmp_path, monkeypatch):
+    monkeypatch.setattr(check, 'LIMITS', dict(parity=0.01))
+    result = check.run_part('parity', tmp_path / 'gpu.json', False, {})
+    assert result['rows'] == dict(problem='ended after 0.01 s')
+    monkeypatch.setattr(check, 'ROOT', tmp_path)
+    result = check.run_part('parity', tmp_path / 'gpu.json', True, {})
+    assert 'gpu_parts.py' in result['rows']['problem']
+
+
+@pytest.mark.slow
+def test_the_whole_rehearsal(check, tmp_path, monkeypatch):
+    out = tmp_path / 'gpu.json'
+    assert check.main(['--small', '--out', str(out), '--wheels', str(tmp_path)]) == 0
+    found = json.loads(out.read_bytes())
+    assert found['ranks']['rows']['two ranks']['backend'] == 'gloo'
+    assert float(found['ranks']['rows']['two ranks']['gradients_differ_by']) < 1e-4
+    assert 'ms_a_step' in found['sep']['rows']['upernet_resnet50_scratch, bf16']
