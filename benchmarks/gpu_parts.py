@@ -1,7 +1,7 @@
 """The parts of gpu_check.py, which runs `gpu_parts.py PART OUT.json` for each."""
 
 import argparse
-import inspect
+import importlib
 import json
 import sys
 import tempfile
@@ -31,12 +31,31 @@ from samrs_mm.registry import PROMPT_SEGMENTORS
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = dict(embed_dim=96, depth=2, num_heads=3, global_attn_indexes=[1], img_size=256)
-NETWORKS: dict[str, dict[str, Any]] = dict(SAMSegmentor=dict(arch=dict(SMALL, seed=0)))
-"""Small random networks of the family."""
+HIERA = dict(embed_dim=96, stages=[1, 2, 7, 2], num_heads=1, global_attn_indexes=[5, 7, 9])
+TINY = dict(
+    embed_dims=[64, 128, 160, 320],
+    depths=[1, 1, 2, 1],
+    num_heads=[2, 4, 5, 10],
+    window_sizes=[7, 7, 14, 7],
+)
+NETWORKS: dict[str, dict[str, Any]] = dict(
+    SAMSegmentor=dict(SMALL, seed=0),
+    SAM2Segmentor=dict(HIERA, img_size=256, seed=0),
+    HQSAMSegmentor=dict(SMALL, seed=0),
+    MobileSAMSegmentor=dict(TINY, seed=0),
+)
+"""Small random networks of the family, by its members' names."""
+PREDICTORS = dict(
+    SAMSegmentor='segment_anything',
+    HQSAMSegmentor='segment_anything_hq',
+    MobileSAMSegmentor='segment_anything',
+)
+"""Packages whose ``SamPredictor`` a member's exact way equals."""
 SHAPES = dict(square=(256, 256), wide=(200, 600), tall=(600, 200), tiny=(30, 40))
 WAYS: dict[str, dict[str, Any]] = dict(
-    exact={}, fast=dict(kernels='fast'), fp16=dict(kernels='fast', precision='fp16', compile=True)
+    exact={}, fast=dict(kernels='fast'), fp16=dict(kernels='fast', precision='fp16')
 )
+COMPILED = WAYS['fp16'] | dict(compile=True)
 
 
 @dataclass(frozen=True)
@@ -139,14 +158,18 @@ def part_parity(scale: Scale, rows: dict) -> None:
     """Compare each member of the family on the device with the CPU, SAM with its predictor too."""
     kinds = PROMPT_SEGMENTORS.load_all().items()
     for name, kind in kinds:
-        if issubclass(kind, SAMFamilySegmentor):
+        if not issubclass(kind, SAMFamilySegmentor):
+            continue
+        if name not in NETWORKS:
+            rows[name] = 'no small network of it here'
+        else:
             with guarded(rows, name):
                 compare_devices(name, kind, scale, rows)
 
 
 def compare_devices(name: str, kind: type, scale: Scale, rows: dict) -> None:
     """Add a row for each shape of image to those of a member of the family."""
-    made = [kind(**NETWORKS[name], device=device) for device in (scale.device, 'cpu')]
+    made = [kind(arch=NETWORKS[name], device=device) for device in (scale.device, 'cpu')]
     for segmentor in made:
         segmentor.load()
         enliven(segmentor.model.cpu())
@@ -156,16 +179,17 @@ def compare_devices(name: str, kind: type, scale: Scale, rows: dict) -> None:
         image, boxes = draw(height, width, rng), draw_boxes(height, width, 12, rng)
         here, there = (masks_of(each, image, boxes) for each in made)
         row = agreement(here, there)
-        if kind is SAMSegmentor:
-            row['as_predictor'] = here == predicted(made[0].model, image, boxes)
+        if name in PREDICTORS:
+            theirs = predicted(PREDICTORS[name], made[0].model, image, boxes)
+            row['as_predictor'] = here == theirs
         rows[f'{name}, {shape}'] = row
 
 
-def predicted(model: torch.nn.Module, image: np.ndarray, boxes: np.ndarray) -> list[dict]:
-    """Return the run-length codes of ``SamPredictor``'s masks."""
-    from segment_anything import SamPredictor
-
-    predictor = SamPredictor(model)
+def predicted(
+    package: str, model: torch.nn.Module, image: np.ndarray, boxes: np.ndarray
+) -> list[dict]:
+    """Return the run-length codes of the masks of a package's ``SamPredictor``."""
+    predictor = importlib.import_module(package).SamPredictor(model)
     predictor.set_image(image)
     return [encode(mask) for mask in predictor_masks(predictor, boxes)]
 
@@ -210,11 +234,8 @@ def part_tiles(scale: Scale, rows: dict) -> None:
         options = dict(arch=scale.arch, checkpoint=str(weights), device=scale.device)
         loop, masks = plain_loop(scratch, scale, options, boxes)
         rows['loop of SamPredictor'] = loop
-        takes = inspect.signature(SAMSegmentor).parameters
-        for way, more in WAYS.items():
-            if missing := more.keys() - takes.keys():
-                rows[way] = f'SAMSegmentor has no {", ".join(sorted(missing))} here'
-                continue
+        ways = WAYS if scale.device == 'cpu' else WAYS | {'fp16, compiled': COMPILED}
+        for way, more in ways.items():
             with guarded(rows, way):
                 segmentor = SAMSegmentor(**options, **more)
                 segmentor.load()
