@@ -216,7 +216,8 @@ class Crew:
         left = [tuple(t.stem for t in tiles if t.stem not in done) for tiles in groups]
         waiting = deque(scene for scene in left if scene)
         again: deque[Portion] = deque()
-        count, failures, statuses, images = sum(map(len, waiting)), [], Counter(), 0
+        count, images, failures = sum(map(len, waiting)), 0, list[str]()
+        statuses: Counter[str] = Counter()
         skipped = sum(map(len, groups)) - count
         with tqdm(total=count, unit='img', disable=not count, mininterval=0.5) as bar:
             while waiting or again or self._at_work():
