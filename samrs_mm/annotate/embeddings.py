@@ -72,11 +72,14 @@ def check_place(root: str | os.PathLike, segmentor: PromptSegmentor, out: Path) 
 
 
 def load_for_store(segmentor: PromptSegmentor) -> None:
-    """Load a segmentor of which most images are stored: the image encoder when it is needed."""
-    if isinstance(segmentor, StorableEncoder):
-        segmentor.load_decoder()
-    else:
-        segmentor.load()
+    """Load a segmentor most images of which are stored: its image encoder when it is needed.
+
+    Raises:
+        RefusedError: It has none, or its weights can't be loaded.
+    """
+    if not isinstance(segmentor, StorableEncoder):
+        raise RefusedError(f'embeddings: {why_not_stored(segmentor)}; leave them out')
+    segmentor.load_decoder()
 
 
 def tell(line: str) -> None:

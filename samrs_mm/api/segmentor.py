@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from samrs_mm.annotate.driver import BoxPrompter
+from samrs_mm.annotate.embeddings import FP16, EmbeddingStore, load_for_store
 from samrs_mm.annotate.job import check_setting, mask_filters
 from samrs_mm.annotate.masking import segment
 from samrs_mm.annotate.plan import Tile
@@ -32,6 +34,7 @@ from samrs_mm.core.masks import check_policy
 from samrs_mm.core.prompts import CLIPPED, PromptSetting, check_style
 from samrs_mm.datasets.boxes.base import circumscribed_geometry
 from samrs_mm.formats.annotated.record import Record
+from samrs_mm.formats.embeddings import pixels_sha256
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
 from samrs_mm.registry import PROMPT_SEGMENTORS, build
 
@@ -52,6 +55,9 @@ SEGMENTORS: dict[str, dict[str, Any]] = {
 def load_segmentor(
     name: str | os.PathLike | Mapping[str, Any] = 'boxnet',
     checkpoint: str | os.PathLike | None = None,
+    *,
+    embeddings: str | os.PathLike | None = None,
+    embeddings_dtype: str = FP16,
     **options: Any,
 ) -> 'Segmentor':
     """Build a prompt segmentor and load its weights.
@@ -69,6 +75,10 @@ def load_segmentor(
             package's), or ``dict(type=...)`` as in its ``model``.
         checkpoint: File of the weights; GrabCut and box filling have none, BoxNet's come with the
             package.
+        embeddings: Folder of embeddings, as of ``sam_annotate.py --embeddings``: an image that is
+            there is not encoded, and SAM's image encoder is read when one is not.
+        embeddings_dtype: ``'fp16'``, for looking at masks: takes what any machine has stored, and
+            differs from a run without embeddings in a few pixels; ``'fp32'``: the same bits.
         **options: Arguments of the segmentor, such as ``iterations`` of ``GrabCutSegmentor`` or
             ``device`` and ``chunk`` of ``SAMSegmentor``.
 
@@ -80,8 +90,13 @@ def load_segmentor(
         entry['checkpoint'] = os.fspath(checkpoint)
     model: PromptSegmentor = build(PROMPT_SEGMENTORS, entry, 'model')
     with strict_loading():  # torch may have been imported with the segmentor
-        model.load()
-    return Segmentor(model)
+        if embeddings is None:
+            model.load()
+            return Segmentor(model)
+        load_for_store(model)
+    store = EmbeddingStore(embeddings, model, embeddings_dtype)
+    store.open()
+    return Segmentor(model, store)
 
 
 def _model_of(name: str | os.PathLike | Mapping[str, Any]) -> Mapping[str, Any]:
@@ -107,10 +122,11 @@ class Segmentor:
 
     Attributes:
         model: The prompt segmentor, as configs name it.
+        store: Embeddings of images, or None.
     """
 
-    def __init__(self, model: PromptSegmentor):
-        self.model = model
+    def __init__(self, model: PromptSegmentor, store: EmbeddingStore | None = None):
+        self.model, self.store = model, store
 
     def segment(
         self,
@@ -161,15 +177,22 @@ class Segmentor:
         pixels = scene.read()
         valid = scene.valid(0, 0, scene.width, scene.height)
         record = _record(image, pixels, scene.notes)
-        sample = Sample(Tile(0, _stem(image), 0), record, pixels, valid=valid)
+        sample = Sample(Tile(0, self._file_stem(image, pixels), 0), record, pixels, valid=valid)
         prompter.prompt(sample, labels, shapes, (scene.width, scene.height))
-        for done in segment(self.model, [sample]):
-            if done.error is not None:
-                raise SegmentorError(done.error)
+        with self.store or nullcontext():
+            for done in segment(self.model, [sample], self.store):
+                if done.error is not None:
+                    raise SegmentorError(done.error)
         enter_masks(sample, limits)
         label_map = sample.record.paint(policy)
         classes = prompter.table.classes
-        return AnnotatedImage(sample.tile.stem, classes, sample.record, pixels, label_map)
+        return AnnotatedImage(_stem(image), classes, sample.record, pixels, label_map)
+
+    def _file_stem(self, image: ImageLike, pixels: np.ndarray) -> str:
+        """Return the name of an image's file of embeddings; one in memory has that of its hash."""
+        if self.store is None or isinstance(image, str | os.PathLike):
+            return _stem(image)
+        return f'image-{pixels_sha256(pixels)[:16]}'
 
     def click(
         self,

@@ -19,6 +19,7 @@ from samrs_mm.api.segmentor import SEGMENTORS
 from samrs_mm.cli import read_config
 from samrs_mm.core.errors import ImageReadError, RefusedError, SegmentorError
 from samrs_mm.formats.annotated.record import Record
+from samrs_mm.formats.embeddings import pixels_sha256
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
 
 SAM = dict(type='SAMSegmentor', arch=SMALL, threads=1, device='cpu')
@@ -283,3 +284,25 @@ def test_trees_on_a_real_photo():
     filled = samrs_mm.load_segmentor('box-fill').segment(path, boxes)
     shares = found.masks.sum((1, 2)) / filled.masks.sum((1, 2))
     assert 0.3 < np.median(shares) < 1, 'crowns are rounder than their boxes'
+
+
+def test_embeddings_are_taken_and_stored(tmp_path, monkeypatch):
+    image, polygons = scene(60, 80)
+    Image.fromarray(image).save(tmp_path / 'a.png')
+    store = tmp_path / 'store'
+    direct = samrs_mm.load_segmentor(SAM).segment(image, polygons)
+    first = samrs_mm.load_segmentor(SAM, embeddings=store, embeddings_dtype='fp32')
+    np.testing.assert_array_equal(first.segment(image, polygons).masks, direct.masks)
+    assert first.segment(tmp_path / 'a.png', polygons).stem == 'a'
+    names = sorted(path.name for path in store.iterdir())
+    assert names == ['a.safetensors', f'image-{pixels_sha256(image)[:16]}.safetensors']
+    for dtype in ('fp16', 'fp32'):
+        second = samrs_mm.load_segmentor(SAM, embeddings=store, embeddings_dtype=dtype)
+        monkeypatch.setattr(second.model, 'encode', lambda images: 1 / 0)
+        found = [second.segment(each, polygons) for each in (image, tmp_path / 'a.png')]
+        assert found[0].stem == 'image'
+        np.testing.assert_array_equal(found[0].masks, found[1].masks)
+        assert (found[0].masks == direct.masks).mean() > 0.999
+    assert (found[0].masks == direct.masks).all()
+    with pytest.raises(RefusedError, match='GrabCutSegmentor has no image encoder'):
+        samrs_mm.load_segmentor('grabcut', embeddings=store)

@@ -295,7 +295,8 @@ class SAMFamilySegmentor(StorableEncoder, PromptSegmentor):
         dtype = PRECISIONS[precision]
         try:
             with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
-                return tuple(level.float() for level in self._embed(batch))
+                # The decoder may round by how features lie in memory, which no file tells.
+                return tuple(level.float().contiguous() for level in self._embed(batch))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

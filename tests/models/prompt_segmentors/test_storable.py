@@ -130,6 +130,23 @@ def test_weights_are_checked_though_they_are_not_read(tmp_path, checkpoint):
         built(tmp_path / 'none.pth').load_decoder()
 
 
+def test_three_levels_of_sam_2_come_back_as_they_were():
+    pytest.importorskip('transformers', reason='transformers is not installed')
+    from samrs_mm.models.prompt_segmentors.sam2 import SAM2Segmentor
+
+    arch = dict(embed_dim=24, stages=[1, 1, 2, 1], num_heads=1, global_attn_indexes=[3])
+    segmentor = SAM2Segmentor(arch=arch | dict(img_size=128, seed=0), threads=1, device='cpu')
+    segmentor.load()
+    code = segmentor.encode([IMAGE])[0]
+    assert all(level.is_contiguous() for level in code.features)
+    tensors = segmentor.to_tensors(code)
+    assert tensors.keys() == {'image', 'high_res_0', 'high_res_1'}
+    back = segmentor.from_tensors({k: v.clone() for k, v in tensors.items()}, (60, 90))
+    assert_same(segmentor.decode(back, PROMPTS), segmentor.decode(code, PROMPTS))
+    assert segmentor.input_size((60, 90)) == (128, 128)
+    assert segmentor.encoder_settings['versions'].keys() == {'transformers'}
+
+
 def test_tensors_of_another_kind_are_refused(checkpoint):
     segmentor = loaded()
     with pytest.raises(KeyError):
