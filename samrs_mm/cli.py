@@ -197,8 +197,8 @@ def add_embeddings_flags(add: Callable[..., Any]) -> None:
         help='take what the image encoder made of an image from DIR, or store it there: later runs '
         'with other prompts encode nothing (SAM and its family; 2 to 21 MB an image)')  # fmt: skip
     add('--embeddings-dtype', choices=('fp16', 'fp32'), default='fp32',
-        help='fp32 (default) changes no mask; fp16 takes half the space and changes about 3 pixels '
-        'in 100,000, and takes what another machine has stored')  # fmt: skip
+        help='fp32 (default) changes no mask; fp16 takes half the space, changes about 5 pixels in '
+        '100,000, and takes what another machine has stored')  # fmt: skip
 
 
 def positive(text: str) -> int:
