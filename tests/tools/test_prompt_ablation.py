@@ -11,11 +11,13 @@ import sys
 import cv2
 import numpy as np
 import pytest
+import sam2_reference
 from folders import CONFIG, ROOT, load_tool, run_apart, tree, write_dota
 from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from sam3_reference import SMALL as SAM3
 from sam_cases import SMALL, in_chunks, prompts_of
 
 from samrs_mm.core.prompts import AUTHORS, PAPER_SETTINGS, PROMPT_STYLES, SETTINGS
@@ -496,6 +498,24 @@ def test_ships_whose_colour_is_nowhere(ablate, tmp_path, capsys):
     code, _ = ablate('nowhere0', '--empty-truth', 'skip', config=str(config), root=root)
     assert code == 2
     assert 'empty_truth: "zero" -> "skip"' in capsys.readouterr().err
+
+
+def test_the_sam_family_in_one_table(ablate, small_sam, tmp_path):
+    pytest.importorskip('transformers', reason='transformers is not installed')
+    named = {'sam2': ('SAM2Segmentor', sam2_reference.SMALL), 'sam3': ('SAM3Segmentor', SAM3)}
+    for name, (kind, arch) in named.items():
+        model = dict(type=kind, arch=arch | dict(seed=0), threads=1, device='cpu')
+        (tmp_path / f'{name}.py').write_text(f'model = {model}\n')
+    files = [str(tmp_path / f'{name}.py') for name in named]
+    code, out = ablate('family', '--limit', 1, '--segmentor', *files, COCO_CONFIG, config=small_sam)
+    assert code == 0
+    table = table_of(out)['segmentors']
+    assert [each['name'] for each in table] == ['small_sam', 'sam2', 'sam3', 'coco_grabcut_hbox']
+    assert [each['encodes'] for each in table] == [1] * 4
+    for each in table[:3]:
+        made = {row['setting'] for row in each['rows'] if row['mIOU_I'] is not None}
+        assert made == set(SETTINGS) - {'rbox'}
+    assert table[1]['settings']['model']['dynamic_multimask'] is True
 
 
 @pytest.mark.slow
