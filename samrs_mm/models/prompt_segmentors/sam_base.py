@@ -130,7 +130,7 @@ class SAMFamilySegmentor(StorableEncoder, PromptSegmentor):
     """
 
     provided_scores = ('score', 'stability')
-    exact_options = dict(precision='fp32', kernels='exact', compile=False)
+    exact_options: Mapping[str, Any] = dict(precision='fp32', kernels='exact', compile=False)
     family = 'SAM'
     stretched = False
     feature_names: tuple[str, ...] = ('image',)
@@ -184,10 +184,11 @@ class SAMFamilySegmentor(StorableEncoder, PromptSegmentor):
         """Return what ``feature_names`` says of preprocessed images ``(n, 3, S, S)``."""
 
     @abstractmethod
-    def _predict(
-        self, encoded: EncodedImage, prompts: SquarePrompts
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return logits ``(n, S / 4, S / 4)`` and predicted IoUs ``(n,)``, on the device."""
+    def _predict(self, encoded: EncodedImage, prompts: SquarePrompts) -> tuple[torch.Tensor, ...]:
+        """Return logits ``(n, S / 4, S / 4)`` and predicted IoUs ``(n,)``, on the device.
+
+        Members that choose one of several masks add which, ``(n,)`` int.
+        """
 
     @property
     def asynchronous(self) -> bool:
@@ -399,20 +400,20 @@ class SAMFamilySegmentor(StorableEncoder, PromptSegmentor):
         encoded = self.settled(encoded)
         predict = partial(self._predict_part, encoded, prompts)
         notes = list(encoded.notes)
-        for _, (low_res, scores) in in_parts(predict, len(prompts), self.chunk, notes):
+        for _, (low_res, *told) in in_parts(predict, len(prompts), self.chunk, notes):
             made = scale_up(low_res, encoded.frame, self.mask_threshold)
-            yield _mask_chunks(made, scores, encoded.frame, tuple(notes))
+            yield _mask_chunks(made, told, encoded.frame, tuple(notes))
 
     @torch.no_grad()
     def _predict_part(
         self, encoded: EncodedImage, prompts: PromptBatch, part: slice
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return logits ``(n, S / 4, S / 4)`` on the device, and predicted IoUs ``(n,)``.
+    ) -> tuple[torch.Tensor, ...]:
+        """Return what ``_predict`` does: logits on the device, all else on the CPU.
 
-        Those are on the CPU as soon as masks of the logits are.
+        That is there as soon as masks of the logits are.
         """
-        low_res, scores = self._predict(encoded, self._in_square(prompts[part], encoded.frame))
-        return low_res, to_host(scores)
+        low_res, *told = self._predict(encoded, self._in_square(prompts[part], encoded.frame))
+        return low_res, *map(to_host, told)
 
     def _in_square(self, prompts: PromptBatch, frame: Frame) -> SquarePrompts:
         """Return prompts as the network's prompt encoder takes them."""
@@ -444,11 +445,17 @@ class SAMFamilySegmentor(StorableEncoder, PromptSegmentor):
 
 
 def _mask_chunks(
-    made: Iterator[ScaledMask], scores: torch.Tensor, frame: Frame, notes: tuple[str, ...]
+    made: Iterator[ScaledMask], told: Sequence[torch.Tensor], frame: Frame, notes: tuple[str, ...]
 ) -> Iterator[MaskChunk]:
-    """Yield masks with their scores ``(n,)``, which are there when the first mask is."""
+    """Yield masks with what is told of them, which is there when the first mask is.
+
+    ``told`` are scores ``(n,)`` and, of members that choose, which mask it is ``(n,)``.
+    """
+    scores, *choices = told
     for i, mask in enumerate(made):
         if not i and not scores.isfinite().all():
             raise SegmentorError('the predicted IoU is NaN; are the weights whole?')
         window = mask.y, mask.x, *frame.original_size
-        yield MaskChunk(mask.mask[None], scores[i : i + 1].numpy(), mask.stability, notes, window)
+        chosen = choices[0][i : i + 1].numpy() if choices else None
+        score = scores[i : i + 1].numpy()
+        yield MaskChunk(mask.mask[None], score, mask.stability, notes, window, chosen)

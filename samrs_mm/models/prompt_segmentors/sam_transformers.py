@@ -22,6 +22,9 @@ from samrs_mm.models.prompt_segmentors.sam_base import (
 )
 from samrs_mm.models.prompt_segmentors.torch_device import to_device
 
+_DELTA, _STABLE = 0.05, 0.98
+"""Of Meta's choice of a mask: the offset of its stability score, and the least that is stable."""
+
 
 class StretchedSegmentor(SAMFamilySegmentor):
     """Prompts a network of ``transformers`` whose encoder gives three levels.
@@ -38,8 +41,8 @@ class StretchedSegmentor(SAMFamilySegmentor):
         std: Their standard deviation.
     """
 
+    exact_options = dict(precision='fp32', compile=False)
     stretched = True
-    packages = ('transformers',)
     feature_names = ('high_res_0', 'high_res_1', 'image')
     packages = ('transformers',)
     mean: tuple[float, float, float]
@@ -64,7 +67,10 @@ class StretchedSegmentor(SAMFamilySegmentor):
     def load(self) -> None:
         """As of the family."""
         super().load()
-        self.model.mask_decoder.dynamic_multimask_via_stability = self.dynamic_multimask
+        decoder = self.model.mask_decoder
+        # With these it returns all of its masks, so that the choice is made, and told, here.
+        decoder.dynamic_multimask_via_stability = True
+        decoder._dynamic_multimask_via_stability = lambda masks, scores: (masks, scores)
 
     @property
     def _image_encoder(self) -> nn.Module:
@@ -89,9 +95,7 @@ class StretchedSegmentor(SAMFamilySegmentor):
     def _embed(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return tuple(self.model.get_image_embeddings(batch))
 
-    def _predict(
-        self, encoded: EncodedImage, prompts: SquarePrompts
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _predict(self, encoded: EncodedImage, prompts: SquarePrompts) -> tuple[torch.Tensor, ...]:
         """Put the prompts into the batch: so each may have a mask of its own."""
         count, model = len(prompts), self.model
         sparse, dense = model.prompt_encoder(
@@ -103,7 +107,7 @@ class StretchedSegmentor(SAMFamilySegmentor):
         if sparse is None:
             sparse = dense.new_zeros((count, 1, 0, dense.shape[1]))
         *high_res, image = (level.expand(count, -1, -1, -1) for level in encoded.features)
-        low_res, scores, *_ = model.mask_decoder(
+        masks, scores, *_ = model.mask_decoder(
             image_embeddings=image,
             image_positional_embeddings=self._positions().expand(count, -1, -1, -1),
             sparse_prompt_embeddings=sparse,
@@ -111,7 +115,26 @@ class StretchedSegmentor(SAMFamilySegmentor):
             multimask_output=False,
             high_resolution_features=high_res,
         )
-        return low_res[:, 0, 0], scores[:, 0, 0]
+        masks, scores = masks[:, 0], scores[:, 0]
+        if not self.dynamic_multimask:
+            return masks[:, 0], scores[:, 0]
+        chosen, each = _choice(masks[:, 0], scores), torch.arange(count, device=masks.device)
+        return masks[each, chosen], scores[each, chosen], chosen
 
     def _positions(self) -> torch.Tensor:
         return self.model.get_image_wide_positional_embeddings()
+
+
+def _choice(single: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+    """Return which mask Meta's predictor takes: the single one, 0, if it is stable.
+
+    Else the best by score of the others, 1 to 3.
+
+    Args:
+        single: Logits of the single masks ``(n, h, w)``.
+        scores: Predicted IoUs of all masks ``(n, 4)``.
+    """
+    inner = (single > _DELTA).sum((1, 2)).float()
+    outer = (single > -_DELTA).sum((1, 2)).float()
+    stable = torch.where(outer > 0, inner / outer, 1.0) >= _STABLE
+    return torch.where(stable, 0, scores[:, 1:].argmax(1) + 1)

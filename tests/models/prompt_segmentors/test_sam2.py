@@ -45,7 +45,7 @@ def segmentor(checkpoint):
 def predicted(segmentor, encoded, prompts):
     """Return masks, scores and logits, these clamped as Meta returns them."""
     with torch.no_grad():
-        logits, _ = segmentor._predict(encoded, segmentor._in_square(prompts, encoded.frame))
+        logits, *_ = segmentor._predict(encoded, segmentor._in_square(prompts, encoded.frame))
     masks, scores, stability = gathered(segmentor.decode(encoded, prompts))
     assert ((stability >= 0) & (stability <= 1)).all()
     return masks, scores, logits.clamp(-32, 32)
@@ -93,6 +93,12 @@ def test_the_dynamic_choice_is_a_setting(segmentor, checkpoint):
     encoded = segmentor.encode([ref.picture(*size)])[0]
     dynamic, single = (predicted(each, encoded, prompts) for each in (segmentor, fixed))
     assert (dynamic[0] != single[0]).mean() > 0.01
+    chunks = [list(each.decode(encoded, prompts)) for each in (segmentor, fixed)]
+    choices = np.concatenate([chunk.choices for chunk in chunks[0]])
+    same = (dynamic[0] == single[0]).all(axis=(1, 2))
+    assert ((choices == 0) == same).all()
+    assert ((choices >= 0) & (choices <= 3)).all()
+    assert all(chunk.choices is None for chunk in chunks[1])
     assert fixed.settings == segmentor.settings | dict(dynamic_multimask=False)
     with pytest.raises(RefusedError, match=r"model.dynamic_multimask='no'; True or False"):
         SAM2Segmentor(arch=SIZES, dynamic_multimask='no')

@@ -58,7 +58,7 @@ def test_it_gives_what_metas_predictor_gave(name, segmentor):
     for kind in kinds:
         prompts = ref.prompts(kind, *size)
         with torch.no_grad():
-            logits, _ = segmentor._predict(encoded, segmentor._in_square(prompts, encoded.frame))
+            logits, *_ = segmentor._predict(encoded, segmentor._in_square(prompts, encoded.frame))
         masks, scores, _ = gathered(segmentor.decode(encoded, prompts))
         assert logits.shape == (3, 64, 64)
         made = masks, scores, logits.clamp(-32, 32)
