@@ -141,6 +141,8 @@ PROMPT_SEGMENTORS = PartRegistry(
         'BoxNetSegmentor': f'{_SEGMENTORS}.boxnet',
         'BoxFillSegmentor': f'{_SEGMENTORS}.box_fill',
         'GrabCutSegmentor': f'{_SEGMENTORS}.grabcut',
+        'HQSAMSegmentor': f'{_SEGMENTORS}.sam_hq',
+        'MobileSAMSegmentor': f'{_SEGMENTORS}.mobile_sam',
         'SAMSegmentor': f'{_SEGMENTORS}.sam',
         'SAM2Segmentor': f'{_SEGMENTORS}.sam2',
         'SAM3Segmentor': f'{_SEGMENTORS}.sam3',

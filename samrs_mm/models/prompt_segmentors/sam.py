@@ -54,6 +54,7 @@ class SAMSegmentor(SAMFamilySegmentor):
 
     renamed = dict(amp="model.precision='bf16' (amp=False: 'fp32', the default)")
     packages = ('segment-anything',)
+    check_arch = staticmethod(check_arch)
 
     def __init__(
         self,
@@ -69,12 +70,16 @@ class SAMSegmentor(SAMFamilySegmentor):
         unchecked: bool = False,
     ):
         super().__init__(
-            check_arch(arch, checkpoint), checkpoint, chunk, images_per_pass, precision, threads,
+            self.check_arch(arch, checkpoint), checkpoint, chunk, images_per_pass, precision, threads,
             device, kernels, compile, unchecked,
         )  # fmt: skip
 
+    def _network(self, mapped: bool) -> tuple[nn.Module, str | None]:
+        """Return a network in SAM's layout, and the sha256 of its weights, if any."""
+        return build_sam(self.arch, self.checkpoint, mapped)
+
     def _build(self, mapped: bool = False) -> tuple[nn.Module, str | None]:
-        model, sha256 = build_sam(self.arch, self.checkpoint, mapped)
+        model, sha256 = self._network(mapped)
         from segment_anything.utils.transforms import ResizeLongestSide
 
         self.side = model.image_encoder.img_size
@@ -124,10 +129,7 @@ class SAMSegmentor(SAMFamilySegmentor):
 
         That would scale all of a chunk up at once: 20 masks of a 10,000 px scene are 8 GB.
         """
-        points = None if prompts.points is None else (prompts.points, prompts.labels)
-        sparse, dense = self.model.prompt_encoder(
-            points=points, boxes=prompts.boxes, masks=prompts.masks
-        )
+        sparse, dense = self._embed_prompts(prompts)
         if self.kernels == 'fast':
             masks = None if prompts.masks is None else dense
             return self.fast_decoder(encoded.features[0], sparse, masks)
@@ -139,3 +141,8 @@ class SAMSegmentor(SAMFamilySegmentor):
             multimask_output=False,
         )
         return low_res[:, 0], scores[:, 0]
+
+    def _embed_prompts(self, prompts: SquarePrompts) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the tokens ``(n, t, C)`` and the map ``(n, C, S / 16, S / 16)`` of prompts."""
+        points = None if prompts.points is None else (prompts.points, prompts.labels)
+        return self.model.prompt_encoder(points=points, boxes=prompts.boxes, masks=prompts.masks)

@@ -1,15 +1,17 @@
-"""Building a SAM and filling it with weights, safely."""
+"""Building a SAM, or a network in SAM's layout, and filling it with weights, safely."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import nn
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.models.prompt_segmentors import tiny_vit
 from samrs_mm.models.prompt_segmentors.sam_families import SAM
 from samrs_mm.models.prompt_segmentors.weights_files import (
     PublishedWeights,
@@ -24,16 +26,17 @@ _PROMPT_DIM = 256
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedSAM(PublishedWeights):
-    """A published SAM, and the sizes of its image encoder."""
+    """A published SAM; ``sizes`` are those of its image encoder, as ``sizes_of`` returns them."""
 
-    embed_dim: int
-    depth: int
+    sizes: Mapping[str, Any]
 
-    @property
-    def sizes(self) -> dict[str, int]:
-        """As ``sizes_of`` returns them."""
-        return dict(embed_dim=self.embed_dim, depth=self.depth, img_size=1024)
 
+VIT_SIZES = {
+    'vit_h': dict(embed_dim=1280, depth=32, img_size=1024),
+    'vit_l': dict(embed_dim=1024, depth=24, img_size=1024),
+    'vit_b': dict(embed_dim=768, depth=12, img_size=1024),
+}
+"""Of the image encoders of SAM and HQ-SAM."""
 
 _HOST = 'https://dl.fbaipublicfiles.com/segment_anything/'
 # Addresses: README of facebookresearch/segment-anything, which prints neither sizes nor hashes;
@@ -43,22 +46,19 @@ PUBLISHED = {
         url=f'{_HOST}sam_vit_h_4b8939.pth',
         size=2_564_550_879,
         sha256='a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e',
-        embed_dim=1280,
-        depth=32,
+        sizes=VIT_SIZES['vit_h'],
     ),
     'vit_l': PublishedSAM(
         url=f'{_HOST}sam_vit_l_0b3195.pth',
         size=1_249_524_607,
         sha256='3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622',
-        embed_dim=1024,
-        depth=24,
+        sizes=VIT_SIZES['vit_l'],
     ),
     'vit_b': PublishedSAM(
         url=f'{_HOST}sam_vit_b_01ec64.pth',
         size=375_042_383,
         sha256='ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912',
-        embed_dim=768,
-        depth=12,
+        sizes=VIT_SIZES['vit_b'],
     ),
 }
 
@@ -67,44 +67,93 @@ _OPTIONAL = ('img_size', 'window_size', 'seed')
 
 
 def check_arch(arch: str | Mapping[str, Any], checkpoint: str | None) -> str | dict[str, Any]:
-    """Return ``arch`` as plain data.
+    """Return ``arch`` of a SAM as plain data.
 
     Args:
-        arch: A published name, or sizes: ``embed_dim``, ``depth``, ``num_heads``,
-            ``global_attn_indexes``; optional ``img_size`` (1024, a multiple of 16),
-            ``window_size`` (14), and ``seed`` for random weights.
+        arch: A published name, or sizes (see ``check_vit_sizes``).
         checkpoint: Path of the weights, or None.
 
     Raises:
         RefusedError: An unknown name, a missing or unknown size, or no source of weights.
     """
     if isinstance(arch, str):
-        if arch not in PUBLISHED:
-            raise RefusedError(
-                f'model.arch={arch!r}; allowed: {", ".join(PUBLISHED)}, or a dict of sizes'
-            )
-        published = PUBLISHED[arch]
-        if checkpoint is None:
-            raise RefusedError(
-                f'model.arch={arch!r} without weights: {published.advice} as '
-                f'checkpoints/{published.file} and pass it as checkpoint (--checkpoint)'
-            )
-        return arch
-    missing = [key for key in _REQUIRED if key not in arch]
-    unknown = [key for key in arch if key not in _REQUIRED + _OPTIONAL]
+        return check_name(arch, checkpoint, PUBLISHED)
+    return check_vit_sizes(arch, checkpoint)
+
+
+def check_name(arch: str, checkpoint: str | None, published: Mapping[str, PublishedWeights]) -> str:
+    """Return ``arch``.
+
+    Raises:
+        RefusedError: It is no name of published weights, or there is no checkpoint.
+    """
+    if arch not in published:
+        raise RefusedError(
+            f'model.arch={arch!r}; allowed: {", ".join(published)}, or a dict of sizes'
+        )
+    if checkpoint is None:
+        weights = published[arch]
+        raise RefusedError(
+            f'model.arch={arch!r} without weights: {weights.advice} as '
+            f'checkpoints/{weights.file} and pass it as checkpoint (--checkpoint)'
+        )
+    return arch
+
+
+def check_keys(
+    arch: Mapping[str, Any], checkpoint: str | None, required: Sequence[str],
+    optional: Sequence[str],
+) -> None:  # fmt: skip
+    """Check the names of sizes; ``optional`` has ``seed``, that of random weights.
+
+    Raises:
+        RefusedError: A missing or unknown size, or neither a seed nor a checkpoint.
+    """
+    missing = [key for key in required if key not in arch]
+    unknown = [key for key in arch if key not in (*required, *optional)]
     if missing or unknown:
         raise RefusedError(
             f'model.arch: {"missing" if missing else "unknown"} {", ".join(missing or unknown)}; '
-            f'needed: {", ".join(_REQUIRED)}; optional: {", ".join(_OPTIONAL)}'
+            f'needed: {", ".join(required)}; optional: {", ".join(optional)}'
         )
     if checkpoint is None and arch.get('seed') is None:
         raise RefusedError('model.arch: random weights need a seed; add seed=0, or a checkpoint')
+
+
+def check_vit_sizes(arch: Mapping[str, Any], checkpoint: str | None) -> dict[str, Any]:
+    """Return the sizes of SAM's ViT as plain data.
+
+    Args:
+        arch: ``embed_dim``, ``depth``, ``num_heads``, ``global_attn_indexes``; optional
+            ``img_size`` (1024, a multiple of 16), ``window_size`` (14), and ``seed`` for random
+            weights.
+        checkpoint: Path of the weights, or None.
+
+    Raises:
+        RefusedError: A missing or unknown size, or no source of weights.
+    """
+    check_keys(arch, checkpoint, _REQUIRED, _OPTIONAL)
     sizes = dict(img_size=1024, window_size=14) | dict(arch)
     if sizes['img_size'] % _PATCH:
         raise RefusedError(
             f'model.arch: img_size={sizes["img_size"]} is not a multiple of {_PATCH}'
         )
     return sizes | dict(global_attn_indexes=list(arch['global_attn_indexes']))
+
+
+def import_segment_anything(needed_by: str) -> ModuleType:
+    """Return the package ``segment_anything``.
+
+    Raises:
+        RefusedError: It is not installed.
+    """
+    try:
+        import segment_anything
+    except ImportError as error:
+        raise RefusedError(
+            f'{needed_by} needs segment_anything ({error}): pip install segment-anything==1.0'
+        ) from error
+    return segment_anything
 
 
 def build_sam(
@@ -121,92 +170,135 @@ def build_sam(
         RefusedError: ``segment_anything`` is not installed, or the weights are missing, corrupt,
             or of another architecture.
     """
-    try:
-        import segment_anything
-    except ImportError as error:
-        raise RefusedError(
-            f'SAMSegmentor needs segment_anything ({error}): pip install segment-anything==1.0'
-        ) from error
-    state = None if checkpoint is None else _read(Path(checkpoint), arch, mapped)
-    if mapped and state is not None:
-        sam = _without_weights(arch)
-    elif isinstance(arch, str):
-        sam = segment_anything.sam_model_registry[arch]()
-    else:
+    segment_anything = import_segment_anything('SAMSegmentor')
+
+    def make() -> nn.Module:
+        if isinstance(arch, str):
+            return segment_anything.sam_model_registry[arch]()
+        encoder = vit_of_sizes(segment_anything.modeling, arch)
+        return sam_around(segment_anything.modeling, encoder)
+
+    return build_and_fill(make, arch, checkpoint, SAM, PUBLISHED, mapped)
+
+
+def build_and_fill(
+    make: Callable[[], nn.Module], arch: str | Mapping[str, Any], checkpoint: str | None,
+    family: str, published: Mapping[str, PublishedSAM], mapped: bool = False,
+) -> tuple[nn.Module, str | None]:  # fmt: skip
+    """Return a network in evaluation mode, on the CPU, and the sha256 of its weights file, if any.
+
+    Args:
+        make: Gives the network; its random weights follow the seed of ``arch``.
+        arch: A name in ``published``, or checked sizes.
+        checkpoint: Path of the weights; None for seeded random ones.
+        family: One of ``sam_families``, whose weights are wanted.
+        published: Its published weights by name.
+        mapped: Leave the weights in their file, to be read when they are used.
+
+    Raises:
+        RefusedError: The weights are missing, corrupt, or of something else.
+    """
+    known = published[arch] if isinstance(arch, str) else None
+    if checkpoint is None:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(arch.get('seed') or 0)
-            sam = _sam_of_sizes(arch)
-    if state is None:
-        return sam.eval(), None
+            torch.manual_seed(0 if isinstance(arch, str) else arch.get('seed') or 0)
+            return make().eval(), None
+    state = _read(Path(checkpoint), arch, family, published, mapped)
+    sam = _without_weights(make) if mapped else make()
     load_strictly(sam, state, str(checkpoint), arch, assign=mapped)
-    return sam.eval(), checked_sha256(str(checkpoint), _published(arch))
+    # After the weights: TinyViT keeps a table that it makes of them here.
+    return sam.eval(), checked_sha256(str(checkpoint), known)
 
 
-def _without_weights(arch: str | dict[str, Any]) -> nn.Module:
+def _without_weights(make: Callable[[], nn.Module]) -> nn.Module:
     """Return a SAM whose weights take no memory and have no values."""
-    from segment_anything import modeling, sam_model_registry
-
     with torch.device('meta'):
-        sam = sam_model_registry[arch]() if isinstance(arch, str) else _sam_of_sizes(arch)
+        sam = make()
     # The mean and deviation of pixels are in no file.
-    return modeling.Sam(sam.image_encoder, sam.prompt_encoder, sam.mask_decoder)
+    return type(sam)(sam.image_encoder, sam.prompt_encoder, sam.mask_decoder)
 
 
-def _sam_of_sizes(sizes: dict[str, Any]) -> nn.Module:
-    """As ``segment_anything.build_sam._build_sam``, with the encoder's sizes left open."""
-    from segment_anything import modeling
+def vit_of_sizes(modeling: Any, sizes: Mapping[str, Any]) -> nn.Module:
+    """Return an image encoder as ``build_sam._build_sam`` makes it, with its sizes left open.
 
-    grid = sizes['img_size'] // _PATCH
+    Args:
+        modeling: Of ``segment_anything``, or of ``segment_anything_hq``.
+        sizes: As ``check_vit_sizes`` returns them.
+    """
+    return modeling.ImageEncoderViT(
+        depth=sizes['depth'],
+        embed_dim=sizes['embed_dim'],
+        img_size=sizes['img_size'],
+        norm_layer=partial(nn.LayerNorm, eps=1e-6),
+        num_heads=sizes['num_heads'],
+        patch_size=_PATCH,
+        use_rel_pos=True,
+        global_attn_indexes=sizes['global_attn_indexes'],
+        window_size=sizes['window_size'],
+        out_chans=_PROMPT_DIM,
+    )
+
+
+def sam_around(
+    modeling: Any, encoder: nn.Module, decoder: type[nn.Module] | None = None, **options: Any
+) -> nn.Module:
+    """Return a SAM around an image encoder, as ``build_sam._build_sam`` makes it.
+
+    Args:
+        modeling: Of ``segment_anything``, or of ``segment_anything_hq``.
+        encoder: Its ``img_size`` is the side of the square that it sees.
+        decoder: Class of the mask decoder; None is ``modeling.MaskDecoder``.
+        **options: Of the mask decoder.
+    """
+    grid = encoder.img_size // _PATCH
     return modeling.Sam(
-        image_encoder=modeling.ImageEncoderViT(
-            depth=sizes['depth'],
-            embed_dim=sizes['embed_dim'],
-            img_size=sizes['img_size'],
-            norm_layer=partial(nn.LayerNorm, eps=1e-6),
-            num_heads=sizes['num_heads'],
-            patch_size=_PATCH,
-            use_rel_pos=True,
-            global_attn_indexes=sizes['global_attn_indexes'],
-            window_size=sizes['window_size'],
-            out_chans=_PROMPT_DIM,
-        ),
+        image_encoder=encoder,
         prompt_encoder=modeling.PromptEncoder(
             embed_dim=_PROMPT_DIM,
             image_embedding_size=(grid, grid),
-            input_image_size=(sizes['img_size'], sizes['img_size']),
+            input_image_size=(encoder.img_size, encoder.img_size),
             mask_in_chans=16,
         ),
-        mask_decoder=modeling.MaskDecoder(
+        mask_decoder=(decoder or modeling.MaskDecoder)(
             transformer=modeling.TwoWayTransformer(
                 depth=2, embedding_dim=_PROMPT_DIM, mlp_dim=2048, num_heads=8
             ),
             transformer_dim=_PROMPT_DIM,
+            **options,
         ),
     )
 
 
-def _read(path: Path, arch: str | dict[str, Any], mapped: bool) -> dict[str, torch.Tensor]:
-    published = _published(arch)
-    state = read_weights(path, SAM, published, mapped)
+def _read(
+    path: Path, arch: str | Mapping[str, Any], family: str,
+    published: Mapping[str, PublishedSAM], mapped: bool,
+) -> dict[str, torch.Tensor]:  # fmt: skip
+    known = published[arch] if isinstance(arch, str) else None
+    state = read_weights(path, family, known, mapped)
     try:
         found = sizes_of(state)
-    except (KeyError, IndexError, AttributeError) as error:
-        raise RefusedError(f'checkpoint {path}: holds a SAM without {error}') from error
-    wanted = published.sizes if published else {key: arch[key] for key in found}
+    except (KeyError, IndexError, AttributeError, ValueError) as error:
+        raise RefusedError(f'checkpoint {path}: holds a {family} without {error}') from error
+    wanted = known.sizes if known else {key: arch.get(key) for key in found}
     if found != wanted:
         raise RefusedError(
-            f'checkpoint {path}: holds {_name(found)}, not {_name(wanted)}; set model.arch to '
-            'what it holds, or pass the other checkpoint'
+            f'checkpoint {path}: holds {_name(found, family, published)}, not '
+            f'{arch if known else _name(wanted, family, published)}; set model.arch to what it '
+            'holds, or pass the other checkpoint'
         )
     return state
 
 
-def _published(arch: str | dict[str, Any]) -> PublishedSAM | None:
-    return PUBLISHED.get(arch) if isinstance(arch, str) else None
+def sizes_of(state: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    """Return what a SAM's weights tell of its image encoder, a ViT or a TinyViT.
 
+    Of a ViT they are embed_dim, depth and img_size, of a TinyViT see ``tiny_vit.sizes_of``.
 
-def sizes_of(state: dict[str, torch.Tensor]) -> dict[str, int]:
-    """Return embed_dim, depth and img_size of a SAM's weights."""
+    Raises:
+        KeyError: A weight is missing.
+    """
+    if tiny_vit.is_tiny_vit(state):
+        return tiny_vit.sizes_of(state)
     blocks = {key.split('.')[2] for key in state if str(key).startswith('image_encoder.blocks.')}
     return dict(
         embed_dim=state['image_encoder.patch_embed.proj.weight'].shape[0],
@@ -215,6 +307,6 @@ def sizes_of(state: dict[str, torch.Tensor]) -> dict[str, int]:
     )
 
 
-def _name(sizes: dict[str, int]) -> str:
-    other = 'a SAM of ' + ', '.join(f'{key}={value}' for key, value in sizes.items())
-    return next((name for name, weights in PUBLISHED.items() if weights.sizes == sizes), other)
+def _name(sizes: Mapping[str, Any], family: str, published: Mapping[str, PublishedSAM]) -> str:
+    other = f'a {family} of ' + ', '.join(f'{key}={value}' for key, value in sizes.items())
+    return next((name for name, weights in published.items() if weights.sizes == sizes), other)

@@ -1,0 +1,95 @@
+"""Masks from HQ-SAM.
+
+Source: Ke et al. 2023, arXiv:2306.01567; https://github.com/SysCV/sam-hq (Apache-2.0), used as the
+package ``segment_anything_hq``.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from samrs_mm.models.prompt_segmentors.base import check_switches
+from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor
+from samrs_mm.models.prompt_segmentors.sam_base import EncodedImage, SquarePrompts
+from samrs_mm.models.prompt_segmentors.sam_families import HQ
+from samrs_mm.models.prompt_segmentors.sam_hq_weights import build_hq, check_arch
+from samrs_mm.registry import PROMPT_SEGMENTORS
+
+
+@PROMPT_SEGMENTORS.register_module()
+class HQSAMSegmentor(SAMSegmentor):
+    """Prompts HQ-SAM, SAM with a second token for finer borders: one mask per prompt.
+
+    With ``images_per_pass=1`` and ``amp=False`` masks and scores equal those that
+    ``segment_anything_hq.SamPredictor`` gives for the same chunks, threads and device, bit for bit.
+    Its fine features depend on the image only: they are made once, in ``encode``.
+
+    Args:
+        arch: ``'vit_h'``, ``'vit_l'``, ``'vit_b'``, ``'vit_tiny'`` (Light HQ-SAM), or a dict of
+            sizes (see ``sam_hq_weights.check_arch``).
+        checkpoint: Path of the weights; may be None only for a dict of sizes with a ``seed``.
+        hq_token_only: Take the mask of the new token alone, not added to that of SAM's. Its
+            authors recommend it for images with one object; their predictor's default is False.
+        chunk: Prompts decoded at once; halved when memory runs out, as the record then notes.
+        images_per_pass: Images encoded at once; an incomplete pass is filled up.
+        amp: Encode under bfloat16 autocast: faster on recent GPUs, not HQ-SAM's exact output.
+        threads: CPU threads of torch, set for the process in ``load``.
+        device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; None takes a GPU where there is one.
+
+    Raises:
+        RefusedError: A value that can't be, or weights that are named nowhere.
+    """
+
+    family = HQ
+    feature_names = ('image', 'hq')
+    check_arch = staticmethod(check_arch)
+
+    def __init__(
+        self,
+        arch: str | Mapping[str, Any] = 'vit_h',
+        checkpoint: str | None = None,
+        hq_token_only: bool = False,
+        chunk: int = 20,
+        images_per_pass: int = 1,
+        amp: bool = False,
+        threads: int = 4,
+        device: str | None = None,
+    ):
+        check_switches(hq_token_only=hq_token_only)
+        super().__init__(arch, checkpoint, chunk, images_per_pass, amp, threads, device)
+        self.hq_token_only = hq_token_only
+
+    @property
+    def own_settings(self) -> dict[str, Any]:
+        """Settings beside those that all members have."""
+        return super().own_settings | dict(hq_token_only=self.hq_token_only)
+
+    def _network(self) -> tuple[nn.Module, str | None]:
+        return build_hq(self.arch, self.checkpoint)
+
+    def _embed(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return SAM's features and the fine ones, as ``MaskDecoderHQ.forward`` makes these."""
+        features, early = self.model.image_encoder(batch)
+        decoder = self.model.mask_decoder
+        fine = decoder.embedding_encoder(features) + decoder.compress_vit_feat(
+            early[0].permute(0, 3, 1, 2)
+        )
+        return features, fine
+
+    def _predict(
+        self, encoded: EncodedImage, prompts: SquarePrompts
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        features, fine = encoded.features
+        sparse, dense = self._embed_prompts(prompts)
+        masks, scores = self.model.mask_decoder.predict_masks(
+            image_embeddings=features,
+            image_pe=self.model.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            hq_features=fine,
+        )
+        # The first is SAM's single mask, the last that of the new token.
+        low_res = masks[:, -1] if self.hq_token_only else masks[:, 0] + masks[:, -1]
+        return low_res, scores[:, 0]
