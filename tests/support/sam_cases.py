@@ -94,15 +94,34 @@ def gathered(chunks):
     return tuple(np.concatenate(part) for part in parts)
 
 
+def whole_masks(chunk):
+    """Return the masks of a chunk ``(n, H, W)`` at the size of the image."""
+    if chunk.window is None:
+        return chunk.masks
+    y, x, height, width = chunk.window
+    rows, columns = chunk.masks.shape[1:]
+    masks = np.zeros((len(chunk.masks), height, width), bool)
+    masks[:, y : y + rows, x : x + columns] = chunk.masks
+    return masks
+
+
 def results(segmentor, image, prompts):
     return gathered(segmentor.decode(segmentor.encode([image])[0], prompts))
 
 
 def in_chunks(predictor, prompts, height, width, size):
-    """``SamPredictor.predict_torch``, as its notebook calls it: prompts in batches."""
+    """Return masks and scores of ``predictions``."""
+    return predictions(predictor, prompts, height, width, size)[:2]
+
+
+def predictions(predictor, prompts, height, width, size, **options):
+    """``SamPredictor.predict_torch``, as its notebook calls it: prompts in batches.
+
+    Returns masks ``(n, H, W)``, scores ``(n,)`` and logits ``(n, S / 4, S / 4)``.
+    """
     side = predictor.model.image_encoder.img_size
     device, to = predictor.device, predictor.transform
-    masks, scores = [], []
+    parts = []
     for start in range(0, len(prompts), size):
         part = prompts[start : start + size]
         points = labels = boxes = regions = None
@@ -117,7 +136,6 @@ def in_chunks(predictor, prompts, height, width, size):
             make = mask_prompt if part.style == CLIPPED else authors_mask
             regions = [make(region, height, width, side) for region in part.regions]
             regions = torch.as_tensor(np.array(regions), device=device)[:, None]
-        mask, score, _ = predictor.predict_torch(points, labels, boxes, regions, False)
-        masks.append(mask[:, 0].cpu().numpy())
-        scores.append(score[:, 0].cpu().numpy())
-    return np.concatenate(masks), np.concatenate(scores)
+        made = predictor.predict_torch(points, labels, boxes, regions, False, **options)
+        parts.append([values[:, 0].cpu().numpy() for values in made])
+    return tuple(np.concatenate(values) for values in zip(*parts, strict=True))

@@ -1,0 +1,119 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from mobile_sam_golden import CHUNK, FILE, described, reference, sample
+from sam_cases import prompts_of, scene
+from sam_hq_cases import (
+    SIZES,
+    SMALL_TINY,
+    assert_equal_to_predictor,
+    enliven,
+    loaded_mobile,
+    own_predictions,
+    without,
+)
+
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.prompts import PAPER_SETTINGS, PromptSetting
+from samrs_mm.models.prompt_segmentors.mobile_sam import PUBLISHED, MobileSAMSegmentor
+
+pytest.importorskip('segment_anything_hq', reason='segment_anything_hq is not installed')
+
+GOLDEN = json.loads(FILE.read_text())
+SIZES_ONLY = {key: value for key, value in SMALL_TINY.items() if key != 'seed'}
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory):
+    """A file as ``mobile_sam.pt``, of a small network with lively random weights."""
+    path = tmp_path_factory.mktemp('weights') / 'mobile_sam.pt'
+    torch.save(enliven(loaded_mobile().model).state_dict(), path)
+    return str(path)
+
+
+@pytest.fixture(scope='module')
+def segmentor(weights):
+    return loaded_mobile(SIZES_ONLY, checkpoint=weights, chunk=CHUNK)
+
+
+def test_every_setting_is_among_the_kept_predictions():
+    assert {*PAPER_SETTINGS} == {name for rows in GOLDEN.values() for name in rows} - {'features'}
+
+
+@pytest.mark.parametrize('shape', GOLDEN)
+def test_predictions_are_those_kept_of_mobile_sam(shape, segmentor):
+    size, rows = SIZES[shape], dict(GOLDEN[shape])
+    image, polygons = scene(*size, count=CHUNK)
+    encoded = segmentor.encode([image])[0]
+    np.testing.assert_allclose(sample(encoded.features[0], 24), rows.pop('features'), atol=1e-4)
+    for name, kept in rows.items():
+        prompts = prompts_of(name, polygons, *size)
+        got = described(*own_predictions(segmentor, encoded, prompts))
+        np.testing.assert_allclose(got['scores'], kept['scores'], atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(got['logits'], kept['logits'], atol=1e-3, err_msg=name)
+        np.testing.assert_allclose(got['pixels'], kept['pixels'], atol=2, err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('shape', SIZES)
+def test_all_equals_mobile_sam_bit_for_bit(shape, segmentor):
+    pytest.importorskip('mobile_sam', reason='mobile_sam is not installed')
+    compared = dict(
+        assert_equal_to_predictor(segmentor, reference(), SIZES[shape], PAPER_SETTINGS, CHUNK)
+    )
+    assert tuple(compared) == PAPER_SETTINGS
+
+
+def test_the_published_network_has_its_keys_and_shapes():
+    mobile_sam = pytest.importorskip('mobile_sam', reason='mobile_sam is not installed')
+    theirs = mobile_sam.sam_model_registry['vit_t']().state_dict()
+    ours = loaded_mobile(dict(PUBLISHED['vit_t'].sizes, seed=0)).model.state_dict()
+    assert {key: value.shape for key, value in ours.items()} == {
+        key: value.shape for key, value in theirs.items()
+    }
+
+
+def test_it_takes_all_settings_of_the_paper_but_no_oriented_box():
+    segmentor = MobileSAMSegmentor(arch=SMALL_TINY)
+    assert not any(segmentor.unsupported(PromptSetting(name)) for name in PAPER_SETTINGS)
+    assert segmentor.unsupported(PromptSetting('rbox')) == 'MobileSAM takes no oriented box'
+
+
+def test_settings_are_plain():
+    segmentor = MobileSAMSegmentor(arch=SMALL_TINY, device='cpu')
+    assert json.loads(json.dumps(segmentor.settings)) == segmentor.settings
+    assert segmentor.settings['type'] == 'MobileSAMSegmentor'
+    assert segmentor.settings['arch'] == SMALL_TINY
+
+
+def test_weights_are_missed_with_their_source(tmp_path):
+    advice = PUBLISHED['vit_t'].advice
+    assert '40,728,226 bytes' in advice
+    with pytest.raises(RefusedError) as info:
+        MobileSAMSegmentor()
+    assert f"model.arch='vit_t' without weights: {advice} as checkpoints/mobile_sam.pt" in str(
+        info.value
+    )
+    with pytest.raises(RefusedError) as info:
+        loaded_mobile('vit_t', checkpoint=str(tmp_path / 'no.pt'))
+    assert f'{tmp_path / "no.pt"}: no such file; {advice} to that place' in str(info.value)
+
+
+def test_weights_of_other_sizes_are_refused(weights):
+    with pytest.raises(RefusedError) as info:
+        loaded_mobile('vit_t', checkpoint=weights)
+    assert (
+        'holds a MobileSAM of embed_dims=[8, 16, 32, 320], depths=[1, 1, 1, 1], num_heads=[1, 2, '
+        '4], window_sizes=[7, 14, 7], not vit_t; set model.arch' in str(info.value)
+    )
+
+
+@pytest.mark.parametrize('package', ['segment_anything', 'segment_anything_hq'])
+def test_a_missing_package_is_named_with_its_installation(package, monkeypatch):
+    without(monkeypatch, package)
+    with pytest.raises(RefusedError) as info:
+        loaded_mobile()
+    assert str(info.value).startswith(f'MobileSAMSegmentor needs {package} ')
+    assert f'pip install {package.replace("_", "-")}==' in str(info.value)
