@@ -183,6 +183,7 @@ def test_metadata(wheel):
         'openmmlab-all': of_list['openmmlab'] | of_list['openmmlab-all'],
         'onnx': of_list['onnx'],
         'ray': of_list['ray'],
+        'sam-family': of_list['sam-family'],
         'tests': of_list['tests'],
     }
 
@@ -283,7 +284,7 @@ def test_every_import_is_a_declared_requirement():
         ('onedl', {'mmdet': 'onedl-mmdetection', 'mmseg': 'onedl-mmsegmentation'}),
         ('openmmlab', {'mmseg': 'mmsegmentation'}),
     ):
-        lists = ('runtime', 'onnx', 'ray', mm, f'{mm}-all')
+        lists = ('runtime', 'onnx', 'ray', 'sam-family', mm, f'{mm}-all')
         declared = {normalised(needed.name) for name in lists for needed in requirements(name)}
         prefix = 'onedl-' if mm == 'onedl' else ''
         names = modules | {name: prefix + name for name in used if name.startswith('mm')} | names

@@ -1,7 +1,7 @@
 """What the package ``mobile_sam`` predicts with small random weights, for where it is missing.
 
-``python tests/support/mobile_sam_golden.py`` writes ``tests/data/mobile_sam.json`` anew; it needs
-``pip install mobilesam-mirror``.
+``python tests/support/mobile_sam_golden.py`` writes ``tests/data/sam_family/mobile_sam.json`` anew;
+it needs ``pip install mobilesam-mirror``.
 """
 
 import json
@@ -16,7 +16,7 @@ from samrs_mm.core.prompts import PAPER_SETTINGS
 from samrs_mm.models.prompt_segmentors.sam_weights import sam_around
 from samrs_mm.models.prompt_segmentors.tiny_vit import build_tiny_vit
 
-FILE = Path(__file__).resolve().parents[1] / 'data/mobile_sam.json'
+FILE = Path(__file__).resolve().parents[1] / 'data/sam_family/mobile_sam.json'
 CHUNK = 2
 # Every setting on one of the shapes, and a box on all.
 SHOWN = {shape: sorted({'hbox', *PAPER_SETTINGS[i :: len(SIZES)]}) for i, shape in enumerate(SIZES)}

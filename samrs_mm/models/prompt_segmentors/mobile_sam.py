@@ -65,7 +65,8 @@ class MobileSAMSegmentor(SAMSegmentor):
         chunk: Prompts decoded at once; halved when memory runs out, as the record then notes.
         images_per_pass: Images encoded at once; an incomplete pass is filled up.
         amp: Encode under bfloat16 autocast: faster on recent GPUs, not MobileSAM's exact output.
-        threads: CPU threads of torch, set for the process in ``load``.
+        threads: CPU threads of torch, set for the process in ``load``; None takes the cores that
+            the process may use, or what the folder was started with.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; None takes a GPU where there is one.
 
     Raises:
@@ -82,7 +83,7 @@ class MobileSAMSegmentor(SAMSegmentor):
         chunk: int = 20,
         images_per_pass: int = 1,
         amp: bool = False,
-        threads: int = 4,
+        threads: int | None = None,
         device: str | None = None,
     ):
         super().__init__(arch, checkpoint, chunk, images_per_pass, amp, threads, device)

@@ -1,0 +1,9 @@
+# FAIR1M-2.0 as FAST, prompted to HQ-SAM ViT-H instead of SAM
+_base_ = [
+    '../_base_/datasets/fast_boxes.py',
+    '../_base_/prompt_segmentors/sam-hq_vit-h.py',
+    '../_base_/default_annotate.py',
+]
+prompt = 'rhbox'
+prompt_style = 'authors'
+overlap_policy = 'file_order'

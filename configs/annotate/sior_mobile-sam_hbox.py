@@ -1,0 +1,9 @@
+# DIOR as SIOR, prompted to MobileSAM instead of SAM
+_base_ = [
+    '../_base_/datasets/sior_boxes.py',
+    '../_base_/prompt_segmentors/mobile-sam.py',
+    '../_base_/default_annotate.py',
+]
+prompt = 'hbox'
+prompt_style = 'authors'
+overlap_policy = 'file_order'
