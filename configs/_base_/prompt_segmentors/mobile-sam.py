@@ -4,5 +4,6 @@ model = dict(
     checkpoint='checkpoints/mobile_sam.pt',
     chunk=20,
     images_per_pass=1,
-    amp=False,
+    precision='fp32',
+    kernels='exact',
 )

@@ -5,5 +5,6 @@ model = dict(
     hq_token_only=False,
     chunk=20,
     images_per_pass=1,
-    amp=False,
+    precision='fp32',
+    kernels='exact',
 )

@@ -71,13 +71,71 @@ class FastDecoder:
         self, features: torch.Tensor, sparse: torch.Tensor, dense: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         decoder = self.decoder
-        own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
-        tokens = torch.cat([own.expand(len(sparse), -1, -1), sparse], 1)
-        image = self.image_side(features) if dense is None else _as_pixels(features + dense)
-        tokens, pixels = self.transformer(image, tokens)
+        tokens, pixels = self._transformed(features, sparse, dense)
         weights = decoder.output_hypernetworks_mlps[0](tokens[:, 1])
         logits = upscaled(decoder.output_upscaling, pixels, weights, features.shape[-2:])
         return logits, decoder.iou_prediction_head(tokens[:, 0])[:, 0]
+
+    @property
+    def _own_tokens(self) -> list[torch.Tensor]:
+        return [self.decoder.iou_token.weight, self.decoder.mask_tokens.weight]
+
+    def _transformed(
+        self, features: torch.Tensor, sparse: torch.Tensor, dense: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the tokens ``(n, t, C)``, its own first, and the pixels ``(n, h * w, C)``."""
+        own = torch.cat(self._own_tokens).expand(len(sparse), -1, -1)
+        image = self.image_side(features) if dense is None else _as_pixels(features + dense)
+        return self.transformer(image, torch.cat([own, sparse], 1))
+
+
+class FastHQDecoder(FastDecoder):
+    """The same for a ``segment_anything_hq.modeling.Sam``: its transformer is fast.
+
+    Args:
+        model: An HQ-SAM.
+        hq_token_only: Give the mask of the new token alone.
+    """
+
+    def __init__(self, model: nn.Module, hq_token_only: bool):
+        super().__init__(model)
+        self.hq_token_only = hq_token_only
+
+    def __call__(
+        self,
+        features: torch.Tensor,
+        sparse: torch.Tensor,
+        dense: torch.Tensor | None,
+        fine: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the same; ``fine`` are HQ-SAM's features ``(1, C / 8, 4 h, 4 w)``."""
+        self._fine = fine
+        return super().__call__(features, sparse, dense)
+
+    @property
+    def _own_tokens(self) -> list[torch.Tensor]:
+        return [*super()._own_tokens, self.decoder.hf_token.weight]
+
+    def _decoded(
+        self, features: torch.Tensor, sparse: torch.Tensor, dense: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        decoder = self.decoder
+        tokens, pixels = self._transformed(features, sparse, dense)
+        grid = pixels.transpose(1, 2).unflatten(2, features.shape[-2:])
+        large = decoder.output_upscaling(grid)
+        # Its token comes after that of the IoU and those of all masks, among which it is counted.
+        logits = _dot(
+            decoder.hf_mlp(tokens[:, decoder.num_mask_tokens]),
+            decoder.embedding_maskfeature(large) + self._fine,
+        )
+        if not self.hq_token_only:
+            logits = logits + _dot(decoder.output_hypernetworks_mlps[0](tokens[:, 1]), large)
+        return logits, decoder.iou_prediction_head(tokens[:, 0])[:, 0]
+
+
+def _dot(weights: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+    """Return the sum ``(n, h, w)`` of maps ``(n, C, h, w)`` by weights ``(n, C)``."""
+    return torch.matmul(weights[:, None], maps.flatten(2))[:, 0].unflatten(1, maps.shape[-2:])
 
 
 def two_way(transformer: nn.Module, positions: torch.Tensor) -> TwoWayTransformer:

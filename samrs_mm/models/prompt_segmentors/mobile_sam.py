@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from samrs_mm.models.prompt_segmentors import tiny_vit
+from samrs_mm.models.prompt_segmentors.fast_decoder import FastDecoder
 from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor
 from samrs_mm.models.prompt_segmentors.sam_families import MOBILE
 from samrs_mm.models.prompt_segmentors.sam_weights import (
@@ -56,24 +57,31 @@ def check_arch(arch: str | Mapping[str, Any], checkpoint: str | None) -> str | d
 class MobileSAMSegmentor(SAMSegmentor):
     """Prompts MobileSAM, a small SAM for a CPU: one mask per prompt.
 
-    With ``images_per_pass=1`` and ``amp=False`` masks and scores equal those that
-    ``mobile_sam.SamPredictor`` gives for the same chunks, threads and device, bit for bit.
+    With ``images_per_pass=1``, ``precision='fp32'``, ``kernels='exact'`` and ``compile=False``
+    masks and scores equal those that ``mobile_sam.SamPredictor`` gives for the same chunks, threads
+    and device, bit for bit.
 
     Args:
         arch: ``'vit_t'``, or a dict of sizes (see ``check_arch``).
         checkpoint: Path of the weights; may be None only for a dict of sizes with a ``seed``.
         chunk: Prompts decoded at once; halved when memory runs out, as the record then notes.
         images_per_pass: Images encoded at once; an incomplete pass is filled up.
-        amp: Encode under bfloat16 autocast: faster on recent GPUs, not MobileSAM's exact output.
+        precision: Of the image encoder: ``'fp32'``, or ``'fp16'`` or ``'bf16'``, which are faster
+            on recent GPUs. An image beyond the range of fp16 is encoded in float32 and noted.
         threads: CPU threads of torch, set for the process in ``load``; None takes the cores that
             the process may use, or what the folder was started with.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; None takes a GPU where there is one.
+        kernels: ``'exact'``, or ``'fast'``, which changes the decoder only: the same but for float
+            rounding.
+        compile: Run the image encoder through ``torch.compile``, which pays on GPUs only.
+        unchecked: Annotate at a reduced precision without a report of ``fidelity.py``.
 
     Raises:
         RefusedError: A value that can't be, or weights that are named nowhere.
     """
 
     family = MOBILE
+    packages = ('segment-anything', 'segment-anything-hq')
     check_arch = staticmethod(check_arch)
 
     def __init__(
@@ -82,11 +90,17 @@ class MobileSAMSegmentor(SAMSegmentor):
         checkpoint: str | None = None,
         chunk: int = 20,
         images_per_pass: int = 1,
-        amp: bool = False,
+        precision: str = 'fp32',
         threads: int | None = None,
         device: str | None = None,
+        kernels: str = 'exact',
+        compile: bool = False,
+        unchecked: bool = False,
     ):
-        super().__init__(arch, checkpoint, chunk, images_per_pass, amp, threads, device)
+        super().__init__(
+            arch, checkpoint, chunk, images_per_pass, precision, threads, device, kernels, compile,
+            unchecked,
+        )  # fmt: skip
 
     def _network(self) -> tuple[nn.Module, str | None]:
         name = type(self).__name__
@@ -98,6 +112,9 @@ class MobileSAMSegmentor(SAMSegmentor):
             return sam_around(modeling, tiny_vit.build_tiny_vit(hq_modeling, sizes))
 
         return build_and_fill(make, self.arch, self.checkpoint, MOBILE, PUBLISHED)
+
+    def _use_fast_kernels(self) -> None:
+        self.fast_decoder = FastDecoder(self.model)
 
     def _embed(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Leave out the early features, which only HQ-SAM reads."""

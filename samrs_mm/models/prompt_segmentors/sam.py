@@ -70,8 +70,8 @@ class SAMSegmentor(SAMFamilySegmentor):
         unchecked: bool = False,
     ):
         super().__init__(
-            self.check_arch(arch, checkpoint), checkpoint, chunk, images_per_pass, precision, threads,
-            device, kernels, compile, unchecked,
+            self.check_arch(arch, checkpoint), checkpoint, chunk, images_per_pass, precision,
+            threads, device, kernels, compile, unchecked,
         )  # fmt: skip
 
     def _network(self, mapped: bool) -> tuple[nn.Module, str | None]:

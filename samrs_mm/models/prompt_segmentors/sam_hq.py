@@ -11,6 +11,8 @@ import torch
 from torch import nn
 
 from samrs_mm.models.prompt_segmentors.base import check_switches
+from samrs_mm.models.prompt_segmentors.fast_decoder import FastHQDecoder
+from samrs_mm.models.prompt_segmentors.fast_encoder import use_fast_attention
 from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor
 from samrs_mm.models.prompt_segmentors.sam_base import EncodedImage, SquarePrompts
 from samrs_mm.models.prompt_segmentors.sam_families import HQ
@@ -22,9 +24,10 @@ from samrs_mm.registry import PROMPT_SEGMENTORS
 class HQSAMSegmentor(SAMSegmentor):
     """Prompts HQ-SAM, SAM with a second token for finer borders: one mask per prompt.
 
-    With ``images_per_pass=1`` and ``amp=False`` masks and scores equal those that
-    ``segment_anything_hq.SamPredictor`` gives for the same chunks, threads and device, bit for bit.
-    Its fine features depend on the image only: they are made once, in ``encode``.
+    With ``images_per_pass=1``, ``precision='fp32'``, ``kernels='exact'`` and ``compile=False``
+    masks and scores equal those that ``segment_anything_hq.SamPredictor`` gives for the same
+    chunks, threads and device, bit for bit. Its fine features depend on the image only: they are
+    made once, in ``encode``.
 
     Args:
         arch: ``'vit_h'``, ``'vit_l'``, ``'vit_b'``, ``'vit_tiny'`` (Light HQ-SAM), or a dict of
@@ -34,16 +37,22 @@ class HQSAMSegmentor(SAMSegmentor):
             authors recommend it for images with one object; their predictor's default is False.
         chunk: Prompts decoded at once; halved when memory runs out, as the record then notes.
         images_per_pass: Images encoded at once; an incomplete pass is filled up.
-        amp: Encode under bfloat16 autocast: faster on recent GPUs, not HQ-SAM's exact output.
+        precision: Of the image encoder: ``'fp32'``, or ``'fp16'`` or ``'bf16'``, which are faster
+            on recent GPUs. An image beyond the range of fp16 is encoded in float32 and noted.
         threads: CPU threads of torch, set for the process in ``load``; None takes the cores that
             the process may use, or what the folder was started with.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; None takes a GPU where there is one.
+        kernels: ``'exact'``, or ``'fast'``: the same but for float rounding. TinyViT has no faster
+            code; the decoder and the ViTs have.
+        compile: Run the image encoder through ``torch.compile``, which pays on GPUs only.
+        unchecked: Annotate at a reduced precision without a report of ``fidelity.py``.
 
     Raises:
         RefusedError: A value that can't be, or weights that are named nowhere.
     """
 
     family = HQ
+    packages = ('segment-anything', 'segment-anything-hq')
     feature_names = ('image', 'hq')
     check_arch = staticmethod(check_arch)
 
@@ -54,12 +63,18 @@ class HQSAMSegmentor(SAMSegmentor):
         hq_token_only: bool = False,
         chunk: int = 20,
         images_per_pass: int = 1,
-        amp: bool = False,
+        precision: str = 'fp32',
         threads: int | None = None,
         device: str | None = None,
+        kernels: str = 'exact',
+        compile: bool = False,
+        unchecked: bool = False,
     ):
         check_switches(hq_token_only=hq_token_only)
-        super().__init__(arch, checkpoint, chunk, images_per_pass, amp, threads, device)
+        super().__init__(
+            arch, checkpoint, chunk, images_per_pass, precision, threads, device, kernels, compile,
+            unchecked,
+        )  # fmt: skip
         self.hq_token_only = hq_token_only
 
     @property
@@ -69,6 +84,11 @@ class HQSAMSegmentor(SAMSegmentor):
 
     def _network(self) -> tuple[nn.Module, str | None]:
         return build_hq(self.arch, self.checkpoint)
+
+    def _use_fast_kernels(self) -> None:
+        if hasattr(self.model.image_encoder, 'blocks'):
+            use_fast_attention(self.model.image_encoder)
+        self.fast_decoder = FastHQDecoder(self.model, self.hq_token_only)
 
     def _embed(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Return SAM's features and the fine ones, as ``MaskDecoderHQ.forward`` makes these."""
@@ -84,6 +104,9 @@ class HQSAMSegmentor(SAMSegmentor):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         features, fine = encoded.features
         sparse, dense = self._embed_prompts(prompts)
+        if self.kernels == 'fast':
+            masks = None if prompts.masks is None else dense
+            return self.fast_decoder(features, sparse, masks, fine)
         masks, scores = self.model.mask_decoder.predict_masks(
             image_embeddings=features,
             image_pe=self.model.prompt_encoder.get_dense_pe(),

@@ -56,6 +56,17 @@ def test_predictions_are_those_kept_of_mobile_sam(shape, segmentor):
         np.testing.assert_allclose(got['pixels'], kept['pixels'], atol=2, err_msg=name)
 
 
+def test_fast_kernels_change_rounding_only(weights, segmentor):
+    image, polygons = scene(*SIZES['wide'], count=CHUNK)
+    prompts = prompts_of('hbox', polygons, *SIZES['wide'])
+    encoded = segmentor.encode([image])[0]
+    fast = loaded_mobile(SIZES_ONLY, checkpoint=weights, kernels='fast')
+    exact = own_predictions(segmentor, encoded, prompts)
+    for ours, theirs in zip(own_predictions(fast, encoded, prompts)[1:], exact[1:], strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+        assert (ours != theirs).any(), 'the same code'
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('shape', SIZES)
 def test_all_equals_mobile_sam_bit_for_bit(shape, segmentor):

@@ -1,9 +1,17 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 from sam_cases import SMALL, prompts_of, results, scene
-from sam_hq_cases import SIZES, SMALL_TINY, assert_equal_to_predictor, enliven, loaded_hq
+from sam_hq_cases import (
+    SIZES,
+    SMALL_TINY,
+    assert_equal_to_predictor,
+    enliven,
+    loaded_hq,
+    own_predictions,
+)
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.prompts import PAPER_SETTINGS, PromptSetting
@@ -50,6 +58,21 @@ def test_light_hq_sam_equals_the_predictor_of_its_authors(tmp_path):
     names = ('hbox', 'cp+rbox-m')
     compared = assert_equal_to_predictor(segmentor, predictor, SIZES['wide'], names, count=2)
     assert tuple(dict(compared)) == names
+
+
+@pytest.mark.parametrize('hq_token_only', [False, True])
+@pytest.mark.parametrize('name', ['cp+hbox', 'hbox-m'])
+def test_fast_kernels_change_rounding_only(name, hq_token_only, weights):
+    image, polygons = scene(*SIZES['wide'])
+    prompts = prompts_of(name, polygons, *SIZES['wide'])
+    made = {}
+    for kernels in ('exact', 'fast'):
+        segmentor = loaded_hq(checkpoint=weights, kernels=kernels, hq_token_only=hq_token_only)
+        made[kernels] = own_predictions(segmentor, segmentor.encode([image])[0], prompts)
+    assert (made['exact'][0] != made['fast'][0]).mean() < 1e-3
+    for exact, fast in zip(made['exact'][1:], made['fast'][1:], strict=True):
+        np.testing.assert_allclose(fast, exact, atol=1e-4)
+        assert (fast != exact).any(), 'the same code'
 
 
 def test_the_token_alone_gives_other_masks_from_the_same_features(weights):
