@@ -56,13 +56,14 @@ def test_predictions_are_those_kept_of_mobile_sam(shape, segmentor):
         np.testing.assert_allclose(got['pixels'], kept['pixels'], atol=2, err_msg=name)
 
 
-def test_fast_kernels_change_rounding_only(weights, segmentor):
+def test_fast_kernels_change_rounding_only():
     image, polygons = scene(*SIZES['wide'], count=CHUNK)
     prompts = prompts_of('hbox', polygons, *SIZES['wide'])
-    encoded = segmentor.encode([image])[0]
-    fast = loaded_mobile(SIZES_ONLY, checkpoint=weights, kernels='fast')
-    exact = own_predictions(segmentor, encoded, prompts)
-    for ours, theirs in zip(own_predictions(fast, encoded, prompts)[1:], exact[1:], strict=True):
+    made = []
+    for kernels in ('exact', 'fast'):
+        segmentor = loaded_mobile(kernels=kernels)
+        made.append(own_predictions(segmentor, segmentor.encode([image])[0], prompts)[1:])
+    for theirs, ours in zip(*made, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
         assert (ours != theirs).any(), 'the same code'
 

@@ -62,12 +62,12 @@ def test_light_hq_sam_equals_the_predictor_of_its_authors(tmp_path):
 
 @pytest.mark.parametrize('hq_token_only', [False, True])
 @pytest.mark.parametrize('name', ['cp+hbox', 'hbox-m'])
-def test_fast_kernels_change_rounding_only(name, hq_token_only, weights):
+def test_fast_kernels_change_rounding_only(name, hq_token_only):
     image, polygons = scene(*SIZES['wide'])
     prompts = prompts_of(name, polygons, *SIZES['wide'])
     made = {}
     for kernels in ('exact', 'fast'):
-        segmentor = loaded_hq(checkpoint=weights, kernels=kernels, hq_token_only=hq_token_only)
+        segmentor = loaded_hq(kernels=kernels, hq_token_only=hq_token_only)
         made[kernels] = own_predictions(segmentor, segmentor.encode([image])[0], prompts)
     assert (made['exact'][0] != made['fast'][0]).mean() < 1e-3
     for exact, fast in zip(made['exact'][1:], made['fast'][1:], strict=True):
