@@ -102,7 +102,11 @@ class MobileSAMSegmentor(SAMSegmentor):
             unchecked,
         )  # fmt: skip
 
-    def _network(self) -> tuple[nn.Module, str | None]:
+    def load_decoder(self) -> None:
+        """Load all: the image encoder is small."""
+        self.load()
+
+    def _network(self, mapped: bool) -> tuple[nn.Module, str | None]:
         name = type(self).__name__
         modeling = import_segment_anything(name).modeling
         hq_modeling = tiny_vit.import_segment_anything_hq(name).modeling

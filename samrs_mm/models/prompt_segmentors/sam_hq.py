@@ -82,8 +82,15 @@ class HQSAMSegmentor(SAMSegmentor):
         """Settings beside those that all members have."""
         return super().own_settings | dict(hq_token_only=self.hq_token_only)
 
-    def _network(self) -> tuple[nn.Module, str | None]:
-        return build_hq(self.arch, self.checkpoint)
+    def _network(self, mapped: bool) -> tuple[nn.Module, str | None]:
+        return build_hq(self.arch, self.checkpoint, mapped)
+
+    def load_decoder(self) -> None:
+        """As of SAM; a TinyViT is small, and loaded with the rest."""
+        if self.arch == 'vit_tiny' or 'embed_dims' in self.arch:
+            self.load()
+        else:
+            super().load_decoder()
 
     def _use_fast_kernels(self) -> None:
         if hasattr(self.model.image_encoder, 'blocks'):

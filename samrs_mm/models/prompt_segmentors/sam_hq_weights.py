@@ -57,12 +57,15 @@ def check_arch(arch: str | Mapping[str, Any], checkpoint: str | None) -> str | d
     return dict(arch) | tiny_vit.check_sizes(arch)
 
 
-def build_hq(arch: str | dict[str, Any], checkpoint: str | None) -> tuple[nn.Module, str | None]:
+def build_hq(
+    arch: str | dict[str, Any], checkpoint: str | None, mapped: bool = False
+) -> tuple[nn.Module, str | None]:
     """Return an HQ-SAM in evaluation mode, on the CPU, and the sha256 of its weights file, if any.
 
     Args:
         arch: As ``check_arch`` returns it.
         checkpoint: Path of the weights; None for seeded random ones.
+        mapped: Leave the weights in their file, to be read when they are used; not of a TinyViT.
 
     Raises:
         RefusedError: ``segment_anything_hq`` is not installed, or the weights are missing, corrupt,
@@ -81,4 +84,4 @@ def build_hq(arch: str | dict[str, Any], checkpoint: str | None) -> tuple[nn.Mod
             encoder, width = vit_of_sizes(modeling, arch), arch['embed_dim']
         return sam_around(modeling, encoder, modeling.MaskDecoderHQ, vit_dim=width)
 
-    return build_and_fill(make, arch, checkpoint, HQ, PUBLISHED)
+    return build_and_fill(make, arch, checkpoint, HQ, PUBLISHED, mapped)

@@ -102,6 +102,24 @@ def test_features_go_through_named_tensors_and_back(weights):
         assert (chunk.masks == other.masks).all()
 
 
+def test_the_decoder_alone_decodes_and_encodes_when_asked(weights):
+    image, polygons = scene(40, 60)
+    prompts = prompts_of('cp+hbox', polygons, 40, 60)
+    whole, decoder = (
+        loaded_hq(checkpoint=weights),
+        HQSAMSegmentor(arch=SMALL, checkpoint=weights, threads=1, device='cpu'),
+    )
+    decoder.load_decoder()
+    tensors = whole.to_tensors(whole.encode([image])[0])
+    stored = next(decoder.decode(decoder.from_tensors(tensors, (40, 60)), prompts))
+    wanted = next(whole.decode(whole.encode([image])[0], prompts))
+    assert (stored.scores == wanted.scores).all()
+    for one, other in zip(
+        decoder.encode([image])[0].features, whole.encode([image])[0].features, strict=True
+    ):
+        assert torch.equal(one, other)
+
+
 def test_an_image_keeps_its_features_in_a_pass_of_several():
     images = [scene(*size, seed)[0] for seed, size in enumerate(SIZES.values())]
     alone = [loaded_hq().encode([image])[0] for image in images[:3]]
