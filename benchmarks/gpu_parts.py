@@ -31,16 +31,18 @@ from samrs_mm.registry import PROMPT_SEGMENTORS
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = dict(embed_dim=96, depth=2, num_heads=3, global_attn_indexes=[1], img_size=256)
-HIERA = dict(embed_dim=96, stages=[1, 2, 7, 2], num_heads=1, global_attn_indexes=[5, 7, 9])
+HIERA = dict(embed_dim=24, stages=[1, 1, 2, 1], num_heads=1, global_attn_indexes=[3])
+ROPE = dict(embed_dim=64, depth=4, num_heads=2, mlp_dim=128, global_attn_indexes=[1, 3])
 TINY = dict(
     embed_dims=[64, 128, 160, 320],
     depths=[1, 1, 2, 1],
-    num_heads=[2, 4, 5, 10],
-    window_sizes=[7, 7, 14, 7],
+    num_heads=[4, 5, 10],
+    window_sizes=[7, 14, 7],
 )
 NETWORKS: dict[str, dict[str, Any]] = dict(
     SAMSegmentor=dict(SMALL, seed=0),
     SAM2Segmentor=dict(HIERA, img_size=256, seed=0),
+    SAM3Segmentor=dict(ROPE, img_size=224, window_size=4, pretrain_size=112, seed=0),
     HQSAMSegmentor=dict(SMALL, seed=0),
     MobileSAMSegmentor=dict(TINY, seed=0),
 )
@@ -144,7 +146,7 @@ def agreement(ours: list[dict], theirs: list[dict]) -> dict[str, Any]:
     for one, other in zip(ours, theirs, strict=True):
         differ += int((coco.decode(one) != coco.decode(other)).sum())
         total += one['size'][0] * one['size'][1]
-    pairs = zip(ours, theirs, strict=True)
+    pairs = ((dict(a), dict(b)) for a, b in zip(ours, theirs, strict=True))  # no subclasses
     ious = [float(coco.iou([a], [b], [0])[0, 0]) for a, b in pairs if coco.area([a, b]).any()]
     return dict(
         pixels=f'{differ} of {total}',

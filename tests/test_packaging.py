@@ -22,7 +22,7 @@ import samrs_mm
 ROOT = Path(__file__).resolve().parents[1]
 PYTHONS = ('3.10', '3.11', '3.12', '3.13')
 LISTS = sorted(path.stem for path in (ROOT / 'requirements').glob('*.txt'))
-PINNED = [name for name in LISTS if name not in ('onnx', 'ray')]  # in none of our environments
+PINNED = [name for name in LISTS if name != 'onnx']  # which none of our environments has
 SOURCES = ('samrs_mm', 'configs', 'tools', 'tests', 'requirements')
 JUNK = shutil.ignore_patterns('__pycache__', '.mim')
 
