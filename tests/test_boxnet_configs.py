@@ -133,6 +133,7 @@ def test_own_masks_teach_it(first, own, tmp_path):
     log = log_of(tmp_path)
     assert 'before and after:' in log
     assert 'masks of 2 images to learn from' in log
+    assert 'labels not looked at' not in log
     assert 'masks of 1 image held out' in log
     assert '1 left out: annotations.json:annotations[0]: it has no mask' in log
 
