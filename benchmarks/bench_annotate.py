@@ -1,4 +1,5 @@
-"""The annotation driver against the naive loop, and a tile of 20 boxes against one of 2,000.
+"""The annotation driver against the naive loop, a tile of 20 boxes against one of 2,000, and SAM
+stage by stage against a plain loop of ``SamPredictor``.
 
 Ratios of runs side by side on this machine; `make bench` prints the tables of docs/benchmark.md.
 """
@@ -7,6 +8,7 @@ import argparse
 import multiprocessing
 import resource
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -15,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image
+from sam_stages import print_after_decoder, print_memory, print_whole_tiles
 
 from samrs_mm.annotate.driver import Annotator, BoxPrompter, SampleStream
 from samrs_mm.annotate.plan import Plan
@@ -30,6 +33,9 @@ from samrs_mm.models.prompt_segmentors.grabcut import GrabCutSegmentor
 from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor
 
 SMALL_SAM = dict(embed_dim=96, depth=4, num_heads=3, global_attn_indexes=[3], img_size=256, seed=0)
+VIT_B = dict(
+    embed_dim=768, depth=12, num_heads=12, global_attn_indexes=[2, 5, 8, 11], img_size=1024, seed=0
+)
 SEGMENTORS = {
     'box fill': (BoxFillSegmentor, 'rbox', {}),
     'GrabCut': (GrabCutSegmentor, 'rbox', {}),
@@ -73,7 +79,7 @@ def naive(plan: Plan, segmentor: object, setting: PromptSetting, out: Path) -> N
         shapes = geometry(plan.dataset.labels(index).boxes)
         prompts = build_prompts(setting, shapes, np.arange(len(shapes)), width, height)
         chunks = segmentor.decode(segmentor.encode([image])[0], prompts)
-        coded = [masks.encode(mask) for chunk in chunks for mask in chunk.masks]
+        coded = [mask for chunk in chunks for mask in chunk.encoded()]
         instances = [masks.Instance(0, mask, masks.area(mask), None) for mask in coded]
         semantic, _ = masks.compose(instances, height, width, 'small_on_top')
         cv2.imwrite(str(out / f'{scene.stem}.png'), semantic)
@@ -141,12 +147,43 @@ def compare_counts(scratch: Path) -> None:
         print(f'{name:<12}' + ' '.join(cells))
 
 
+def print_overhead(scratch: Path, images: int) -> None:
+    """Print what an image costs beside its segmentor, and what starting the tool costs."""
+    root = scratch / 'tiny'
+    draw_folder(root, images, side=64, boxes=1)
+    plan, segmentor, setting = build('box fill', root)
+    start = time.process_time()
+    driver(plan, segmentor, setting, scratch / 'tiny-out', workers=0)
+    each = 1000 * (time.process_time() - start) / images
+    tool = Path(__file__).parents[1] / 'tools/sam_annotate.py'
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, tool, '--help'], check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(
+        f'\nCPU time: {each:.1f} ms an image of 64 px with one filled box; --help {seconds:.2f} s'
+    )
+
+
+def compare_stages(rounds: int) -> None:
+    """Print SAM's stages on one thread, exact and fast, against a plain loop."""
+    print_after_decoder(SMALL_SAM | dict(img_size=1024), rounds)
+    print_memory(side=1024)
+    print_whole_tiles(VIT_B, rounds)
+
+
 def main() -> int:
-    """Run both comparisons."""
+    """Run all comparisons, or those of SAM's stages alone."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--scenes', type=int, default=24, help='default: %(default)s')
+    parser.add_argument('--rounds', type=int, default=3, help='of medians; default: %(default)s')
+    parser.add_argument('--stages', action='store_true', help='SAM stage by stage, nothing else')
     args = parser.parse_args()
+    compare_stages(args.rounds)
+    if args.stages:
+        return 0
     with tempfile.TemporaryDirectory() as scratch:
+        print_overhead(Path(scratch), images=100)
         compare_counts(Path(scratch))
         compare_loops(Path(scratch), args.scenes)
     return 0
