@@ -102,13 +102,13 @@ def test_killed_while_it_stores(run, small_sam, dota, tmp_path):
     argv = [small_sam(), '--data-root', str(dota), '--out', str(tmp_path / 'out'), '--workers', '0',
             '--embeddings', str(store)]  # fmt: skip
     kills = 0
-    for nth in (1, 2, 3, 4, 3, 2):
+    for nth in (2, 3, 4):
         code = run_apart(argv, ('kill', 'replace', nth))
         if code == 0:
             break
         assert code == -signal.SIGKILL
         kills += 1
-    assert kills >= 3
+    assert kills >= 2
     assert run_apart(argv) == 0
     assert tree(tmp_path / 'out') == direct
     whole = [path for path in store.iterdir() if not path.name.endswith('.tmp')]
@@ -232,7 +232,7 @@ def test_a_read_only_store_is_used(run, tmp_path, no_encoder, capsys, monkeypatc
 
 def test_the_ablation_takes_what_an_annotation_stored(run, small_sam, tmp_path, no_encoder, capsys):
     data = tmp_path / 'drawn'
-    list(write_demo_dataset(data, scenes=2, size=96))
+    list(write_demo_dataset(data, scenes=1, size=96))
     config, other = small_sam('mine', base=COCO_CONFIG), small_sam('thin', arch=THIN)
     ablate = load_tool('prompt_ablation').main
     argv = [config, '--data-root', str(data), '--workers', '0', '--segmentor', other,
@@ -244,7 +244,7 @@ def test_the_ablation_takes_what_an_annotation_stored(run, small_sam, tmp_path, 
     assert ablate([*argv, *stored, '--out', str(tmp_path / 'empty')]) == 0
     assert 'box_fill: BoxFillSegmentor has no image encoder' in capsys.readouterr().out
     assert tree(tmp_path / 'empty') == direct
-    assert len(list(store.glob('*.safetensors'))) == len(list(store.glob('thin/*'))) == 2
+    assert len(list(store.glob('*.safetensors'))) == len(list(store.glob('thin/*'))) == 1
     no_encoder()
     assert ablate([*argv, *stored, '--out', str(tmp_path / 'filled')]) == 0
     assert tree(tmp_path / 'filled') == direct
