@@ -11,13 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from samrs_mm.models.prompt_segmentors.encoded_image import EncodedImage, SquarePrompts
 from samrs_mm.models.prompt_segmentors.fast_decoder import FastDecoder
 from samrs_mm.models.prompt_segmentors.fast_encoder import use_fast_attention
-from samrs_mm.models.prompt_segmentors.sam_base import (
-    EncodedImage,
-    SAMFamilySegmentor,
-    SquarePrompts,
-)
+from samrs_mm.models.prompt_segmentors.sam_base import SAMFamilySegmentor
 from samrs_mm.models.prompt_segmentors.sam_weights import build_sam, check_arch
 from samrs_mm.models.prompt_segmentors.torch_device import fix_rounding, to_device
 from samrs_mm.models.prompt_segmentors.weights_files import InFile, take_tensors

@@ -17,7 +17,6 @@ Its weights are read by ``weights_files.read_weights``, which names a file of an
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from typing import Any
@@ -36,10 +35,11 @@ from samrs_mm.models.prompt_segmentors.base import (
     check_switches,
     check_whole_numbers,
 )
+from samrs_mm.models.prompt_segmentors.encoded_image import EncodedImage, SquarePrompts
 from samrs_mm.models.prompt_segmentors.frame import Frame
 from samrs_mm.models.prompt_segmentors.in_parts import in_parts, is_out_of_memory
 from samrs_mm.models.prompt_segmentors.precision import KERNELS, OVERFLOW, PRECISIONS
-from samrs_mm.models.prompt_segmentors.scale_up import ScaledMask, scale_up
+from samrs_mm.models.prompt_segmentors.scale_up import mask_chunks, scale_up
 from samrs_mm.models.prompt_segmentors.storable import StorableEncoder, versions_of
 from samrs_mm.models.prompt_segmentors.torch_device import (
     fix_rounding,
@@ -51,46 +51,6 @@ from samrs_mm.models.prompt_segmentors.weights_files import InFile
 
 _BITS_AHEAD = 2**31
 """Pixels of masks that a GPU may have ready before the first is taken; a byte holds eight."""
-
-
-@dataclass(frozen=True)
-class EncodedImage:
-    """What the decoder needs of an image.
-
-    Args:
-        features: One tensor ``(1, C, h, w)`` float32 for each of the segmentor's
-            ``feature_names``, on its device.
-        frame: How the image lies in the square that the network sees.
-        notes: What the record should say of how it was encoded.
-        pixels: The network's input ``(1, 3, S, S)`` where ``SAMFamilySegmentor.settled`` has yet to
-            see whether the features are numbers.
-    """
-
-    features: tuple[torch.Tensor, ...]
-    frame: Frame
-    notes: tuple[str, ...] = ()
-    pixels: torch.Tensor | None = None
-
-
-@dataclass(frozen=True)
-class SquarePrompts:
-    """Prompts in pixels of the square that the network sees, each of ``(n, ...)`` float32 or None.
-
-    Args:
-        points: ``(n, 1, 2)`` x and y.
-        labels: ``(n, 1)`` int, 1 for each point.
-        boxes: ``(n, 4)`` x0, y0, x1, y1.
-        masks: ``(n, 1, S / 4, S / 4)`` in [-1000, 1000].
-    """
-
-    points: torch.Tensor | None = None
-    labels: torch.Tensor | None = None
-    boxes: torch.Tensor | None = None
-    masks: torch.Tensor | None = None
-
-    def __len__(self) -> int:
-        given = (self.points, self.boxes, self.masks)
-        return next(len(each) for each in given if each is not None)
 
 
 class SAMFamilySegmentor(StorableEncoder, PromptSegmentor):
@@ -402,7 +362,7 @@ class SAMFamilySegmentor(StorableEncoder, PromptSegmentor):
         notes = list(encoded.notes)
         for _, (low_res, *told) in in_parts(predict, len(prompts), self.chunk, notes):
             made = scale_up(low_res, encoded.frame, self.mask_threshold)
-            yield _mask_chunks(made, told, encoded.frame, tuple(notes))
+            yield mask_chunks(made, told, encoded.frame, tuple(notes))
 
     @torch.no_grad()
     def _predict_part(
@@ -422,16 +382,11 @@ class SAMFamilySegmentor(StorableEncoder, PromptSegmentor):
             points = self._tensor(self._scaled(prompts.points[:, None], frame))
             labels = torch.ones((len(points), 1), dtype=torch.int, device=self.device)
         if prompts.boxes is not None:
-            boxes = self._tensor(self._scaled(prompts.boxes.reshape(-1, 2, 2), frame)).reshape(
-                -1, 4
-            )
+            corners = self._scaled(prompts.boxes.reshape(-1, 2, 2), frame)
+            boxes = self._tensor(corners.reshape(-1, 4))
         if prompts.regions is not None:
-            made = [
-                mask_prompt(
-                    region, *frame.original_size, 4 * self.low_side, prompts.style, self.stretched
-                )
-                for region in prompts.regions
-            ]
+            size, how = (*frame.original_size, 4 * self.low_side), (prompts.style, self.stretched)
+            made = [mask_prompt(region, *size, *how) for region in prompts.regions]
             masks = self._tensor(np.stack(made))[:, None]
         return SquarePrompts(points, labels, boxes, masks)
 
@@ -442,20 +397,3 @@ class SAMFamilySegmentor(StorableEncoder, PromptSegmentor):
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         return to_device(array.astype(np.float32), self.device)
-
-
-def _mask_chunks(
-    made: Iterator[ScaledMask], told: Sequence[torch.Tensor], frame: Frame, notes: tuple[str, ...]
-) -> Iterator[MaskChunk]:
-    """Yield masks with what is told of them, which is there when the first mask is.
-
-    ``told`` are scores ``(n,)`` and, of members that choose, which mask it is ``(n,)``.
-    """
-    scores, *choices = told
-    for i, mask in enumerate(made):
-        if not i and not scores.isfinite().all():
-            raise SegmentorError('the predicted IoU is NaN; are the weights whole?')
-        window = mask.y, mask.x, *frame.original_size
-        chosen = choices[0][i : i + 1].numpy() if choices else None
-        score = scores[i : i + 1].numpy()
-        yield MaskChunk(mask.mask[None], score, mask.stability, notes, window, chosen)

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from samrs_mm.models.prompt_segmentors.base import check_switches
+from samrs_mm.models.prompt_segmentors.encoded_image import EncodedImage, SquarePrompts
 from samrs_mm.models.prompt_segmentors.fast_decoder import FastHQDecoder
 from samrs_mm.models.prompt_segmentors.fast_encoder import use_fast_attention
 from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor
-from samrs_mm.models.prompt_segmentors.sam_base import EncodedImage, SquarePrompts
 from samrs_mm.models.prompt_segmentors.sam_families import HQ
 from samrs_mm.models.prompt_segmentors.sam_hq_weights import build_hq, check_arch
 from samrs_mm.registry import PROMPT_SEGMENTORS

@@ -13,13 +13,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from samrs_mm.models.prompt_segmentors.base import check_switches
+from samrs_mm.models.prompt_segmentors.encoded_image import EncodedImage, SquarePrompts
 from samrs_mm.models.prompt_segmentors.frame import Frame
 from samrs_mm.models.prompt_segmentors.hf_models import installed_version
-from samrs_mm.models.prompt_segmentors.sam_base import (
-    EncodedImage,
-    SAMFamilySegmentor,
-    SquarePrompts,
-)
+from samrs_mm.models.prompt_segmentors.sam_base import SAMFamilySegmentor
 from samrs_mm.models.prompt_segmentors.torch_device import to_device
 
 _DELTA, _STABLE = 0.05, 0.98

@@ -1,11 +1,13 @@
 """Low-resolution logits of the SAM family scaled up to masks of the image."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from samrs_mm.core.errors import SegmentorError
+from samrs_mm.models.prompt_segmentors.base import MaskChunk
 from samrs_mm.models.prompt_segmentors.device_masks import DeviceMasks
 from samrs_mm.models.prompt_segmentors.frame import Frame
 from samrs_mm.models.prompt_segmentors.in_parts import in_parts
@@ -74,3 +76,20 @@ def _taken(queued: list[DeviceMasks]) -> Iterator[ScaledMask]:
     for masks in queued:
         for window in masks.windows():
             yield ScaledMask(*window)
+
+
+def mask_chunks(
+    made: Iterator[ScaledMask], told: Sequence[torch.Tensor], frame: Frame, notes: tuple[str, ...]
+) -> Iterator[MaskChunk]:
+    """Yield masks with what is told of them, which is there when the first mask is.
+
+    ``told`` are scores ``(n,)`` and, of members that choose, which mask it is ``(n,)``.
+    """
+    scores, *choices = told
+    for i, mask in enumerate(made):
+        if not i and not scores.isfinite().all():
+            raise SegmentorError('the predicted IoU is NaN; are the weights whole?')
+        window = mask.y, mask.x, *frame.original_size
+        chosen = choices[0][i : i + 1].numpy() if choices else None
+        score = scores[i : i + 1].numpy()
+        yield MaskChunk(mask.mask[None], score, mask.stability, notes, window, chosen)
