@@ -112,8 +112,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--show', type=positive, metavar='N', default=0,
         help='draw the first N images with their masks into OUT/show')  # fmt: skip
     add('--fidelity', type=Path, metavar='DIR', default=fidelity.FOLDER,
-        help='where reports of fidelity are, without which a reduced model.precision is refused '
-        '(default %(default)s)')  # fmt: skip
+        help='where reports of tools/analysis_tools/fidelity.py are, without which a reduced '
+        'model.precision is refused (default %(default)s)')  # fmt: skip
     add('--report', action='store_true', help='write OUT/report/index.html, to look at the masks')
     add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
         help='change config keys, such as tile.size=800 model.arch=vit_b')  # fmt: skip

@@ -297,7 +297,7 @@ def refuse_unchecked(segmentor: PromptSegmentor, prompt: str, folder: Path, comm
         ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RefusedError(
-            f'{path}: no report of fidelity.py ({describe(error)}); {cure}'
+            f'{path}: no report of tools/analysis_tools/fidelity.py ({describe(error)}); {cure}'
         ) from error
     if not passed:
         raise RefusedError(

@@ -11,6 +11,7 @@ from samrs_mm.annotate.job import AnnotationJob
 from samrs_mm.cli import load_config
 from samrs_mm.core import masks as mask_ops
 from samrs_mm.core.errors import RefusedError, SegmentorError
+from samrs_mm.registry import PROMPT_SEGMENTORS, build
 
 pytest.importorskip('segment_anything', reason='segment_anything is not installed')
 
@@ -95,6 +96,7 @@ def test_masks_are_made_both_ways_and_the_report_opens_the_gate(job_of, tmp_path
     assert exact.model is None
     assert len(found.pairs) == 3
     summary = found.summary()
+    assert not summary['failed']
     assert 0.5 < summary['iou_mean'] < 1
     assert summary['masks'] == sum(len(one.masks) for one, _ in found.pairs.values()) > 3
     about = fidelity.identity(job.segmentor, 'hbox')
@@ -172,7 +174,9 @@ def test_a_damaged_report_is_one_line(job_of, tmp_path, spoil):
     about = fidelity.identity(segmentor, 'hbox')
     path = fidelity.write_report(tmp_path, about, dict(iou_mean=1.0, masks=5), 'data')
     path.write_bytes(spoil(path.read_bytes()))
-    with pytest.raises(RefusedError, match=r'no report of fidelity\.py .*run `X`'):
+    with pytest.raises(
+        RefusedError, match=r'no report of tools/analysis_tools/fidelity\.py .*run `X`'
+    ):
         fidelity.refuse_unchecked(segmentor, 'hbox', tmp_path, 'X')
 
 
@@ -220,3 +224,13 @@ def test_data_without_boxes_is_refused(job_of):
         (job.dataset.root / job.dataset.scenes[index].label).write_text('')
     with pytest.raises(RefusedError, match='no image has a box'):
         fidelity.compare(job, fidelity.exact_of(entry, job.segmentor), 2, quiet)
+
+
+def test_the_exact_way_of_a_segmentor_without_fast_kernels():
+    pytest.importorskip('transformers', reason='transformers is not installed')
+    import sam2_reference
+
+    entry = dict(type='SAM2Segmentor', arch=sam2_reference.SMALL | dict(seed=0), device='cpu')
+    reduced = build(PROMPT_SEGMENTORS, entry | dict(precision='bf16'), 'model')
+    exact = fidelity.exact_of(entry | dict(precision='bf16'), reduced)
+    assert (exact.precision, exact.reduced, reduced.reduced) == ('fp32', False, True)
