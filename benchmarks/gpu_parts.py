@@ -50,7 +50,6 @@ NETWORKS: dict[str, dict[str, Any]] = dict(
 PREDICTORS = dict(
     SAMSegmentor='segment_anything',
     HQSAMSegmentor='segment_anything_hq',
-    MobileSAMSegmentor='segment_anything',
 )
 """Packages whose ``SamPredictor`` a member's exact way equals."""
 SHAPES = dict(square=(256, 256), wide=(200, 600), tall=(600, 200), tiny=(30, 40))
