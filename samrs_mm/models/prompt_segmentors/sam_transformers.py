@@ -75,7 +75,7 @@ class StretchedSegmentor(SAMFamilySegmentor):
 
     def _preprocess(self, image: np.ndarray) -> torch.Tensor:
         """As Meta's transforms: floats are resized, on the CPU, then normalised."""
-        pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
+        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
         pixels = pixels.contiguous().float().div(255)
         if pixels.shape[-2:] != (self.side, self.side):
             pixels = F.interpolate(

@@ -121,6 +121,13 @@ def test_settings_are_plain_and_complete():
     assert settings['transformers'] == hf_models.installed_version()
 
 
+@pytest.mark.filterwarnings('error')
+def test_an_image_that_cannot_be_written_to_is_no_reason_for_a_warning(segmentor):
+    image = ref.picture(*ref.IMAGES['tiny'])
+    image.flags.writeable = False
+    assert segmentor.encode([image])[0].frame.original_size == ref.IMAGES['tiny']
+
+
 def test_chunks_and_passes_change_rounding_only(segmentor, checkpoint):
     images = [ref.picture(*size) for size in ref.IMAGES.values()]
     prompts = ref.prompts('cp+hbox-m', *ref.IMAGES['square'], count=5)
