@@ -39,13 +39,13 @@ def average_precision(truth: dict, detections: list[dict]) -> dict[str, float]:
         coco = COCO()
         # loadRes of pycocotools 2.0.9 and 2.0.10 wants an info
         coco.dataset = dict(info={}) | truth
-        coco.dataset['annotations'] = [dict(entry) for entry in truth['annotations']]
+        coco.dataset['annotations'] = [_plain(entry) for entry in truth['annotations']]
         coco.createIndex()
         found = COCO()
         found.dataset = dict(coco.dataset, annotations=[])
         found.createIndex()
         if detections:  # loadRes takes no empty list
-            found = coco.loadRes([dict(entry) for entry in detections])
+            found = coco.loadRes([_plain(entry) for entry in detections])
         evaluation = COCOeval(coco, found, 'segm')
         evaluation.params.maxDets = [1, 10, max(100, *most.values(), 0)]
         evaluation.params.areaRng = [(0, 1e10), *SIZES.values()]
@@ -62,6 +62,11 @@ def average_precision(truth: dict, detections: list[dict]) -> dict[str, float]:
         'AP75': _mean(precision[thresholds == 0.75][..., 0]),
         **{name: _mean(precision[..., i]) for i, name in enumerate(SIZES, 1)},
     }
+
+
+def _plain(entry: dict) -> dict:
+    """Return a copy with its mask as a dict and no kind of it, as pycocotools asks."""
+    return dict(entry, segmentation=dict(entry['segmentation']))
 
 
 def _mean(values: np.ndarray) -> float:
