@@ -46,6 +46,14 @@ def encode(mask: np.ndarray) -> dict:
 
     Fastest where the mask is in Fortran order (a transposed C array).
     """
+    return dict(encode_keeping_runs(mask))
+
+
+def encode_keeping_runs(mask: np.ndarray) -> CodedMask:
+    """Encode a mask as ``encode`` does, for what looks at its runs next.
+
+    It is no plain dict: pickle, and some of pycocotools, take none but those.
+    """
     mask = mask.astype(bool, copy=False)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
@@ -68,7 +76,7 @@ def encode_pixels(places: np.ndarray, height: int, width: int) -> dict:
     return of_runs(counts, height, width)
 
 
-def encode_window(mask: np.ndarray, y: int, x: int, height: int, width: int) -> dict:
+def encode_window(mask: np.ndarray, y: int, x: int, height: int, width: int) -> CodedMask:
     """Encode a mask that is given by a window of its image, in time of the window's size.
 
     Args:

@@ -11,14 +11,15 @@ from folders import CONFIG, ROOT, load_tool, write_dota
 from samrs_mm.annotate.driver import Annotator, SampleStream
 from samrs_mm.annotate.finalise import Finaliser
 
-MOST, MOST_OF_THE_RUN = 27, 42
+MOST, MOST_OF_THE_RUN = 29, 46
 """Files that a reader opens to follow one box, and that a whole run enters; never to get more.
 
-Five of a box's are its masking by itself, the masks' windows, and the note of what its image was
-made from and of the files beside it, written under a lock; the run also compares what is finished
-with that. Five of a run's are what every tool enters: names of configs, operating systems, the set
-of mm libraries, strict loading, and words for numbers. Python's own search for a module that is
-imported on the way, which asks our finders, is no part of it.
+Seven of a box's are which tile it goes to, its masking by itself, the masks' windows and runs, and
+the note of what its image was made from and of the files beside it, written under a lock; the run
+also compares what is finished with that, asks how many threads the folder was started with, and for
+a report of a reduced precision. Five of a run's are what every tool enters: names of configs,
+operating systems, the set of mm libraries, strict loading, and words for numbers. Python's own
+search for a module that is imported on the way, which asks our finders, is no part of it.
 """
 
 BEGINNINGS = SampleStream._scene.__code__, Finaliser._stream.__code__

@@ -176,10 +176,29 @@ def test_models_of_images_and_text_are_left_out_where_transformers_do_not_suit_t
         (tmp_path / 'transformers').mkdir()
         (tmp_path / 'transformers/__init__.py').touch()
         (tmp_path / 'transformers/modeling_utils.py').write_text(source)
-    code = (
-        f'import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]; import samrs_mm, {asked}; '
-        f'print({asked}.WITH_MULTIMODAL)'
-    )
+    code = f"""
+import sys
+from importlib.machinery import PathFinder
+from importlib.metadata import DistributionFinder
+
+sys.path[:0] = folder, _ = [{str(tmp_path)!r}, {str(ROOT)!r}]
+find_spec, find_distributions = PathFinder.find_spec, PathFinder.find_distributions
+
+
+def spec_there(name, path=None, target=None):
+    return find_spec(name, [folder] if name == 'transformers' else path, target)
+
+
+def distributions_there(context):
+    there = DistributionFinder.Context(name=context.name, path=[folder])
+    return find_distributions(there if context.name == 'transformers' else context)
+
+
+PathFinder.find_spec = staticmethod(spec_there)  # transformers lie in the folder or nowhere
+PathFinder.find_distributions = staticmethod(distributions_there)
+import samrs_mm, {asked}
+print({asked}.WITH_MULTIMODAL)
+"""
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.stdout == f'{left}\n', done.stderr
 

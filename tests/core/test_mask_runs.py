@@ -31,7 +31,7 @@ def read(code):
 @example(empty)
 @example(columns)
 def test_known_runs_are_those_of_the_text(mask):
-    known = masks.encode(mask)
+    known = masks.encode_keeping_runs(mask)
     assert known.edges.dtype == np.int64
     assert type(read(known)) is dict
     np.testing.assert_array_equal(known.edges, mask_runs.edges_of(read(known)))
@@ -49,7 +49,7 @@ def test_known_runs_are_those_of_the_text(mask):
 @example(columns, [(0, 0), (19, 0), (19, 14), (0, 14)])
 def test_measures_do_not_depend_on_where_runs_are_from(mask, polygon):
     if mask.any():
-        known = masks.encode(mask)
+        known = masks.encode_keeping_runs(mask)
         assert masks.measure(known, polygon, None) == masks.measure(read(known), polygon, None)
 
 
@@ -59,7 +59,7 @@ def test_measures_do_not_depend_on_where_runs_are_from(mask, polygon):
 def test_label_maps_do_not_depend_on_where_runs_are_from(policy, parts):
     made = []
     for copied in (lambda code: code, read):
-        codes = [(label, copied(masks.encode(mask))) for label, mask in parts]
+        codes = [(label, copied(masks.encode_keeping_runs(mask))) for label, mask in parts]
         instances = [masks.Instance(k, code, masks.area(code), 0.1 * k) for k, code in codes]
         made.append(masks.compose(instances, HEIGHT, WIDTH, policy))
     np.testing.assert_array_equal(made[0][0], made[1][0])
@@ -81,7 +81,7 @@ def test_a_window_cut_to_valid_pixels_is_its_whole_mask_cut(part, valid, y, x):
 
 
 def test_copies_keep_what_is_known_or_read_the_text():
-    code = masks.encode(columns)
+    code = masks.encode_keeping_runs(columns)
     for other in (copy.copy(code), copy.deepcopy(code), pickle.loads(pickle.dumps(code))):
         assert other == code
         np.testing.assert_array_equal(mask_runs.edges_of(other), code.edges)
@@ -91,7 +91,7 @@ def test_copies_keep_what_is_known_or_read_the_text():
 
 
 def test_what_was_just_made_is_not_read_again(monkeypatch):
-    code = masks.encode(columns)
+    code = masks.encode_keeping_runs(columns)
     monkeypatch.setattr(mask_runs, '_runs', lambda _: pytest.fail('the text was read'))
     assert masks.checked(code) is code
     masks.check_size(code, [HEIGHT, WIDTH])

@@ -53,7 +53,7 @@ class MaskChunk:
         """
         if self.window is None:
             for mask in self.masks:
-                yield mask_ops.encode(mask if valid is None else mask & valid)
+                yield mask_ops.encode_keeping_runs(mask if valid is None else mask & valid)
             return
         y, x, height, width = self.window
         rows, columns = self.masks.shape[1:]

@@ -15,7 +15,7 @@ CORNERS = np.array([[1.0, 2], [30, 4], [28, 20], [0, 18]])
 def instance(**shape) -> dict:
     mask = np.zeros((32, 40), bool)
     mask[5:9, 6:12] = True
-    return dict(mask=dict(masks.encode(mask)), category='A321', label=1, size=24, **shape)
+    return dict(mask=masks.encode(mask), category='A321', label=1, size=24, **shape)
 
 
 @pytest.fixture
