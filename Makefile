@@ -2,7 +2,7 @@ PYTHON_ENV := .venv/bin/python
 WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n : 4)))
 
 .DEFAULT_GOAL := help
-.PHONY: env lock demo test test-slow fuzz coverage lint compare bench help
+.PHONY: env lock demo test test-slow test-sam-family fuzz coverage lint compare bench help
 
 env: ## build .venv from nothing (5.4 GB; instant when nothing changed); OPS=1 compiles mmcv's ops, OPS=0 goes back
 	@bash requirements/make_env.sh
@@ -11,7 +11,7 @@ env: ## build .venv from nothing (5.4 GB; instant when nothing changed); OPS=1 c
 lock: env ## make constraints.txt anew after a change of requirements/*.txt
 	$(PYTHON_ENV) -m uv pip compile --quiet --universal --python-version 3.10 --no-annotate \
 	  --custom-compile-command 'make lock' --override requirements/overrides.in -o constraints.txt \
-	  $(addprefix requirements/,build.txt onedl.txt onedl-all.txt runtime.txt tests.txt)
+	  $(addprefix requirements/,build.txt onedl.txt onedl-all.txt runtime.txt sam-family.txt tests.txt)
 
 demo: env ## draw scenes, boxes to masks and their picture, scores; pre-train on two sources
 	$(PYTHON_ENV) tools/demo.py
@@ -22,6 +22,13 @@ test: env ## run the test suite
 
 test-slow: env ## run the tests marked slow
 	$(PYTHON_ENV) -m pytest -m slow $(ARGS)
+
+# transformers 5 breaks mmpretrain for programs that don't import samrs_mm first, so not in .venv itself.
+test-sam-family: env ## run the tests that need transformers, which is put into a folder of its own
+	$(PYTHON_ENV) -m uv pip install --quiet --python $(PYTHON_ENV) --target .venv/sam-family -c constraints.txt \
+	  "$$(grep '^transformers' requirements/sam-family.txt)"
+	PYTHONPATH=$(CURDIR)/.venv/sam-family OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(PYTHON_ENV) -m pytest \
+	  tests/models/prompt_segmentors tests/tools/test_prompt_ablation.py tests/test_gpu_check.py -k 'sam2 or sam3 or hf_models or famil' $(ARGS)
 
 fuzz: env ## spoil files of every kind for MINUTES (60) and tell which reader falls over
 	PYTHONPATH=tests:tests/support $(PYTHON_ENV) -m fuzz --minutes $(or $(MINUTES),60)
