@@ -159,6 +159,7 @@ BOX_DATASETS = PartRegistry(
         'DIORBoxDataset': f'{_BOXES}.dior',
         'DOTABoxDataset': f'{_BOXES}.dota',
         'FAIR1MBoxDataset': f'{_BOXES}.fair1m',
+        'GeoBoxDataset': f'{_BOXES}.geo',
         'HRSC2016BoxDataset': f'{_BOXES}.hrsc',
         'ISAIDInstanceDataset': f'{_BOXES}.isaid',
         'SAMRSBoxDataset': f'{_BOXES}.released',

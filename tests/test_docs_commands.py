@@ -22,7 +22,7 @@ PAGES = [
     *sorted((ROOT / 'docs').glob('*.md')),
     *sorted(ROOT.glob('configs/*/README.md')),
 ]
-FOREIGN = ('pip', 'apt-get', 'mkdir', 'python3', 'python3.11', 'source', '.')
+FOREIGN = ('pip', 'apt-get', 'mkdir', 'python3', 'python3.11', 'source', '.', 'qgis')
 """Programs that are not ours; what installs is tested by tests/test_make_env.py and by hand."""
 OF_THE_READER = ('lab/', 'upernet_toynet', '--to points')
 """Parts of commands about files that extending.md has the reader write; other tests run them."""

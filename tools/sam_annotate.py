@@ -55,6 +55,9 @@ EPILOG = """examples:
   # encode once, then try other prompts (SAM: 4.2 MB an image, 2.1 MB as fp16)
   tools/sam_annotate.py CONFIG --data-root DIR --embeddings data/embeddings --prompt hbox
   tools/sam_annotate.py CONFIG --data-root DIR --embeddings data/embeddings --prompt rhbox --out B
+  # a GeoTIFF and boxes on the map, in any CRS: masks.gpkg and label maps on the map, too
+  tools/sam_annotate.py configs/annotate/geo_boxnet_rbox.py --data-root scene.tif \\
+      --boxes boxes.gpkg --out data/mine
   # how long, how much disk, and what would be skipped?
   tools/sam_annotate.py CONFIG --data-root DIR --dry-run
 run again after labels or images changed: what changed is done anew, all else stays as it is, lists
@@ -77,7 +80,10 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
     add('config', help='annotate config, such as configs/annotate/dota_boxnet_rbox.py')
-    add('--data-root', metavar='DIR', help='the detection dataset, as downloaded')
+    add('--data-root', metavar='DIR',
+        help='the detection dataset, as downloaded; of geo configs GeoTIFFs')  # fmt: skip
+    add('--boxes', metavar='FILE[:LAYER]',
+        help='boxes, polygons or points on the map, of a geo config, in any CRS')  # fmt: skip
     add(
         '--out',
         metavar='DIR',
@@ -140,6 +146,7 @@ def run(args: argparse.Namespace) -> int:
         'out': args.out,
         'prompt': args.prompt,
         'model.checkpoint': args.checkpoint,
+        'dataset.boxes': args.boxes,
         **fit_flags(args),
     }
     shard = find_shard(args.shard, args.launcher)
@@ -236,6 +243,7 @@ def finish(
         job.out.notes.add(changes.notes)
         finaliser = job.finaliser(settings, progress('writing annotations.json'), changes)
         totals = finaliser.write(anew=not annotated)
+        on_map = job.write_map_files(changes, progress('writing masks.gpkg'))
         draw(job, args.show)
         if args.report:
             report = write_report(job.out.root, job.dataset.root, progress=progress)
@@ -244,6 +252,8 @@ def finish(
         print(f'error: {error.filename or job.out.root}: {error.strerror}', file=sys.stderr)
         return 1
     print_totals(job, totals)
+    if on_map:
+        print(f'on a map {", ".join(on_map[:3])}' + ', ...' * (len(on_map) > 3))
     print_changes(changes, OUTDATED, OUTDATED)
     left = print_gone(job, changes) or changes.outdated or changes.stale
     return 1 if totals.problems or totals.unread or left else 0

@@ -18,6 +18,7 @@ from samrs_mm.annotate.embeddings import (
     load_for_store,
 )
 from samrs_mm.annotate.finalise import Finaliser, Totals
+from samrs_mm.annotate.map_files import MapFiles
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.threads import keep_threads, misfit, open_folder
 from samrs_mm.annotate.verify import check_tile, verify
@@ -31,6 +32,7 @@ from samrs_mm.core.resumable import differences, signature_of
 from samrs_mm.core.tiling import TileSpec
 from samrs_mm.core.wording import counted
 from samrs_mm.datasets.boxes.base import BoxDataset, build_dataset, no_mmrotate
+from samrs_mm.datasets.boxes.geo import GeoBoxDataset
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import FORMAT
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
@@ -207,6 +209,19 @@ class AnnotationJob:
         """Return the maker of the set-level files; it leaves out what ``changes`` call outdated."""
         return Finaliser(self.plan, self.out, settings, self.name, progress, changes)
 
+    def write_map_files(self, changes: Changes, progress: Progress = iter) -> list[str]:
+        """Write what a dataset on the map gets beside, if it is one; return the names of the files.
+
+        The set-level files are there then.
+        """
+        if not isinstance(self.dataset, GeoBoxDataset):
+            return []
+        with self.out.lock():
+            return self._map_files(changes).write(progress)
+
+    def _map_files(self, changes: Changes) -> MapFiles:
+        return MapFiles(self.plan, self.out, self.policy, changes.outdated)
+
     def verify(
         self, settings: dict[str, Any], workers: int = 0, progress: Progress = iter
     ) -> tuple[list[str], Totals]:
@@ -217,8 +232,12 @@ class AnnotationJob:
         check = partial(check_tile, self.out, self.filters, self.policy)
         if self.embeddings is not None:
             check = partial(check_with_embedding, check, self.embeddings, settings)
-        finaliser = self.finaliser(settings, changes=self.compare(progress=progress))
-        return verify(samples, finaliser, check, workers, progress)
+        changes = self.compare(progress=progress)
+        finaliser = self.finaliser(settings, changes=changes)
+        problems, totals = verify(samples, finaliser, check, workers, progress)
+        if isinstance(self.dataset, GeoBoxDataset):
+            problems += self._map_files(changes).check()
+        return problems, totals
 
     def finished(self, limit: int | None = None) -> bool:
         """Return whether all of the first ``limit`` images are done, as of now, or have failed."""
@@ -242,7 +261,12 @@ def open_dataset(
     if not isinstance(config.dataset, dict):
         raise RefusedError(f'config: dataset={config.dataset!r}: expected dict(type=..., ...)')
     settings = {key: value for key, value in config.dataset.items() if key != 'classes'}
-    return build_dataset(config, options), settings
+    dataset = build_dataset(config, options)
+    if isinstance(
+        dataset, GeoBoxDataset
+    ):  # box ids have the name; where the file lies is no matter
+        settings['boxes'] = dataset.layer.source
+    return dataset, settings
 
 
 def check_setting(setting: PromptSetting, segmentor: PromptSegmentor) -> None:

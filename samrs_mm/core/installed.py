@@ -14,8 +14,8 @@ MIM = PACKAGE / '.mim'
 SCOPE = 'samrs_mm::'
 COMMAND = 'samrs-mm'
 _LIBRARIES = (
-    'samrs_mm', 'numpy', 'opencv-python', 'pillow', 'pycocotools', 'rasterio', 'shapely', 'torch',
-    'segment-anything', 'mmengine', 'mmsegmentation', 'mmrotate',
+    'samrs_mm', 'numpy', 'opencv-python', 'pillow', 'pycocotools', 'pyogrio', 'rasterio', 'shapely',
+    'torch', 'segment-anything', 'mmengine', 'mmsegmentation', 'mmrotate',
 )  # fmt: skip
 _CONFIG_SUFFIXES = ('.py', '.yml', '.yaml', '.json')
 

@@ -15,11 +15,16 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.resumable import ResumableFolder, signature_of
 from samrs_mm.core.system import follow, relative_path
+from samrs_mm.core.tiling import scene_of_tile
 from samrs_mm.core.wording import counted
 from samrs_mm.formats.annotated.record import Record, RecordError
 
 IMAGES, SEMANTIC, INSTANCES, FAILED = 'images', 'semantic', 'instances', 'failed'
 SHOW, REPORT, PACKED = 'show', 'report', 'packed'
+LABELS, GEOPACKAGE, MASKS_STYLE = 'labels', 'masks.gpkg', 'masks.qml'
+"""Of data on the map: label maps of whole scenes, and polygons with their style."""
+LABEL_SUFFIXES = '.tif', '.qml'
+"""Of a scene's label map, and of its style."""
 _SUFFIX = {IMAGES: '.png', SEMANTIC: '.png', INSTANCES: '.json', FAILED: '.json', SHOW: '.jpg'}
 ANNOTATIONS, LEDGER, META = 'annotations.json', 'ledger.csv', 'meta.json'
 INDEX, MADE = 'images.csv', 'lists.json'
@@ -256,6 +261,9 @@ class AnnotatedFolder(ResumableFolder):
         """Return what annotating these images may leave behind, relative to the root."""
         ours = {ANNOTATIONS, LEDGER, INDEX, MADE, META, input_notes.NAME}
         ours |= {f'{kind}/{stem}{suffix}' for kind, suffix in _SUFFIX.items() for stem in stems}
+        scenes = {scene_of_tile(stem) or stem for stem in stems}
+        ours |= {GEOPACKAGE, MASKS_STYLE}
+        ours |= {f'{LABELS}/{scene}{suffix}' for suffix in LABEL_SUFFIXES for scene in scenes}
         return ours | {temporary(Path(name)).as_posix() for name in ours}
 
     def restart(self, stems: set[str]) -> int:

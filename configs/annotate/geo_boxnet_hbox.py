@@ -1,0 +1,7 @@
+# GeoTIFFs and boxes on the map, weights in the package
+_base_ = [
+    '../_base_/datasets/geo_boxes.py',
+    '../_base_/prompt_segmentors/boxnet.py',
+    '../_base_/default_annotate.py',
+]
+prompt = 'hbox'

@@ -1,0 +1,117 @@
+"""Where a raster lies on the map: pixel corners to map coordinates and back, in any CRS."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rasterio.crs import CRS
+from rasterio.errors import RasterioError
+from rasterio.transform import Affine, GCPTransformer
+from rasterio.warp import transform
+
+from samrs_mm.core.errors import ImageReadError
+from samrs_mm.core.raster_file import gdal, open_raster, relaxed
+
+
+@dataclass(frozen=True)
+class Place:
+    """The place of a raster on the map.
+
+    Args:
+        width: Of the raster, in pixels.
+        height: Of the raster, in pixels.
+        crs: Its CRS; None where the file names none.
+        affine: From pixel corners (x right, y down) to map coordinates, rotated or sheared as it
+            may be; None where there are control points.
+        gcps: Ground control points, used where there is no ``affine``.
+        rpcs: Whether the file has nothing but the model of its camera (RPCs).
+    """
+
+    width: int
+    height: int
+    crs: CRS | None = None
+    affine: Affine | None = None
+    gcps: Sequence = field(default=(), compare=False)
+    rpcs: bool = False
+
+    def __bool__(self) -> bool:
+        """Whether the raster is on the map."""
+        return self.affine is not None or len(self.gcps) > 0
+
+    @property
+    def pixel_area(self) -> float | None:
+        """Area of a pixel in m²; None where the CRS isn't in metres, or pixels differ."""
+        if self.affine is None or self.crs is None or not self.crs.is_projected:
+            return None
+        return abs(self.affine.determinant) * self.crs.linear_units_factor[1] ** 2
+
+    @property
+    def profile(self) -> dict[str, Any]:
+        """What rasterio needs to write a raster at this place."""
+        if self.affine is not None:
+            return dict(crs=self.crs, transform=self.affine)
+        return dict(crs=self.crs, gcps=self.gcps) if self else {}
+
+    def to_map(self, xy: np.ndarray) -> np.ndarray:
+        """Return map coordinates ``(N, 2)`` of pixel corners ``(N, 2)``."""
+        if self.affine is not None:
+            return _mapped(self.affine, xy)
+        x, y = np.asarray(xy, float).T
+        with GCPTransformer(self.gcps) as way:
+            return np.stack(way.xy(y, x, offset='ul'), 1)
+
+    def to_pixels(self, xy: np.ndarray) -> np.ndarray:
+        """Return pixel corners ``(N, 2)`` of map coordinates ``(N, 2)``, not rounded."""
+        if self.affine is not None:
+            return _mapped(~self.affine, xy)
+        x, y = np.asarray(xy, float).T
+        with GCPTransformer(self.gcps) as way:
+            rows, columns = way.rowcol(x, y, op=lambda value: value)
+        return np.stack([columns, rows], 1)
+
+
+def _mapped(affine: Affine, xy: np.ndarray) -> np.ndarray:
+    x, y = np.asarray(xy, float).T
+    return np.stack(
+        [affine.a * x + affine.b * y + affine.c, affine.d * x + affine.e * y + affine.f], 1
+    )
+
+
+def place_of(path: Path) -> Place:
+    """Return the place of a picture, by its header; false where it isn't on the map.
+
+    Raises:
+        ImageReadError: It can't be read.
+    """
+    try:
+        with relaxed, gdal(), open_raster(path) as file:
+            size, (gcps, gcps_crs) = (file.width, file.height), file.gcps
+            if not file.transform.is_identity:
+                return Place(*size, file.crs, file.transform)
+            return Place(*size, gcps_crs, None, tuple(gcps), bool(file.rpcs) and not gcps)
+    except (OSError, ValueError, RasterioError) as error:
+        text = ' '.join(str(error).split())
+        raise ImageReadError(f'{path}: cannot read the image: {text}') from error
+
+
+def reproject(xy: np.ndarray, source: CRS, target: CRS) -> np.ndarray:
+    """Return coordinates ``(N, 2)`` in another CRS; NaN where there is no way to it.
+
+    x is east (longitude) and y north, whatever axis order a CRS has. GDAL gives up on all points if
+    one of them can't be transformed, so a part that fails is halved until the culprits stand alone.
+    """
+    found = np.full(np.shape(xy), np.nan)
+    parts = [np.flatnonzero(np.isfinite(xy).all(axis=1))]
+    while parts:
+        rows = parts.pop()
+        if not len(rows):
+            continue
+        try:
+            with relaxed, gdal():
+                found[rows] = np.transpose(transform(source, target, *xy[rows].T)[:2])
+        except (OSError, RasterioError):
+            if len(rows) > 1:
+                parts += np.array_split(rows, 2)
+    return np.where(np.isfinite(found).all(axis=1, keepdims=True), found, np.nan)

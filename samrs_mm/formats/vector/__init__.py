@@ -1,0 +1,1 @@
+"""Files of geographic features: read as boxes on the map, written as GeoPackages."""

@@ -1,0 +1,161 @@
+"""Features of a vector file as what can be prompted with: boxes, polygons and points on the map."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
+
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.formats.vector.ogr import CSV, kind_of, ogr
+
+_CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
+_POINT = ('x', 'y')
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The features of a layer.
+
+    Args:
+        path: The file.
+        name: Of the layer.
+        crs: Of the coordinates; None where the file names none.
+        fids: Ids of the features ``(N,)`` int64.
+        geometries: Of the features ``(N,)``, shapely; None for one that has none.
+        fields: The other columns by name, ``(N,)`` each.
+        problems: What is wrong with a feature, by its row.
+    """
+
+    path: Path
+    name: str
+    crs: CRS | None
+    fids: np.ndarray
+    geometries: np.ndarray
+    fields: dict[str, np.ndarray]
+    problems: dict[int, str]
+
+    def __len__(self) -> int:
+        return len(self.fids)
+
+    @property
+    def source(self) -> str:
+        """``FILE:LAYER``, without the folder."""
+        return f'{self.path.name}:{self.name}'
+
+    def box_id(self, row: int) -> str:
+        """Return the id of a feature, ``FILE:LAYER:FID``."""
+        return f'{self.source}:{self.fids[row]}'
+
+
+def split_name(given: str) -> tuple[Path, str | None]:
+    """Return file and layer of ``FILE`` or ``FILE:LAYER``."""
+    path, _, layer = given.rpartition(':')
+    if not path or Path(given).exists() or not Path(path).is_file():
+        return Path(given), None
+    return Path(path), layer
+
+
+def read_layer(path: Path, layer: str | None = None, crs: str | None = None) -> Layer:
+    """Read a layer whole, of coordinates x (east, longitude) and y.
+
+    Args:
+        path: GeoPackage, GeoJSON, shapefile, FlatGeobuf or CSV. A CSV has geometries in a column
+            ``WKT``, or columns ``xmin``, ``ymin``, ``xmax``, ``ymax``, or ``x``, ``y``.
+        layer: Which one, where there are several.
+        crs: Of the coordinates, where the file names none, or a wrong one: ``EPSG:32632``.
+
+    Raises:
+        RefusedError: It can't be read, has no features, or several layers.
+    """
+    kind, pyogrio = kind_of(path), ogr()
+    try:
+        names = [str(name) for name, _ in pyogrio.list_layers(path)]
+        if (layer is None and len(names) > 1) or (layer is not None and layer not in names):
+            raise RefusedError(
+                f'boxes {path}: {"no layer " + repr(layer) + "; " if layer else ""}it has '
+                f'{", ".join(names)}; name one: --boxes {path}:LAYER'
+            )
+        layer = layer or names[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            meta, fids, shapes, columns = pyogrio.raw.read(path, layer=layer, return_fids=True)
+    except (IndexError, ValueError, RuntimeError) as error:  # RuntimeError: all of pyogrio's
+        text = ' '.join(str(error).split()) or 'it has no layer'
+        raise RefusedError(f'boxes {path}: cannot read it: {text}') from error
+    if not len(fids):
+        raise RefusedError(f'boxes {path}: the layer {layer} holds no features')
+    fields = dict(zip(map(str, meta['fields']), columns, strict=True))
+    problems: dict[int, str] = {}
+    if shapes is None or (kind == CSV and all(shape is None for shape in shapes)):
+        geometries = _of_columns(path, fields, problems)
+    else:
+        geometries = shapely.from_wkb(shapes, on_invalid='ignore')
+    return Layer(
+        path, layer, _crs(path, crs or meta['crs']), np.asarray(fids), geometries, fields, problems
+    )
+
+
+def _crs(path: Path, named: Any) -> CRS | None:
+    try:
+        return CRS.from_user_input(named) if named else None
+    except CRSError as error:
+        raise RefusedError(
+            f'boxes {path}: {str(named)[:60]!r} is no CRS that is known here; give one with '
+            '--cfg-options dataset.crs=EPSG:4326'
+        ) from error
+
+
+def _of_columns(path: Path, fields: dict[str, np.ndarray], problems: dict[int, str]) -> np.ndarray:
+    """Return the geometries ``(N,)`` of a table without any; what is no number becomes NaN."""
+    lower = {name.lower(): name for name in fields}
+    for names in (_CORNERS, _POINT):
+        if all(name in lower for name in names):
+            break
+    else:
+        raise RefusedError(
+            f'boxes {path}: no geometries, and no columns {", ".join(_CORNERS)} (or x, y, or WKT); '
+            f'it has {", ".join(fields) or "none"}'
+        )
+    values = np.full((len(names), len(fields[lower[names[0]]])), np.nan)
+    for position, name in enumerate(names):
+        for row, text in enumerate(fields[lower[name]].tolist()):
+            try:
+                values[position, row] = float(text)
+            except (TypeError, ValueError):
+                problems.setdefault(row, f'{name} is {text!r}, not a number')
+    shapes = np.array(shapely.box(*values) if names is _CORNERS else shapely.points(*values))
+    shapes[list(problems)] = None
+    return shapes
+
+
+def outline_of(geometry: Any) -> tuple[np.ndarray, bool, str]:
+    """Return what of a geometry a prompt is made of.
+
+    Returns:
+        Coordinates ``(K, 2)``: the corners of a polygon of four, all points of any other; whether
+        they are the four corners of a box; and why there are none, or ''.
+    """
+    none = np.empty((0, 2))
+    if geometry is None or geometry.is_empty:
+        return none, False, 'the feature has no geometry'
+    kind = geometry.geom_type
+    if kind in ('MultiPolygon', 'MultiPoint') and len(geometry.geoms) == 1:
+        geometry = geometry.geoms[0]
+    if kind not in ('Polygon', 'MultiPolygon', 'Point', 'MultiPoint'):
+        return none, False, f'a {kind}; polygons, boxes and points can be prompted with'
+    if geometry.geom_type == 'MultiPoint':
+        return none, False, f'a MultiPoint of {len(geometry.geoms)}; one point is one object'
+    points = shapely.get_coordinates(geometry)
+    if not np.isfinite(points).all():
+        return none, False, 'a coordinate is not a number'
+    if geometry.geom_type != 'Polygon':
+        return points, False, ''
+    ring = shapely.get_coordinates(geometry.exterior)[:-1]
+    ring = ring[(ring != np.roll(ring, 1, axis=0)).any(axis=1)]
+    is_box = len(ring) == 4 and not len(geometry.interiors)
+    return ring, is_box, '' if len(ring) else 'a polygon without extent'
