@@ -122,13 +122,13 @@ class BoxPrompter:
 
 
 class SampleStream:
-    """Yields a ``Sample`` for each tile; every scene is decoded once.
+    """Yields a ``Sample`` for each tile; every group's scene is opened once, see ``SceneImage``.
 
     Nothing that happens to one scene ends the stream: the error travels in the sample.
 
     Args:
         plan: The plan of the dataset.
-        groups: Tiles grouped by scene, as ``Plan.shard`` gives them.
+        groups: Tiles of a scene each, as ``Plan.shard`` gives them.
         prompter: Enters and prompts the boxes.
         out: Where the images of tiles are written; None writes none.
         done: Stems of tiles that are left out.
@@ -221,7 +221,7 @@ class SampleStream:
         parsed = self.dataset.labels(scene)
         labels = parsed.boxes
         inputs = self.inputs(scene)
-        image = SceneImage(inputs.paths[0])
+        image = SceneImage(inputs.paths[0], stream=self.plan.spec is not None)
         labels = regions.fitted(labels, image.width, image.height)
         for tile, chosen, shapes in self._assigned(group, labels):
             part = [labels[i] for i in chosen]

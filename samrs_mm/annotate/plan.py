@@ -9,10 +9,13 @@ import numpy as np
 from samrs_mm.core import dealing, tiling
 from samrs_mm.core.boxes import BoxLabel, geometry
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
-from samrs_mm.core.images import image_size
+from samrs_mm.core.images import image_size, is_streamed
 from samrs_mm.core.regions import ANY_SHARE, least_shares
 from samrs_mm.core.tiling import TileSpec, Window
 from samrs_mm.datasets.boxes.base import BoxDataset
+
+PIECE = 64
+"""Tiles of a scene of which windows can be read that are handed out together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +129,17 @@ class Plan:
         ]
 
     def shard(self, number: int, count: int, limit: int | None = None) -> list[list[Tile]]:
-        """Return the tiles of shard ``number`` (from 0) of ``count``, grouped by scene.
+        """Return the tiles of shard ``number`` (from 0) of ``count``, in groups of one scene each.
 
-        A scene is never split, and shards get about equally many tiles: scenes go, largest first,
-        to the shard that has least. Where all scenes count the same that is ``scenes[i::n]``. Only
-        the first ``limit`` tiles of the dataset take part.
+        A scene is one group, but a large one of which windows can be read from disk is several.
+        Shards get about equally many tiles: groups go, largest first, to the shard that has least.
+        Where all count the same that is ``groups[i::n]``. Only the first ``limit`` tiles of the
+        dataset take part.
         """
         groups = [
             [tile for tile in tiles if limit is None or tile.index < limit]
-            for tiles in self.by_scene.values()
+            for scene in self.by_scene
+            for tiles in self._pieces(scene)
         ]
         loads = [(0, shard) for shard in range(count)]
         mine = []
@@ -144,3 +149,10 @@ class Plan:
             if shard == number:
                 mine.append(group)
         return sorted(mine, key=lambda group: group[0].index)
+
+    def _pieces(self, scene: int) -> list[list[Tile]]:
+        """Return the tiles of a scene in the groups that are handed out."""
+        tiles = self.by_scene[scene]
+        if len(tiles) <= PIECE or not is_streamed(self.dataset.image_path(scene)):
+            return [tiles]
+        return [tiles[first : first + PIECE] for first in range(0, len(tiles), PIECE)]

@@ -33,7 +33,7 @@ class _Part(IterableDataset):
 def read_ahead(
     stream: SampleStream, workers: int, work: Callable[[Any], Any] | None = None
 ) -> Iterator[Any]:
-    """Yield what a stream yields, or what ``work`` makes of it; a scene is read by one worker."""
+    """Yield what a stream yields, or what ``work`` makes of it; a group is read by one worker."""
     loader = DataLoader(
         _Part(stream, work), batch_size=None, num_workers=workers, worker_init_fn=_start_worker
     )

@@ -29,7 +29,7 @@ from samrs_mm.core.raster_file import (
     open_raster,
     relaxed,
 )
-from samrs_mm.core.raster_pixels import RasterPixels, mask_beside
+from samrs_mm.core.raster_pixels import RasterPixels, mask_beside, streamable
 
 IMAGE_SUFFIXES = (
     '.png', '.jpg', '.jpeg', '.jpe', '.jfif', '.tif', '.tiff', '.bmp', '.webp', '.gif', '.jp2',
@@ -234,6 +234,15 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
     """
     with _open_header(Path(path)) as (size, _):
         return size
+
+
+def is_streamed(path: str | os.PathLike) -> bool:
+    """Whether ``SceneImage`` leaves a file on disk if it may; False for one that can't be read."""
+    with contextlib.suppress(*_READ_ERRORS), relaxed, gdal():
+        if known_driver_of(path) in _BY_RASTERIO:
+            with open_raster(path) as file:
+                return streamable(file)
+    return False
 
 
 def image_header(path: str | os.PathLike) -> tuple[int, int, int]:

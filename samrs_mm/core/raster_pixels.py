@@ -48,7 +48,7 @@ class RasterPixels:
             self._dtype = shown_type(file, self._bands)
             self._masked, self._alpha = _masked(file), alpha_band(file)
             self.gaps = self._masked or bool(self._alpha) or self._dtype.kind == 'f'
-            if not (stream and _streamable(file)):
+            if not (stream and streamable(file)):
                 self._hold()
             self._shown: Rendering = rendering_of(file, self._sample)
         self.notes = self._shown.notes + self._notes(file)
@@ -129,7 +129,7 @@ def _masked(file: rasterio.DatasetReader) -> bool:
     return any(not set(flags).intersection(said) for flags in file.mask_flag_enums)
 
 
-def _streamable(file: rasterio.DatasetReader) -> bool:
+def streamable(file: rasterio.DatasetReader) -> bool:
     """Whether windows can be read from disk in any order without decoding much more."""
     largest = max(map(math.prod, file.block_shapes)) * file.count
     itemsize = max(np.dtype(dtype).itemsize for dtype in file.dtypes)

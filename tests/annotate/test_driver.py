@@ -2,11 +2,13 @@ import re
 
 import numpy as np
 import pytest
+import rasterio
 from folders import tree, write_dota
 
 from samrs_mm.annotate.driver import Annotator, BoxPrompter, SampleStream
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.annotate.writer import LabelMapWriter, MaskFilters, RecordWriter
+from samrs_mm.core.images import SceneImage
 from samrs_mm.core.prompts import AUTHORS, CLIPPED, PromptSetting
 from samrs_mm.core.tiling import TileSpec
 from samrs_mm.datasets.boxes.dota import DOTABoxDataset
@@ -245,3 +247,28 @@ def test_measures_of_a_box_beyond_its_tile_are_of_the_part_inside(tmp_path):
         assert second.fill == 1
         for name in ('fill', 'coverage', 'leakage', 'at_border', 'bbox', 'segmentation'):
             assert getattr(first, name) == getattr(second, name)
+
+
+def test_windows_of_a_tiff_are_read_from_disk_and_give_the_same(tmp_path, monkeypatch):
+    data = write_dota(tmp_path / 'data', scenes=2)
+    pixels = SceneImage(data / 'images/P0000.png').read()
+    (data / 'images/P0000.png').unlink()
+    with rasterio.open(data / 'images/P0000.tif', 'w', 'GTiff', width=128, height=96, count=3,
+                       dtype='uint8', photometric='RGB') as file:  # fmt: skip
+        file.write(pixels.transpose(2, 0, 1))
+    dataset = DOTABoxDataset(str(data))
+    dataset.collect_classes()
+    seen = []
+
+    def opened(path, stream):
+        seen.append((path.suffix, stream))
+        return SceneImage(path, stream)
+
+    monkeypatch.setattr('samrs_mm.annotate.driver.SceneImage', opened)
+    run(Plan(dataset, TileSpec(size=64, overlap=16)), tmp_path / 'read', Moody())
+    assert seen == [('.tif', True), ('.png', True)]
+    monkeypatch.setattr(
+        'samrs_mm.annotate.driver.SceneImage', lambda path, stream: SceneImage(path)
+    )
+    run(Plan(dataset, TileSpec(size=64, overlap=16)), tmp_path / 'held', Moody())
+    assert tree(tmp_path / 'read') == tree(tmp_path / 'held')

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import rasterio
 from folders import write_dota
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -113,3 +114,23 @@ def test_shards_of_equal_scenes_are_strided():
 def test_more_shards_than_scenes():
     plan = planned([2, 3])
     assert [len(plan.shard(number, 4)) for number in range(4)] == [1, 1, 0, 0]
+
+
+def test_a_large_tiff_of_small_blocks_is_handed_out_in_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr('samrs_mm.annotate.plan.PIECE', 4)
+    data = write_dota(tmp_path / 'data', scenes=2)
+    image = data / 'images/P0000.png'
+    pixels = np.asarray(Image.open(image))
+    with rasterio.open(image.with_suffix('.tif'), 'w', 'GTiff', width=128, height=96, count=3,
+                       dtype='uint8', photometric='RGB') as file:  # fmt: skip
+        file.write(pixels.transpose(2, 0, 1))
+    image.unlink()
+    plan = Plan(DOTABoxDataset(str(data)), TileSpec(size=32, overlap=0))
+    groups = [[(t.scene, t.index) for t in group] for group in plan.shard(0, 1)]
+    assert [len(group) for group in groups] == [4, 4, 4, 12]
+    assert [each for group in groups for each in group] == [
+        (tile.scene, tile.index) for tile in plan.tiles
+    ]
+    assert [len(group) for group in plan.shard(0, 2)] == [12]
+    assert [len(group) for group in plan.shard(1, 2)] == [4, 4, 4]
+    assert [len(group) for group in plan.shard(0, 1, 6)] == [4, 2]
