@@ -1,4 +1,4 @@
-"""Styles that QGIS reads beside a file by itself: class names in the legend, colours."""
+"""Styles for QGIS, which looks for them beside a file: class names in the legend, colours."""
 
 from collections.abc import Sequence
 from xml.sax.saxutils import quoteattr
