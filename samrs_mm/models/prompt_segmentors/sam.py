@@ -51,6 +51,7 @@ class SAMSegmentor(SAMFamilySegmentor):
 
     renamed = dict(amp="model.precision='bf16' (amp=False: 'fp32', the default)")
     packages = ('segment-anything',)
+    proposes = True
     check_arch = staticmethod(check_arch)
 
     def __init__(
@@ -138,6 +139,19 @@ class SAMSegmentor(SAMFamilySegmentor):
             multimask_output=False,
         )
         return low_res[:, 0], scores[:, 0]
+
+    def _predict_three(
+        self, encoded: EncodedImage, prompts: SquarePrompts
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See ``GridProposer``; the fast decoder makes one mask only."""
+        sparse, dense = self._embed_prompts(prompts)
+        return self.model.mask_decoder(
+            image_embeddings=encoded.features[0],
+            image_pe=self.model.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=True,
+        )
 
     def _embed_prompts(self, prompts: SquarePrompts) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the tokens ``(n, t, C)`` and the map ``(n, C, S / 16, S / 16)`` of prompts."""

@@ -8,11 +8,10 @@ A member is a subclass of ``SAMFamilySegmentor`` in a module of its own: ``sam.p
 * ``_build()``: the network with its weights, and their sha256;
 * ``_preprocess(image)``: the pixels of an image as the network takes them;
 * ``_embed(batch)``: its image encoder;
-* ``_predict(encoded, prompts)``: its prompt encoder and mask decoder;
+* ``_predict(encoded, prompts)``: its prompt encoder and mask decoder; ``proposing.py`` has more;
 * ``own_settings``: options beside the shared ones that may change a mask.
 
-Its weights are read by ``weights_files.read_weights``, which names a file of another member
-(``sam_families.py``), and a package that it needs is imported in ``_build``.
+Its weights are read by ``weights_files.read_weights``; a package is imported in ``_build``.
 """
 
 from abc import abstractmethod
@@ -39,6 +38,7 @@ from samrs_mm.models.prompt_segmentors.encoded_image import EncodedImage, Square
 from samrs_mm.models.prompt_segmentors.frame import Frame
 from samrs_mm.models.prompt_segmentors.in_parts import in_parts, is_out_of_memory
 from samrs_mm.models.prompt_segmentors.precision import KERNELS, OVERFLOW, PRECISIONS
+from samrs_mm.models.prompt_segmentors.proposing import GridProposer
 from samrs_mm.models.prompt_segmentors.scale_up import mask_chunks, scale_up
 from samrs_mm.models.prompt_segmentors.storable import StorableEncoder, versions_of
 from samrs_mm.models.prompt_segmentors.torch_device import (
@@ -53,7 +53,7 @@ _BITS_AHEAD = 2**31
 """Pixels of masks that a GPU may have ready before the first is taken; a byte holds eight."""
 
 
-class SAMFamilySegmentor(StorableEncoder, PromptSegmentor):
+class SAMFamilySegmentor(GridProposer, StorableEncoder, PromptSegmentor):
     """Prompts a network of the SAM family: one mask per prompt.
 
     Chunk sizes, batches, threads, devices, ``kernels`` and ``compile`` change float rounding, so

@@ -53,6 +53,7 @@ class HQSAMSegmentor(SAMSegmentor):
 
     family = HQ
     packages = ('segment-anything', 'segment-anything-hq')
+    proposes = False  # its network makes one mask of a prompt
     feature_names = ('image', 'hq')
     check_arch = staticmethod(check_arch)
 

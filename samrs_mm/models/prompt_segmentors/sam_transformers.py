@@ -41,6 +41,7 @@ class StretchedSegmentor(SAMFamilySegmentor):
     exact_options = dict(precision='fp32', compile=False)
     stretched = True
     feature_names = ('high_res_0', 'high_res_1', 'image')
+    proposes = True
     packages = ('transformers',)
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -93,7 +94,26 @@ class StretchedSegmentor(SAMFamilySegmentor):
         return tuple(self.model.get_image_embeddings(batch))
 
     def _predict(self, encoded: EncodedImage, prompts: SquarePrompts) -> tuple[torch.Tensor, ...]:
-        """Put the prompts into the batch: so each may have a mask of its own."""
+        masks, scores = self._predict_four(encoded, prompts)
+        if not self.dynamic_multimask:
+            return masks[:, 0], scores[:, 0]
+        chosen, each = _choice(masks[:, 0], scores), torch.arange(len(masks), device=masks.device)
+        return masks[each, chosen], scores[each, chosen], chosen
+
+    def _predict_three(
+        self, encoded: EncodedImage, prompts: SquarePrompts
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See ``GridProposer``: all but the single mask."""
+        masks, scores = self._predict_four(encoded, prompts)
+        return masks[:, 1:], scores[:, 1:]
+
+    def _predict_four(
+        self, encoded: EncodedImage, prompts: SquarePrompts
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the logits ``(n, 4, S / 4, S / 4)`` and predicted IoUs ``(n, 4)`` of all masks.
+
+        The prompts are put into the batch: so each may have a mask of its own.
+        """
         count, model = len(prompts), self.model
         sparse, dense = model.prompt_encoder(
             input_points=None if prompts.points is None else prompts.points[:, None],
@@ -112,11 +132,7 @@ class StretchedSegmentor(SAMFamilySegmentor):
             multimask_output=False,
             high_resolution_features=high_res,
         )
-        masks, scores = masks[:, 0], scores[:, 0]
-        if not self.dynamic_multimask:
-            return masks[:, 0], scores[:, 0]
-        chosen, each = _choice(masks[:, 0], scores), torch.arange(count, device=masks.device)
-        return masks[each, chosen], scores[each, chosen], chosen
+        return masks[:, 0], scores[:, 0]
 
     def _positions(self) -> torch.Tensor:
         return self.model.get_image_wide_positional_embeddings()
