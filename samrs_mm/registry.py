@@ -161,6 +161,7 @@ BOX_DATASETS = PartRegistry(
         'FAIR1MBoxDataset': f'{_BOXES}.fair1m',
         'GeoBoxDataset': f'{_BOXES}.geo',
         'HRSC2016BoxDataset': f'{_BOXES}.hrsc',
+        'ImageFolderDataset': f'{_BOXES}.image_folder',
         'ISAIDInstanceDataset': f'{_BOXES}.isaid',
         'SAMRSBoxDataset': f'{_BOXES}.released',
     },

@@ -6,7 +6,9 @@ import pytest
 import yaml
 from folders import ROOT
 
+from samrs_mm.annotate.job import no_proposals
 from samrs_mm.cli import REQUIRED_KEYS, load_config
+from samrs_mm.core.grid import GridSpec
 from samrs_mm.core.masks import check_policy
 from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.core.tiling import TileSpec
@@ -22,7 +24,10 @@ def test_a_leaf_names_what_there_is(name):
     assert all(key in config for key in REQUIRED_KEYS)
     segmentor = PROMPT_SEGMENTORS.build(config.model)
     assert BOX_DATASETS.get(config.dataset.type)
-    assert segmentor.unsupported(PromptSetting.parse(config.prompt)) is None
+    setting = PromptSetting.parse(config.prompt, grid=True)
+    reason = segmentor.unsupported(setting) if setting.of_boxes else no_proposals(segmentor)
+    assert reason is None
+    assert GridSpec.from_config(config.get('grid'))
     TileSpec.from_config(config.tile)
     check_policy(config.overlap_policy)
     assert name.endswith(f'_{config.prompt}')

@@ -58,6 +58,8 @@ EPILOG = """examples:
   # a GeoTIFF and boxes on the map, in any CRS: masks.gpkg and label maps on the map, too
   tools/sam_annotate.py configs/annotate/geo_boxnet_rbox.py --data-root scene.tif \\
       --boxes boxes.gpkg --out data/mine
+  # no boxes: all that SAM finds in a folder of images
+  tools/sam_annotate.py configs/annotate/images_sam-vit-h_grid.py --data-root DIR --out OUT
   # how long, how much disk, and what would be skipped?
   tools/sam_annotate.py CONFIG --data-root DIR --dry-run
 run again after labels or images changed: what changed is done anew, all else stays as it is, lists
@@ -90,7 +92,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help="where the segmentation dataset goes (default: the config's out)",
     )
     add('--checkpoint', metavar='FILE', help="the segmentor's weights")
-    add('--prompt', metavar='NAME', help="the paper's prompt names joined by +, such as cp+hbox")
+    add('--prompt', metavar='NAME', help="the paper's prompt names joined by +, such as cp+hbox; "
+        'grid: masks without boxes, of a folder of images')  # fmt: skip
     add_fit_flags(add)
     add_embeddings_flags(add)
     add('--limit', type=positive, metavar='N', help='only the first N images')
@@ -322,9 +325,8 @@ def print_totals(job: AnnotationJob, totals: Totals) -> None:
     images = ', '.join(f'{count} {state}' for state, count in totals.images.items() if count)
     print(f'images   {len(job.plan.tiles)} ({images})')
     bare = f' ({totals.bare} of an image or label file, not of a box)' if totals.bare else ''
-    print(
-        f'boxes    {totals.boxes} in the labels, {counted(totals.rows.total(), "ledger row")}{bare}'
-    )
+    what = f'boxes    {totals.boxes} in the labels' if job.grid is None else 'masks    no labels'
+    print(f'{what}, {counted(totals.rows.total(), "ledger row")}{bare}')
     for status, count in totals.rows.most_common():
         mark = ''
         if status in totals.examples:
@@ -332,7 +334,8 @@ def print_totals(job: AnnotationJob, totals: Totals) -> None:
         elif status == OUTSIDE and totals.no_data:
             mark = f'  ({totals.no_data} where there is no data)'
         print(f'  {status:<10} {count}{mark}')
-    print_classes(job)
+    if job.grid is None:
+        print_classes(job)
     print_notes(totals)
     print(f'written  {job.out.root}' + (' (partial: images are missing)' if totals.partial else ''))
 
@@ -367,10 +370,13 @@ def print_plan(job: AnnotationJob) -> int:
     done = len(job.out.done()) - len(changes.redo) - len(changes.stale) - len(changes.gone)
     print(f'images   {len(job.plan.tiles)} from {counted(job.label_counts.scenes, "scene")}, '
           f'{done} done before')  # fmt: skip
-    print(f'boxes    {job.label_counts.boxes} in the labels, {counted(prompted, "prompt")}')
-    for status, count in counts.most_common():
-        print(f'  {status:<10} {count} would be skipped')
-    print_classes(job)
+    if job.grid is None:
+        print(f'boxes    {job.label_counts.boxes} in the labels, {counted(prompted, "prompt")}')
+        for status, count in counts.most_common():
+            print(f'  {status:<10} {count} would be skipped')
+        print_classes(job)
+    else:
+        print(f'points   {prompted}')
     print_changes(changes, 'to do anew', 'to rename')
     print_gone(job, changes)
     speed = dry_run.measure_speed(job)
@@ -386,7 +392,8 @@ def print_plan(job: AnnotationJob) -> int:
     seconds = images * speed.seconds_per_image + prompted * speed.seconds_per_box
     seconds += encodes * speed.seconds_per_encode
     size = dry_run.disk_bytes(job, images, prompted, speed)
-    measured = f'{counted(speed.images, "image")}, {counted(speed.boxes, "box")}'
+    prompts = 'box' if job.grid is None else 'point'
+    measured = f'{counted(speed.images, "image")}, {counted(speed.boxes, prompts)}'
     print(f'time     about {_duration(seconds)} in one process (measured on {measured})')
     print(f'disk     about {size / 1e6:,.1f} MB')
     return 0

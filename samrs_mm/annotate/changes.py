@@ -161,6 +161,8 @@ class Comparison:
         """Compare the record of a tile with a new one that has no masks yet."""
         stem = fresh.tile.stem
         record = self.stream.prompter.record_type.load(self.out.path(folder.INSTANCES, stem))
+        if not self.stream.prompter.from_labels:
+            fresh.record.boxes = record.boxes
         size = fresh.record.image.width, fresh.record.image.height
         image = record.image
         if image.sha256 != inputs.sha256() or (image.width, image.height) != size:
@@ -205,6 +207,8 @@ def make_ready(
         for sample in stream.outlines(tiles):
             path = out.path(folder.INSTANCES, sample.tile.stem)
             record = Record.load_checked(path)
+            if not stream.prompter.from_labels:
+                sample.record.boxes = record.boxes
             take_names(record, sample.record, signature)
             write_png(out.path(folder.SEMANTIC, sample.tile.stem), record.paint(policy))
             record.write(path)

@@ -52,6 +52,8 @@ class Prompter(Protocol):
     """Whether it needs RH-Boxes."""
     holds_boxes: bool
     """Whether its records hold the boxes that were prompted."""
+    from_labels: bool
+    """Whether the boxes of its records are those of the labels."""
 
     def facts(self, scene: int) -> str:
         """Return a digest of what decides a scene's records beside pixels, boxes and files."""
@@ -73,7 +75,7 @@ class BoxPrompter:
     """Prompts the boxes with one setting, in one of ``prompts.PROMPT_STYLES``."""
 
     record_type = Record
-    holds_boxes = True
+    holds_boxes = from_labels = True
 
     def __init__(self, setting: PromptSetting, table: ClassTable, style: str = CLIPPED):
         self.setting, self.table, self.style = setting, table, style

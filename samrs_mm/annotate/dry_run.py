@@ -3,12 +3,14 @@
 import time
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from samrs_mm.annotate.driver import SampleStream
 from samrs_mm.annotate.embeddings import EmbeddingStore
 from samrs_mm.annotate.job import AnnotationJob, Progress
+from samrs_mm.annotate.writer import Sample
 from samrs_mm.core.boxes import geometry
 from samrs_mm.core.errors import ImageReadError, LabelReadError
 from samrs_mm.core.images import image_size
@@ -51,6 +53,9 @@ class Work:
 
 def work_of(job: AnnotationJob, progress: Progress = iter) -> Work:
     """Return what a job has to do, as labels and headers say."""
+    if job.grid is not None:
+        points = sum(job.grid.side[job.plan.place(tile)[0]] ** 2 for tile in job.plan.tiles)
+        return Work(len(job.plan.tiles), Counter(ok=points))
     measure = circumscribed_geometry if job.setting.circumscribed else geometry
     counts: Counter = Counter()
     images = 0
@@ -93,11 +98,10 @@ def measure_speed(job: AnnotationJob, images: int = 3) -> Speed | None:
     for sample in SampleStream(job.plan, [[tiles[i]] for i in spread], job.prompter):
         now = time.perf_counter()
         read += now - start
-        if sample.image is not None and (prompts := sample.prompted[0].prompts):
+        if sample.image is not None and sample.prompt_count:
             encoded = job.segmentor.encode([sample.image])[0]
             middle = time.perf_counter()
-            for chunk in job.segmentor.decode(encoded, prompts):
-                size += sum(len(coded['counts']) for coded in chunk.encoded())
+            size += _bytes_of_masks(job.segmentor, encoded, sample)
             boxes += sample.prompt_count
             encoded_images += 1
             encode += middle - now
@@ -114,6 +118,15 @@ def measure_speed(job: AnnotationJob, images: int = 3) -> Speed | None:
         done, boxes, read / done, encode / max(encoded_images, 1), decode / per_box,
         size / per_box, embedding,
     )  # fmt: skip
+
+
+def _bytes_of_masks(segmentor: Any, encoded: Any, sample: Sample) -> int:
+    """Make the masks of a sample and return their length as text."""
+    if sample.grid is not None:
+        found = segmentor.propose(encoded, sample.grid, [])
+        return sum(len(each.mask.segmentation['counts']) for each in found)
+    chunks = segmentor.decode(encoded, sample.prompted[0].prompts)
+    return sum(len(coded['counts']) for chunk in chunks for coded in chunk.encoded())
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,11 @@ def compare(
     Raises:
         RefusedError: The weights can't be loaded, or no image has a box.
     """
+    if not job.setting.of_boxes:
+        raise RefusedError(
+            f'prompt {job.setting.name!r}: masks of boxes are compared; give a config of boxes, or '
+            'annotate with model.unchecked=True'
+        )
     tiles = job.plan.tiles
     order = [tiles[i] for i in np.random.default_rng(0).permutation(len(tiles))]
     _load(exact)

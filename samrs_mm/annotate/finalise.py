@@ -14,7 +14,9 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from samrs_mm.annotate.changes import Changes
+from samrs_mm.annotate.listed_images import IMAGE_COLUMNS, coco_image, index_row
 from samrs_mm.annotate.plan import Plan, Tile
+from samrs_mm.annotate.scene_objects import ObjectsWriter
 from samrs_mm.core.atomic import atomic_write, dump, open_atomic
 from samrs_mm.core.boxes import BoxLabel, ParsedLabels, geometry
 from samrs_mm.core.classes import palette_for
@@ -27,7 +29,7 @@ from samrs_mm.core.prompts import NO_DATA
 from samrs_mm.core.resumable import signature_of
 from samrs_mm.core.system import relative_path
 from samrs_mm.formats.annotated import folder, ledger
-from samrs_mm.formats.annotated.entries import FAILED, BoxEntry
+from samrs_mm.formats.annotated.entries import FAILED, KEPT, BoxEntry
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.ledger import LedgerRow
 from samrs_mm.formats.annotated.record import CURE, Record, RecordError, read
@@ -38,9 +40,6 @@ _MAKERS = 'annotate', 'core', 'datasets', 'formats'
 
 OUTDATED = 'outdated'
 """State of an image whose record is not what the data give any more."""
-
-IMAGE_COLUMNS = ('stem', 'file', 'scene', 'split', 'width', 'height', 'kept', 'labelled')
-"""Of ``images.csv``: what training needs to know of an image without opening its record."""
 
 _NUMBER = re.compile(r'[\d.]+')
 _TEXTS = ('reason', 'flags', 'notes')
@@ -144,6 +143,9 @@ class Finaliser:
         self.outdated = changes.outdated if changes else {}
         self.gone = changes.gone if changes else []
         self.signature = signature_of(settings)
+        self.lists = [folder.ANNOTATIONS, folder.LEDGER, folder.INDEX]
+        if not plan.dataset.labelled:
+            self.lists.append(folder.OBJECTS)
 
     def write(self, anew: bool = False) -> Totals:
         """Write the set-level files and return what they hold.
@@ -155,7 +157,7 @@ class Finaliser:
             OSError: A file can't be written; the old one is untouched.
         """
         root = self.out.root
-        files = [root / name for name in (folder.ANNOTATIONS, folder.LEDGER, folder.INDEX)]
+        files = [root / name for name in self.lists]
         with self.out.lock():
             self.out.clean()
             made = MadeFiles(root / folder.MADE, self.facts(), files)
@@ -191,18 +193,24 @@ class Finaliser:
             facts = facts_of(facts, tile, *stamps)
         return facts_of(facts, self.signature, *sorted(self.outdated))
 
-    def render(self, coco: BinaryIO, book: BinaryIO, index: BinaryIO) -> Totals:
-        """Stream the COCO file, the ledger and the list of images into open binary files."""
+    def render(
+        self, coco: BinaryIO, book: BinaryIO, index: BinaryIO, objects: BinaryIO | None = None
+    ) -> Totals:
+        """Stream the ``lists`` into open binary files, in that order."""
         totals = Totals()
         writer = CocoWriter(coco, self.plan.dataset.classes)
+        scenes = ObjectsWriter(objects, self.plan) if objects else None
         rows, images = ledger.csv_writer(book), ledger.csv_writer(index)
         rows.writerow(ledger.COLUMNS)
         images.writerow(IMAGE_COLUMNS)
-        self._stream(totals, writer, rows, images)
-        writer.finish()
+        self._stream(totals, writer, rows, images, scenes)
+        for each in (writer, scenes) if scenes else (writer,):
+            each.finish()
         return totals
 
-    def _stream(self, totals: Totals, coco: CocoWriter, book: Any, index: Any) -> None:
+    def _stream(
+        self, totals: Totals, coco: CocoWriter, book: Any, index: Any, scenes: ObjectsWriter | None
+    ) -> None:
         """Write all but the heads; ``book`` and ``index`` are CSV writers."""
         for scene in self.progress(range(len(self.plan.dataset.scenes))):
             done = {}
@@ -211,12 +219,12 @@ class Finaliser:
                 if record is None:
                     continue
                 done[tile.index] = record
-                kept = record.kept
-                totals.kept.update(box.category for box in kept)
-                image = self._coco_image(tile, record)
+                image = coco_image(tile, record)
                 coco.add(image, map(coco_annotation, record.annotated))
-                index.writerow(_index_row(image, record))
-            for row in self._rows(scene, done, totals):
+                index.writerow(index_row(image, record))
+            same = scenes.add(scene, done, totals.problems) if scenes else {}
+            for row in self._rows(scene, done, totals, same):
+                totals.kept.update([row.category] * (row.status == KEPT))
                 totals.add_row(row)
                 book.writerow(astuple(row))
 
@@ -246,8 +254,13 @@ class Finaliser:
             totals.problems.append(f'{path}: made with other settings{CURE}')
         return record
 
-    def _rows(self, scene: int, done: dict[int, Record], totals: Totals) -> Iterator[LedgerRow]:
-        """Yield the ledger's rows of a scene, of whose tiles ``done`` are the records by index."""
+    def _rows(
+        self, scene: int, done: dict[int, Record], totals: Totals, same: dict[str, str]
+    ) -> Iterator[LedgerRow]:
+        """Yield the ledger's rows of a scene, of whose tiles ``done`` are the records by index.
+
+        For ``same`` see ``SceneObjects``.
+        """
         tiles = self.plan.by_scene.get(scene, [])
         dataset, entry = self.plan.dataset, self.plan.dataset.scenes[scene]
         new_row = partial(LedgerRow, scene=entry.stem, image=entry.image or '')
@@ -277,6 +290,8 @@ class Finaliser:
                     flags=box.marks,
                     notes='; '.join(box.notes),
                 )
+                if other := same.get(box.box_id):
+                    columns |= dict(status=ledger.MERGED, reason=f'same object as {other}')
                 yield new_row(tile=tile.stem, **columns)
         rest = [label for label in parsed.boxes if label.box_id not in seen]
         for label, where in zip(rest, self._rest(scene, rest, done, failures), strict=True):
@@ -285,7 +300,7 @@ class Finaliser:
             yield new_row(label.box_id, status, reason, name, tile=stem)
         for problem in parsed.problems:
             yield new_row(problem.box_id, problem.status, problem.message)
-        if entry.label is None:
+        if entry.label is None and dataset.labelled:
             yield new_row('', ledger.NO_LABEL, 'the image has no label file')
         elif entry.image is None and not (parsed.boxes or parsed.problems):
             yield new_row('', ledger.NO_IMAGE, f'{entry.label} has no box for it, and no image')
@@ -345,20 +360,12 @@ class Finaliser:
         known = {box.box_id for box in parsed.boxes}
         held = {box.box_id for record in done.values() for box in record.boxes}
         lost = known - held if done and self.plan.spec is None else set()
-        if held - known or lost:
+        if self.plan.dataset.labelled and (held - known or lost):
             example = min(held - known or lost)
             totals.problems.append(
                 f'{stem}: the labels are not those it was annotated with (such as {example}); '
                 f'delete its files in {self.out.root / folder.INSTANCES} and run again'
             )
-
-    def _coco_image(self, tile: Tile, record: Record) -> dict:
-        image = record.image
-        name = image.path if tile.window is None else f'{folder.IMAGES}/{tile.stem}.png'
-        return dict(
-            id=tile.index + 1, file_name=name, width=image.width, height=image.height,
-            stem=tile.stem, scene=image.scene, offset=image.offset,
-        )  # fmt: skip
 
     def meta(self, totals: Totals) -> dict:
         """Return the content of ``meta.json``."""
@@ -384,12 +391,6 @@ class Finaliser:
             records_sha256=totals.records_sha256,
             versions=library_versions(),
         )
-
-
-def _index_row(image: dict, record: Record) -> list:
-    visible = [box.visible_area for box in record.kept]
-    names = image['stem'], image['file_name'], image['scene'], record.image.split or ''
-    return [*names, image['width'], image['height'], len(visible), sum(visible)]
 
 
 def sorted_counts(counts: Counter) -> dict[str, int]:

@@ -18,6 +18,7 @@ from samrs_mm.annotate.embeddings import (
     load_for_store,
 )
 from samrs_mm.annotate.finalise import Finaliser, Totals
+from samrs_mm.annotate.grid_prompter import GridPrompter
 from samrs_mm.annotate.map_files import MapFiles
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.threads import keep_threads, misfit, open_folder
@@ -26,6 +27,7 @@ from samrs_mm.annotate.writer import LabelMapWriter, MaskFilters, RecordWriter
 from samrs_mm.compat import strict_loading
 from samrs_mm.core.atomic import dump, load
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.grid import GRID, GridSpec
 from samrs_mm.core.masks import check_policy
 from samrs_mm.core.prompts import CLIPPED, PromptSetting, check_style
 from samrs_mm.core.resumable import differences, signature_of
@@ -58,7 +60,8 @@ class AnnotationJob:
 
     def __init__(self, config: Config, name: str):
         self.name = name
-        self.setting = PromptSetting.parse(config.prompt)
+        self.setting = PromptSetting.parse(config.prompt, grid=True)
+        self.grid = None if self.setting.of_boxes else GridSpec.from_config(config.get('grid'))
         self.style = check_style(config.get('prompt_style', CLIPPED))
         self.policy = check_policy(config.overlap_policy)
         self.tile = TileSpec.from_config(config.tile)
@@ -67,9 +70,35 @@ class AnnotationJob:
         check_setting(self.setting, self.segmentor)
         self.filters = mask_filters(config.get('filters'), self.segmentor)
         self.dataset, self.dataset_settings = open_dataset(config)
+        self._check_grid()
         self.embeddings: Path | None = None
         self.embeddings_dtype = FP32
         self.store: EmbeddingStore | None = None
+
+    def _check_grid(self) -> None:
+        """Refuse a grid of points on labels, boxes without labels, and what a grid can't be."""
+        name = type(self.dataset).__name__
+        if self.grid is None:
+            if not self.dataset.labelled:
+                raise RefusedError(
+                    f'prompt {self.setting.name!r}: {name} has no boxes; leave --prompt out, or '
+                    f'give {GRID!r}'
+                )
+            return
+        if self.dataset.labelled:
+            raise RefusedError(
+                f'prompt {GRID!r}: {name} is for boxes; take a config for images without labels, '
+                'such as configs/annotate/images_sam-vit-h_grid.py'
+            )
+        if self.tile is not None and (self.tile.drop_empty or self.tile.once):
+            key = 'drop_empty' if self.tile.drop_empty else 'once'
+            raise RefusedError(f'prompt {GRID!r}: tile.{key} is about boxes; leave it out')
+        for measure in ('coverage', 'leakage'):
+            if measure in self.filters.measures:
+                raise RefusedError(
+                    f'prompt {GRID!r}: filters are by {measure}, which masks without boxes do not '
+                    'have; leave that filter out'
+                )
 
     def use_embeddings(self, root: str, dtype: str = FP32) -> None:
         """Take embeddings from a folder, and store there what is encoded; before ``load``.
@@ -100,7 +129,8 @@ class AnnotationJob:
             RefusedError: An unknown class, or two images of one name.
         """
         self.label_counts = self.dataset.collect_classes(progress)
-        self.plan = Plan(self.dataset, self.tile, progress)
+        scales = self.grid.scale if self.grid else (1,)
+        self.plan = Plan(self.dataset, self.tile, progress, scales)
 
     def settings(self) -> dict[str, Any]:
         """Return what decides the output, as plain data; after ``collect_classes`` and ``load``."""
@@ -114,7 +144,9 @@ class AnnotationJob:
             filters=self.filters.as_dict(),
             dataset=dict(**self.dataset_settings, classes=list(self.dataset.classes)),
         )
-        if self.style != CLIPPED:  # folders from before there were styles are clipped
+        if self.grid is not None:
+            settings['grid'] = self.grid.as_dict()
+        elif self.style != CLIPPED:  # folders from before there were styles are clipped
             settings['prompt_style'] = self.style
         if self.embeddings is not None and self.embeddings_dtype != FP32:  # fp32 changes no mask
             settings['embeddings'] = self.embeddings_dtype
@@ -190,8 +222,10 @@ class AnnotationJob:
         return SampleStream(self.plan, groups, self.prompter)
 
     @property
-    def prompter(self) -> BoxPrompter:
-        """What prompts the boxes; after ``collect_classes``."""
+    def prompter(self) -> BoxPrompter | GridPrompter:
+        """What prompts the boxes, or points; after ``collect_classes``."""
+        if self.grid is not None:
+            return GridPrompter(self.grid, self.plan)
         return BoxPrompter(self.setting, self.dataset.table, self.style)
 
     def annotator(
@@ -275,9 +309,22 @@ def check_setting(setting: PromptSetting, segmentor: PromptSegmentor) -> None:
     Raises:
         RefusedError: With the reason.
     """
-    reason = segmentor.unsupported(setting) or no_mmrotate(setting)
+    if setting.of_boxes:
+        reason = segmentor.unsupported(setting) or no_mmrotate(setting)
+    else:
+        reason = no_proposals(segmentor)
     if reason:
         raise RefusedError(f'prompt {setting.name!r}: {reason}')
+
+
+def no_proposals(segmentor: PromptSegmentor) -> str | None:
+    """Return why a segmentor can't make masks without boxes, or None if it can."""
+    if getattr(segmentor, 'proposes', False):
+        return None
+    return (
+        f'{type(segmentor).__name__} makes one mask of a box and does not find objects; take SAM, '
+        'SAM 2, SAM 3 or MobileSAM'
+    )
 
 
 def mask_filters(entry: dict[str, Any] | None, segmentor: PromptSegmentor) -> MaskFilters:

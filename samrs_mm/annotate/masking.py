@@ -55,6 +55,8 @@ def _begun(segmentor: PromptSegmentor, sample: Sample, code: Any) -> list[Chunks
     """Have the prompts of a sample decoded, without waiting for the masks of each setting."""
     if sample.error is not None:
         return []
+    if sample.grid is not None:
+        return [_proposed(segmentor, sample, code)]
     try:
         return [
             segmentor.decode(code, boxes.prompts) if boxes.prompts else iter(())
@@ -70,11 +72,19 @@ def _finished(sample: Sample, begun: list[Chunks]) -> Sample:
     if sample.error is None:
         try:
             notes = sample.record.image.notes
+            if sample.grid is not None:
+                sample.proposals = list(*begun)
+                return sample
             sample.masks = [_taken(chunks, notes, sample.valid) for chunks in begun]
             _check_masks(sample)
         except Exception as error:  # noqa: BLE001 (stands in the ledger; the loop goes on)
             sample.error = _failed(sample, error)
     return sample
+
+
+def _proposed(segmentor: Any, sample: Sample, code: Any) -> Iterator[Any]:
+    """Yield the masks of a grid of points; nothing is done before the first is asked for."""
+    yield from segmentor.propose(code, sample.grid, sample.record.image.notes)
 
 
 def _encoded(

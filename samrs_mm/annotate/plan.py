@@ -9,6 +9,7 @@ import numpy as np
 from samrs_mm.core import dealing, tiling
 from samrs_mm.core.boxes import BoxLabel, geometry
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
+from samrs_mm.core.grid import grid_windows
 from samrs_mm.core.images import image_size, is_streamed
 from samrs_mm.core.regions import ANY_SHARE, least_shares
 from samrs_mm.core.tiling import TileSpec, Window
@@ -39,7 +40,8 @@ class Plan:
     met and recorded where all others are.
 
     Without a ``spec`` all scenes are taken whole; with ``spec.once`` the windows of large boxes
-    follow those of the grid. ``progress`` wraps the iterator over scenes.
+    follow those of the grid. ``progress`` wraps the iterator over scenes. Windows are of all
+    ``scales``, see ``grid_windows``.
 
     Raises:
         RefusedError: Two tiles of one name.
@@ -50,11 +52,13 @@ class Plan:
         dataset: BoxDataset,
         spec: TileSpec | None,
         progress: Callable[[Iterable], Iterator] = iter,
+        scales: Sequence[int] = (1,),
     ):
-        self.dataset, self.spec = dataset, spec
+        self.dataset, self.spec, self.scales = dataset, spec, scales
         self.tiles: list[Tile] = []
         self.by_scene: dict[int, list[Tile]] = {}
         self._sizes: dict[int, tuple[int, int]] = {}
+        self._firsts: dict[tuple[int, int], int] = {}
         for index in progress(range(len(dataset.scenes))):
             scene = dataset.scenes[index]
             if scene.image is None:
@@ -75,7 +79,7 @@ class Plan:
             return [(scene.stem, None)]
         try:
             width, height = image_size(self.dataset.image_path(index))
-            windows = tiling.windows(width, height, self.spec)
+            windows = grid_windows(width, height, self.spec, self.scales)
             if self.spec.drop_empty or self.spec.once:
                 windows = self._windows_of_boxes(index, windows, (width, height))
         except (ImageReadError, LabelReadError):
@@ -98,6 +102,19 @@ class Plan:
         if not self.spec.drop_empty:
             return windows
         return [each for each, held in zip(windows, rows, strict=True) if len(held)]
+
+    def place(self, tile: Tile) -> tuple[int, int]:
+        """Return which of ``scales`` a tile is of, and its number among those of its scene."""
+        if tile.window is None:
+            return 0, 0
+        assert self.spec is not None
+        side = tile.window.width
+        if (tile.scene, side) not in self._firsts:
+            for other in self.by_scene[tile.scene]:
+                if other.window is not None:
+                    self._firsts.setdefault((tile.scene, other.window.width), other.index)
+        number = tile.index - self._firsts[tile.scene, side]
+        return self.scales.index(side // self.spec.size), number
 
     def assign(
         self, tiles: Sequence[Tile], labels: Sequence[BoxLabel], polygons: np.ndarray

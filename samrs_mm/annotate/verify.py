@@ -22,7 +22,7 @@ from samrs_mm.core.errors import describe
 from samrs_mm.core.images import SceneImage, file_sha256
 from samrs_mm.core.resumable import differences
 from samrs_mm.core.wording import counted
-from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated import folder, ledger
 from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, KEPT, REGIONS
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import Record, RecordError
@@ -41,6 +41,8 @@ def check_tile(
     path = out.path(folder.INSTANCES, stem)
     try:
         record = Record.load_checked(path)
+        if sample.grid is not None:
+            sample.record.boxes = record.boxes  # no label tells which there are
         problems = _check_record(sample.record, record)
         labels, found = _labels_again(record, filters, policy)
         problems += found
@@ -131,9 +133,7 @@ def verify(
     """
     problems = [line for found in progress(samples.read(workers, check)) for line in found]
     out = finaliser.out
-    sinks: dict[str, Any] = {
-        name: _HashSink() for name in (folder.ANNOTATIONS, folder.LEDGER, folder.INDEX)
-    }
+    sinks: dict[str, Any] = {name: _HashSink() for name in finaliser.lists}
     totals = finaliser.render(*sinks.values())
     problems += totals.problems
     for name, sink in sinks.items():
@@ -166,7 +166,7 @@ def _check_coco(finaliser: Finaliser, totals: Totals) -> list[str]:
     problems = []
     if len(coco.anns) != len(annotations):
         problems.append(f'{path}: annotation ids are not unique')
-    boxes = sum(totals.rows[status] for status in (KEPT, *REGIONS))
+    boxes = sum(totals.rows[status] for status in (KEPT, ledger.MERGED, *REGIONS))
     if len(annotations) != boxes:
         problems.append(f'{path}: {len(annotations)} annotations, {boxes} kept boxes and regions')
     return problems

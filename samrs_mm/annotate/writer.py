@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from samrs_mm.annotate.plan import Tile
+from samrs_mm.core import boxes as box_ops
+from samrs_mm.core import masks
 from samrs_mm.core.errors import RefusedError, SamrsError, describe
+from samrs_mm.core.grid import GRID, GridPrompts
 from samrs_mm.core.images import write_png
 from samrs_mm.core.masks import Mask
 from samrs_mm.core.prompts import PromptedBoxes
@@ -42,6 +45,8 @@ class Sample:
         error: Why the tile failed, in one line; None if it did not.
         note: Of its input, see ``input_notes.note_of``; empty if it could not be read.
         valid: Which of its pixels have data, ``(H, W)`` bool; None says all.
+        grid: Its points, where masks are made without boxes.
+        proposals: What they gave (``Proposal``), the best first.
     """
 
     tile: Tile
@@ -52,10 +57,14 @@ class Sample:
     error: str | None = None
     note: str = ''
     valid: np.ndarray | None = None
+    grid: GridPrompts | None = None
+    proposals: Sequence[Any] = ()
 
     @property
     def prompt_count(self) -> int:
         """How many prompts the segmentor will be given."""
+        if self.grid is not None:
+            return len(self.grid)
         return sum(len(boxes.chosen) for boxes in self.prompted)
 
 
@@ -242,11 +251,36 @@ class RecordWriter:
 
 def enter_masks(sample: Sample, filters: MaskFilters) -> None:
     """Enter a sample's masks into its record, and decide which are kept."""
+    if sample.grid is not None:
+        enter_proposals(sample, sample.grid)
     empty = 'the segmentor returned no pixel' + ' with data' * (sample.valid is not None)
     for boxes, found in zip(sample.prompted, sample.masks, strict=True):
         for position, mask in zip(boxes.chosen, found, strict=True):
             sample.record.boxes[position].enter_mask(mask, empty)
     filters.apply(sample.record)
+
+
+def enter_proposals(sample: Sample, grid: GridPrompts) -> None:
+    """Give a sample's record an entry for each mask that was made without a box."""
+    offset = np.array(sample.record.image.offset, float)
+    for number, found in enumerate(sample.proposals, 1):
+        score, stability = (round(value, 6) for value in (found.mask.score, found.mask.stability))
+        mask = Mask(found.mask.segmentation, score, stability)
+        x, y, width, height = masks.bbox(mask.segmentation)
+        corners = box_ops.corners(np.array([[x, y, x + width, y + height]], float))[0]
+        box = BoxEntry.new(
+            number=number,
+            box_id=grid.box_id(found.point, found.choice),
+            label=0,
+            category=grid.category,
+            prompt=GRID,
+            polygon=corners,
+            scene_polygon=corners + offset,
+            prompt_box=None,
+            status=KEPT,
+        )
+        box.enter_mask(mask, '')
+        sample.record.boxes.append(box)
 
 
 class LabelMapWriter:

@@ -46,7 +46,7 @@ class FolderBrowser(BoxSource):
                 'other segmentation datasets give a training config'
             )
         self.meta, settings = meta, meta['settings']
-        prompt = PromptSetting.parse(settings['prompt'])
+        prompt = PromptSetting.parse(settings['prompt'], grid=True)
         self.style = settings.get('prompt_style', CLIPPED)
         super().__init__(root.resolve().name, meta['classes'], [prompt], side)
         self.out, self.tiled = AnnotatedFolder(root), settings.get('tile') is not None

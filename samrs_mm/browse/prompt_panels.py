@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from samrs_mm.core.boxes import bounding_boxes, clip, corners
+from samrs_mm.core.grid import GRID
 from samrs_mm.core.prompts import CLIPPED, PromptBatch, PromptSetting
 from samrs_mm.drawing.colours import ORANGE, SKY, YELLOW, Colour
 from samrs_mm.drawing.layout import Swatch
@@ -23,7 +24,7 @@ BASIC_SETTINGS = ('cp', 'hbox', 'rhbox', 'hbox-m', 'rbox-m', 'rhbox-m')
 
 def prompt_name(setting: PromptSetting) -> str:
     """Return a setting in the paper's spelling, such as ``CP + RH-Box``."""
-    names = {'cp': 'CP'}
+    names = {'cp': 'CP', GRID: 'grid of points'}
     for box, (name, _, _) in STYLES.items():
         names |= {box: name, f'{box}-m': f'{name}-M'}
     return ' + '.join(names[part] for part in setting.parts)

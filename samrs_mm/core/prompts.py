@@ -12,6 +12,7 @@ import numpy as np
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core.boxes import BoxGeometry, BoxLabel
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.grid import GRID
 from samrs_mm.core.masks import draw_polygon, fill_polygon
 
 MASK_SCORE = 1000.0
@@ -58,22 +59,36 @@ def check_style(style: str) -> str:
 
 @dataclass(frozen=True)
 class PromptSetting:
-    """A combination of prompts, by its name in ``SETTINGS``."""
+    """A combination of prompts, by its name in ``SETTINGS``; or ``'grid'``, without boxes."""
 
     name: str
 
     @classmethod
-    def parse(cls, name: str) -> 'PromptSetting':
+    def parse(cls, name: str, grid: bool = False) -> 'PromptSetting':
         """Read a setting; parts may stand in any order and case.
+
+        Args:
+            name: Its name.
+            grid: Whether it may be ``'grid'``, masks without boxes (see ``core/grid.py``).
 
         Raises:
             RefusedError: Not one of the sixteen settings.
         """
         wanted = frozenset(str(name).lower().replace(' ', '').split('+'))
+        if wanted == {GRID}:
+            if grid:
+                return cls(GRID)
+            raise RefusedError(f'prompt {GRID!r} makes masks without boxes; sam_annotate.py does')
         for setting in SETTINGS:
             if frozenset(setting.split('+')) == wanted:
                 return cls(setting)
-        raise RefusedError(f'unknown prompt {name!r}; allowed: {", ".join(SETTINGS)}')
+        allowed = ', '.join((*SETTINGS, *[GRID] * grid))
+        raise RefusedError(f'unknown prompt {name!r}; allowed: {allowed}')
+
+    @property
+    def of_boxes(self) -> bool:
+        """Whether it prompts boxes, as all but ``'grid'``."""
+        return self.name != GRID
 
     @property
     def parts(self) -> tuple[str, ...]:

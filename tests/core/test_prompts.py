@@ -259,3 +259,13 @@ def test_a_box_without_a_pixel_of_data_lies_outside():
     assert found.chosen == [0, 2]
     every = prompt_boxes(PromptSetting.parse('rbox'), labels, shapes, 60, 40)
     assert every.statuses == ['ok'] * 4
+
+
+def test_a_grid_of_points_is_a_setting_only_where_there_need_be_no_boxes():
+    assert PromptSetting.parse('Grid', grid=True).name == 'grid'
+    assert not PromptSetting.parse('grid', grid=True).of_boxes
+    assert PromptSetting.parse('hbox', grid=True).of_boxes
+    with pytest.raises(RefusedError, match="prompt 'grid' makes masks without boxes"):
+        PromptSetting.parse('grid')
+    with pytest.raises(RefusedError, match=r'allowed: .*, rbox, grid$'):
+        PromptSetting.parse('points', grid=True)

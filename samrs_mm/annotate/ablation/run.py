@@ -73,6 +73,7 @@ class TruthPrompter:
 
     record_type = AblationRecord
     holds_boxes = False
+    from_labels = True
 
     def __init__(
         self, settings: Sequence[PromptSetting], dataset: BoxDataset, style: str, empty_truth: str

@@ -79,6 +79,8 @@ class BoxDataset(ABC):
     """
 
     layout: str = ''
+    labelled: bool = True
+    """Whether it has labels at all; without, masks are made of a grid of points."""
     label_file: str | None = None
     """The one file of all labels where a user names it: it may lie outside the root."""
     rule: FitRule = FitRule()
@@ -99,7 +101,7 @@ class BoxDataset(ABC):
         if not self.root.is_dir():
             raise RefusedError(f'data_root {data_root}: no such folder; expected {self.layout}')
         self.scenes = sorted(self.index(), key=lambda scene: scene.stem)
-        for what in ('image', 'label'):
+        for what in ('image', 'label')[: 1 + self.labelled]:
             if not any(getattr(scene, what) for scene in self.scenes):
                 raise RefusedError(
                     f'data_root {data_root}: no {what}s found; expected {self.layout}'
@@ -256,7 +258,7 @@ class BoxDataset(ABC):
                 + '; to take all names from the labels give --cfg-options dataset.classes=None'
             )
         label_counts.notes += spelling_notes(self.table, counts)
-        if not label_counts.boxes and not label_counts.problems:
+        if self.labelled and not label_counts.boxes and not label_counts.problems:
             label_counts.label_notes.append('no label holds a box: is the dataset whole?')
         if 2 * label_counts.regions > label_counts.boxes:
             label_counts.notes.append(
@@ -281,9 +283,8 @@ class BoxDataset(ABC):
 
 def _one_name(one: Scene, other: Scene) -> str:
     """Return why two scenes whose names differ in case alone, or not at all, can't be."""
-    if (one.image is None) != (other.image is None) and (one.label is None) != (
-        other.label is None
-    ):
+    ours, theirs = ((scene.image is None, scene.label is None) for scene in (one, other))
+    if ours[0] != theirs[0] and ours[1] != theirs[1]:
         return (
             f'{one.image or other.image} and {one.label or other.label} differ in case; rename one '
             'of them, so that they belong together'

@@ -17,6 +17,7 @@ import numpy as np
 from samrs_mm.core import masks
 from samrs_mm.core.boxes import CROWD, IGNORED
 from samrs_mm.core.classes import UNLABELLED
+from samrs_mm.core.grid import GRID
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # typing has it from Python 3.11 on
@@ -120,10 +121,11 @@ class BoxEntry(Entry):
 
     Args:
         id: Position in the image's label order, from 1.
-        box_id: Place of the box in the labels.
+        box_id: Place of the box in the labels, or of a mask without box in the grid of points.
         category_id: Class index + 1, as in COCO files.
         category: Class name.
-        polygon: Four corners x, y in pixels of this image, unclipped; None for NaN.
+        polygon: Four corners x, y in pixels of this image, unclipped; None for NaN. Without a box
+            they are the corners of ``bbox``.
         scene_polygon: The same in pixels of the scene; None where its place is not known.
         prompt: Name of the prompt setting.
         prompt_box: x0, y0, x1, y1 in pixels that the segmentor sees; None if it sees no box.
@@ -132,8 +134,8 @@ class BoxEntry(Entry):
         score: Predicted IoU, if the segmentor gives one.
         stability: Stability score, if the segmentor gives one.
         fill: See ``masks.measure``, as for the four that follow; None without a mask.
-        coverage: Fraction of ``polygon`` that the mask covers.
-        leakage: Fraction of the mask outside ``polygon``.
+        coverage: Fraction of ``polygon`` that the mask covers; None without a box.
+        leakage: Fraction of the mask outside ``polygon``; None without a box.
         components: 8-connected parts of the mask.
         at_border: Whether the mask touches the image's border.
         bbox: x, y, width, height of the mask in pixels; None without one.
@@ -263,6 +265,8 @@ class BoxEntry(Entry):
         """Measure the mask against the boxes; see ``masks.measure``."""
         for name, value in masks.measure(self.mask, self.polygon, self.prompt_box).items():
             setattr(self, name, value)
+        if self.prompt == GRID:  # the polygon is of the mask itself
+            self.coverage = self.leakage = None
 
     def failed(self) -> 'Self':
         """Return the entry without mask: its image could not be segmented or written."""

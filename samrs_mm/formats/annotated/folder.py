@@ -27,7 +27,7 @@ LABEL_SUFFIXES = '.tif', '.qml'
 """Of a scene's label map, and of its style."""
 _SUFFIX = {IMAGES: '.png', SEMANTIC: '.png', INSTANCES: '.json', FAILED: '.json', SHOW: '.jpg'}
 ANNOTATIONS, LEDGER, META = 'annotations.json', 'ledger.csv', 'meta.json'
-INDEX, MADE = 'images.csv', 'lists.json'
+INDEX, MADE, OBJECTS = 'images.csv', 'lists.json', 'objects.json'
 LISTS = ('train.txt', 'val.txt', 'splits.json', 'train_*pct.txt', 'checked.csv')
 OTHER_TOOLS = (*LISTS, f'{REPORT}/*', f'{PACKED}/*')
 """What other tools write there: reports, the packed store, lists of images and what was checked."""
@@ -259,7 +259,7 @@ class AnnotatedFolder(ResumableFolder):
 
     def _ours(self, stems: Iterable[str]) -> set[str]:
         """Return what annotating these images may leave behind, relative to the root."""
-        ours = {ANNOTATIONS, LEDGER, INDEX, MADE, META, input_notes.NAME}
+        ours = {ANNOTATIONS, LEDGER, INDEX, OBJECTS, MADE, META, input_notes.NAME}
         ours |= {f'{kind}/{stem}{suffix}' for kind, suffix in _SUFFIX.items() for stem in stems}
         scenes = {scene_of_tile(stem) or stem for stem in stems}
         ours |= {GEOPACKAGE, MASKS_STYLE}

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from samrs_mm.core.boxes import MALFORMED, MISFIT
 from samrs_mm.core.errors import RefusedError
 
-UNTILED, PENDING = 'untiled', 'pending'
+UNTILED, PENDING, MERGED = 'untiled', 'pending', 'merged'
 NO_IMAGE, NO_LABEL, UNREADABLE = 'no_image', 'no_label', 'unreadable'
 
 ERRORS = ('failed', MALFORMED, MISFIT, NO_IMAGE, UNREADABLE)
@@ -27,6 +27,7 @@ class LedgerRow:
         status: A box status of the record (kept, empty, outside, degenerate, filtered, crowd,
             ignored), or ``failed`` (its image could not be read, segmented or written),
             ``untiled`` (no tile takes the box), ``pending`` (its image is not done yet),
+            ``merged`` (kept in its tile, but the object of another mask, without boxes only),
             ``malformed`` (not readable as a box), ``misfit`` (of a picture of another size or
             turn), ``no_image`` (its image is missing), ``unreadable`` (the label file as a whole)
             or ``no_label`` (an image without label file).
