@@ -11,11 +11,12 @@ from folders import CONFIG, ROOT, load_tool, write_dota
 from samrs_mm.annotate.driver import Annotator, SampleStream
 from samrs_mm.annotate.finalise import Finaliser
 
-MOST, MOST_OF_THE_RUN = 29, 46
+MOST, MOST_OF_THE_RUN = 30, 47
 """Files that a reader opens to follow one box, and that a whole run enters; never to get more.
 
-Seven of a box's are which tile it goes to, its masking by itself, the masks' windows and runs, and
-the note of what its image was made from and of the files beside it, written under a lock; the run
+Eight of a box's are which tile it goes to, its masking by itself, the masks' windows and runs, the
+lists of images at the end, and the note of what its image was made from and of the files beside it,
+written under a lock; the run
 also compares what is finished with that, asks how many threads the folder was started with, and for
 a report of a reduced precision. Five of a run's are what every tool enters: names of configs,
 operating systems, the set of mm libraries, strict loading, and words for numbers. Python's own
