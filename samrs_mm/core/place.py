@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
+from rasterio.rpc import RPC
 from rasterio.transform import Affine, GCPTransformer
 from rasterio.warp import transform
 
@@ -26,7 +27,7 @@ class Place:
         affine: From pixel corners (x right, y down) to map coordinates, rotated or sheared as it
             may be; None where there are control points.
         gcps: Ground control points, used where there is no ``affine``.
-        rpcs: Whether the file has nothing but the model of its camera (RPCs).
+        rpcs: The model of its camera, where the file has one. It alone is no place on the map.
     """
 
     width: int
@@ -34,7 +35,7 @@ class Place:
     crs: CRS | None = None
     affine: Affine | None = None
     gcps: Sequence = field(default=(), compare=False)
-    rpcs: bool = False
+    rpcs: RPC | None = field(default=None, compare=False)
 
     def __bool__(self) -> bool:
         """Whether the raster is on the map."""
@@ -49,10 +50,9 @@ class Place:
 
     @property
     def profile(self) -> dict[str, Any]:
-        """What rasterio needs to write a raster at this place."""
-        if self.affine is not None:
-            return dict(crs=self.crs, transform=self.affine)
-        return dict(crs=self.crs, gcps=self.gcps) if self else {}
+        """What rasterio needs to write a raster at this place; empty where nothing is known."""
+        known = dict(crs=self.crs, transform=self.affine, gcps=self.gcps, rpcs=self.rpcs)
+        return {key: value for key, value in known.items() if value}
 
     def to_map(self, xy: np.ndarray) -> np.ndarray:
         """Return map coordinates ``(N, 2)`` of pixel corners ``(N, 2)``."""
@@ -89,8 +89,8 @@ def place_of(path: Path) -> Place:
         with relaxed, gdal(), open_raster(path) as file:
             size, (gcps, gcps_crs) = (file.width, file.height), file.gcps
             if not file.transform.is_identity:
-                return Place(*size, file.crs, file.transform)
-            return Place(*size, gcps_crs, None, tuple(gcps), bool(file.rpcs) and not gcps)
+                return Place(*size, file.crs, file.transform, rpcs=file.rpcs)
+            return Place(*size, gcps_crs or file.crs, None, tuple(gcps), file.rpcs)
     except (OSError, ValueError, RasterioError) as error:
         text = ' '.join(str(error).split())
         raise ImageReadError(f'{path}: cannot read the image: {text}') from error

@@ -12,10 +12,11 @@ from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage, image_size
 from samrs_mm.core.input_notes import Inputs
 from samrs_mm.core.own_outputs import own_pictures
+from samrs_mm.core.place import place_of
 from samrs_mm.predict.folder import OVERLAYS, PROBABILITIES, PredictedFolder, inputs_of
 from samrs_mm.predict.scene_blends import Strip
 from samrs_mm.predict.scene_predictor import ScenePredictor
-from samrs_mm.predict.scene_writer import SceneWriter, position_of
+from samrs_mm.predict.scene_writer import SceneWriter
 
 
 def find_images(inputs: Iterable[str]) -> dict[str, Path]:
@@ -100,7 +101,8 @@ def _predict_image(
 
     Its note comes first: files that stand are never taken for those of an earlier image.
     """
-    targets = out.targets(stem, (position := position_of(inputs.paths[0])) is not None)
+    position = place_of(inputs.paths[0]).profile
+    targets = out.targets(stem, bool(position))
     size = image.height, image.width
     strips = predict_scene(predictor, image, PROBABILITIES in targets, tick)
     with SceneWriter(targets, position, size, names) as writer:

@@ -36,34 +36,12 @@ def _writing(path: Path) -> Iterator[None]:
         raise SamrsError(f'{path}: could not be written ({error}); is the disk full?') from error
 
 
-def position_of(path: str | os.PathLike) -> dict[str, Any] | None:
-    """Return where on the map a scene's file lies; None where it doesn't say.
-
-    ``crs``, ``transform``, ``gcps`` and ``rpcs``, as rasterio writes them.
-    """
-    with relaxed, gdal(), contextlib.suppress(OSError, RasterioError, ValueError):
-        with open_raster(path) as file:
-            return _position(file)
-    return None  # a damaged file, which is named where it is read
-
-
-def _position(file: rasterio.DatasetReader) -> dict[str, Any] | None:
-    gcps, gcps_crs = file.gcps
-    found = dict(rpcs=file.rpcs) if file.rpcs else {}
-    if gcps:
-        found |= dict(gcps=gcps, crs=gcps_crs)
-    elif file.crs or not file.transform.is_identity:
-        found |= dict(transform=file.transform, crs=file.crs)
-    return found or None
-
-
 class RasterWriter:
     """A raster of 8-bit bands that is written from the top and appears when it is whole.
 
     ``.tif`` is a tiled and compressed GeoTIFF, of which each tile is written once; ``.png`` is made
-    from one. ``shape`` is ``(bands, H, W)``, ``position`` that of
-    ``position_of``; ``names`` are
-    those of the bands.
+    from one. ``shape`` is ``(bands, H, W)``, ``position`` is ``Place.profile``; ``names`` are those
+    of the bands.
     """
 
     def __init__(
@@ -160,7 +138,7 @@ class SceneWriter:
     """Writes what is wanted of a scene ``(H, W)``; all of it appears at the end, or nothing.
 
     ``targets`` are files by kind (``labels``, ``probabilities``, ``overlays``) in folders that
-    exist; ``position`` is that of ``position_of``; ``names`` are the classes in the order of their
+    exist; ``position`` is ``Place.profile``; ``names`` are the classes in the order of their
     values.
     """
 

@@ -4,6 +4,7 @@ import rasterio
 from map_cases import LONLAT, UTM, affine, write_scene
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
+from rasterio.rpc import RPC
 from rasterio.transform import Affine
 
 from samrs_mm.core.errors import ImageReadError
@@ -52,6 +53,21 @@ def test_what_is_not_on_the_map(tmp_path):
     (tmp_path / 'b.tif').write_bytes(b'II*\0 and no more')
     with pytest.raises(ImageReadError, match=r'b.tif: cannot read the image'):
         place_of(tmp_path / 'b.tif')
+
+
+def test_the_model_of_a_camera_is_no_place_and_is_kept(tmp_path):
+    rpcs = RPC(
+        err_bias=0, err_rand=0, height_off=0, height_scale=1, lat_off=48, lat_scale=1,
+        line_den_coeff=[1.0] + [0.0] * 19, line_num_coeff=[1.0] + [0.0] * 19, line_off=1,
+        line_scale=1, long_off=11, long_scale=1, samp_den_coeff=[1.0] + [0.0] * 19,
+        samp_num_coeff=[1.0] + [0.0] * 19, samp_off=1, samp_scale=1,
+    )  # fmt: skip
+    alone = place_of(write_scene(tmp_path / 'a.tif', Affine.identity(), crs=None, rpcs=rpcs))
+    assert not alone
+    assert alone.profile['rpcs'].lat_off == 48
+    both = place_of(write_scene(tmp_path / 'b.tif', affine(), rpcs=rpcs))
+    assert both
+    assert both.profile.keys() == {'crs', 'transform', 'rpcs'}
 
 
 def test_area_of_a_pixel(tmp_path):

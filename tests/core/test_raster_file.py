@@ -108,12 +108,12 @@ def test_a_mask_beside_an_image_has_to_be_a_tiff(secret, kind):
 TRACE = """
 import sys
 from samrs_mm.core.images import SceneImage
-from samrs_mm.predict.scene_writer import position_of
+from samrs_mm.core.place import place_of
 opened = []
 sys.addaudithook(lambda event, args: opened.append(args) if event == 'open' else None)
 for stream in (False, True):
     image = SceneImage(sys.argv[1], stream)
-    print(image.read().mean(), image.valid(0, 0, 9, 9), position_of(sys.argv[1]))
+    print(image.read().mean(), image.valid(0, 0, 9, 9), place_of(sys.argv[1]).profile or None)
 """
 
 

@@ -9,8 +9,9 @@ from rasterio.control import GroundControlPoint
 from rasterio.transform import Affine
 
 from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.place import place_of
 from samrs_mm.drawing.colours import class_colour
-from samrs_mm.predict.scene_writer import OVERLAY_SIDE, OverlayWriter, SceneWriter, position_of
+from samrs_mm.predict.scene_writer import OVERLAY_SIDE, OverlayWriter, SceneWriter
 
 RNG = np.random.default_rng(0)
 NAMES = ('ground', 'roof', 'road')
@@ -76,7 +77,9 @@ def test_strips_of_any_height_become_one_file(tmp_path, rows, suffix):
 def test_the_place_on_the_map_survives(tmp_path, place):
     scene = write_tiff(tmp_path / 'scene.tif', np.zeros((3, 60, 50), np.uint8), **place)
     labels = RNG.integers(0, 3, (60, 50), dtype=np.uint8)
-    targets = write(tmp_path, position_of(scene), (60, 50), labels, np.zeros((3, 60, 50), np.uint8))
+    targets = write(
+        tmp_path, place_of(scene).profile, (60, 50), labels, np.zeros((3, 60, 50), np.uint8)
+    )
     for path in targets.values():
         with rasterio.open(path) as found, rasterio.open(scene) as before:
             assert found.crs == before.crs
@@ -94,9 +97,9 @@ def test_the_place_on_the_map_survives(tmp_path, place):
 
 def test_images_without_a_place(tmp_path):
     write_tiff(tmp_path / 'a.tif', np.zeros((3, 20, 20), np.uint8))
-    assert position_of(tmp_path / 'a.tif') is None
+    assert place_of(tmp_path / 'a.tif').profile == {}
     (tmp_path / 'a.tfw').write_text('0.5\n0\n0\n-0.5\n1000\n2000\n')
-    assert position_of(tmp_path / 'a.tif')['transform'].a == 0.5
+    assert place_of(tmp_path / 'a.tif').profile['transform'].a == 0.5
 
 
 def test_a_place_that_is_told_beside_the_image(tmp_path):
@@ -104,7 +107,7 @@ def test_a_place_that_is_told_beside_the_image(tmp_path):
     with rasterio.open(tmp_path / 'a.png', 'r+') as file:
         file.crs, file.transform = PLACE['crs'], PLACE['transform']
     assert (tmp_path / 'a.png.aux.xml').exists()
-    position = position_of(tmp_path / 'a.png')
+    position = place_of(tmp_path / 'a.png').profile
     assert position['crs'].to_epsg() == 32633
     assert position['transform'] == PLACE['transform']
 
@@ -146,6 +149,7 @@ import resource, signal, sys
 from pathlib import Path
 import numpy as np
 from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.place import place_of
 from samrs_mm.predict.scene_writer import SceneWriter
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 root, suffix, side = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])

@@ -105,7 +105,7 @@ class GeoBoxDataset(BoxDataset):
             place = place_of(path)
         except ImageReadError:
             return
-        if place.rpcs:
+        if place.rpcs and not place:
             raise RefusedError(
                 f'{path}: has only the model of its camera (RPCs), no place on the map; put it '
                 f'there first: gdalwarp -rpc {scene.image} ORTHO.tif'
