@@ -169,6 +169,7 @@ BOX_DATASETS = PartRegistry(
 
 _TRAINING = (
     'datasets.crops',
+    'datasets.instances',
     'datasets.samplers',
     'datasets.segmentation',
     'datasets.transforms',

@@ -19,8 +19,8 @@ from samrs_mm.datasets.segmentation.parts import Part, TransformReader, WindowRe
 MEMORY = 'checked.csv'
 """What was read of a folder: ``reading,image,stamp,counts``, in that folder."""
 
-_KEYS = ('img_path', 'seg_map_path', 'pack_path', 'num_classes', 'label_map', 'reduce_zero_label',
-         'seg_fields')  # fmt: skip
+_KEYS = ('img_path', 'seg_map_path', 'pack_path', 'record_path', 'num_classes', 'label_map',
+         'reduce_zero_label', 'seg_fields')  # fmt: skip
 
 
 class Memory:
@@ -165,9 +165,8 @@ def _read(item: tuple[WindowReader | TransformReader, dict[str, Any], int]) -> t
 
 def stamp_of(info: Mapping[str, Any]) -> str:
     """Return sizes and times of an image's files; '' where one is missing."""
-    paths = (
-        [info['pack_path']] if info.get('pack_path') else [info['img_path'], info['seg_map_path']]
-    )
+    plain = [info[key] for key in ('img_path', 'seg_map_path', 'record_path') if key in info]
+    paths = [info['pack_path']] if info.get('pack_path') else plain
     try:
         stats = [os.stat(path) for path in paths]
     except OSError:

@@ -41,7 +41,8 @@ class Part:
 
     def info(self, index: int) -> dict[str, Any]:
         """Return what is known of an image before it is loaded: ``img_path`` and so on."""
-        return self.dataset.get_data_info(index)
+        of_files = getattr(self.dataset, 'file_info', self.dataset.get_data_info)
+        return of_files(index)
 
     @cached_property
     def reader(self) -> 'WindowReader | TransformReader | None':
@@ -50,6 +51,8 @@ class Part:
             return None
         if not self.info(0).get('seg_map_path'):
             return None
+        if hasattr(self.dataset, 'label_reader'):
+            return self.dataset.label_reader
         steps = getattr(getattr(self.dataset, 'pipeline', None), 'transforms', ())
         if any(isinstance(step, LoadWindow) for step in steps):
             return WindowReader()

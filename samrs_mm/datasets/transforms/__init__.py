@@ -2,11 +2,13 @@
 
 from samrs_mm.datasets.transforms.augmentation import OneOfColour, RandomRotate90
 from samrs_mm.datasets.transforms.cropping import CenterCropPad, Crop, RandomScaleCrop
+from samrs_mm.datasets.transforms.instances import HideIgnored
 from samrs_mm.datasets.transforms.loading import LoadWindow
 
 __all__ = [
     'CenterCropPad',
     'Crop',
+    'HideIgnored',
     'LoadWindow',
     'OneOfColour',
     'RandomRotate90',

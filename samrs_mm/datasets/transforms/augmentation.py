@@ -7,19 +7,24 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
+from samrs_mm.datasets.transforms.instances import turn_objects
+
 
 @TRANSFORMS.register_module()
 class RandomRotate90(BaseTransform):
-    """Turn image and label by 0, 90, 180 or 270 degrees, each as likely.
+    """Turn image, label, masks and boxes by 0, 90, 180 or 270 degrees, each as likely.
 
     With ``prob=0.5`` nothing changes in 62.5 % of all cases, as in SAMRS. No pixel is interpolated.
 
-    Required Keys: img, gt_seg_map (optional)
+    Required Keys: img, gt_seg_map, gt_masks, gt_bboxes (all but img optional)
 
-    Modified Keys: img, gt_seg_map, img_shape, pad_shape
+    Modified Keys: img, gt_seg_map, gt_masks, gt_bboxes, img_shape, pad_shape
 
     Args:
         prob: Probability of drawing an angle at all.
+
+    Raises:
+        RefusedError: Objects that it can't turn; see ``turn_objects``.
     """
 
     def __init__(self, prob: float = 0.5):
@@ -31,6 +36,7 @@ class RandomRotate90(BaseTransform):
         """Turn."""
         if np.random.random() < self.prob:
             turns = int(np.random.randint(4))
+            turn_objects(results, turns, *results['img'].shape[:2])
             for key in ('img', *results.get('seg_fields', ['gt_seg_map'])):
                 if key in results:
                     results[key] = np.ascontiguousarray(np.rot90(results[key], turns))

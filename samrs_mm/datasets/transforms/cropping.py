@@ -10,7 +10,10 @@ from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
 from samrs_mm.core.classes import UNLABELLED
+from samrs_mm.datasets.transforms.instances import refuse_objects
 from samrs_mm.datasets.transforms.pixels import Pixels
+
+_WITH_OBJECTS = 'load the whole image, and put mmdet.RandomCrop behind mmdet.LoadAnnotations'
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,12 @@ class Crop(BaseTransform):
         return self.apply(Pixels(results['img'], results.get('gt_seg_map')), results)
 
     def apply(self, pixels: Pixels, results: dict) -> dict:
-        """Draw a crop, read it and put it into ``results``."""
+        """Draw a crop, read it and put it into ``results``.
+
+        Raises:
+            RefusedError: The sample has masks or boxes.
+        """
+        refuse_objects(self, results, _WITH_OBJECTS)
         rows, columns = self.draw(pixels.height, pixels.width)
         results['img'], label = cut(pixels, rows, columns)
         if label is not None:

@@ -8,6 +8,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.registry import Registry
 from mmseg.registry import TRANSFORMS
 
+from samrs_mm.core.errors import LabelReadError
 from samrs_mm.datasets.transforms.cropping import Crop
 from samrs_mm.datasets.transforms.pixels import open_files, open_packed
 
@@ -49,7 +50,8 @@ class LoadWindow(BaseTransform):
 
         Raises:
             ImageReadError: The image or the packed tile can't be read.
-            LabelReadError: The label can't be read or doesn't fit the image or the classes.
+            LabelReadError: The label can't be read or doesn't fit the image or the classes, or the
+                image's record is of another size.
         """
         label_path, num_classes = results.get('seg_map_path'), results.get('num_classes')
         packed = results.get('pack_path')
@@ -59,6 +61,7 @@ class LoadWindow(BaseTransform):
             else open_files(results['img_path'], label_path, num_classes)
         ) as pixels:
             results['img_shape'] = results['ori_shape'] = (pixels.height, pixels.width)
+            _refuse_other_size(results)
             if self.crop is not None:
                 self.crop.apply(pixels, results)
             else:
@@ -79,6 +82,16 @@ class LoadWindow(BaseTransform):
 Registry(
     'transform', parent=TRANSFORMS, scope='samrs_mm', locations=['samrs_mm.datasets.transforms']
 ).register_module(name='LoadImageFromFile', module=LoadWindow)
+
+
+def _refuse_other_size(results: Mapping[str, Any]) -> None:
+    """Refuse an image that isn't of the size that its record states."""
+    stated = results.get('height'), results.get('width')
+    if None not in stated and stated != results['ori_shape']:
+        raise LabelReadError(
+            f'{results["img_path"]}: is of {list(results["ori_shape"])} px (height, width), its '
+            f'record of {list(stated)}; annotate it again'
+        )
 
 
 def map_values(label: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Instances to train detectors on."""

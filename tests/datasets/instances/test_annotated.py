@@ -1,0 +1,192 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from instance_folders import write_instances
+from mask_folders import CLASSES
+from mmseg.registry import DATASETS
+
+from samrs_mm.core import masks
+from samrs_mm.core.errors import LabelReadError, RefusedError
+from samrs_mm.datasets.instances.annotated import AnnotatedInstanceDataset
+from samrs_mm.datasets.segmentation.full_check import Memories, check_all
+from samrs_mm.datasets.segmentation.parts import parts_of
+from samrs_mm.formats.annotated.record import Record, RecordError
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write_instances(tmp_path / 'masks')
+
+
+def entries(root, number):
+    return Record.load(root / f'instances/P000{number}.json')
+
+
+def test_gives_the_masks_of_the_records_and_their_boxes(root):
+    dataset = AnnotatedInstanceDataset(str(root), source='city')
+    assert dataset.metainfo['classes'] == CLASSES
+    assert dataset.metainfo['source'] == 'city'
+    assert len(dataset) == 4, 'the fifth image has no mask'
+    for number in range(4):
+        info = dataset.get_data_info(number)
+        record = entries(root, number)
+        assert (info['height'], info['width']) == (record.image.height, record.image.width)
+        assert info['seg_map_path'] is None
+        found = [each for each in info['instances'] if not each['ignore_flag']]
+        assert len(found) == len(record.kept) > 0
+        for each, box in zip(found, record.kept, strict=True):
+            assert each['mask'] == box.segmentation
+            assert each['bbox_label'] == box.category_id - 1
+            rows, columns = np.nonzero(masks.decode(each['mask']))
+            outer = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+            assert each['bbox'] == outer
+
+
+def test_gives_the_upright_boxes_of_the_labels_within_the_image(root):
+    dataset = AnnotatedInstanceDataset(str(root), boxes='hbox')
+    for number in range(4):
+        info, record = dataset.get_data_info(number), entries(root, number)
+        for each, box in zip(info['instances'], record.kept, strict=False):
+            corners = np.array(box.polygon)
+            low = corners.min(0).clip(0)
+            high = corners.max(0).clip(0, [record.image.width, record.image.height])
+            np.testing.assert_allclose(each['bbox'], [*low, *high])
+
+
+def test_gives_the_corners_of_the_labels(root):
+    dataset = AnnotatedInstanceDataset(str(root), boxes='rbox')
+    info, record = dataset.get_data_info(2), entries(root, 2)
+    kept = [each for each in info['instances'] if not each['ignore_flag']]
+    assert [each['bbox'] for each in kept] == [
+        np.ravel(box.polygon).tolist() for box in record.kept
+    ]
+
+
+@pytest.mark.parametrize('boxes', ['mask', 'hbox', 'rbox'])
+def test_ignores_where_objects_may_be_that_have_no_mask(root, boxes):
+    """The crowd and the empty box of the first image, the filtered mask of the third."""
+    dataset = AnnotatedInstanceDataset(str(root), boxes=boxes)
+    crowd, empty = [i for i in dataset.get_data_info(0)['instances'] if i['ignore_flag']]
+    assert masks.bbox(crowd['mask']) == [0, 0, 20, 20]
+    assert masks.bbox(empty['mask']) == [100, 70, 20, 20]
+    if boxes == 'rbox':
+        assert empty['bbox'] == [100, 70, 120, 70, 120, 90, 100, 90]
+    else:
+        assert empty['bbox'] == [100, 70, 120, 90]
+    # the second image has boxes outside of it and without area, which cover nothing
+    assert not any(each['ignore_flag'] for each in dataset.get_data_info(1)['instances'])
+    [filtered] = [i for i in dataset.get_data_info(2)['instances'] if i['ignore_flag']]
+    assert filtered['mask'] == entries(root, 2).boxes[4].segmentation
+
+    chosen = AnnotatedInstanceDataset(str(root), boxes=boxes, ignore=('crowd',))
+    assert [sum(each['ignore_flag'] for each in chosen.get_data_info(i)['instances'])
+            for i in range(4)] == [1, 0, 0, 0]  # fmt: skip
+
+
+def test_folders_of_other_classes_get_the_one_list_of_a_detector(root, tmp_path):
+    second = write_instances(tmp_path / 'second', classes=('tank', 'plane', 'harbour'))
+    classes = ('harbour', 'plane', 'ship', 'small-vehicle', 'tank')
+    found = {}
+    for path in (root, second):
+        dataset = AnnotatedInstanceDataset(
+            str(path), metainfo=dict(classes=classes), source=path.name, semantic=True
+        )
+        assert dataset.metainfo['classes'] == classes
+        assert len(dataset.metainfo['palette']) == 5
+        info = dataset.get_data_info(1)
+        kept = entries(path, 1).kept
+        found[path] = info
+        own = dataset.found
+        assert [classes[i['bbox_label']] for i in info['instances']] == [own[b.label] for b in kept]
+        assert info['label_map'] == {old: classes.index(name) for old, name in enumerate(own)}
+    assert found[root]['img_id'] != found[second]['img_id']
+
+
+def test_refuses_classes_that_a_detector_does_not_know(root):
+    with pytest.raises(RefusedError, match=r"source x: its class 'small-vehicle' is not in meta"):
+        AnnotatedInstanceDataset(str(root), source='x', metainfo=dict(classes=CLASSES[:2]))
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(boxes='obb'), "boxes='obb': choose from mask, hbox, rbox"),
+        (dict(ignore=('kept',)), "ignore: 'kept': choose from crowd, ignored, empty, filtered"),
+        (dict(packed='packed'), "packed='packed': a store has no instances"),
+        (dict(ann_file='none.txt'), 'none.txt'),
+    ],
+)
+def test_refuses_what_it_does_not_take(root, arguments, message):
+    with pytest.raises(RefusedError, match=message):
+        AnnotatedInstanceDataset(str(root), **arguments)
+
+
+def test_refuses_a_folder_without_instances(root):
+    (root / 'instances/P0001.json').unlink()
+    with pytest.raises(RefusedError, match=r'P0001.json: no such record \(1 are missing\)'):
+        AnnotatedInstanceDataset(str(root))
+    (root / 'meta.json').unlink()
+    with pytest.raises(RefusedError, match=r'no meta.json, so it has no instances; make it with'):
+        AnnotatedInstanceDataset(str(root))
+
+
+def test_refuses_a_source_of_nothing_but_crowds(root):
+    (root / 'images.csv').write_text(
+        'stem,file,scene,split,width,height,kept,labelled\nP0000,P0000.png,P0000,,128,96,0,0\n'
+    )
+    with pytest.raises(RefusedError, match='no image is left'):
+        AnnotatedInstanceDataset(str(root))
+
+
+def test_reads_records_when_they_are_asked_for(root):
+    (root / 'instances/P0001.json').write_text('{')
+    dataset = AnnotatedInstanceDataset(str(root))
+    dataset.get_data_info(0)
+    with pytest.raises(RecordError, match=r'P0001.json: not a JSON record'):
+        dataset.get_data_info(1)
+
+
+def test_the_check_before_training_reads_records_too(root):
+    dataset = AnnotatedInstanceDataset(str(root), pipeline=[dict(type='LoadWindow')])
+    path = root / 'instances/P0002.json'
+    record = json.loads(path.read_text())
+    record['image']['width'] += 1
+    path.write_text(json.dumps(record))
+    [part] = parts_of(dataset)
+    (read, before, faults) = check_all([part], 0, Memories(), lambda items, total: items)
+    assert (read, before) == (4, 0)
+    [fault] = faults
+    assert 'P0002' in fault
+    assert 'segmentation' in fault or 'annotate it again' in fault
+    record['image']['width'] -= 1
+    path.write_text(json.dumps(record))
+    assert check_all([part], 0, Memories(), lambda items, total: items) == (1, 3, [])
+    record['boxes'] = record['boxes'][1:]
+    path.write_text(json.dumps(record))
+    assert check_all([part], 0, Memories(), lambda items, total: items)[0] == 1, 'it has changed'
+
+
+def test_an_image_of_another_size_than_its_record_is_refused(root):
+    from PIL import Image
+
+    dataset = AnnotatedInstanceDataset(str(root), pipeline=[dict(type='LoadWindow')])
+    Image.new('RGB', (64, 64)).save(root / 'P0000.png')
+    with pytest.raises(LabelReadError, match=r'is of \[64, 64\] px .* its record of \[96, 128\]'):
+        dataset[0]
+
+
+@pytest.mark.parametrize('scope', ['mmdet', 'mmrotate', 'mmseg'])
+def test_is_found_from_each_library(root, scope):
+    import importlib
+
+    from samrs_mm.compat import mmrotate_boxes
+
+    if scope == 'mmrotate':
+        mmrotate_boxes()
+    registry = importlib.import_module(f'{scope}.registry').DATASETS
+    entry = dict(type='mmseg.AnnotatedInstanceDataset', data_root=str(root))
+    assert len(registry.build(entry)) == 4
+    assert DATASETS.get('AnnotatedInstanceDataset') is AnnotatedInstanceDataset
+    assert Path(registry.build(entry).file_info(0)['img_path']).name == 'P0000.png'
