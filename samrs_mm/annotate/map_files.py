@@ -18,6 +18,7 @@ from samrs_mm.core.classes import UNLABELLED, palette_for
 from samrs_mm.core.images import file_sha256
 from samrs_mm.core.place import Place
 from samrs_mm.datasets.boxes.geo import GeoBoxDataset
+from samrs_mm.drawing.colours import BLACK, STATUS_COLOURS
 from samrs_mm.drawing.qgis import polygon_style, raster_style
 from samrs_mm.formats.annotated import folder, ledger
 from samrs_mm.formats.annotated.entries import KEPT, BoxEntry
@@ -119,9 +120,9 @@ class MapFiles:
             else:
                 for name in _label_names(stem):
                     (root / name).unlink(missing_ok=True)
-        tables = [*self._mask_tables(found, rows), self._box_table(rows)]
-        write_tables(root / folder.GEOPACKAGE, tables)
         style = polygon_style(self.classes, self.palette, 'category')
+        tables = [*self._mask_tables(found, rows, style), self._box_table(rows)]
+        write_tables(root / folder.GEOPACKAGE, tables)
         atomic_write(root / folder.MASKS_STYLE, style)
         return names
 
@@ -192,7 +193,9 @@ class MapFiles:
                 ordered[index].visible += int(np.count_nonzero(seen))
             yield strip
 
-    def _mask_tables(self, found: list[_Found], rows: dict[str, int]) -> Iterator[Table]:
+    def _mask_tables(
+        self, found: list[_Found], rows: dict[str, int], style: bytes
+    ) -> Iterator[Table]:
         """Yield a layer of masks for each CRS, in the order of the input."""
         by_crs: dict[str, list[_Found]] = {}
         for each in found:
@@ -207,7 +210,8 @@ class MapFiles:
             chosen = np.array([rows[each.box.box_id] for each in group], int)
             fields = {key: part[chosen] for key, part in self.dataset.layer.fields.items()}
             columns = beside(_columns(group), fields)
-            yield Table(name, [each.outline() for each in group], columns, crs, 'MultiPolygon')
+            outlines = [each.outline() for each in group]
+            yield Table(name, outlines, columns, crs, 'MultiPolygon', style)
 
     def _box_table(self, rows: dict[str, int]) -> Table:
         """Return the layer of all input features, each with what became of it."""
@@ -220,7 +224,10 @@ class MapFiles:
                     values[row] = getattr(line, key)
         ids = np.array([layer.box_id(row) for row in range(len(layer))], object)
         columns = beside(dict(box_id=ids, **texts), layer.fields)
-        return Table(_BOXES, list(layer.geometries), columns, layer.crs)
+        statuses = sorted(set(texts['status']))
+        colours = [STATUS_COLOURS.get(status, BLACK) for status in statuses]
+        style = polygon_style(statuses, colours, 'status', filled=False)
+        return Table(_BOXES, list(layer.geometries), columns, layer.crs, style=style)
 
 
 def _label_names(stem: str) -> list[str]:

@@ -25,25 +25,28 @@ def raster_style(classes: Sequence[str], palette: Palette) -> bytes:
     ).encode()
 
 
-def polygon_style(classes: Sequence[str], palette: Palette, column: str) -> bytes:
-    """Return the style of polygons whose class name is in a column."""
+def polygon_style(
+    values: Sequence[str], palette: Palette, column: str, filled: bool = True
+) -> bytes:
+    """Return the style of polygons by the text in a column, such as the class name."""
     categories = ''.join(
         f'<category value={quoteattr(name)} label={quoteattr(name)} symbol="{number}" '
         'render="true"/>'
-        for number, name in enumerate(classes)
+        for number, name in enumerate(values)
     )
-    symbols = ''.join(map(_symbol, range(len(classes)), palette))
+    alpha = _FILL_ALPHA if filled else 0
+    symbols = ''.join(_symbol(number, colour, alpha) for number, colour in enumerate(palette))
     return (
         f'{_HEAD}<renderer-v2 type="categorizedSymbol" attr="{column}">'
         f'<categories>{categories}</categories><symbols>{symbols}</symbols></renderer-v2></qgis>\n'
     ).encode()
 
 
-def _symbol(number: int, colour: Sequence[int]) -> str:
+def _symbol(number: int, colour: Sequence[int], alpha: int) -> str:
     text = ','.join(map(str, colour))
     return (
         f'<symbol type="fill" name="{number}" alpha="1"><layer class="SimpleFill" enabled="1">'
-        f'<prop k="color" v="{text},{_FILL_ALPHA}"/><prop k="outline_color" v="{text},255"/>'
+        f'<prop k="color" v="{text},{alpha}"/><prop k="outline_color" v="{text},255"/>'
         '<prop k="outline_width" v="0.4"/></layer></symbol>'
     )
 

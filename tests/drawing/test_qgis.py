@@ -18,3 +18,6 @@ def test_polygons():
     assert categories == [(NAMES[0], '0'), (NAMES[1], '1')]
     fills = [each.get('v') for each in root.iter('prop') if each.get('k') == 'color']
     assert fills == ['255,0,1,90', '0,16,255,90']
+    outlines = ElementTree.fromstring(polygon_style(NAMES, COLOURS, 'status', filled=False))
+    fills = [each.get('v') for each in outlines.iter('prop') if each.get('k') == 'color']
+    assert fills == ['255,0,1,0', '0,16,255,0']

@@ -90,6 +90,10 @@ def test_masks_and_boxes_and_label_maps(on_a_map, tmp_path, capsys, turn):
     assert columns['reason'][7] == 'it lies in no scene'
     assert columns['owner'].tolist() == [f'owner {number}' for number in range(9)]
     assert geometries[8] is None
+    _, _, columns = read_layer(out / 'masks.gpkg', 'layer_styles')
+    legends = dict(zip(columns['f_table_name'], columns['styleQML'], strict=True))
+    assert 'label="ship"' in legends['masks']
+    assert 'label="outside"' in legends['boxes']
     with open(out / 'ledger.csv', newline='') as file:
         assert len(list(csv.DictReader(file))) == 9
     said = capsys.readouterr().out
@@ -185,6 +189,7 @@ def test_overlapping_tiles_give_one_mask_a_box(on_a_map, tmp_path):
     assert boxes['status'][0] == 'untiled'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('call', ['replace', 'fsync'])
 def test_killed_again_and_again_it_ends_with_the_same_bytes(on_a_map, tmp_path, call):
     data = write_data(tmp_path / 'data')

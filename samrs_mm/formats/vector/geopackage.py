@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import shapely
@@ -14,20 +15,34 @@ from samrs_mm.core.atomic import temporary
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.formats.vector.ogr import ogr
 
-_RESERVED = ('fid', 'geom')
+_GEOMETRY = 'geom'
+_RESERVED = ('fid', _GEOMETRY)
+STYLES = 'layer_styles'
+"""The table in which QGIS looks for the style of a layer."""
 _VERSION = '1.2'
 """Of the format: readers of 2022 warn of a newer one."""
+_WRITTEN = '1970-01-01'
 
 
 @dataclass(frozen=True)
 class Table:
-    """A layer to write: geometries ``(N,)`` of shapely (or None) and columns ``(N,)`` by name."""
+    """A layer to write.
+
+    Args:
+        name: Of the layer.
+        geometries: Of its features ``(N,)``, shapely; None for one that has none.
+        columns: By name, ``(N,)`` each.
+        crs: Of the geometries.
+        kind: Type of geometry.
+        style: How QGIS draws the layer by itself (QML); empty: as it likes.
+    """
 
     name: str
     geometries: Sequence[shapely.Geometry | None]
     columns: dict[str, np.ndarray]
     crs: CRS | None
     kind: str = 'Unknown'
+    style: bytes = b''
 
 
 def write_tables(path: Path, tables: Sequence[Table]) -> None:
@@ -50,8 +65,11 @@ def write_tables(path: Path, tables: Sequence[Table]) -> None:
                     part, shapes, list(map(_plain, table.columns.values())), list(table.columns),
                     geometry_type=table.kind, crs=_named(table.crs), driver='GPKG',
                     layer=table.name, append=number > 0,
+                    layer_options=dict(GEOMETRY_NAME=_GEOMETRY),
                     dataset_options=None if number else dict(VERSION=_VERSION),
                 )  # fmt: skip
+        if styled := [table for table in tables if table.style]:
+            _write_styles(pyogrio, part, styled)
         with open(part, 'rb+') as file:
             os.fsync(file.fileno())
         os.replace(part, path)
@@ -60,6 +78,26 @@ def write_tables(path: Path, tables: Sequence[Table]) -> None:
         raise SamrsError(
             f'{path}: could not be written ({" ".join(str(error).split())}); is the disk full?'
         ) from error
+
+
+def _write_styles(pyogrio: ModuleType, path: Path, tables: Sequence[Table]) -> None:
+    """Add the styles of layers as QGIS keeps them, which it prefers to a file beside."""
+    columns = dict(
+        f_table_catalog='', f_table_schema='', f_table_name=[table.name for table in tables],
+        f_geometry_column=_GEOMETRY, styleName=[table.name for table in tables],
+        styleQML=[table.style.decode() for table in tables], styleSLD='', useAsDefault=True,
+        description='', owner='', ui='', update_time=np.datetime64(_WRITTEN, 'ms'),
+    )  # fmt: skip
+    values = [
+        np.full(len(tables), each, None if isinstance(each, (bool, np.datetime64)) else object)
+        for each in columns.values()
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of the suffix
+        pyogrio.raw.write(
+            path, None, values, list(columns), geometry_type=None, driver='GPKG', layer=STYLES,
+            append=True, layer_options=dict(FID='id'),
+        )  # fmt: skip
 
 
 def beside(ours: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -74,7 +74,9 @@ def read_layer(path: Path, layer: str | None = None, crs: str | None = None) -> 
     """
     kind, pyogrio = kind_of(path), ogr()
     try:
-        names = [str(name) for name, _ in pyogrio.list_layers(path)]
+        layers = [(str(name), kind) for name, kind in pyogrio.list_layers(path)]
+        # tables without geometries, such as the styles of QGIS, are no choice beside layers
+        names = [name for name, kind in layers if kind] or [name for name, _ in layers]
         if (layer is None and len(names) > 1) or (layer is not None and layer not in names):
             raise RefusedError(
                 f'boxes {path}: {"no layer " + repr(layer) + "; " if layer else ""}it has '

@@ -1,6 +1,8 @@
 import datetime
+from dataclasses import replace
 
 import numpy as np
+import pyogrio
 import pytest
 import shapely
 from map_cases import UTM, read_layer
@@ -50,6 +52,22 @@ def test_equal_content_equal_bytes_also_over_what_a_killed_run_left(tmp_path):
         write_tables(tmp_path / name, tables(name=np.array(['a', 'b'], object)))
     assert file_sha256(tmp_path / 'a.gpkg') == file_sha256(tmp_path / 'b.gpkg')
     assert sorted(path.name for path in tmp_path.iterdir()) == ['a.gpkg', 'b.gpkg']
+
+
+def test_styles_are_where_qgis_looks_for_them(tmp_path):
+    one, other = tables(name=np.array(['a', 'b'], object))
+    write_tables(tmp_path / 'a.gpkg', [replace(one, style=b'<qgis/>'), other])
+    _, _, columns = read_layer(tmp_path / 'a.gpkg', 'layer_styles')
+    found = {name: values.tolist() for name, values in columns.items()}
+    assert found['f_table_name'] == ['masks']
+    named = pyogrio.read_info(tmp_path / 'a.gpkg', layer='masks')['geometry_name']
+    assert found['f_geometry_column'] == [named]
+    assert found['styleQML'] == ['<qgis/>']
+    assert found['useAsDefault'] == [True]
+    assert found['f_table_schema'] == ['']  # QGIS asks for an empty text, not for none
+    assert read_layer(tmp_path / 'a.gpkg', 'boxes')[0]['crs'] == 'EPSG:4326'
+    write_tables(tmp_path / 'b.gpkg', [replace(one, style=b'<qgis/>'), other])
+    assert file_sha256(tmp_path / 'a.gpkg') == file_sha256(tmp_path / 'b.gpkg')
 
 
 def test_a_layer_without_features(tmp_path):

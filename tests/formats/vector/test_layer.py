@@ -2,6 +2,7 @@ import json
 import re
 
 import numpy as np
+import pyogrio
 import pytest
 import shapely
 from map_cases import UTM, write_layer
@@ -71,6 +72,15 @@ def test_one_of_several_layers(tmp_path):
     for given, said in ((f'{path}', 'it has old, new'), (f'{path}:x', "no layer 'x'; it has old")):
         with pytest.raises(RefusedError, match=said):
             read_layer(*split_name(given))
+
+
+def test_tables_without_geometries_are_no_layers(tmp_path):
+    path = write_layer(tmp_path / 'a.gpkg', [SQUARE], ['ship'])
+    style = [np.array(['boxes'], object)], ['f_table_name']
+    pyogrio.raw.write(path, None, *style, geometry_type=None, layer='layer_styles', append=True)
+    assert read_layer(path).name == 'boxes'
+    with pytest.raises(RefusedError, match=r"no layer 'layer_styles'; it has boxes;"):
+        read_layer(path, 'layer_styles')
 
 
 def test_a_crs_that_is_none(tmp_path):
