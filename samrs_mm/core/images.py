@@ -21,6 +21,7 @@ from rasterio.errors import RasterioError
 
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import ImageReadError, SamrsError
+from samrs_mm.core.image_rule import ImageRule
 from samrs_mm.core.orientation import orientation_in, orientation_note, orientation_of
 from samrs_mm.core.raster_file import (
     gdal,
@@ -30,6 +31,7 @@ from samrs_mm.core.raster_file import (
     relaxed,
 )
 from samrs_mm.core.raster_pixels import RasterPixels, mask_beside, streamable
+from samrs_mm.core.rendering import Stretch
 
 IMAGE_SUFFIXES = (
     '.png', '.jpg', '.jpeg', '.jpe', '.jfif', '.tif', '.tiff', '.bmp', '.webp', '.gif', '.jp2',
@@ -69,25 +71,34 @@ class SceneImage:
         stream: Leave a TIFF of small blocks on disk and read windows as they are asked for, so that
             it takes next to no memory; other files are held. The pixels are the same.
         stored: Give pixels without data as they are stored, for pictures that are labels.
+        rule: How it is shown, as a config says it; rasterio reads all kinds of files then.
+        known: Its ``stretch``, where it was found out before; by the same rule.
 
     ``width`` and ``height`` are in pixels; ``notes`` say what was changed to get 8-bit RGB; where
-    ``gaps`` is False, all pixels have data.
+    ``gaps`` is False, all pixels have data. ``stretch`` says which values became 0 and 255.
 
     Raises:
         ImageReadError: Missing, empty, truncated or unreadable file.
     """
 
-    def __init__(self, path: str | os.PathLike, stream: bool = False, stored: bool = False):
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        stream: bool = False,
+        stored: bool = False,
+        rule: ImageRule | None = None,
+        known: Stretch | None = None,
+    ):
         self._path, self._stored = (path := Path(path)), stored
         self._pixels: _PillowPixels | RasterPixels | _ArrayPixels
         try:
             with relaxed:
-                self._pixels = _open_pixels(path, stream)
+                self._pixels = _open_pixels(path, stream, rule, known)
         except _READ_ERRORS as error:
             raise _reason(path, error) from error
         self.width, self.height = self._pixels.size
         self.notes = (*self._pixels.notes, *orientation_note(path))
-        self.gaps = self._pixels.gaps
+        self.gaps, self.stretch = self._pixels.gaps, self._pixels.stretch
 
     @classmethod
     def of_array(cls, pixels: np.ndarray) -> 'SceneImage':
@@ -96,6 +107,7 @@ class SceneImage:
         image._path, image._pixels, image._stored = Path(), _ArrayPixels(pixels), True
         image.width, image.height = image._pixels.size
         image.notes, image.gaps = image._pixels.notes, image._pixels.gaps
+        image.stretch = image._pixels.stretch
         return image
 
     def crop(
@@ -150,6 +162,8 @@ class SceneImage:
 class _PillowPixels:
     """An image that Pillow decodes, in its own mode; see ``RasterPixels``."""
 
+    stretch = Stretch()
+
     def __init__(self, image: Image.Image, path: Path):
         image.load()
         self._image = image
@@ -182,6 +196,7 @@ class _ArrayPixels:
 
     notes: tuple[str, ...] = ()
     gaps = False
+    stretch = Stretch()
 
     def __init__(self, pixels: np.ndarray):
         self._array = pixels
@@ -202,11 +217,14 @@ def _open_image(path: Path) -> Image.Image:
         raise ValueError('the file is damaged at its beginning') from error
 
 
-def _open_pixels(path: Path, stream: bool) -> _PillowPixels | RasterPixels:
-    if known_driver_of(path) in _BY_RASTERIO:
-        return RasterPixels(path, stream)
-    with _open_image(path) as image:
-        return RasterPixels(path, stream) if _deep(image) else _PillowPixels(image, path)
+def _open_pixels(
+    path: Path, stream: bool, rule: ImageRule | None, known: Stretch | None
+) -> _PillowPixels | RasterPixels:
+    if rule is None and known_driver_of(path) not in _BY_RASTERIO:
+        with _open_image(path) as image:
+            if not _deep(image):
+                return _PillowPixels(image, path)
+    return RasterPixels(path, stream, rule, known)
 
 
 def _deep(image: Image.Image) -> bool:

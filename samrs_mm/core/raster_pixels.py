@@ -8,49 +8,64 @@ import rasterio
 from rasterio.enums import MaskFlags
 from rasterio.windows import Window
 
+from samrs_mm.core.image_rule import FILE, ImageRule
 from samrs_mm.core.raster_file import gdal, open_raster
 from samrs_mm.core.rendering import (
+    Choice,
     Rendering,
+    Stretch,
     alpha_band,
+    choose,
     rendering_of,
-    rows_of_blocks,
-    shown_bands,
-    shown_type,
 )
+from samrs_mm.core.value_sample import rows_of_blocks
 
 _LARGEST_BLOCK = 1 << 25
 
 
 class RasterPixels:
-    """The bands of a file that are shown, in their own type, and which pixels have data.
+    """The channels of a file that are shown, bands in their own type, and which pixels have data.
 
     A pixel has data where the file says so of one of its bands at least (by a nodata value, alpha
-    or a mask) and where a band that is shown has a number (not NaN or infinite).
+    or a mask) and where a channel that is shown has a number (not NaN or infinite).
 
     Args:
         path: The file.
         stream: Leave it on disk, if its blocks are small and can be read in any order.
+        rule: How it is shown; None leaves that to the file.
+        known: Which values become 0 and 255, where it was found out before.
 
-    ``size`` is width and height in pixels; ``notes`` say what is done to show it as 8-bit RGB;
-    ``gaps`` is whether there may be pixels without data.
+    ``stretch`` says which values become 0 and 255; ``size`` is width and height in pixels;
+    ``notes`` say what is done to show it as 8-bit RGB; ``gaps`` is whether there may be pixels
+    without data.
 
     Raises:
         ValueError: Not a picture, or of values that can't be shown; also what rasterio raises.
     """
 
-    def __init__(self, path: Path, stream: bool):
+    def __init__(
+        self,
+        path: Path,
+        stream: bool,
+        rule: ImageRule | None = None,
+        known: Stretch | None = None,
+    ):
         self._held: np.ndarray | None = None
         self._valid: np.ndarray | None = None
         with gdal():
             self._file = file = open_raster(path)
             self.size: tuple[int, int] = (file.width, file.height)
-            self._bands, _ = shown_bands(file)
-            self._dtype = shown_type(file, self._bands)
-            self._masked, self._alpha = _masked(file), alpha_band(file)
-            self.gaps = self._masked or bool(self._alpha) or self._dtype.kind == 'f'
+            self._choice: Choice = choose(file, rule)
+            self._nodata = FILE if rule is None else rule.nodata
+            by_file = self._nodata == FILE
+            self._masked = by_file and _masked(file)
+            self._alpha = alpha_band(file) if by_file else None
+            real = self._choice.dtype.kind == 'f'
+            self.gaps = self._masked or bool(self._alpha) or real or self._number is not None
             if not (stream and streamable(file)):
                 self._hold()
-            self._shown: Rendering = rendering_of(file, self._sample)
+            self._shown: Rendering = rendering_of(file, self._sample, self._choice, rule, known)
+        self.stretch = self._shown.stretch
         self.notes = self._shown.notes + self._notes(file)
         if self._held is not None:
             file.close()
@@ -69,31 +84,61 @@ class RasterPixels:
         with gdal():
             return self._valid_in(Window(x0, y0, x1 - x0, y1 - y0))
 
+    @property
+    def _number(self) -> float | None:
+        """The value that stands for no data where a rule says it."""
+        return None if isinstance(self._nodata, str) else self._nodata
+
     def _hold(self) -> None:
         """Read all of the file into memory, a row of blocks at a time."""
         width, height = self.size
-        bands = np.empty((len(self._bands), height, width), self._dtype)
+        shown = np.empty((self._choice.count, height, width), self._choice.dtype)
         valid = np.ones((height, width), bool) if self.gaps else None
         for window in rows_of_blocks(self._file):
             rows = slice(window.row_off, window.row_off + window.height)
-            bands[:, rows] = self._file.read(self._bands, window=window)
+            shown[:, rows] = self._read(window)
             if valid is not None:
-                valid[rows] = self._valid_in(window, bands[:, rows])
-        self._held = bands
+                valid[rows] = self._valid_in(window, shown[:, rows])
+        self._held = shown
         self._valid = None if valid is None or valid.all() else valid
 
     def _values(self, window: Window) -> np.ndarray:
+        """Return the channels of a window, ``(channels, h, w)``."""
         if self._held is None:
-            return self._file.read(self._bands, window=window)
+            return self._read(window)
         y, x = window.row_off, window.col_off
         return self._held[:, y : y + window.height, x : x + window.width]
 
+    def _read(self, window: Window) -> np.ndarray:
+        """Return the channels of a window of the open file."""
+        bands = self._choice.bands
+        values = self._file.read(bands, window=window)
+        if not self._choice.channels:
+            return values
+        gaps = ~self._band_data(values, window)
+        values = values.astype(np.float32)
+        values[gaps] = np.nan
+        by_number = dict(zip(bands, values, strict=True))
+        return np.stack([channel(by_number) for channel in self._choice.channels])
+
+    def _band_data(self, values: np.ndarray, window: Window) -> np.ndarray:
+        """Return which values ``(bands, h, w)`` of the bands are data, band by band."""
+        data = np.ones(values.shape, bool)
+        if self._number is not None:
+            data &= values != self._number
+        if self._masked:
+            data &= self._file.read_masks(self._choice.bands, window=window) != 0
+        return data
+
     def _valid_in(self, window: Window, values: np.ndarray | None = None) -> np.ndarray:
         """Return which pixels of a window of the open file have data."""
-        valid = self._declared(window)
-        if self._dtype.kind == 'f':
+        valid, real = self._declared(window), self._choice.dtype.kind == 'f'
+        if real or self._number is not None:
             values = self._values(window) if values is None else values
-            valid &= np.isfinite(values).any(axis=0)
+            if real:
+                valid &= np.isfinite(values).any(axis=0)
+            if self._number is not None and not self._choice.channels:
+                valid &= (values != self._number).any(axis=0)
         return valid
 
     def _declared(self, window: Window) -> np.ndarray:
@@ -106,13 +151,13 @@ class RasterPixels:
         return valid
 
     def _sample(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """Return the values of a window, and which of them are data."""
+        """Return the channels of a window, and which of their values are data."""
         values = self._values(window)
         valid = np.broadcast_to(self._declared(window), values.shape)
-        if self._dtype.kind == 'f':
+        if self._choice.dtype.kind == 'f':
             valid = valid & np.isfinite(values)
-        if self._masked:
-            valid = valid & (self._file.read_masks(self._bands, window=window) != 0)
+        if not self._choice.channels:
+            valid = valid & self._band_data(values, window)
         return values, valid
 
     def _notes(self, file: rasterio.DatasetReader) -> tuple[str, ...]:
@@ -120,6 +165,10 @@ class RasterPixels:
         notes = (f'{pages} pages: the first is taken',) * (pages > 1)
         if self._masked and file.nodata is not None:
             notes += (f'nodata {file.nodata:g}: no pixels there',)
+        if self._number is not None:
+            notes += (f'image.nodata {self._number:g}: no pixels there',)
+        if self._nodata is None:
+            notes += ('image.nodata None: all pixels have data',)
         return notes
 
 

@@ -8,59 +8,92 @@ pixels with data, of whole blocks spread evenly over the file, all of them up to
 is read, and by whom, changes nothing.
 """
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import rasterio
 from rasterio.windows import Window
 
-TOP, LOW, HIGH = 99.9, 1.0, 99.0
-"""Percentiles: that of all bands which becomes 255; those of a band which become 0 and 255."""
+from samrs_mm.core.channels import BoundChannel
+from samrs_mm.core.image_rule import PERCENTILE, RANGE, ImageRule
+from samrs_mm.core.value_sample import HIGH, LOW, TOP, Range, SampledValues, sample_windows
 
-SAMPLE = 1 << 24
-"""Pixels of a file from which its percentiles are taken, in about."""
-
-_STRIP = 256
 _UNNAMED = 'taken for red, green, blue: the file names none'
 _ALPHA = 'RGBA: alpha dropped'
 _GREY = '1 band: grey replicated to 3 channels'
 _COLOURS = ('red', 'green', 'blue')
-Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is shown of a file.
+
+    Args:
+        bands: Numbers from 1 of the bands that are read.
+        dtype: What holds the values that are shown.
+        notes: What to say of the choice.
+        channels: Of these bands, where they are not the bands themselves; else empty.
+        said: Whether a config says the bands, and the file does not.
+    """
+
+    bands: tuple[int, ...]
+    dtype: np.dtype
+    notes: tuple[str, ...]
+    channels: tuple[BoundChannel, ...] = ()
+    said: bool = False
+
+    @property
+    def count(self) -> int:
+        """Number of channels."""
+        return len(self.channels or self.bands)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Which values become 0 and 255, channel by channel; None leaves 8 bits as they are."""
+
+    ranges: tuple[Range, ...] | None = None
+    note: str = ''
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """How the bands of a raster are shown; the same wherever the file is read.
+    """How the channels of a raster are shown; the same wherever the file is read.
 
     Args:
-        bands: Numbers from 1 of the bands for red, green, blue, or of the one that is shown grey.
-        ranges: For each band the values that become 0 and 255; None leaves 8 bits as they are.
+        stretch: Which of their values become 0 and 255.
         table: Colours ``(256, 3)`` uint8 of the values of a palette; None without one.
         inverted: Whether 0 is white.
+        gamma: See ``ImageRule``.
         notes: What was done, for users; empty for plain 8-bit RGB.
     """
 
-    bands: tuple[int, ...]
-    ranges: tuple[Range, ...] | None = None
+    stretch: Stretch = Stretch()
     table: np.ndarray | None = None
     inverted: bool = False
+    gamma: float = 1.0
     notes: tuple[str, ...] = ()
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Return values ``(bands, h, w)`` as ``(h, w, 3)`` uint8 RGB; NaN becomes 0."""
+        """Return channels ``(1 to 3, h, w)`` as ``(h, w, 3)`` uint8 RGB; NaN becomes 0."""
         if self.table is not None:
             return self.table[values[0]]
-        if self.ranges is not None:
-            low, high = (np.array(ends, np.float64) for ends in zip(*self.ranges, strict=True))
+        if self.stretch.ranges is not None:
+            ends = zip(*self.stretch.ranges, strict=True)
+            low, high = (np.array(each, np.float64) for each in ends)
             scale = (255 / (high - low)).astype(np.float32)[:, None, None]
             with np.errstate(over='ignore', invalid='ignore'):
                 above = values.astype(np.float32) - low.astype(np.float32)[:, None, None]
                 scaled = np.clip(above * scale, 0, 255)
+            if self.gamma != 1:
+                scaled = (scaled / 255) ** (1 / self.gamma) * 255
             values = np.rint(np.nan_to_num(scaled)).astype(np.uint8)
         if self.inverted:
             values = 255 - values
+        if len(values) == 2:
+            mean = (values[0].astype(np.uint16) + values[1]) // 2
+            values = np.stack([*values, mean.astype(np.uint8)])
         return np.broadcast_to(values, (3, *values.shape[1:])).transpose(1, 2, 0)
 
 
@@ -78,37 +111,84 @@ def advice(note: str) -> str:
     return ''
 
 
-def rendering_of(
-    file: rasterio.DatasetReader, read: Callable[[Window], tuple[np.ndarray, np.ndarray]]
-) -> Rendering:
-    """Return how an open raster is shown.
-
-    ``read`` gives the shown bands of a window ``(bands, h, w)`` and which of their values are data.
+def choose(file: rasterio.DatasetReader, rule: ImageRule | None = None) -> Choice:
+    """Return what is shown of an open raster.
 
     Raises:
-        ValueError: Its values are neither whole nor real numbers.
+        ValueError: Its values are neither whole nor real numbers, or it has no band of the rule.
     """
-    bands, notes = shown_bands(file)
-    dtype = shown_type(file, bands)
+    if rule is None or rule.channels is None:
+        bands, notes = shown_bands(file)
+        return Choice(bands, shown_type(file, bands), notes)
+    channels = tuple(channel.bound(file.descriptions) for channel in rule.channels)
+    texts = ', '.join(channel.text for channel in rule.channels)
+    third = '; the third is their mean' * (len(channels) == 2)
+    notes = (f'image.bands: {texts} shown' + ' grey' * (len(channels) == 1) + third,)
+    plain = tuple(channel.band for channel in channels if channel.band)
+    if len(plain) == len(channels):
+        return Choice(plain, shown_type(file, plain), notes, said=True)
+    bands = tuple(sorted({band for channel in channels for band in channel.bands.values()}))
+    shown_type(file, bands)
+    return Choice(bands, np.dtype(np.float32), notes, channels, said=True)
+
+
+def rendering_of(
+    file: rasterio.DatasetReader,
+    read: Callable[[Window], tuple[np.ndarray, np.ndarray]],
+    choice: Choice,
+    rule: ImageRule | None = None,
+    known: Stretch | None = None,
+) -> Rendering:
+    """Return how what was chosen of an open raster is shown.
+
+    ``read`` gives the channels of a window ``(channels, h, w)`` and which of their values are data.
+    Where the stretch is ``known`` it is not found out again.
+
+    Raises:
+        ValueError: The limits of the rule are for another number of channels.
+    """
+    rule = rule or ImageRule()
     structure = file.tags(ns='IMAGE_STRUCTURE')
-    inverted = structure.get('MINISWHITE') == 'YES'
-    table = None if inverted else _palette(file, bands)
+    inverted = structure.get('MINISWHITE') == 'YES' and not choice.channels
+    table = None
+    if not (inverted or choice.said or rule.stretch or rule.gamma != 1):
+        table = _palette(file, choice.bands)
     if table is not None:
-        return Rendering(bands, table=table, notes=_palette_notes(table))
-    if inverted:
-        notes += ('0 is white: inverted',)
-    bits = int(file.tags(bands[0], ns='IMAGE_STRUCTURE').get('NBITS', 8 * dtype.itemsize))
-    ranges: tuple[Range, ...] | None = None
-    note: tuple[str, ...] = ()
+        return Rendering(table=table, notes=_palette_notes(table))
+    stretch = known or _stretch(file, read, choice, rule)
+    notes = choice.notes + ('0 is white: inverted',) * inverted
+    notes += (stretch.note,) * bool(stretch.note)
+    if rule.gamma != 1:
+        notes += (f'image.gamma {rule.gamma:g}',)
+        if stretch.ranges is None:
+            stretch = Stretch(((0.0, 255.0),) * choice.count)
+    return Rendering(stretch, None, inverted, rule.gamma, notes)
+
+
+def _stretch(
+    file: rasterio.DatasetReader,
+    read: Callable[[Window], tuple[np.ndarray, np.ndarray]],
+    choice: Choice,
+    rule: ImageRule,
+) -> Stretch:
+    """Return which values of the channels become 0 and 255, and a note that says so."""
+    dtype, count = choice.dtype, choice.count
+    if rule.stretch == RANGE:
+        ranges = tuple((float(low), float(high)) for low, high in rule.limits_of(count))
+        return Stretch(ranges, f'{dtype} scaled: {_text(ranges)} to 0..255, as image.limits says')
+    if rule.stretch == PERCENTILE:
+        values, limits = _values(file, read, choice), rule.limits_of(count)
+        ranges = tuple(values.range_of(band, *limits[band]) for band in range(count))
+        percents = ', '.join(f'P{low:g}..P{high:g}' for low, high in dict.fromkeys(limits))
+        return Stretch(ranges, f'{dtype} scaled: {_text(ranges)} ({percents}) to 0..255')
     if dtype != np.uint8:
-        ranges, note = _stretched(file, read, len(bands), dtype)
-    elif bits < 8:
-        top = 2**bits - 1
-        ranges, note = (
-            ((0.0, float(top)),) * len(bands),
-            (f'{bits} bits scaled: 0..{top} to 0..255',),
-        )
-    return Rendering(bands, ranges, None, inverted, notes + note)
+        return _stretched(_values(file, read, choice), choice)
+    bits = int(file.tags(choice.bands[0], ns='IMAGE_STRUCTURE').get('NBITS', 8))
+    if bits >= 8:
+        return Stretch()
+    top = 2**bits - 1
+    note = f'{bits} bits scaled: 0..{top} to 0..255'
+    return Stretch(((0.0, float(top)),) * count, note)
 
 
 def shown_bands(file: rasterio.DatasetReader) -> tuple[tuple[int, ...], tuple[str, ...]]:
@@ -193,118 +273,33 @@ def _palette_notes(table: np.ndarray) -> tuple[str, ...]:
     return (_GREY,) if grey else ('P converted to RGB',)
 
 
-def _stretched(
+def _values(
     file: rasterio.DatasetReader,
     read: Callable[[Window], tuple[np.ndarray, np.ndarray]],
-    count: int,
-    dtype: np.dtype,
-) -> tuple[tuple[Range, ...], tuple[str, ...]]:
-    """Return the range of each of ``count`` bands, and a note that says so."""
+    choice: Choice,
+) -> SampledValues:
+    """Return the values of a sample of the file, or of all of it where that has none."""
     for windows in (sample_windows(file), sample_windows(file, every=True)):
-        values = _Values(count, dtype)
+        values = SampledValues(choice.count, choice.dtype)
         for window in windows:
             values.add(*read(window))
         if values:  # else data may lie where no sample was taken
             break
+    return values
+
+
+def _stretched(values: SampledValues, choice: Choice) -> Stretch:
+    """Return the stretch of values that no config says how to scale."""
+    dtype, count = choice.dtype, choice.count
     if not values.far_from_zero():
         (top,) = values.percentiles(TOP)
         top = top if top > 0 else 1.0
-        return ((0.0, top),) * count, (f'{dtype} scaled: 0..{top:g} (P{TOP}) to 0..255',)
-    by_band = [values.range_of(band) for band in range(count)]
-    text = ', '.join(f'{low:g}..{high:g}' for low, high in dict.fromkeys(by_band))
-    return tuple(by_band), (f'{dtype} scaled: {text} (P{LOW:g}..P{HIGH:g}) to 0..255',)
+        note = f'{dtype} scaled: 0..{top:g} (P{TOP}) to 0..255'
+        return Stretch(((0.0, top),) * count, note)
+    ranges = tuple(values.range_of(band) for band in range(count))
+    note = f'{dtype} scaled: {_text(ranges)} (P{LOW:g}..P{HIGH:g}) to 0..255'
+    return Stretch(ranges, note)
 
 
-def sample_windows(file: rasterio.DatasetReader, every: bool = False) -> Iterator[Window]:
-    """Yield whole blocks evenly spread over a raster, or all of it: up to ``SAMPLE`` pixels."""
-    height, width = file.block_shapes[0]
-    if every or file.width * file.height <= SAMPLE:
-        yield from rows_of_blocks(file)
-        return
-    across = -(-file.width // width)
-    count = across * -(-file.height // height)
-    step = max(1, -(-count * height * width // SAMPLE))
-    for index in range(step // 2, count, step):
-        y, x = index // across * height, index % across * width
-        yield Window(x, y, min(width, file.width - x), min(height, file.height - y))
-
-
-def rows_of_blocks(file: rasterio.DatasetReader) -> Iterator[Window]:
-    """Yield windows from the top, as wide as the file, in whole blocks: each is decoded once."""
-    block = file.block_shapes[0][0]
-    rows = max(_STRIP // block, 1) * block
-    for y in range(0, file.height, rows):
-        yield Window(0, y, file.width, min(rows, file.height - y))
-
-
-def countable(dtype: np.dtype) -> bool:
-    """Whether values are counted, which takes no memory that grows with the file."""
-    return dtype.itemsize <= 2 and dtype.kind in 'iu'
-
-
-class _Values:
-    """Values of bands, of which percentiles are asked; those of up to 16 bits are counted.
-
-    ``np.percentile`` holds several copies, and overflows in int16.
-    """
-
-    def __init__(self, bands: int, dtype: np.dtype):
-        self.dtype = dtype
-        self._least = int(np.iinfo(dtype).min) if countable(dtype) else 0
-        self._counts = np.zeros((bands, 1 << 16 if countable(dtype) else 0), np.int64)
-        self._parts: list[list[np.ndarray]] = [[] for _ in range(bands)]
-
-    def add(self, values: np.ndarray, valid: np.ndarray) -> None:
-        """Take values ``(bands, h, w)`` where they are valid (of a shape that fits theirs)."""
-        valid = np.broadcast_to(valid, values.shape)
-        for band, (part, chosen) in enumerate(zip(values, valid, strict=True)):
-            if not countable(self.dtype):
-                self._parts[band].append(part[chosen])
-                continue
-            for top in range(0, len(part), _STRIP):
-                rows = slice(top, top + _STRIP)
-                places = part[rows][chosen[rows]].astype(np.intp) - self._least
-                self._counts[band] += np.bincount(places, minlength=self._counts.shape[1])
-
-    def __bool__(self) -> bool:
-        """Whether there are any."""
-        return bool(self._counts.any()) or any(len(part) for each in self._parts for part in each)
-
-    def percentiles(self, *percents: float, band: int | None = None) -> list[float]:
-        """Return percentiles of a band, or of all bands together; zeros without values."""
-        if not self:
-            return [0.0] * len(percents)
-        bands = slice(None) if band is None else slice(band, band + 1)
-        if countable(self.dtype):
-            counts = self._counts[bands].sum(axis=0)
-            return [_counted_percentile(counts, self._least, percent) for percent in percents]
-        values = np.concatenate([part for each in self._parts[bands] for part in each])
-        values = values if self.dtype.kind == 'f' else values.astype(np.float64)
-        if not len(values):
-            return [0.0] * len(percents)
-        return [float(np.percentile(values, each, overwrite_input=True)) for each in percents]
-
-    def range_of(self, band: int) -> Range:
-        """Return the values of a band that become 0 and 255."""
-        low, high = self.percentiles(LOW, HIGH, band=band)
-        return low, high if high > low else low + 1.0
-
-    def far_from_zero(self) -> bool:
-        """Whether a range that begins at 0 would hide values, or leave them few steps.
-
-        Unsigned values always count from 0, as those of released datasets do.
-        """
-        if self.dtype.kind == 'u':
-            return False
-        least, low, top = self.percentiles(0, LOW, TOP)
-        return least < 0 or top > low > top / 2
-
-
-def _counted_percentile(counts: np.ndarray, least: int, percent: float) -> float:
-    """Return a percentile of values ``least``, ``least + 1`` ... of which there are so many."""
-    sums = np.cumsum(counts)
-    if not sums[-1]:
-        return 0.0
-    rank = percent / 100 * (sums[-1] - 1)
-    below = np.searchsorted(sums, [math.floor(rank), math.ceil(rank)], side='right')
-    return float(np.interp(rank % 1, (0, 1), below + least))
+def _text(ranges: Sequence[Range]) -> str:
+    return ', '.join(f'{low:g}..{high:g}' for low, high in dict.fromkeys(ranges))

@@ -357,12 +357,12 @@ def test_threads_that_read_at_once_restore_the_limit_of_pillow(tmp_path, monkeyp
     entered = dict(first=threading.Event(), second=threading.Event())
     first_left, limits = threading.Event(), []
 
-    def opening(path, stream):
+    def opening(path, *how):
         name = threading.current_thread().name
         entered[name].set()
         assert (entered['second'] if name == 'first' else first_left).wait(10)
         limits.append(Image.MAX_IMAGE_PIXELS)
-        return open_pixels(path, stream)
+        return open_pixels(path, *how)
 
     monkeypatch.setattr(images, '_open_pixels', opening)
     threads = [threading.Thread(target=SceneImage, args=[path], name=name) for name in entered]

@@ -11,9 +11,9 @@ from PIL import Image
 from rasterio.enums import ColorInterp as Colour
 from rasterio.errors import NotGeoreferencedWarning
 
-from samrs_mm.core import rendering
+from samrs_mm.core import rendering, value_sample
 from samrs_mm.core.images import SceneImage
-from samrs_mm.core.rendering import _Values
+from samrs_mm.core.value_sample import SampledValues
 
 SIDE = 96
 RNG = np.random.default_rng(0)
@@ -125,7 +125,7 @@ def test_negative_values_are_scaled_band_by_band(tmp_path):
 
 
 def test_data_where_no_sample_is_taken_is_found(tmp_path, monkeypatch):
-    monkeypatch.setattr(rendering, 'SAMPLE', 4 * 32 * 32)
+    monkeypatch.setattr(value_sample, 'SAMPLE', 4 * 32 * 32)
     bands = np.full((1, 256, 256), 65535, np.uint16)
     bands[0, :32, :32] = np.arange(1024).reshape(32, 32)
     path = save(tmp_path / 'a.tif', bands, nodata=65535, tiled=True, blockxsize=32, blockysize=32)
@@ -138,9 +138,9 @@ def test_a_sample_of_blocks_stands_for_the_scene(tmp_path, monkeypatch):
     values = RNG.integers(400, 900, (1, 512, 512)).astype(np.uint16)
     path = save(tmp_path / 'a.tif', values, tiled=True, blockxsize=32, blockysize=32)
     every = SceneImage(path).read()
-    monkeypatch.setattr(rendering, 'SAMPLE', 32 * 32 * 32)
+    monkeypatch.setattr(value_sample, 'SAMPLE', 32 * 32 * 32)
     with rasterio.open(path) as file:
-        windows = list(rendering.sample_windows(file))
+        windows = list(value_sample.sample_windows(file))
     assert len(windows) == 32
     assert len({window.row_off for window in windows}) == 16
     held, streamed = SceneImage(path), SceneImage(path, stream=True)
@@ -221,7 +221,7 @@ def test_where_0_is_white(tmp_path, dtype):
     )
 )
 def test_percentiles_are_numpys(bands):
-    values = _Values(len(bands), bands.dtype)
+    values = SampledValues(len(bands), bands.dtype)
     values.add(bands, np.ones(bands.shape, bool))
     found = values.percentiles(0, 1, 99.9)
     # in float64: in int16 numpy's own interpolation overflows
