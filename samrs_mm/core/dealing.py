@@ -62,6 +62,11 @@ def deal(polygons: np.ndarray, tiles: list[Window], width: int, height: int) -> 
     return [np.flatnonzero(best == place) for place in range(len(tiles))]
 
 
+def rooms(polygons: np.ndarray, tile: Window, width: int, height: int) -> np.ndarray:
+    """Return how far ``(N,)`` boxes ``(N, 4, 2)`` are from a tile's edges; see ``deal``."""
+    return _room(_inside(polygons, width, height), [tile], width, height)[:, 0]
+
+
 def _inside(polygons: np.ndarray, width: int, height: int) -> np.ndarray:
     """Return the bounds ``(N, 4)`` of what of the boxes lies in the scene."""
     bounds = bounding_boxes(polygons.reshape(-1, 4, 2))
