@@ -129,7 +129,7 @@ class Exporter:
                     result.counts.update(counts)
                     result.left_out.update(left_out)
                     export.collect(collected)
-                export.finish()
+                result.counts.update(export.finish())
         except OSError as error:
             if error.errno not in _FULL:
                 raise

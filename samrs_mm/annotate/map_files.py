@@ -14,8 +14,7 @@ from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.scene_masks import (
     SceneMask,
     label_names,
-    masks_of_tile,
-    one_each,
+    masks_of_scene,
     write_labels,
     write_polygons,
 )
@@ -65,11 +64,7 @@ class MapFiles:
             tiles = [tile for tile in self.plan.by_scene[scene] if self._has_record(tile)]
             place = self.dataset.places.get(stem)
             if tiles and place:
-                here = one_each(
-                    each
-                    for tile in tiles
-                    for each in masks_of_tile(self._record(tile), tile.stem, place)
-                )
+                here = masks_of_scene({t.stem: self._record(t) for t in tiles}, place)
                 here.sort(key=lambda each: self._rows[each.box.box_id])
                 names += write_labels(root, stem, place, here, self.policy, self.classes)
                 found += here

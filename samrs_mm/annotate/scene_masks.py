@@ -9,9 +9,11 @@ import numpy as np
 import shapely
 from rasterio.crs import CRS
 
+from samrs_mm.annotate.scene_objects import objects_of
 from samrs_mm.core import dealing, masks
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.classes import UNLABELLED, palette_for
+from samrs_mm.core.grid import GRID
 from samrs_mm.core.place import Place
 from samrs_mm.core.tiling import Window
 from samrs_mm.drawing.qgis import polygon_style, raster_style
@@ -69,7 +71,7 @@ class SceneMask:
         return shapely.transform(multipolygon(pixels, x, y), self.place.to_map)
 
 
-def masks_of_tile(record: Record, tile: str, place: Place) -> list[SceneMask]:
+def _masks_of_tile(record: Record, tile: str, place: Place) -> list[SceneMask]:
     """Return the kept masks of a tile's record, in label order; its ``offset`` is known."""
     assert record.image.offset is not None
     x, y = record.image.offset
@@ -95,13 +97,42 @@ def _is_cut(box: BoxEntry, window: Window, place: Place) -> bool:
     )
 
 
-def one_each(found: Iterable[SceneMask]) -> list[SceneMask]:
+def _one_each(found: Iterable[SceneMask]) -> list[SceneMask]:
     """Return one mask for each box of a scene: that of the tile that gives it most room."""
     best: dict[str, SceneMask] = {}
     for new in found:
         if new.room > best.setdefault(new.box.box_id, new).room:
             best[new.box.box_id] = new
     return list(best.values())
+
+
+def _objects(records: Mapping[str, Record], place: Place) -> list[SceneMask]:
+    """Return the objects of a scene without boxes, of its tiles' records by stem."""
+    found = objects_of(records.values(), (place.width, place.height))
+    tiles = {box.box_id: (stem, r) for stem, r in records.items() for box in r.kept}
+    made = []
+    for piece in found.objects:
+        tile, record = tiles[piece.name]
+        coded = masks.encode(piece.mask)
+        made.append(
+            SceneMask(
+                record.image.scene, tile, place, piece.x, piece.y, coded, found.boxes[piece.name],
+                piece.cut,
+            )
+        )  # fmt: skip
+    return made
+
+
+def masks_of_scene(records: Mapping[str, Record], place: Place) -> list[SceneMask]:
+    """Return what a scene's label map and polygons are made of, of its records by stem.
+
+    One mask for each box, in the order of the records, or for each object where there are no boxes.
+    """
+    if any(box.prompt == GRID for record in records.values() for box in record.kept):
+        return _objects(records, place)
+    return _one_each(
+        each for stem, record in records.items() for each in _masks_of_tile(record, stem, place)
+    )
 
 
 def label_names(stem: str) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from samrs_mm.annotate.plan import Plan, Tile
+from samrs_mm.annotate.plan import Plan
 from samrs_mm.core import masks
 from samrs_mm.core.errors import ImageReadError
 from samrs_mm.core.images import image_size
@@ -48,28 +48,16 @@ class SceneObjects:
             )  # fmt: skip
 
 
-def objects_of(
-    plan: Plan, tiles: Iterable[Tile], done: Mapping[int, Record], problems: list[str]
-) -> SceneObjects:
-    """Join the kept masks of a scene that were made without boxes.
+def objects_of(records: Iterable[Record], size: tuple[int, int]) -> SceneObjects:
+    """Join the kept masks that were made without boxes.
 
     Args:
-        plan: The plan.
-        tiles: Those of one scene.
-        done: Records by the tile's index; the tiles without one are left out.
-        problems: Gets a line where the scene's header can't be read.
+        records: Of tiles of one scene; where each lies is known.
+        size: Width and height of the scene in pixels.
     """
-    found = [(tile, done[tile.index]) for tile in tiles if tile.index in done]
-    if not found:
-        return SceneObjects()
-    try:
-        size = image_size(plan.dataset.image_path(found[0][0].scene))
-    except ImageReadError as error:
-        problems.append(str(error))
-        return SceneObjects()
     pieces, boxes = [], {}
-    for tile, record in found:
-        seen = _seen(tile, size)
+    for record in records:
+        seen = _seen(record, size)
         for box in record.kept:
             x, y, mask = masks.crop(box.mask)
             place = seen.x + x, seen.y + y
@@ -78,11 +66,12 @@ def objects_of(
     return SceneObjects(size, *join(pieces), boxes)
 
 
-def _seen(tile: Tile, size: tuple[int, int]) -> Window:
+def _seen(record: Record, size: tuple[int, int]) -> Window:
     """Return a tile's window without padding."""
-    window = tile.window or Window(0, 0, *size)
-    width, height = min(window.width, size[0] - window.x), min(window.height, size[1] - window.y)
-    return Window(window.x, window.y, width, height)
+    image = record.image
+    assert image.offset is not None
+    x, y = image.offset
+    return Window(x, y, min(image.width, size[0] - x), min(image.height, size[1] - y))
 
 
 class ObjectsWriter:
@@ -97,15 +86,24 @@ class ObjectsWriter:
     def add(self, index: int, done: Mapping[int, Record], problems: list[str]) -> dict[str, str]:
         """Write the objects of a scene of which something is done; return ``SceneObjects.same``.
 
-        For the arguments see ``objects_of``.
+        Args:
+            index: The scene's place in the dataset.
+            done: Records by the tile's index.
+            problems: Gets a line where the scene's header can't be read.
         """
-        found = objects_of(self.plan, self.plan.by_scene.get(index, ()), done, problems)
-        if done:
-            scene, (width, height) = self.plan.dataset.scenes[index], found.size
-            image = dict(
-                id=index + 1, file_name=scene.image, width=width, height=height, scene=scene.stem
-            )
-            self._coco.add(image, found.annotations())
+        if not done:
+            return {}
+        found = SceneObjects()
+        try:
+            size = image_size(self.plan.dataset.image_path(index))
+            found = objects_of(done.values(), size)
+        except ImageReadError as error:
+            problems.append(str(error))
+        scene, (width, height) = self.plan.dataset.scenes[index], found.size
+        image = dict(
+            id=index + 1, file_name=scene.image, width=width, height=height, scene=scene.stem
+        )
+        self._coco.add(image, found.annotations())
         return found.same
 
     def finish(self) -> None:

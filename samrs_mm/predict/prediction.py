@@ -101,7 +101,7 @@ def _predict_image(
 
     Its note comes first: files that stand are never taken for those of an earlier image.
     """
-    position = place_of(inputs.paths[0]).profile
+    position = place_of(Path(inputs.paths[0])).profile
     targets = out.targets(stem, bool(position))
     size = image.height, image.width
     strips = predict_scene(predictor, image, PROBABILITIES in targets, tick)

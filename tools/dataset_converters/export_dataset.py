@@ -1,4 +1,4 @@
-"""Write an annotated dataset as COCO, YOLO segmentation, DOTA rotated boxes, or as SAMRS does."""
+"""Write an annotated dataset as COCO, YOLO segmentation, DOTA, SAMRS, or for GIS programs."""
 
 import argparse
 import sys
@@ -7,11 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from samrs_mm.annotate.exporter import COPY, LINK, NONE, ExportCounts, Exporter
+from samrs_mm.annotate.map_export import GISExport, refuse_unplaced
 from samrs_mm.cli import ToolParser, progress, run_command, tell_failures, whole_number
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import read_list
 from samrs_mm.core.input_notes import some
 from samrs_mm.core.parallel import reading_processes
+from samrs_mm.core.system import follow
 from samrs_mm.core.wording import counted, plural
 from samrs_mm.datasets.segmentation.image_index import read_annotated, read_meta
 from samrs_mm.formats.annotated.entries import REGIONS
@@ -32,14 +34,17 @@ EPILOG = """what is written (with --list once for each list, into OUT/LIST/; els
   dota      labelTxt/STEM.txt: the smallest rotated box around each mask
   samrs     gray/STEM.png color/STEM.png ins/STEM.pkl: no mask lost, but scores are, and slanted
             boxes where the prompt was hbox
-  images/   the image files, called STEM as well
+  gis       masks.gpkg: polygons on the map, holes kept, one for each box or object;
+            labels/SCENE.tif: class indices on the scene's own grid; .qml: colours for QGIS
+            of folders whose scenes are on the map (GeoTIFFs); others are refused
+  images/   the image files, called STEM as well; not of gis, which needs none
   OUT/export.json  what was exported, and counts of what the format could not hold
 polygons are read by two rules, and are exact under one of them alone:
   edges     along the edges of pixels: COCO's rule (pycocotools, mmdet, torchvision, detectron2)
   inner     through the border pixels: cv2.fillPoly (Ultralytics, supervision)
   what either rule makes of them is measured on every mask and printed ("as read")
 only boxes with a mask (status kept) are exported. 255, covered by no mask, is a value in samrs
-only: in the others it becomes background, though unlabelled objects may be there.
+and gis: in the others it becomes background, though unlabelled objects may be there.
 The folder gets its name when all is written. Killed? The same command starts over.
 examples:
   tools/dataset_converters/export_dataset.py data/samrs/sota --to coco --out data/sota_coco
@@ -55,6 +60,7 @@ EXPORTS = {
     'yolo-seg': YOLOExport,
     'dota': DOTAExport,
     'samrs': SAMRSExport,
+    'gis': GISExport,
 }
 
 
@@ -67,8 +73,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--out', metavar='OUT', required=True, help='a new or empty folder')
     add('--list', nargs='+', metavar='FILE', default=[],
         help='lists of stems, inside FOLDER, such as train.txt val.txt')  # fmt: skip
-    add('--images', choices=(COPY, LINK, NONE), default=LINK,
-        help='what to do with the image files (default %(default)s, symbolic)')  # fmt: skip
+    add('--images', choices=(COPY, LINK, NONE),
+        help=f'what to do with image files (default {LINK}, symbolic; gis: {NONE})')  # fmt: skip
     add('--split', choices=(AUTO, NONE),
         help=f'{AUTO}: a sub-folder for each part of the dataset (default of yolo-seg), '
         f'{NONE}: all in one (default of the others)')  # fmt: skip
@@ -80,6 +86,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.polygons and args.to not in ('coco', 'yolo-seg'):
         parser.error('--polygons goes with --to coco and --to yolo-seg')
+    if args.to == 'gis' and args.images not in (None, NONE):
+        parser.error('--images: gis has no place for tiles; the scenes stay where they are')
+    args.images = args.images or (NONE if args.to == 'gis' else LINK)
     if args.split and args.list:
         parser.error('--split and --list exclude each other')
     stems = [Path(name).stem for name in args.list]
@@ -109,6 +118,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         parts = chosen(images, args)
     EXPORTS[args.to].check_classes(meta['classes'])
+    if args.to == 'gis':
+        refuse_unplaced(root, meta, images)
     exporter = Exporter(root, Path(args.out), args.images)
     exporter.start()
     results = {}
@@ -136,6 +147,13 @@ def maker(args: argparse.Namespace, meta: dict) -> Callable[[Path], Export]:
         options = dict(polygons=args.polygons)
     elif args.to == 'samrs':
         options = dict(palette=meta['palette'])
+    elif args.to == 'gis':
+        root = Path(args.folder)
+        options = dict(
+            annotated=root,
+            data_root=follow(meta['data_root'], root),
+            policy=meta['settings']['overlap_policy'],
+        )
     return partial(EXPORTS[args.to], classes=meta['classes'], **options)
 
 

@@ -52,5 +52,6 @@ class Export(ABC):
     def collect(self, converted: Any) -> None:  # noqa: B027 (formats without such files)
         """Take the result of an image."""
 
-    def finish(self) -> None:  # noqa: B027
-        """Write the files of the whole set."""
+    def finish(self) -> Counter | None:
+        """Write the files of the whole set; return counts beside those of its images, if any."""
+        return None
