@@ -33,7 +33,7 @@ from samrs_mm.core.prompts import (
     prompt_boxes,
     seen_boxes,
 )
-from samrs_mm.datasets.boxes.base import circumscribed_geometry
+from samrs_mm.datasets.boxes.circumscribed import circumscribed_geometry
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.entries import REGIONS, BoxEntry
 from samrs_mm.formats.annotated.folder import AnnotatedFolder

@@ -16,7 +16,7 @@ from samrs_mm.core.errors import ImageReadError, LabelReadError
 from samrs_mm.core.images import image_size
 from samrs_mm.core.prompts import prompt_boxes
 from samrs_mm.core.tiling import Window
-from samrs_mm.datasets.boxes.base import circumscribed_geometry
+from samrs_mm.datasets.boxes.circumscribed import circumscribed_geometry
 from samrs_mm.formats.annotated import ledger
 
 _LABEL_FRACTION = 0.02

@@ -33,7 +33,8 @@ from samrs_mm.core.prompts import CLIPPED, PromptSetting, check_style
 from samrs_mm.core.resumable import differences, signature_of
 from samrs_mm.core.tiling import TileSpec
 from samrs_mm.core.wording import counted
-from samrs_mm.datasets.boxes.base import BoxDataset, build_dataset, no_mmrotate
+from samrs_mm.datasets.boxes.base import BoxDataset, build_dataset
+from samrs_mm.datasets.boxes.circumscribed import no_mmrotate
 from samrs_mm.datasets.boxes.geo import GeoBoxDataset
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import FORMAT

@@ -32,7 +32,7 @@ from samrs_mm.core.images import file_sha256
 from samrs_mm.core.installed import find_config
 from samrs_mm.core.masks import check_policy
 from samrs_mm.core.prompts import CLIPPED, PromptSetting, check_style
-from samrs_mm.datasets.boxes.base import circumscribed_geometry
+from samrs_mm.datasets.boxes.circumscribed import circumscribed_geometry
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.embeddings import pixels_sha256
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor

@@ -27,7 +27,8 @@ from samrs_mm.core.images import SceneImage, image_size
 from samrs_mm.core.prompts import CLIPPED, PromptSetting, check_style
 from samrs_mm.core.tiling import TileSpec, Window
 from samrs_mm.core.wording import counted
-from samrs_mm.datasets.boxes.base import build_dataset, circumscribed_geometry, no_mmrotate
+from samrs_mm.datasets.boxes.base import build_dataset
+from samrs_mm.datasets.boxes.circumscribed import circumscribed_geometry, no_mmrotate
 from samrs_mm.drawing.colours import STATUS_COLOURS, class_colour
 from samrs_mm.drawing.layout import Swatch
 from samrs_mm.drawing.overlays import draw_boxes

@@ -28,7 +28,7 @@ from samrs_mm.core.prompts import (
     mask_prompt,
     prompt_boxes,
 )
-from samrs_mm.datasets.boxes.base import circumscribed_geometry
+from samrs_mm.datasets.boxes.circumscribed import circumscribed_geometry
 
 # name: box, mask, point, oriented
 MEANING = {

@@ -18,7 +18,8 @@ from samrs_mm.core import masks, segmentations
 from samrs_mm.core.boxes import box_statuses
 from samrs_mm.core.images import SceneImage, image_size
 from samrs_mm.core.side_files import side_files, side_sha256
-from samrs_mm.datasets.boxes.base import BoxDataset, circumscribed_geometry
+from samrs_mm.datasets.boxes.base import BoxDataset
+from samrs_mm.datasets.boxes.circumscribed import circumscribed_geometry
 from samrs_mm.datasets.boxes.coco import COCOBoxDataset
 from samrs_mm.datasets.boxes.dior import DIORBoxDataset
 from samrs_mm.datasets.boxes.dota import DOTABoxDataset

@@ -27,7 +27,7 @@ from samrs_mm.core.classes import ClassTable, UnknownClassError
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.core.wording import counted
-from samrs_mm.datasets.boxes.base import no_mmrotate
+from samrs_mm.datasets.boxes.circumscribed import no_mmrotate
 from samrs_mm.drawing.layout import grid
 from samrs_mm.engine.run_config import load_run_config
 

@@ -50,7 +50,8 @@ from samrs_mm.core.input_notes import facts_of
 from samrs_mm.core.prompts import AUTHORS, SETTINGS, PromptSetting, check_style, prompt_boxes
 from samrs_mm.core.regions import pixels_of
 from samrs_mm.core.resumable import ResumableFolder
-from samrs_mm.datasets.boxes.base import BoxDataset, LabelCounts, no_mmrotate
+from samrs_mm.datasets.boxes.base import BoxDataset, LabelCounts
+from samrs_mm.datasets.boxes.circumscribed import no_mmrotate
 from samrs_mm.evaluation.mask_overlap import MaskRegion, boundary_width
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
 from samrs_mm.registry import BOX_DATASETS, PROMPT_SEGMENTORS, build

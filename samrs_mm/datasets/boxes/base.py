@@ -4,23 +4,21 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 import numpy as np
 
-from samrs_mm.compat import mmrotate_boxes
 from samrs_mm.core import label_fit
-from samrs_mm.core.boxes import BoxGeometry, BoxLabel, ParsedLabels, geometry, select
+from samrs_mm.core.boxes import BoxLabel, ParsedLabels
 from samrs_mm.core.classes import NAMED_CLASSES, ClassTable, UnknownClassError, slip_notes
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.found_files import as_there, files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.core.input_notes import facts_of
 from samrs_mm.core.label_fit import FitRule, Header, read_header
-from samrs_mm.core.prompts import PromptSetting
 from samrs_mm.core.wording import counted
 from samrs_mm.datasets.boxes.class_lists import class_list, spelling_notes
 from samrs_mm.datasets.boxes.label_files import check_path, read_bytes
@@ -346,47 +344,6 @@ def pair_scenes(
             image = str(PurePosixPath(images, name)) if name else None
             scenes.append(Scene(prefix + stem, image, label, split))
     return scenes
-
-
-def circumscribed_geometry(labels: Sequence[BoxLabel]) -> BoxGeometry:
-    """Return N labels of one image as arrays, with their RH-Boxes.
-
-    mmrotate converts in float64: polygons straight (through centre, size and angle they would move
-    by up to 15 px), and labels given as centre, size and angle as they are. The RH-Box of an
-    annotated H-Box is the H-Box.
-
-    Raises:
-        ImportError: There are R-Boxes, and mmrotate can't be imported.
-    """
-    shapes = geometry(labels)
-    rhboxes = shapes.hboxes.copy()
-    rows, values = select(labels, lambda label: label.polygon, (8,))
-    if rows:
-        rhboxes[rows] = _upright('QuadriBoxes', values)
-    rows, values = select(
-        labels, lambda label: label.rotated if label.polygon is None else None, (5,)
-    )
-    if rows:
-        rhboxes[rows] = _upright('RotatedBoxes', values)
-    return replace(shapes, rhboxes=rhboxes)
-
-
-def _upright(kind: str, values: np.ndarray) -> np.ndarray:
-    """Convert boxes ``(N, D)`` of one of mmrotate's box structures to H-Boxes ``(N, 4)``."""
-    import torch
-
-    boxes = getattr(mmrotate_boxes(), kind)(torch.from_numpy(values))
-    return boxes.convert_to('hbox').tensor.numpy()
-
-
-def no_mmrotate(setting: PromptSetting) -> str | None:
-    """Return why a setting's boxes can't be converted, or None."""
-    if setting.circumscribed:
-        try:
-            mmrotate_boxes()
-        except ImportError as error:
-            return str(error)
-    return None
 
 
 def build_dataset(config: Any, options: dict[str, Any] | None = None) -> BoxDataset:

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from samrs_mm.compat import mmrotate_boxes
 from samrs_mm.core.boxes import BoxLabel, geometry, rotated_corners
 from samrs_mm.core.prompts import PromptSetting
-from samrs_mm.datasets.boxes.base import circumscribed_geometry, no_mmrotate
+from samrs_mm.datasets.boxes.circumscribed import circumscribed_geometry, no_mmrotate
 
 torch = pytest.importorskip('torch')
 try:
