@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from samrs_mm.annotate import dry_run, fidelity
+from samrs_mm.annotate import closing_table, dry_run, fidelity
 from samrs_mm.annotate.changes import Changes
 from samrs_mm.annotate.finalise import OUTDATED, Totals
 from samrs_mm.annotate.job import AnnotationJob
@@ -31,11 +31,9 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.input_notes import some
 from samrs_mm.core.parallel import reading_processes
-from samrs_mm.core.rendering import advice
 from samrs_mm.core.wording import counted, plural
 from samrs_mm.drawing.overlays import overlay
 from samrs_mm.formats.annotated import folder
-from samrs_mm.formats.annotated.entries import OUTSIDE
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.review.report import write_report
 
@@ -73,7 +71,6 @@ time, so only --prune deletes them); 2 refused before work began"""
 
 _WAYS = ('dry_run', 'verify', 'finalise', 'refilter', 'restart')
 """Flags of which one at most can be given."""
-_NOTES = 5
 LAUNCHERS = 'none', 'pytorch', 'slurm', 'ray'
 
 
@@ -319,45 +316,11 @@ def draw(job: AnnotationJob, count: int) -> None:
 
 
 def print_totals(job: AnnotationJob, totals: Totals) -> None:
-    """Print the closing table."""
+    """Print what does not reconcile, and the closing table."""
     for line in totals.problems:
         print(f'does not reconcile: {line}', file=sys.stderr)
-    images = ', '.join(f'{count} {state}' for state, count in totals.images.items() if count)
-    print(f'images   {len(job.plan.tiles)} ({images})')
-    bare = f' ({totals.bare} of an image or label file, not of a box)' if totals.bare else ''
-    what = f'boxes    {totals.boxes} in the labels' if job.grid is None else 'masks    no labels'
-    print(f'{what}, {counted(totals.rows.total(), "ledger row")}{bare}')
-    for status, count in totals.rows.most_common():
-        mark = ''
-        if status in totals.examples:
-            mark = f'  <- see ledger.csv, such as {totals.examples[status]}'
-        elif status == OUTSIDE and totals.no_data:
-            mark = f'  ({totals.no_data} where there is no data)'
-        print(f'  {status:<10} {count}{mark}')
-    if job.grid is None:
-        print_classes(job)
-    print_notes(totals)
-    print(f'written  {job.out.root}' + (' (partial: images are missing)' if totals.partial else ''))
-
-
-def print_classes(job: AnnotationJob) -> None:
-    """Print how many boxes of the labels each class has."""
-    counts = job.label_counts.classes
-    held = [f'{name} {count}' for name, count in counts.items() if count]
-    print(f'classes  {len(counts)}: {", ".join(held) or "none has a box"}')
-    bare = [name for name, count in counts.items() if not count]
-    if bare and held:
-        print(f'  without a box: {", ".join(bare)}')
-
-
-def print_notes(totals: Totals) -> None:
-    """Print what was noted of pictures and labels, the most frequent first."""
-    plural = dict(image='images', box='boxes')
-    for (what, note), count in totals.notes.most_common(_NOTES):
-        more = f' ({hint})' if (hint := advice(note)) else ''
-        print(f'note     {count} {what if count == 1 else plural[what]}: {note}{more}')
-    if len(totals.notes) > _NOTES:
-        print(f'note     {len(totals.notes) - _NOTES} more; see ledger.csv and the records')
+    for line in closing_table.lines(job, totals):
+        print(line)
 
 
 def print_plan(job: AnnotationJob) -> int:
@@ -374,7 +337,8 @@ def print_plan(job: AnnotationJob) -> int:
         print(f'boxes    {job.label_counts.boxes} in the labels, {counted(prompted, "prompt")}')
         for status, count in counts.most_common():
             print(f'  {status:<10} {count} would be skipped')
-        print_classes(job)
+        for line in closing_table.class_lines(job):
+            print(line)
     else:
         print(f'points   {prompted}')
     print_changes(changes, 'to do anew', 'to rename')
