@@ -160,7 +160,11 @@ def test_a_config_of_the_users_own_and_options(tmp_path):
         (('nowhere.py',), {}, r'nowhere\.py: no such file'),
         (('grabcut', 'sam.pth'), {}, 'GrabCutSegmentor takes no checkpoint'),
         (('grabcut',), dict(iteration=3), "did you mean 'iterations'"),
-        (('sam-vit-b',), {}, r'without weights: download https://\S+ .* pass it as checkpoint'),
+        (
+            ('sam-vit-b',),
+            {},
+            r'without weights: download https://\S+ .*, and pass its path',
+        ),
         ((dict(type='Other'),), {}, "type='Other': no such prompt segmentor"),
     ],
 )

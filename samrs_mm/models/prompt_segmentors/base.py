@@ -1,8 +1,9 @@
 """What a prompt segmentor is: the interface between the annotation driver and a model."""
 
+import inspect
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -188,6 +189,23 @@ class PromptSegmentor(ABC):
             encoded: What ``encode`` returned for the image.
             prompts: At least one prompt, of a setting that is supported.
         """
+
+
+def passes_on_to(above: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Mark a constructor that passes its ``**options`` on to that of the class above.
+
+    Its signature then names them, so that a config's unknown entry is refused with what there is.
+    """
+
+    def mark(constructor: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(constructor).parameters.values())[:-1]
+        theirs = inspect.signature(above).parameters.values()
+        more = [each for each in theirs if each.name not in {one.name for one in own}]
+        named = [*own, *(each.replace(kind=each.KEYWORD_ONLY) for each in more)]
+        constructor.__signature__ = inspect.Signature(named)  # type: ignore[attr-defined]
+        return constructor
+
+    return mark
 
 
 def check_whole_numbers(**options: tuple[Any, int]) -> None:

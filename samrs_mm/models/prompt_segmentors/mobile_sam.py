@@ -63,44 +63,15 @@ class MobileSAMSegmentor(SAMSegmentor):
 
     Args:
         arch: ``'vit_t'``, or a dict of sizes (see ``check_arch``).
-        checkpoint: Path of the weights; may be None only for a dict of sizes with a ``seed``.
-        chunk: Prompts decoded at once; halved when memory runs out, as the record then notes.
-        images_per_pass: Images encoded at once; an incomplete pass is filled up.
-        precision: Of the image encoder: ``'fp32'``, or ``'fp16'`` or ``'bf16'``, which are faster
-            on recent GPUs. An image beyond the range of fp16 is encoded in float32 and noted.
-        threads: CPU threads of torch, set for the process in ``load``; None takes the cores that
-            the process may use, or what the folder was started with.
-        device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; None takes a GPU where there is one.
-        kernels: ``'exact'``, or ``'fast'``, which changes the decoder only: the same but for float
-            rounding.
-        compile: Run the image encoder through ``torch.compile``, which pays on GPUs only.
-        unchecked: Annotate at a reduced precision without a report of ``fidelity.py``.
 
-    Raises:
-        RefusedError: A value that can't be, or weights that are named nowhere.
+    The other arguments are those of ``SAMFamilySegmentor``; fast ``kernels`` are those of the
+    decoder.
     """
 
     family = MOBILE
     packages = ('segment-anything', 'segment-anything-hq')
+    default_arch = 'vit_t'
     check_arch = staticmethod(check_arch)
-
-    def __init__(
-        self,
-        arch: str | Mapping[str, Any] = 'vit_t',
-        checkpoint: str | None = None,
-        chunk: int = 20,
-        images_per_pass: int = 1,
-        precision: str = 'fp32',
-        threads: int | None = None,
-        device: str | None = None,
-        kernels: str = 'exact',
-        compile: bool = False,
-        unchecked: bool = False,
-    ):
-        super().__init__(
-            arch, checkpoint, chunk, images_per_pass, precision, threads, device, kernels, compile,
-            unchecked,
-        )  # fmt: skip
 
     def load_decoder(self) -> None:
         """Load all: the image encoder is small."""

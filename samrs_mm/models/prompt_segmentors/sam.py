@@ -4,7 +4,7 @@ Source: Kirillov et al. 2023, arXiv:2304.02643; https://github.com/facebookresea
 (Apache-2.0), used as the package ``segment_anything``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,44 +33,15 @@ class SAMSegmentor(SAMFamilySegmentor):
     Args:
         arch: ``'vit_h'``, ``'vit_l'``, ``'vit_b'``, or a dict of sizes (see
             ``sam_weights.check_arch``).
-        checkpoint: Path of the weights; may be None only for a dict of sizes with a ``seed``.
-        chunk: Prompts decoded at once; halved when memory runs out, as the record then notes.
-        images_per_pass: Images encoded at once; an incomplete pass is filled up.
-        precision: Of the image encoder: ``'fp32'``, or ``'fp16'`` or ``'bf16'``, which are faster
-            on recent GPUs. An image beyond the range of fp16 is encoded in float32 and noted.
-        threads: CPU threads of torch, set for the process in ``load``; None takes the cores that
-            the process may use, or what the folder was started with.
-        device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; None takes a GPU where there is one.
-        kernels: ``'exact'``, or ``'fast'``: the same but for float rounding.
-        compile: Run the image encoder through ``torch.compile``, which pays on GPUs only.
-        unchecked: Annotate at a reduced precision without a report of ``fidelity.py``.
 
-    Raises:
-        RefusedError: A value that can't be, or weights that are named nowhere.
+    The other arguments are those of ``SAMFamilySegmentor``.
     """
 
     renamed = dict(amp="model.precision='bf16' (amp=False: 'fp32', the default)")
     packages = ('segment-anything',)
     proposes = True
+    default_arch = 'vit_h'
     check_arch = staticmethod(check_arch)
-
-    def __init__(
-        self,
-        arch: str | Mapping[str, Any] = 'vit_h',
-        checkpoint: str | None = None,
-        chunk: int = 20,
-        images_per_pass: int = 1,
-        precision: str = 'fp32',
-        threads: int | None = None,
-        device: str | None = None,
-        kernels: str = 'exact',
-        compile: bool = False,
-        unchecked: bool = False,
-    ):
-        super().__init__(
-            self.check_arch(arch, checkpoint), checkpoint, chunk, images_per_pass, precision,
-            threads, device, kernels, compile, unchecked,
-        )  # fmt: skip
 
     def _network(self, mapped: bool) -> tuple[nn.Module, str | None]:
         """Return a network in SAM's layout, and the sha256 of its weights, if any."""
@@ -129,14 +100,15 @@ class SAMSegmentor(SAMFamilySegmentor):
         """
         sparse, dense = self._embed_prompts(prompts)
         if self.kernels == 'fast':
-            masks = None if prompts.masks is None else dense
-            return self.fast_decoder(encoded.features[0], sparse, masks)
-        low_res, scores = self.model.mask_decoder(
-            image_embeddings=encoded.features[0],
-            image_pe=self.model.prompt_encoder.get_dense_pe(),
-            sparse_prompt_embeddings=sparse,
-            dense_prompt_embeddings=dense,
-            multimask_output=False,
+            image, *more = encoded.features
+            return self.fast_decoder(image, sparse, None if prompts.masks is None else dense, *more)
+        return self._predict_exactly(encoded.features, sparse, dense)
+
+    def _predict_exactly(
+        self, features: Sequence[torch.Tensor], sparse: torch.Tensor, dense: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        low_res, scores = self._decoded(
+            self.model.mask_decoder, features[0], sparse, dense, multimask_output=False
         )
         return low_res[:, 0], scores[:, 0]
 
@@ -144,13 +116,25 @@ class SAMSegmentor(SAMFamilySegmentor):
         self, encoded: EncodedImage, prompts: SquarePrompts
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """See ``GridProposer``; the fast decoder makes one mask only."""
-        sparse, dense = self._embed_prompts(prompts)
-        return self.model.mask_decoder(
-            image_embeddings=encoded.features[0],
+        prompted = self._embed_prompts(prompts)
+        decoder = self.model.mask_decoder
+        return self._decoded(decoder, encoded.features[0], *prompted, multimask_output=True)
+
+    def _decoded(
+        self,
+        decoder: Callable[..., tuple[torch.Tensor, torch.Tensor]],
+        features: torch.Tensor,
+        sparse: torch.Tensor,
+        dense: torch.Tensor,
+        **options: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Call a mask decoder, which gives logits ``(n, m, S / 4, S / 4)`` and IoUs ``(n, m)``."""
+        return decoder(
+            image_embeddings=features,
             image_pe=self.model.prompt_encoder.get_dense_pe(),
             sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=dense,
-            multimask_output=True,
+            **options,
         )
 
     def _embed_prompts(self, prompts: SquarePrompts) -> tuple[torch.Tensor, torch.Tensor]:

@@ -5,11 +5,6 @@ weights under Meta's SAM License). The network is ``Sam3TrackerModel`` of the pa
 ``transformers`` (Apache-2.0); pixels are prepared here.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
-from torch import nn
-
 from samrs_mm.models.prompt_segmentors.sam3_weights import PATCH, build_sam3, check_arch
 from samrs_mm.models.prompt_segmentors.sam_transformers import StretchedSegmentor
 from samrs_mm.registry import PROMPT_SEGMENTORS
@@ -25,50 +20,15 @@ class SAM3Segmentor(StretchedSegmentor):
 
     Args:
         arch: ``'sam3'``, or a dict of sizes (see ``sam3_weights.check_arch``).
-        checkpoint: Meta's file (``sam3.pt``) or the folder of the Hugging Face hub's; may be None
-            only for a dict of sizes with a ``seed``.
-        chunk: Prompts decoded at once; halved when memory runs out, as the record then notes.
-        images_per_pass: Images encoded at once; an incomplete pass is filled up.
-        dynamic_multimask: Where the single mask is unstable, take the best of the three others,
-            as Meta's predictor does.
-        precision: Of the image encoder: ``'fp32'``, or ``'fp16'`` or ``'bf16'``, which are faster
-            on recent GPUs. An image beyond the range of fp16 is encoded in float32 and noted.
-        threads: CPU threads of torch, set for the process in ``load``; None takes the cores that
-            the process may use, or what the folder was started with.
-        device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; None takes a GPU where there is one.
-        compile: Run the image encoder through ``torch.compile``, which pays on GPUs only.
-        unchecked: Annotate at a reduced precision without a report of ``fidelity.py``.
 
-    Raises:
-        RefusedError: A value that can't be, or weights that are named nowhere.
+    The other arguments are those of ``StretchedSegmentor``.
     """
 
+    default_arch = 'sam3'
+    check_arch = staticmethod(check_arch)
+    build = staticmethod(build_sam3)
     family = 'SAM 3'
     mean = std = (0.5, 0.5, 0.5)
-
-    def __init__(
-        self,
-        arch: str | Mapping[str, Any] = 'sam3',
-        checkpoint: str | None = None,
-        chunk: int = 20,
-        images_per_pass: int = 1,
-        dynamic_multimask: bool = True,
-        precision: str = 'fp32',
-        threads: int | None = None,
-        device: str | None = None,
-        compile: bool = False,
-        unchecked: bool = False,
-    ):
-        options = dict(
-            chunk=chunk, images_per_pass=images_per_pass, precision=precision, threads=threads,
-            device=device, compile=compile, unchecked=unchecked,
-        )  # fmt: skip
-        super().__init__(check_arch(arch, checkpoint), checkpoint, dynamic_multimask, options)
-
-    def _build(self) -> tuple[nn.Module, str | None]:
-        model, sha256 = build_sam3(self.arch, self.checkpoint, type(self).__name__)
-        self.side = model.config.prompt_encoder_config.image_size
-        return model, sha256
 
     @property
     def low_side(self) -> int:

@@ -21,6 +21,7 @@ from samrs_mm.models.prompt_segmentors.sam2_weights import check_sizes
 from samrs_mm.models.prompt_segmentors.sam_families import SAM3
 from samrs_mm.models.prompt_segmentors.weights_files import (
     PublishedWeights,
+    check_name,
     checked_sha256,
     load_strictly,
     read_weights,
@@ -72,14 +73,7 @@ def check_arch(arch: str | Mapping[str, Any], checkpoint: str | None) -> str | d
         RefusedError: An unknown name, a missing or unknown size, or no source of weights.
     """
     if isinstance(arch, str):
-        if arch not in PUBLISHED:
-            raise RefusedError(f'model.arch={arch!r}; allowed: sam3, or a dict of sizes')
-        if checkpoint is None:
-            raise RefusedError(
-                f'model.arch={arch!r} without weights: {PUBLISHED[arch].advice}, and pass its path '
-                'as checkpoint (--checkpoint)'
-            )
-        return arch
+        return check_name(arch, checkpoint, PUBLISHED)
     sizes = _DEFAULTS | check_sizes(arch, _REQUIRED, (*_DEFAULTS, 'seed'), checkpoint)
     if sizes['img_size'] % PATCH:
         raise RefusedError(f'model.arch: img_size={sizes["img_size"]} is not a multiple of {PATCH}')

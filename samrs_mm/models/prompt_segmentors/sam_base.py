@@ -3,19 +3,21 @@
 A member is a subclass of ``SAMFamilySegmentor`` in a module of its own: ``sam.py`` (SAM),
 ``sam2.py`` (SAM 2 and 2.1), and so on. It says
 
+* ``default_arch``, ``check_arch``: which networks there are;
 * ``side``, ``stretched``: the square of pixels that its network sees, and how an image lies in it;
 * ``feature_names``: what its image encoder gives, by which files of embeddings name the tensors;
 * ``_build()``: the network with its weights, and their sha256;
 * ``_preprocess(image)``: the pixels of an image as the network takes them;
 * ``_embed(batch)``: its image encoder;
 * ``_predict(encoded, prompts)``: its prompt encoder and mask decoder; ``proposing.py`` has more;
-* ``own_settings``: options beside the shared ones that may change a mask.
+* ``own_settings``: options beside the shared ones that may change a mask; ``passes_on_to``
+  marks its constructor then.
 
 Its weights are read by ``weights_files.read_weights``; a package is imported in ``_build``.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, islice
 from typing import Any
@@ -40,7 +42,7 @@ from samrs_mm.models.prompt_segmentors.in_parts import in_parts, is_out_of_memor
 from samrs_mm.models.prompt_segmentors.precision import KERNELS, OVERFLOW, PRECISIONS
 from samrs_mm.models.prompt_segmentors.proposing import GridProposer
 from samrs_mm.models.prompt_segmentors.scale_up import mask_chunks, scale_up
-from samrs_mm.models.prompt_segmentors.storable import StorableEncoder, versions_of
+from samrs_mm.models.prompt_segmentors.stored_features import StoredFeatures
 from samrs_mm.models.prompt_segmentors.torch_device import (
     fix_rounding,
     to_device,
@@ -53,15 +55,17 @@ _BITS_AHEAD = 2**31
 """Pixels of masks that a GPU may have ready before the first is taken; a byte holds eight."""
 
 
-class SAMFamilySegmentor(GridProposer, StorableEncoder, PromptSegmentor):
+class SAMFamilySegmentor(GridProposer, StoredFeatures, PromptSegmentor):
     """Prompts a network of the SAM family: one mask per prompt.
 
     Chunk sizes, batches, threads, devices, ``kernels`` and ``compile`` change float rounding, so
     they are settings. ``precision`` changes more than rounding: see ``annotate.fidelity``.
 
     Args:
-        arch: As the member takes it, plain data.
-        checkpoint: Path of the weights, or None for random ones.
+        arch: Name of a published network, or a dict of sizes, as the member's ``check_arch`` says;
+            None takes ``default_arch``.
+        checkpoint: Path of the weights, in the member's formats; may be None only for a dict of
+            sizes with a ``seed``.
         chunk: Prompts decoded at once; halved when memory runs out, as the record then notes.
         images_per_pass: Images encoded at once; an incomplete pass is filled up.
         precision: Of the image encoder, one of ``precision.PRECISIONS``: ``'fp32'`` is exact, the
@@ -70,21 +74,20 @@ class SAMFamilySegmentor(GridProposer, StorableEncoder, PromptSegmentor):
         threads: CPU threads of torch, set for the process in ``load``; None takes the cores that
             the process may use, or what the folder was started with.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; None takes a GPU where there is one.
-        kernels: ``'exact'``, the member's own code, or ``'fast'``, where it has such: the same but
-            for float rounding.
+        kernels: ``'exact'``, the authors' code, or ``'fast'``, for members of ``kernel_choices``
+            with such: the same but for float rounding.
         compile: Run the image encoder through ``torch.compile``, which pays on GPUs only.
         unchecked: Annotate at a reduced precision without a report of ``fidelity.py``.
 
     Raises:
-        RefusedError: A value that can't be.
+        RefusedError: A value that can't be, or weights that are named nowhere.
 
     Attributes:
         family: The member's name in messages.
+        default_arch: Of the published networks.
+        check_arch: Returns ``arch`` as plain data; refuses what the member does not know.
+        kernel_choices: What ``kernels`` may be.
         stretched: An image is stretched to the square, not padded.
-        feature_names: Names of the tensors in ``EncodedImage.features``.
-        packages: Distributions that the image encoder and the preprocessing are of; their versions
-            belong to stored embeddings.
-        preprocessing: Version of ours; a change of a pixel that the encoder sees makes it another.
         side: Of the square in pixels, after ``load``.
         mask_threshold: Logits above it are the mask.
     """
@@ -92,16 +95,16 @@ class SAMFamilySegmentor(GridProposer, StorableEncoder, PromptSegmentor):
     provided_scores = ('score', 'stability')
     exact_options: Mapping[str, Any] = dict(precision='fp32', kernels='exact', compile=False)
     family = 'SAM'
+    default_arch: str
+    check_arch: Callable[[str | Mapping[str, Any], str | None], str | dict[str, Any]]
+    kernel_choices = KERNELS
     stretched = False
-    feature_names: tuple[str, ...] = ('image',)
-    packages: tuple[str, ...] = ()
-    preprocessing = 1
     mask_threshold = 0.0
     side: int
 
     def __init__(
         self,
-        arch: str | dict[str, Any],
+        arch: str | Mapping[str, Any] | None = None,
         checkpoint: str | None = None,
         chunk: int = 20,
         images_per_pass: int = 1,
@@ -113,10 +116,11 @@ class SAMFamilySegmentor(GridProposer, StorableEncoder, PromptSegmentor):
         unchecked: bool = False,
     ):
         check_whole_numbers(chunk=(chunk, 1), images_per_pass=(images_per_pass, 1))
-        check_choices(precision=(precision, PRECISIONS), kernels=(kernels, KERNELS))
+        check_choices(precision=(precision, PRECISIONS), kernels=(kernels, self.kernel_choices))
         check_switches(compile=compile, unchecked=unchecked)
         self.choose_threads(threads)
-        self.arch, self.checkpoint = arch, checkpoint
+        self.arch = self.check_arch(self.default_arch if arch is None else arch, checkpoint)
+        self.checkpoint = checkpoint
         self.chunk, self.images_per_pass = chunk, images_per_pass
         self.precision, self.kernels, self.compile = precision, kernels, compile
         self.unchecked = unchecked
@@ -217,8 +221,8 @@ class SAMFamilySegmentor(GridProposer, StorableEncoder, PromptSegmentor):
         return self.model.image_encoder
 
     def _use_fast_kernels(self) -> None:
-        """Take the faster code that the member has; called in ``load``."""
-        raise NotImplementedError(f'{type(self).__name__} has no fast kernels')
+        """Take the faster code that ``kernel_choices`` promises; called in ``load``."""
+        raise NotImplementedError
 
     @property
     def low_side(self) -> int:
@@ -287,58 +291,6 @@ class SAMFamilySegmentor(GridProposer, StorableEncoder, PromptSegmentor):
         if finite.all().item():
             return EncodedImage(encoded.features, encoded.frame)
         return EncodedImage(self._embedded(pixels, 'fp32'), encoded.frame, (OVERFLOW,))
-
-    @property
-    def encoder_settings(self) -> dict[str, Any]:
-        """See ``StorableEncoder``."""
-        return dict(
-            type=type(self).__name__,
-            arch=self.arch,
-            checkpoint_sha256=self.checkpoint_sha256,
-            side=self.side,
-            precision=self.precision,
-            preprocessing=self.preprocessing,
-            versions=versions_of(self.packages),
-        )
-
-    @property
-    def encoder_rounding(self) -> dict[str, Any]:
-        """See ``StorableEncoder``."""
-        return dict(
-            device=self.device.type,
-            threads=self.threads,
-            images_per_pass=self.images_per_pass,
-            kernels=self.kernels,
-            compile=self.compile,
-            torch=torch.__version__,
-        )
-
-    def input_size(self, original_size: tuple[int, int]) -> tuple[int, int]:
-        """See ``StorableEncoder``."""
-        return self.frame(original_size).input_size
-
-    def to_tensors(self, encoded: EncodedImage) -> dict[str, torch.Tensor]:
-        """See ``StorableEncoder``: the features by ``feature_names``."""
-        return dict(zip(self.feature_names, self.settled(encoded).features, strict=True))
-
-    def notes_of(self, encoded: EncodedImage) -> tuple[str, ...]:
-        """See ``StorableEncoder``."""
-        return self.settled(encoded).notes
-
-    def from_tensors(
-        self,
-        tensors: Mapping[str, torch.Tensor],
-        original_size: tuple[int, int],
-        notes: Iterable[str] = (),
-    ) -> EncodedImage:
-        """See ``StorableEncoder``."""
-        features = []
-        for name in self.feature_names:
-            tensor = tensors[name]
-            if tensor.ndim != 4 or tensor.shape[0] != 1:
-                raise ValueError(f'{name} is {list(tensor.shape)} instead of [1, C, h, w]')
-            features.append(tensor.to(self.device, torch.float32))
-        return EncodedImage(tuple(features), self.frame(original_size), tuple(notes))
 
     def decode(self, encoded: EncodedImage, prompts: PromptBatch) -> Iterator[MaskChunk]:
         """Yield masks, predicted IoUs and stability scores (AMG's, offset 1), in prompt order.

@@ -4,14 +4,13 @@ Source: Ke et al. 2023, arXiv:2306.01567; https://github.com/SysCV/sam-hq (Apach
 package ``segment_anything_hq``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
-from samrs_mm.models.prompt_segmentors.base import check_switches
-from samrs_mm.models.prompt_segmentors.encoded_image import EncodedImage, SquarePrompts
+from samrs_mm.models.prompt_segmentors.base import check_switches, passes_on_to
 from samrs_mm.models.prompt_segmentors.fast_decoder import FastHQDecoder
 from samrs_mm.models.prompt_segmentors.fast_encoder import use_fast_attention
 from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor
@@ -35,20 +34,9 @@ class HQSAMSegmentor(SAMSegmentor):
         checkpoint: Path of the weights; may be None only for a dict of sizes with a ``seed``.
         hq_token_only: Take the mask of the new token alone, not added to that of SAM's. Its
             authors recommend it for images with one object; their predictor's default is False.
-        chunk: Prompts decoded at once; halved when memory runs out, as the record then notes.
-        images_per_pass: Images encoded at once; an incomplete pass is filled up.
-        precision: Of the image encoder: ``'fp32'``, or ``'fp16'`` or ``'bf16'``, which are faster
-            on recent GPUs. An image beyond the range of fp16 is encoded in float32 and noted.
-        threads: CPU threads of torch, set for the process in ``load``; None takes the cores that
-            the process may use, or what the folder was started with.
-        device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; None takes a GPU where there is one.
-        kernels: ``'exact'``, or ``'fast'``: the same but for float rounding. TinyViT has no faster
-            code; the decoder and the ViTs have.
-        compile: Run the image encoder through ``torch.compile``, which pays on GPUs only.
-        unchecked: Annotate at a reduced precision without a report of ``fidelity.py``.
 
-    Raises:
-        RefusedError: A value that can't be, or weights that are named nowhere.
+    The other arguments are those of ``SAMFamilySegmentor``; fast ``kernels`` are those of the
+    decoder and the ViTs, TinyViT has none.
     """
 
     family = HQ
@@ -57,25 +45,16 @@ class HQSAMSegmentor(SAMSegmentor):
     feature_names = ('image', 'hq')
     check_arch = staticmethod(check_arch)
 
+    @passes_on_to(SAMSegmentor)
     def __init__(
         self,
-        arch: str | Mapping[str, Any] = 'vit_h',
+        arch: str | Mapping[str, Any] | None = None,
         checkpoint: str | None = None,
         hq_token_only: bool = False,
-        chunk: int = 20,
-        images_per_pass: int = 1,
-        precision: str = 'fp32',
-        threads: int | None = None,
-        device: str | None = None,
-        kernels: str = 'exact',
-        compile: bool = False,
-        unchecked: bool = False,
+        **options: Any,
     ):
         check_switches(hq_token_only=hq_token_only)
-        super().__init__(
-            arch, checkpoint, chunk, images_per_pass, precision, threads, device, kernels, compile,
-            unchecked,
-        )  # fmt: skip
+        super().__init__(arch, checkpoint, **options)
         self.hq_token_only = hq_token_only
 
     @property
@@ -107,21 +86,12 @@ class HQSAMSegmentor(SAMSegmentor):
         )
         return features, fine
 
-    def _predict(
-        self, encoded: EncodedImage, prompts: SquarePrompts
+    def _predict_exactly(
+        self, features: Sequence[torch.Tensor], sparse: torch.Tensor, dense: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        features, fine = encoded.features
-        sparse, dense = self._embed_prompts(prompts)
-        if self.kernels == 'fast':
-            masks = None if prompts.masks is None else dense
-            return self.fast_decoder(features, sparse, masks, fine)
-        masks, scores = self.model.mask_decoder.predict_masks(
-            image_embeddings=features,
-            image_pe=self.model.prompt_encoder.get_dense_pe(),
-            sparse_prompt_embeddings=sparse,
-            dense_prompt_embeddings=dense,
-            hq_features=fine,
-        )
+        decoder = self.model.mask_decoder.predict_masks
+        image, fine = features
+        masks, scores = self._decoded(decoder, image, sparse, dense, hq_features=fine)
         # The first is SAM's single mask, the last that of the new token.
         low_res = masks[:, -1] if self.hq_token_only else masks[:, 0] + masks[:, -1]
         return low_res, scores[:, 0]

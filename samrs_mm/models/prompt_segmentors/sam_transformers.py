@@ -4,7 +4,7 @@ The networks' parts are called here, not their ``forward``: that ties mask promp
 adds an empty point to a mask without one, which Meta's predictors of images do not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from samrs_mm.models.prompt_segmentors.base import check_switches
+from samrs_mm.models.prompt_segmentors.base import check_switches, passes_on_to
 from samrs_mm.models.prompt_segmentors.encoded_image import EncodedImage, SquarePrompts
 from samrs_mm.models.prompt_segmentors.frame import Frame
 from samrs_mm.models.prompt_segmentors.hf_models import installed_version
@@ -27,31 +27,35 @@ class StretchedSegmentor(SAMFamilySegmentor):
     """Prompts a network of ``transformers`` whose encoder gives three levels.
 
     Args:
-        arch: As the member takes it, plain data.
-        checkpoint: Path of the weights, or None for random ones.
+        arch: As of ``SAMFamilySegmentor``.
+        checkpoint: Meta's file (``.pt``) or a folder of the Hugging Face hub's.
         dynamic_multimask: Where the single mask is unstable (its score with offset 0.05 is below
             0.98), take the best of the three others, as Meta's predictor does.
-        options: Those of ``SAMFamilySegmentor``.
+        options: The other arguments of ``SAMFamilySegmentor``.
 
     Attributes:
+        build: Returns the network and the sha256 of its weights; given ``arch``, ``checkpoint`` and
+            the type that needs it.
         mean: Of the pixels, by channel, for values in [0, 1].
         std: Their standard deviation.
     """
 
-    exact_options = dict(precision='fp32', compile=False)
+    kernel_choices = ('exact',)
     stretched = True
     feature_names = ('high_res_0', 'high_res_1', 'image')
     proposes = True
     packages = ('transformers',)
+    build: Callable[..., tuple[nn.Module, str | None]]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
+    @passes_on_to(SAMFamilySegmentor)
     def __init__(
         self,
-        arch: str | dict[str, Any],
-        checkpoint: str | None,
-        dynamic_multimask: bool,
-        options: Mapping[str, Any],
+        arch: str | Mapping[str, Any] | None = None,
+        checkpoint: str | None = None,
+        dynamic_multimask: bool = True,
+        **options: Any,
     ):
         check_switches(dynamic_multimask=dynamic_multimask)
         super().__init__(arch, checkpoint, **options)
@@ -61,6 +65,11 @@ class StretchedSegmentor(SAMFamilySegmentor):
     def own_settings(self) -> dict[str, Any]:
         """Also the version of the package: its numerics are not ours."""
         return dict(dynamic_multimask=self.dynamic_multimask, transformers=installed_version())
+
+    def _build(self) -> tuple[nn.Module, str | None]:
+        model, sha256 = self.build(self.arch, self.checkpoint, type(self).__name__)
+        self.side = model.config.prompt_encoder_config.image_size
+        return model, sha256
 
     def load(self) -> None:
         """As of the family."""

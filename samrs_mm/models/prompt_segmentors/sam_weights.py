@@ -15,6 +15,7 @@ from samrs_mm.models.prompt_segmentors import tiny_vit
 from samrs_mm.models.prompt_segmentors.sam_families import SAM
 from samrs_mm.models.prompt_segmentors.weights_files import (
     PublishedWeights,
+    check_name,
     checked_sha256,
     load_strictly,
     read_weights,
@@ -79,25 +80,6 @@ def check_arch(arch: str | Mapping[str, Any], checkpoint: str | None) -> str | d
     if isinstance(arch, str):
         return check_name(arch, checkpoint, PUBLISHED)
     return check_vit_sizes(arch, checkpoint)
-
-
-def check_name(arch: str, checkpoint: str | None, published: Mapping[str, PublishedWeights]) -> str:
-    """Return ``arch``.
-
-    Raises:
-        RefusedError: It is no name of published weights, or there is no checkpoint.
-    """
-    if arch not in published:
-        raise RefusedError(
-            f'model.arch={arch!r}; allowed: {", ".join(published)}, or a dict of sizes'
-        )
-    if checkpoint is None:
-        weights = published[arch]
-        raise RefusedError(
-            f'model.arch={arch!r} without weights: {weights.advice} as '
-            f'checkpoints/{weights.file} and pass it as checkpoint (--checkpoint)'
-        )
-    return arch
 
 
 def check_keys(

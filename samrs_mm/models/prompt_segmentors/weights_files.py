@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,25 @@ class PublishedWeights:
         known += [f'sha256 {self.sha256}'] if self.sha256 else []
         known += [self.licence] if self.licence else []
         return f'download {self.url}' + (f' ({", ".join(known)})' if known else '')
+
+
+def check_name(arch: str, checkpoint: str | None, published: Mapping[str, PublishedWeights]) -> str:
+    """Return the name of a published network.
+
+    Raises:
+        RefusedError: It is none, or there is no checkpoint.
+    """
+    if arch not in published:
+        raise RefusedError(
+            f'model.arch={arch!r}; allowed: {", ".join(published)}, or a dict of sizes'
+        )
+    if checkpoint is None:
+        weights = published[arch]
+        raise RefusedError(
+            f'model.arch={arch!r} without weights: {weights.advice}, and pass its path, such as '
+            f'checkpoints/{weights.file}, as checkpoint (--checkpoint)'
+        )
+    return arch
 
 
 def read_weights(

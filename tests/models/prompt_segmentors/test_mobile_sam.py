@@ -105,9 +105,8 @@ def test_weights_are_missed_with_their_source(tmp_path):
     assert '40,728,226 bytes' in advice
     with pytest.raises(RefusedError) as info:
         MobileSAMSegmentor()
-    assert f"model.arch='vit_t' without weights: {advice} as checkpoints/mobile_sam.pt" in str(
-        info.value
-    )
+    cure = f'{advice}, and pass its path, such as checkpoints/mobile_sam.pt, as checkpoint'
+    assert f"model.arch='vit_t' without weights: {cure}" in str(info.value)
     with pytest.raises(RefusedError) as info:
         loaded_mobile('vit_t', checkpoint=str(tmp_path / 'no.pt'))
     assert f'{tmp_path / "no.pt"}: no such file; {advice} to that place' in str(info.value)
