@@ -212,7 +212,9 @@ def annotate(
     changes = job.open(groups, progress('comparing'))
     settings = job.settings()
     if args.prune:
-        removed = sum(map(job.out.remove, changes.gone))
+        removed = sum(map(job.out.remove, changes.gone)) + sum(
+            map(job.out.remove_scene, job.scenes_gone(changes))
+        )
         print(f'prune: removed {counted(removed, "file")} of {counted(len(changes.gone), "image")}')
     print_changes(changes)
     if crew is None:
@@ -308,7 +310,8 @@ def draw(job: AnnotationJob, count: int) -> None:
         record = Record.load_checked(job.out.path(folder.INSTANCES, tile.stem))
         source = job.dataset.root / record.image.path
         path = job.out.path(folder.IMAGES, tile.stem) if tile.window else source
-        picture = overlay(SceneImage(path).read(), record.boxes)
+        rule = None if tile.window else job.dataset.image_rule
+        picture = overlay(SceneImage(path, rule=rule).read(), record.boxes)
         target = job.out.path(folder.SHOW, tile.stem)
         target.parent.mkdir(exist_ok=True)
         atomic_write(target, cv2.imencode('.jpg', picture[..., ::-1])[1].tobytes())

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from samrs_mm.annotate.embeddings import EmbeddingStore
 from samrs_mm.annotate.masking import segment_all
 from samrs_mm.annotate.plan import Plan, Tile
+from samrs_mm.annotate.scene_sheets import SceneSheets
 from samrs_mm.annotate.writer import RecordWriter, Sample
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core import regions, tiling
@@ -134,6 +135,7 @@ class SampleStream:
         prompter: Enters and prompts the boxes.
         out: Where the images of tiles are written; None writes none.
         done: Stems of tiles that are left out.
+        sheets: Opens scenes with what is known of them; None looks at each anew.
 
     Attributes:
         skipped: Number of tiles that are left out.
@@ -146,9 +148,11 @@ class SampleStream:
         prompter: Prompter,
         out: AnnotatedFolder | None = None,
         done: Collection[str] = (),
+        sheets: SceneSheets | None = None,
     ):
         self.plan, self.dataset = plan, plan.dataset
-        self.prompter, self.out = prompter, out
+        self.prompter, self.out, self.sheets = prompter, out, sheets
+        self._last: tuple[int, _Scene] | None = None
         left = [[tile for tile in group if tile.stem not in done] for group in groups]
         self.groups = [group for group in left if group]
         self.skipped = sum(map(len, groups)) - len(self)
@@ -219,16 +223,27 @@ class SampleStream:
             yield sample
 
     def _scene(self, group: list[Tile]) -> Iterator[Sample]:
-        scene = group[0].scene
-        parsed = self.dataset.labels(scene)
-        labels = parsed.boxes
-        inputs = self.inputs(scene)
-        image = SceneImage(inputs.paths[0], stream=self.plan.spec is not None)
-        labels = regions.fitted(labels, image.width, image.height)
-        for tile, chosen, shapes in self._assigned(group, labels):
-            part = [labels[i] for i in chosen]
-            notes = [*image.notes, *parsed.notes]
-            yield self._sample(tile, image, inputs, notes, part, shapes)
+        opened = self._open(group[0].scene)
+        for tile, chosen, shapes in self._assigned(group, opened.labels):
+            part = [opened.labels[i] for i in chosen]
+            yield self._sample(tile, opened, part, shapes)
+
+    def _open(self, scene: int) -> '_Scene':
+        """Read the labels of a scene and open its image; that of a piece stays for the next."""
+        if self._last is not None and self._last[0] == scene:
+            return self._last[1]
+        self._last = None  # a large image makes room for the next
+        parsed, inputs = self.dataset.labels(scene), self.inputs(scene)
+        if self.sheets is not None:
+            image = self.sheets.open(scene, inputs)
+        else:
+            rule = self.dataset.image_rule
+            image = SceneImage(inputs.paths[0], self.plan.spec is not None, rule=rule)
+        labels = regions.fitted(parsed.boxes, image.width, image.height)
+        opened = _Scene(image, inputs, labels, [*image.notes, *parsed.notes])
+        if self.plan.in_pieces(scene):
+            self._last = scene, opened
+        return opened
 
     def _assigned(
         self, group: Sequence[Tile], labels: Sequence[BoxLabel]
@@ -242,12 +257,11 @@ class SampleStream:
     def _sample(
         self,
         tile: Tile,
-        image: SceneImage,
-        inputs: Inputs,
-        notes: list[str],
+        scene: '_Scene',
         labels: list[BoxLabel],
         shapes: BoxGeometry,
     ) -> Sample:
+        image, inputs = scene.image, scene.inputs
         window = tile.window or tiling.Window(0, 0, image.width, image.height)
         pad = self.plan.spec.pad if self.plan.spec else (0, 0, 0)
         pixels = image.crop(window.x, window.y, window.width, window.height, pad)
@@ -255,7 +269,7 @@ class SampleStream:
             path = self.out.path(folder.IMAGES, tile.stem)
             path.parent.mkdir(exist_ok=True)
             write_png(path, pixels)
-        record = self._record(tile, window, inputs.sha256(), notes)
+        record = self._record(tile, window, inputs.sha256(), scene.notes)
         valid = image.valid(window.x, window.y, window.width, window.height)
         sample = Sample(tile, record, pixels, note=inputs.note(), valid=valid)
         self._prompt(sample, window, (image.width, image.height), labels, shapes)
@@ -293,6 +307,16 @@ class SampleStream:
             sha256=digest,
             notes=list(notes),
         )
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """A scene that is open: what it is made from, its labels, and what is to be told of it."""
+
+    image: SceneImage
+    inputs: Inputs
+    labels: list[BoxLabel]
+    notes: list[str]
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,8 @@ class Finaliser:
             meta = self.meta(totals)
             if totals.images[OUTDATED] and (before := self.out.signatures()):
                 meta[folder.RELABELLING] = sorted(before)
-            self.out.notes.keep({tile.stem for tile in self.plan.tiles}.union(self.gone))
+            scenes = {folder.scene_key(scene.stem) for scene in self.plan.dataset.scenes}
+            self.out.notes.keep({tile.stem for tile in self.plan.tiles}.union(self.gone, scenes))
             atomic_write(self.out.meta, dump(meta))
         return totals
 

@@ -1,7 +1,7 @@
 """An annotation job: everything a config names, built and checked in the cheapest order."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from samrs_mm.annotate.finalise import Finaliser, Totals
 from samrs_mm.annotate.grid_prompter import GridPrompter
 from samrs_mm.annotate.map_files import MapFiles
 from samrs_mm.annotate.plan import Plan, Tile
+from samrs_mm.annotate.scene_sheets import SceneSheets
 from samrs_mm.annotate.threads import keep_threads, misfit, open_folder
 from samrs_mm.annotate.verify import check_tile, verify
 from samrs_mm.annotate.writer import LabelMapWriter, MaskFilters, RecordWriter
@@ -31,7 +32,7 @@ from samrs_mm.core.grid import GRID, GridSpec
 from samrs_mm.core.masks import check_policy
 from samrs_mm.core.prompts import CLIPPED, PromptSetting, check_style
 from samrs_mm.core.resumable import differences, signature_of
-from samrs_mm.core.tiling import TileSpec
+from samrs_mm.core.tiling import TileSpec, scene_of_tile
 from samrs_mm.core.wording import counted
 from samrs_mm.datasets.boxes.base import BoxDataset, build_dataset
 from samrs_mm.datasets.boxes.circumscribed import no_mmrotate
@@ -149,6 +150,8 @@ class AnnotationJob:
             settings['grid'] = self.grid.as_dict()
         elif self.style != CLIPPED:  # folders from before there were styles are clipped
             settings['prompt_style'] = self.style
+        if self.dataset.image_rule is not None:
+            settings['image'] = self.dataset.image_rule.as_dict()
         if self.embeddings is not None and self.embeddings_dtype != FP32:  # fp32 changes no mask
             settings['embeddings'] = self.embeddings_dtype
         return json.loads(dump(settings))
@@ -204,6 +207,8 @@ class AnnotationJob:
         changes = self.compare(groups, progress).of(groups)
         stream = self._whole(groups)
         make_ready(changes, self.out, stream, signature_of(settings), self.policy)
+        scenes = {group[0].scene for group in groups}
+        self.sheets.prepare(filter(self.plan.in_pieces, sorted(scenes)))
         return changes
 
     def refuse_other(self) -> None:
@@ -233,10 +238,16 @@ class AnnotationJob:
         self, settings: dict[str, Any], groups: Groups, workers: int, quiet: bool = False
     ) -> Annotator:
         """Return the driver of the tiles in ``groups`` (see ``Plan.shard``) without a record."""
-        stream = SampleStream(self.plan, groups, self.prompter, self.out, self.out.done())
+        done = self.out.done()
+        stream = SampleStream(self.plan, groups, self.prompter, self.out, done, self.sheets)
         maps = LabelMapWriter(self.out, self.policy, self.filters)
         writer = RecordWriter(self.out, signature_of(settings), maps)
         return Annotator(stream, self.segmentor, writer, workers, self.store, quiet)
+
+    @property
+    def sheets(self) -> SceneSheets:
+        """What is known of whole scenes, see ``SceneSheets``; after ``collect_classes``."""
+        return SceneSheets(self.plan, self.out)
 
     def finaliser(
         self, settings: dict[str, Any], progress: Progress = iter, changes: Changes | None = None
@@ -247,12 +258,24 @@ class AnnotationJob:
     def write_map_files(self, changes: Changes, progress: Progress = iter) -> list[str]:
         """Write what a dataset on the map gets beside, if it is one; return the names of the files.
 
-        The set-level files are there then.
+        The set-level files are there then. Sheets of scenes that are missing are written, too.
         """
+        done = self.out.done() - changes.outdated.keys()
+        self.sheets.prepare(self._scenes_of(done))
         if not isinstance(self.dataset, GeoBoxDataset):
             return []
         with self.out.lock():
             return self._map_files(changes).write(progress)
+
+    def scenes_gone(self, changes: Changes) -> set[str]:
+        """Return the stems of scenes of which the data have no tile any more."""
+        there = {scene.stem for scene in self.dataset.scenes}
+        return {scene_of_tile(stem) or stem for stem in changes.gone} - there
+
+    def _scenes_of(self, stems: Collection[str]) -> list[int]:
+        """Return the scenes of which a tile is among these."""
+        by_scene = self.plan.by_scene.items()
+        return [scene for scene, tiles in by_scene if any(tile.stem in stems for tile in tiles)]
 
     def _map_files(self, changes: Changes) -> MapFiles:
         return MapFiles(self.plan, self.out, self.policy, changes.outdated)
@@ -263,13 +286,15 @@ class AnnotationJob:
         """Check all images that are done and the set-level files; see ``verify.verify``."""
         done = self.out.done()
         groups = [[t for t in tiles if t.stem in done] for tiles in self.plan.by_scene.values()]
-        samples = SampleStream(self.plan, groups, self.prompter)
+        sheets = SceneSheets(self.plan, self.out, write=False)
+        samples = SampleStream(self.plan, groups, self.prompter, sheets=sheets)
         check = partial(check_tile, self.out, self.filters, self.policy)
         if self.embeddings is not None:
             check = partial(check_with_embedding, check, self.embeddings, settings)
         changes = self.compare(progress=progress)
         finaliser = self.finaliser(settings, changes=changes)
         problems, totals = verify(samples, finaliser, check, workers, progress)
+        problems += sheets.check(self._scenes_of(done - changes.outdated.keys()))
         if isinstance(self.dataset, GeoBoxDataset):
             problems += self._map_files(changes).check()
         return problems, totals

@@ -59,6 +59,8 @@ class Plan:
         self.by_scene: dict[int, list[Tile]] = {}
         self._sizes: dict[int, tuple[int, int]] = {}
         self._firsts: dict[tuple[int, int], int] = {}
+        self._streamed: dict[int, bool] = {}
+        self._deal: tuple[int, np.ndarray, dict[Window, np.ndarray]] | None = None
         for index in progress(range(len(dataset.scenes))):
             scene = dataset.scenes[index]
             if scene.image is None:
@@ -136,14 +138,20 @@ class Plan:
             return tiling.assign(polygons, windows, least_shares(labels, self.spec.iof))
         regions = np.array([bool(label.meaning) for label in labels], bool)
         objects, scene = np.flatnonzero(~regions), tiles[0].scene
-        everywhere = [tile.window for tile in self.by_scene[scene] if tile.window]
-        dealt = dealing.deal(polygons[objects], everywhere, *self._sizes[scene])
-        own = dict(zip(everywhere, dealt, strict=True))
+        own = self._dealt(scene, polygons[objects])
         reached = tiling.assign(polygons, windows, np.where(regions, ANY_SHARE, np.inf))
         return [
             np.sort(np.concatenate([objects[own[window]], held]))
             for window, held in zip(windows, reached, strict=True)
         ]
+
+    def _dealt(self, scene: int, polygons: np.ndarray) -> dict[Window, np.ndarray]:
+        """Return the rows of a scene's objects by window; the last deal is kept, for its pieces."""
+        if self._deal is None or self._deal[0] != scene or not _same(self._deal[1], polygons):
+            windows = [tile.window for tile in self.by_scene[scene] if tile.window]
+            rows = dealing.deal(polygons, windows, *self._sizes[scene])
+            self._deal = scene, polygons, dict(zip(windows, rows, strict=True))
+        return self._deal[2]
 
     def shard(self, number: int, count: int, limit: int | None = None) -> list[list[Tile]]:
         """Return the tiles of shard ``number`` (from 0) of ``count``, in groups of one scene each.
@@ -167,9 +175,20 @@ class Plan:
                 mine.append(group)
         return sorted(mine, key=lambda group: group[0].index)
 
+    def in_pieces(self, scene: int) -> bool:
+        """Whether the tiles of a scene are handed out in several groups."""
+        many = len(self.by_scene.get(scene, ())) > PIECE
+        if many and scene not in self._streamed:
+            self._streamed[scene] = is_streamed(self.dataset.image_path(scene))
+        return many and self._streamed[scene]
+
     def _pieces(self, scene: int) -> list[list[Tile]]:
         """Return the tiles of a scene in the groups that are handed out."""
         tiles = self.by_scene[scene]
-        if len(tiles) <= PIECE or not is_streamed(self.dataset.image_path(scene)):
+        if not self.in_pieces(scene):
             return [tiles]
         return [tiles[first : first + PIECE] for first in range(0, len(tiles), PIECE)]
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    return np.array_equal(one, other, equal_nan=True)

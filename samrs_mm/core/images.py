@@ -31,7 +31,7 @@ from samrs_mm.core.raster_file import (
     relaxed,
 )
 from samrs_mm.core.raster_pixels import RasterPixels, mask_beside, streamable
-from samrs_mm.core.rendering import Stretch
+from samrs_mm.core.rendering import COLOURS, Stretch
 
 IMAGE_SUFFIXES = (
     '.png', '.jpg', '.jpeg', '.jpe', '.jfif', '.tif', '.tiff', '.bmp', '.webp', '.gif', '.jp2',
@@ -75,7 +75,8 @@ class SceneImage:
         known: Its ``stretch``, where it was found out before; by the same rule.
 
     ``width`` and ``height`` are in pixels; ``notes`` say what was changed to get 8-bit RGB; where
-    ``gaps`` is False, all pixels have data. ``stretch`` says which values became 0 and 255.
+    ``gaps`` is False, all pixels have data. ``stretch`` says which values
+    of its ``channels`` became 0 and 255.
 
     Raises:
         ImageReadError: Missing, empty, truncated or unreadable file.
@@ -99,6 +100,7 @@ class SceneImage:
         self.width, self.height = self._pixels.size
         self.notes = (*self._pixels.notes, *orientation_note(path))
         self.gaps, self.stretch = self._pixels.gaps, self._pixels.stretch
+        self.channels: tuple[str, ...] = self._pixels.channels
 
     @classmethod
     def of_array(cls, pixels: np.ndarray) -> 'SceneImage':
@@ -107,7 +109,7 @@ class SceneImage:
         image._path, image._pixels, image._stored = Path(), _ArrayPixels(pixels), True
         image.width, image.height = image._pixels.size
         image.notes, image.gaps = image._pixels.notes, image._pixels.gaps
-        image.stretch = image._pixels.stretch
+        image.stretch, image.channels = image._pixels.stretch, image._pixels.channels
         return image
 
     def crop(
@@ -162,7 +164,7 @@ class SceneImage:
 class _PillowPixels:
     """An image that Pillow decodes, in its own mode; see ``RasterPixels``."""
 
-    stretch = Stretch()
+    stretch, channels = Stretch(), COLOURS
 
     def __init__(self, image: Image.Image, path: Path):
         image.load()
@@ -196,7 +198,7 @@ class _ArrayPixels:
 
     notes: tuple[str, ...] = ()
     gaps = False
-    stretch = Stretch()
+    stretch, channels = Stretch(), COLOURS
 
     def __init__(self, pixels: np.ndarray):
         self._array = pixels

@@ -93,6 +93,10 @@ class Inputs:
             self._hashes[position] = file_sha256(self.paths[position])
         return self._hashes[position]
 
+    def take_sha256(self, digest: str, position: int = 0) -> None:
+        """Take the hash of a file, as hex, from where it is known."""
+        self._hashes.setdefault(position, digest)
+
     def note(self) -> str:
         """Return the note of a piece that was made from this.
 

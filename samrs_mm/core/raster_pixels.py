@@ -35,9 +35,9 @@ class RasterPixels:
         rule: How it is shown; None leaves that to the file.
         known: Which values become 0 and 255, where it was found out before.
 
-    ``stretch`` says which values become 0 and 255; ``size`` is width and height in pixels;
-    ``notes`` say what is done to show it as 8-bit RGB; ``gaps`` is whether there may be pixels
-    without data.
+    ``stretch`` says which values of the ``channels`` become 0 and 255; ``size`` is width and height
+    in pixels; ``notes`` say what is done to show it as 8-bit RGB; ``gaps`` is whether there may be
+    pixels without data.
 
     Raises:
         ValueError: Not a picture, or of values that can't be shown; also what rasterio raises.
@@ -65,7 +65,7 @@ class RasterPixels:
             if not (stream and streamable(file)):
                 self._hold()
             self._shown: Rendering = rendering_of(file, self._sample, self._choice, rule, known)
-        self.stretch = self._shown.stretch
+        self.stretch, self.channels = self._shown.stretch, self._choice.names
         self.notes = self._shown.notes + self._notes(file)
         if self._held is not None:
             file.close()

@@ -22,7 +22,7 @@ from samrs_mm.core.value_sample import HIGH, LOW, TOP, Range, SampledValues, sam
 _UNNAMED = 'taken for red, green, blue: the file names none'
 _ALPHA = 'RGBA: alpha dropped'
 _GREY = '1 band: grey replicated to 3 channels'
-_COLOURS = ('red', 'green', 'blue')
+COLOURS = ('red', 'green', 'blue')
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,19 @@ class Choice:
         dtype: What holds the values that are shown.
         notes: What to say of the choice.
         channels: Of these bands, where they are not the bands themselves; else empty.
-        said: Whether a config says the bands, and the file does not.
+        texts: The channels as a config writes them; empty where the file says what is shown.
     """
 
     bands: tuple[int, ...]
     dtype: np.dtype
     notes: tuple[str, ...]
     channels: tuple[BoundChannel, ...] = ()
-    said: bool = False
+    texts: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the channels are: bands, b1 the first, or as a config writes them."""
+        return self.texts or tuple(f'b{band}' for band in self.bands)
 
     @property
     def count(self) -> int:
@@ -121,15 +126,15 @@ def choose(file: rasterio.DatasetReader, rule: ImageRule | None = None) -> Choic
         bands, notes = shown_bands(file)
         return Choice(bands, shown_type(file, bands), notes)
     channels = tuple(channel.bound(file.descriptions) for channel in rule.channels)
-    texts = ', '.join(channel.text for channel in rule.channels)
+    texts = tuple(channel.text for channel in rule.channels)
     third = '; the third is their mean' * (len(channels) == 2)
-    notes = (f'image.bands: {texts} shown' + ' grey' * (len(channels) == 1) + third,)
+    notes = (f'image.bands: {", ".join(texts)} shown' + ' grey' * (len(channels) == 1) + third,)
     plain = tuple(channel.band for channel in channels if channel.band)
     if len(plain) == len(channels):
-        return Choice(plain, shown_type(file, plain), notes, said=True)
+        return Choice(plain, shown_type(file, plain), notes, texts=texts)
     bands = tuple(sorted({band for channel in channels for band in channel.bands.values()}))
     shown_type(file, bands)
-    return Choice(bands, np.dtype(np.float32), notes, channels, said=True)
+    return Choice(bands, np.dtype(np.float32), notes, channels, texts)
 
 
 def rendering_of(
@@ -151,7 +156,7 @@ def rendering_of(
     structure = file.tags(ns='IMAGE_STRUCTURE')
     inverted = structure.get('MINISWHITE') == 'YES' and not choice.channels
     table = None
-    if not (inverted or choice.said or rule.stretch or rule.gamma != 1):
+    if not (inverted or choice.texts or rule.stretch or rule.gamma != 1):
         table = _palette(file, choice.bands)
     if table is not None:
         return Rendering(table=table, notes=_palette_notes(table))
@@ -204,8 +209,8 @@ def shown_bands(file: rasterio.DatasetReader) -> tuple[tuple[int, ...], tuple[st
         return (1, 2, 3), (f'{space.removeprefix("CIE")} converted to RGB',)
     names = [(name or '').strip().lower() for name in file.descriptions]
     for said, source in ((colours, 'its colour interpretation'), (names, "its bands' names")):
-        if all(said.count(colour) == 1 for colour in _COLOURS):
-            bands = tuple(said.index(colour) + 1 for colour in _COLOURS)
+        if all(said.count(colour) == 1 for colour in COLOURS):
+            bands = tuple(said.index(colour) + 1 for colour in COLOURS)
             return bands, _colour_notes(file.count, bands, source, alpha)
     if len(data) >= 3:
         bands = tuple(data[:3])

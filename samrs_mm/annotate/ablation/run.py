@@ -285,6 +285,8 @@ class AblationJob:
         )
         if name in self.stores and self.embeddings_dtype != FP32:  # which changes no mask
             settings['embeddings'] = self.embeddings_dtype
+        if self.dataset.image_rule is not None:
+            settings['image'] = self.dataset.image_rule.as_dict()
         return json.loads(dump(settings))
 
     def open(self, groups: Groups, progress: Progress = iter) -> dict[str, Changes]:

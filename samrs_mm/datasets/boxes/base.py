@@ -3,7 +3,7 @@
 import contextlib
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -16,9 +16,11 @@ from samrs_mm.core.boxes import BoxLabel, ParsedLabels
 from samrs_mm.core.classes import NAMED_CLASSES, ClassTable, UnknownClassError, slip_notes
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.found_files import as_there, files_by_stem
+from samrs_mm.core.image_rule import ImageRule
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.core.input_notes import facts_of
 from samrs_mm.core.label_fit import FitRule, Header, read_header
+from samrs_mm.core.place import Place
 from samrs_mm.core.wording import counted
 from samrs_mm.datasets.boxes.class_lists import class_list, spelling_notes
 from samrs_mm.datasets.boxes.label_files import check_path, read_bytes
@@ -83,6 +85,10 @@ class BoxDataset(ABC):
     """The one file of all labels where a user names it: it may lie outside the root."""
     rule: FitRule = FitRule()
     """What is done with labels that are for a picture of another size or turn."""
+    image_rule: ImageRule | None = None
+    """How its scenes are shown where a config says it."""
+    places: Mapping[str, Place] | None = None
+    """Where scenes on the map lie, by stem; None where they are on none."""
     label_notes: Sequence[str] = ()
     """What users should know of the labels as a whole, one line each."""
     facts: Sequence[str] = ()
@@ -350,9 +356,10 @@ def build_dataset(config: Any, options: dict[str, Any] | None = None) -> BoxData
     """Return the detection dataset of an annotate config, with more arguments as ``options``.
 
     Raises:
-        RefusedError: It can't be built, or ``label_fit`` says something unknown.
+        RefusedError: It can't be built, or ``label_fit`` or ``image`` says something unknown.
     """
     entry = dict(config.dataset, data_root=config.data_root, **(options or {}))
     dataset = build(BOX_DATASETS, entry, 'dataset')
     dataset.rule = FitRule.from_config(config.get('label_fit'))
+    dataset.image_rule = ImageRule.from_config(config.get('image'))
     return dataset

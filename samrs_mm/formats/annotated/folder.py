@@ -21,11 +21,14 @@ from samrs_mm.formats.annotated.record import Record, RecordError
 
 IMAGES, SEMANTIC, INSTANCES, FAILED = 'images', 'semantic', 'instances', 'failed'
 SHOW, REPORT, PACKED = 'show', 'report', 'packed'
+SCENES = 'scenes'
+"""What is known of whole scenes, see ``annotate.scene_sheets``."""
 LABELS, GEOPACKAGE, MASKS_STYLE = 'labels', 'masks.gpkg', 'masks.qml'
 """Of data on the map: label maps of whole scenes, and polygons with their style."""
 LABEL_SUFFIXES = '.tif', '.qml'
 """Of a scene's label map, and of its style."""
 _SUFFIX = {IMAGES: '.png', SEMANTIC: '.png', INSTANCES: '.json', FAILED: '.json', SHOW: '.jpg'}
+_SHEET = '.json'
 ANNOTATIONS, LEDGER, META = 'annotations.json', 'ledger.csv', 'meta.json'
 INDEX, MADE, OBJECTS = 'images.csv', 'lists.json', 'objects.json'
 LISTS = ('train.txt', 'val.txt', 'splits.json', 'train_*pct.txt', 'checked.csv')
@@ -62,8 +65,11 @@ class AnnotatedFolder(ResumableFolder):
         super().__init__(root, META)
 
     def path(self, kind: str, stem: str) -> Path:
-        """Return the file of an image: kind is images, semantic, instances, failed or show."""
-        return self.root / kind / (stem + _SUFFIX[kind])
+        """Return the file of an image: kind is images, semantic, instances, failed or show.
+
+        Of a scene it is scenes.
+        """
+        return self.root / kind / (stem + (_SHEET if kind == SCENES else _SUFFIX[kind]))
 
     @property
     def meta(self) -> Path:
@@ -195,6 +201,15 @@ class AnnotatedFolder(ResumableFolder):
                     removed += 1
         return removed
 
+    def remove_scene(self, stem: str) -> int:
+        """Delete what was made of a whole scene beside its images; return the number of files."""
+        removed = 0
+        for name in _files_of_scene(stem):
+            with contextlib.suppress(FileNotFoundError):
+                (self.root / name).unlink()
+                removed += 1
+        return removed
+
     def leftovers(self) -> set[str]:
         """Return the stems of images of ours, by their notes, that have files but no record."""
         there = self._stems(SEMANTIC) | self._stems(IMAGES)
@@ -263,7 +278,7 @@ class AnnotatedFolder(ResumableFolder):
         ours |= {f'{kind}/{stem}{suffix}' for kind, suffix in _SUFFIX.items() for stem in stems}
         scenes = {scene_of_tile(stem) or stem for stem in stems}
         ours |= {GEOPACKAGE, MASKS_STYLE}
-        ours |= {f'{LABELS}/{scene}{suffix}' for suffix in LABEL_SUFFIXES for scene in scenes}
+        ours |= {name for scene in scenes for name in _files_of_scene(scene)}
         return ours | {temporary(Path(name)).as_posix() for name in ours}
 
     def restart(self, stems: set[str]) -> int:
@@ -306,6 +321,16 @@ class AnnotatedFolder(ResumableFolder):
                 stem = name.removeprefix('.').removesuffix(f'{suffix}.tmp')
                 if name == f'.{stem}{suffix}.tmp' and stem in done:
                     (folder / name).unlink(missing_ok=True)
+
+
+def scene_key(stem: str) -> str:
+    """Return the key under which the input of a scene's sheet is noted."""
+    return f'{SCENES}/{stem}'
+
+
+def _files_of_scene(stem: str) -> list[str]:
+    labels = [f'{LABELS}/{stem}{suffix}' for suffix in LABEL_SUFFIXES]
+    return [f'{SCENES}/{stem}{_SHEET}', *labels]
 
 
 def _but_classes(settings: dict[str, Any]) -> dict[str, Any]:
