@@ -54,12 +54,10 @@ class SceneSheets:
         if not self.wanted(scene):
             return self._image(scene)
         own = self._inputs(scene)
-        if own.stamps == inputs.stamps[:1] and self._noted(scene, own):
-            with contextlib.suppress(OSError, KeyError, TypeError, ValueError):  # else damaged
-                sheet = load(self._path(scene).read_bytes())
-                known = _stretch_of(sheet)
-                inputs.take_sha256(sheet['sha256'])
-                return self._image(scene, known)
+        known = self._known(scene, own) if own.stamps == inputs.stamps[:1] else None
+        if known is not None:
+            inputs.take_sha256(known[0])
+            return self._image(scene, known[1])
         image = self._image(scene)
         if self.write:
             own.take_sha256(inputs.sha256())
@@ -84,7 +82,8 @@ class SceneSheets:
             self.out.notes.read()
             for scene in scenes:
                 try:
-                    self.open(scene, Inputs('', [self.dataset.image_path(scene)]))
+                    if self._known(scene, self._inputs(scene)) is None:
+                        self.open(scene, Inputs('', [self.dataset.image_path(scene)]))
                 except ImageReadError:
                     continue
 
@@ -127,9 +126,14 @@ class SceneSheets:
         place = (self.dataset.places or {}).get(self.dataset.scenes[scene].stem)
         return _place(place or place_of(self.dataset.image_path(scene)))
 
-    def _noted(self, scene: int, own: Inputs) -> bool:
-        """Whether the sheet of a scene was made of just this file, place and rule."""
-        return self.out.notes.look(folder.scene_key(self._path(scene).stem), own).same
+    def _known(self, scene: int, own: Inputs) -> tuple[str, Stretch] | None:
+        """Return hash and stretch of a scene by its sheet; None where that is of anything else."""
+        path = self._path(scene)
+        if self.out.notes.look(folder.scene_key(path.stem), own).same:
+            with contextlib.suppress(OSError, KeyError, TypeError, ValueError):  # else damaged
+                sheet = load(path.read_bytes())
+                return str(sheet['sha256']), _stretch_of(sheet)
+        return None
 
     def _sheet(self, scene: int, image: SceneImage, sha256: str) -> dict[str, Any]:
         ranges = image.stretch.ranges or (None,) * len(image.channels)

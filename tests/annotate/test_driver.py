@@ -260,15 +260,15 @@ def test_windows_of_a_tiff_are_read_from_disk_and_give_the_same(tmp_path, monkey
     dataset.collect_classes()
     seen = []
 
-    def opened(path, stream):
+    def opened(path, stream, rule):
         seen.append((path.suffix, stream))
-        return SceneImage(path, stream)
+        return SceneImage(path, stream, rule=rule)
 
     monkeypatch.setattr('samrs_mm.annotate.driver.SceneImage', opened)
     run(Plan(dataset, TileSpec(size=64, overlap=16)), tmp_path / 'read', Moody())
     assert seen == [('.tif', True), ('.png', True)]
     monkeypatch.setattr(
-        'samrs_mm.annotate.driver.SceneImage', lambda path, stream: SceneImage(path)
+        'samrs_mm.annotate.driver.SceneImage', lambda path, stream, rule: SceneImage(path)
     )
     run(Plan(dataset, TileSpec(size=64, overlap=16)), tmp_path / 'held', Moody())
     assert tree(tmp_path / 'read') == tree(tmp_path / 'held')
