@@ -1,4 +1,4 @@
-"""Predict images of any size with a trained network: label maps, probabilities, overlays."""
+"""Predict images of any size with a trained network: labels, probabilities, polygons, overlays."""
 
 import argparse
 import os
@@ -15,7 +15,8 @@ from samrs_mm.core.found_files import tell_untaken
 from samrs_mm.core.images import note_lines
 from samrs_mm.core.input_notes import some
 from samrs_mm.core.wording import counted, plural
-from samrs_mm.predict.folder import KINDS, PredictedFolder
+from samrs_mm.predict.folder import KINDS, POLYGONS, PredictedFolder
+from samrs_mm.predict.polygon_writer import refuse_unplaced
 from samrs_mm.predict.prediction import find_images, predict_images
 from samrs_mm.predict.scene_predictor import BLENDS, ScenePredictor
 
@@ -23,7 +24,7 @@ EPILOG = """examples:
   # a fine-tuned network on a folder: OUT/labels/STEM.png, grey, pixel = class index
   tools/predict.py CONFIG work_dirs/CONFIG/iter_80000.pth data/city --out OUT
   # one orthomosaic with a place on the map: GeoTIFFs with the same CRS and transform
-  tools/predict.py CONFIG FILE.pth city.tif --out OUT --save labels,probabilities,overlays
+  tools/predict.py CONFIG FILE.pth city.tif --out OUT --save labels,probabilities,polygons
   # a pre-trained network has a head for each source
   tools/predict.py configs/sep/unet_resnet50.py pretrain/sep/unet_resnet50.pth data/city \\
       --out OUT --source sota
@@ -33,6 +34,8 @@ what is written
   OUT/labels/STEM.png         8-bit grey, pixel = class index, 255 = no data in the image; a GeoTIFF
                               (STEM.tif) where the image has a place on the map
   OUT/probabilities/STEM.tif  a band for each class, value / 250; 255 = no data
+  OUT/polygons/STEM.gpkg      a polygon for each region of one class, along the edges of pixels,
+                              holes kept; of images on the map only
   OUT/overlays/STEM.jpg       the image tinted with its classes, at most 2048 px; legend.png
   OUT/predictions.json        settings and classes
 An image is read and written strip by strip: memory does not grow with its height (only a PNG or
@@ -96,6 +99,8 @@ def run(args: argparse.Namespace) -> int:
     for folder in args.images:
         if line := tell_untaken(folder):
             print(f'passed over: {line}', file=sys.stderr)
+    if POLYGONS in args.save:
+        refuse_unplaced(list(images.values()))
     out = PredictedFolder(args.out, args.save, images)
     if out.read() is None:
         out.refuse_foreign()

@@ -12,9 +12,13 @@ from samrs_mm.core.resumable import ResumableFolder, differences
 from samrs_mm.core.wording import counted
 from samrs_mm.drawing.layout import legend
 
-LABELS, PROBABILITIES, OVERLAYS = KINDS = ('labels', 'probabilities', 'overlays')
+LABELS, PROBABILITIES, OVERLAYS, POLYGONS = KINDS = (
+    'labels', 'probabilities', 'overlays', 'polygons',
+)  # fmt: skip
 META = 'predictions.json'
-_SUFFIXES = {LABELS: ('.png', '.tif'), PROBABILITIES: ('.tif',), OVERLAYS: ('.jpg',)}
+_SUFFIXES = {
+    LABELS: ('.png', '.tif'), PROBABILITIES: ('.tif',), OVERLAYS: ('.jpg',), POLYGONS: ('.gpkg',),
+}  # fmt: skip
 _LEGEND = f'{OVERLAYS}/legend.png'
 
 
@@ -28,7 +32,7 @@ def _place(folder: str | os.PathLike) -> str:
 
 
 class PredictedFolder(ResumableFolder):
-    """``labels``, ``probabilities``, ``overlays`` and ``predictions.json``.
+    """``labels``, ``probabilities``, ``overlays``, ``polygons`` and ``predictions.json``.
 
     An image is done when all ``kinds`` that are wanted of it are there. Other files may lie beside.
     """
@@ -137,5 +141,7 @@ class PredictedFolder(ResumableFolder):
 
     def targets(self, stem: str, on_map: bool) -> dict[str, Path]:
         """Return the files to write for an image, by kind; ``on_map`` all of them are GeoTIFFs."""
-        suffixes = {LABELS: '.tif' if on_map else '.png', PROBABILITIES: '.tif', OVERLAYS: '.jpg'}
+        suffixes = {kind: ends[-1] for kind, ends in _SUFFIXES.items()}
+        if not on_map:
+            suffixes[LABELS] = '.png'
         return {kind: self.root / kind / f'{stem}{suffixes[kind]}' for kind in self.kinds}

@@ -101,11 +101,11 @@ def _predict_image(
 
     Its note comes first: files that stand are never taken for those of an earlier image.
     """
-    position = place_of(Path(inputs.paths[0])).profile
-    targets = out.targets(stem, bool(position))
+    place = place_of(Path(inputs.paths[0]))
+    targets = out.targets(stem, bool(place.profile))
     size = image.height, image.width
     strips = predict_scene(predictor, image, PROBABILITIES in targets, tick)
-    with SceneWriter(targets, position, size, names) as writer:
+    with SceneWriter(targets, place, size, names) as writer:
         for strip in strips:
             pixels: np.ndarray | None = None
             if OVERLAYS in targets:

@@ -16,8 +16,10 @@ from rasterio.windows import Window
 from samrs_mm.core.atomic import atomic_write, temporary
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.place import Place
 from samrs_mm.core.raster_file import gdal, open_raster, relaxed
 from samrs_mm.drawing.colours import colour_labels
+from samrs_mm.predict.polygon_writer import PolygonWriter
 from samrs_mm.predict.scene_blends import STEPS
 
 OVERLAY_SIDE = 2048
@@ -137,18 +139,23 @@ class OverlayWriter:
 class SceneWriter:
     """Writes what is wanted of a scene ``(H, W)``; all of it appears at the end, or nothing.
 
-    ``targets`` are files by kind (``labels``, ``probabilities``, ``overlays``) in folders that
-    exist; ``position`` is ``Place.profile``; ``names`` are the classes in the order of their
-    values.
+    ``targets`` are files by kind (``labels``, ``probabilities``, ``overlays``, ``polygons``) in
+    folders that exist; ``place`` is where it lies on the map; ``names`` are the classes in the
+    order of their values.
     """
 
     def __init__(
         self,
         targets: dict[str, Path],
-        position: dict[str, Any] | None,
+        place: Place | None,
         size: tuple[int, int],
         names: Sequence[str],
     ):
+        position = place.profile if place is not None else {}
+        self._polygons = None
+        if 'polygons' in targets:
+            assert place is not None
+            self._polygons = PolygonWriter(targets['polygons'], place, names)
         self._overlay = OverlayWriter(targets['overlays'], size) if 'overlays' in targets else None
         bands = {
             'labels': ((), {f'CLASS_{index}': name for index, name in enumerate(names)}),
@@ -169,6 +176,8 @@ class SceneWriter:
         """Add rows of labels ``(rows, W)``, probabilities ``(K, rows, W)`` and the RGB image."""
         if 'labels' in self._rasters:
             self._rasters['labels'].push(labels[None])
+        if self._polygons:
+            self._polygons.push(labels)
         if probabilities is not None and 'probabilities' in self._rasters:
             self._rasters['probabilities'].push(probabilities)
         if self._overlay and image is not None:
@@ -177,11 +186,15 @@ class SceneWriter:
     def __exit__(self, kind: type | None, *_: object) -> None:
         try:
             if kind is None:
-                for raster in self._rasters.values():
-                    raster.finish()
-                for item in (*self._rasters.values(), self._overlay):
-                    if item:
-                        item.publish()
+                for item in self._parts():
+                    item.finish()
+                for item in self._parts():
+                    item.publish()
+                if self._overlay:
+                    self._overlay.publish()
         finally:
-            for raster in self._rasters.values():
-                raster.discard()
+            for item in self._parts():
+                item.discard()
+
+    def _parts(self) -> list[RasterWriter | PolygonWriter]:
+        return [*self._rasters.values(), *filter(None, [self._polygons])]

@@ -77,9 +77,7 @@ def test_strips_of_any_height_become_one_file(tmp_path, rows, suffix):
 def test_the_place_on_the_map_survives(tmp_path, place):
     scene = write_tiff(tmp_path / 'scene.tif', np.zeros((3, 60, 50), np.uint8), **place)
     labels = RNG.integers(0, 3, (60, 50), dtype=np.uint8)
-    targets = write(
-        tmp_path, place_of(scene).profile, (60, 50), labels, np.zeros((3, 60, 50), np.uint8)
-    )
+    targets = write(tmp_path, place_of(scene), (60, 50), labels, np.zeros((3, 60, 50), np.uint8))
     for path in targets.values():
         with rasterio.open(path) as found, rasterio.open(scene) as before:
             assert found.crs == before.crs

@@ -9,18 +9,20 @@ import time
 import numpy as np
 import pytest
 import rasterio
+import shapely
 import torch
 from folders import ROOT, load_tool, tree
 from label_cases import assert_best_class
+from map_cases import read_layer
 from mmengine.config import Config
 from PIL import Image
+from rasterio import features
 from rasterio.transform import from_origin
 from scene_cases import CLASSES, build, network, scene
 from segmentor_cases import CLASSES as HEADS
 
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.input_notes import NAME
-from samrs_mm.predict.folder import KINDS
 
 SIZE = 70, 90
 PLACE = dict(crs='EPSG:32633', transform=from_origin(366_000.5, 5_808_000, 0.05, 0.05))
@@ -127,6 +129,36 @@ def test_a_geotiff_gives_geotiffs(run, tmp_path):
     with rasterio.open(tmp_path / 'out/labels/city.tif') as file:
         assert_best_class(file.read(1)[~empty], shares[:, ~empty])
     assert np.asarray(Image.open(tmp_path / 'out/overlays/city.jpg')).shape == (*SIZE, 3)
+
+
+def test_polygons_are_the_label_map(run, tmp_path, capsys):
+    pixels = scene(*SIZE).transpose(2, 0, 1).copy()
+    pixels[:, 20:30, 40:70] = 0
+    path = write_tiff(tmp_path / 'city.tif', pixels, nodata=0, **PLACE)
+    assert run(path, '--save', 'labels,polygons') == 0
+    assert run(path, '--save', 'polygons', out='again') == 0
+    found = tree(tmp_path / 'out')
+    assert found['polygons/city.gpkg'] == tree(tmp_path / 'again')['polygons/city.gpkg']
+    meta, shapes, columns = read_layer(tmp_path / 'out/polygons/city.gpkg', 'classes')
+    assert meta['crs'] == PLACE['crs']
+    with rasterio.open(tmp_path / 'out/labels/city.tif') as file:
+        labels = file.read(1)
+        drawn = features.rasterize(
+            zip(shapes, columns['value'].tolist(), strict=True), file.shape, 255, dtype='uint8',
+            transform=file.transform,
+        )  # fmt: skip
+    assert np.array_equal(drawn, labels)
+    assert columns['category'].tolist() == [CLASSES[value] for value in columns['value']]
+    assert columns['pixels'].sum() == (labels != 255).sum()
+    assert columns['area_m2'] == pytest.approx(columns['pixels'] * 0.05**2)
+    assert shapely.is_valid(shapes).all()
+    capsys.readouterr()
+    assert run(path, '--save', 'labels,polygons') == 0
+    assert '0 predicted, 1 were done before' in capsys.readouterr().out
+    Image.fromarray(scene(*SIZE)).save(tmp_path / 'flat.png')
+    assert run([path, tmp_path / 'flat.png'], '--save', 'labels,polygons', out='flat') == 2
+    assert 'polygons: 1 image of 2 is not on the map, such as' in capsys.readouterr().err
+    assert not (tmp_path / 'flat').exists()
 
 
 @pytest.fixture
@@ -384,7 +416,8 @@ def test_a_scene_of_144_megapixels_in_bounded_memory(trained, tmp_path, suffix, 
         Image.fromarray(pattern).save(path, compress_level=1)
     del pattern
     argv = [trained / 'config.py', trained / 'weights.pth', path, '--out', tmp_path / 'out',
-            '--window', 512, '--blend', blend, '--save', ','.join(KINDS)]  # fmt: skip
+            '--window', 512, '--blend', blend,
+            '--save', 'labels,probabilities,overlays']  # fmt: skip
     begun = time.perf_counter()
     done = subprocess.run(
         [sys.executable, '-c', PEAK, str(ROOT), str(ROOT / 'tests/support'), *map(str, argv)],

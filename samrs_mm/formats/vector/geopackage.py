@@ -2,8 +2,9 @@
 
 import os
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -45,39 +46,87 @@ class Table:
     style: bytes = b''
 
 
-def write_tables(path: Path, tables: Sequence[Table]) -> None:
+def write_tables(path: Path, tables: Iterable[Table]) -> None:
     """Write a GeoPackage of some layers, whole or not at all.
 
     Raises:
         SamrsError: It can't be written.
         RefusedError: pyogrio is not installed.
     """
-    pyogrio, part = ogr(), temporary(path)
-    for left in (part, part.with_name(f'{part.name}-journal')):
-        left.unlink(missing_ok=True)
+    file = TableWriter(path)
     try:
-        for number, table in enumerate(tables):
-            shapes = np.empty(len(table.geometries), object)
-            shapes[:] = [None if g is None else shapely.to_wkb(g) for g in table.geometries]
+        for table in tables:
+            file.add(table)
+        file.finish()
+        file.publish()
+    finally:
+        file.discard()
+
+
+class TableWriter:
+    """A GeoPackage that is written table by table, and appears when it is published.
+
+    Raises:
+        RefusedError: pyogrio is not installed.
+    """
+
+    def __init__(self, path: Path):
+        self.path, self._pyogrio, self._part = path, ogr(), temporary(path)
+        self._layers: dict[str, Table] = {}
+        self.discard()
+
+    def add(self, table: Table) -> None:
+        """Write a layer, or more features of one that is there.
+
+        Raises:
+            SamrsError: It can't be written.
+        """
+        shapes = np.empty(len(table.geometries), object)
+        shapes[:] = [None if g is None else shapely.to_wkb(g) for g in table.geometries]
+        options = {} if self._layers else dict(dataset_options=dict(VERSION=_VERSION))
+        if table.name not in self._layers:
+            options['layer_options'] = dict(GEOMETRY_NAME=_GEOMETRY)
+        with self._writing():
+            self._pyogrio.raw.write(
+                self._part, shapes, list(map(_plain, table.columns.values())), list(table.columns),
+                geometry_type=table.kind, crs=_named(table.crs), driver='GPKG', layer=table.name,
+                append=bool(self._layers), **options,
+            )  # fmt: skip
+        self._layers.setdefault(table.name, replace(table, geometries=(), columns={}))
+
+    def finish(self) -> None:
+        """Write the styles; all is on the disk then.
+
+        Raises:
+            SamrsError: It can't be written.
+        """
+        with self._writing():
+            if styled := [table for table in self._layers.values() if table.style]:
+                _write_styles(self._pyogrio, self._part, styled)
+            with open(self._part, 'rb+') as file:
+                os.fsync(file.fileno())
+
+    def publish(self) -> None:
+        """Give the file its name."""
+        os.replace(self._part, self.path)
+
+    def discard(self) -> None:
+        """Remove what has no name."""
+        for left in (self._part, self._part.with_name(f'{self._part.name}-journal')):
+            left.unlink(missing_ok=True)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Name the file in errors, without a warning of its suffix or of a layer without CRS."""
+        try:
             with warnings.catch_warnings():
-                warnings.simplefilter('ignore')  # of the suffix, and of a layer without CRS
-                pyogrio.raw.write(
-                    part, shapes, list(map(_plain, table.columns.values())), list(table.columns),
-                    geometry_type=table.kind, crs=_named(table.crs), driver='GPKG',
-                    layer=table.name, append=number > 0,
-                    layer_options=dict(GEOMETRY_NAME=_GEOMETRY),
-                    dataset_options=None if number else dict(VERSION=_VERSION),
-                )  # fmt: skip
-        if styled := [table for table in tables if table.style]:
-            _write_styles(pyogrio, part, styled)
-        with open(part, 'rb+') as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: all of pyogrio's
-        part.unlink(missing_ok=True)
-        raise SamrsError(
-            f'{path}: could not be written ({" ".join(str(error).split())}); is the disk full?'
-        ) from error
+                warnings.simplefilter('ignore')
+                yield
+        except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: all of pyogrio's
+            raise SamrsError(
+                f'{self.path}: could not be written ({" ".join(str(error).split())}); is the disk '
+                'full?'
+            ) from error
 
 
 def _write_styles(pyogrio: ModuleType, path: Path, tables: Sequence[Table]) -> None:
@@ -92,12 +141,10 @@ def _write_styles(pyogrio: ModuleType, path: Path, tables: Sequence[Table]) -> N
         np.full(len(tables), each, None if isinstance(each, (bool, np.datetime64)) else object)
         for each in columns.values()
     ]
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # of the suffix
-        pyogrio.raw.write(
-            path, None, values, list(columns), geometry_type=None, driver='GPKG', layer=STYLES,
-            append=True, layer_options=dict(FID='id'),
-        )  # fmt: skip
+    pyogrio.raw.write(
+        path, None, values, list(columns), geometry_type=None, driver='GPKG', layer=STYLES,
+        append=True, layer_options=dict(FID='id'),
+    )  # fmt: skip
 
 
 def beside(ours: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
