@@ -225,10 +225,11 @@ def one_line(error: Exception) -> str:
 
 ANNOTATE_KEYS = (
     'model', 'dataset', 'data_root', 'out', 'prompt', 'tile', 'overlap_policy',
-    'prompt_style', 'grid', 'image', 'filters', 'label_fit', 'default_scope', 'custom_imports',
+    'prompt_style', 'grid', 'image', 'filters', 'label_fit', 'fidelity', 'default_scope',
+    'custom_imports',
 )  # fmt: skip
 REQUIRED_KEYS = ANNOTATE_KEYS[:7]
-OPTIONAL_DICTS = ('tile', 'grid', 'image', 'filters', 'label_fit')
+OPTIONAL_DICTS = ('tile', 'grid', 'image', 'filters', 'label_fit', 'fidelity')
 
 
 class OptionsAction(DictAction):

@@ -152,6 +152,7 @@ def run(args: argparse.Namespace) -> int:
     shard = find_shard(args.shard, args.launcher)
     config = load_config(args.config, args.cfg_options, flags)
     job = AnnotationJob(config, Path(config.filename).name)
+    enough = fidelity.Enough.from_config(config.get('fidelity'))
     if args.embeddings is not None:
         job.use_embeddings(args.embeddings, args.embeddings_dtype)
     choose_gpu()
@@ -167,7 +168,7 @@ def run(args: argparse.Namespace) -> int:
             crew = hire(job, config, args, flags)
         else:
             job.load()
-            refuse_unchecked(job, args)
+            refuse_unchecked(job, args, enough)
     job.collect_classes(progress('reading labels'))
     for line in job.label_counts.label_notes:
         print(f'labels   {line}')
@@ -188,14 +189,14 @@ def run(args: argparse.Namespace) -> int:
         return annotate(job, args, shard)
     with crew:
         job.segmentor = crew.load()
-        refuse_unchecked(job, args)
+        refuse_unchecked(job, args, enough)
         return annotate(job, args, shard, crew)
 
 
-def refuse_unchecked(job: AnnotationJob, args: argparse.Namespace) -> None:
+def refuse_unchecked(job: AnnotationJob, args: argparse.Namespace, enough: fidelity.Enough) -> None:
     """Refuse a reduced precision without a report; see ``fidelity.refuse_unchecked``."""
     way = fidelity.command_of(args)
-    fidelity.refuse_unchecked(job.segmentor, job.setting.name, args.fidelity, way)
+    fidelity.refuse_unchecked(job.segmentor, job.setting.name, args.fidelity, way, enough)
 
 
 def annotate(

@@ -10,7 +10,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from samrs_mm.compat import strict_loading
 from samrs_mm.core import masks as mask_ops
 from samrs_mm.core.atomic import atomic_write, dump, load
 from samrs_mm.core.errors import RefusedError, describe
+from samrs_mm.core.grid import GRID
+from samrs_mm.core.wording import counted
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
 from samrs_mm.models.prompt_segmentors.storable import versions_of
 from samrs_mm.registry import PROMPT_SEGMENTORS, build
@@ -39,6 +41,39 @@ _LARGEST = 1 << 24
 _WORST = 20
 _ROUNDING = ('chunk', 'images_per_pass', 'threads', 'unchecked')
 Progress = Callable[[Iterable], Iterator]
+
+
+@dataclass(frozen=True)
+class Enough:
+    """How many masks, of how many images, a report has to be of: ``fidelity`` of a config.
+
+    Args:
+        masks: Of 100 masks one at least shows what befalls 3 % of them, with a chance of 95 %.
+        images: Masks of one image share an encoding, so it takes several; 10 show what befalls a
+            quarter of the images, with the same chance.
+    """
+
+    masks: int = 100
+    images: int = 10
+
+    @classmethod
+    def from_config(cls, entry: Mapping[str, Any] | None) -> 'Enough':
+        """Build from a config's ``fidelity``; None is the default.
+
+        Raises:
+            RefusedError: An unknown key, or no whole number from 1.
+        """
+        values = {} if entry is None else entry
+        known = cls.__dataclass_fields__
+        if not isinstance(values, Mapping) or set(values) - set(known):
+            raise RefusedError(f'fidelity={entry!r}; allowed: None or dict(masks=100, images=10)')
+        for key, value in values.items():
+            if type(value) is not int or value < 1:
+                raise RefusedError(f'fidelity.{key}={value!r}; a whole number from 1 is needed')
+        return cls(**values)
+
+    def __str__(self) -> str:
+        return f'{counted(self.masks, "mask")} of {counted(self.images, "image")}'
 
 
 @dataclass
@@ -74,6 +109,11 @@ class Fidelity:
         reasons = {name: one.error or other.error for name, (one, other) in self.pairs.items()}
         return {name: reason for name, reason in reasons.items() if reason is not None}
 
+    @property
+    def lost(self) -> list[str]:
+        """The images of which only the faster way made no mask."""
+        return [name for name, (one, other) in self.pairs.items() if other.error and not one.error]
+
     def summary(self) -> dict[str, Any]:
         """Return the numbers of all images, None where there is nothing to take them from."""
         done = {name: pair for name, pair in self.pairs.items() if name not in self.failed}
@@ -98,6 +138,7 @@ class Fidelity:
             stability=_differences([(one.stability, other.stability) for one, other in pairs]),
             noted=sum(bool(other.notes) for _, other in pairs),
             failed=self.failed,
+            lost=self.lost,
             worst=[dict(image=name, box=box, iou=iou) for iou, name, box in least],
             by_image=by_image,
         )
@@ -243,20 +284,43 @@ def report_path(folder: Path, about: Mapping[str, Any]) -> Path:
     return folder / f'{model["type"]}-{model.get("precision", "")}-{digest[:16]}.json'
 
 
-def passes(summary: Mapping[str, Any]) -> bool:
-    """Return whether a report's numbers let a reduced precision annotate."""
-    mean, masks = summary.get('iou_mean'), summary.get('masks')
-    return type(mean) is float and type(masks) is int and masks > 0 and LEAST <= mean <= 1
+def why_not(summary: Mapping[str, Any], enough: Enough) -> str | None:
+    """Return why a report's numbers let no reduced precision annotate, and the cure, or None."""
+    mean, masks, images = (summary.get(name) for name in ('iou_mean', 'masks', 'images'))
+    if type(masks) is not int or type(images) is not int or type(mean) not in (float, type(None)):
+        return 'the report has no numbers; set model.precision=fp32'
+    if lost := summary.get('lost'):
+        which = f'{counted(len(lost), "image")}, such as {lost[0]}'
+        return f'it made no mask of {which}; set model.precision=fp32'
+    if masks < enough.masks or images < enough.images:
+        return (
+            f'{counted(masks, "mask")} of {counted(images, "image")} compared, at least {enough} '
+            'are needed; give fidelity.py more --images, or set fidelity.masks and fidelity.images'
+        )
+    if mean is None or not LEAST <= mean <= 1:
+        return f'mean IoU {mean} with the fp32 masks, {LEAST} is needed; set model.precision=fp32'
+    return None
 
 
 def write_report(
-    folder: Path, about: Mapping[str, Any], summary: Mapping[str, Any], data_root: str
+    folder: Path,
+    about: Mapping[str, Any],
+    summary: Mapping[str, Any],
+    data_root: str,
+    enough: Enough = Enough(),
 ) -> Path:
-    """Write a report and return its path."""
+    """Write a report and return its path; ``enough`` decides of ``passed``, and stands in it."""
     path = report_path(folder, about)
     folder.mkdir(parents=True, exist_ok=True)
-    report = dict(format=_FORMAT, about=about, data_root=data_root, least=LEAST)
-    atomic_write(path, dump(report | dict(passed=passes(summary), summary=summary)))
+    report = dict(
+        format=_FORMAT,
+        about=about,
+        data_root=data_root,
+        least=dict(iou_mean=LEAST, **asdict(enough)),
+        passed=why_not(summary, enough) is None,
+        summary=summary,
+    )
+    atomic_write(path, dump(report))
     return path
 
 
@@ -273,10 +337,17 @@ def command_of(args: argparse.Namespace) -> str:
     return f'python tools/analysis_tools/fidelity.py {shlex.join(words)}'
 
 
-def refuse_unchecked(segmentor: PromptSegmentor, prompt: str, folder: Path, command: str) -> None:
+def refuse_unchecked(
+    segmentor: PromptSegmentor,
+    prompt: str,
+    folder: Path,
+    command: str,
+    enough: Enough = Enough(),
+) -> None:
     """Refuse a reduced precision of which no report in ``folder`` says that it may annotate.
 
-    Unless it is ``unchecked``, as its settings then say. After loading.
+    Unless it is ``unchecked``, as its settings then say. After loading. What is ``enough`` is asked
+    now, whatever was when the report was written.
 
     Raises:
         RefusedError: There is none, it doesn't pass, or is damaged; ``command`` makes one.
@@ -286,15 +357,16 @@ def refuse_unchecked(segmentor: PromptSegmentor, prompt: str, folder: Path, comm
     about = load(dump(identity(segmentor, prompt)))
     path = report_path(folder, about)
     way = f'model.precision={about["model"].get("precision")!r}'
-    cure = f'run `{command}`, or set model.unchecked=True'
+    cure = 'set model.unchecked=True'  # a grid of points has no report
+    if prompt != GRID:
+        cure = f'run `{command}`, or {cure}'
     try:
         if path.stat().st_size > _LARGEST:
             raise ValueError('too large')
         report = load(path.read_bytes())
         if report['format'] != _FORMAT or report['about'] != about:
             raise ValueError('of something else')
-        summary = report['summary']
-        passed = passes(summary)
+        reason = why_not(report['summary'], enough)
     except FileNotFoundError as error:
         raise RefusedError(
             f'{way}: not compared with fp32 yet for these weights, settings and versions (no '
@@ -304,8 +376,7 @@ def refuse_unchecked(segmentor: PromptSegmentor, prompt: str, folder: Path, comm
         raise RefusedError(
             f'{path}: no report of tools/analysis_tools/fidelity.py ({describe(error)}); {cure}'
         ) from error
-    if not passed:
+    if reason is not None:
         raise RefusedError(
-            f'{way}: mean IoU {summary.get("iou_mean")} with the fp32 masks, {LEAST} is needed '
-            f'({path}); set model.precision=fp32, or model.unchecked=True to go on all the same'
+            f'{way}: {reason}, or model.unchecked=True to go on all the same ({path})'
         )

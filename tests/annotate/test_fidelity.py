@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from folders import CONFIG, write_dota
 from sam_cases import SMALL
 
 from samrs_mm.annotate import fidelity
-from samrs_mm.annotate.fidelity import Fidelity, ImageMasks
+from samrs_mm.annotate.fidelity import Enough, Fidelity, ImageMasks
 from samrs_mm.annotate.job import AnnotationJob
 from samrs_mm.cli import load_config
 from samrs_mm.core import masks as mask_ops
@@ -56,14 +57,52 @@ def test_the_numbers_of_a_report():
     assert summary['by_image']['one'] == dict(masks=2, notes=['noted'], iou_mean=1.0, iou_min=1.0)
 
 
+PASSED = dict(iou_mean=1.0, masks=100, images=10)
+
+
 def test_what_passes():
-    assert fidelity.passes(dict(iou_mean=0.99, masks=1))
-    for summary in (
-        dict(iou_mean=0.9899, masks=9), dict(iou_mean=None, masks=0), dict(iou_mean=1.0, masks=0),
-        dict(iou_mean=float('nan'), masks=3), dict(iou_mean='1', masks=3), dict(),
-        dict(iou_mean=2.0, masks=3), dict(iou_mean=True, masks=3),
-    ):  # fmt: skip
-        assert not fidelity.passes(summary), summary
+    enough = Enough()
+    assert fidelity.why_not(PASSED | dict(iou_mean=0.99), enough) is None
+    for change, reason in (
+        (dict(iou_mean=0.9899), 'mean IoU 0.9899 with the fp32 masks, 0.99 is needed'),
+        (dict(iou_mean=None, masks=0), '0 masks of 10 images compared'),
+        (dict(iou_mean=float('nan')), 'mean IoU nan'),
+        (dict(iou_mean=2.0), 'mean IoU 2.0'),
+        (dict(iou_mean='1'), 'no numbers'),
+        (dict(iou_mean=True), 'no numbers'),
+        (dict(masks=None), 'no numbers'),
+        (dict(images=True), 'no numbers'),
+        (dict(lost=['a', 'b']), 'it made no mask of 2 images, such as a; set model.precision=fp32'),
+        (
+            dict(masks=99),
+            '99 masks of 10 images compared, at least 100 masks of 10 images',
+        ),
+        (dict(masks=1, images=1), '1 mask of 1 image compared, .* give fidelity.py more --images'),
+        (dict(images=9), '100 masks of 9 images compared'),
+    ):
+        assert re.match(f'.*{reason}', fidelity.why_not(PASSED | change, enough))
+    assert fidelity.why_not(dict(iou_mean=1.0, masks=3, images=1), Enough(3, 1)) is None
+    assert fidelity.why_not({}, enough)
+
+
+@pytest.mark.parametrize(
+    ('entry', 'line'),
+    [
+        (dict(mask=3), r'fidelity=.*allowed: None or dict\(masks=100, images=10\)'),
+        ([3], 'allowed: None or dict'),
+        (dict(masks=0), 'fidelity.masks=0; a whole number from 1'),
+        (dict(images=True), 'fidelity.images=True'),
+        (dict(images='9'), "fidelity.images='9'"),
+    ],
+)
+def test_what_can_not_be_enough(entry, line):
+    with pytest.raises(RefusedError, match=line):
+        Enough.from_config(entry)
+
+
+def test_how_much_is_enough_is_a_setting():
+    assert Enough.from_config(None) == Enough.from_config({}) == Enough(100, 10)
+    assert Enough.from_config(dict(images=3)) == Enough(100, 3)
 
 
 @pytest.fixture
@@ -99,17 +138,20 @@ def test_masks_are_made_both_ways_and_the_report_opens_the_gate(job_of, tmp_path
     assert not summary['failed']
     assert 0.5 < summary['iou_mean'] < 1
     assert summary['masks'] == sum(len(one.masks) for one, _ in found.pairs.values()) > 3
-    about = fidelity.identity(job.segmentor, 'hbox')
+    about, few = fidelity.identity(job.segmentor, 'hbox'), Enough(1, 3)
     with pytest.raises(RefusedError, match=r"precision='bf16': not compared .*run `THE COMMAND`"):
         fidelity.refuse_unchecked(job.segmentor, 'hbox', folder, 'THE COMMAND')
-    path = fidelity.write_report(folder, about, summary | dict(iou_mean=0.9951), 'data')
-    fidelity.refuse_unchecked(job.segmentor, 'hbox', folder, '')
+    path = fidelity.write_report(folder, about, summary | dict(iou_mean=0.9951), 'data', few)
+    fidelity.refuse_unchecked(job.segmentor, 'hbox', folder, '', few)
+    with pytest.raises(RefusedError, match='of 3 images compared, at least 100 masks of 10'):
+        fidelity.refuse_unchecked(job.segmentor, 'hbox', folder, '')
     report = json.loads(path.read_bytes())
     assert report['passed'] is True
+    assert report['least'] == dict(iou_mean=0.99, masks=1, images=3)
     assert report['about']['versions'].keys() == {'torch', 'segment-anything'}
-    fidelity.write_report(folder, about, summary | dict(iou_mean=0.98), 'data')
+    fidelity.write_report(folder, about, summary | dict(iou_mean=0.98), 'data', few)
     with pytest.raises(RefusedError, match=r'mean IoU 0\.98 with the fp32 masks, 0\.99 is needed'):
-        fidelity.refuse_unchecked(job.segmentor, 'hbox', folder, '')
+        fidelity.refuse_unchecked(job.segmentor, 'hbox', folder, '', few)
 
 
 @pytest.mark.parametrize(
@@ -126,8 +168,7 @@ def test_masks_are_made_both_ways_and_the_report_opens_the_gate(job_of, tmp_path
 def test_a_report_holds_for_what_it_was_made_of(job_of, tmp_path, change, same):
     asked = dict(precision='bf16', kernels='fast')
     job, _ = job_of(**asked)
-    passed = dict(iou_mean=1.0, masks=5)
-    fidelity.write_report(tmp_path, fidelity.identity(job.segmentor, 'hbox'), passed, 'data')
+    fidelity.write_report(tmp_path, fidelity.identity(job.segmentor, 'hbox'), PASSED, 'data')
     other, _ = job_of(**asked | change)
     if same:
         fidelity.refuse_unchecked(other.segmentor, 'hbox', tmp_path, '')
@@ -140,8 +181,7 @@ def test_other_weights_prompts_and_versions_need_a_report_of_their_own(
     job_of, tmp_path, monkeypatch
 ):
     segmentor = job_of(precision='bf16')[0].segmentor
-    passed = dict(iou_mean=1.0, masks=5)
-    fidelity.write_report(tmp_path, fidelity.identity(segmentor, 'hbox'), passed, 'data')
+    fidelity.write_report(tmp_path, fidelity.identity(segmentor, 'hbox'), PASSED, 'data')
     fidelity.refuse_unchecked(segmentor, 'hbox', tmp_path, '')
     with pytest.raises(RefusedError, match='not compared'):
         fidelity.refuse_unchecked(segmentor, 'cp+hbox', tmp_path, '')
@@ -172,7 +212,7 @@ def test_other_weights_prompts_and_versions_need_a_report_of_their_own(
 def test_a_damaged_report_is_one_line(job_of, tmp_path, spoil):
     segmentor = job_of(precision='bf16')[0].segmentor
     about = fidelity.identity(segmentor, 'hbox')
-    path = fidelity.write_report(tmp_path, about, dict(iou_mean=1.0, masks=5), 'data')
+    path = fidelity.write_report(tmp_path, about, PASSED, 'data')
     path.write_bytes(spoil(path.read_bytes()))
     with pytest.raises(
         RefusedError, match=r'no report of tools/analysis_tools/fidelity\.py .*run `X`'
@@ -213,6 +253,8 @@ def test_images_that_fail_are_named_and_the_others_compared(job_of, monkeypatch)
     assert len(found.pairs) == 4  # one scene has no box
     assert summary['images'] == 2
     assert len(summary['failed']) == 2
+    assert len(summary['lost']) == 1  # the picture is unreadable either way
+    assert 'no mask of 1 image' in fidelity.why_not(summary, Enough(1, 1))
     reasons = ' '.join(summary['failed'].values())
     assert 'the segmentor failed: it broke' in reasons
     assert path.name in reasons
@@ -234,3 +276,10 @@ def test_the_exact_way_of_a_segmentor_without_fast_kernels():
     reduced = build(PROMPT_SEGMENTORS, entry | dict(precision='bf16'), 'model')
     exact = fidelity.exact_of(entry | dict(precision='bf16'), reduced)
     assert (exact.precision, exact.reduced, reduced.reduced) == ('fp32', False, True)
+
+
+def test_masks_without_boxes_have_no_report_to_make(job_of, tmp_path):
+    segmentor = job_of(precision='bf16')[0].segmentor
+    with pytest.raises(RefusedError) as info:
+        fidelity.refuse_unchecked(segmentor, 'grid', tmp_path, 'THE COMMAND')
+    assert str(info.value).endswith('; set model.unchecked=True')

@@ -10,6 +10,7 @@ from sam_cases import SMALL, lively, loaded
 pytest.importorskip('segment_anything', reason='segment_anything is not installed')
 
 FP16 = ('--cfg-options', 'model.precision=fp16', 'model.kernels=fast')
+FEW = ('fidelity.masks=2', 'fidelity.images=3')
 
 
 @pytest.fixture(scope='module')
@@ -62,11 +63,17 @@ def test_the_annotation_needs_a_report_that_the_tool_writes(
     assert 0.98 < summary['iou_mean'] <= 1
     assert f'mean {summary["iou_mean"]:.5f}' in shown
     assert 'precision=fp16, kernels=fast, compile=False, device=cpu' in shown
-    assert code == (0 if content['passed'] else 1)
+    assert code == 1
+    assert 'not passed: ' in shown
+    assert 'of 3 images compared, at least 100 masks of 10 images are needed' in shown
 
     summary['iou_mean'] = 0.995
     report.write_text(json.dumps(content))
-    assert run(*FP16, 'model.chunk=3') == 0
+    assert run(*FP16, 'model.chunk=3') == 2
+    error = capsys.readouterr().err
+    assert 'of 3 images compared, at least 100 masks of 10 images are needed' in error
+    assert error.count('\n') == 1
+    assert run(*FP16, 'model.chunk=3', *FEW) == 0
     assert run('--verify', *FP16, 'model.chunk=3') == 0
     settings = json.loads((tmp_path / 'out/meta.json').read_bytes())['settings']['model']
     assert (settings['precision'], settings['kernels']) == ('fp16', 'fast')
@@ -74,7 +81,7 @@ def test_the_annotation_needs_a_report_that_the_tool_writes(
     summary['iou_mean'] = 0.5
     report.write_text(json.dumps(content))
     capsys.readouterr()
-    assert run(*FP16, 'model.chunk=3') == 2
+    assert run(*FP16, 'model.chunk=3', *FEW) == 2
     assert 'mean IoU 0.5 with the fp32 masks, 0.99 is needed' in capsys.readouterr().err
 
 
@@ -119,5 +126,5 @@ def test_masks_that_are_far_from_exact_do_not_pass(tool, config, dota, capsys, m
         SAMSegmentor, '_embedded',
         lambda self, x, precision: embed(self, x if precision == 'fp32' else x.flip(-1), precision),
     )  # fmt: skip
-    assert tool.main([config, '--data-root', str(dota), '--images', '3', *FP16]) == 1
+    assert tool.main([config, '--data-root', str(dota), '--images', '3', *FP16, *FEW]) == 1
     assert 'not passed: mean IoU 0.' in capsys.readouterr().out
