@@ -163,7 +163,10 @@ BOX_DATASETS = PartRegistry(
         'HRSC2016BoxDataset': f'{_BOXES}.hrsc',
         'ImageFolderDataset': f'{_BOXES}.image_folder',
         'ISAIDInstanceDataset': f'{_BOXES}.isaid',
+        'LabelMeBoxDataset': f'{_BOXES}.labelme',
         'SAMRSBoxDataset': f'{_BOXES}.released',
+        'VOCBoxDataset': f'{_BOXES}.voc',
+        'YOLOBoxDataset': f'{_BOXES}.yolo',
     },
 )
 

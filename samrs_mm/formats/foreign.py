@@ -9,7 +9,7 @@ _HEAD = 1 << 16
 _RESULTS = {'image_id', 'category_id', 'score'}
 _TOOLS = (
     ('LabelMe or X-AnyLabeling', {'shapes', 'imagePath'},
-     'in X-AnyLabeling choose Export > COCO, YOLO or DOTA; of LabelMe the package labelme2coco'),
+     'a labelme config reads it'),
     ('VGG Image Annotator', {'_via_img_metadata'}, 'in VIA choose Annotation > Export (COCO)'),
     ('VGG Image Annotator', {'filename', 'regions'}, 'in VIA choose Annotation > Export (COCO)'),
     ('Label Studio', {'annotations', 'data'}, 'in Label Studio choose Export > COCO or YOLO'),

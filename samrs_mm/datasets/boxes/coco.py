@@ -1,7 +1,6 @@
 """Any dataset with boxes in a COCO json file."""
 
 import contextlib
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,7 +14,7 @@ from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene
 from samrs_mm.datasets.boxes.label_files import check_path
 from samrs_mm.datasets.boxes.layouts import coco_options, layout_hint
 from samrs_mm.formats.boxes.coco import parse_coco
-from samrs_mm.formats.boxes.label_lists import PARTS
+from samrs_mm.formats.boxes.label_lists import part_of
 from samrs_mm.formats.boxes.label_source import refuse_changed_labels
 from samrs_mm.formats.foreign import foreign_file
 from samrs_mm.registry import BOX_DATASETS
@@ -218,7 +217,7 @@ class COCOBoxDataset(BoxDataset):
         self, name: str, there: bool, label: str | None = None, part: str | None = None
     ) -> Scene:
         image = PurePosixPath(self.images, name).as_posix() if there else None
-        return Scene(_stem(name), image, label, part or _part_of(image or name))
+        return Scene(_stem(name), image, label, part or part_of(image or name))
 
     def _inside(self, file_name: str, there: set[str]) -> str:
         """Return a file name relative to the image folder (some files name the folder too)."""
@@ -227,22 +226,6 @@ class COCOBoxDataset(BoxDataset):
         name = PurePosixPath(name).as_posix()
         shorter = name.removeprefix(f'{self.images}/')
         return shorter if name not in there else name
-
-
-_PART = re.compile(r'(train|val|valid|validation|test)(\d{4})?', re.IGNORECASE)
-
-
-def _part_of(name: str) -> str | None:
-    """Return the part of a dataset that the innermost folder of such a name says; None of others.
-
-    Example:
-        >>> _part_of('images/train/a.png'), _part_of('valid/images/a.png'), _part_of('val2017/a')
-        ('train', 'val', 'val')
-    """
-    for folder in reversed(PurePosixPath(name).parts[:-1]):
-        if match := _PART.fullmatch(folder):
-            return PARTS[match[1].lower()]
-    return None
 
 
 def _stem(name: str) -> str:

@@ -10,7 +10,6 @@ from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.formats.foreign import foreign_file
 
 _LOOKED_AT = 20_000
-_CONVERT = 'tools/dataset_converters/boxes_to_coco.py {root} --from {kind}, then a coco config'
 _MOST_FILES, _HEAD = 3, 1 << 24
 _PART = re.compile(r'^(train|val|trainval|test)/')
 _FILE_NAME = re.compile(r'"file_name"\s*:\s*"((?:[^"\\]|\\.)*)"')
@@ -31,9 +30,9 @@ def layout_hint(root: Path) -> str:
             + (', each into an --out of its own' * (len(options) > 1))
         )
     if _any(lower, 'annotations', '.xml'):
-        return f'. It looks like Pascal VOC; {_CONVERT.format(root=root, kind="voc")}'
+        return '. It looks like Pascal VOC; a voc config reads it'
     if _any(lower, 'labels', '.txt') or {'data.yaml', 'classes.txt'} & set(lower):
-        return f'. It looks like YOLO; {_CONVERT.format(root=root, kind="yolo")}'
+        return '. It looks like YOLO; a yolo config reads it'
     if folder := _text_folder(names):
         return (
             f'. If {folder} holds the labels of DOTA, a dota config reads them with --cfg-options '

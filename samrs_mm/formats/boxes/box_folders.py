@@ -1,7 +1,7 @@
 """Detection datasets in YOLO's or Pascal VOC's layout, collected as one COCO file."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -37,7 +37,7 @@ def yolo_layout(
     survey = LineSurvey()
     for name in progress(sorted(pairs.labels.values())):
         try:
-            survey.add(_text(root / name, name), name)
+            survey.add(yolo_text((root / name).read_bytes(), name), name)
         except (OSError, LabelReadError):
             continue  # named when its boxes are read
     return survey.layout(names.key_points, task)
@@ -47,7 +47,7 @@ def yolo_parser(names: Sequence[str], layout: YoloLayout) -> Parser:
     """Return the reader of YOLO label files."""
 
     def parse(path: Path, name: str, image: str, size: tuple[int, int]) -> ParsedLabels:
-        return parse_yolo(_text(path, name), name, names, *size, layout)
+        return parse_yolo(yolo_text(path.read_bytes(), name), name, names, *size, layout)
 
     return parse
 
@@ -63,31 +63,54 @@ def voc_parser(one_based: bool, images: Sequence[str], renamed: list[str]) -> Pa
     stems = {PurePosixPath(image).stem for image in images}
 
     def parse(path: Path, name: str, image: str, size: tuple[int, int]) -> ParsedLabels:
-        data = path.read_bytes()
-        labels = parse_voc(data, name)
-        told = _FILE_NAME.search(data)
-        stem = _stem(told[1].decode('utf-8', errors='replace')) if told else ''
-        if stem and stem != PurePosixPath(image).stem:
-            if stem in stems:
-                raise LabelReadError(
-                    f'{name}: its <filename> names the image {stem}, but it is the label file of '
-                    f'{image}; are the two exchanged? Mend the name or take <filename> out'
-                )
+        labels, other_name = parse_voc_of(path.read_bytes(), name, image, stems, one_based)
+        if other_name:
             renamed.append(name)
-        for box in labels.boxes if one_based else ():
-            if box.hbox is not None:
-                box.hbox[:2] -= 1
         return labels
 
     return parse
+
+
+def parse_voc_of(
+    data: bytes, name: str, image: str | None, stems: Collection[str], one_based: bool
+) -> tuple[ParsedLabels, bool]:
+    """Read the VOC label file of an image, and whether its ``<filename>`` names no image at all.
+
+    Args:
+        data: Content of the file.
+        name: What it is called in box ids.
+        image: The image that it belongs to, or None.
+        stems: File names of all images, without suffix.
+        one_based: Whether pixels count from 1.
+
+    Raises:
+        LabelReadError: As in ``parse_voc``, or its ``<filename>`` names another image.
+    """
+    labels = parse_voc(data, name)
+    told = _FILE_NAME.search(data)
+    stem = _stem(told[1].decode('utf-8', errors='replace')) if told else ''
+    other_name = bool(stem and image and stem != PurePosixPath(image).stem)
+    if other_name and stem in stems:
+        raise LabelReadError(
+            f'{name}: its <filename> names the image {stem}, but it is the label file of '
+            f'{image}; are the two exchanged? Mend the name or take <filename> out'
+        )
+    for box in labels.boxes if one_based else ():
+        if box.hbox is not None:
+            box.hbox[:2] -= 1
+    return labels, other_name
 
 
 def _stem(text: str) -> str:
     return PurePosixPath(text.strip().replace('\\', '/')).stem
 
 
-def _text(path: Path, name: str) -> str:
-    data = path.read_bytes()
+def yolo_text(data: bytes, name: str) -> str:
+    """Return the text of a YOLO label file, called ``name`` in messages.
+
+    Raises:
+        LabelReadError: It is no text in UTF-8.
+    """
     if b'\0' in data:
         raise LabelReadError(f'{name}: not a text file of UTF-8; save it as such')
     return data.decode('utf-8', errors='replace')

@@ -17,6 +17,22 @@ _LIST = {
 """Lists by format, with the folder that their names start from and the part."""
 
 
+_PART = re.compile(rf'({"|".join(PARTS)})(\d{{4}})?', re.IGNORECASE)
+
+
+def part_of(name: str) -> str | None:
+    """Return the part of a dataset that the innermost folder of such a name says; None of others.
+
+    Example:
+        >>> part_of('images/train/a.png'), part_of('valid/images/a.png'), part_of('val2017/a')
+        ('train', 'val', 'val')
+    """
+    for folder in reversed(PurePosixPath(name).parts[:-1]):
+        if match := _PART.fullmatch(folder):
+            return PARTS[match[1].lower()]
+    return None
+
+
 @dataclass
 class ImageParts:
     """What the lists of a dataset say.
@@ -44,11 +60,11 @@ def image_parts(root: Path, source: str, images: Sequence[str]) -> ImageParts:
     found = ImageParts()
     matches = [match for name in walk_names(root) if (match := _LIST[source].fullmatch(name))]
     order = list(dict.fromkeys(PARTS.values()))
-    ends = _by_end(images)
+    ends = by_end(images)
     for match in sorted(matches, key=lambda m: (order.index(PARTS[m[2].lower()]), m[0])):
         part, before = PARTS[match[2].lower()], len(found.of)
         for line in read_list(root / match[0]):
-            for image in _named(line, source, match[1], ends):
+            for image in listed(line, source, match[1], ends):
                 if found.of.setdefault(image, part) != part:
                     found.twice.append(image)
         if len(found.of) > before:
@@ -56,16 +72,16 @@ def image_parts(root: Path, source: str, images: Sequence[str]) -> ImageParts:
     return found
 
 
-def _by_end(images: Sequence[str]) -> dict[str, list[str]]:
-    """Return images by file name without suffix."""
+def by_end(images: Sequence[str]) -> dict[str, list[str]]:
+    """Return images by file name without suffix, for ``listed``."""
     ends: dict[str, list[str]] = {}
     for image in images:
         ends.setdefault(PurePosixPath(image).stem, []).append(image)
     return ends
 
 
-def _named(line: str, source: str, folder: str, ends: dict[str, list[str]]) -> list[str]:
-    """Return the images that a line of a list means."""
+def listed(line: str, source: str, folder: str, ends: dict[str, list[str]]) -> list[str]:
+    """Return the images that a line of a list means, of those in ``ends`` (see ``by_end``)."""
     if source == 'voc':  # lists of a class have a number at the end
         names = [PurePosixPath(text.replace('\\', '/')) for text in (line, line.split()[0])]
         likely = next((ends[n] for p in names for n in (p.name, p.stem) if n in ends), [])

@@ -16,6 +16,9 @@ from samrs_mm.formats.boxes.label_places import (
     usual,
 )
 
+NO_IMAGE = 'there is no image of this label file'
+UNREAD_PICTURE = 'a picture of a kind that is not read; convert it to PNG or TIFF'
+
 _NO_PICTURES = ('.txt', '.xml', '.json', '.csv', '.md', '.yaml', '.yml', '.cache', *IMAGE_SUFFIXES)
 
 
@@ -26,15 +29,25 @@ class LabelPairs:
     Args:
         images: All images, sorted.
         labels: The label file of each image that has one.
-        orphans: What is left, one line each, by what it is: ``label file`` (without an image) or
-            ``picture`` (of a kind that is not read).
+        strays: Label files without an image, with what is known of it, to end a message.
+        pictures: Pictures of a kind that is not read, and that no stray names.
         passed_over: Folders that our own tools wrote, with what they are.
     """
 
     images: list[str]
     labels: dict[str, str]
-    orphans: dict[str, list[str]]
+    strays: dict[str, str]
+    pictures: list[str]
     passed_over: dict[Path, str]
+
+    @property
+    def orphans(self) -> dict[str, list[str]]:
+        """What is left, one line each, by what it is: ``label file`` or ``picture``."""
+        found = {
+            'label file': [f'{name}: {NO_IMAGE}{hint}' for name, hint in self.strays.items()],
+            'picture': [f'{name}: {UNREAD_PICTURE}' for name in self.pictures],
+        }
+        return {what: lines for what, lines in found.items() if lines}
 
     @property
     def bare(self) -> list[str]:
@@ -81,8 +94,14 @@ def find_pairs(root: Path, source: str) -> LabelPairs:
             f'{root}: no image has a label; for {images[0]} looked for {tried}'
             f'{no_label_hint(root, files, images, source)}'
         )
-    orphans = _orphans(root, files, images, labels, source)
-    return LabelPairs(images, labels, orphans, passed_over)
+    strays, told = _strays(root, files, images, labels, source)
+    pictures = [name for name in untaken_pictures(files) if name not in told]
+    return LabelPairs(images, labels, strays, pictures, passed_over)
+
+
+def two_label_files(root: Path, one: str, other: str, image: str) -> str:
+    """Return why two label files of one image can't be."""
+    return f'{root}: {one} and {other} are label files of one image, {image}; take one of them out'
 
 
 def _labelled(image: str, source: str, label_files: dict[str, str]) -> bool:
@@ -131,14 +150,14 @@ def _assign(
     return {image: name for name, image in owners.items()}
 
 
-def _orphans(
+def _strays(
     root: Path,
     files: set[str],
     images: list[str],
     labels: dict[str, str],
     source: str,
-) -> dict[str, list[str]]:
-    """Return a line for each label file without an image, and each picture that is not read."""
+) -> tuple[dict[str, str], set[str]]:
+    """Return a hint for each label file without an image, and the pictures that these name."""
     folder, suffix = LABELS[source]
     taken = set(labels.values())
     beside = {str(PurePosixPath(name).parent) for name in taken}
@@ -147,7 +166,7 @@ def _orphans(
         if not name.lower().endswith(_NO_PICTURES):
             by_stem.setdefault(PurePosixPath(name).stem, []).append(name)
     bare = {PurePosixPath(name).stem.lower(): name for name in images if name not in labels}
-    lines, told = [], set()
+    strays, told = {}, set()
     for name in sorted(files - taken):
         path = PurePosixPath(name)
         if not may_hold_labels(name, source):
@@ -163,14 +182,8 @@ def _orphans(
         elif image := bare.get(path.stem.lower()):
             same = PurePosixPath(image).stem == path.stem
             cure = f'; {image} is in another folder' if same else f'; {image} differs in case'
-        lines.append(f'{name}: there is no image of this label file{cure}')
-    pictures = [
-        f'{name}: a picture of a kind that is not read; convert it to PNG or TIFF'
-        for name in untaken_pictures(files)
-        if name not in told
-    ]
-    found = {'label file': lines, 'picture': pictures}
-    return {what: lines for what, lines in found.items() if lines}
+        strays[name] = cure
+    return strays, told
 
 
 def _looks_right(path: Path, suffix: str) -> bool:

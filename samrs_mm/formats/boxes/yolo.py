@@ -1,6 +1,7 @@
 """YOLO label files: H-Boxes, R-Boxes (OBB), polygons and key points, in fractions of the image."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,26 @@ def parse_yolo(
         return BoxLabel(box_id, category, polygon=points)
 
     return read_boxes(lines_of(text, file), read)
+
+
+def yolo_polygons(
+    text: str, file: str, names: Sequence[str], width: int, height: int, layout: YoloLayout
+) -> dict[str, Any]:
+    """Return the polygons of one label file as COCO has them, in pixels, by box id.
+
+    Lines that ``parse_yolo`` does not take, and boxes among polygons, have none.
+    """
+    if layout.task != SEGMENT:
+        return {}
+    taken = parse_yolo(text, file, names, width, height, layout).boxes
+    ids, size = {box.box_id for box in taken}, np.array([width, height])
+    rings = {}
+    for box_id, line in lines_of(text, file):
+        columns = line.split()
+        if box_id in ids and not layout.is_box(columns):
+            points = _fractions([_finite(value) for value in columns[1:]], _SLACK) * size
+            rings[box_id] = [points.ravel().tolist()]
+    return rings
 
 
 def _category(text: str, names: Sequence[str]) -> str:

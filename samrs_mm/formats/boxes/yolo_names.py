@@ -82,19 +82,10 @@ def read_names_file(path: Path) -> YoloNames:
         RefusedError: It can't be read, a number has no name or two, two numbers have one name, or
             ``nc`` is another number than that of the names.
     """
-    try:
-        text = _decode(path.read_bytes())
-    except (OSError, UnicodeError) as error:
-        reason = 'not UTF-8 text; save it as UTF-8' if isinstance(error, UnicodeError) else error
-        raise RefusedError(f'{path}: cannot read the class names: {reason}') from error
-    if path.suffix.lower() not in _YAML:
+    text = _text(path)
+    if not is_yaml(path):
         return YoloNames(_of_lines(path, text), path)
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError) as error:
-        reason = ' '.join(str(error).split())
-        raise RefusedError(f'{path}: malformed YAML: {reason}') from error
-    entries = _entries(path, root) if isinstance(root, MappingNode) else {}
+    entries = _read(path, text)
     if 'names' not in entries:
         raise RefusedError(f'{path}: has no names:, the list of class names')
     names = _checked(path, _of_yaml(path, entries['names']))
@@ -107,6 +98,42 @@ def read_names_file(path: Path) -> YoloNames:
                 f'{_listed(names)}; mend the one that is wrong'
             )
     return YoloNames(names, path, _key_points(path, entries.get('kpt_shape')))
+
+
+def yaml_values(path: Path) -> dict[str, list[str]]:
+    """Return the text of each key of a data.yaml that has text, or a list of it, as written.
+
+    Raises:
+        RefusedError: It can't be read, or is no YAML.
+    """
+    found = {}
+    for key, node in _read(path, _text(path)).items():
+        items = node.value if isinstance(node, SequenceNode) else [node]
+        if all(isinstance(item, ScalarNode) for item in items):
+            found[key] = [item.value.strip() for item in items]
+    return found
+
+
+def is_yaml(path: Path) -> bool:
+    """Whether a file of names is a data.yaml."""
+    return path.suffix.lower() in _YAML
+
+
+def _read(path: Path, text: str) -> dict[str, Node]:
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError) as error:
+        reason = ' '.join(str(error).split())
+        raise RefusedError(f'{path}: malformed YAML: {reason}') from error
+    return _entries(path, root) if isinstance(root, MappingNode) else {}
+
+
+def _text(path: Path) -> str:
+    try:
+        return _decode(path.read_bytes())
+    except (OSError, UnicodeError) as error:
+        reason = 'not UTF-8 text; save it as UTF-8' if isinstance(error, UnicodeError) else error
+        raise RefusedError(f'{path}: cannot read the class names: {reason}') from error
 
 
 def _decode(data: bytes) -> str:
