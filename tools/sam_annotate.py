@@ -152,6 +152,11 @@ def run(args: argparse.Namespace) -> int:
     shard = find_shard(args.shard, args.launcher)
     config = load_config(args.config, args.cfg_options, flags)
     job = AnnotationJob(config, Path(config.filename).name)
+    if job.tile and not job.tile.images and (args.show or args.report):
+        raise RefusedError(
+            f'{"--show" if args.show else "--report"} needs the pictures of tiles; give '
+            'tile.images=True, or leave the flag out'
+        )
     enough = fidelity.Enough.from_config(config.get('fidelity'))
     if args.embeddings is not None:
         job.use_embeddings(args.embeddings, args.embeddings_dtype)

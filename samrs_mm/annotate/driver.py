@@ -263,9 +263,10 @@ class SampleStream:
     ) -> Sample:
         image, inputs = scene.image, scene.inputs
         window = tile.window or tiling.Window(0, 0, image.width, image.height)
-        pad = self.plan.spec.pad if self.plan.spec else (0, 0, 0)
+        spec = self.plan.spec
+        pad = spec.pad if spec else (0, 0, 0)
         pixels = image.crop(window.x, window.y, window.width, window.height, pad)
-        if tile.window and self.out:
+        if tile.window and self.out and spec and spec.images:
             path = self.out.path(folder.IMAGES, tile.stem)
             path.parent.mkdir(exist_ok=True)
             write_png(path, pixels)

@@ -288,7 +288,8 @@ class AnnotationJob:
         groups = [[t for t in tiles if t.stem in done] for tiles in self.plan.by_scene.values()]
         sheets = SceneSheets(self.plan, self.out, write=False)
         samples = SampleStream(self.plan, groups, self.prompter, sheets=sheets)
-        check = partial(check_tile, self.out, self.filters, self.policy)
+        images = self.tile is None or self.tile.images
+        check = partial(check_tile, self.out, self.filters, self.policy, images)
         if self.embeddings is not None:
             check = partial(check_with_embedding, check, self.embeddings, settings)
         changes = self.compare(progress=progress)

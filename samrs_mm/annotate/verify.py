@@ -29,11 +29,12 @@ from samrs_mm.formats.annotated.record import Record, RecordError
 
 
 def check_tile(
-    out: AnnotatedFolder, filters: MaskFilters, policy: str, sample: Sample
+    out: AnnotatedFolder, filters: MaskFilters, policy: str, images: bool, sample: Sample
 ) -> list[str]:
     """Compare the files of a tile with what is read again; return what is wrong, line by line.
 
-    Its masks are filtered and painted again, by the folder's filters and overlap policy.
+    Its masks are filtered and painted again, by the folder's filters and overlap policy. ``images``
+    is whether tiles have pictures.
     """
     if sample.error:
         return [sample.error]
@@ -50,7 +51,7 @@ def check_tile(
             form = png.format, png.mode
             if form != ('PNG', 'L') or not np.array_equal(np.asarray(png), labels):
                 problems.append('the label map is not what the masks of the record give')
-        if sample.tile.window and sample.image is not None:
+        if images and sample.tile.window and sample.image is not None:
             tile = SceneImage(out.path(folder.IMAGES, stem)).read()
             if not np.array_equal(tile, sample.image):
                 problems.append('the tile image is not what the scene gives')

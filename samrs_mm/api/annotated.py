@@ -229,19 +229,19 @@ class AnnotatedDataset:
             stem,
             self.classes,
             partial(Record.load_checked, record, len(self.classes)),
-            partial(_read_image, entry.image),
+            partial(self._read_image, entry.image),
             partial(_read_label, entry.label),
         )
+
+    def _read_image(self, path: str) -> np.ndarray:
+        folder.refuse_without_pictures(self.root, self.meta, 'an image of it')
+        return SceneImage(path).read()
 
     def __repr__(self) -> str:
         return (
             f'<AnnotatedDataset {self.root}: {counted(len(self), "image")}, '
             f'{counted(len(self.classes), "class")}>'
         )
-
-
-def _read_image(path: str) -> np.ndarray:
-    return SceneImage(path).read()
 
 
 def _read_label(path: str) -> np.ndarray:

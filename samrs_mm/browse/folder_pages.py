@@ -45,6 +45,7 @@ class FolderBrowser(BoxSource):
                 f'{root}: no meta.json, so not a folder that sam_annotate.py wrote; to look at '
                 'other segmentation datasets give a training config'
             )
+        folder.refuse_without_pictures(root, meta, 'browsing')
         self.meta, settings = meta, meta['settings']
         prompt = PromptSetting.parse(settings['prompt'], grid=True)
         self.style = settings.get('prompt_style', CLIPPED)

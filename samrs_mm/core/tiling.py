@@ -73,6 +73,7 @@ class TileSpec:
             mmrotate write as BGR.
         drop_empty: Leave out tiles without boxes.
         once: Give each box to one tile, see ``dealing``; ``iof`` then says nothing.
+        images: Write the pictures of tiles, which most of what is done with masks needs.
     """
 
     size: int = 1024
@@ -81,6 +82,7 @@ class TileSpec:
     pad: tuple[int, int, int] = (124, 116, 104)
     drop_empty: bool = False
     once: bool = False
+    images: bool = True
 
     @classmethod
     def from_config(cls, config: dict | None) -> 'TileSpec | None':
@@ -114,12 +116,15 @@ class TileSpec:
         yield 'pad', fits, 'three values in 0..255 (RGB)'
         yield 'drop_empty', isinstance(self.drop_empty, bool), 'True or False'
         yield 'once', isinstance(self.once, bool), 'True or False'
+        yield 'images', isinstance(self.images, bool), 'True or False'
 
     def as_dict(self) -> dict:
         """Return the settings as plain data, for signatures."""
         settings = {**asdict(self), 'pad': list(self.pad)}
         if not self.once:  # folders from before there was a choice have no such key
             del settings['once']
+        if self.images:
+            del settings['images']
         return settings
 
 

@@ -67,6 +67,7 @@ def write_report(
     """
     root = Path(root)
     meta = _meta(root)
+    folder.refuse_without_pictures(root, meta, 'the report')
     data_root = follow(meta['data_root'], root) if data_root is None else Path(data_root)
     ledger = root / folder.LEDGER
     found = select(ledger, meta['classes'], max_pictures, max_rows, progress('reading the ledger'))

@@ -6,13 +6,16 @@ import json
 import numpy as np
 import pytest
 import rasterio
-from folders import ROOT, tree, write_dota
+from folders import ROOT, load_tool, tree, write_dota
 from map_cases import LONLAT, SIZE, UTM, affine, box, on_map, write_layer
 
+import samrs_mm
 from samrs_mm.annotate import plan, scene_sheets
 from samrs_mm.core import images, value_sample
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.image_rule import ImageRule
 from samrs_mm.core.images import SceneImage
+from samrs_mm.datasets.segmentation.samrs import SAMRSDataset
 
 CONFIG = str(ROOT / 'configs/annotate/geo_grabcut_rbox.py')
 OPTIONS = (
@@ -187,3 +190,46 @@ def test_a_tile_of_no_data_at_all_is_a_record_without_prompts(on_radar, tmp_path
     assert [(each['status'], each['reason']) for each in boxes] == [
         ('outside', 'no data there')
     ] * 3
+
+
+def test_without_pictures_of_tiles_all_else_is_the_same(on_radar, tmp_path, capsys):
+    write_radar(tmp_path / 'data')
+    on_radar(out='with')
+    without = (*RULE, 'tile.images=False')
+    assert on_radar(options=without) == 0
+    assert not (tmp_path / 'out/images').exists()
+    for kind in ('semantic', 'labels', 'scenes'):
+        assert tree(tmp_path / 'out' / kind) == tree(tmp_path / 'with' / kind)
+    assert on_radar('--verify', options=without) == 0
+    capsys.readouterr()
+    assert on_radar('--show', 1, options=without) == 2
+    assert '--show needs the pictures of tiles; give tile.images=True' in capsys.readouterr().err
+
+
+def test_what_needs_pictures_of_tiles_says_so(on_radar, tmp_path, capsys):
+    write_radar(tmp_path / 'data')
+    out = tmp_path / 'out'
+    on_radar(options=(*RULE, 'tile.images=False'))
+    capsys.readouterr()
+    said = 'has no pictures of its tiles (tile.images=False), and {} needs them'
+    export, report = (
+        load_tool('dataset_converters/export_dataset'),
+        load_tool('analysis_tools/review_report'),
+    )
+    pack = load_tool('dataset_converters/pack_dataset')
+    to_coco = [str(out), '--to', 'coco', '--out', str(tmp_path / 'coco'), '--workers', '0']
+    assert export.main(to_coco) == 2
+    assert said.format('an export') in (text := capsys.readouterr().err)
+    assert 'or give --images none' in text
+    assert export.main([*to_coco, '--images', 'none']) == 0
+    capsys.readouterr()
+    assert report.main([str(out)]) == 2
+    assert said.format('the report') in capsys.readouterr().err
+    assert pack.main([str(out), str(tmp_path / 'packed')]) == 2
+    assert said.format('the packed store') in capsys.readouterr().err
+    dataset = samrs_mm.open_annotated(out)
+    assert dataset[0].masks is not None
+    with pytest.raises(RefusedError, match='an image of it needs them'):
+        dataset[0].image  # noqa: B018
+    with pytest.raises(RefusedError, match='training needs them'):
+        SAMRSDataset(source='radar', data_root=str(out))

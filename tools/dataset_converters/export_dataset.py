@@ -17,6 +17,7 @@ from samrs_mm.core.system import follow
 from samrs_mm.core.wording import counted, plural
 from samrs_mm.datasets.segmentation.image_index import read_annotated, read_meta
 from samrs_mm.formats.annotated.entries import REGIONS
+from samrs_mm.formats.annotated.folder import refuse_without_pictures
 from samrs_mm.formats.exports.base import INSTANCES, Export
 from samrs_mm.formats.exports.coco import COCOExport
 from samrs_mm.formats.exports.dota import DOTAExport
@@ -112,6 +113,8 @@ def run(args: argparse.Namespace) -> int:
             f'{root}: no annotated folder (no meta.json); a subset of the SAMRS release becomes '
             'one with tools/dataset_converters/import_samrs.py'
         )
+    if args.images != NONE:
+        refuse_without_pictures(root, meta, 'an export', f', or give --images {NONE}')
     images = read_annotated(root, meta)
     if (args.split or (AUTO if args.to == 'yolo-seg' else NONE)) == AUTO and not args.list:
         parts = by_part(images, args)

@@ -14,7 +14,7 @@ from samrs_mm.core.parallel import reading_processes
 from samrs_mm.core.wording import counted
 from samrs_mm.datasets.segmentation.image_index import read_entries, read_meta
 from samrs_mm.datasets.segmentation.store import Packer, Store, index_sha256
-from samrs_mm.formats.annotated.folder import INDEX
+from samrs_mm.formats.annotated.folder import INDEX, refuse_without_pictures
 
 EPILOG = """what is written
   OUT/tiles/STEM.tif  bands red, green, blue, label; ZSTD, 128 px blocks; about as large as PNGs,
@@ -65,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
     prefixes = dict(img_path=args.images or '', seg_map_path=args.labels or '')
     index = index_sha256(root / INDEX)
     meta = read_meta(root)
+    refuse_without_pictures(root, meta or {}, 'the packed store')
     entries, store = read_entries(root, prefixes), Store(args.out)
     packer = Packer(store, entries, meta and len(meta['classes']), args.workers)
     if args.verify:

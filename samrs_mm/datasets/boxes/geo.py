@@ -1,15 +1,19 @@
 """Scenes on the map, with boxes from a layer of features in any CRS."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rasterio.crs import CRS
+from rasterio.errors import RasterioError
 
 from samrs_mm.core.boxes import BoxLabel, LabelProblem, ParsedLabels
 from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.core.place import Place, place_of, reproject
+from samrs_mm.core.raster_file import gdal
 from samrs_mm.core.side_files import side_files
 from samrs_mm.core.wording import counted, plural
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene
@@ -43,6 +47,7 @@ class GeoBoxDataset(BoxDataset):
         class_field: Column of the class names.
         class_name: One class for all features, instead of a column.
         crs: CRS of the features, such as ``EPSG:32632``, where the file names none or a wrong one.
+        scene_crs: CRS of the scenes that name none.
         point_size: Side in pixels of the box around a point; None refuses points.
 
     Raises:
@@ -60,6 +65,7 @@ class GeoBoxDataset(BoxDataset):
         class_field: str = 'class',
         class_name: str | None = None,
         crs: str | None = None,
+        scene_crs: str | None = None,
         point_size: float | None = None,
     ):
         if not boxes:
@@ -69,6 +75,7 @@ class GeoBoxDataset(BoxDataset):
         root = Path(data_root)
         self._only = root.name if root.is_file() else None
         self._point_size = point_size
+        self._scene_crs = None if scene_crs is None else _crs_of(scene_crs)
         self.layer: Layer = read_layer(*split_name(str(boxes)), crs=crs)
         self._categories = _categories(self.layer, class_field, class_name)
         self.label_file = self.layer.path.name
@@ -105,6 +112,8 @@ class GeoBoxDataset(BoxDataset):
             place = place_of(path)
         except ImageReadError:
             return
+        if place.crs is None and place:
+            place = replace(place, crs=self._scene_crs)
         if place.rpcs and not place:
             raise RefusedError(
                 f'{path}: has only the model of its camera (RPCs), no place on the map; put it '
@@ -115,8 +124,8 @@ class GeoBoxDataset(BoxDataset):
         layer = self.layer
         if place.crs is None and layer.crs is not None:
             raise RefusedError(
-                f'{path}: names no CRS, {layer.path} does ({layer.crs.to_string():.40}); give it '
-                f'one: gdal_edit.py -a_srs EPSG:CODE {scene.image}'
+                f'{path}: names no CRS, {layer.path} does ({layer.crs.to_string():.40}); say in '
+                'which the scenes are that name none: --cfg-options dataset.scene_crs=EPSG:CODE'
             )
         if layer.crs is None and place.crs is not None:
             raise RefusedError(
@@ -231,6 +240,22 @@ class GeoBoxDataset(BoxDataset):
     def fitted(self, index: int, labels: ParsedLabels) -> ParsedLabels:
         """Return the labels as they are: the map says where they lie in the image."""
         return labels
+
+
+def _crs_of(text: str) -> CRS:
+    """Return a CRS by its name.
+
+    Raises:
+        RefusedError: There is none of that name.
+    """
+    try:
+        with gdal():
+            return CRS.from_user_input(text)
+    except (RasterioError, OSError, ValueError) as error:
+        raise RefusedError(
+            f'dataset.scene_crs={text!r}: no CRS is called so; write for example --cfg-options '
+            'dataset.scene_crs=EPSG:32632'
+        ) from error
 
 
 def _shares(rings: list[np.ndarray], width: int, height: int) -> np.ndarray:

@@ -161,6 +161,7 @@ _Entries = list[tuple[str, str, np.ndarray, Any]]
 
 def _of_records(root: Path, meta: dict, found: FoundMasks) -> Iterator[tuple[str, Path, _Entries]]:
     """Yield stem, image, and place, class, box and mask of each kept box."""
+    folder.refuse_without_pictures(root, meta, 'training')
     for item in read_annotated(root, meta):
         record = Record.load_checked(root / folder.INSTANCES / f'{item.stem}.json')
         found.passed.update(box.status for box in record.boxes if box.status != KEPT)

@@ -25,7 +25,7 @@ from samrs_mm.datasets.segmentation.image_index import (
 from samrs_mm.datasets.segmentation.label_scan import CACHE, count_labelled
 from samrs_mm.datasets.segmentation.seeded import TakesSeeds
 from samrs_mm.datasets.segmentation.store import Store
-from samrs_mm.formats.annotated.folder import INDEX
+from samrs_mm.formats.annotated.folder import INDEX, refuse_without_pictures
 from samrs_mm.formats.labelled_image import LabelledImage
 
 
@@ -172,6 +172,7 @@ class TileFolderDataset(TakesSeeds, BaseSegDataset):
         if self.store:
             return self.store.entries()
         if self._meta:
+            refuse_without_pictures(root, self._meta, 'training')
             return read_annotated(root, self._meta)
         return read_released(
             root,

@@ -323,6 +323,20 @@ class AnnotatedFolder(ResumableFolder):
                     (folder / name).unlink(missing_ok=True)
 
 
+def refuse_without_pictures(
+    root: str | os.PathLike, meta: dict[str, Any], what: str, instead: str = ''
+) -> None:
+    """Raise RefusedError where a folder has no pictures of its tiles.
+
+    ``what`` needs them, ``instead`` is what else a user can do.
+    """
+    if not ((meta.get('settings') or {}).get('tile') or {}).get('images', True):
+        raise RefusedError(
+            f'{root}: has no pictures of its tiles (tile.images=False), and {what} needs them; '
+            f'annotate into another --out with tile.images=True{instead}'
+        )
+
+
 def scene_key(stem: str) -> str:
     """Return the key under which the input of a scene's sheet is noted."""
     return f'{SCENES}/{stem}'

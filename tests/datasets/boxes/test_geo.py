@@ -135,7 +135,7 @@ def test_images_without_a_place_are_no_scenes(tmp_path):
     for name in ('preview.png', 'b.png'):
         Image.new('RGB', SIZE).save(tmp_path / name)
     (tmp_path / 'b.pgw').write_text('0.5\n0\n0\n-0.5\n691500.25\n5333999.75\n')
-    with pytest.raises(RefusedError, match=r'b.png: names no CRS, .*gdal_edit.py -a_srs'):
+    with pytest.raises(RefusedError, match=r'b.png: names no CRS, .*dataset.scene_crs=EPSG:CODE'):
         dataset(tmp_path, write_layer(tmp_path / 'b.gpkg', [on_map(SLANTED)], ['x']))
     (tmp_path / 'b.pgw').unlink()
     found = dataset(tmp_path, tmp_path / 'b.gpkg')
@@ -149,6 +149,19 @@ def test_both_without_a_crs(tmp_path):
     assert labels(dataset(tmp_path, layer)).boxes[0].polygon == pytest.approx(
         np.array(SLANTED, float)
     )
+
+
+def test_the_crs_of_scenes_that_name_none(tmp_path):
+    write_scene(tmp_path / 'a.tif', crs=None)
+    layer = write_layer(tmp_path / 'b.gpkg', [on_map(SLANTED)], ['x'])
+    found = dataset(tmp_path, layer, scene_crs=UTM)
+    assert labels(found).boxes[0].polygon == pytest.approx(np.array(SLANTED, float), abs=1e-3)
+    assert found.places['a'].profile['crs'] == CRS.from_string(UTM)
+    with pytest.raises(RefusedError, match=r"dataset.scene_crs='EPSG:9': no CRS is called so"):
+        dataset(tmp_path, layer, scene_crs='EPSG:9')
+    write_scene(tmp_path / 'a.tif', crs=UTM)
+    found = dataset(tmp_path, layer, scene_crs='EPSG:32650')  # a scene's own stands
+    assert labels(found).boxes[0].polygon == pytest.approx(np.array(SLANTED, float), abs=1e-3)
 
 
 def test_what_is_refused(tmp_path):
