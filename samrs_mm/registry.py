@@ -160,6 +160,7 @@ BOX_DATASETS = PartRegistry(
         'DOTABoxDataset': f'{_BOXES}.dota',
         'FAIR1MBoxDataset': f'{_BOXES}.fair1m',
         'GeoBoxDataset': f'{_BOXES}.geo',
+        'GeoImageDataset': f'{_BOXES}.geo_images',
         'HRSC2016BoxDataset': f'{_BOXES}.hrsc',
         'ImageFolderDataset': f'{_BOXES}.image_folder',
         'ISAIDInstanceDataset': f'{_BOXES}.isaid',

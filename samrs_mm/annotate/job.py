@@ -19,7 +19,7 @@ from samrs_mm.annotate.embeddings import (
 )
 from samrs_mm.annotate.finalise import Finaliser, Totals
 from samrs_mm.annotate.grid_prompter import GridPrompter
-from samrs_mm.annotate.map_files import MapFiles
+from samrs_mm.annotate.map_files import ON_MAP, MapFiles
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.scene_sheets import SceneSheets
 from samrs_mm.annotate.threads import keep_threads, misfit, open_folder
@@ -262,7 +262,7 @@ class AnnotationJob:
         """
         done = self.out.done() - changes.outdated.keys()
         self.sheets.prepare(self._scenes_of(done))
-        if not isinstance(self.dataset, GeoBoxDataset):
+        if not isinstance(self.dataset, ON_MAP):
             return []
         with self.out.lock():
             return self._map_files(changes).write(progress)
@@ -296,7 +296,7 @@ class AnnotationJob:
         finaliser = self.finaliser(settings, changes=changes)
         problems, totals = verify(samples, finaliser, check, workers, progress)
         problems += sheets.check(self._scenes_of(done - changes.outdated.keys()))
-        if isinstance(self.dataset, GeoBoxDataset):
+        if isinstance(self.dataset, ON_MAP):
             problems += self._map_files(changes).check()
         return problems, totals
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from samrs_mm.annotate.scene_masks import SceneMask, masks_of_scene, write_labels, write_polygons
 from samrs_mm.core.errors import ImageReadError, RefusedError, SamrsError
-from samrs_mm.core.place import Place, place_of
+from samrs_mm.core.place import Place, place_on_map
 from samrs_mm.core.system import follow
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
@@ -17,6 +17,7 @@ from samrs_mm.formats.labelled_image import LabelledImage
 from samrs_mm.formats.vector.ogr import ogr
 
 _SAME = 'same'
+_ELSE = '; gis wants the GeoTIFFs that were annotated, or a world file beside the image'
 
 
 class GISExport(Export):
@@ -97,15 +98,9 @@ def placed(path: Path, record: Record) -> Place:
         RefusedError: It lies nowhere there, can't be read, or its tile is nowhere in it.
     """
     try:
-        place = place_of(path)
+        place = place_on_map(path, _ELSE)
     except ImageReadError as error:
         raise RefusedError(str(error)) from error
-    if not place:
-        why = 'only the model of its camera (RPCs)' if place.rpcs else 'no geotransform'
-        raise RefusedError(
-            f'{path}: not on the map ({why}); gis wants the GeoTIFFs that were annotated, or a '
-            f'world file beside the image'
-        )
     if record.image.offset is None:
         raise RefusedError(f'{path}: where the tiles of the folder lie in it is not known')
     return place

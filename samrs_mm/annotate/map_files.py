@@ -20,6 +20,7 @@ from samrs_mm.annotate.scene_masks import (
 )
 from samrs_mm.core.images import file_sha256
 from samrs_mm.datasets.boxes.geo import GeoBoxDataset
+from samrs_mm.datasets.boxes.geo_images import GeoImageDataset
 from samrs_mm.drawing.colours import BLACK, STATUS_COLOURS
 from samrs_mm.drawing.qgis import polygon_style
 from samrs_mm.formats.annotated import folder, ledger
@@ -27,22 +28,25 @@ from samrs_mm.formats.annotated.entries import KEPT
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.vector.geopackage import Table, beside
+from samrs_mm.formats.vector.layer import Layer
 
 _BOXES = 'boxes'
+ON_MAP = (GeoBoxDataset, GeoImageDataset)
+"""The datasets whose scenes are on the map."""
 
 
 class MapFiles:
     """Writes ``masks.gpkg``, and ``labels/STEM.tif`` of each scene that has a record.
 
     Args:
-        plan: Of a ``GeoBoxDataset``.
+        plan: Of a dataset ``ON_MAP``.
         out: The annotated folder, whose set-level files are written.
         policy: Who wins where masks overlap.
         left_out: Stems of tiles whose records are not what the data give.
     """
 
     def __init__(self, plan: Plan, out: AnnotatedFolder, policy: str, left_out: Iterable[str] = ()):
-        assert isinstance(plan.dataset, GeoBoxDataset)
+        assert isinstance(plan.dataset, ON_MAP)
         self.plan, self.dataset, self.out = plan, plan.dataset, out
         self.policy, self.left_out = policy, set(left_out)
         self.classes = self.dataset.classes
@@ -65,7 +69,7 @@ class MapFiles:
             place = self.dataset.places.get(stem)
             if tiles and place:
                 here = masks_of_scene({t.stem: self._record(t) for t in tiles}, place)
-                here.sort(key=lambda each: self._rows[each.box.box_id])
+                here.sort(key=self._row)
                 names += write_labels(root, stem, place, here, self.policy, self.classes)
                 found += here
             else:
@@ -74,16 +78,24 @@ class MapFiles:
         return self._write_polygons(root, found) + names
 
     def _write_polygons(self, root: Path, found: list[SceneMask]) -> list[str]:
-        layer, rows = self.dataset.layer, self._rows
-        found.sort(key=lambda each: rows[each.box.box_id])
-        chosen = np.array([rows[each.box.box_id] for each in found], int)
-        fields = {key: part[chosen] for key, part in layer.fields.items()}
         first = next((place.crs for place in self.dataset.places.values()), None)
-        return write_polygons(root, found, self.classes, first, fields, [self._box_table(rows)])
+        if not isinstance(self.dataset, GeoBoxDataset):
+            return write_polygons(root, found, self.classes, first)
+        found.sort(key=self._row)
+        rows = np.array([self._row(each) for each in found], int)
+        fields = {key: part[rows] for key, part in self.dataset.layer.fields.items()}
+        boxes = [self._box_table(self.dataset.layer)]
+        return write_polygons(root, found, self.classes, first, fields, boxes)
+
+    def _row(self, found: SceneMask) -> int:
+        """Return the place of a mask in the order of the input; of objects it is that they have."""
+        return self._rows.get(found.box.box_id, 0)
 
     @cached_property
     def _rows(self) -> dict[str, int]:
         """Rows of the input layer by box id."""
+        if not isinstance(self.dataset, GeoBoxDataset):
+            return {}
         layer = self.dataset.layer
         return {layer.box_id(row): row for row in range(len(layer))}
 
@@ -106,12 +118,11 @@ class MapFiles:
     def _record(self, tile: Tile) -> Record:
         return Record.load_checked(self.out.path(folder.INSTANCES, tile.stem), len(self.classes))
 
-    def _box_table(self, rows: dict[str, int]) -> Table:
+    def _box_table(self, layer: Layer) -> Table:
         """Return the layer of all input features, each with what became of it."""
-        layer = self.dataset.layer
         texts = {key: np.full(len(layer), '', object) for key in ('status', 'reason', 'tile')}
         for line in ledger.read_ledger(self.out.root / folder.LEDGER):
-            row = rows.get(line.box_id)
+            row = self._rows.get(line.box_id)
             if row is not None and (not texts['status'][row] or line.status == KEPT):
                 for key, values in texts.items():
                     values[row] = getattr(line, key)

@@ -84,6 +84,7 @@ class MaskFilters:
     max_leakage: float | None = None
     max_components: int | None = None
     min_area: int | None = None
+    max_area: int | None = None
     drop_at_border: bool = False
 
     @classmethod
@@ -100,9 +101,10 @@ class MaskFilters:
             if name not in names:
                 raise RefusedError(f'filters.{name} is unknown; allowed: {", ".join(names)}')
         filters = cls(**{name: _checked(name, value) for name, value in (entry or {}).items()})
-        low, high = filters.min_fill, filters.max_fill
-        if low is not None and high is not None and low > high:
-            raise RefusedError(f'filters.min_fill={low!r} is above filters.max_fill={high!r}')
+        for key in ('fill', 'area'):
+            low, high = getattr(filters, f'min_{key}'), getattr(filters, f'max_{key}')
+            if low is not None and high is not None and low > high:
+                raise RefusedError(f'filters.min_{key}={low!r} is above filters.max_{key}={high!r}')
         return filters
 
     def as_dict(self) -> dict[str, Any] | None:
@@ -143,7 +145,7 @@ def _checked(name: str, value: Any) -> Any:
         return None
     if name == 'drop_at_border':
         fits, allowed = isinstance(value, bool), 'True or False'
-    elif name in ('max_components', 'min_area'):
+    elif name in ('max_components', 'min_area', 'max_area'):
         fits, allowed = type(value) is int and value >= 1, 'a whole number from 1, or None'
     else:
         fits, allowed = type(value) in (int, float) and 0 <= value <= 1, '0 to 1, or None'

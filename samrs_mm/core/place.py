@@ -12,8 +12,9 @@ from rasterio.rpc import RPC
 from rasterio.transform import Affine, GCPTransformer
 from rasterio.warp import transform
 
-from samrs_mm.core.errors import ImageReadError
+from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.raster_file import gdal, open_raster, relaxed
+from samrs_mm.core.side_files import side_files
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,15 @@ def _mapped(affine: Affine, xy: np.ndarray) -> np.ndarray:
     )
 
 
+_RASTERS = ('.tif', '.tiff', '.jp2', '.j2k')
+"""Suffixes of files that say themselves where they lie; others need a world file."""
+
+
+def is_map_file(path: Path) -> bool:
+    """Whether a picture is of a kind that lies on the map, or has a world file beside it."""
+    return path.suffix.lower() in _RASTERS or bool(side_files(path, place=True))
+
+
 def place_of(path: Path) -> Place:
     """Return the place of a picture, by its header; false where it isn't on the map.
 
@@ -94,6 +104,24 @@ def place_of(path: Path) -> Place:
     except (OSError, ValueError, RasterioError) as error:
         text = ' '.join(str(error).split())
         raise ImageReadError(f'{path}: cannot read the image: {text}') from error
+
+
+def place_on_map(path: Path, why: str) -> Place:
+    """Return the place of a picture that has to be on the map; ``why`` ends the refusal.
+
+    Raises:
+        ImageReadError: It can't be read.
+        RefusedError: It is not on the map.
+    """
+    place = place_of(path)
+    if place:
+        return place
+    if place.rpcs:
+        raise RefusedError(
+            f'{path}: has only the model of its camera (RPCs), no place on the map; put it '
+            f'there first: gdalwarp -rpc {path.name} ORTHO.tif'
+        )
+    raise RefusedError(f'{path}: not on the map (no geotransform){why}')
 
 
 def reproject(xy: np.ndarray, source: CRS, target: CRS) -> np.ndarray:

@@ -139,6 +139,8 @@ MASK = SimpleNamespace(
         (dict(max_components=2), ''),
         (dict(max_components=1), 'components 2 is above max_components 1'),
         (dict(min_area=51), 'area 50 is below min_area 51'),
+        (dict(min_area=50, max_area=50), ''),
+        (dict(max_area=49), 'area 50 is above max_area 49'),
         (dict(drop_at_border=True), "the mask touches the image's border"),
         (dict(drop_at_border=False), ''),
         (dict(min_area=60, max_fill=0.1), 'fill 0.5 is above max_fill 0.1'),
@@ -173,6 +175,8 @@ def test_measures_that_filters_look_at():
         (dict(max_components=1.5), 'filters.max_components=1.5; allowed: a whole number'),
         (dict(drop_at_border=1), 'filters.drop_at_border=1; allowed: True or False'),
         (dict(min_fill=0.5, max_fill=0.4), 'filters.min_fill=0.5 is above filters.max_fill=0.4'),
+        (dict(min_area=9, max_area=8), 'filters.min_area=9 is above filters.max_area=8'),
+        (dict(max_area=0.5), 'filters.max_area=0.5; allowed: a whole number from 1'),
         ([0.5], 'filters=[0.5]; allowed: None or dict(min_score=..., ...)'),
     ],
 )

@@ -12,17 +12,13 @@ from samrs_mm.core.boxes import BoxLabel, LabelProblem, ParsedLabels
 from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.images import IMAGE_SUFFIXES
-from samrs_mm.core.place import Place, place_of, reproject
+from samrs_mm.core.place import Place, is_map_file, place_on_map, reproject
 from samrs_mm.core.raster_file import gdal
-from samrs_mm.core.side_files import side_files
 from samrs_mm.core.wording import counted, plural
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene
 from samrs_mm.formats.annotated.entries import OUTSIDE
 from samrs_mm.formats.vector.layer import Layer, outline_of, read_layer, split_name
 from samrs_mm.registry import BOX_DATASETS
-
-_RASTERS = ('.tif', '.tiff', '.jp2', '.j2k')
-"""Suffixes of files that say themselves where they lie; others need a world file."""
 
 _DECIMALS = 4
 """Of coordinates in pixels: what differs by less is due to the way from one CRS to another."""
@@ -90,7 +86,7 @@ class GeoBoxDataset(BoxDataset):
         scenes = []
         for stem, names in files_by_stem(self.root, IMAGE_SUFFIXES).items():
             for name in names:
-                if self._only in (None, name) and (self._only or self._is_scene(name)):
+                if self._only in (None, name) and (self._only or is_map_file(self.root / name)):
                     scenes.append(Scene(stem, name, self.label_file))
         for scene in scenes:
             self._locate(scene)
@@ -100,27 +96,16 @@ class GeoBoxDataset(BoxDataset):
             scenes.append(Scene(str(self.label_file), None, self.label_file))
         return scenes
 
-    def _is_scene(self, name: str) -> bool:
-        path = self.root / name
-        return path.suffix.lower() in _RASTERS or bool(side_files(path, place=True))
-
     def _locate(self, scene: Scene) -> None:
         """Find out where a scene lies; one that can't be read is met where it is annotated."""
         assert scene.image is not None
         path = self.root / scene.image
         try:
-            place = place_of(path)
+            place = place_on_map(path, ', but the boxes are')
         except ImageReadError:
             return
-        if place.crs is None and place:
+        if place.crs is None:
             place = replace(place, crs=self._scene_crs)
-        if place.rpcs and not place:
-            raise RefusedError(
-                f'{path}: has only the model of its camera (RPCs), no place on the map; put it '
-                f'there first: gdalwarp -rpc {scene.image} ORTHO.tif'
-            )
-        if not place:
-            raise RefusedError(f'{path}: not on the map (no geotransform), but the boxes are')
         layer = self.layer
         if place.crs is None and layer.crs is not None:
             raise RefusedError(
