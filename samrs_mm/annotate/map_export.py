@@ -2,8 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from rasterio.crs import CRS
 
 from samrs_mm.annotate.scene_masks import SceneMask, masks_of_scene, write_labels, write_polygons
 from samrs_mm.core.errors import ImageReadError, RefusedError, SamrsError
@@ -32,6 +35,7 @@ class GISExport(Export):
         annotated: The annotated folder.
         data_root: Where its scenes are.
         policy: Who wins where masks overlap.
+        crs: Of the scenes that name none, as ``dataset.scene_crs`` says it.
     """
 
     folders = (folder.LABELS,)
@@ -42,10 +46,12 @@ class GISExport(Export):
     unlabelled = 'stays 255 in labels/, nodata; no polygon is there'
 
     def __init__(
-        self, out: Path, classes: Sequence[str], annotated: Path, data_root: Path, policy: str
-    ):
+        self, out: Path, classes: Sequence[str], annotated: Path, data_root: Path, policy: str,
+        crs: str | None = None,
+    ):  # fmt: skip
         super().__init__(out, classes)
         self.annotated, self.data_root, self.policy = AnnotatedFolder(annotated), data_root, policy
+        self._crs = crs and CRS.from_user_input(crs)
         self._places: dict[str, Place | str] = {}
         self._scenes: dict[str, tuple[Place, dict[str, Record]]] = {}
 
@@ -70,7 +76,7 @@ class GISExport(Export):
                 return f'{path}: was replaced since it was annotated; run sam_annotate.py again'
         except RefusedError as error:
             return str(error)
-        return place
+        return place if place.crs else replace(place, crs=self._crs)
 
     def collect(self, converted: tuple[str, Place, Record]) -> None:
         """Keep the masks of a tile until its scene is whole."""

@@ -116,6 +116,16 @@ def test_a_replaced_scene_is_named(dota, tmp_path, capsys):
     assert set(columns['scene']) == {'P0000'}
 
 
+def test_the_crs_that_a_run_was_told(tmp_path):
+    write_scene(tmp_path / 'scene.tif', crs=None)
+    boxes = write_layer(tmp_path / 'boxes.gpkg', [on_map(box(5, 5, 50, 60))], ['a'])
+    argv = [GEO, '--data-root', tmp_path / 'scene.tif', '--out', tmp_path / 'made', '--workers', 0,
+            '--boxes', boxes, *FILL, f'dataset.scene_crs={UTM}']  # fmt: skip
+    assert load_tool('sam_annotate').main([str(each) for each in argv]) == 0
+    assert tool(tmp_path / 'made', '--to', 'gis', '--out', tmp_path / 'gis') == 0
+    assert read_layer(tmp_path / 'gis/masks.gpkg', 'masks')[0]['crs'] == UTM
+
+
 def test_a_folder_of_boxes_on_the_map_gives_what_its_run_gave(tmp_path):
     data = tmp_path / 'data'
     data.mkdir()

@@ -156,6 +156,7 @@ def maker(args: argparse.Namespace, meta: dict) -> Callable[[Path], Export]:
             annotated=root,
             data_root=follow(meta['data_root'], root),
             policy=meta['settings']['overlap_policy'],
+            crs=(meta['settings'].get('dataset') or {}).get('scene_crs'),
         )
     return partial(EXPORTS[args.to], classes=meta['classes'], **options)
 
