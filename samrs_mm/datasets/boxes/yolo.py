@@ -68,7 +68,8 @@ class YOLOBoxDataset(PairedBoxDataset):
     def parts(self, pairs: LabelPairs) -> ImageParts:
         """See ``PairedBoxDataset``: by data.yaml, else by lists in the root."""
         if is_yaml(self.names.file):
-            parts, self._notes = yaml_parts(self.root, self.names.file, pairs.images)
+            parts, notes = yaml_parts(self.root, self.names.file, pairs.images)
+            self._notes += notes
             if parts.of:
                 return parts
         return super().parts(pairs)

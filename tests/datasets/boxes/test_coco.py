@@ -214,7 +214,7 @@ def test_images_beside_a_json_file_that_lies_elsewhere(coco_root, tmp_path):
 
 def test_files_of_other_tools_are_told(coco_root):
     (coco_root / ANN).write_text('{"version": "5.4", "shapes": [], "imagePath": "a.png"}')
-    with pytest.raises(RefusedError, match='it is of LabelMe or X-AnyLabeling: in X-AnyLabeling'):
+    with pytest.raises(RefusedError, match='it is of LabelMe or X-AnyLabeling: a labelme config'):
         COCOBoxDataset(coco_root)
     (coco_root / ANN).write_text('[{"id": 1, "data": {}, "annotations": []}]')
     with pytest.raises(RefusedError, match='it is of Label Studio: in Label Studio choose'):
