@@ -64,8 +64,7 @@ class GISExport(Export):
         if isinstance(place, str):
             raise SamrsError(place)
         record.boxes = record.kept
-        flagged = sum(bool(box.flags) for box in record.boxes)
-        return (image.stem, place, record), Counter({FLAGS: flagged})
+        return (image.stem, place, record), Counter()
 
     def _look(self, image: LabelledImage, record: Record) -> Place | str:
         """Return the place of a record's scene, or why there is none."""
@@ -94,7 +93,8 @@ class GISExport(Export):
             found += here
         first = next((place.crs for place, _ in self._scenes.values()), None)
         write_polygons(self.out, found, self.classes, first)
-        return Counter({INSTANCES: len(found), _SAME: tiles - len(found)})
+        flagged = sum(bool(each.box.flags) for each in found)
+        return Counter({INSTANCES: len(found), _SAME: tiles - len(found), FLAGS: flagged})
 
 
 def placed(path: Path, record: Record) -> Place:
