@@ -8,7 +8,7 @@ from functools import partial
 
 from tqdm import tqdm
 
-from samrs_mm.api.network import WINDOW, load_network
+from samrs_mm.api.network import WINDOW, Network, load_network
 from samrs_mm.cli import OptionsAction, ToolParser, positive, run_command, tell_failures
 from samrs_mm.core import input_notes
 from samrs_mm.core.found_files import tell_untaken
@@ -18,7 +18,7 @@ from samrs_mm.core.wording import counted, plural
 from samrs_mm.predict.folder import KINDS, POLYGONS, PredictedFolder
 from samrs_mm.predict.polygon_writer import refuse_unplaced
 from samrs_mm.predict.prediction import find_images, predict_images
-from samrs_mm.predict.scene_predictor import BLENDS, ScenePredictor
+from samrs_mm.predict.scene_predictor import BLENDS
 
 EPILOG = """examples:
   # a fine-tuned network on a folder: OUT/labels/STEM.png, grey, pixel = class index
@@ -121,13 +121,11 @@ def run(args: argparse.Namespace) -> int:
         removed = out.restart(network.settings)
         print(f'restart: removed {counted(removed, "file")} of earlier runs from {out.root}')
     out.open(network.settings, network.classes)
-    code = predict(images, network.predictor, out, network.classes)
+    code = predict(images, network, out)
     return max(code, tell_gone(out, args.images, args.prune))
 
 
-def predict(
-    images: dict, predictor: ScenePredictor, out: PredictedFolder, names: Sequence[str]
-) -> int:
+def predict(images: dict, network: Network, out: PredictedFolder) -> int:
     """Predict what is not done, print counts and failures, and return the exit code."""
     replaced, unnoted = out.remove_outdated(images)
     if replaced:
@@ -144,7 +142,7 @@ def predict(
         )
     todo = {stem: path for stem, path in images.items() if not out.is_done(stem)}
     bar = partial(tqdm, unit='window', mininterval=0.5, leave=False, disable=not todo)
-    failed, notes = predict_images(todo, predictor, out, names, bar)
+    failed, notes = predict_images(todo, network.predictor, out, network.classes, bar, network.rule)
     for line in note_lines(notes):
         print(f'note     {line}')
     tell_failures(failed)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.image_rule import ImageRule
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.wording import counted
 
@@ -30,15 +31,15 @@ class InputError(SamrsError, ValueError):
     """An argument that can't be."""
 
 
-def read_scene(image: ImageLike, stream: bool = False) -> SceneImage:
-    """Return an image whose pixels can be read; ``stream`` as in ``SceneImage``.
+def read_scene(image: ImageLike, stream: bool = False, rule: ImageRule | None = None) -> SceneImage:
+    """Return an image whose pixels can be read; ``stream`` and ``rule`` as in ``SceneImage``.
 
     Raises:
         InputError: An array that is no image of 8 bits.
         ImageReadError: A file that can't be read.
     """
     if isinstance(image, str | os.PathLike):
-        return SceneImage(image, stream)
+        return SceneImage(image, stream, rule=rule)
     if isinstance(image, Image.Image) and image.mode not in ('RGB', 'L'):
         # As an array, a palette's indices would pass for grey, and YCbCr for RGB.
         raise InputError(f"image: Pillow's mode {image.mode}; image.convert('RGB') gives colours")

@@ -10,8 +10,10 @@ import numpy as np
 
 from samrs_mm.api.inputs import ImageLike, read_scene
 from samrs_mm.compat import strict_loading
+from samrs_mm.core.atomic import dump
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.image_rule import ImageRule
 from samrs_mm.core.images import file_sha256
 from samrs_mm.core.parallel import fit_torch_threads
 from samrs_mm.core.wording import counted
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from samrs_mm.predict.scene_blends import Strip
     from samrs_mm.predict.scene_predictor import ScenePredictor
 
+_LOADERS = ('LoadWindow', 'LoadImageFromFile')
 WINDOW = 512
 """Side of the window in pixels where neither the caller nor the config says."""
 
@@ -186,7 +189,20 @@ class Network:
     def _strips(self, image: ImageLike, probabilities: bool = False) -> 'Iterator[Strip]':
         from samrs_mm.predict.prediction import predict_scene
 
-        return predict_scene(self.predictor, read_scene(image, stream=True), probabilities)
+        scene = read_scene(image, stream=True, rule=self.rule)
+        return predict_scene(self.predictor, scene, probabilities)
+
+    @cached_property
+    def rule(self) -> ImageRule | None:
+        """How files are shown to it, as the test pipeline says it; see ``LoadWindow``."""
+        dataset = (self.config.get('test_dataloader') or {}).get('dataset') or {}
+        steps = dataset.get('pipeline') or self.config.get('test_pipeline') or ()
+        said = [
+            step['image']
+            for step in steps
+            if isinstance(step, dict) and step.get('type') in _LOADERS and step.get('image')
+        ]
+        return ImageRule.from_config(said[0]) if said else None
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -200,6 +216,7 @@ class Network:
             stride=list(self.predictor.stride),
             blend=self.predictor.blend,
             tta='flip' if head.flip else None,
+            **({} if self.rule is None else dict(image=json.loads(dump(self.rule.as_dict())))),
         )
 
     def __repr__(self) -> str:

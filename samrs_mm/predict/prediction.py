@@ -9,6 +9,7 @@ import numpy as np
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.found_files import files_by_stem
+from samrs_mm.core.image_rule import ImageRule
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage, image_size
 from samrs_mm.core.input_notes import Inputs
 from samrs_mm.core.own_outputs import own_pictures
@@ -120,10 +121,12 @@ def predict_images(
     out: PredictedFolder,
     names: Sequence[str],
     bar: Callable[..., Any],
+    rule: ImageRule | None = None,
 ) -> tuple[list[str], dict[str, tuple[str, ...]]]:
     """Predict images by stem into an opened folder.
 
-    ``names`` are the classes; ``bar`` builds a ``tqdm`` bar for ``total`` windows.
+    ``names`` are the classes; ``bar`` builds a ``tqdm`` bar for ``total`` windows; ``rule`` is how
+    images are shown to the network.
 
     Returns:
         A line for each image that can't be read, and the notes of the others by file name: what was
@@ -143,7 +146,7 @@ def predict_images(
         for stem, count in windows.items():
             end, inputs = progress.n + count, inputs_of(images[stem])
             try:
-                image = SceneImage(images[stem], stream=True)
+                image = SceneImage(images[stem], stream=True, rule=rule)
                 _predict_image(image, inputs, stem, predictor, out, names, progress.update)
                 notes[images[stem].name] = image.notes
             except ImageReadError as error:

@@ -548,3 +548,22 @@ def test_an_image_that_is_replaced_while_it_is_predicted_is_predicted_anew(
     assert run(folder / '3.png') == 0
     after = labels_of(tmp_path / 'out/labels/3.png')
     assert (before != after).any()
+
+
+def test_images_are_shown_as_the_test_pipeline_says(run, trained, tmp_path, capsys):
+    """The rule is that of training; a folder of another rule is refused."""
+    pixels = scene(*SIZE)
+    Image.fromarray(pixels).save(tmp_path / 'a.png')
+    Image.fromarray(pixels[..., ::-1].copy()).save(tmp_path / 'turned.png')
+    step = 'test_pipeline=[dict(type="LoadWindow",image=dict(bands=(3,2,1)))]'
+    assert run(tmp_path / 'turned.png', out='plain') == 0
+    config = trained / 'ruled.py'
+    config.write_text((trained / 'config.py').read_text() + f'\n{step}\n')
+    argv = [config, trained / 'weights.pth', tmp_path / 'a.png', '--out', tmp_path / 'ruled']
+    main = load_tool('predict').main
+    assert main([str(word) for word in argv]) == 0
+    assert 'image.bands: b3, b2, b1 shown (a.png)' in capsys.readouterr().out
+    labels = [tmp_path / f'{name}.png' for name in ('plain/labels/turned', 'ruled/labels/a')]
+    np.testing.assert_array_equal(*(np.asarray(Image.open(path)) for path in labels))
+    assert run(tmp_path / 'a.png', out='ruled') == 2
+    assert 'image' in capsys.readouterr().err

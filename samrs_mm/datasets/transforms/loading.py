@@ -8,7 +8,8 @@ from mmcv.transforms import BaseTransform
 from mmengine.registry import Registry
 from mmseg.registry import TRANSFORMS
 
-from samrs_mm.core.errors import LabelReadError
+from samrs_mm.core.errors import ImageReadError, LabelReadError
+from samrs_mm.core.image_rule import ImageRule
 from samrs_mm.datasets.transforms.cropping import Crop
 from samrs_mm.datasets.transforms.pixels import open_files, open_packed
 
@@ -28,6 +29,9 @@ class LoadWindow(BaseTransform):
     Args:
         crop: Config of a ``Crop``, such as ``dict(type='RandomScaleCrop', crop_size=224)``; None
             loads all of the image.
+        image: How images are shown: the key ``image`` of annotate configs (see ``ImageRule``). The
+            packed store, whose pixels are fixed, is refused then. ``predict.py`` takes it from the
+            test pipeline.
 
     mmseg's inferencers look for a transform that is called ``LoadImageFromFile``, and put another
     in its place that builds it: in a test pipeline write ``dict(type='LoadImageFromFile',
@@ -35,9 +39,11 @@ class LoadWindow(BaseTransform):
 
     Raises:
         TypeError: ``crop`` isn't a ``Crop``.
+        RefusedError: A value of ``image`` can't be.
     """
 
-    def __init__(self, crop: dict | Crop | None = None):
+    def __init__(self, crop: dict | Crop | None = None, image: dict | None = None):
+        self.rule = ImageRule.from_config(image)
         self.crop = TRANSFORMS.build(crop) if isinstance(crop, dict) else crop
         if self.crop is not None and not isinstance(self.crop, Crop):
             raise TypeError(
@@ -55,10 +61,15 @@ class LoadWindow(BaseTransform):
         """
         label_path, num_classes = results.get('seg_map_path'), results.get('num_classes')
         packed = results.get('pack_path')
+        if packed and self.rule is not None:
+            raise ImageReadError(
+                f'{packed}: is of the packed store, to which image={self.rule.as_dict()!r} can not '
+                'be applied any more; leave out packed'
+            )
         with (
             open_packed(packed, num_classes)
             if packed
-            else open_files(results['img_path'], label_path, num_classes)
+            else open_files(results['img_path'], label_path, num_classes, self.rule)
         ) as pixels:
             results['img_shape'] = results['ori_shape'] = (pixels.height, pixels.width)
             _refuse_other_size(results)
@@ -76,7 +87,8 @@ class LoadWindow(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(crop={self.crop!r})'
+        rule = f', image={self.rule.as_dict()!r}' if self.rule else ''
+        return f'{type(self).__name__}(crop={self.crop!r}{rule})'
 
 
 Registry(

@@ -20,6 +20,7 @@ from rasterio.windows import Window
 
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import ImageReadError, LabelReadError, SamrsError
+from samrs_mm.core.image_rule import ImageRule
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.raster_file import driver_of, gdal, has_side_files, open_raster
 
@@ -137,8 +138,13 @@ class Pixels:
                 part.file.close()
 
 
-def open_files(image_path: str, label_path: str | None, num_classes: int | None = None) -> Pixels:
-    """Open an image file and its label file, if it has one.
+def open_files(
+    image_path: str,
+    label_path: str | None,
+    num_classes: int | None = None,
+    rule: ImageRule | None = None,
+) -> Pixels:
+    """Open an image file, shown by a rule, and its label file, if it has one.
 
     PNG is decoded from the top to the window's last row, of TIFF the blocks that it touches; other
     formats are decoded whole.
@@ -148,7 +154,7 @@ def open_files(image_path: str, label_path: str | None, num_classes: int | None 
         LabelReadError: The label can't be read, isn't one band of 8 bits, or has another size than
             the image.
     """
-    image = open_image(image_path)
+    image = open_image(image_path, rule)
     label = None if label_path is None else open_label(label_path)
     if label:
         refuse_sizes(image_path, image.shape[:2], str(label_path), label.shape)
@@ -187,19 +193,21 @@ def open_packed(path: str | os.PathLike, num_classes: int | None = None) -> Pixe
     return Pixels(image, label, num_classes)
 
 
-def open_image(path: str | os.PathLike) -> _Raster | _Scene:
+def open_image(path: str | os.PathLike, rule: ImageRule | None = None) -> _Raster | _Scene:
     """Open an RGB PNG of 8 bits for reading by rows, or any other image as annotation does.
+
+    With a ``rule`` annotation's reader opens all.
 
     Raises:
         ImageReadError: The file can't be read.
     """
-    if _is_png(path) and not has_side_files(path):
+    if rule is None and _is_png(path) and not has_side_files(path):
         raster = _Raster(path, ImageReadError, _BGR)
         plain = all(MaskFlags.all_valid in flags for flags in raster.file.mask_flag_enums)
         if raster.file.dtypes == ('uint8',) * 3 and plain:
             return raster
         raster.file.close()
-    return _Scene(SceneImage(path, stream=True))
+    return _Scene(SceneImage(path, stream=True, rule=rule))
 
 
 def _is_png(path: str | os.PathLike) -> bool:

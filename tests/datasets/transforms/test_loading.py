@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from samrs_folders import pixels
 
-from samrs_mm.core.errors import ImageReadError, LabelReadError
+from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.datasets.segmentation.store import encode
 from samrs_mm.datasets.transforms import LoadWindow
 
@@ -156,3 +156,17 @@ def test_keeps_no_file_open(sample):
         LoadWindow(CROP)(dict(sample))
         LoadWindow(CROP)(plain(sample))
     assert len(os.listdir('/proc/self/fd')) == before
+
+
+def test_images_are_shown_by_a_rule(sample):
+    load = LoadWindow(image=dict(bands=(3, 1, 2)))
+    image, _ = pixels(0, (300, 260))
+    np.testing.assert_array_equal(load(plain(sample))['img'], image[..., [1, 0, 2]])  # BGR
+    np.random.seed(0)
+    part = LoadWindow(CROP, image=dict(bands=(3, 2, 1)))(plain(sample))['img']
+    np.random.seed(0)
+    np.testing.assert_array_equal(part[..., ::-1], LoadWindow(CROP)(plain(sample))['img'])
+    with pytest.raises(ImageReadError, match=r'packed store, to which image=.*leave out packed'):
+        load(sample)
+    with pytest.raises(RefusedError, match=r'image\.band is unknown'):
+        LoadWindow(image=dict(band=1))
