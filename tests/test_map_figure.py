@@ -42,7 +42,7 @@ def test_the_commands_and_the_figure_on_a_drawn_scene(tmp_path):
         'image_path,xmin,ymin,xmax,ymax,label\na,10,20,40,50,Tree\na,60,5,110,80,Tree\n'
     )
     masks = annotate_as_the_page_says(image, tmp_path)
-    meta, shapes, columns = read_layer(masks, 'boxes')
+    meta, _, columns = read_layer(masks, 'boxes')
     assert meta['crs'] == LONLAT
     assert columns['label'].tolist() == ['Tree', 'Tree']
     assert read_layer(masks, 'masks')[0]['crs'] == UTM
