@@ -8,8 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from folders import ROOT
+from map_cases import box, on_map, write_layer, write_scene
 from training_runs import run_tool
 
 from samrs_mm.core.installed import TOOLS
@@ -55,7 +57,16 @@ def checkout(tmp_path_factory):
     assert done.returncode == 0, done.stderr
     (folder / 'demo.txt').write_text(done.stdout)
     write_trees(folder / 'data')
+    write_scene_with_trees(folder / 'data')
     return folder
+
+
+def write_scene_with_trees(data: Path) -> None:
+    """Write what docs/geo.md takes from the package deepforest: a GeoTIFF, its boxes as a layer."""
+    folder = data / 'deepforest/deepforest/data'
+    folder.mkdir(parents=True)
+    write_scene(folder / 'OSBS_029.tif', size=(120, 90))
+    write_layer(data / 'osbs.gpkg', [on_map(box(10, 20, 40, 50))], label=np.array(['Tree'], object))
 
 
 def write_trees(data: Path) -> None:
