@@ -9,7 +9,7 @@ import logging
 import os
 import socket
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,6 @@ from samrs_mm.cli import load_config
 from samrs_mm.core.errors import RefusedError, SamrsError, SegmentorError
 from samrs_mm.core.parallel import usable_cores
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
-from samrs_mm.core.wording import counted
 from samrs_mm.models.prompt_segmentors.base import MaskChunk, PromptSegmentor
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 MOST_TILES = 64
 """Handed out at once."""
 MOST_DEATHS = 3
-"""Actors that one scene may take with it before it counts as failed."""
+"""Actors in a row that may die over an image, none of them having done one."""
 _STORE_BYTES = 80 * 2**20
 _PATIENCE = 5.0
 
@@ -63,7 +62,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Portion:
-    """Stems of tiles by scene, and how many actors died over them."""
+    """Stems of tiles by scene, and how many actors in a row died over them without a record."""
 
     scenes: tuple[tuple[str, ...], ...]
     deaths: int = 0
@@ -71,9 +70,26 @@ class Portion:
     def __len__(self) -> int:
         return sum(map(len, self.scenes))
 
-    def after_death(self) -> list['Portion']:
-        """Return what is to be handed out after an actor died over it: scene by scene."""
-        return [Portion((scene,), self.deaths + 1) for scene in self.scenes]
+    def after_death(self, done: Set[str]) -> list['Portion']:
+        """Return what is left after an actor died over it, scene by scene.
+
+        Actors that come and go may die over a large scene as often as they like, as long as each
+        gets on. Where none does, the scene is halved again and again, until the image that ends
+        them is alone.
+
+        Args:
+            done: Stems that have a record.
+        """
+        parts = []
+        for scene in self.scenes:
+            left = tuple(stem for stem in scene if stem not in done)
+            deaths = self.deaths + 1 if len(left) == len(scene) else 0
+            if deaths < MOST_DEATHS or len(left) == 1:
+                parts.append(Portion((left,), deaths))
+            else:
+                half = len(left) // 2
+                parts += [Portion((each,), MOST_DEATHS - 1) for each in (left[:half], left[half:])]
+        return [part for part in parts if len(part)]
 
 
 def hire(
@@ -230,11 +246,13 @@ class Crew:
                     raise SamrsError(f'no actor is left: {self.refused[0]}')
                 for portion, result in self._receive():
                     if result is None:
-                        parts = portion.after_death()
+                        parts = portion.after_death(self.job.out.done())
                         again.extend(part for part in parts if part.deaths < MOST_DEATHS)
                         lost = [part for part in parts if part.deaths >= MOST_DEATHS]
                         failures += [_deadly(part) for part in lost]
-                        bar.update(sum(map(len, lost)))
+                        got = len(portion) - sum(map(len, parts))
+                        images += got
+                        bar.update(got + sum(map(len, lost)))
                         continue
                     images += result.images
                     failures += result.failures
@@ -307,9 +325,8 @@ def _next(waiting: deque, hands: int) -> Portion:
 
 
 def _deadly(portion: Portion) -> str:
-    ((first, *others),) = portion.scenes
-    name = f'{first} and {counted(len(others), "tile")} more of its scene' if others else first
-    return f'{name}: {MOST_DEATHS} actors died over it, perhaps out of memory'
+    ((stem,),) = portion.scenes
+    return f'{stem}: {MOST_DEATHS} actors died over it, perhaps out of memory'
 
 
 def _import_ray() -> Any:

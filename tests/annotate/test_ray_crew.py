@@ -143,6 +143,54 @@ def test_an_image_that_ends_every_actor_fails_alone(annotate, cluster, tmp_path,
     assert tree(tmp_path / 'out') == tree(tmp_path / 'whole')
 
 
+def test_actors_that_get_on_may_die_as_often_as_they_like(annotate, cluster, tmp_path):
+    tiled = (*FILL, 'tile.size=100', 'tile.overlap=20')
+    assert annotate('whole', *tiled) == 0
+
+    def fault(hand, method, args):
+        if method == 'run' and (left := [s for s in args[0].scenes[0] if not has_record(s)]):
+            hand.run(Portion((tuple(left[:1]),)), args[1])
+            if len(left) > 1:
+                raise DeathError
+
+    def has_record(stem):
+        return (tmp_path / f'out/instances/{stem}.json').exists()
+
+    cluster(fault)
+    assert annotate('out', '--launcher', 'ray', *tiled) == 0
+    assert tree(tmp_path / 'out') == tree(tmp_path / 'whole')
+
+
+def test_a_tile_that_ends_every_actor_fails_without_the_rest_of_its_scene(
+    annotate, cluster, tmp_path, capsys
+):
+    tiled = (*FILL, 'tile.size=100', 'tile.overlap=20')
+    assert annotate('whole', *tiled) == 0
+    stems = sorted(path.stem for path in (tmp_path / 'whole/instances').iterdir())
+    deadly = [stem for stem in stems if stem.startswith('P0002')][1]
+
+    def fault(hand, method, args):
+        if method == 'run' and any(deadly in scene for scene in args[0].scenes):
+            raise DeathError
+
+    cluster(fault)
+    assert annotate('out', '--launcher', 'ray', *tiled) == 1
+    assert f'{deadly}: {MOST_DEATHS} actors died over it' in capsys.readouterr().err
+    made = sorted(path.stem for path in (tmp_path / 'out/instances').iterdir())
+    assert made == [stem for stem in stems if stem != deadly]
+
+
+def test_what_is_left_of_a_portion_after_a_death():
+    portion = Portion((('a1', 'a2', 'a3'), ('b1',), ('c1', 'c2')), 1)
+    assert portion.after_death({'a1', 'b1'}) == [
+        Portion((('a2', 'a3'),), 0), Portion((('c1', 'c2'),), 2),
+    ]  # fmt: skip
+    last = MOST_DEATHS - 1
+    halves = Portion((('a', 'b', 'c'),), last).after_death(set())
+    assert halves == [Portion((('a',),), last), Portion((('b', 'c'),), last)]
+    assert halves[0].after_death(set()) == [Portion((('a',),), MOST_DEATHS)]
+
+
 def test_a_machine_that_cannot_is_left_out(annotate, cluster, tmp_path, capsys, monkeypatch):
     ray = cluster()
     load = ray_crew.Hand.load
