@@ -156,6 +156,7 @@ BOX_DATASETS = PartRegistry(
     methods=('index', 'parse', 'labels', 'collect_classes'),
     modules={
         'COCOBoxDataset': f'{_BOXES}.coco',
+        'CVATBoxDataset': f'{_BOXES}.cvat',
         'DIORBoxDataset': f'{_BOXES}.dior',
         'DOTABoxDataset': f'{_BOXES}.dota',
         'FAIR1MBoxDataset': f'{_BOXES}.fair1m',
@@ -165,6 +166,7 @@ BOX_DATASETS = PartRegistry(
         'ImageFolderDataset': f'{_BOXES}.image_folder',
         'ISAIDInstanceDataset': f'{_BOXES}.isaid',
         'LabelMeBoxDataset': f'{_BOXES}.labelme',
+        'LabelStudioBoxDataset': f'{_BOXES}.label_studio',
         'SAMRSBoxDataset': f'{_BOXES}.released',
         'VOCBoxDataset': f'{_BOXES}.voc',
         'YOLOBoxDataset': f'{_BOXES}.yolo',

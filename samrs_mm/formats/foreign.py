@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-CVAT_XML = "it is CVAT's XML: in CVAT choose Export task dataset > COCO 1.0 or YOLO"
+CVAT_XML = "it is CVAT's XML: a cvat config reads it"
+LABEL_STUDIO = 'it is of Label Studio: a labelstudio config reads it'
 
 _HEAD = 1 << 16
 _RESULTS = {'image_id', 'category_id', 'score'}
@@ -12,8 +13,9 @@ _TOOLS = (
      'a labelme config reads it'),
     ('VGG Image Annotator', {'_via_img_metadata'}, 'in VIA choose Annotation > Export (COCO)'),
     ('VGG Image Annotator', {'filename', 'regions'}, 'in VIA choose Annotation > Export (COCO)'),
-    ('Label Studio', {'annotations', 'data'}, 'in Label Studio choose Export > COCO or YOLO'),
-    ('Label Studio', {'label', 'image'}, 'in Label Studio choose Export > COCO or YOLO'),
+    ('Label Studio', {'annotations', 'completed_by'}, 'a labelstudio config reads it'),
+    ('Label Studio', {'annotations', 'data'}, 'a labelstudio config reads it'),
+    ('Label Studio', {'label', 'image'}, 'a labelstudio config reads it'),
     ('CVAT', {'items', 'info', 'categories'}, 'in CVAT choose Export task dataset > COCO 1.0'),
     ('CreateML', {'image', 'annotations'}, 'export it as COCO or YOLO'),
     ('GeoJSON', {'features', 'type'}, 'shapes on a map are not read; export boxes in pixels'),

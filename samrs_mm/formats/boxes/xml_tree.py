@@ -130,7 +130,7 @@ def objects_of(tree: Element, file: str, paths: Sequence[str]) -> Iterator[tuple
             yield f'{file}:{line}' + (f'.{seen[line]}' if seen[line] > 1 else ''), element
 
 
-def read_xml(data: bytes, file: str, root: str) -> Element:
+def read_xml(data: bytes, file: str, root: str, most_bytes: int = MAX_BYTES) -> Element:
     """Read an XML label file, called ``file`` in messages, with a root element of this tag.
 
     Entities and external references are refused. The declared encoding is tried first, then UTF-8,
@@ -141,14 +141,15 @@ def read_xml(data: bytes, file: str, root: str) -> Element:
     """
     if not data.strip():
         raise LabelReadError(f'{file}: the label file is empty ({len(data)} bytes)')
-    if len(data) > MAX_BYTES:
+    if len(data) > most_bytes:
         raise LabelReadError(
             f'{file}: {len(data) / 2**20:.0f} MiB; an XML label file has at most '
-            f'{MAX_BYTES // 2**20} MiB'
+            f'{most_bytes // 2**20} MiB'
         )
 
-    def with_line(tag: str, _: dict) -> Element:
-        return Element(tag.rpartition('}')[2], line=str(parser.parser.CurrentLineNumber))
+    def with_line(tag: str, attributes: dict) -> Element:
+        line = str(parser.parser.CurrentLineNumber)
+        return Element(tag.rpartition('}')[2], {**attributes, 'line': line})
 
     parser = XMLParser(target=ElementTree.TreeBuilder(with_line))
     parser.parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_UNLESS_STANDALONE)

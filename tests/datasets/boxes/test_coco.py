@@ -217,7 +217,7 @@ def test_files_of_other_tools_are_told(coco_root):
     with pytest.raises(RefusedError, match='it is of LabelMe or X-AnyLabeling: a labelme config'):
         COCOBoxDataset(coco_root)
     (coco_root / ANN).write_text('[{"id": 1, "data": {}, "annotations": []}]')
-    with pytest.raises(RefusedError, match='it is of Label Studio: in Label Studio choose'):
+    with pytest.raises(RefusedError, match='it is of Label Studio: a labelstudio config'):
         COCOBoxDataset(coco_root)
 
 

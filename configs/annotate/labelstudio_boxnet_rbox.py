@@ -1,0 +1,7 @@
+# Boxes of Label Studio, weights in the package
+_base_ = [
+    '../_base_/datasets/labelstudio_boxes.py',
+    '../_base_/prompt_segmentors/boxnet.py',
+    '../_base_/default_annotate.py',
+]
+prompt = 'rbox'
