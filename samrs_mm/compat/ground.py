@@ -142,7 +142,9 @@ def broken_library(error: BaseException) -> str | None:
 
 
 class _FirstFinder:
-    """Sees what is about to be imported, and lets mmpretrain and mmdet do without some parts."""
+    """Sees what is about to be imported: mmpretrain and mmdet do without some parts, and mmrotate's
+    boxes are mended.
+    """
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: Any = None
@@ -150,6 +152,8 @@ class _FirstFinder:
         """Return a spec for a part that is replaced, else None, and the next finder is asked."""
         if name in ('mmpretrain.models', 'mmpretrain.datasets'):
             _leave_out_images_with_text()
+        if name == 'mmrotate.models':
+            importlib.import_module('samrs_mm.compat.rotated').mend()
         if name == _LANES and importlib.util.find_spec('imgaug') is None:
             return StandIn(_missing_imgaug).spec(name)
         return None

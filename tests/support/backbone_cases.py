@@ -2,8 +2,11 @@
 
 import math
 
+import pytest
 import torch
 from torch import nn
+
+from samrs_mm.core.errors import RefusedError
 
 STRIDES = (4, 8, 16, 32)
 
@@ -108,3 +111,27 @@ def check_frozen(backbone, frozen, free, size=64):
     for name, module in backbone.named_modules():
         if f'{name}.'.startswith(tuple(f'{prefix}.' for prefix in frozen)):
             assert not (isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training)
+
+
+def check_out_indices(build, size=64):
+    """Fewer levels are the same levels; every weight that trains then has a gradient.
+
+    Args:
+        build: Makes the backbone, given ``out_indices`` or nothing.
+        size: Side of the image.
+    """
+    whole = perturb(build()).eval()
+    with torch.inference_mode():
+        levels = whole(image(size, size))
+    for chosen in ((1, 2, 3), (0, 1), (3,)):
+        some = build(out_indices=chosen)
+        some.load_state_dict(whole.state_dict())
+        with torch.inference_mode():
+            found = some.eval()(image(size, size))
+        assert some.out_channels == tuple(whole.out_channels[index] for index in chosen)
+        for level, index in zip(found, chosen, strict=True):
+            torch.testing.assert_close(level, levels[index])
+        check_gradients(some, size)
+    for wrong in ((), (1, 0), (0, 4), (2, 2)):
+        with pytest.raises(RefusedError, match=r'out_indices=.*give some of \(0, 1, 2, 3\)'):
+            build(out_indices=wrong)

@@ -4,7 +4,7 @@ Sources: Dosovitskiy et al. 2021, arXiv:2010.11929; Bao et al. 2022, arXiv:2106.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.layers.backbone import Backbone
 from samrs_mm.models.layers.beit import RelativeAttention, relative_index
-from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple
+from samrs_mm.models.layers.sizes import LEVELS, crop_levels, pad_to_multiple
 from samrs_mm.models.layers.vit import (
     NORM_EPS,
     Block,
@@ -58,6 +58,8 @@ class ViT(FeaturePyramid, Backbone):
         drop_path_rate: Probability of dropping a branch of the last block; rises linearly from 0.
         frozen_stages: -1 freezes nothing, 0 the patches' and positions' embedding, n also the
             first n blocks.
+        out_indices: Which of the four levels to return, ascending, such as ``(1, 2, 3)``. Weights
+            that serve no other level don't train.
 
     Raises:
         RefusedError: Unknown ``arch`` or ``variant``.
@@ -74,9 +76,10 @@ class ViT(FeaturePyramid, Backbone):
         drop_path_rate: float = 0.15,
         with_cp: bool = False,
         frozen_stages: int = -1,
+        out_indices: Sequence[int] = LEVELS,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
-        super().__init__(with_cp, frozen_stages, init_cfg)
+        super().__init__(with_cp, frozen_stages, init_cfg, out_indices)
         settings = self.sizes_of(arch)
         if variant not in _VARIANTS:
             raise RefusedError(f'ViT: variant={variant!r}; use one of {", ".join(_VARIANTS)}')
@@ -85,7 +88,7 @@ class ViT(FeaturePyramid, Backbone):
         self.is_beit = variant == 'beit'
 
         dims, heads = settings['embed_dims'], settings['num_heads']
-        self.out_channels = (dims,) * 4
+        self.out_channels = (dims,) * len(self.out_indices)
         self.patch_embed = PatchEmbed(in_channels, dims, _PATCH_SIZE)
         count = self.grid[0] * self.grid[1]
         self.pos_embed = None if self.is_beit else nn.Parameter(torch.zeros(1, count, dims))
@@ -123,8 +126,9 @@ class ViT(FeaturePyramid, Backbone):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return maps ``(B, embed_dims, ceil(H / s), ceil(W / s))`` for s = 4, 8, 16, and a fourth.
 
-        The fourth has a cell for every two whole ones of the third, as the released weights were
-        trained; a last odd row or column has none, but there is always one cell.
+        Only those that ``out_indices`` names are returned. The fourth has a cell for every two
+        whole ones of the third, as the released weights were trained; a last odd row or column has
+        none, but there is always one cell.
 
         Args:
             images: ``(B, in_channels, H, W)`` of any size; normalised.
@@ -141,7 +145,7 @@ class ViT(FeaturePyramid, Backbone):
         if self.is_beit:
             tokens = tokens[:, 1:]
         maps = tokens_to_maps(self.norm(tokens), grid)  # (B, C, h, w), stride 16
-        return crop_levels(self.pyramid([maps] * 4), *images.shape[-2:])
+        return crop_levels(self.pyramid([maps] * 4), *images.shape[-2:], self.out_indices)
 
     def _embed(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Return the tokens of whole patches, and their grid, of at least two a side."""

@@ -4,7 +4,7 @@ Source: Wang et al. 2022, arXiv:2208.03987; sizes and parameter names as in the 
 weights.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from samrs_mm.models.layers.backbone import Backbone
 from samrs_mm.models.layers.rvsa import RVSA
-from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple
+from samrs_mm.models.layers.sizes import LEVELS, crop_levels, pad_to_multiple
 from samrs_mm.models.layers.vit import (
     Block,
     FeaturePyramid,
@@ -42,6 +42,8 @@ class ViTRVSA(FeaturePyramid, Backbone):
         drop_path_rate: Probability of dropping a branch of the last block; rises linearly from 0.
         offset_divisor: ``'released'`` or ``'corrected'``, see ``RVSA``.
         frozen_stages: -1 freezes nothing, 0 the patch embedding, n also the first n blocks.
+        out_indices: Which of the four levels to return, ascending, such as ``(1, 2, 3)``. Weights
+            that serve no other level don't train.
 
     Raises:
         RefusedError: No such ``arch`` or ``offset_divisor``.
@@ -67,13 +69,14 @@ class ViTRVSA(FeaturePyramid, Backbone):
         offset_divisor: str = 'released',
         with_cp: bool = False,
         frozen_stages: int = -1,
+        out_indices: Sequence[int] = LEVELS,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
-        super().__init__(with_cp, frozen_stages, init_cfg)
+        super().__init__(with_cp, frozen_stages, init_cfg, out_indices)
         settings = self.sizes_of(arch)
         dims, num_heads = settings['embed_dims'], settings['num_heads']
         self.level_blocks = tuple(settings['level_blocks'])
-        self.out_channels = (dims,) * 4
+        self.out_channels = (dims,) * len(self.out_indices)
         self.patch_embed = PatchEmbed(in_channels, dims, _PATCH_SIZE)
         rates = torch.linspace(0, drop_path_rate, settings['depth'], device='cpu').tolist()
         self.blocks = nn.ModuleList(
@@ -104,20 +107,30 @@ class ViTRVSA(FeaturePyramid, Backbone):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return maps ``(B, embed_dims, ceil(H / s), ceil(W / s))`` for s = 4, 8, 16, and a fourth.
 
-        The fourth has a cell for every two whole ones of the third, as the released weights were
-        trained; a last odd row or column has none, but there is always one cell.
+        Only those that ``out_indices`` names are returned. The fourth has a cell for every two
+        whole ones of the third, as the released weights were trained; a last odd row or column has
+        none, but there is always one cell.
 
         Args:
             images: ``(B, in_channels, H, W)`` of any size; normalised.
         """
         tokens, grid = self._embed(images)  # (B, h * w, C)
         maps = []
-        for index, block in enumerate(self.blocks):
+        for index, block in enumerate(self.blocks[: self._depth]):
             inputs = (tokens, grid) if isinstance(block.attn, RVSA) else (tokens,)
             tokens = self.run_block(block, *inputs)
             if index in self.level_blocks:
                 maps.append(tokens_to_maps(tokens, grid))  # (B, C, h, w), stride 16
-        return crop_levels(self.pyramid(maps), *images.shape[-2:])
+        return crop_levels(self.pyramid(maps), *images.shape[-2:], self.out_indices)
+
+    @property
+    def _depth(self) -> int:
+        """Number of blocks up to the last level that is asked for."""
+        return self.level_blocks[self.out_indices[-1]] + 1
+
+    def idle_parts(self) -> list[nn.Module]:
+        """Return what only serves levels that nobody asks for."""
+        return [*super().idle_parts(), *self.blocks[self._depth :]]
 
     def _embed(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Return the tokens of whole patches, and their grid, of at least two a side."""

@@ -4,7 +4,7 @@ Source: Zhang et al. 2023, ViTAEv2, arXiv:2202.10108.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.layers.backbone import Backbone
-from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple
+from samrs_mm.models.layers.sizes import LEVELS, crop_levels, pad_to_multiple
 from samrs_mm.models.layers.vitae import NormalCell, ReductionCell
 
 RATIOS = (4, 2, 2, 2)
@@ -39,6 +39,8 @@ class ViTAEv2(Backbone):
             not where that one ended: of 0.3, arch 's' reaches 0.208.
         cumulative_drop_path: Let each stage begin where the one before ended.
         frozen_stages: -1: none; 0: the first reduction cell; n: the first n stages.
+        out_indices: Which of the four levels to return, ascending, such as ``(1, 2, 3)``. Weights
+            that serve no other level don't train.
 
     Raises:
         RefusedError: Unknown ``arch``, or ``frozen_stages`` out of range.
@@ -67,9 +69,10 @@ class ViTAEv2(Backbone):
         cumulative_drop_path: bool = False,
         with_cp: bool = False,
         frozen_stages: int = -1,
+        out_indices: Sequence[int] = LEVELS,
         init_cfg: dict[str, Any] | None = None,
     ):
-        super().__init__(with_cp, frozen_stages, init_cfg)
+        super().__init__(with_cp, frozen_stages, init_cfg, out_indices)
         settings = self.sizes_of(arch)
         for key, values in settings.items():
             if len(values) != len(RATIOS):
@@ -80,7 +83,7 @@ class ViTAEv2(Backbone):
             raise RefusedError(
                 f'ViTAEv2: frozen_stages={frozen_stages}; it must be from -1 to {len(RATIOS)}'
             )
-        self.out_channels = tuple(settings['token_channels'])
+        self.out_channels = tuple(settings['token_channels'][i] for i in self.out_indices)
         depths = settings['depths']
         starts = [0, *(accumulate(depths) if cumulative_drop_path else depths)]
         rates = np.linspace(0, drop_path_rate, sum(depths)).tolist()
@@ -113,16 +116,23 @@ class ViTAEv2(Backbone):
             return [self.layers[0]['RC']]
         return [*self.layers[: max(self.frozen_stages, 0)]]
 
+    def idle_parts(self) -> list[nn.Module]:
+        """Return the stages behind the last level that is asked for."""
+        return [*self.layers[self.out_indices[-1] + 1 :]]
+
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return maps ``(B, out_channels[i], ceil(H / s), ceil(W / s))`` for s = 4, 8, 16, 32.
+
+        Only those that ``out_indices`` names are returned.
 
         Args:
             images: ``(B, in_channels, H, W)`` of any size; normalised.
         """
         maps, levels = pad_to_multiple(images, math.prod(RATIOS)), []
-        for stage in self.layers:
+        for stage in self.layers[: self.out_indices[-1] + 1]:
             for cell in (stage['RC'], *stage['NC']):
                 maps = self.run_block(cell, maps)
             maps = maps.permute(0, 3, 1, 2)  # cells return (B, h, w, C)
             levels.append(maps)
-        return crop_levels(levels, *images.shape[-2:])
+        levels = [levels[index] for index in self.out_indices]
+        return crop_levels(levels, *images.shape[-2:], self.out_indices)

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 STRIDES = (4, 8, 16, 32)
+LEVELS = (0, 1, 2, 3)
 
 
 def pad_to_multiple(images: Tensor, divisor: int, least: int = 0) -> Tensor:
@@ -18,18 +19,22 @@ def pad_to_multiple(images: Tensor, divisor: int, least: int = 0) -> Tensor:
     return F.pad(images, (0, missing[0], 0, missing[1])) if any(missing) else images
 
 
-def crop_levels(levels: Sequence[Tensor], height: int, width: int) -> tuple[Tensor, ...]:
+def crop_levels(
+    levels: Sequence[Tensor], height: int, width: int, out_indices: Sequence[int] = LEVELS
+) -> tuple[Tensor, ...]:
     """Cut off what stems from padding.
 
     Args:
-        levels: Maps ``(B, C, h, w)`` of strides 4, 8, 16, 32.
+        levels: Maps ``(B, C, h, w)`` of strides 4, 8, 16, 32, or as many of these as
+            ``out_indices`` names.
         height: Height of the image before padding.
         width: Its width.
+        out_indices: Which levels they are.
 
     Returns:
         Maps of ``ceil(height / stride) x ceil(width / stride)`` at most.
     """
     return tuple(
-        level[..., : -(-height // stride), : -(-width // stride)]
-        for level, stride in zip(levels, STRIDES, strict=True)
+        level[..., : -(-height // STRIDES[index]), : -(-width // STRIDES[index])]
+        for level, index in zip(levels, out_indices, strict=True)
     )

@@ -12,6 +12,8 @@ from mmcv.cnn.bricks import DropPath
 from mmengine.model.weight_init import constant_init, trunc_normal_init
 from torch import Tensor, nn
 
+from samrs_mm.models.layers.sizes import LEVELS
+
 NORM_EPS = 1e-6
 
 
@@ -124,6 +126,8 @@ class FeaturePyramid:
     it: call ``build_pyramid`` from its constructor.
     """
 
+    out_indices: tuple[int, ...] = LEVELS
+
     def build_pyramid(self, dims: int) -> None:
         """Register ``fpn1`` to ``fpn4`` for maps of ``dims`` channels."""
         self.fpn1 = nn.Sequential(
@@ -136,15 +140,24 @@ class FeaturePyramid:
         self.fpn3 = nn.Identity()
         self.fpn4 = nn.MaxPool2d(2, 2)
 
-    def pyramid(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Bring one map per level to its stride: 4, 8, 16 and 32.
+    def pyramid(self, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Bring one map per level to its stride: 4, 8, 16 and 32, of the levels that are asked for.
 
         Args:
             maps: Four maps ``(B, dims, h, w)`` of stride 16, finest level first; h and w are at
                 least 2. The fourth becomes ``(B, dims, h // 2, w // 2)``.
         """
-        first, second, third, fourth = maps
-        return self.fpn1(first), self.fpn2(second), self.fpn3(third), self.fpn4(fourth)
+        layers = self._layers()
+        return tuple(layers[index](maps[index]) for index in self.out_indices)
+
+    def idle_parts(self) -> list[nn.Module]:
+        """Return the layers of levels that nobody asks for."""
+        return [
+            layer for index, layer in enumerate(self._layers()) if index not in self.out_indices
+        ]
+
+    def _layers(self) -> tuple[nn.Module, ...]:
+        return self.fpn1, self.fpn2, self.fpn3, self.fpn4
 
 
 def tokens_to_maps(tokens: Tensor, grid: tuple[int, int]) -> Tensor:

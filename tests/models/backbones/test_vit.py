@@ -1,4 +1,5 @@
 import math
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from backbone_cases import (
     check_frozen,
     check_gradients,
     check_levels,
+    check_out_indices,
     image,
     parameters_of,
     perturb,
@@ -385,3 +387,7 @@ def test_released_beit_sep_weights_fit_after_one_option():
     with torch.device('meta'):
         names = set(MODELS.build(cfg.model.backbone).state_dict())
         assert names == set(ViT().state_dict())
+
+
+def test_out_indices(variant):
+    check_out_indices(partial(small, variant))

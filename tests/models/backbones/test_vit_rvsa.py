@@ -1,4 +1,5 @@
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from backbone_cases import (
     check_frozen,
     check_gradients,
     check_levels,
+    check_out_indices,
     image,
     parameters_of,
     perturb,
@@ -274,3 +276,7 @@ def test_what_is_decayed(whole):
 def test_an_unknown_arch_is_refused():
     with pytest.raises(RefusedError, match=r"ViTRVSA: arch='l'; choose from b"):
         ViTRVSA('l')
+
+
+def test_out_indices():
+    check_out_indices(partial(small, drop_path_rate=0.0), size=128)

@@ -14,6 +14,7 @@ from backbone_cases import (
     check_frozen,
     check_gradients,
     check_levels,
+    check_out_indices,
     image,
     parameters_of,
     perturb,
@@ -365,3 +366,7 @@ def test_only_norm_layers_of_the_backbone_are_spared_from_decay():
 def test_refused(options, message):
     with pytest.raises(RefusedError, match=message):
         build(**options)
+
+
+def test_out_indices():
+    check_out_indices(tiny)
