@@ -42,6 +42,9 @@ def miscounts(model: Mapping[str, Any], data: Classes, loader: str) -> Iterator[
         data: Of the dataset of ``loader``.
         loader: For the message.
     """
+    if is_detector(model):
+        yield from detector_miscounts(model, data, loader)
+        return
     heads = model.get('heads')
     for source, names in data.items():
         if source is not None and isinstance(heads, Mapping) and source not in heads:
@@ -57,6 +60,48 @@ def miscounts(model: Mapping[str, Any], data: Classes, loader: str) -> Iterator[
                     f'model.{key}.num_classes={count}, but {loader} has {len(names)}{of}; make '
                     'them equal'
                 )
+
+
+_DETECTOR_HEADS = ('bbox_head', 'mask_head', 'panoptic_head', 'panoptic_fusion_head')
+
+
+def is_detector(model: Mapping[str, Any]) -> bool:
+    """Return whether a model's config is one of mmdet's or mmrotate's detectors."""
+    return any(key in model for key in (*_DETECTOR_HEADS, 'roi_head'))
+
+
+def detector_miscounts(model: Mapping[str, Any], data: Classes, loader: str) -> Iterator[str]:
+    """As ``miscounts``, of a detector, which has one list of classes for all sources."""
+    lists = {tuple(names) for names in data.values()}
+    if len(lists) > 1:
+        first, second = [*data][:2]
+        yield (
+            f'{loader}: sources {first} and {second} have other classes ({", ".join(data[first])}; '
+            f'{", ".join(data[second])}); a detector has one list: give both metainfo=dict(classes='
+            '...) with all of them'
+        )
+        return
+    for names in lists:
+        for key, count in _detector_counts(model, 'model'):
+            if count != len(names):
+                yield (
+                    f'{key}={count}, but {loader} has {len(names)} classes ({", ".join(names)}); '
+                    'make them equal'
+                )
+
+
+def _detector_counts(part: Any, key: str) -> Iterator[tuple[str, int]]:
+    """Yield the numbers of classes of a detector's heads, by key."""
+    for name in ('roi_head', *_DETECTOR_HEADS):
+        heads = part.get(name)
+        several = isinstance(heads, list | tuple)  # of a cascade
+        for number, head in enumerate(heads if several else [heads]):
+            if isinstance(head, Mapping):
+                place = f'{key}.{name}' + f'.{number}' * several
+                for count in ('num_classes', 'num_things_classes'):
+                    if isinstance(head.get(count), int):
+                        yield f'{place}.{count}', head[count]
+                yield from _detector_counts(head, place)
 
 
 def _heads(model: Mapping[str, Any], source: str | None) -> Iterator[tuple[str, Mapping]]:

@@ -163,10 +163,15 @@ class _Check:
             raise RefusedError(f'config {self.path}: {key}={value!r}: {reason}')
         if not isinstance(value, dict) or _needs_absent_mmdet(value):
             return
+        outer, self.scope = self.scope, value.get('_scope_') or self.scope
         made = self.find(value, key, registry, built) if 'type' in value else None
         if made is not None:
             self.arguments(value, key, made, _BY_BUILDER.get(registry, set()))
-        trusted = made is None or _is_of_library(made)
+        self.children(value, key, registry, made is None or _is_of_library(made))
+        self.scope = outer
+
+    def children(self, value: Mapping, key: str, registry: str, trusted: bool) -> None:
+        """Check the parts of a part; they are looked up in its scope, as mmengine does."""
         for name, item in value.items():
             child = _CHILDREN.get(name, '')
             certain = trusted and name != 'transforms'
@@ -181,7 +186,7 @@ class _Check:
         if not isinstance(kind, str):
             return kind if callable(kind) else None
         root = getattr(importlib.import_module('mmengine.registry'), registry)
-        with root.switch_scope_and_registry(value.get('_scope_') or self.scope) as own:
+        with root.switch_scope_and_registry(self.scope) as own:
             made = own.get(kind)
             if made is None and registry == 'METRICS':
                 made = importlib.import_module('mmengine.registry').EVALUATOR.get(kind)

@@ -21,7 +21,13 @@ from samrs_mm.datasets.segmentation.full_check import Memories, check_all
 from samrs_mm.datasets.segmentation.label_survey import Survey, survey
 from samrs_mm.datasets.segmentation.parts import Part, parts_of
 from samrs_mm.datasets.segmentation.survey_report import refusals, table, warnings
-from samrs_mm.engine.class_match import Classes, check_classes, classes_of, miscounts
+from samrs_mm.engine.class_match import (
+    Classes,
+    check_classes,
+    classes_of,
+    is_detector,
+    miscounts,
+)
 from samrs_mm.engine.config_variables import variable_of
 from samrs_mm.engine.run_config import building
 
@@ -309,7 +315,9 @@ def _stems(parts: Iterable[Part]) -> dict[str, str]:
 
 
 def _learns_alone(model: Any) -> bool:
-    """Whether a network learns a class without any other: those that predict a mask for it."""
+    """Whether a network learns a class without any other: those that predict masks or boxes."""
+    if is_detector(model):
+        return True
     head = model.get('decode_head') or {}
     kind = str(head.get('type') if isinstance(head, dict) else '').rpartition('.')[2]
     return kind in ('Mask2FormerHead', 'MaskFormerHead')

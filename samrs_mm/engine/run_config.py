@@ -26,6 +26,7 @@ from samrs_mm.engine.config_keys import check_keys
 from samrs_mm.engine.config_values import check_values, without_idle_workers
 from samrs_mm.engine.config_variables import made_of
 from samrs_mm.engine.cpu_dist import rank_of
+from samrs_mm.engine.detector_check import check_ops, check_pipelines
 from samrs_mm.registry import register_all
 
 # top-level keys that the Runner and the tools read beside the Runner's arguments
@@ -88,6 +89,8 @@ def load_run_config(
     without_idle_workers(config)
     check_keys(config, path, scope, parts)
     check_values(config, path)
+    check_ops(config, path)
+    check_pipelines(config, path)
     config.launcher = launcher
     config.work_dir = (
         work_dir or config.get('work_dir') or f'work_dirs/{Path(config.filename).stem}'

@@ -14,7 +14,8 @@ from samrs_mm.core.wording import counted
 class ClassCheckHook(Hook):
     """Compares the network's number of classes with its datasets' before the first batch.
 
-    Otherwise a network of too many classes trains to the end and can't be validated then.
+    Otherwise a network of too many classes trains to the end and can't be validated then. Detectors
+    don't say how many they have; ``check_data`` finds that in the config.
     """
 
     def before_train(self, runner: Runner) -> None:
@@ -35,8 +36,8 @@ class ClassCheckHook(Hook):
 
     def _check(self, runner: Runner, dataloader: Any, name: str) -> None:
         classes = dataloader.dataset.metainfo.get('classes')
-        count = network_of(runner.model).num_classes
-        if classes and len(classes) != count:
+        count = getattr(network_of(runner.model), 'num_classes', None)
+        if classes and count is not None and len(classes) != count:
             raise RefusedError(
                 f'model.decode_head.num_classes={count}, but {name} has '
                 f'{counted(len(classes), "class")} '

@@ -1,0 +1,5 @@
+# Oriented R-CNN + ViTAEv2-S after ImageNet weights and SEP, on SOTA's R-Boxes
+_base_ = './oriented-rcnn_vitae_imp_sota.py'
+pretrain_source = None
+weights = dict(checkpoint='pretrain/sep/upernet_vitae.pth', prefix='backbone.')
+model = dict(backbone=dict(init_cfg=weights))

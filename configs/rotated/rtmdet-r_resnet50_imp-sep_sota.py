@@ -1,0 +1,5 @@
+# RTMDet-R + ResNet-50 after ImageNet weights and SEP, on SOTA's R-Boxes
+_base_ = './rtmdet-r_resnet50_imp_sota.py'
+pretrain_source = None
+weights = dict(checkpoint='pretrain/sep/upernet_resnet50.pth', prefix='backbone.')
+model = dict(backbone=dict(init_cfg=weights))

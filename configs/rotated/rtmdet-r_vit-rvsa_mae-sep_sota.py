@@ -1,0 +1,5 @@
+# RTMDet-R + ViT-B + RVSA after MAE weights and SEP, on SOTA's R-Boxes
+_base_ = './rtmdet-r_vit-rvsa_mae_sota.py'
+pretrain_source = None
+weights = dict(checkpoint='pretrain/sep/upernet_vit-rvsa_mae.pth', prefix='backbone.')
+model = dict(backbone=dict(init_cfg=weights))
