@@ -17,6 +17,7 @@ from samrs_mm.engine.data_check import (
     check_folders,
     refuse_together,
 )
+from samrs_mm.engine.initial_weights import check_initial_weights
 from samrs_mm.engine.run_config import (
     add_run_flags,
     batch_note,
@@ -99,6 +100,8 @@ def run(args: argparse.Namespace) -> None:
     data = check_data(config, args.config, trained=trained)
     runner = build_runner(config, args.config)
     data.hand_over(runner)
+    if not start.resume:
+        check_initial_weights(runner.model)
     if start.path and start.checkpoint:
         shapes, resume = start.checkpoint.shapes, start.resume
         line = check_match(runner.model, shapes, start.path, whole=resume, resume=resume)

@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -13,11 +12,9 @@ from samrs_mm.compat import safe_load
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.engine.class_match import Classes, trained_classes
 from samrs_mm.engine.hooks.class_check_hook import network_of
-from samrs_mm.engine.run_config import state_of
+from samrs_mm.engine.run_config import sep_cure, state_of
 
 _SHOWN = 3
-_SEP_WEIGHTS = ('pretrain', 'sep')  # folder of what the configs of configs/sep write
-_CONVERTER = 'tools/model_converters/convert_checkpoint.py'
 # Each task has its own: heads of sources, and mmsegmentation's last layers and auxiliary heads
 _CLASSIFIER = re.compile(r'(heads|auxiliary_head|decode_head\.(\d+\.)?(conv_seg|cls_embed))\.')
 
@@ -72,7 +69,7 @@ def read_checkpoint(path: str) -> Checkpoint:
     try:
         content = safe_load(path, keep=True)
     except OSError as error:
-        raise RefusedError(f'checkpoint {path}: {error.strerror}{_cure(path)}') from error
+        raise RefusedError(f'checkpoint {path}: {error.strerror}{sep_cure(path)}') from error
     except ValueError as error:
         raise RefusedError(f'checkpoint {error}') from error
     whole = content if isinstance(content, Mapping) else {}
@@ -81,16 +78,6 @@ def read_checkpoint(path: str) -> Checkpoint:
     parts = frozenset(key for key in whole if isinstance(key, str))
     classes = trained_classes(content)
     return Checkpoint(_shapes(state_of(content)), meta, parts, classes)
-
-
-def _cure(path: str) -> str:
-    folder, name = Path(path).parent, Path(path).stem
-    if folder.parts[-2:] != _SEP_WEIGHTS:
-        return ''
-    return (
-        f'; python tools/train.py configs/sep/{name}.py writes it, or convert a released model: '
-        f'python {_CONVERTER} RELEASED.pth {path}'
-    )
 
 
 def check_match(

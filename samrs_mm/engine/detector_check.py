@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import TRANSFORMS, DefaultScope
+from mmengine.registry import TRANSFORMS
 
 from samrs_mm.compat import has_compiled_ops, how_to_get_ops
 from samrs_mm.core.errors import RefusedError
@@ -77,6 +77,7 @@ def _pipelines(entry: Any, key: str) -> Iterator[tuple[str, list]]:
 
 
 def _check_pipeline(pipeline: list, place: str, scope: str | None) -> None:
+    made: Any
     objects = False
     for number, step in enumerate(pipeline):
         if not isinstance(step, Mapping):
@@ -88,12 +89,12 @@ def _check_pipeline(pipeline: list, place: str, scope: str | None) -> None:
         named = [key for key in _INNER if key in step] or ['type']
         for key in named if objects else ():
             kind = step[key]
-            with DefaultScope.overwrite_default_scope(step.get('_scope_') or scope):
-                made = TRANSFORMS.get(kind) if isinstance(kind, str) else kind
-            library, name = str(getattr(made, '__module__', '')), getattr(made, '__name__', '')
-            if library.partition('.')[0] in ('mmseg', 'mmcv') and name in _MOVES:
+            with TRANSFORMS.switch_scope_and_registry(step.get('_scope_') or scope) as own:
+                made = own.get(kind) if isinstance(kind, str) else kind
+            library = str(getattr(made, '__module__', '')).partition('.')[0]
+            if library in ('mmseg', 'mmcv') and made.__name__ in _MOVES:
                 raise RefusedError(
-                    f'{place}.{number}.{key}={kind!r} is {library.partition(".")[0]}\'s, which moves '
-                    f'pixels and would leave boxes or masks where they were: write mmdet.{name}, or '
+                    f"{place}.{number}.{key}={kind!r} is {library}'s, which moves pixels and would "
+                    f'leave boxes or masks where they were: write mmdet.{made.__name__}, or '
                     'another of mmdet or mmrotate'
                 )

@@ -36,6 +36,7 @@ _OPTIONAL_KEYS = (
     'tta_model', 'tta_pipeline',
 )  # fmt: skip
 _CONVERTER = 'tools/model_converters/convert_checkpoint.py'
+_SEP_WEIGHTS = ('pretrain', 'sep')  # folder of what the configs of configs/sep write
 
 
 def add_run_flags(parser: argparse.ArgumentParser) -> None:
@@ -255,8 +256,8 @@ def check_pretrained(config: Config) -> None:
         where = _where_from(about)
         if not os.path.isfile(path):
             raise RefusedError(
-                f'{path}: no such file ({key}){where}; to start from random weights '
-                f'give --cfg-options {key.removesuffix(".checkpoint")}=None'
+                f'{path}: no such file ({key}){where or sep_cure(path)}; to start from random '
+                f'weights give --cfg-options {key.removesuffix(".checkpoint")}=None'
             )
         try:
             weights = state_of(safe_load(path, keep=True))
@@ -268,6 +269,17 @@ def check_pretrained(config: Config) -> None:
                 f'{path}: has no weight {absent[0]!r}, so it is of another network or layout (it '
                 f'has {", ".join([*weights][:3])}, ...){where}'
             )
+
+
+def sep_cure(path: str) -> str:
+    """Say how to come by a file of pre-training, as the end of a message; '' of any other."""
+    folder, name = Path(path).parent, Path(path).stem
+    if folder.parts[-2:] != _SEP_WEIGHTS:
+        return ''
+    return (
+        f'; python tools/train.py configs/sep/{name}.py writes it, or convert a released model: '
+        f'python {_CONVERTER} RELEASED.pth {path}'
+    )
 
 
 def _where_from(about: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from PIL import Image
 from samrs_folders import COLUMNS
 
 from samrs_mm.core import masks
+from samrs_mm.core.classes import palette_for
 from samrs_mm.formats.annotated.entries import BoxEntry
 from samrs_mm.formats.annotated.record import Record
 
@@ -24,7 +25,8 @@ def write_instances(root: Path, classes=CLASSES) -> Path:
     """
     write_masks(root)
     meta = json.loads((root / 'meta.json').read_text())
-    (root / 'meta.json').write_text(json.dumps(meta | dict(classes=classes)))
+    named = dict(classes=classes, palette=palette_for(len(classes)))
+    (root / 'meta.json').write_text(json.dumps(meta | named))
     rng, rows = np.random.default_rng(1), []
     for path in sorted((root / 'instances').iterdir()):
         record = Record.load(path)
