@@ -38,7 +38,7 @@ def leaf_params():
         yield pytest.param(path, id=path.stem, marks=marks)
 
 
-@pytest.mark.parametrize('leaf', leaf_params())
+@pytest.mark.parametrize('leaf', [*leaf_params()])
 def test_a_leaf_keeps_the_rules(leaf):
     lines = leaf.read_text(encoding='utf-8').splitlines()
     assert len(lines) <= (SHORT if any("'./" in line for line in lines) else PRIMITIVE)

@@ -55,7 +55,7 @@ def of(*pipeline, **dataset):
             dict(type='RandomCrop', crop_size=64),
             r"1.type='RandomCrop' is mmseg's.*mmdet.Rand",
         ),
-        (dict(type='RandomFlip', prob=0.5), r"1.type='RandomFlip' is mmcv's.*write mmdet.RandomFl"),
+        (dict(type='RandomFlip', prob=0.5), r"1.type='RandomFlip' is mm(cv|seg)'s.*mmdet.Rand"),
         (dict(type='RandomRotate', prob=1, degree=9), r"is mmseg's.*mmdet or mmrotate"),
         (dict(type='RandomResize', scale=(9, 9), resize_type='Resize'), r"1.resize_type='Resize'"),
     ],

@@ -12,7 +12,14 @@ LEAVES = sorted(
     path for folder in FOLDERS for path in (ROOT / 'configs' / folder).glob('*.py')
     if not path.stem.endswith('-sep_sota')
 )  # fmt: skip
-QUICK = ('mask2former_resnet50_imp_sota', 'rtmdet-ins_resnet50_imp_sota')
+HEAD = 'model.panoptic_head'
+QUICK = {
+    'rtmdet-ins_resnet50_imp_sota': (),
+    'mask2former_resnet50_imp_sota': (
+        f'{HEAD}.pixel_decoder.encoder.num_layers=1', f'{HEAD}.transformer_decoder.num_layers=1',
+        f'{HEAD}.num_queries=10', 'model.train_cfg.num_points=64',
+    ),
+}  # fmt: skip
 
 
 def marks(path):
@@ -29,7 +36,7 @@ def marks(path):
 )
 def test_trains_two_iterations_and_evaluates(leaf, tmp_path):
     write_data(tmp_path)
-    lines = train_two_iterations(leaf, load(leaf), tmp_path)
+    lines = train_two_iterations(leaf, load(leaf), tmp_path, *QUICK.get(leaf.stem, ()))
     keys = {key for line in lines for key in line}
     assert 'loss_cls' in keys
     if leaf.parent.name == 'rotated':
