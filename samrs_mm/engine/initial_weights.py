@@ -78,6 +78,7 @@ def _prefixes(wanted: Shapes, found: Shapes) -> Counter[str]:
 
 def _renames(module: nn.Module) -> bool:
     """Whether a module reads the file itself, as mmsegmentation's Swin does, names and all."""
-    init: Any = type(module).init_weights
+    kind: Any = type(module)
+    init = kind.init_weights
     own = not init.__module__.startswith('mmengine.')
     return own and 'load_checkpoint' in inspect.getsource(init)
