@@ -1,6 +1,8 @@
 """Faults of mmrotate's oriented boxes and of mmcv's overlap of them, mended from outside."""
 
 import importlib
+import types
+from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ def mend() -> None:
     - ``RotatedIoULoss`` sorts points by an op that there is for GPUs only: sorted by torch on CPUs.
     - ``RotatedBoxes.overlaps`` hands on ``eps``, which ``rbbox_overlaps`` doesn't know.
     - ``RotatedBoxes.from_instance_masks`` takes rows for x: boxes lie elsewhere than their masks.
+    - ``DOTAMetric`` starts four new interpreters for each evaluation, which takes longer than its
+      sums, and runs a script without a guard of ``__main__`` again: they are threads here.
     """
     iou: Any = importlib.import_module('mmcv.ops.diff_iou_rotated')
     boxes: Any = importlib.import_module('mmrotate.structures.bbox')
@@ -24,6 +28,8 @@ def mend() -> None:
         iou.sort_indices = _Sort(iou.sort_indices)
         boxes.RotatedBoxes.overlaps = staticmethod(_overlaps)
         boxes.RotatedBoxes.from_instance_masks = staticmethod(_from_instance_masks)
+        means: Any = importlib.import_module('mmrotate.evaluation.functional.mean_ap')
+        means.get_context = lambda method: types.SimpleNamespace(Pool=ThreadPool)
 
 
 class _Sort:

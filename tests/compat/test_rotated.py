@@ -74,6 +74,33 @@ def test_boxes_of_masks_lie_on_them():
 
 
 @pytest.mark.ops
+def test_the_metric_starts_no_interpreters(monkeypatch):
+    """Three boxes of two classes: one found, one beside its place, one missed."""
+    import multiprocessing.context
+
+    from mmengine.registry import METRICS
+
+    def refuse(*_):
+        raise AssertionError('a process was started')
+
+    monkeypatch.setattr(multiprocessing.context.SpawnProcess, '_Popen', refuse)
+    importlib.import_module('mmrotate.evaluation')
+    metric = METRICS.build(dict(type='mmrotate.DOTAMetric', metric='mAP'))
+    metric.dataset_meta = dict(classes=('plane', 'ship'))
+    boxes = torch.tensor(draw(3))
+    boxes[:, :2] = torch.tensor([[50.0, 50], [150, 50], [250, 50]])
+    labels = torch.tensor([0, 1, 1])
+    found = dict(bboxes=boxes[:2] + torch.tensor([[0.0] * 5, [90, 0, 0, 0, 0]]),
+                 labels=labels[:2], scores=torch.tensor([0.9, 0.8]))  # fmt: skip
+    sample = dict(
+        img_id=1, pred_instances=found, gt_instances=dict(bboxes=boxes, labels=labels),
+        ignored_instances=dict(bboxes=boxes[:0], labels=labels[:0]),
+    )  # fmt: skip
+    metric.process({}, [sample])
+    assert metric.evaluate(1)['dota/mAP'] == pytest.approx(0.5, abs=1e-3)
+
+
+@pytest.mark.ops
 def test_overlaps_takes_an_eps():
     kinds = importlib.import_module('mmrotate.structures.bbox')
     assert has_compiled_ops()
