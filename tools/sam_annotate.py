@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from samrs_mm.annotate import closing_table, dry_run, fidelity
 from samrs_mm.annotate.changes import Changes
-from samrs_mm.annotate.finalise import OUTDATED, Totals
 from samrs_mm.annotate.job import AnnotationJob
 from samrs_mm.annotate.refilter import refilter
+from samrs_mm.annotate.totals import OUTDATED, Totals
 from samrs_mm.cli import (
     OptionsAction,
     ToolParser,
@@ -247,6 +247,7 @@ def finish(
     Once it has ``annotated``, the images of this shard have been compared with the data.
     """
     try:
+        print_entered(job)
         changes = job.compare(() if annotated else None, progress('comparing'))
         job.out.notes.add(changes.notes)
         finaliser = job.finaliser(settings, progress('writing annotations.json'), changes)
@@ -276,6 +277,18 @@ def print_changes(changes: Changes, *words: str) -> None:
             f'{counted(changes.unnoted, "image")} had no note of '
             f'{plural(changes.unnoted, "its", "their")} input in {input_notes.NAME}; the '
             'records and the hashes of their files were compared'
+        )
+
+
+def print_entered(job: AnnotationJob) -> None:
+    """Enter what people decided since the last run, and say of which images."""
+    if stems := job.enter_corrections(progress('entering corrections')):
+        print(f'corrected: {counted(len(stems), "image")}, as people decided: {some(stems)}')
+    others = sorted(job.out.corrected() - {tile.stem for tile in job.plan.tiles})
+    if others:
+        print(
+            f'corrections of {counted(len(others), "image")} that the data '
+            f'{plural(len(others), "has", "have")} not (any more) are left alone: {some(others)}'
         )
 
 

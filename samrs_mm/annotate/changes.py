@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from samrs_mm.annotate.correcting import correct
 from samrs_mm.annotate.driver import SampleStream
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.writer import Sample
@@ -25,6 +26,7 @@ from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, KEPT, REGIONS
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import Record, RecordError
+from samrs_mm.formats.corrections.applying import restore
 
 MASK_KEYS = ('status', 'reason', 'score', 'stability', 'bbox', 'area', 'visible_area',
              'segmentation', *masks.MEASURES)  # fmt: skip
@@ -161,6 +163,8 @@ class Comparison:
         """Compare the record of a tile with a new one that has no masks yet."""
         stem = fresh.tile.stem
         record = self.stream.prompter.record_type.load(self.out.path(folder.INSTANCES, stem))
+        if type(record) is Record:  # people correct no ablation
+            restore(record)
         if not self.stream.prompter.from_labels:
             fresh.record.boxes = record.boxes
         size = fresh.record.image.width, fresh.record.image.height
@@ -207,9 +211,11 @@ def make_ready(
         for sample in stream.outlines(tiles):
             path = out.path(folder.INSTANCES, sample.tile.stem)
             record = Record.load_checked(path)
+            restore(record)
             if not stream.prompter.from_labels:
                 sample.record.boxes = record.boxes
             take_names(record, sample.record, signature)
+            correct(record, out, sample.tile.stem, stream.dataset.classes)
             write_png(out.path(folder.SEMANTIC, sample.tile.stem), record.paint(policy))
             record.write(path)
     out.notes.add(changes.notes)

@@ -4,12 +4,10 @@ Idempotent: the same records give the same bytes, however often it is run.
 """
 
 import contextlib
-import hashlib
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import astuple, fields
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -17,6 +15,7 @@ from samrs_mm.annotate.changes import Changes
 from samrs_mm.annotate.listed_images import IMAGE_COLUMNS, coco_image, index_row
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.scene_objects import ObjectsWriter
+from samrs_mm.annotate.totals import OUTDATED, Totals
 from samrs_mm.core.atomic import atomic_write, dump, open_atomic
 from samrs_mm.core.boxes import BoxLabel, ParsedLabels, geometry
 from samrs_mm.core.classes import palette_for
@@ -25,101 +24,25 @@ from samrs_mm.core.input_notes import MadeFiles, facts_of, stamp
 from samrs_mm.core.installed import digest_of_code, library_versions
 from samrs_mm.core.label_fit import CHECK
 from samrs_mm.core.orientation import is_of_orientation
-from samrs_mm.core.prompts import NO_DATA
 from samrs_mm.core.resumable import signature_of
 from samrs_mm.core.system import relative_path
 from samrs_mm.formats.annotated import folder, ledger
-from samrs_mm.formats.annotated.entries import FAILED, KEPT, BoxEntry
+from samrs_mm.formats.annotated.entries import FAILED, HELD, BoxEntry
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.ledger import LedgerRow
 from samrs_mm.formats.annotated.record import CURE, Record, RecordError, read
 from samrs_mm.formats.coco import CocoWriter, coco_annotation
+from samrs_mm.formats.corrections.actions import Corrections, CorrectionsError
 
 _MAKERS = 'annotate', 'core', 'datasets', 'formats'
 """Rooms of the package that read labels and records and make lists of them."""
 
-OUTDATED = 'outdated'
-"""State of an image whose record is not what the data give any more."""
-
-_NUMBER = re.compile(r'[\d.]+')
-_TEXTS = ('reason', 'flags', 'notes')
+_TEXTS = ('reason', 'flags', 'notes', *ledger.HAND_COLUMNS)
 _BOX_COLUMNS = [
     each.name
     for each in fields(BoxEntry)
     if each.name in ledger.COLUMNS and each.name not in _TEXTS
 ]
-
-
-@dataclass
-class Totals:
-    """What the ledger adds up to.
-
-    Args:
-        images: Tiles by state: done, failed, pending, outdated.
-        rows: Ledger rows by status.
-        kept: Kept masks by class name.
-        boxes: Boxes in the labels.
-        bare: Ledger rows that are of no box, but of an image or label file.
-        no_data: Rows of boxes that lie where the image has no data.
-        examples: What the first row of each status says that could not be read or written.
-        notes: How many images and boxes have a note of a kind, by the first such note.
-        records_sha256: Hash of the records in their order.
-        problems: What does not reconcile, one line each.
-    """
-
-    images: Counter = field(default_factory=Counter)
-    rows: Counter = field(default_factory=Counter)
-    kept: Counter = field(default_factory=Counter)
-    boxes: int = 0
-    bare: int = 0
-    no_data: int = 0
-    examples: dict[str, str] = field(default_factory=dict)
-    notes: Counter = field(default_factory=Counter)
-    records_sha256: str = hashlib.sha256().hexdigest()
-    problems: list[str] = field(default_factory=list)
-    _kinds: dict[str, str] = field(default_factory=dict)
-    _records: Any = field(default_factory=hashlib.sha256)
-
-    def add_row(self, row: LedgerRow) -> None:
-        """Count a row of the ledger."""
-        self.rows[row.status] += 1
-        self.bare += not row.box_id
-        self.no_data += row.reason == NO_DATA
-        if row.status in ledger.ERRORS:
-            place = row.box_id or row.scene
-            self.examples.setdefault(row.status, f'{place}: {row.reason}')
-
-    def add_note(self, what: str, note: str) -> None:
-        """Count a note of an image or a box; notes that differ in numbers are of one kind."""
-        self.notes[what, self._kinds.setdefault(_NUMBER.sub('0', note), note)] += 1
-
-    def add_record(self, text: bytes) -> None:
-        """Take the bytes of a record into the hash of all."""
-        self._records.update(text)
-        self.records_sha256 = self._records.hexdigest()
-
-    @property
-    def partial(self) -> bool:
-        """Whether images are still missing."""
-        return any(self.images[state] for state in ('pending', 'failed', OUTDATED))
-
-    @property
-    def unread(self) -> int:
-        """Rows that say something could not be read or written."""
-        return sum(self.rows[status] for status in ledger.ERRORS)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return all but the problems as plain data, in their order."""
-        names = [each.name for each in fields(self) if each.name[0] != '_']
-        values = {name: getattr(self, name) for name in names if name != 'problems'}
-        return values | dict(notes=[[*key, count] for key, count in self.notes.items()])
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> 'Totals':
-        """Return what ``as_json`` gave."""
-        counts = {key: Counter(values[key]) for key in ('images', 'rows', 'kept')}
-        notes = Counter({(what, note): count for what, note, count in values['notes']})
-        return cls(**(values | counts | dict(notes=notes)))
 
 
 class Finaliser:
@@ -183,6 +106,7 @@ class Finaliser:
         Of records it has sizes and times. Code and libraries are in it, too.
         """
         dataset, failed = self.plan.dataset, self.out.failed()
+        corrected = self.out.corrected()
         if not dataset.digest:
             return ''
         without = [dataset.no_image(i) for i, s in enumerate(dataset.scenes) if s.image is None]
@@ -190,8 +114,9 @@ class Finaliser:
         facts = facts_of(*code, dataset.digest, dataset.rule, *without)
         for tile in self.plan.tiles:
             kinds = (folder.INSTANCES, *[folder.FAILED] * (tile.stem in failed))
-            stamps = (stamp(self.out.path(kind, tile.stem)) for kind in kinds)
-            facts = facts_of(facts, tile, *stamps)
+            files = [self.out.path(kind, tile.stem) for kind in kinds]
+            files += [self.out.corrections(tile.stem)] * (tile.stem in corrected)
+            facts = facts_of(facts, tile, *map(stamp, files))
         return facts_of(facts, self.signature, *sorted(self.outdated))
 
     def render(
@@ -202,7 +127,9 @@ class Finaliser:
         writer = CocoWriter(coco, self.plan.dataset.classes)
         scenes = ObjectsWriter(objects, self.plan) if objects else None
         rows, images = ledger.csv_writer(book), ledger.csv_writer(index)
-        rows.writerow(ledger.COLUMNS)
+        self._by_hand = self._read_corrections(totals)
+        self._columns = None if any(self._by_hand.values()) else -len(ledger.HAND_COLUMNS)
+        rows.writerow(ledger.COLUMNS[: self._columns])
         images.writerow(IMAGE_COLUMNS)
         self._stream(totals, writer, rows, images, scenes)
         for each in (writer, scenes) if scenes else (writer,):
@@ -225,9 +152,9 @@ class Finaliser:
                 index.writerow(index_row(image, record))
             same = scenes.add(scene, done, totals.problems) if scenes else {}
             for row in self._rows(scene, done, totals, same):
-                totals.kept.update([row.category] * (row.status == KEPT))
+                totals.kept.update([row.category] * (row.status in HELD))
                 totals.add_row(row)
-                book.writerow(astuple(row))
+                book.writerow(astuple(row)[: self._columns])
 
     def _record(self, tile: Tile, totals: Totals) -> Record | None:
         path = self.out.path(folder.INSTANCES, tile.stem)
@@ -253,7 +180,34 @@ class Finaliser:
                 totals.add_note('image', note)
         if record.signature != self.signature:
             totals.problems.append(f'{path}: made with other settings{CURE}')
+        self._check_corrections(tile.stem, record, totals)
         return record
+
+    def _read_corrections(self, totals: Totals) -> dict[str, str]:
+        """Return the digest of each image's corrections; damaged ones are problems."""
+        found = {}
+        for stem in sorted(self.out.corrected() & {tile.stem for tile in self.plan.tiles}):
+            try:
+                found[stem] = Corrections.load(self.out.corrections(stem)).digest
+            except CorrectionsError as error:
+                totals.problems.append(str(error))
+        return found
+
+    def _check_corrections(self, stem: str, record: Record, totals: Totals) -> None:
+        """Name corrections that are not in a record, or no longer fit it."""
+        about, path = record.corrections or {}, self.out.corrections(stem)
+        if stem in self._by_hand and about.get('sha256', '') != self._by_hand[stem]:
+            totals.problems.append(f'{path}: not entered yet; --finalise enters them')
+        if about and not path.exists():
+            totals.problems.append(
+                f'{path}: is gone, but its corrections are in the record; put it back, or delete '
+                f'{self.out.path(folder.INSTANCES, stem)} and run again'
+            )
+        for line in about.get('stale', ()):
+            totals.problems.append(
+                f'{path}: {line}; correct it anew, or take it back with import_corrections.py '
+                f'{self.out.root} --undo-stale'
+            )
 
     def _rows(
         self, scene: int, done: dict[int, Record], totals: Totals, same: dict[str, str]
@@ -290,6 +244,8 @@ class Finaliser:
                     reason=box.reason or record.error or '',
                     flags=box.marks,
                     notes='; '.join(box.notes),
+                    edited=' '.join(box.edited),
+                    seconds=box.seconds or None,
                 )
                 if other := same.get(box.box_id):
                     columns |= dict(status=ledger.MERGED, reason=f'same object as {other}')
@@ -359,7 +315,8 @@ class Finaliser:
         self, stem: str, done: dict[int, Record], parsed: ParsedLabels, totals: Totals
     ) -> None:
         known = {box.box_id for box in parsed.boxes}
-        held = {box.box_id for record in done.values() for box in record.boxes}
+        boxes = (box for record in done.values() for box in record.boxes)
+        held = {box.box_id for box in boxes if not box.is_added}
         lost = known - held if done and self.plan.spec is None else set()
         if self.plan.dataset.labelled and (held - known or lost):
             example = min(held - known or lost)

@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from samrs_mm.annotate.changes import Changes, Comparison, make_ready
+from samrs_mm.annotate.correcting import enter_corrections
 from samrs_mm.annotate.driver import Annotator, BoxPrompter, SampleStream
 from samrs_mm.annotate.embeddings import (
     FP32,
@@ -17,12 +18,13 @@ from samrs_mm.annotate.embeddings import (
     check_with_embedding,
     load_for_store,
 )
-from samrs_mm.annotate.finalise import Finaliser, Totals
+from samrs_mm.annotate.finalise import Finaliser
 from samrs_mm.annotate.grid_prompter import GridPrompter
 from samrs_mm.annotate.map_files import ON_MAP, MapFiles
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.scene_sheets import SceneSheets
 from samrs_mm.annotate.threads import keep_threads, misfit, open_folder
+from samrs_mm.annotate.totals import Totals
 from samrs_mm.annotate.verify import check_tile, verify
 from samrs_mm.annotate.writer import LabelMapWriter, MaskFilters, RecordWriter
 from samrs_mm.compat import strict_loading
@@ -240,7 +242,7 @@ class AnnotationJob:
         """Return the driver of the tiles in ``groups`` (see ``Plan.shard``) without a record."""
         done = self.out.done()
         stream = SampleStream(self.plan, groups, self.prompter, self.out, done, self.sheets)
-        maps = LabelMapWriter(self.out, self.policy, self.filters)
+        maps = LabelMapWriter(self.out, self.policy, self.filters, self.dataset.classes)
         writer = RecordWriter(self.out, signature_of(settings), maps)
         return Annotator(stream, self.segmentor, writer, workers, self.store, quiet)
 
@@ -248,6 +250,11 @@ class AnnotationJob:
     def sheets(self) -> SceneSheets:
         """What is known of whole scenes, see ``SceneSheets``; after ``collect_classes``."""
         return SceneSheets(self.plan, self.out)
+
+    def enter_corrections(self, progress: Progress = iter) -> list[str]:
+        """Enter what people decided since; return the images, see ``enter_corrections``."""
+        stems = {tile.stem for tile in self.plan.tiles}
+        return enter_corrections(self.out, self.dataset.classes, self.policy, stems, progress)
 
     def finaliser(
         self, settings: dict[str, Any], progress: Progress = iter, changes: Changes | None = None
@@ -289,7 +296,8 @@ class AnnotationJob:
         sheets = SceneSheets(self.plan, self.out, write=False)
         samples = SampleStream(self.plan, groups, self.prompter, sheets=sheets)
         images = self.tile is None or self.tile.images
-        check = partial(check_tile, self.out, self.filters, self.policy, images)
+        about = self.policy, images, self.dataset.classes
+        check = partial(check_tile, self.out, self.filters, *about)
         if self.embeddings is not None:
             check = partial(check_with_embedding, check, self.embeddings, settings)
         changes = self.compare(progress=progress)

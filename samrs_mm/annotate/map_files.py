@@ -24,7 +24,7 @@ from samrs_mm.datasets.boxes.geo_images import GeoImageDataset
 from samrs_mm.drawing.colours import BLACK, STATUS_COLOURS
 from samrs_mm.drawing.qgis import polygon_style
 from samrs_mm.formats.annotated import folder, ledger
-from samrs_mm.formats.annotated.entries import KEPT
+from samrs_mm.formats.annotated.entries import HELD
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.vector.geopackage import Table, beside
@@ -123,7 +123,7 @@ class MapFiles:
         texts = {key: np.full(len(layer), '', object) for key in ('status', 'reason', 'tile')}
         for line in ledger.read_ledger(self.out.root / folder.LEDGER):
             row = self._rows.get(line.box_id)
-            if row is not None and (not texts['status'][row] or line.status == KEPT):
+            if row is not None and (not texts['status'][row] or line.status in HELD):
                 for key, values in texts.items():
                     values[row] = getattr(line, key)
         ids = np.array([layer.box_id(row) for row in range(len(layer))], object)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from samrs_mm.annotate.correcting import correct
 from samrs_mm.annotate.writer import MaskFilters
 from samrs_mm.core.atomic import atomic_write, dump, load
 from samrs_mm.core.errors import RefusedError
@@ -11,6 +12,7 @@ from samrs_mm.core.resumable import signature_of
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import CURE, Record, RecordError
+from samrs_mm.formats.corrections.applying import restore
 
 
 def refilter(
@@ -54,7 +56,9 @@ def refilter(
             if record.signature not in (before, after):
                 raise RefusedError(f'{path}: made with other settings{CURE}')
             if record.signature == before != after:
+                restore(record)
                 filters.apply(record)
+                correct(record, out, stem, old['dataset']['classes'])
                 write_png(out.path(folder.SEMANTIC, stem), record.paint(old['overlap_policy']))
                 record.signature = after
                 record.write(path)

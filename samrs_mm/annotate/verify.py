@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import redirect_stdout
 from io import StringIO
 from typing import Any
@@ -12,8 +12,10 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from samrs_mm.annotate.changes import MASK_KEYS
+from samrs_mm.annotate.correcting import correct
 from samrs_mm.annotate.driver import SampleStream
-from samrs_mm.annotate.finalise import Finaliser, Totals
+from samrs_mm.annotate.finalise import Finaliser
+from samrs_mm.annotate.totals import Totals
 from samrs_mm.annotate.writer import MaskFilters, Sample
 from samrs_mm.core import masks
 from samrs_mm.core.atomic import dump, load
@@ -23,30 +25,39 @@ from samrs_mm.core.images import SceneImage, file_sha256
 from samrs_mm.core.resumable import differences
 from samrs_mm.core.wording import counted
 from samrs_mm.formats.annotated import folder, ledger
-from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, KEPT, REGIONS
+from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, HELD, KEPT, REGIONS
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import Record, RecordError
+from samrs_mm.formats.corrections.applying import restore
 
 
 def check_tile(
-    out: AnnotatedFolder, filters: MaskFilters, policy: str, images: bool, sample: Sample
+    out: AnnotatedFolder,
+    filters: MaskFilters,
+    policy: str,
+    images: bool,
+    classes: Sequence[str],
+    sample: Sample,
 ) -> list[str]:
     """Compare the files of a tile with what is read again; return what is wrong, line by line.
 
-    Its masks are filtered and painted again, by the folder's filters and overlap policy. ``images``
-    is whether tiles have pictures.
+    Its masks are filtered, corrected and painted again, by the folder's filters, corrections and
+    overlap policy. ``images`` is whether tiles have pictures.
     """
     if sample.error:
         return [sample.error]
     stem = sample.tile.stem
     path = out.path(folder.INSTANCES, stem)
     try:
-        record = Record.load_checked(path)
+        record, stated = Record.load_checked(path), Record.load(path)
+        restore(record)
         if sample.grid is not None:
             sample.record.boxes = record.boxes  # no label tells which there are
         problems = _check_record(sample.record, record)
-        labels, found = _labels_again(record, filters, policy)
-        problems += found
+        problems += _measure_again(record, filters)
+        correct(record, out, stem, classes)
+        labels = record.paint(policy)
+        problems += _compare_boxes(stated, record)
         with Image.open(out.path(folder.SEMANTIC, stem), formats=('PNG',)) as png:
             form = png.format, png.mode
             if form != ('PNG', 'L') or not np.array_equal(np.asarray(png), labels):
@@ -62,12 +73,9 @@ def check_tile(
     return [f'{path}: {problem}' for problem in problems]
 
 
-def _labels_again(
-    record: Record, filters: MaskFilters, policy: str
-) -> tuple[np.ndarray, list[str]]:
-    """Measure, filter and paint the masks again; return the label map and what has changed."""
+def _measure_again(record: Record, filters: MaskFilters) -> list[str]:
+    """Measure and filter the machine's masks again; return those that are missing."""
     problems = []
-    stated = [box.as_dict() for box in record.boxes]
     for box in record.boxes:
         if box.status in REGIONS:
             continue  # compared with the labels
@@ -78,10 +86,20 @@ def _labels_again(
         elif box.status in (KEPT, FILTERED):
             problems.append(f'{box.box_id}: status {box.status}, but no mask')
     filters.apply(record)
-    labels = record.paint(policy)
-    for before, box in zip(stated, record.boxes, strict=True):
-        problems += [f'{box.box_id}: {line}' for line in differences(before, box.as_dict())]
-    return labels, problems
+    return problems
+
+
+def _compare_boxes(stated: Record, record: Record) -> list[str]:
+    """Compare the boxes of a record with those that were made again, corrections and all."""
+    if len(stated.boxes) != len(record.boxes):
+        return [f'{counted(len(stated.boxes), "box")}, with corrections {len(record.boxes)}']
+    problems = differences(
+        dict(corrections=stated.corrections), dict(corrections=record.corrections)
+    )
+    for before, box in zip(stated.boxes, record.boxes, strict=True):
+        lines = differences(before.as_dict(), box.as_dict())
+        problems += [f'{box.box_id}: {line}' for line in lines]
+    return problems
 
 
 def _check_record(fresh: Record, record: Record) -> list[str]:
@@ -167,7 +185,7 @@ def _check_coco(finaliser: Finaliser, totals: Totals) -> list[str]:
     problems = []
     if len(coco.anns) != len(annotations):
         problems.append(f'{path}: annotation ids are not unique')
-    boxes = sum(totals.rows[status] for status in (KEPT, ledger.MERGED, *REGIONS))
+    boxes = sum(totals.rows[status] for status in (*HELD, ledger.MERGED, *REGIONS))
     if len(annotations) != boxes:
         problems.append(f'{path}: {len(annotations)} annotations, {boxes} kept boxes and regions')
     return problems

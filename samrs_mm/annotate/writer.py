@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from samrs_mm.annotate.correcting import correct
 from samrs_mm.annotate.plan import Tile
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core import masks
@@ -286,13 +287,23 @@ def enter_proposals(sample: Sample, grid: GridPrompts) -> None:
 
 
 class LabelMapWriter:
-    """Enters masks into records, decides which are kept, and writes the label maps."""
+    """Enters masks into records, decides which are kept, and writes the label maps.
 
-    def __init__(self, out: AnnotatedFolder, policy: str, filters: MaskFilters):
-        self.out, self.policy, self.filters = out, policy, filters
+    What people decided about these images, by names of ``classes``, is entered next.
+    """
+
+    def __init__(
+        self,
+        out: AnnotatedFolder,
+        policy: str,
+        filters: MaskFilters,
+        classes: Sequence[str] = (),
+    ):
+        self.out, self.policy, self.filters, self.classes = out, policy, filters, classes
 
     def __call__(self, sample: Sample) -> None:
         """Complete a sample's record, but for its signature; write its label map."""
         enter_masks(sample, self.filters)
+        correct(sample.record, self.out, sample.tile.stem, self.classes)
         labels = sample.record.paint(self.policy)
         write_png(self.out.path(folder.SEMANTIC, sample.tile.stem), labels)

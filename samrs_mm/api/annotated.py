@@ -17,7 +17,7 @@ from samrs_mm.core.wording import counted
 from samrs_mm.datasets.segmentation.image_index import read_annotated, read_meta
 from samrs_mm.drawing.overlays import overlay
 from samrs_mm.formats.annotated import folder
-from samrs_mm.formats.annotated.entries import KEPT
+from samrs_mm.formats.annotated.entries import HELD
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import Record
 
@@ -126,7 +126,7 @@ class AnnotatedImage:
 
     @property
     def statuses(self) -> tuple[str, ...]:
-        """What became of the N boxes: kept, empty, outside, degenerate or filtered."""
+        """What became of the N boxes: kept, empty, outside, degenerate, filtered, corrected ..."""
         return tuple(box.status for box in self.record.boxes)
 
     @property
@@ -136,8 +136,8 @@ class AnnotatedImage:
 
     @property
     def kept(self) -> np.ndarray:
-        """Which boxes are kept, ``(N,)`` bool."""
-        return np.array([status == KEPT for status in self.statuses], bool)
+        """Which boxes have a mask in the dataset, ``(N,)`` bool."""
+        return np.array([status in HELD for status in self.statuses], bool)
 
     def draw(self) -> np.ndarray:
         """Return the image with boxes, kept masks tinted by class, ``(H, W, 3)`` uint8 RGB."""

@@ -33,7 +33,7 @@ from samrs_mm.drawing.colours import STATUS_COLOURS, class_colour
 from samrs_mm.drawing.layout import Swatch
 from samrs_mm.drawing.overlays import draw_boxes
 from samrs_mm.drawing.panels import MaskPart, Panel, open_panel
-from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, KEPT, BoxEntry
+from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, HELD, KEPT, BoxEntry
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.registry import BOX_DATASETS
 
@@ -81,7 +81,7 @@ class BoxSource(ABC):
         return [
             ImageObject(name, box.label, box.corners, partial(self.mask, name, box))
             for box in self.boxes(name, PromptSetting('hbox'))
-            if box.status in (OK, KEPT)
+            if box.status in (OK, *HELD)
         ]
 
     def overview(self, name: str, side: int) -> Panel:
@@ -115,7 +115,7 @@ class BoxSource(ABC):
         draw_boxes(panel, boxes, abbreviations(self.classes))
         by_class = [box.label for box in boxes if box.status not in STATUS_COLOURS]
         by_status = [
-            Swatch(status, colour, 'line' if status == KEPT else 'dashed')
+            Swatch(status, colour, 'line' if status in HELD else 'dashed')
             for status, colour in STATUS_COLOURS.items()
             if status in statuses
         ]

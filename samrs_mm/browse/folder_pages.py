@@ -22,7 +22,7 @@ from samrs_mm.drawing.colours import STATUS_COLOURS, class_colour
 from samrs_mm.drawing.overlays import draw_boxes
 from samrs_mm.drawing.panels import MaskPart, Panel, open_panel
 from samrs_mm.formats.annotated import folder
-from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, BoxEntry
+from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, REJECTED, BoxEntry
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import Record, RecordError
 
@@ -110,10 +110,10 @@ class FolderBrowser(BoxSource):
         panel = plain.copy('masks by instance, before overlap')
         for number, box in enumerate(boxes):
             if box.segmentation:
-                filtered = box.status == FILTERED
-                colour = STATUS_COLOURS[FILTERED] if filtered else class_colour(number)
+                lost = box.status in (FILTERED, REJECTED)
+                colour = STATUS_COLOURS[box.status] if lost else class_colour(number)
                 panel.mask(masks.crop(box.segmentation), colour)
-        draw_boxes(panel, [box for box in boxes if box.status in (FILTERED, EMPTY)])
+        draw_boxes(panel, [box for box in boxes if box.status in (FILTERED, EMPTY, REJECTED)])
         page.add(panel)
         panel = plain.copy('label map by class')
         labels = read_label(self.out.path(folder.SEMANTIC, page.name))

@@ -35,6 +35,7 @@ TOOLS = {
     'results': 'analysis_tools/results_table.py',
     'export': 'dataset_converters/export_dataset.py',
     'import': 'dataset_converters/import_samrs.py',
+    'corrections': 'import_corrections.py',
     'coco': 'dataset_converters/boxes_to_coco.py',
     'tiles': 'dataset_converters/prepare_tiles.py',
     'splits': 'dataset_converters/make_splits.py',

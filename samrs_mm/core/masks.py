@@ -311,13 +311,16 @@ def check_policy(policy: str) -> str:
 def paint_order(instances: Sequence[Any], policy: str) -> list[int]:
     """Return the order in which instances are painted; later ones cover earlier ones.
 
-    ``small_on_top`` paints large masks first, ``score`` low scores; ``file_order`` (the authors')
-    keeps label order, which also breaks ties.
+    ``small_on_top`` paints large masks first, ``score`` low scores, and last what has ``by_hand``
+    set; ``file_order`` (the authors') keeps label order, which also breaks ties.
     """
-    keys: dict[str, Callable[[int], float]] = {
+    keys: dict[str, Callable[[int], Any]] = {
         'small_on_top': lambda i: -instances[i].area,
         'file_order': lambda i: 0,
-        'score': lambda i: -1.0 if (score := instances[i].score) is None else score,
+        'score': lambda i: (
+            bool(getattr(instances[i], 'by_hand', False)),  # a person is surer than any score
+            -1.0 if (score := instances[i].score) is None else score,
+        ),
     }
     return sorted(range(len(instances)), key=keys[policy])
 

@@ -6,12 +6,15 @@ import numpy as np
 from samrs_mm.core.boxes import CROWD, IGNORED
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.formats.annotated.entries import (
+    ADDED,
+    CORRECTED,
     DEGENERATE,
     EMPTY,
     FAILED,
     FILTERED,
     KEPT,
     OUTSIDE,
+    REJECTED,
 )
 
 Colour = tuple[int, int, int]
@@ -21,6 +24,7 @@ BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 SKY, ORANGE, YELLOW = (86, 180, 233), (230, 159, 0), (240, 228, 66)
 VERMILION, PURPLE = (213, 94, 0), (204, 121, 167)
 GREEN, BLUE = (0, 158, 115), (0, 114, 178)
+LIME, AQUA, RED = (170, 255, 80), (120, 255, 220), (255, 60, 60)
 
 STATUS_COLOURS: dict[str, Colour] = {
     KEPT: SKY,
@@ -31,8 +35,11 @@ STATUS_COLOURS: dict[str, Colour] = {
     CROWD: GREEN,
     IGNORED: BLUE,
     FAILED: WHITE,
+    CORRECTED: LIME,
+    ADDED: AQUA,
+    REJECTED: RED,
 }
-"""Colour of a box by its status; all but kept ones are dashed."""
+"""Colour of a box by its status; those without a mask in the dataset are dashed."""
 
 _DIM, _DARK = 70, 110
 

@@ -9,7 +9,7 @@ from samrs_mm.core import masks
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.drawing.colours import STATUS_COLOURS, Colour, class_colour, colour_labels
 from samrs_mm.drawing.panels import Panel, pixel_panel
-from samrs_mm.formats.annotated.entries import DEGENERATE, KEPT, BoxEntry
+from samrs_mm.formats.annotated.entries import DEGENERATE, HELD, BoxEntry
 
 
 def box_colour(box: BoxEntry) -> Colour:
@@ -19,7 +19,7 @@ def box_colour(box: BoxEntry) -> Colour:
 
 def is_lost(box: BoxEntry) -> bool:
     """Whether a box has no kept mask; such boxes are dashed."""
-    return box.status in STATUS_COLOURS and box.status != KEPT
+    return box.status in STATUS_COLOURS and box.status not in HELD
 
 
 def draw_boxes(panel: Panel, boxes: Sequence[BoxEntry], names: Sequence[str] = ()) -> None:
@@ -43,7 +43,7 @@ def overlay(image: np.ndarray, boxes: Sequence[BoxEntry]) -> np.ndarray:
     panel = pixel_panel(image, max(image.shape[:2]))
     panel.fine = True
     for box in boxes:
-        if box.status == KEPT and box.segmentation:
+        if box.status in HELD and box.segmentation:
             panel.mask(masks.crop(box.segmentation), class_colour(box.label))
     draw_boxes(panel, boxes)
     return panel.picture

@@ -14,7 +14,7 @@ from samrs_mm.core.atomic import load
 from samrs_mm.core.boxes import BadBoxError
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.formats.annotated import folder
-from samrs_mm.formats.annotated.entries import KEPT, REGIONS
+from samrs_mm.formats.annotated.entries import HELD, REGIONS
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.boxes.marks import region_of
 from samrs_mm.formats.coco import read_coco
@@ -141,7 +141,7 @@ def score_folder(annotated_dir: str | Path, ground_truth_json: str | Path) -> Fo
             seen.add(truth[key]['id'])
             measured = classes.setdefault(box.category, MaskIoU())
             try:
-                kept = box.segmentation if box.status == KEPT else None
+                kept = box.segmentation if box.status in HELD else None
                 measured.add_masks(kept, truth[key]['mask'])
             except ValueError as error:
                 raise RefusedError(f'{truth_file}: {box_id}: {error}') from error

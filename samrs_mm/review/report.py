@@ -13,6 +13,7 @@ from samrs_mm.core.atomic import atomic_write, load
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.system import follow
 from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.entries import HAND_STATUSES
 from samrs_mm.formats.annotated.ledger import LedgerRow
 from samrs_mm.review.pictures import Picture, pictures
 from samrs_mm.review.selection import BINS, FRACTIONS, PROMPTED, Selection, doubt, select
@@ -116,7 +117,8 @@ def render(meta: dict[str, Any], found: Selection, images: dict[LedgerRow, Pictu
         ],
     )
     return environment.get_template('review.html').render(
-        meta=meta, found=found, cards=cards, table=table, measures=MEASURES, statuses=PROMPTED,
+        meta=meta, found=found, cards=cards, table=table, measures=MEASURES,
+        statuses=[*PROMPTED, *(each for each in HAND_STATUSES if found.statuses[each])],
         bins=BINS, most=max((counts.total() for counts in found.classes.values()), default=0),
     )  # fmt: skip
 

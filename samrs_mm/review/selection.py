@@ -4,12 +4,12 @@ import hashlib
 import heapq
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, KEPT
+from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, HAND_STATUSES, KEPT
 from samrs_mm.formats.annotated.ledger import LedgerRow, read_ledger
 
 FRACTIONS = ('score', 'stability', 'fill', 'coverage', 'leakage')
@@ -26,8 +26,10 @@ def doubt(mask: LedgerRow) -> float:
     """Return how little a mask can be trusted, from 0 to 1: what "worst" means in the report.
 
     The mean of 1 - score, 1 - stability, 1 - coverage, leakage and 1 - 1 / components, of those
-    that are known; 1 for a box that got no mask.
+    that are known; 1 for a box that got no mask, 0 where a person decided.
     """
+    if mask.edited:
+        return 0.0
     doubts = [
         1 - value for value in (mask.score, mask.stability, mask.coverage) if value is not None
     ]
@@ -38,6 +40,34 @@ def doubt(mask: LedgerRow) -> float:
     if mask.status == EMPTY or not doubts:
         return 1.0
     return round(min(max(sum(doubts) / len(doubts), 0), 1), 4)
+
+
+def most_doubtful(
+    rows: Iterable[LedgerRow],
+    count: int,
+    stems: Collection[str],
+    statuses: Collection[str],
+    categories: Collection[str] | None = None,
+) -> dict[str, set[str]]:
+    """Return the masks most in doubt that nobody decided on: box ids by image.
+
+    Args:
+        rows: The ledger.
+        count: How many at most.
+        stems: Images to choose from.
+        statuses: Statuses to choose from.
+        categories: Classes to choose from; None takes all.
+    """
+    heap: list = []
+    for number, row in enumerate(rows):
+        if row.tile not in stems or row.status not in statuses or row.edited or not row.area:
+            continue
+        if categories is None or row.category in categories:
+            _keep(heap, count, (doubt(row), -number, row))
+    chosen: dict[str, set[str]] = {}
+    for row in _rows(heap):
+        chosen.setdefault(row.tile, set()).add(row.box_id)
+    return chosen
 
 
 @dataclass
@@ -101,7 +131,7 @@ def select(
     totals = dict.fromkeys(FRACTIONS, 0.0)
     for number, mask in enumerate(progress(read_ledger(path))):
         found.statuses[mask.status] += 1
-        if mask.status not in PROMPTED:
+        if mask.status not in (*PROMPTED, *HAND_STATUSES):
             continue
         found.masks += 1
         found.classes.setdefault(mask.category, Counter())[mask.status] += 1

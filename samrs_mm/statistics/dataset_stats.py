@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from samrs_mm.formats.annotated.entries import BOX_STATUSES, EMPTY, KEPT
+from samrs_mm.formats.annotated.entries import BOX_STATUSES, EMPTY, HAND_STATUSES, HELD
 
 BOX = np.dtype([('label', 'u2'), ('status', 'u1'), ('area', 'u4'), ('box', 'f4')])
-"""A box: class index, place of its status in ``BOX_STATUSES``, pixels of its valid mask (0: it has
+"""A box: class index, place of its status in ``STATUSES``, pixels of its valid mask (0: it has
 none), and the pixels that its upright box covers of the image (NaN: unknown)."""
 
 IMAGE = np.dtype([('width', 'u4'), ('height', 'u4'), ('masks', 'u4'), ('labelled', '?')])
@@ -68,7 +68,7 @@ def box_table(
     labels: ArrayLike, statuses: Sequence[str], areas: ArrayLike, hboxes: np.ndarray,
     width: int | np.ndarray, height: int | np.ndarray,
 ) -> np.ndarray:  # fmt: skip
-    """Return N boxes of type ``BOX``; of their masks, kept ones of at least a pixel are valid.
+    """Return N boxes of type ``BOX``; masks in the dataset of at least a pixel are valid.
 
     ``hboxes`` are upright boxes ``(N, 4)``: x0, y0, x1, y1 in pixels, unclipped; NaN where unknown.
     Width and height are those of their image, or of the image of each.
@@ -76,15 +76,18 @@ def box_table(
     boxes = np.zeros(len(statuses), BOX)
     boxes['label'] = labels
     boxes['status'] = [_STATUS[status] for status in statuses]
-    boxes['area'] = np.where(boxes['status'] == _STATUS[KEPT], areas, 0)
+    boxes['area'] = np.where(np.isin(boxes['status'], _HELD), areas, 0)
     # a released mask may be empty, but is stored like any other
-    boxes['status'][(boxes['area'] == 0) & (boxes['status'] == _STATUS[KEPT])] = _STATUS[EMPTY]
+    boxes['status'][(boxes['area'] == 0) & np.isin(boxes['status'], _HELD)] = _STATUS[EMPTY]
     clipped = np.clip(hboxes, 0, np.stack(np.broadcast_arrays(width, height, width, height), -1))
     boxes['box'] = np.prod(np.maximum(clipped[:, 2:] - clipped[:, :2], 0), axis=1)
     return boxes
 
 
-_STATUS = {status: place for place, status in enumerate(BOX_STATUSES)}
+STATUSES = (*BOX_STATUSES, *HAND_STATUSES)
+"""All statuses; a box has the place of its own."""
+_STATUS = {status: place for place, status in enumerate(STATUSES)}
+_HELD = [_STATUS[status] for status in HELD]
 
 
 @dataclass
@@ -104,6 +107,12 @@ class DatasetStats:
     def of_class(self, label: int) -> np.ndarray:
         """Return the instances of a class."""
         return self.instances[self.instances['label'] == label]
+
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """Those that are told: of corrections, those that occur."""
+        there = [status for status in HAND_STATUSES if self.count(status).any()]
+        return (*BOX_STATUSES, *there)
 
     def count(self, status: str | None = None) -> np.ndarray:
         """Return the number of boxes by class ``(K,)``, of a status or of all."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from samrs_mm.core.classes import FAST_CLASSES, abbreviations
-from samrs_mm.formats.annotated.entries import BOX_STATUSES, KEPT
+from samrs_mm.formats.annotated.entries import HELD
 from samrs_mm.statistics.dataset_stats import SMALL, DatasetStats, box_fractions, size_stats
 
 TABLE_2 = (
@@ -18,8 +18,6 @@ TABLE_2 = (
 
 FRACTIONS = (0.05, 0.5, 0.95)
 """Quantiles of mask size / box size."""
-
-_LOST = tuple(status for status in BOX_STATUSES if status != KEPT)
 
 
 def class_rows(stats: DatasetStats) -> list[dict[str, Any]]:
@@ -33,7 +31,7 @@ def class_rows(stats: DatasetStats) -> list[dict[str, Any]]:
     columns = dict(
         boxes=stats.count(),
         instances=stats.count_instances(),
-        **{status: stats.count(status) for status in _LOST},
+        **{status: stats.count(status) for status in _lost(stats)},
         images=stats.counts.present,
         pixels=stats.counts.pixels,
     )
@@ -49,6 +47,11 @@ def class_rows(stats: DatasetStats) -> list[dict[str, Any]]:
             | _instance_numbers(instances)
         )
     return rows
+
+
+def _lost(stats: DatasetStats) -> list[str]:
+    """Return the statuses of boxes that are told beside the instances."""
+    return [status for status in stats.statuses if status not in HELD]
 
 
 def _instance_numbers(instances: np.ndarray) -> dict[str, Any]:
@@ -73,7 +76,7 @@ def summary(stats: DatasetStats) -> dict[str, Any]:
         images_with_labels=int(np.count_nonzero(images['labelled'])),
         boxes=int(boxes.sum()),
         instances=len(stats.instances),
-        statuses={status: int(stats.count(status).sum()) for status in BOX_STATUSES},
+        statuses={status: int(stats.count(status).sum()) for status in stats.statuses},
         classes_without_instances=[
             stats.classes[label] for label in np.flatnonzero(stats.count_instances() == 0)
         ],
@@ -145,7 +148,7 @@ def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def report(stats: DatasetStats) -> str:
     """Return the short table for the screen, and the rows of Table 2."""
     facts = summary(stats)
-    lost = ', '.join(f'{facts["statuses"][status]:,} {status}' for status in _LOST)
+    lost = ', '.join(f'{facts["statuses"][status]:,} {status}' for status in _lost(stats))
     per_image, labelled = facts['masks_per_image'], facts['pixels'] / max(1, facts['image_pixels'])
     classes = [
         (

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from folders import CONFIG, write_dota
 
-from samrs_mm.annotate.finalise import Totals
 from samrs_mm.annotate.job import AnnotationJob
+from samrs_mm.annotate.totals import Totals
 from samrs_mm.cli import load_config
 
 

@@ -5,7 +5,8 @@ import os
 import pytest
 
 from samrs_mm.annotate.changes import Changes
-from samrs_mm.annotate.finalise import Finaliser, Totals, sorted_counts
+from samrs_mm.annotate.finalise import Finaliser, sorted_counts
+from samrs_mm.annotate.totals import Totals
 from samrs_mm.core import installed
 from samrs_mm.formats.annotated import folder
 

@@ -1,14 +1,22 @@
-"""Write an annotated dataset as COCO, YOLO segmentation, DOTA, SAMRS, or for GIS programs."""
+"""Write an annotated dataset as COCO, YOLO segmentation, DOTA, SAMRS, LabelMe, or for GIS."""
 
 import argparse
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from samrs_mm.annotate.exporter import COPY, LINK, NONE, ExportCounts, Exporter
 from samrs_mm.annotate.map_export import GISExport, refuse_unplaced
-from samrs_mm.cli import ToolParser, progress, run_command, tell_failures, whole_number
+from samrs_mm.cli import (
+    ToolParser,
+    positive,
+    progress,
+    run_command,
+    tell_failures,
+    whole_number,
+)
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import read_list
 from samrs_mm.core.input_notes import some
@@ -16,15 +24,18 @@ from samrs_mm.core.parallel import reading_processes
 from samrs_mm.core.system import follow
 from samrs_mm.core.wording import counted, plural
 from samrs_mm.datasets.segmentation.image_index import read_annotated, read_meta
-from samrs_mm.formats.annotated.entries import REGIONS
-from samrs_mm.formats.annotated.folder import refuse_without_pictures
+from samrs_mm.formats.annotated.entries import FILTERED, HELD, REGIONS, REJECTED
+from samrs_mm.formats.annotated.folder import LEDGER, refuse_without_pictures
+from samrs_mm.formats.annotated.ledger import read_ledger
 from samrs_mm.formats.exports.base import INSTANCES, Export
 from samrs_mm.formats.exports.coco import COCOExport
 from samrs_mm.formats.exports.dota import DOTAExport
+from samrs_mm.formats.exports.labelme import LabelMeExport
 from samrs_mm.formats.exports.outlines import EDGES, INNER
 from samrs_mm.formats.exports.samrs import SAMRSExport
 from samrs_mm.formats.exports.yolo import YOLOExport, data_yaml, lacking
 from samrs_mm.formats.labelled_image import LabelledImage
+from samrs_mm.review.selection import most_doubtful
 
 EPILOG = """what is written (with --list once for each list, into OUT/LIST/; else into OUT itself)
   coco      annotations.json: RLE masks, nothing lost; with --polygons holes are filled
@@ -38,23 +49,30 @@ EPILOG = """what is written (with --list once for each list, into OUT/LIST/; els
   gis       masks.gpkg: polygons on the map, holes kept, one for each box or object;
             labels/SCENE.tif: class indices on the scene's own grid; .qml: colours for QGIS
             of folders whose scenes are on the map (GeoTIFFs); others are refused
+  labelme   images/STEM.json beside the image, for LabelMe and X-AnyLabeling: correct masks there,
+            and bring them back with tools/import_corrections.py; --worst, --class and --status
+            choose them
   images/   the image files, called STEM as well; not of gis, which needs none
   OUT/export.json  what was exported, and counts of what the format could not hold
 polygons are read by two rules, and are exact under one of them alone:
   edges     along the edges of pixels: COCO's rule (pycocotools, mmdet, torchvision, detectron2)
   inner     through the border pixels: cv2.fillPoly (Ultralytics, supervision)
   what either rule makes of them is measured on every mask and printed ("as read")
-only boxes with a mask (status kept) are exported. 255, covered by no mask, is a value in samrs
-and gis: in the others it becomes background, though unlabelled objects may be there.
+only boxes with a mask (status kept, corrected or added) are exported. 255, covered by no mask, is
+a value in samrs and gis: in the others it becomes background, though unlabelled objects may be
+there.
 The folder gets its name when all is written. Killed? The same command starts over.
 examples:
   tools/dataset_converters/export_dataset.py data/samrs/sota --to coco --out data/sota_coco
   tools/dataset_converters/export_dataset.py data/mine --to yolo-seg --out data/mine_yolo \\
       --list train.txt val.txt --images copy
+  tools/dataset_converters/export_dataset.py data/mine --to labelme --out fix --worst 200
 exit codes: 0 done; 1 some images could not be read (they are named, the rest is done), or the disk
 is full; 2 refused before work began"""
 
 AUTO = 'auto'
+SHOWN = (*HELD, FILTERED, REJECTED)
+"""Statuses of boxes that have a mask."""
 
 EXPORTS = {
     'coco': COCOExport,
@@ -62,6 +80,7 @@ EXPORTS = {
     'dota': DOTAExport,
     'samrs': SAMRSExport,
     'gis': GISExport,
+    'labelme': LabelMeExport,
 }
 
 
@@ -82,6 +101,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--polygons', nargs='?', const=EDGES, choices=(EDGES, INNER),
         help=f'coco: polygons instead of RLE; coco and yolo-seg: {EDGES} or {INNER} (see below; '
         f'default {EDGES})')  # fmt: skip
+    add('--worst', type=positive, metavar='N',
+        help='labelme: only the N masks most in doubt (as the report sorts them; none that a '
+        'person decided on)')  # fmt: skip
+    add('--class', nargs='+', metavar='NAME', dest='categories', help='labelme: only these classes')
+    add('--status', nargs='+', metavar='NAME', choices=SHOWN, default=list(HELD),
+        help=f'labelme: only masks of these statuses: {", ".join(SHOWN)} (default '
+        f'{" ".join(HELD)})')  # fmt: skip
     add('--workers', type=whole_number, metavar='N', default=reading_processes(),
         help='processes (default %(default)s); 0 works in this one')  # fmt: skip
     args = parser.parse_args(argv)
@@ -90,6 +116,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     if args.to == 'gis' and args.images not in (None, NONE):
         parser.error('--images: gis has no place for tiles; the scenes stay where they are')
     args.images = args.images or (NONE if args.to == 'gis' else LINK)
+    if args.to != 'labelme' and (args.worst or args.categories or args.status != list(HELD)):
+        parser.error('--worst, --class and --status go with --to labelme')
     if args.split and args.list:
         parser.error('--split and --list exclude each other')
     stems = [Path(name).stem for name in args.list]
@@ -123,12 +151,15 @@ def run(args: argparse.Namespace) -> int:
     EXPORTS[args.to].check_classes(meta['classes'])
     if args.to == 'gis':
         refuse_unplaced(root, meta, images)
+    choice = choose(args, meta, parts) if args.to == 'labelme' else {}
     exporter = Exporter(root, Path(args.out), args.images)
     exporter.start()
     results = {}
     for name, images in parts.items():
         bar = partial(progress(name or args.to), total=len(images), unit='img')
-        export, results[name] = exporter.write(images, name, maker(args, meta), args.workers, bar)
+        export, results[name] = exporter.write(
+            images, name, maker(args, meta, choice), args.workers, bar
+        )
     if args.to == 'yolo-seg':
         text = data_yaml(parts, meta['classes'])
         for name, cure in lacking(parts).items():
@@ -141,7 +172,7 @@ def run(args: argparse.Namespace) -> int:
     return report(args, meta, export, results)
 
 
-def maker(args: argparse.Namespace, meta: dict) -> Callable[[Path], Export]:
+def maker(args: argparse.Namespace, meta: dict, choice: dict) -> Callable[[Path], Export]:
     """Return what makes the export, given its folder."""
     options: dict = {}
     if args.to == 'coco':
@@ -158,7 +189,33 @@ def maker(args: argparse.Namespace, meta: dict) -> Callable[[Path], Export]:
             policy=meta['settings']['overlap_policy'],
             crs=(meta['settings'].get('dataset') or {}).get('scene_crs'),
         )
+    elif args.to == 'labelme':
+        options = choice
     return partial(EXPORTS[args.to], classes=meta['classes'], **options)
+
+
+def choose(
+    args: argparse.Namespace, meta: dict, parts: dict[str, list[LabelledImage]]
+) -> dict[str, Any]:
+    """Return which boxes LabelMe is to show; images without any are taken out of the parts.
+
+    Raises:
+        RefusedError: An unknown class, or nothing is chosen.
+    """
+    for name in args.categories or ():
+        if name not in meta['classes']:
+            raise RefusedError(f'--class {name!r}: classes are {", ".join(meta["classes"])}')
+    choice = dict(statuses=args.status, categories=args.categories)
+    if args.worst is None:
+        return choice
+    stems = {image.stem for images in parts.values() for image in images}
+    rows = read_ledger(Path(args.folder, LEDGER))
+    chosen = most_doubtful(rows, args.worst, stems, args.status, args.categories)
+    if not chosen:
+        raise RefusedError(f'--worst {args.worst}: no mask is of this choice')
+    for name, images in parts.items():
+        parts[name] = [image for image in images if image.stem in chosen]
+    return choice | dict(chosen=chosen)
 
 
 def chosen(images: list[LabelledImage], args: argparse.Namespace) -> dict[str, list[LabelledImage]]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from samrs_mm.annotate.exporter import RECORD
-from samrs_mm.annotate.finalise import Finaliser, Totals
+from samrs_mm.annotate.finalise import Finaliser
 from samrs_mm.annotate.importer import ReleasedImporter
+from samrs_mm.annotate.totals import Totals
 from samrs_mm.cli import ToolParser, progress, run_command, whole_number
 from samrs_mm.core.atomic import load
 from samrs_mm.core.classes import NAMED_CLASSES

@@ -16,7 +16,7 @@ from samrs_mm.core.wording import counted
 from samrs_mm.datasets.boxes.base import BoxDataset
 from samrs_mm.datasets.segmentation.image_index import read_annotated, read_meta
 from samrs_mm.formats.annotated import folder
-from samrs_mm.formats.annotated.entries import KEPT
+from samrs_mm.formats.annotated.entries import HELD
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.registry import BOX_DATASETS
 
@@ -164,7 +164,7 @@ def _of_records(root: Path, meta: dict, found: FoundMasks) -> Iterator[tuple[str
     folder.refuse_without_pictures(root, meta, 'training')
     for item in read_annotated(root, meta):
         record = Record.load_checked(root / folder.INSTANCES / f'{item.stem}.json')
-        found.passed.update(box.status for box in record.boxes if box.status != KEPT)
+        found.passed.update(box.status for box in record.boxes if box.status not in HELD)
         yield (
             item.stem,
             Path(item.image),

@@ -17,7 +17,7 @@ from samrs_mm.datasets.segmentation.image_index import missing_files
 from samrs_mm.datasets.segmentation.parts import WindowReader
 from samrs_mm.datasets.segmentation.tile_folder import TileFolderDataset
 from samrs_mm.formats.annotated import folder
-from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, KEPT, REGIONS, BoxEntry
+from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, HELD, REGIONS, BoxEntry
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.labelled_image import LabelledImage
 
@@ -165,7 +165,7 @@ class AnnotatedInstanceDataset(TileFolderDataset):
         if not self.semantic:
             info['seg_map_path'] = None
         mapped = info['label_map'] or range(len(self.found))
-        kinds = {KEPT: 0} | dict.fromkeys(self.ignore, 1)
+        kinds = dict.fromkeys(HELD, 0) | dict.fromkeys(self.ignore, 1)
         boxes = [box for box in record.boxes if box.status in kinds]
         found = [self._instance(box, size, mapped[box.label], kinds[box.status]) for box in boxes]
         return info | dict(

@@ -26,8 +26,20 @@ KEPT, EMPTY, OUTSIDE, DEGENERATE, FILTERED = 'kept', 'empty', 'outside', 'degene
 FAILED = 'failed'
 REGIONS = (CROWD, IGNORED)
 """Statuses of what is no single object: never prompted, in no label map, ``iscrowd`` 1 in COCO."""
+ADDED_BY = 'add'
+"""The first action on a box that stands in no label."""
 BOX_STATUSES = (KEPT, EMPTY, OUTSIDE, DEGENERATE, FILTERED, *REGIONS)
 """Statuses of a box in an image that was processed."""
+CORRECTED, REJECTED, ADDED = 'corrected', 'rejected', 'added'
+HAND_STATUSES = (CORRECTED, REJECTED, ADDED)
+"""Statuses that people's corrections give: another mask or class, no object, an object more."""
+HELD = (KEPT, CORRECTED, ADDED)
+"""Statuses of boxes whose masks are in the dataset."""
+MACHINE_KEYS = (
+    'category_id', 'category', 'status', 'reason', 'score', 'stability', *masks.MEASURES, 'bbox',
+    'area', 'segmentation',
+)  # fmt: skip
+"""Fields of a box that the hand's values take the place of."""
 
 
 class Entry:
@@ -120,8 +132,9 @@ class BoxEntry(Entry):
     """A box of an image and its mask.
 
     Args:
-        id: Position in the image's label order, from 1.
-        box_id: Place of the box in the labels, or of a mask without box in the grid of points.
+        id: Position in the image's label order, from 1; what was added follows.
+        box_id: Place of the box in the labels, of a mask without box in the grid of points, or of
+            what was added in its file of corrections.
         category_id: Class index + 1, as in COCO files.
         category: Class name.
         polygon: Four corners x, y in pixels of this image, unclipped; None for NaN. Without a box
@@ -129,7 +142,8 @@ class BoxEntry(Entry):
         scene_polygon: The same in pixels of the scene; None where its place is not known.
         prompt: Name of the prompt setting.
         prompt_box: x0, y0, x1, y1 in pixels that the segmentor sees; None if it sees no box.
-        status: One of ``BOX_STATUSES``, or ``failed`` in the record of a failure.
+        status: One of ``BOX_STATUSES`` or ``HAND_STATUSES``, or ``failed`` in the record of a
+            failure.
         reason: Why there is no mask, or why it is filtered; empty otherwise.
         score: Predicted IoU, if the segmentor gives one.
         stability: Stability score, if the segmentor gives one.
@@ -145,9 +159,12 @@ class BoxEntry(Entry):
             crowd or an ignored region its pixels (of its box where the labels give no more).
         flags: Marks of the labels that aren't 0, by name, as ``difficult``.
         notes: What was done to the box on the way, one line each (``BoxLabel.notes``).
+        edited: What people did to it (actions of ``formats.corrections``), in order.
+        seconds: How long that took them, as far as it is known.
+        machine: What the segmentor gave, by field (``MACHINE_KEYS``), where a hand changed it.
     """
 
-    optional = frozenset({'flags', 'notes'})
+    optional = frozenset({'flags', 'notes', 'edited', 'seconds', 'machine'})
 
     id: int
     box_id: str
@@ -172,6 +189,9 @@ class BoxEntry(Entry):
     segmentation: dict | None = None
     flags: dict = field(default_factory=dict)
     notes: list = field(default_factory=list)
+    edited: list = field(default_factory=list)
+    seconds: float = 0
+    machine: dict = field(default_factory=dict)
 
     @classmethod
     def new(
@@ -207,6 +227,16 @@ class BoxEntry(Entry):
         return ' '.join(f'{name}={value}' for name, value in sorted(self.flags.items()))
 
     @property
+    def is_added(self) -> bool:
+        """Whether it stands in no label: someone added it."""
+        return self.edited[:1] == [ADDED_BY]
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether its mask was drawn, or its class given, by a person."""
+        return self.status in (CORRECTED, ADDED)
+
+    @property
     def mask(self) -> dict:
         """``segmentation`` of a box that has one, as kept boxes do."""
         assert self.segmentation is not None
@@ -218,12 +248,18 @@ class BoxEntry(Entry):
             raise ValueError(
                 f'{place}.category_id is {self.category_id}; expected 1 to {UNLABELLED}'
             )
-        if self.status not in (*BOX_STATUSES, FAILED):
+        if self.status not in (*BOX_STATUSES, *HAND_STATUSES, FAILED):
             raise ValueError(f'{place}.status is {self.status!r:.40}; not a status of a box')
         if not all(type(value) is int for value in self.flags.values()):
             raise ValueError(f'{place}.flags is {self.flags!r:.40}; expected whole numbers')
         if not all(isinstance(note, str) for note in self.notes):
             raise ValueError(f'{place}.notes is {self.notes!r:.40}; expected lines of text')
+        if not all(isinstance(action, str) for action in self.edited):
+            raise ValueError(f'{place}.edited is {self.edited!r:.40}; expected names of actions')
+        if self.machine and self.machine.keys() != set(MACHINE_KEYS):
+            raise ValueError(
+                f'{place}.machine is {self.machine!r:.40}; expected all that masks give'
+            )
         for name in ('prompt_box', 'bbox'):
             value = getattr(self, name)
             if value is not None and not _are_numbers(value, 4):
@@ -241,6 +277,7 @@ class BoxEntry(Entry):
     def check_masks(self, size: list[int], place: str) -> None:
         """Check what is going to be decoded; see ``check_mask``."""
         check_mask(self.segmentation, size, f'{place}.segmentation')
+        check_mask(self.machine.get('segmentation'), size, f'{place}.machine.segmentation')
 
     def enter_mask(self, mask: masks.Mask, empty: str) -> None:
         """Give the box its mask, of the image's size, with all measures: the box is kept.

@@ -23,6 +23,8 @@ IMAGES, SEMANTIC, INSTANCES, FAILED = 'images', 'semantic', 'instances', 'failed
 SHOW, REPORT, PACKED = 'show', 'report', 'packed'
 SCENES = 'scenes'
 """What is known of whole scenes, see ``annotate.scene_sheets``."""
+CORRECTIONS = 'corrections'
+"""What people decided, a file an image: a second source of labels, which --restart keeps."""
 LABELS, GEOPACKAGE, MASKS_STYLE = 'labels', 'masks.gpkg', 'masks.qml'
 """Of data on the map: label maps of whole scenes, and polygons with their style."""
 LABEL_SUFFIXES = '.tif', '.qml'
@@ -32,7 +34,7 @@ _SHEET = '.json'
 ANNOTATIONS, LEDGER, META = 'annotations.json', 'ledger.csv', 'meta.json'
 INDEX, MADE, OBJECTS = 'images.csv', 'lists.json', 'objects.json'
 LISTS = ('train.txt', 'val.txt', 'splits.json', 'train_*pct.txt', 'checked.csv')
-OTHER_TOOLS = (*LISTS, f'{REPORT}/*', f'{PACKED}/*')
+OTHER_TOOLS = (*LISTS, f'{REPORT}/*', f'{PACKED}/*', f'{CORRECTIONS}/*')
 """What other tools write there: reports, the packed store, lists of images and what was checked."""
 REFILTERING = 'refiltering'
 """Key of ``meta.json`` while ``--refilter`` is at work: the signature that it leads to."""
@@ -70,6 +72,14 @@ class AnnotatedFolder(ResumableFolder):
         Of a scene it is scenes.
         """
         return self.root / kind / (stem + (_SHEET if kind == SCENES else _SUFFIX[kind]))
+
+    def corrections(self, stem: str) -> Path:
+        """Return the file with what people decided about an image."""
+        return self.root / CORRECTIONS / f'{stem}.json'
+
+    def corrected(self) -> set[str]:
+        """Return the stems that have such a file."""
+        return set(files_by_stem(self.root / CORRECTIONS, ('.json',)))
 
     @property
     def meta(self) -> Path:
@@ -187,7 +197,7 @@ class AnnotatedFolder(ResumableFolder):
         """
         meta = self.read()
         if meta is not None:
-            kept = 'settings', 'signature', RELABELLING, DATA_ROOT, FIT
+            kept = 'settings', 'signature', RELABELLING, REFILTERING, DATA_ROOT, FIT
             self.save(dict(partial=True) | {key: meta[key] for key in kept if key in meta})
 
     def remove(self, stem: str) -> int:

@@ -25,12 +25,13 @@ class LedgerRow:
         box_id: Place of the box in the labels; empty for a row about a whole image
             (``no_label``).
         status: A box status of the record (kept, empty, outside, degenerate, filtered, crowd,
-            ignored), or ``failed`` (its image could not be read, segmented or written),
-            ``untiled`` (no tile takes the box), ``pending`` (its image is not done yet),
-            ``merged`` (kept in its tile, but the object of another mask, without boxes only),
-            ``malformed`` (not readable as a box), ``misfit`` (of a picture of another size or
-            turn), ``no_image`` (its image is missing), ``unreadable`` (the label file as a whole)
-            or ``no_label`` (an image without label file).
+            ignored), one that corrections gave (corrected, rejected, added), or ``failed`` (its
+            image could not be read, segmented or written), ``untiled`` (no tile takes the box),
+            ``pending`` (its image is not done yet), ``merged`` (kept in its tile, but the object
+            of another mask, without boxes only), ``malformed`` (not readable as a box), ``misfit``
+            (of a picture of another size or turn), ``no_image`` (its image is missing),
+            ``unreadable`` (the label file as a whole) or ``no_label`` (an image without label
+            file).
         reason: Why there is no mask; empty for kept boxes.
         tile: Name of the output image; empty where there is none.
         score: Predicted IoU, or empty; as all measures (see ``masks.measure``) without a mask.
@@ -38,6 +39,9 @@ class LedgerRow:
         visible_area: Area after overlap in pixels.
         flags: Marks of the labels that aren't 0, as ``difficult=1 truncated=1``.
         notes: What was done to the box on the way, joined by ``; ``.
+        edited: What people did to it, such as ``class mask``; this column and the next are there
+            only in folders with corrections.
+        seconds: How long that took them.
     """
 
     box_id: str
@@ -58,11 +62,15 @@ class LedgerRow:
     at_border: bool | None = None
     flags: str = ''
     notes: str = ''
+    edited: str = ''
+    seconds: float | None = None
 
 
 COLUMNS = tuple(field.name for field in fields(LedgerRow))
-_LATER = frozenset({'flags', 'notes'})
-"""Columns that ledgers of format 2 lack."""
+HAND_COLUMNS = ('edited', 'seconds')
+"""The last columns, of folders with corrections."""
+_LATER = frozenset({'flags', 'notes', *HAND_COLUMNS})
+"""Columns that a ledger may lack: the first two in format 2."""
 
 
 def csv_writer(file: BinaryIO) -> Any:
@@ -73,6 +81,7 @@ def csv_writer(file: BinaryIO) -> Any:
 _NUMBERS: dict[str, Callable[[str], Any]] = dict(
     score=float, stability=float, area=int, visible_area=int, fill=float, coverage=float,
     leakage=float, components=int, at_border='True'.__eq__,
+    seconds=float,
 )  # fmt: skip
 
 
@@ -93,7 +102,7 @@ def read_ledger(path: Path) -> Iterator[LedgerRow]:
             for row in table:
                 values: dict[str, Any] = {name: row.get(name, '') for name in COLUMNS}
                 for name, kind in _NUMBERS.items():
-                    values[name] = kind(row[name]) if row[name] else None
+                    values[name] = kind(values[name]) if values[name] else None
                 yield LedgerRow(**values)
     except FileNotFoundError as error:
         raise RefusedError(

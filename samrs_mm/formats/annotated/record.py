@@ -17,7 +17,7 @@ import numpy as np
 from samrs_mm.core import masks
 from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.errors import SamrsError
-from samrs_mm.formats.annotated.entries import KEPT, REGIONS, BoxEntry, ImageEntry
+from samrs_mm.formats.annotated.entries import HELD, REGIONS, BoxEntry, ImageEntry
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # typing has it from Python 3.11 on
@@ -71,12 +71,15 @@ class Record:
         signature: Hash of the settings it was made with.
         boxes: Its boxes in label order.
         error: Why the image failed, in one line; None if it did not.
+        corrections: Which corrections are in it, ``sha256``, and those that do not fit, ``stale``;
+            None without any.
     """
 
     image: ImageEntry
     signature: str
     boxes: list[BoxEntry]
     error: str | None = None
+    corrections: dict | None = None
 
     image_type: ClassVar[type[Any]] = ImageEntry
     box_type: ClassVar[type[Any]] = BoxEntry
@@ -113,16 +116,18 @@ class Record:
 
     @classmethod
     def _from_json(cls, data: dict[str, Any]) -> 'Self':
-        unknown = data.keys() - {'image', 'signature', 'boxes', 'error'}
+        unknown = data.keys() - {'image', 'signature', 'boxes', 'error', 'corrections'}
         if unknown:
             raise ValueError(f'unknown key {min(unknown)!r}')
-        kinds: dict[str, Any] = dict(signature=str, boxes=list, error=str | NoneType)
+        kinds: dict[str, Any] = dict(
+            signature=str, boxes=list, error=str | NoneType, corrections=dict | NoneType
+        )
         for name, kind in kinds.items():
             if not isinstance(data.get(name), kind):
                 raise ValueError(f'{name} is {data.get(name)!r:.40}')
         image = cls.image_type.from_json(data['image'], 'image')
         boxes = [cls.box_type.from_json(box, f'boxes[{i}]') for i, box in enumerate(data['boxes'])]
-        return cls(image, data['signature'], boxes, data.get('error'))
+        return cls(image, data['signature'], boxes, data.get('error'), data.get('corrections'))
 
     @classmethod
     def load_checked(cls, path: Path, classes: int | None = None) -> 'Self':
@@ -143,8 +148,8 @@ class Record:
                 box.check_masks(size, f'boxes[{i}]')
                 if classes is not None and box.label >= classes:
                     raise ValueError(f'boxes[{i}].category_id is beyond 1..{classes}')
-                if classes is not None and box.status == KEPT and box.segmentation is None:
-                    raise ValueError(f'boxes[{i}] is kept, but has no mask')
+                if classes is not None and box.status in HELD and box.segmentation is None:
+                    raise ValueError(f'boxes[{i}] is {box.status}, but has no mask')
         return record
 
     @classmethod
@@ -160,7 +165,8 @@ class Record:
         """Return the record as JSON; equal records, equal bytes."""
         boxes = [box.as_dict() for box in self.boxes]
         data = dict(image=self.image.as_dict(), signature=self.signature, boxes=boxes)
-        return dump(data if self.error is None else data | dict(error=self.error))
+        more = dict(error=self.error, corrections=self.corrections)
+        return dump(data | {key: value for key, value in more.items() if value is not None})
 
     def write(self, path: Path) -> None:
         """Write the record, whole or not at all.
@@ -172,13 +178,13 @@ class Record:
 
     @property
     def kept(self) -> list[BoxEntry]:
-        """The kept boxes, in label order."""
-        return [box for box in self.boxes if box.status == KEPT]
+        """The boxes whose masks are in the dataset, by a machine or a hand, in label order."""
+        return [box for box in self.boxes if box.status in HELD]
 
     @property
     def annotated(self) -> list[BoxEntry]:
         """The kept boxes, and the regions that are no single object, in label order."""
-        return [box for box in self.boxes if box.status in (KEPT, *REGIONS)]
+        return [box for box in self.boxes if box.status in (*HELD, *REGIONS)]
 
     def paint(self, policy: str) -> np.ndarray:
         """Paint the kept masks by an overlap policy and set their visible areas.

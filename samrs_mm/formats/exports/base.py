@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from samrs_mm.formats.annotated.entries import KEPT
+from samrs_mm.formats.annotated.entries import HELD
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.labelled_image import LabelledImage
 
@@ -28,7 +28,7 @@ class Export(ABC):
     """Sub-folders that ``convert`` writes to."""
     losses: dict[str, str] = {}
     """What the format can't hold, in words, by the name of its count."""
-    holds: tuple[str, ...] = (KEPT,)
+    holds: tuple[str, ...] = HELD
     """Statuses of the boxes that the format holds."""
     unlabelled: str
     """What pixels that no mask covers (255) are in the format, in words."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from samrs_mm.formats.annotated.entries import KEPT, REGIONS
+from samrs_mm.formats.annotated.entries import HELD, REGIONS
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.coco import CocoWriter, coco_annotation
 from samrs_mm.formats.exports.base import INSTANCES, Export
@@ -32,7 +32,7 @@ class COCOExport(Export):
         category_ids: Ids of the classes; None counts from 1.
     """
 
-    holds = (KEPT, *REGIONS)
+    holds = (*HELD, *REGIONS)
     unlabelled = 'carries no annotation; trainers take it as background'
 
     def __init__(

@@ -1,0 +1,151 @@
+"""Corrections made elsewhere, taken into an annotated folder: all of an image, or nothing of it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+
+from samrs_mm.annotate.correcting import corrections_of
+from samrs_mm.core.classes import ClassTable
+from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.input_notes import some
+from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.formats.annotated.record import Record
+from samrs_mm.formats.corrections.actions import Action, Corrections, undo_of
+from samrs_mm.formats.corrections.applying import enter
+from samrs_mm.formats.corrections.differences import differences_of
+from samrs_mm.formats.corrections.found import OWN, read_edited
+from samrs_mm.formats.corrections.merging import merged
+from samrs_mm.formats.corrections.shapes import EditedImage, EditError
+
+
+@dataclass
+class Taken:
+    """What became of some files.
+
+    Args:
+        images: Images that were compared.
+        changed: Those that got actions.
+        counts: Actions by name, and what ``differences`` counts beside.
+        problems: What could not be taken over, a line each.
+    """
+
+    images: int = 0
+    changed: list[str] = field(default_factory=list)
+    counts: Counter = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+
+class Taker:
+    """Adds actions to the corrections of a folder, whose records are up to them.
+
+    Args:
+        out: The folder.
+        classes: Its class names.
+        by: Who made the edits.
+        trial: Whether nothing is to be written.
+    """
+
+    def __init__(self, out: AnnotatedFolder, classes: list[str], by: str, trial: bool = False):
+        self.out, self.table, self.by, self.trial = out, ClassTable(classes), by, trial
+        self.taken = Taken()
+        self._files: dict[str, Path] = {}
+        self._done = out.done()
+
+    def take(self, path: Path, kind: str) -> None:
+        """Take over a file; what can't be is one of ``taken.problems``."""
+        if kind == OWN:
+            self._try(path, partial(self._merge, path))
+            return
+        for edited in read_edited(path, kind):
+            if isinstance(edited, EditError):
+                self.taken.problems.append(str(edited))
+            else:
+                self._try(path, partial(self._compare, edited))
+
+    def _try(self, path: Path, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except SamrsError as error:
+            line = str(error)
+            self.taken.problems.append(line if line.startswith(str(path)) else f'{path}: {line}')
+
+    def _check(self, stem: str, file: Path) -> None:
+        if stem not in self._done:
+            known = f'; images there are called {some(sorted(self._done))}' if self._done else ''
+            raise EditError(f'{file}: no image {stem!r} in {self.out.root}{known}')
+        if stem in self._files:
+            raise EditError(
+                f'{file}: two files for {stem}, the other is {self._files[stem]}; remove one'
+            )
+        self._files[stem] = file
+        self.taken.images += 1
+
+    def _compare(self, edited: EditedImage) -> None:
+        self._check(edited.stem, edited.file)
+        when = datetime.fromtimestamp(int(edited.file.stat().st_mtime), timezone.utc).isoformat()
+        with self.out.lock():
+            record = Record.load_checked(self.out.path(folder.INSTANCES, edited.stem))
+            found = differences_of(edited, record, self.table, self.by, when)
+            self.taken.counts.update(found.counts)
+            self._add(edited.stem, record, found.actions)
+
+    def _merge(self, path: Path) -> None:
+        theirs = Corrections.load(path)
+        self._check(theirs.stem, path)
+        with self.out.lock():
+            record = Record.load_checked(self.out.path(folder.INSTANCES, theirs.stem))
+            ours = corrections_of(self.out, theirs.stem) or Corrections.of(
+                theirs.stem, record.image
+            )
+            new = merged(ours, theirs)
+            self.taken.counts.update(each.action for each in new)
+            self._add(theirs.stem, record, new)
+
+    def _add(self, stem: str, record: Record, actions: list[Action]) -> None:
+        if not actions:
+            return
+        self.taken.changed.append(stem)
+        if self.trial:
+            return
+        corrections = corrections_of(self.out, stem) or Corrections.of(stem, record.image)
+        for action in actions:
+            corrections.add(action)
+        corrections.write(self.out.corrections(stem))
+
+    def undo_stale(self) -> None:
+        """Take back the actions that no longer fit their images."""
+        when = datetime.now(timezone.utc).isoformat(timespec='seconds')
+        for stem in sorted(self.out.corrected() & self._done):
+            path = self.out.path(folder.INSTANCES, stem)
+            self._try(path, partial(self._undo, stem, path, when))
+
+    def _undo(self, stem: str, path: Path, when: str) -> None:
+        with self.out.lock():
+            record = Record.load_checked(path)
+            misfits = enter(record, corrections_of(self.out, stem), self.table.classes)
+            back = [undo_of(each, by=self.by, when=when) for each in misfits]
+            self.taken.counts.update(each.action for each in back)
+            self._add(stem, record, back)
+
+
+def lines_of(counts: Counter) -> Iterator[str]:
+    """Yield what was found, a line for each kind."""
+    for name, words in WORDS.items():
+        if counts[name]:
+            yield f'  {name:<9} {counts[name]:<6} {words}'
+
+
+WORDS = {
+    'same': 'as they were: not a byte of their masks changes',
+    'accept': 'accepted',
+    'reject': 'deleted: rejected',
+    'class': 'of another class',
+    'mask': 'with another mask',
+    'add': 'new',
+    'undo': 'taken back',
+    'holes': 'holes that polygons can not show stay in changed masks',
+}

@@ -1,0 +1,1 @@
+"""What people decided about masks: a second source of labels, beside the machine's."""
