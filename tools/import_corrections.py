@@ -1,22 +1,20 @@
 """Bring masks that people corrected back into the annotated folder that they come from."""
 
 import argparse
-import getpass
 import sys
 from pathlib import Path
 
 from samrs_mm.annotate.correcting import enter_corrections
 from samrs_mm.annotate.reopened import ReopenedFolder
-from samrs_mm.annotate.taking_back import Taken, Taker, lines_of
-from samrs_mm.cli import ToolParser, progress, run_command, tell_failures
+from samrs_mm.annotate.taking_back import Taker, tell_taken, user
+from samrs_mm.cli import ToolParser, progress, run_command
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.input_notes import some
-from samrs_mm.core.wording import counted
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.corrections.found import AUTO, FORMATS, found_files
 
 EPILOG = """what is read, by what is in the files
   labelme   JSON of LabelMe or X-AnyLabeling, of images that export_dataset.py --to labelme wrote
+  decisions what the review report saved (also: sam_annotate.py --decisions FILE)
   own       OUT/corrections/*.json of a copy of OUT that somebody else corrected
 what becomes of it: OUT/corrections/STEM.json gets actions, which are only ever added
   shapes that nobody touched     none: their masks stay bit for bit, holes and all
@@ -74,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         taker.undo_stale()
     for path, kind in progress('comparing')(files.items()):
         taker.take(path, kind)
-    print_taken(taker.taken)
+    tell_taken(taker.taken)
     if args.dry_run:
         return 1 if taker.taken.problems else 0
     enter_corrections(out, classes, policy, progress=progress('entering corrections'))
@@ -83,23 +81,6 @@ def run(args: argparse.Namespace) -> int:
         print(f'does not reconcile: {line}', file=sys.stderr)
     print(f'written  {out.root}')
     return 1 if taker.taken.problems or totals.problems else 0
-
-
-def user() -> str:
-    """Return the name of who runs this."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return 'unknown'
-
-
-def print_taken(taken: Taken) -> None:
-    """Print what was found in the files."""
-    tell_failures(taken.problems)
-    changed = f', {len(taken.changed)} with corrections: {some(taken.changed)}'
-    print(f'images   {counted(taken.images, "image")}' + changed * bool(taken.changed))
-    for line in lines_of(taken.counts):
-        print(line)
 
 
 if __name__ == '__main__':

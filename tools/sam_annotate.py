@@ -9,6 +9,7 @@ from samrs_mm.annotate import closing_table, dry_run, fidelity
 from samrs_mm.annotate.changes import Changes
 from samrs_mm.annotate.job import AnnotationJob
 from samrs_mm.annotate.refilter import refilter
+from samrs_mm.annotate.taking_back import Taker, tell_taken, user
 from samrs_mm.annotate.totals import OUTDATED, Totals
 from samrs_mm.cli import (
     OptionsAction,
@@ -35,6 +36,7 @@ from samrs_mm.core.wording import counted, plural
 from samrs_mm.drawing.overlays import overlay
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.record import Record
+from samrs_mm.formats.corrections.found import DECISIONS, found_files
 from samrs_mm.review.report import write_report
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ written (named in ledger.csv), or images are in OUT that the data has no longer 
 time, so only --prune deletes them); 2 refused before work began"""
 
 
-_WAYS = ('dry_run', 'verify', 'finalise', 'refilter', 'restart')
+_WAYS = ('dry_run', 'verify', 'finalise', 'refilter', 'restart', 'decisions')
 """Flags of which one at most can be given."""
 LAUNCHERS = 'none', 'pytorch', 'slurm', 'ray'
 
@@ -120,6 +122,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--fidelity', type=Path, metavar='DIR', default=fidelity.FOLDER,
         help='where reports of tools/analysis_tools/fidelity.py are, without which a reduced '
         'model.precision is refused (default %(default)s)')  # fmt: skip
+    add('--decisions', type=Path, metavar='FILE',
+        help='only take over what somebody decided in the report and saved; see '
+        'docs/corrections.md')  # fmt: skip
     add('--report', action='store_true', help='write OUT/report/index.html, to look at the masks')
     add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
         help='change config keys, such as tile.size=800 model.arch=vit_b')  # fmt: skip
@@ -161,7 +166,7 @@ def run(args: argparse.Namespace) -> int:
     if args.embeddings is not None:
         job.use_embeddings(args.embeddings, args.embeddings_dtype)
     choose_gpu()
-    looking = args.verify or args.finalise or args.refilter
+    looking = args.verify or args.finalise or args.refilter or args.decisions is not None
     by_ray = args.launcher == 'ray' and not (looking or args.dry_run)
     crew = None
     if not looking:
@@ -189,7 +194,8 @@ def run(args: argparse.Namespace) -> int:
         settings = job.settings_of_folder()
         if args.verify:
             return check(job, settings, args.workers)
-        return finish(job, settings, args)
+        failed = args.decisions is not None and take_decisions(job, args.decisions)
+        return max(finish(job, settings, args), int(failed))
     if crew is None:
         return annotate(job, args, shard)
     with crew:
@@ -302,6 +308,21 @@ def print_gone(job: AnnotationJob, changes: Changes) -> int:
             file=sys.stderr,
         )
     return len(changes.gone)
+
+
+def take_decisions(job: AnnotationJob, path: Path) -> bool:
+    """Add the decisions of the report to the corrections; return whether some could not be.
+
+    Raises:
+        RefusedError: No such file.
+    """
+    files = found_files(path, DECISIONS)
+    job.enter_corrections()
+    taker = Taker(job.out, list(job.dataset.classes), user())
+    for file in files:
+        taker.take(file, DECISIONS)
+    tell_taken(taker.taken)
+    return bool(taker.taken.problems)
 
 
 def check(job: AnnotationJob, settings: dict, workers: int) -> int:

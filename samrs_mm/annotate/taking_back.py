@@ -1,23 +1,27 @@
 """Corrections made elsewhere, taken into an annotated folder: all of an image, or nothing of it."""
 
+import getpass
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
 from samrs_mm.annotate.correcting import corrections_of
+from samrs_mm.cli import tell_failures
 from samrs_mm.core.classes import ClassTable
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.input_notes import some
+from samrs_mm.core.wording import counted
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.corrections.actions import Action, Corrections, undo_of
 from samrs_mm.formats.corrections.applying import enter
+from samrs_mm.formats.corrections.decisions import Decision, actions_of, read_decisions
 from samrs_mm.formats.corrections.differences import differences_of
-from samrs_mm.formats.corrections.found import OWN, read_edited
+from samrs_mm.formats.corrections.found import DECISIONS, OWN, read_edited
 from samrs_mm.formats.corrections.merging import merged
 from samrs_mm.formats.corrections.shapes import EditedImage, EditError
 
@@ -57,8 +61,9 @@ class Taker:
 
     def take(self, path: Path, kind: str) -> None:
         """Take over a file; what can't be is one of ``taken.problems``."""
-        if kind == OWN:
-            self._try(path, partial(self._merge, path))
+        if kind in (OWN, DECISIONS):
+            work = self._merge if kind == OWN else self._decide
+            self._try(path, partial(work, path))
             return
         for edited in read_edited(path, kind):
             if isinstance(edited, EditError):
@@ -105,6 +110,19 @@ class Taker:
             self.taken.counts.update(each.action for each in new)
             self._add(theirs.stem, record, new)
 
+    def _decide(self, path: Path) -> None:
+        by, decisions = read_decisions(path)
+        for stem, found in sorted(decisions.items()):
+            self._try(path, partial(self._decide_image, path, stem, found, by or self.by))
+
+    def _decide_image(self, path: Path, stem: str, found: list[Decision], by: str) -> None:
+        self._check(stem, path)
+        with self.out.lock():
+            record = Record.load_checked(self.out.path(folder.INSTANCES, stem))
+            actions = actions_of(found, record, self.table, by)
+            self.taken.counts.update(each.action for each in actions)
+            self._add(stem, record, actions)
+
     def _add(self, stem: str, record: Record, actions: list[Action]) -> None:
         if not actions:
             return
@@ -132,11 +150,22 @@ class Taker:
             self._add(stem, record, back)
 
 
-def lines_of(counts: Counter) -> Iterator[str]:
-    """Yield what was found, a line for each kind."""
+def user() -> str:
+    """Return the name of who runs this."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return 'unknown'
+
+
+def tell_taken(taken: Taken) -> None:
+    """Print what was found in files, and what of it could not be taken over."""
+    tell_failures(taken.problems)
+    changed = f', {len(taken.changed)} with corrections: {some(taken.changed)}'
+    print(f'images   {counted(taken.images, "image")}' + changed * bool(taken.changed))
     for name, words in WORDS.items():
-        if counts[name]:
-            yield f'  {name:<9} {counts[name]:<6} {words}'
+        if taken.counts[name]:
+            print(f'  {name:<9} {taken.counts[name]:<6} {words}')
 
 
 WORDS = {

@@ -16,6 +16,7 @@ from samrs_mm.formats.annotated.entries import BoxEntry, ImageEntry
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.ledger import LedgerRow
 from samrs_mm.formats.annotated.record import Record, RecordError
+from samrs_mm.formats.corrections.shapes import mask_digest
 
 SIDE = 320
 """Longest side of a crop in pixels; larger ones are scaled down."""
@@ -34,6 +35,7 @@ class Picture:
         outline: Path of the mask's outlines.
         polygon: Points of the labelled box.
         prompt: ``(x, y, width, height)`` of the prompt box, or None.
+        digest: What tells the mask from others, see ``mask_digest``.
     """
 
     width: int
@@ -42,6 +44,7 @@ class Picture:
     outline: str
     polygon: str
     prompt: tuple[float, float, float, float] | None
+    digest: str
 
 
 def pictures(
@@ -123,7 +126,7 @@ def picture(box: BoxEntry, entry: ImageEntry, image: SceneImage | None) -> Pictu
         prompt = (*_short(corners[0]), *_short(corners[1] - corners[0]))
     points = ' '.join(f'{px},{py}' for px, py in map(_short, polygon))
     jpeg = _jpeg(image.crop(x, y, width, height), size) if image else ''
-    return Picture(*size, jpeg, _outline(mask), points, prompt)
+    return Picture(*size, jpeg, _outline(mask), points, prompt, mask_digest(box))
 
 
 def _region(box: BoxEntry, entry: ImageEntry) -> tuple[int, int, int, int]:

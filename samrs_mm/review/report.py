@@ -1,5 +1,6 @@
 """The review report of an annotated folder: one HTML file that needs nothing else."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,13 +103,18 @@ def render(meta: dict[str, Any], found: Selection, images: dict[LedgerRow, Pictu
     numbers = {name: index for index, name in enumerate(found.classes)}
     cards = [
         dict(
-            mask=mask, picture=images[mask], pick=pick, facts=_facts(mask, pick), doubt=doubt(mask)
+            mask=mask,
+            picture=images[mask],
+            pick=pick,
+            facts=_facts(mask, pick, images[mask]),
+            doubt=doubt(mask),
         )
         for pick, masks in (('worst', found.worst), ('random', found.random))
         for mask in masks
         if mask in images
     ]
     table = dict(
+        folder=_name(meta),
         classes=list(found.classes),
         keys=['class', 'doubt', 'stem', *KEYS],
         rows=[
@@ -123,6 +129,13 @@ def render(meta: dict[str, Any], found: Selection, images: dict[LedgerRow, Pictu
     )  # fmt: skip
 
 
-def _facts(mask: LedgerRow, pick: str) -> dict[str, Any]:
+def _name(meta: dict[str, Any]) -> str:
+    """Return what tells the masks of a folder from others: a browser keeps decisions by it."""
+    return hashlib.sha256(f'{meta.get("signature")} {meta["data_root"]}'.encode()).hexdigest()[:16]
+
+
+def _facts(mask: LedgerRow, pick: str, picture: Picture) -> dict[str, Any]:
     known = {key: getattr(mask, key) for key in ('category', *KEYS)}
-    return dict(known, stem=mask.tile, doubt=doubt(mask), pick=pick)
+    return dict(
+        known, stem=mask.tile, doubt=doubt(mask), pick=pick, mask=picture.digest, edited=mask.edited
+    )

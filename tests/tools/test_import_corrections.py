@@ -257,7 +257,7 @@ def test_stale_corrections_are_taken_back_on_demand(tools, place, capsys):
     [
         (['out'], 'give DIR, what people corrected, or --undo-stale'),
         (['out', 'nix'], 'nix: no such file or folder'),
-        (['out', 'dota'], 'no file of LabelMe, X-AnyLabeling or corrections/ there'),
+        (['out', 'dota'], 'no file of LabelMe, X-AnyLabeling, the report or corrections/ there'),
         (['dota', 'lm'], 'meta.json: no annotated folder there'),
     ],
 )

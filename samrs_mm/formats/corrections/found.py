@@ -6,11 +6,12 @@ from typing import Any
 
 from samrs_mm.core.atomic import load
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.formats.corrections.decisions import is_decisions
 from samrs_mm.formats.corrections.labelme import is_labelme, read_labelme
 from samrs_mm.formats.corrections.shapes import EditedImage, EditError
 
-AUTO, LABELME, OWN = 'auto', 'labelme', 'own'
-FORMATS = (AUTO, LABELME, OWN)
+AUTO, LABELME, OWN, DECISIONS = 'auto', 'labelme', 'own', 'decisions'
+FORMATS = (AUTO, LABELME, OWN, DECISIONS)
 _PASSED = ('export.json',)
 
 
@@ -33,7 +34,7 @@ def found_files(root: Path, kind: str = AUTO) -> dict[Path, str]:
         if known is not None and kind in (AUTO, known):
             found[path] = known
     if not found:
-        wanted = 'LabelMe, X-AnyLabeling or corrections/' if kind == AUTO else kind
+        wanted = 'LabelMe, X-AnyLabeling, the report or corrections/' if kind == AUTO else kind
         raise RefusedError(f'{root}: no file of {wanted} there')
     return found
 
@@ -51,6 +52,8 @@ def kind_of(path: Path) -> str | None:
         return LABELME
     if isinstance(data, dict) and data.keys() == {'image', 'actions'}:
         return OWN
+    if is_decisions(data):
+        return DECISIONS
     return None
 
 

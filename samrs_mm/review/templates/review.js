@@ -110,6 +110,7 @@ function enlarge(index) {
   copies[0] = copies[0].firstElementChild;
   dialog.querySelector('.view').replaceChildren(...copies);
   if (!dialog.open) dialog.showModal();
+  document.dispatchEvent(new CustomEvent('look', { detail: shownCards[openCard] }));
 }
 
 form.addEventListener('input', update);
