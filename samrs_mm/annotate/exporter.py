@@ -170,7 +170,9 @@ def _convert(
         result, counts = export.convert(image, record, file)
         # after its labels: an image without any would be taken for one without objects
         target = export.out / file
-        if images == COPY:
+        if export.own_images:
+            pass
+        elif images == COPY:
             shutil.copyfile(image.image, target)
         elif images == LINK:
             # OUT.part has the same parent as OUT, so the way stays the same when it is renamed
@@ -183,4 +185,5 @@ def _convert(
             raise
         return f'{error.filename or image.stem}: {error.strerror}'
     left_out = Counter(box.status for box in record.boxes if box.status not in export.holds)
-    return result, counts, left_out, orientation_of(source)
+    orientation = 1 if export.own_images else orientation_of(source)
+    return result, counts, left_out, orientation

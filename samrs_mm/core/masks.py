@@ -181,6 +181,11 @@ def _shared(first: dict, second: dict) -> int:
     return int(coco_mask.area(coco_mask.merge([_raw(first), _raw(second)], intersect=True)))
 
 
+def union(rles: Sequence[dict]) -> dict:
+    """Return the pixels of sound masks of one size, of one or more."""
+    return _text(coco_mask.merge([_raw(rle) for rle in rles]))
+
+
 def bbox(rle: dict) -> list[int]:
     """Return the mask's own box ``[x, y, w, h]`` in pixels; zeros for an empty mask.
 

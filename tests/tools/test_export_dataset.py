@@ -13,6 +13,7 @@ from PIL import Image
 from samrs_mm.formats.exports.coco import COCOExport
 
 FORMATS = 'coco', 'yolo-seg', 'dota', 'samrs'
+ALL_FORMATS = *FORMATS, 'refsegrs'
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def made(tmp_path):
     return write_folder(tmp_path / 'made')
 
 
-@pytest.mark.parametrize('name', FORMATS)
+@pytest.mark.parametrize('name', ALL_FORMATS)
 def test_workers_do_not_change_a_byte(made, tmp_path, name):
     assert tool(made.root, '--to', name, '--out', tmp_path / 'a') == 0
     command = [sys.executable, str(ROOT / 'tools/dataset_converters/export_dataset.py')]
@@ -84,7 +85,7 @@ def test_images_that_exif_turns_are_named(made, tmp_path, capsys, name):
     assert f'take the tag out of the images: {STEMS[1]}' in said
 
 
-@pytest.mark.parametrize('name', FORMATS)
+@pytest.mark.parametrize('name', ALL_FORMATS)
 def test_only_what_is_lost_is_told(made, tmp_path, capsys, name):
     assert tool(made.root, '--to', name, '--out', tmp_path / 'a') == 0
     assert 'lost     0' not in capsys.readouterr().out

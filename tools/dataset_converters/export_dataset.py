@@ -1,4 +1,4 @@
-"""Write an annotated dataset as COCO, YOLO segmentation, DOTA, SAMRS, LabelMe, or for GIS."""
+"""Write an annotated dataset as COCO, YOLO-seg, DOTA, SAMRS, LabelMe, phrases, or for GIS."""
 
 import argparse
 import sys
@@ -32,6 +32,8 @@ from samrs_mm.formats.exports.coco import COCOExport
 from samrs_mm.formats.exports.dota import DOTAExport
 from samrs_mm.formats.exports.labelme import LabelMeExport
 from samrs_mm.formats.exports.outlines import EDGES, INNER
+from samrs_mm.formats.exports.refsegrs import RefSegRSExport, in_one_folder
+from samrs_mm.formats.exports.refsegrs import lacking as lacking_phrases
 from samrs_mm.formats.exports.samrs import SAMRSExport
 from samrs_mm.formats.exports.yolo import YOLOExport, data_yaml, lacking
 from samrs_mm.formats.labelled_image import LabelledImage
@@ -46,6 +48,9 @@ EPILOG = """what is written (with --list once for each list, into OUT/LIST/; els
   dota      labelTxt/STEM.txt: the smallest rotated box around each mask
   samrs     gray/STEM.png color/STEM.png ins/STEM.pkl: no mask lost, but scores are, and slanted
             boxes where the prompt was hbox
+  refsegrs  output_phrase_SPLIT.txt, masks/ID.tif, images/ID.tif (8-bit TIFF, one for each phrase):
+            phrases by templates (class, size, place, relation) that are true of no other box;
+            phrases.csv, dropped.csv: what each is made of. In one folder, parts as for yolo-seg
   gis       masks.gpkg: polygons on the map, holes kept, one for each box or object;
             labels/SCENE.tif: class indices on the scene's own grid; .qml: colours for QGIS
             of folders whose scenes are on the map (GeoTIFFs); others are refused
@@ -81,7 +86,10 @@ EXPORTS = {
     'samrs': SAMRSExport,
     'gis': GISExport,
     'labelme': LabelMeExport,
+    'refsegrs': RefSegRSExport,
 }
+IN_PARTS = 'yolo-seg', 'refsegrs'
+"""Formats whose readers want parts, such as train and val."""
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -96,7 +104,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--images', choices=(COPY, LINK, NONE),
         help=f'what to do with image files (default {LINK}, symbolic; gis: {NONE})')  # fmt: skip
     add('--split', choices=(AUTO, NONE),
-        help=f'{AUTO}: a sub-folder for each part of the dataset (default of yolo-seg), '
+        help=f'{AUTO}: a sub-folder for each part of the dataset (default of yolo-seg '
+        'and of refsegrs, which has them in one folder), '
         f'{NONE}: all in one (default of the others)')  # fmt: skip
     add('--polygons', nargs='?', const=EDGES, choices=(EDGES, INNER),
         help=f'coco: polygons instead of RLE; coco and yolo-seg: {EDGES} or {INNER} (see below; '
@@ -144,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
     if args.images != NONE:
         refuse_without_pictures(root, meta, 'an export', f', or give --images {NONE}')
     images = read_annotated(root, meta)
-    if (args.split or (AUTO if args.to == 'yolo-seg' else NONE)) == AUTO and not args.list:
+    if (args.split or (AUTO if args.to in IN_PARTS else NONE)) == AUTO and not args.list:
         parts = by_part(images, args)
     else:
         parts = chosen(images, args)
@@ -152,6 +161,10 @@ def run(args: argparse.Namespace) -> int:
     if args.to == 'gis':
         refuse_unplaced(root, meta, images)
     choice = choose(args, meta, parts) if args.to == 'labelme' else {}
+    if args.to == 'refsegrs':
+        parts = in_one_folder(parts)
+        for name, cure in lacking_phrases(parts).items():
+            print(f'{name:8} none: {cure}')
     exporter = Exporter(root, Path(args.out), args.images)
     exporter.start()
     results = {}
@@ -191,6 +204,8 @@ def maker(args: argparse.Namespace, meta: dict, choice: dict) -> Callable[[Path]
         )
     elif args.to == 'labelme':
         options = choice
+    elif args.to == 'refsegrs':
+        options = dict(images=args.images)
     return partial(EXPORTS[args.to], classes=meta['classes'], **options)
 
 
@@ -321,7 +336,7 @@ def report(
         tell_failures(result.failures)
         failed += len(result.failures)
         images, failures = counted(result.images, 'image'), counted(len(result.failures), 'image')
-        print(f'{name or "images":8} {images}, {counted(result.counts[INSTANCES], "instance")}'
+        print(f'{name or "images":8} {images}, {counted(result.counts[INSTANCES], export.unit)}'
               + (f'; {failures} failed' if result.failures else ''))  # fmt: skip
         for regions, why in (
             (False, 'boxes without a mask to export'),

@@ -30,6 +30,10 @@ class Export(ABC):
     """What the format can't hold, in words, by the name of its count."""
     holds: tuple[str, ...] = HELD
     """Statuses of the boxes that the format holds."""
+    unit: str = 'instance'
+    """What is counted as ``INSTANCES``, in words."""
+    own_images: bool = False
+    """Whether the export writes the image files itself, in whatever form its readers want."""
     unlabelled: str
     """What pixels that no mask covers (255) are in the format, in words."""
 
