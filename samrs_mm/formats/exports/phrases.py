@@ -208,7 +208,7 @@ def _regard(box: BoxEntry, others: Sequence[BoxEntry], pixels: np.ndarray) -> tu
     top, left = max(y - margin, 0), max(x - margin, 0)
     window = pixels[top : y + height + margin, left : x + width + margin]
     within = np.ix_(range(y - top, y - top + height), range(x - left, x - left + width))
-    share = np.count_nonzero(window[within] & mask) / max(np.count_nonzero(mask), 1)
+    share = np.count_nonzero(window[within] & mask) / max(int(np.count_nonzero(mask)), 1)
     if share:
         shared = [masks.overlap(box.mask, each.mask)[0] / max(each.area, 1) for each in others]
         return share, np.inf if max(shared) > _BESIDE else 0.0
