@@ -34,9 +34,7 @@ def test_each_member_takes_what_the_family_takes_under_one_constructor(kind):
 @pytest.mark.parametrize('kind', ALL)
 def test_an_unknown_option_is_refused_with_those_that_there_are(kind):
     entry = dict(type=kind.__name__, arch={}, precisn='fp16')
-    with pytest.raises(
-        RefusedError, match=r"takes no precisn; did you mean 'precision'\? .*chunk"
-    ):
+    with pytest.raises(RefusedError, match=r"takes no precisn; did you mean 'precision'\? .*chunk"):
         build(PROMPT_SEGMENTORS, entry, 'model')
 
 
