@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -233,3 +234,22 @@ def test_what_needs_pictures_of_tiles_says_so(on_radar, tmp_path, capsys):
         dataset[0].image  # noqa: B018
     with pytest.raises(RefusedError, match='training needs them'):
         SAMRSDataset(source='radar', data_root=str(out))
+
+
+def test_what_is_known_of_a_scene_goes_with_it(sam_annotate, tmp_path):
+    data = write_radar(tmp_path / 'data')
+    shutil.copyfile(data / 'scene.tif', data / 'twin.tif')
+    out, flags = tmp_path / 'out', ('--boxes', data / 'boxes.gpkg', '--workers', 0)
+    options = ('--cfg-options', *OPTIONS, *RULE)
+
+    def run(*more):
+        argv = [CONFIG, '--data-root', data, '--out', out, *flags, *more]
+        return sam_annotate.main([*map(str, argv), *options])
+
+    assert run() == 0
+    assert sorted(path.name for path in (out / 'scenes').iterdir()) == ['scene.json', 'twin.json']
+    (data / 'twin.tif').unlink()
+    assert run('--prune') == 0
+    assert [path.name for path in (out / 'scenes').iterdir()] == ['scene.json']
+    assert sorted(path.name for path in (out / 'labels').iterdir()) == ['scene.qml', 'scene.tif']
+    assert run('--verify') == 0
