@@ -5,6 +5,7 @@ run needs data, weights, a GPU, a cluster or the network.
 """
 
 import argparse
+import dataclasses
 import functools
 import re
 import shlex
@@ -15,6 +16,7 @@ from folders import ROOT, load_tool
 
 from samrs_mm.cli import load_config, read_config
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.image_rule import ImageRule
 from samrs_mm.core.installed import TOOLS, find_config
 
 PAGES = [
@@ -26,7 +28,8 @@ FOREIGN = ('pip', 'apt-get', 'mkdir', 'python3', 'python3.11', 'source', '.', 'q
 """Programs that are not ours; what installs is tested by tests/test_make_env.py and by hand."""
 OF_THE_READER = ('lab/', 'upernet_toynet', '--to points')
 """Parts of commands about files that extending.md has the reader write; other tests run them."""
-NEW_KEYS = ('load_from', 'custom_hooks')
+IMAGE_KEYS = [f'image.{field.name}' for field in dataclasses.fields(ImageRule)]
+NEW_KEYS = ('load_from', 'custom_hooks', *IMAGE_KEYS)
 """Keys that a config need not have."""
 TOOL = {**{f'tools/{file}': file for file in TOOLS.values()}, **TOOLS}
 STEMS = {Path(file).stem: file for file in TOOLS.values()}
