@@ -83,3 +83,26 @@ def test_one_point_beyond_the_projection_spoils_no_other():
     assert np.isnan(found[[1, 2]]).all()
     back = reproject(found[[0, 3, 4]], utm, lonlat)
     assert np.abs(back - points[[0, 3, 4]]).max() < 1e-8
+
+
+def by_krueger(lon, lat):
+    """Return east and north in UTM 32 by Krüger's series: another way than PROJ's code."""
+    flat, k0 = 1 / 298.257223563, 0.9996
+    n = flat / (2 - flat)
+    radius = 6378137 / (1 + n) * (1 + n**2 / 4 + n**4 / 64)
+    terms = n / 2 - 2 * n**2 / 3 + 5 * n**3 / 16, 13 * n**2 / 48 - 3 * n**3 / 5, 61 * n**3 / 240
+    lon, lat = np.radians(lon - 9), np.radians(lat)
+    squeeze = 2 * np.sqrt(n) / (1 + n)
+    t = np.sinh(np.arctanh(np.sin(lat)) - squeeze * np.arctanh(squeeze * np.sin(lat)))
+    xi, eta = np.arctan2(t, np.cos(lon)), np.arctanh(np.sin(lon) / np.hypot(1, t))
+    east, north = eta, xi
+    for order, term in enumerate(terms, 1):
+        east = east + term * np.cos(2 * order * xi) * np.sinh(2 * order * eta)
+        north = north + term * np.sin(2 * order * xi) * np.cosh(2 * order * eta)
+    return np.stack([500000 + k0 * radius * east, k0 * radius * north], 1)
+
+
+def test_degrees_in_utm_are_those_of_the_formula():
+    points = np.random.default_rng(0).uniform((6, 0), (12, 80), (200, 2))
+    found = reproject(points, CRS.from_epsg(4326), CRS.from_epsg(32632))
+    assert np.abs(found - by_krueger(*points.T)).max() < 1e-3

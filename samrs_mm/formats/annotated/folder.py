@@ -279,17 +279,22 @@ class AnnotatedFolder(ResumableFolder):
 
     def foreign(self, stems: Iterable[str] = ()) -> list[str]:
         """Return the files, relative to the root, that no tool would write for these images."""
-        others = self.files() - self._ours(stems)
+        files = self.files()
+        others = files - self._ours(stems, files)
         return sorted(n for n in others if not any(fnmatch(n, ours) for ours in OTHER_TOOLS))
 
-    def _ours(self, stems: Iterable[str]) -> set[str]:
-        """Return what annotating these images may leave behind, relative to the root."""
+    def _ours(self, stems: Iterable[str], files: Iterable[str]) -> set[str]:
+        """Return what annotating these images may leave behind, relative to the root.
+
+        Of ``files`` those count, too, that GDAL writes beside a file that isn't whole yet.
+        """
         ours = {ANNOTATIONS, LEDGER, INDEX, OBJECTS, MADE, META, input_notes.NAME}
         ours |= {f'{kind}/{stem}{suffix}' for kind, suffix in _SUFFIX.items() for stem in stems}
         scenes = {scene_of_tile(stem) or stem for stem in stems}
         ours |= {GEOPACKAGE, MASKS_STYLE}
         ours |= {name for scene in scenes for name in _files_of_scene(scene)}
-        return ours | {temporary(Path(name)).as_posix() for name in ours}
+        parts = {temporary(Path(name)).as_posix() for name in ours}
+        return ours | parts | {n for n in files if ''.join(n.partition('.tmp')[:2]) in parts}
 
     def restart(self, stems: set[str]) -> int:
         """Delete what earlier runs made of these images; return the number of files.
@@ -300,7 +305,8 @@ class AnnotatedFolder(ResumableFolder):
             RefusedError: The folder holds files that are not named in our own records.
         """
         recorded = stems | self._recorded()
-        foreign, ours = self.foreign(recorded), self.files() & self._ours(recorded)
+        files = self.files()
+        foreign, ours = self.foreign(recorded), files & self._ours(recorded, files)
         if (foreign or ours) and not self.meta.exists():
             raise RefusedError(f'--restart: {self.root} has no {META}, so it is not ours')
         if foreign:

@@ -105,6 +105,19 @@ def test_foreign_files(out):
     assert out.foreign({'a'}) == ['notes', 'semantic/b.png']
 
 
+def test_what_gdal_leaves_of_a_killed_run_is_ours(out):
+    put(out, folder.INSTANCES, 'a')
+    begun = '.masks.gpkg.tmp-journal', 'labels/.a.tif.tmp.rows', 'labels/.a.tif.tmp.rows.ovr.tmp'
+    for name in begun:
+        (out.root / name).parent.mkdir(exist_ok=True)
+        (out.root / name).write_bytes(b'')
+    assert out.foreign({'a'}) == []
+    (out.root / 'labels/.b.tif.tmp.rows').write_bytes(b'')
+    assert out.foreign({'a'}) == ['labels/.b.tif.tmp.rows']
+    (out.root / 'labels/.b.tif.tmp.rows').unlink()
+    assert out.restart({'a'}) == 4
+
+
 def test_restart_deletes_what_is_ours(out):
     put(out, folder.INSTANCES, 'a')
     put(out, folder.SEMANTIC, 'a')

@@ -1,4 +1,7 @@
+import contextlib
 import datetime
+import os
+import sqlite3
 from dataclasses import replace
 
 import numpy as np
@@ -68,6 +71,31 @@ def test_styles_are_where_qgis_looks_for_them(tmp_path):
     assert read_layer(tmp_path / 'a.gpkg', 'boxes')[0]['crs'] == 'EPSG:4326'
     write_tables(tmp_path / 'b.gpkg', [replace(one, style=b'<qgis/>'), other])
     assert file_sha256(tmp_path / 'a.gpkg') == file_sha256(tmp_path / 'b.gpkg')
+
+
+def test_a_reader_beside_the_writer_sees_the_old_layer_then_the_new(tmp_path, monkeypatch):
+    path = tmp_path / 'a.gpkg'
+    seen = []
+
+    def names(connection):
+        return [name for (name,) in connection.execute('SELECT name FROM masks ORDER BY fid')]
+
+    def replace_beside_readers(source, target):
+        seen.append(read_layer(path, 'masks')[2]['name'].tolist())
+        original(source, target)
+        seen.append(read_layer(path, 'masks')[2]['name'].tolist())
+
+    write_tables(path, tables(name=np.array(['a', 'b'], object)))
+    original = os.replace
+    monkeypatch.setattr(os, 'replace', replace_beside_readers)
+    with contextlib.closing(sqlite3.connect(f'file:{path}?mode=ro', uri=True)) as reader:
+        open_rows = reader.execute('SELECT name FROM masks ORDER BY fid')
+        assert open_rows.fetchone() == ('a',)
+        write_tables(path, tables(name=np.array(['c', 'd'], object)))
+        assert open_rows.fetchone() == ('b',)
+        assert names(reader) == ['a', 'b']
+    assert seen == [['a', 'b'], ['c', 'd']]
+    assert [each.name for each in tmp_path.iterdir()] == ['a.gpkg']
 
 
 def test_a_layer_without_features(tmp_path):
