@@ -144,7 +144,7 @@ def test_an_image_that_ends_every_actor_fails_alone(annotate, cluster, tmp_path,
 
 
 def test_actors_that_get_on_may_die_as_often_as_they_like(annotate, cluster, tmp_path):
-    tiled = (*FILL, 'tile.size=100', 'tile.overlap=20')
+    tiled = (*FILL, 'tile.size=40', 'tile.overlap=0')
     assert annotate('whole', *tiled) == 0
 
     def fault(hand, method, args):
