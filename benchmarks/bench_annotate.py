@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from PIL import Image
 from sam_stages import print_after_decoder, print_memory, print_whole_tiles
+from writer_stages import print_writing
 
 from samrs_mm.annotate.driver import Annotator, BoxPrompter, SampleStream
 from samrs_mm.annotate.plan import Plan
@@ -170,6 +171,8 @@ def compare_stages(rounds: int) -> None:
     print_after_decoder(SMALL_SAM | dict(img_size=1024), rounds)
     print_memory(side=1024)
     print_whole_tiles(VIT_B, rounds)
+    with tempfile.TemporaryDirectory() as scratch:
+        print_writing(Path(scratch), rounds)
 
 
 def main() -> int:

@@ -41,3 +41,13 @@ def test_overhead_of_an_image_and_of_starting(bench, capsys, tmp_path):
     assert re.search(
         r'CPU time: \d+\.\d ms an image .* --help \d+\.\d\d s', capsys.readouterr().out
     )
+
+
+def test_writing_by_stage_and_by_threads(bench, capsys, tmp_path):
+    bench.print_writing(tmp_path, rounds=1, tiles=3, side=128)
+    out = capsys.readouterr().out
+    for name in ('measured', 'painted', 'PNG', 'PNG, to disk', 'note', 'JSON', 'total'):
+        assert re.search(rf'^{name} +(\d+\.\d\d +){{3}}\d+\.\d\d$', out, re.M), name
+    for threads in (1, 2, 4):
+        assert re.search(rf'^{threads} +\d+ +\d+\.\d +\d+\.\d\d ms +\d+\.\d\d$', out, re.M)
+    assert len(list((tmp_path / 'threads-2/instances').iterdir())) == 3
