@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from mmengine.config import Config, DictAction
 from tqdm import tqdm
 
-from samrs_mm.compat import broken_library, check_sets, strict_loading
+from samrs_mm.compat import broken_library, check_sets, strict_loading, why_no_library
 from samrs_mm.core import label_fit
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.installed import MIM, find_config, spoken
@@ -316,6 +316,8 @@ def _drop_scope(part: Any) -> None:
 
 
 def _why_not_imported(name: str, error: Exception) -> str:
+    if line := why_no_library(name, error):
+        return line
     if isinstance(error, ModuleNotFoundError) and f'{name}.'.startswith(f'{error.name}.'):
         return "no such module beside the config or on Python's path; PYTHONPATH=DIR adds a folder"
     if isinstance(error, SyntaxError):

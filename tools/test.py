@@ -30,6 +30,7 @@ exit codes: 0 scored; 1 interrupted or failed; 2 refused before work began"""
 
 
 _LOADERS = ('test_dataloader',)
+_OF_OBJECTS = ('CocoMetric', 'DOTAMetric')
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -66,9 +67,7 @@ def run(args: argparse.Namespace) -> None:
         lambda: check_folders(config, _LOADERS), lambda: read_checkpoint(args.checkpoint)
     )
     if args.out:
-        evaluators = config.test_evaluator
-        for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
-            evaluator.output_dir = os.path.join(args.out, 'predictions')
+        name_output(config.test_evaluator, os.path.join(args.out, 'predictions'))
     prepare_cpu_ranks(config, args.launcher)
     data = check_data(config, args.config, _LOADERS, found.classes)
     runner = build_runner(config, args.config)
@@ -83,6 +82,16 @@ def run(args: argparse.Namespace) -> None:
         record = metrics | {RUN_KEY: about}
         atomic_write(target, (json.dumps(record, indent=1) + '\n').encode())
     leave_ranks()
+
+
+def name_output(evaluators: Any, folder: str) -> None:
+    """Have metrics write what was predicted: maps below a folder, objects into files in it."""
+    for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
+        kind = str(evaluator.type).rpartition('.')[2]
+        if kind in _OF_OBJECTS:
+            evaluator.outfile_prefix = os.path.join(folder, 'objects')
+        else:
+            evaluator.output_dir = folder
 
 
 def use_tta(config: 'Config', path: str, name: str = '') -> None:

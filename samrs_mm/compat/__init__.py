@@ -14,6 +14,7 @@ from samrs_mm.compat.ground import (
     mm_versions,
     mmrotate_boxes,
     prepare_imports,
+    why_no_library,
 )
 from samrs_mm.compat.ops import has_compiled_ops, how_to_get_ops, offer_stand_in
 
@@ -32,4 +33,5 @@ __all__ = [
     'prepare_imports',
     'safe_load',
     'strict_loading',
+    'why_no_library',
 ]

@@ -109,6 +109,21 @@ def missing_library(error: ImportError) -> str | None:
     return f'{name} is not installed: run {how_to_install(name not in _NEEDED)}'
 
 
+def why_no_library(name: str, error: Exception) -> str | None:
+    """Return what to do, in one line, where a module of an mm library can't be imported.
+
+    None if the module is of no mm library, or the error is about something else.
+    """
+    library = name.partition('.')[0]
+    if library == 'mmrotate' and isinstance(error, AssertionError) and not is_onedl():
+        return (
+            f"OpenMMLab's mmrotate can't be imported beside its mmdet ({error}); oriented "
+            "detection needs OneDL's libraries, in an environment of their own: `pip install "
+            "'samrs_mm[onedl-all]'`"
+        )
+    return missing_library(error) if library in _SETS and isinstance(error, ImportError) else None
+
+
 def how_to_install(everything: bool) -> str:
     """Return what installs the mm libraries, of the set that is there; ``everything``: all six.
 

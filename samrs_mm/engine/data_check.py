@@ -42,11 +42,12 @@ SECONDS = 20.0
 _LOADERS = ('train_dataloader', 'val_dataloader')
 _ANNOTATE = dict(
     SOTADataset='sota_sam-vit-h_hbox', SIORDataset='sior_sam-vit-h_hbox',
-    FASTDataset='fast_sam-vit-h_rhbox',
+    FASTDataset='fast_sam-vit-h_rhbox', AnnotatedInstanceDataset='sota_sam-vit-h_hbox',
 )  # fmt: skip
 _PREPARE = dict(Potsdam5Dataset='prepare_potsdam.py', ISAIDTilesDataset='prepare_isaid.py')
 _PAGES = {
     'MaskCrops': ('boxnet_demo.py', 'mask_maker.md'),
+    'AnnotatedInstanceDataset': ('instance_demo.py', 'detection.md'),
     '': ('sep_demo.py', 'dataset_prepare.md'),
 }
 _Result = TypeVar('_Result')

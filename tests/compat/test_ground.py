@@ -54,6 +54,18 @@ def test_versions_are_those_of_the_mm_libraries(installed):
     assert compat.mm_versions() == {'onedl-mmcv': '2.3.6', 'mmdet': '3.3.0'}
 
 
+def test_a_library_that_a_config_imports_is_named_with_the_cure(installed):
+    installed(mmengine='0.10.7')
+    old = AssertionError('MMDetection 3.3.0 is incompatible')
+    line = compat.why_no_library('mmrotate.models', old)
+    assert 'MMDetection 3.3.0 is incompatible' in line
+    assert "needs OneDL's libraries" in line
+    assert compat.why_no_library('mmdet.models', old) is None
+    assert compat.why_no_library('mine', ModuleNotFoundError(name='mine')) is None
+    missing = compat.why_no_library('mmdet.models', ModuleNotFoundError(name='mmdet'))
+    assert missing.startswith('mmdet is not installed: run `make env`')
+
+
 def test_two_sets_are_named_with_the_cure(installed):
     installed(**ONEDL, mmengine='0.10.7', mmcv_lite='2.1.0', mmdet='3.3.0')
     with pytest.raises(RefusedError) as error:

@@ -1,9 +1,12 @@
 """Configs of instance segmentation and oriented detection, trained by the tool."""
 
+import json
+
 import pytest
 from config_rules import load
-from detector_runs import train_two_iterations, write_data
+from detector_runs import small, train_two_iterations, write_data
 from folders import ROOT
+from training_runs import run_tool
 
 from samrs_mm.compat import is_onedl
 
@@ -44,3 +47,27 @@ def test_trains_two_iterations_and_evaluates(leaf, tmp_path):
     else:  # CocoMetric returns nothing where nothing is predicted
         scores = {key for key in keys if key.startswith('coco/')}
         assert not scores or {'coco/bbox_mAP', 'coco/segm_mAP_50'} <= scores
+
+
+@pytest.mark.slow
+@pytest.mark.ops
+@pytest.mark.parametrize('name', ['instance/mask2former', 'rotated/rtmdet-r'])
+def test_a_checkpoint_is_scored_and_its_objects_are_written(name, tmp_path):
+    if name.startswith('rotated') and not is_onedl():
+        pytest.skip("OpenMMLab's mmrotate can't be imported")
+    leaf = ROOT / f'configs/{name}_resnet50_imp_sota.py'
+    write_data(tmp_path)
+    shrink = QUICK.get(leaf.stem, ())
+    train_two_iterations(
+        leaf, load(leaf), tmp_path, *shrink, 'default_hooks.checkpoint.save_last=True'
+    )
+    weights = tmp_path / f'work/{leaf.stem}/iter_2.pth'
+    argv = [str(leaf), str(weights), '--work-dir', str(tmp_path / 'scored'), '--out',
+            str(tmp_path / 'out'), '--cfg-options', *small(load(leaf)), *shrink,
+            'test_dataloader.dataset.data_root=data/samrs/sota']  # fmt: skip
+    (code,), said = run_tool('test', argv, tmp_path / 'said', folder=tmp_path)
+    assert code == 0, said[-3000:]
+    metrics = json.loads((tmp_path / 'out/metrics.json').read_text())
+    assert any(key.startswith(('coco/', 'dota/')) for key in metrics)
+    [boxes] = (tmp_path / 'out/predictions').glob('objects.bbox.json')
+    assert json.loads(boxes.read_text())

@@ -177,6 +177,37 @@ def test_an_image_of_another_size_than_its_record_is_refused(root):
         dataset[0]
 
 
+PIPELINE = [
+    dict(type='LoadWindow'),
+    dict(type='mmdet.LoadAnnotations', with_bbox=True, with_mask=True),
+    dict(
+        type='mmdet.RandomCrop', crop_size=(64, 64), recompute_bbox=True, allow_negative_crop=True
+    ),
+    dict(type='RandomRotate90', prob=1.0),
+    dict(type='mmdet.PackDetInputs'),
+]
+
+
+def test_several_sources_are_one_training_set(root, tmp_path):
+    import mmdet.datasets.transforms  # noqa: F401
+
+    second = write_instances(tmp_path / 'second', classes=('tank', 'plane', 'harbour'))
+    metainfo = dict(classes=('harbour', 'plane', 'ship', 'small-vehicle', 'tank'))
+    entry = dict(type='AnnotatedInstanceDataset', metainfo=metainfo, pipeline=PIPELINE)
+    both = DATASETS.build(dict(
+        type='MultiSourceDataset',
+        datasets=[dict(entry, data_root=str(path), source=path.name) for path in (root, second)],
+    ))  # fmt: skip
+    assert both.source_sizes == dict(masks=4, second=4)
+    assert both.metainfo['classes'] == metainfo['classes']
+    drawn = [both[index, 7] for index in (1, 5, 5)]
+    assert [each['data_samples'].source for each in drawn] == ['masks', 'second', 'second']
+    assert drawn[1]['inputs'].equal(drawn[2]['inputs']), 'the seed decides'
+    boxes = [each['data_samples'].gt_instances.bboxes.tensor for each in drawn]
+    assert boxes[1].equal(boxes[2])
+    assert any(not both[5, seed]['inputs'].equal(drawn[1]['inputs']) for seed in range(8))
+
+
 @pytest.mark.parametrize('scope', ['mmdet', 'mmrotate', 'mmseg'])
 def test_is_found_from_each_library(root, scope):
     import importlib
