@@ -10,10 +10,11 @@ from training_runs import run_tool
 from samrs_mm.core.classes import SOTA_CLASSES
 
 SIDE = 128
+SPLITS = ('train', 'val', 'test')
 SMALL = (
     'train_dataloader.batch_size=2',
-    *(f'{split}_dataloader.num_workers=0' for split in ('train', 'val')),
-    *(f'{split}_dataloader.persistent_workers=False' for split in ('train', 'val')),
+    *(f'{split}_dataloader.num_workers=0' for split in SPLITS),
+    *(f'{split}_dataloader.persistent_workers=False' for split in SPLITS),
     'model.backbone.init_cfg=None',
     'train_cfg.max_iters=2',
     'train_cfg.val_interval=2',
@@ -31,7 +32,7 @@ def write_data(root: Path) -> None:
 def small(config) -> list[str]:
     """Return the options by which a config of detection takes small images."""
     options = list(SMALL)
-    for split in ('train', 'val'):
+    for split in SPLITS:
         for number, step in enumerate(config[f'{split}_dataloader']['dataset']['pipeline']):
             key = f'{split}_dataloader.dataset.pipeline.{number}'
             options += [f'{key}.{name}=({SIDE},{SIDE})' for name in ('scale', 'crop_size')

@@ -63,8 +63,7 @@ def test_a_checkpoint_is_scored_and_its_objects_are_written(name, tmp_path):
     )
     weights = tmp_path / f'work/{leaf.stem}/iter_2.pth'
     argv = [str(leaf), str(weights), '--work-dir', str(tmp_path / 'scored'), '--out',
-            str(tmp_path / 'out'), '--cfg-options', *small(load(leaf)), *shrink,
-            'test_dataloader.dataset.data_root=data/samrs/sota']  # fmt: skip
+            str(tmp_path / 'out'), '--cfg-options', *small(load(leaf)), *shrink]  # fmt: skip
     (code,), said = run_tool('test', argv, tmp_path / 'said', folder=tmp_path)
     assert code == 0, said[-3000:]
     metrics = json.loads((tmp_path / 'out/metrics.json').read_text())
