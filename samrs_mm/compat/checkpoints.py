@@ -27,8 +27,8 @@ def safe_load(path: str | os.PathLike, keep: bool = False, mapped: bool = False)
 
     Args:
         path: The file.
-        keep: Within ``strict_loading``, give what was read to the next ``torch.load`` of this file
-            too, which then doesn't read it again: what was checked is what is used.
+        keep: Within ``strict_loading``, give what was read to later calls with ``keep``, and to the
+            next ``torch.load`` of this file, which don't read it again: what was checked is used.
         mapped: Read each tensor when it is first used, where the file's format allows it.
 
     Raises:
@@ -36,6 +36,8 @@ def safe_load(path: str | os.PathLike, keep: bool = False, mapped: bool = False)
         ValueError: It is corrupt, no checkpoint, or asks for something off the list; says which.
         RefusedError: This torch is too old.
     """
+    if keep and _place(path) in _kept:
+        return _kept[_place(path)]
     content = _read(path, 'cpu', mmap=True if mapped and zipfile.is_zipfile(path) else None)
     if keep and _depth:
         _kept[_place(path)] = content

@@ -43,7 +43,11 @@ def check_initial_weights(model: nn.Module) -> None:
 
 
 def _check(module: nn.Module, part: str, path: str, prefix: str | None) -> None:
-    wanted, found = _shapes(module.state_dict()), _shapes(state_of(safe_load(path, keep=True)))
+    try:
+        found = _shapes(state_of(safe_load(path, keep=True)))
+    except ValueError as error:
+        raise RefusedError(str(error)) from error
+    wanted = _shapes(module.state_dict())
     start = f'{prefix.rstrip(".")}.' if prefix else ''
     fitting = _count(wanted, found, start)
     if not wanted or fitting >= _LEAST * len(wanted):

@@ -22,9 +22,13 @@ SHAPES = {}  # of models that were built
 SHORT, PRIMITIVE = 8, 30  # lines of a leaf that inherits another leaf, and of any other
 
 
-@cache
 def load(path):
-    register_all_modules(init_default_scope=True)
+    register_all_modules(init_default_scope=True)  # which goes with each file of tests
+    return read(path)
+
+
+@cache
+def read(path):
     return Config.fromfile(path)
 
 

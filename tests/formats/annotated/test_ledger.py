@@ -40,7 +40,7 @@ def test_rows_are_read_as_they_were_written(tmp_path_factory, written):
 def test_a_reason_with_commas_and_quotes_stays_one_column():
     row = LedgerRow('a.txt:1', ledger.MALFORMED, 'coordinate "x", not a number')
     file = io.BytesIO()
-    ledger.csv_writer(file).writerow(astuple(row))
+    ledger.csv_writer(file).writerow(astuple(row)[: -len(ledger.HAND_COLUMNS)])
     line = b'a.txt:1,malformed,"coordinate ""x"", not a number",,,,,,,0,0,,,,,,,\n'
     assert file.getvalue() == line
 

@@ -5,7 +5,6 @@ import pytest
 
 from samrs_mm.core.boxes import BadBoxError
 from samrs_mm.core.errors import LabelReadError
-from samrs_mm.formats.boxes import xml_tree
 from samrs_mm.formats.boxes.xml_tree import (
     numbers,
     objects_of,
@@ -26,9 +25,9 @@ EXTERNAL = (
 EXTERNAL_DTD = b'<!DOCTYPE annotation SYSTEM "http://localhost:9/x.dtd">\n<annotation/>'
 
 
-def error_of(data, root='annotation'):
+def error_of(data, root='annotation', **options):
     with pytest.raises(LabelReadError) as caught:
-        read_xml(data, 'a/1.xml', root)
+        read_xml(data, 'a/1.xml', root, **options)
     message = str(caught.value)
     assert '\n' not in message
     assert message.startswith('a/1.xml')
@@ -109,9 +108,10 @@ def test_empty_file(data):
     assert 'empty' in error_of(data)
 
 
-def test_oversized_file(monkeypatch):
-    monkeypatch.setattr(xml_tree, 'MAX_BYTES', 100)
-    assert 'MiB' in error_of(b'<annotation>' + b' ' * 100 + b'</annotation>')
+def test_oversized_file():
+    data = b'<annotation>' + b' ' * 100 + b'</annotation>'
+    assert read_xml(data, 'a/1.xml', 'annotation', most_bytes=len(data)) is not None
+    assert 'MiB' in error_of(data, most_bytes=100)
 
 
 def test_malformed_file_is_named_with_line_and_column():
