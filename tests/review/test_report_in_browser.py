@@ -213,6 +213,59 @@ def test_outlines_can_be_hidden(page):
     assert outline.value_of_css_property('visibility') == 'hidden'
 
 
+def test_decisions_by_key_are_kept_and_saved_for_the_tool(page, report, tmp_path):
+    from selenium.webdriver.common.keys import Keys
+
+    first, second, third = cards(page)[:3]
+    other = next(name for name in ('plane', 'ship') if name != third['category'])
+    page.find_element('name', 'by').send_keys('ann')
+    page.find_element('css selector', '#cards button').send_keys(Keys.ENTER)
+
+    def press(*keys):
+        for key in keys:
+            page.switch_to.active_element.send_keys(key)
+
+    press('a', Keys.ARROW_RIGHT, 'r', Keys.ARROW_RIGHT, 'c')
+    chosen = page.find_element('css selector', '#large select[name=class]')
+    assert page.switch_to.active_element == chosen
+    chosen.send_keys(other)
+    page.find_element('css selector', '#large [data-step="1"]').click()
+    press('a', 'u')
+    assert page.find_element('id', 'decided').get_attribute('textContent') == '3 decided'
+    press(Keys.ESCAPE)
+    page.get(report.as_uri())
+    lines = page.find_elements('css selector', '.card.decided .decision')
+    assert [line.text for line in lines] == ['accepted', 'rejected', f'class {other}']
+    assert page.find_element('name', 'by').get_attribute('value') == 'ann'
+    folder = dict(behavior='allow', downloadPath=str(tmp_path))
+    page.execute_cdp_cmd('Browser.setDownloadBehavior', folder)
+    page.find_element('css selector', '[data-save]').click()
+    saved = tmp_path / 'decisions.json'
+    wait(page, lambda _: saved.exists())
+    page.execute_script('localStorage.clear()')
+    data = json.loads(saved.read_text())
+    assert data['by'] == 'ann'
+    assert [(each['box_id'], each['action'], each['value']) for each in data['decisions']] == [
+        (first['box_id'], 'accept', None),
+        (second['box_id'], 'reject', None),
+        (third['box_id'], 'class', other),
+    ]
+    assert all(each['seconds'] >= 0 for each in data['decisions'])
+    out = report.parents[1]
+    shutil.copytree(out, tmp_path / 'out')
+    argv = [CONFIG, '--data-root', str(out.parent / 'dota'), '--out', str(tmp_path / 'out')]
+    flags = ['--workers', '0', '--cfg-options', 'model.type=BoxFillSegmentor',
+             'filters.min_fill=0.6']  # fmt: skip
+    main = load_tool('sam_annotate').main
+    assert main([*argv, '--decisions', str(saved), *flags]) == 0
+    assert main([*argv, '--verify', *flags]) == 0
+    with open(tmp_path / 'out/ledger.csv', newline='') as file:
+        rows = {row['box_id']: row for row in csv.DictReader(file)}
+    assert rows[first['box_id']]['edited'] == 'accept'
+    assert rows[second['box_id']]['status'] == 'rejected'
+    assert rows[third['box_id']]['category'] == other
+
+
 @pytest.mark.parametrize('width', [360, 1280])
 def test_nothing_is_wider_than_the_screen(page, width):
     resize(page, width)
