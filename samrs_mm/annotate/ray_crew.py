@@ -200,7 +200,6 @@ class Crew:
         self.idle: list[Any] = []
         self.busy: dict[Any, tuple[Any, Portion | None]] = {}
         self.refused: list[str] = []
-        self.fallen: list[str] = []
         self.told: dict[str, Any] | None = None
 
     def __enter__(self) -> 'Self':
@@ -219,7 +218,7 @@ class Crew:
         while self.told is None:
             self._hire(len(self.job.plan.by_scene))
             if not self.busy:
-                raise RefusedError(self._first_reason())
+                raise RefusedError(self.refused[0])
             self._receive()
         return Elsewhere(self.job.segmentor, self.told)
 
@@ -244,7 +243,7 @@ class Crew:
                     actor = self.idle.pop()
                     self.busy[actor.run.remote(portion, settings)] = actor, portion
                 if not self.busy:
-                    raise SamrsError(f'no actor is left: {self._first_reason()}')
+                    raise SamrsError(f'no actor is left: {self.refused[0]}')
                 for portion, result in self._receive():
                     if result is None:
                         parts = portion.after_death(self.job.out.done())
@@ -261,9 +260,6 @@ class Crew:
                     bar.update(len(portion))
         return RunResult(images, skipped, tuple(failures), dict(statuses))
 
-    def _first_reason(self) -> str:
-        return (self.refused + self.fallen)[0]
-
     def _at_work(self) -> bool:
         return any(portion is not None for _, portion in self.busy.values())
 
@@ -278,8 +274,7 @@ class Crew:
             room, need = gpus, dict(num_gpus=1)
         else:
             room, need = max(1, cpus // self.cores), dict(num_cpus=min(self.cores, max(1, cpus)))
-        room -= len(self.refused) + len(self.fallen)
-        for _ in range(min(room, wanted) - self._hands()):
+        for _ in range(min(room - len(self.refused), wanted) - self._hands()):
             actor = self.ray.remote(Hand).options(**need).remote(self.order)
             self.busy[actor.load.remote()] = actor, None
 
@@ -295,7 +290,7 @@ class Crew:
                 result = self.ray.get(ref)
             except deaths as error:
                 if portion is None:
-                    self.fallen.append(f'an actor died while it loaded: {error}')
+                    self.refused.append(f'an actor died while it loaded: {error}')
                 else:
                     results.append((portion, None))
                 continue
@@ -313,7 +308,6 @@ class Crew:
         own = {key: told.get(key) for key in ('settings', 'sha256')}
         if 'refused' not in told and self.told in (None, own):
             self.told = own
-            self.fallen.clear()  # machines go at any time; only where all actors fall is it no use
             self.idle.append(actor)
             return
         reason = told.get('refused') or f'other settings or weights there: {own}, not {self.told}'

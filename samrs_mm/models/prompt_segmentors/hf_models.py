@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import importlib.metadata
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,6 @@ from samrs_mm.models.prompt_segmentors.sam_families import recognise_folder
 LOWEST, ABOVE, TRIED = '5.20', '6', '5.20.2 and 5.24.0'
 INSTALL = f'pip install "transformers>={LOWEST},<{ABOVE}"'
 _WEIGHTS = ('model.safetensors', 'model.safetensors.index.json')
-_NUMBERS = ('hidden_act', 'layer_norm_eps')
 _HUB_NAME = re.compile(r'[\w-]+/[\w.-]+')
 
 
@@ -85,8 +83,7 @@ def check_folder(path: Path, family: str, advice: str) -> None:
         advice: Where to get them.
 
     Raises:
-        RefusedError: There is no such folder, it is of something else, its weights are pickles, or
-            parts of them are missing.
+        RefusedError: There is no such folder, it is of something else, or its weights are pickles.
     """
     if not path.is_dir():
         hub = ' (names on the Hugging Face hub are not looked up)' if is_hub_name(path) else ''
@@ -105,57 +102,6 @@ def check_folder(path: Path, family: str, advice: str) -> None:
         pickles = sorted(file.name for file in path.glob('*.bin'))
         has = f'only {pickles[0]}, a pickle, which may run code' if pickles else 'none'
         raise RefusedError(f'checkpoint {path}: needs {_WEIGHTS[0]}, it has {has}; {advice}')
-    if not (path / _WEIGHTS[0]).is_file():
-        _check_shards(path)
-
-
-def _check_shards(path: Path) -> None:
-    """Refuse an index of weights that names files elsewhere, which no hash would cover."""
-    try:
-        index = json.loads((path / _WEIGHTS[1]).read_text('utf-8'))
-        names = sorted(set(index['weight_map'].values()))
-        wrong = [name for name in names if Path(name).name != name or not (path / name).is_file()]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RefusedError(
-            f'checkpoint {path}: {_WEIGHTS[1]} is no index of weights ({describe(error)}); get the '
-            'folder again'
-        ) from error
-    if wrong:
-        raise RefusedError(
-            f'checkpoint {path}: {_WEIGHTS[1]} names {wrong[0]}, which is not beside it; get the '
-            'folder again'
-        )
-
-
-def check_numbers(path: Path, held: Any, published: Any) -> None:
-    """Refuse a folder whose config computes otherwise than the authors' network.
-
-    Neither sizes nor the hash of the weights tell that, by which a folder of masks is continued and
-    embeddings are found.
-
-    Args:
-        path: The folder.
-        held: Its config.
-        published: The config of the authors' network of the same sizes.
-
-    Raises:
-        RefusedError: An activation or the epsilon of a norm differs; names the first.
-    """
-    for key, value, wanted in _numbers(held.to_dict(), published.to_dict()):
-        if value != wanted:
-            raise RefusedError(
-                f'checkpoint {path}: config.json: {key}={value!r} instead of {wanted!r}; networks '
-                'are taken as their authors published them'
-            )
-
-
-def _numbers(one: Any, other: Any, at: str = '') -> Iterator[tuple[str, Any, Any]]:
-    """Yield what both have of ``_NUMBERS``, with its place."""
-    for key in sorted(one.keys() & other.keys()):
-        if isinstance(one[key], dict) and isinstance(other[key], dict):
-            yield from _numbers(one[key], other[key], f'{at}{key}.')
-        elif key in _NUMBERS:
-            yield f'{at}{key}', one[key], other[key]
 
 
 def is_hub_name(path: Path) -> bool:

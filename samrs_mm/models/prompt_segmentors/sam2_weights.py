@@ -14,7 +14,6 @@ from torch import nn
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.prompt_segmentors.hf_models import (
     check_folder,
-    check_numbers,
     folder_sha256,
     import_transformers,
     load_folder,
@@ -240,12 +239,6 @@ def encoder_of(arch: str | dict[str, Any]) -> tuple[Hiera, int]:
 
 def _network(transformers: Any, hiera: Hiera, side: int) -> nn.Module:
     """Return a ``Sam2Model`` of those sizes."""
-    config = _config(transformers, hiera, side)
-    return transformers.Sam2Model._from_config(config, attn_implementation='sdpa')
-
-
-def _config(transformers: Any, hiera: Hiera, side: int) -> Any:
-    """Return the config of a ``Sam2Model`` as Meta's network computes."""
     backbone = transformers.Sam2HieraDetConfig(
         hidden_size=hiera.embed_dim,
         num_attention_heads=hiera.num_heads,
@@ -262,11 +255,12 @@ def _config(transformers: Any, hiera: Hiera, side: int) -> Any:
         backbone_channel_list=[hiera.embed_dim << i for i in reversed(range(4))],
         backbone_feature_sizes=[[side // step] * 2 for step in (4, 8, 16)],
     )
-    return transformers.Sam2Config(
+    config = transformers.Sam2Config(
         vision_config=vision,
         prompt_encoder_config=transformers.Sam2PromptEncoderConfig(image_size=side),
         mask_decoder_config=transformers.Sam2MaskDecoderConfig(),
     )
+    return transformers.Sam2Model._from_config(config, attn_implementation='sdpa')
 
 
 def _read(path: Path, arch: str | dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -295,19 +289,13 @@ def _from_folder(transformers: Any, path: Path, arch: str | dict[str, Any]) -> n
         held = _hiera_of(config.vision_config.backbone_config)
     except (AttributeError, TypeError, IndexError) as error:
         raise RefusedError(f'checkpoint {path}: config.json is not of a SAM 2: {error}') from error
-    wanted, side = encoder_of(arch)
+    wanted, _ = encoder_of(arch)
     if held != wanted:
         names = [weights.name for weights in PUBLISHED.values() if weights.hiera == held]
         raise RefusedError(
             f'checkpoint {path}: holds {" or ".join(names) or held}, not {arch}; set model.arch to '
             'what it holds, or pass the other checkpoint'
         )
-    if (img_size := config.prompt_encoder_config.image_size) != side:
-        raise RefusedError(
-            f'checkpoint {path}: is for img_size={img_size}, not {side}; set model.arch to what it '
-            'holds, or pass the other checkpoint'
-        )
-    check_numbers(path, config, _config(transformers, wanted, side))
     return load_folder(transformers, transformers.Sam2Model, config, path)
 
 

@@ -11,7 +11,6 @@ from torch import nn
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.prompt_segmentors.hf_models import (
     check_folder,
-    check_numbers,
     folder_sha256,
     import_transformers,
     load_folder,
@@ -112,13 +111,6 @@ def build_sam3(
 
 
 def _network(transformers: Any, sizes: dict[str, Any]) -> nn.Module:
-    """Return a ``Sam3TrackerModel`` of those sizes."""
-    config = _config(transformers, sizes)
-    return transformers.Sam3TrackerModel._from_config(config, attn_implementation='sdpa')
-
-
-def _config(transformers: Any, sizes: dict[str, Any]) -> Any:
-    """Return the config of a ``Sam3TrackerModel`` as Meta's network computes."""
     side, grid = sizes['img_size'], sizes['img_size'] // PATCH
     backbone = transformers.Sam3ViTConfig(
         hidden_size=sizes['embed_dim'],
@@ -136,11 +128,12 @@ def _config(transformers: Any, sizes: dict[str, Any]) -> Any:
         scale_factors=list(_LEVELS),
     )
     prompts = transformers.Sam3TrackerPromptEncoderConfig(image_size=side, patch_size=PATCH)
-    return transformers.Sam3TrackerConfig(
+    config = transformers.Sam3TrackerConfig(
         vision_config=vision,
         prompt_encoder_config=prompts,
         mask_decoder_config=transformers.Sam3TrackerMaskDecoderConfig(),
     )
+    return transformers.Sam3TrackerModel._from_config(config, attn_implementation='sdpa')
 
 
 def _from_folder(transformers: Any, path: Path, arch: str | dict[str, Any]) -> nn.Module:
@@ -163,7 +156,6 @@ def _from_folder(transformers: Any, path: Path, arch: str | dict[str, Any]) -> n
         raise RefusedError(
             f'checkpoint {path}: holds a SAM 3 of {", ".join(wrong)}; set model.arch'
         )
-    check_numbers(path, config, _config(transformers, wanted))
     return load_folder(transformers, transformers.Sam3TrackerModel, config, path, (_FOURTH,))
 
 
