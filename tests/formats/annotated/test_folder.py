@@ -115,7 +115,7 @@ def test_what_gdal_leaves_of_a_killed_run_is_ours(out):
     (out.root / 'labels/.b.tif.tmp.rows').write_bytes(b'')
     assert out.foreign({'a'}) == ['labels/.b.tif.tmp.rows']
     (out.root / 'labels/.b.tif.tmp.rows').unlink()
-    assert out.restart({'a'}) == 4
+    assert out.restart({'a'}) == 5
 
 
 def test_restart_deletes_what_is_ours(out):
