@@ -1,19 +1,11 @@
 # Mask R-CNN + ViT-B + RVSA, MAE weights, on SOTA's masks
 _base_ = [
-    '../_base_/backbones/vit-rvsa.py',
     '../_base_/detectors/mask-rcnn.py',
-    '../_base_/pretrains/mae_vit-rvsa.py',
+    '../_base_/detector_backbones/mae_vit-rvsa.py',
     '../_base_/datasets/sota_instances.py',
-    '../_base_/schedules/detect_80k.py',
-    '../_base_/schedules/adamw_detector_80k.py',
 ]
-pretrain_source = _base_.mae_vit_rvsa
 model = dict(
-    backbone=dict(
-        _scope_='mmseg',
-        init_cfg=dict(type='Pretrained', checkpoint=pretrain_source['path']),
-        **_base_.backbone,
-    ),
+    backbone=_base_.body,
     neck=dict(in_channels=_base_.backbone_channels, **_base_.neck),
     **_base_.detector,
 )

@@ -7,25 +7,29 @@ load = [
     dict(type='HideIgnored'),
     dict(type='mmdet.LoadAnnotations', with_bbox=True, with_mask=True),
 ]
+# the inner type counts: mmcv's Resize knows neither masks nor types of boxes
+resize = dict(
+    type='RandomResize', scale=image_size, ratio_range=(0.75, 1.5), keep_ratio=True,
+    resize_type='mmdet.Resize',
+)  # fmt: skip
+flip = dict(
+    type='mmdet.RandomFlip', prob=[0.25, 0.25, 0.25],
+    direction=['horizontal', 'vertical', 'diagonal'],
+)  # fmt: skip
 train_pipeline = [
     *load,
-    # the inner type counts: mmcv's Resize knows neither masks nor types of boxes
+    resize,
     dict(
-        type='RandomResize', scale=image_size, ratio_range=(0.75, 1.5), keep_ratio=True,
-        resize_type='mmdet.Resize',
-    ),
-    dict(
-        type='mmdet.RandomCrop', crop_size=image_size, recompute_bbox=True,
+        type='mmdet.RandomCrop',
+        crop_size=image_size,
+        recompute_bbox=True,
         allow_negative_crop=True,
     ),
     dict(type='mmdet.FilterAnnotations', min_gt_bbox_wh=(2, 2), keep_empty=False),
-    dict(
-        type='mmdet.RandomFlip', prob=[0.25, 0.25, 0.25],
-        direction=['horizontal', 'vertical', 'diagonal'],
-    ),
+    flip,
     dict(type='RandomRotate90', prob=0.5),
     dict(type='mmdet.PackDetInputs'),
-]  # fmt: skip
+]
 test_pipeline = [
     dict(type='LoadWindow'),
     dict(type='mmdet.Resize', scale=image_size, keep_ratio=True),

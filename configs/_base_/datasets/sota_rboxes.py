@@ -9,15 +9,9 @@ load = [
 ]
 train_pipeline = [
     *load,
-    dict(
-        type='RandomResize', scale=image_size, ratio_range=(0.75, 1.5), keep_ratio=True,
-        resize_type='mmdet.Resize',
-    ),
+    _base_.resize,
     dict(type='mmdet.RandomCrop', crop_size=image_size, allow_negative_crop=True),
-    dict(
-        type='mmdet.RandomFlip', prob=[0.25, 0.25, 0.25],
-        direction=['horizontal', 'vertical', 'diagonal'],
-    ),
+    _base_.flip,
     dict(
         type='mmrotate.RandomRotate', prob=0.5, angle_range=180, rotate_type='mmrotate.Rotate'
     ),

@@ -1,6 +1,6 @@
 # What detectors of mmdet share: a model's parts are looked up in mmdet by its _scope_, all else in
 # mmsegmentation. num_classes are SOTA's; check_data names those that your data needs
-_base_ = '../default_runtime.py'
+_base_ = ['../default_runtime.py', '../schedules/detect_80k.py']
 custom_imports = dict(
     imports=[
         'samrs_mm.registered', 'mmdet.models', 'mmdet.evaluation', 'mmdet.datasets.transforms',

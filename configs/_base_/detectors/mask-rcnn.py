@@ -1,6 +1,6 @@
 # Mask R-CNN over FPN. It samples at random and divides losses by a rank's own counts, so that
 # several ranks don't train as one does
-_base_ = './instance.py'
+_base_ = ['./instance.py', '../schedules/adamw_detector_80k.py']
 cross_entropy = dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)
 neck = dict(type='FPN', out_channels=256, num_outs=5)
 assigner = dict(

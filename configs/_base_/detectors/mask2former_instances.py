@@ -1,6 +1,6 @@
 # Mask2Former on instances, sizes of its paper but for the panoptic part. The only one here that
 # needs no compiled op, in training or testing; its points are drawn at random
-_base_ = './instance.py'
+_base_ = ['./instance.py', '../schedules/adamw_mask2former_80k.py']
 num_classes = 18
 attention = dict(embed_dims=256, num_heads=8, dropout=0.0, batch_first=True)
 position = dict(num_feats=128, normalize=True)

@@ -1,6 +1,6 @@
 # Oriented R-CNN over FPN. It samples at random and divides losses by a rank's own counts, so that
 # several ranks don't train as one does
-_base_ = './rotated.py'
+_base_ = ['./rotated.py', '../schedules/adamw_detector_80k.py']
 neck = dict(type='mmdet.FPN', out_channels=256, num_outs=5)
 cross_entropy = dict(type='mmdet.CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)
 assigner = dict(
