@@ -77,24 +77,29 @@ def _pipelines(entry: Any, key: str) -> Iterator[tuple[str, list]]:
 
 
 def _check_pipeline(pipeline: list, place: str, scope: str | None) -> None:
-    made: Any
     objects = False
     for number, step in enumerate(pipeline):
         if not isinstance(step, Mapping):
             continue
-        if str(step.get('type')).rpartition('.')[2].startswith('Load') and (
-            step.get('with_mask') or step.get('box_type')
-        ):
-            objects = True
         named = [key for key in _INNER if key in step] or ['type']
         for key in named if objects else ():
-            kind = step[key]
-            with TRANSFORMS.switch_scope_and_registry(step.get('_scope_') or scope) as own:
-                made = own.get(kind) if isinstance(kind, str) else kind
-            library = str(getattr(made, '__module__', '')).partition('.')[0]
-            if library in ('mmseg', 'mmcv') and made.__name__ in _MOVES:
+            library, name = _made(step, step[key], scope)
+            if library in ('mmseg', 'mmcv') and name in _MOVES:
                 raise RefusedError(
-                    f"{place}.{number}.{key}={kind!r} is {library}'s, which moves pixels and would "
-                    f'leave boxes or masks where they were: write mmdet.{made.__name__}, or '
-                    'another of mmdet or mmrotate'
+                    f"{place}.{number}.{key}={step[key]!r} is {library}'s, which moves pixels and "
+                    f'would leave boxes or masks where they were: write mmdet.{name}, or another '
+                    'of mmdet or mmrotate'
                 )
+        library, name = _made(step, step.get('type'), scope)
+        if name.startswith('Load') and name.endswith('Annotations'):
+            asked = step.get('with_bbox') or step.get('with_mask')
+            objects = objects or bool(asked) or library in ('mmdet', 'mmrotate')
+
+
+def _made(step: Mapping[str, Any], kind: Any, scope: str | None) -> tuple[str, str]:
+    """Return the library and the name of the class that a step names; '' where there is none."""
+    made: Any = kind
+    if isinstance(kind, str):
+        with TRANSFORMS.switch_scope_and_registry(step.get('_scope_') or scope) as own:
+            made = own.get(kind)
+    return str(getattr(made, '__module__', '')).partition('.')[0], getattr(made, '__name__', '')

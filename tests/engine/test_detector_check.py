@@ -61,6 +61,8 @@ def of(*pipeline, **dataset):
     ],
 )
 def test_transforms_that_leave_objects_behind_are_refused(step, says):
+    import mmdet.datasets.transforms  # noqa: F401
+
     register_all()
     with pytest.raises(RefusedError, match=says):
         check_pipelines(of(LOAD, step), 'x.py')
@@ -69,6 +71,8 @@ def test_transforms_that_leave_objects_behind_are_refused(step, says):
     ), default_scope='mmseg'))  # fmt: skip
     with pytest.raises(RefusedError, match=r'train_dataloader.dataset.datasets.0.pipeline.1'):
         check_pipelines(wrapped, 'x.py')
+    with pytest.raises(RefusedError, match=says):  # which loads boxes unless it is told otherwise
+        check_pipelines(of(dict(type='mmdet.LoadAnnotations'), step), 'x.py')
     check_pipelines(of(dict(type='LoadAnnotations'), step), 'x.py')
     check_pipelines(of(step, LOAD), 'x.py')
 
