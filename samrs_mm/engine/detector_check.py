@@ -92,8 +92,8 @@ def _check_pipeline(pipeline: list, place: str, scope: str | None) -> None:
                 )
         library, name = _made(step, step.get('type'), scope)
         if name.startswith('Load') and name.endswith('Annotations'):
-            asked = step.get('with_bbox') or step.get('with_mask')
-            objects = objects or bool(asked) or library in ('mmdet', 'mmrotate')
+            boxes = step.get('with_bbox', library in ('mmdet', 'mmrotate'))
+            objects = objects or bool(boxes or step.get('with_mask'))
 
 
 def _made(step: Mapping[str, Any], kind: Any, scope: str | None) -> tuple[str, str]:

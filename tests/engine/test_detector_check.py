@@ -74,6 +74,8 @@ def test_transforms_that_leave_objects_behind_are_refused(step, says):
     with pytest.raises(RefusedError, match=says):  # which loads boxes unless it is told otherwise
         check_pipelines(of(dict(type='mmdet.LoadAnnotations'), step), 'x.py')
     check_pipelines(of(dict(type='LoadAnnotations'), step), 'x.py')
+    maps = dict(type='mmdet.LoadAnnotations', with_bbox=False, with_seg=True)
+    check_pipelines(of(maps, step), 'x.py')
     check_pipelines(of(step, LOAD), 'x.py')
 
 
