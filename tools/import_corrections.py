@@ -14,6 +14,9 @@ from samrs_mm.formats.corrections.found import AUTO, FORMATS, found_files
 
 EPILOG = """what is read, by what is in the files
   labelme   JSON of LabelMe or X-AnyLabeling, of images that export_dataset.py --to labelme wrote
+  coco      COCO, of FiftyOne (fiftyone) or CVAT, of what export_dataset.py --to coco wrote: boxes
+            are known by `box_id`, else by their place; what only retraces a mask is no edit
+  cvat      "CVAT for images 1.1" (XML): masks, polygons, boxes
   decisions what the review report saved (also: sam_annotate.py --decisions FILE)
   own       OUT/corrections/*.json of a copy of OUT that somebody else corrected
 what becomes of it: OUT/corrections/STEM.json gets actions, which are only ever added

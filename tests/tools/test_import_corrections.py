@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 from corrected import correct_some
@@ -138,6 +139,9 @@ def test_holes_stay_in_a_mask_that_was_changed_or_moved(tools, place):
     wider = old.copy()
     wider[4:30, 40:45] = True
     np.testing.assert_array_equal(masks.decode(record_of(place).boxes[0].mask), wider)
+    after = tree(place / 'out')
+    assert take(tools, place) == 0
+    assert tree(place / 'out') == after
     assert export(tools, place, out='again') == 0
 
     def move(data):
@@ -257,7 +261,7 @@ def test_stale_corrections_are_taken_back_on_demand(tools, place, capsys):
     [
         (['out'], 'give DIR, what people corrected, or --undo-stale'),
         (['out', 'nix'], 'nix: no such file or folder'),
-        (['out', 'dota'], 'no file of LabelMe, X-AnyLabeling, the report or corrections/ there'),
+        (['out', 'dota'], 'no file of LabelMe, X-AnyLabeling, CVAT, COCO, the report or corr'),
         (['dota', 'lm'], 'meta.json: no annotated folder there'),
     ],
 )
@@ -281,3 +285,96 @@ def test_what_is_exported_can_be_chosen(tools, place, capsys):
     assert "--class 'tank': classes are plane, ship, small-vehicle" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         tools[1]([str(place / 'out'), '--to', 'coco', '--out', str(place / 'y'), '--worst', '1'])
+
+
+def traced(rle):
+    """Trace a mask as FiftyOne's export does: through the middle of pixels, thinned to 2 px."""
+    pixels = masks.decode(rle).astype(np.uint8)
+    rings, _ = cv2.findContours(pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    thin = [cv2.approxPolyDP(ring, 2, closed=True)[:, 0].ravel().tolist() for ring in rings]
+    return [[float(value) for value in ring] for ring in thin if len(ring) >= 6]
+
+
+def export_coco(tools, place):
+    common = [str(place / 'out'), '--to', 'coco', '--out', str(place / 'coco'), '--workers', '0']
+    assert tools[1](common) == 0
+    path = place / 'coco/annotations.json'
+    return path, json.loads(path.read_text())
+
+
+@pytest.mark.parametrize('ids', [True, False], ids=['box_id', 'by place'])
+@pytest.mark.parametrize('trace', [True, False], ids=['traced anew', 'masks'])
+def test_coco_comes_back_and_only_edits_count(tools, place, ids, trace):
+    before = tree(place / 'out')
+    path, data = export_coco(tools, place)
+    del data['images'][2]
+    for each in data['annotations']:
+        if trace:
+            each['segmentation'] = traced(each['segmentation'])
+        if not ids:
+            del each['box_id']
+    data['annotations'] = [each for each in data['annotations'] if each['image_id'] != 3]
+    path.write_text(json.dumps(data))
+    assert take(tools, place, edited='coco') == 0
+    assert tree(place / 'out') == before
+    first = [each for each in data['annotations'] if each['image_id'] == 1]
+    wide = np.zeros((96, 128), bool)
+    wide[60:90, 90:120] = True
+    data['annotations'].remove(first[2])
+    first[1]['category_id'] = 1 + first[1]['category_id'] % 3
+    new = dict(first[0], id=99, segmentation=traced(masks.encode(wide)))
+    new.pop('box_id', None)
+    data['annotations'].append(new)
+    path.write_text(json.dumps(data))
+    assert take(tools, place, '--from', 'fiftyone', edited='coco') == 0
+    assert actions_of(place) == ['class', 'reject', 'add']
+    np.testing.assert_array_equal(masks.decode(record_of(place).boxes[-1].mask), wide)
+    after = tree(place / 'out')
+    assert take(tools, place, edited='coco') == 0
+    assert tree(place / 'out') == after
+
+
+def cvat_mask(rle, label):
+    x, y, pixels = masks.crop(rle)
+    flat = np.concatenate([[False], pixels.ravel()])
+    edges = np.flatnonzero(flat[1:] != flat[:-1])
+    runs = np.diff(np.concatenate([[0], edges, [pixels.size]]))
+    place = f'left="{x}" top="{y}" width="{pixels.shape[1]}" height="{pixels.shape[0]}"'
+    return f'<mask label="{label}" rle="{", ".join(map(str, runs))}" {place} z_order="0"></mask>'
+
+
+def test_cvat_comes_back_and_only_edits_count(tools, place, capsys):
+    before, record = tree(place / 'out'), record_of(place)
+    shapes = [cvat_mask(box.segmentation, box.category) for box in record.boxes]
+
+    def write(*inside):
+        image = f'<image id="0" name="images/P0000.png" width="128" height="96">{"".join(inside)}'
+        text = f'<annotations><version>1.1</version>{image}</image></annotations>'
+        (place / 'cvat').mkdir(exist_ok=True)
+        (place / 'cvat/annotations.xml').write_text(text)
+
+    write(*shapes)
+    assert take(tools, place, edited='cvat') == 0
+    assert tree(place / 'out') == before
+    turned = '<box label="ship" xtl="80" ytl="60" xbr="100" ybr="70" rotation="90.00"></box>'
+    polygon = '<polygon label="ship" points="2,60;12,60;12,80;2,80"></polygon>'
+    write(*shapes[1:], turned, polygon)
+    assert take(tools, place, edited='cvat') == 0
+    assert actions_of(place) == ['reject', 'add', 'add']
+    assert record_of(place).boxes[-2].bbox == [85, 55, 10, 20]
+    for bad, says in (
+        (
+            '<mask label="ship" rle="3" left="0" top="0" width="2" height="2"/>',
+            'do not fill its 2 x',
+        ),
+        (
+            '<mask label="ship" rle="4" left="127" top="0" width="2" height="2"/>',
+            'beyond the image',
+        ),
+        ('<points label="ship" points="1,1"/>', 'is a <points>; allowed: <mask>, <polygon>, <box>'),
+        ('<polygon label="tank" points="2,60;12,60;12,80"/>', "unknown class 'tank'"),
+    ):
+        write(*shapes, bad)
+        capsys.readouterr()
+        assert take(tools, place, edited='cvat') == 1
+        assert says in capsys.readouterr().err

@@ -22,6 +22,7 @@ from samrs_mm.formats.corrections.actions import (
     action_of,
     added,
 )
+from samrs_mm.formats.corrections.retraced import is_retraced, matched, rendered, with_line
 from samrs_mm.formats.corrections.shapes import (
     EditedImage,
     EditError,
@@ -73,6 +74,7 @@ class _Comparison:
         self.size = [record.image.width, record.image.height]
         self.boxes = {box.box_id: box for box in record.boxes}
         self.found = Found()
+        self.line = edited.line
 
     def run(self) -> Found:
         size = [self.edited.width, self.edited.height]
@@ -90,6 +92,8 @@ class _Comparison:
                     f'box {box_id} is not in {self.edited.stem} (any more); export it anew'
                 )
         by_box, new = self._sorted(shown)
+        if self.edited.retraced:
+            self._match(shown, by_box, new)
         for box_id, about in shown.items():
             self._of_box(self.boxes[box_id], about, by_box.get(box_id, []))
         for shapes in new:
@@ -128,8 +132,11 @@ class _Comparison:
                 self._act(box, REJECT)
             return
         label, mask = self._label(shapes), None
-        if not _untouched(shapes, shown):
-            mask = self._mask(shapes, box if mask_digest(box) == shown.mask else None)
+        if not self._untouched(box, shapes, shown):
+            as_shown = mask_digest(box) == shown.mask
+            mask = self._mask(shapes, box if as_shown else None)
+            if not as_shown and box.segmentation and _filled(mask) == _filled(box.segmentation):
+                mask = None  # this edit came before, and the holes stayed
         new_class = label != shown.category and label != box.category
         new_mask = mask is not None and mask != box.segmentation
         if new_class or new_mask:
@@ -144,6 +151,30 @@ class _Comparison:
         if self.edited.checked and not box.edited:
             self._refuse_other(box, shown)
             self._act(box, ACCEPT)
+
+    def _match(
+        self, shown: dict[str, Shown], by_box: dict[str, list[Shape]], new: list[list[Shape]]
+    ) -> None:
+        """Give new objects to the boxes they overlap; say how polygons of this file are filled."""
+        width, height = self.size
+        left = [self.boxes[box_id] for box_id in shown if box_id not in by_box]
+        found = matched(new, left, height, width)
+        for number, place in found.items():
+            by_box[left[place].box_id] = new[number]
+        new[:] = [shapes for number, shapes in enumerate(new) if number not in found]
+        same = [
+            (shapes, self.boxes[box_id])
+            for box_id, shapes in by_box.items()
+            if is_retraced(shapes, self.boxes[box_id])
+        ]
+        self.line = with_line(same, height, width, self.edited.line)
+
+    def _untouched(self, box: BoxEntry, shapes: list[Shape], shown: Shown) -> bool:
+        """Whether the shapes of a box are those that were shown."""
+        if self.edited.retraced:
+            return is_retraced(shapes, box)
+        rings = [ring_digest(shape.ring) for shape in shapes if shape.ring is not None]
+        return len(rings) == len(shapes) and sorted(rings) == sorted(shown.rings)
 
     def _act(self, box: BoxEntry, action: str, value: Any = None) -> None:
         self.found.actions.append(action_of(box, action, value, **self.who))
@@ -185,16 +216,11 @@ class _Comparison:
     def _mask(self, shapes: list[Shape], box: BoxEntry | None) -> dict:
         """Return the mask of an object's shapes; holes of what was the mask of ``box`` stay."""
         width, height = self.size
-        parts, rings = [], []
+        rings = [shape.ring for shape in shapes if shape.ring is not None]
         for shape in shapes:
-            if shape.ring is None:
-                assert shape.mask is not None
-                parts.append(masks.decode(shape.mask))
-                continue
-            check_ring(shape.ring, shape.place, self.size)
-            rings.append(shape.ring)
-            parts.append(masks.fill_polygon(shape.ring, height, width))
-        whole = np.logical_or.reduce(parts)
+            if shape.ring is not None and not self.edited.retraced:
+                check_ring(shape.ring, shape.place, self.size)
+        whole = rendered(shapes, height, width, self.line)
         if box is not None and box.segmentation is not None and len(rings) == len(shapes):
             whole = self._with_holes(whole, rings, box.segmentation)
         if not whole.any():
@@ -206,11 +232,7 @@ class _Comparison:
         before = outline(old)
         if not before.holes:
             return whole
-        height, width = whole.shape
-        filled = np.logical_or.reduce(
-            [masks.fill_polygon(part, height, width) for part in before.parts]
-        )
-        holes = filled & ~masks.decode(old)
+        holes = masks.decode(_filled(old)) & ~masks.decode(old)
         step = _moved(before.parts, rings)
         if step is not None:
             holes = _shifted(holes, *step)
@@ -218,16 +240,16 @@ class _Comparison:
         return whole & ~holes
 
 
+def _filled(mask: dict) -> dict:
+    """Return a mask without its holes."""
+    height, width = mask['size']
+    parts = [masks.fill_polygon(part, height, width) for part in outline(mask).parts]
+    return masks.encode(np.logical_or.reduce(parts)) if parts else mask
+
+
 def _shown(box: BoxEntry) -> Shown:
     rings = [ring_digest(part) for part in outline(box.mask).parts]
     return Shown(mask_digest(box), box.category, rings)
-
-
-def _untouched(shapes: list[Shape], shown: Shown) -> bool:
-    """Whether the shapes of a box are those that were shown."""
-    if any(shape.ring is None for shape in shapes):
-        return False
-    return sorted(ring_digest(shape.ring) for shape in shapes) == sorted(shown.rings)
 
 
 def _without_copies(shapes: list[Shape], shown: Shown) -> tuple[list[Shape], list[Shape]]:
@@ -242,14 +264,17 @@ def _without_copies(shapes: list[Shape], shown: Shown) -> tuple[list[Shape], lis
         by_part.setdefault(key, []).append(shape)
     own, copies = [], []
     for same in by_part.values():
-        kept = [shape for shape in same if ring_digest(shape.ring) in shown.rings]
-        if len(same) > 1 and len(kept) != 1:
+        if len(same) == 1:
+            own += same
+            continue
+        kept = [each for each in same if ring_digest(each.ring) in shown.rings]
+        if len(kept) != 1:
             raise ValueError(
                 f'two edits of {same[0].box_id}: {same[0].place} and {same[1].place} are the same '
                 'part of it; delete one of them'
             )
-        own += kept if len(same) > 1 else same
-        copies += [shape for shape in same if len(same) > 1 and shape not in kept]
+        own += kept
+        copies += [each for each in same if each is not kept[0]]
     return own, copies
 
 

@@ -1,17 +1,20 @@
 """Which files of a folder hold corrections, and in which format."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from samrs_mm.core.atomic import load
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.formats.corrections.coco import read_coco_edits
+from samrs_mm.formats.corrections.cvat import read_cvat
 from samrs_mm.formats.corrections.decisions import is_decisions
 from samrs_mm.formats.corrections.labelme import is_labelme, read_labelme
 from samrs_mm.formats.corrections.shapes import EditedImage, EditError
 
-AUTO, LABELME, OWN, DECISIONS = 'auto', 'labelme', 'own', 'decisions'
-FORMATS = (AUTO, LABELME, OWN, DECISIONS)
+AUTO, LABELME, CVAT, COCO = 'auto', 'labelme', 'cvat', 'coco'
+FIFTYONE, OWN, DECISIONS = 'fiftyone', 'own', 'decisions'
+FORMATS = (AUTO, LABELME, CVAT, COCO, FIFTYONE, OWN, DECISIONS)
 _PASSED = ('export.json',)
 
 
@@ -25,16 +28,20 @@ def found_files(root: Path, kind: str = AUTO) -> dict[Path, str]:
     """
     if not root.exists():
         raise RefusedError(f'{root}: no such file or folder')
-    paths = [root] if root.is_file() else sorted(root.rglob('*.json'))
+    paths = [root] if root.is_file() else sorted([*root.rglob('*.json'), *root.rglob('*.xml')])
     found = {}
     for path in paths:
         if path.name in _PASSED or path.name.startswith('.'):
             continue
         known = kind_of(path)
-        if known is not None and kind in (AUTO, known):
+        if known is not None and kind in (AUTO, known, FIFTYONE if known == COCO else None):
             found[path] = known
     if not found:
-        wanted = 'LabelMe, X-AnyLabeling, the report or corrections/' if kind == AUTO else kind
+        wanted = (
+            'LabelMe, X-AnyLabeling, CVAT, COCO, the report or corrections/'
+            if kind == AUTO
+            else kind
+        )
         raise RefusedError(f'{root}: no file of {wanted} there')
     return found
 
@@ -44,6 +51,8 @@ def kind_of(path: Path) -> str | None:
 
     A file that is no JSON is taken for LabelMe's, whose reader says what is wrong.
     """
+    if path.suffix.lower() == '.xml':
+        return CVAT
     try:
         data: Any = load(path.read_bytes())
     except (OSError, ValueError):
@@ -54,15 +63,21 @@ def kind_of(path: Path) -> str | None:
         return OWN
     if is_decisions(data):
         return DECISIONS
+    if isinstance(data, dict) and {'images', 'annotations'} <= data.keys():
+        return COCO
     return None
 
 
-_READERS: dict[str, Callable[[Path], EditedImage]] = {LABELME: read_labelme}
+_READERS: dict[str, Callable[[Path], Sequence[EditedImage | EditError]]] = {
+    LABELME: lambda path: [read_labelme(path)],
+    CVAT: read_cvat,
+    COCO: read_coco_edits,
+}
 
 
 def read_edited(path: Path, kind: str) -> Iterator[EditedImage | EditError]:
     """Yield the images of a file, or why it can't be read."""
     try:
-        yield _READERS[kind](path)
+        yield from _READERS[kind](path)
     except EditError as error:
         yield error

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from samrs_mm.core.errors import SamrsError
-from samrs_mm.formats.annotated.entries import BoxEntry
+from samrs_mm.formats.annotated.entries import REJECTED, BoxEntry
 
 FEWEST = 3
 """Points of a polygon at least."""
@@ -66,6 +66,8 @@ class EditedImage:
         shapes: What is on it now.
         shown: What was, by box id; None where the file does not tell: all that is in the dataset.
         checked: Whether somebody called the image done.
+        retraced: Whether the tool traces masks anew, or does not tell boxes; see ``retraced``.
+        line: Whether its polygons run through the middle of pixels, so that those are in them too.
     """
 
     file: Path
@@ -75,11 +77,14 @@ class EditedImage:
     shapes: list[Shape]
     shown: dict[str, Shown] | None = None
     checked: bool = False
+    retraced: bool = False
+    line: bool = False
 
 
 def mask_digest(box: BoxEntry) -> str:
-    """Return what tells the mask of a box from others; of one without mask as well."""
+    """Return what tells the mask of a box from others, and a rejected one from others."""
     text = box.segmentation['counts'] if box.segmentation else ''
+    text += ' rejected' * (box.status == REJECTED)
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 

@@ -1,0 +1,97 @@
+"""``CVAT for images 1.1``: an XML file of all images.
+
+Source of the format: https://docs.cvat.ai/docs/dataset_management/formats/format-cvat/.
+"""
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+from samrs_mm.core import masks
+from samrs_mm.core.errors import LabelReadError
+from samrs_mm.formats.boxes.xml_tree import read_xml
+from samrs_mm.formats.corrections.shapes import EditedImage, EditError, Shape
+
+ROOT = 'annotations'
+BOX_ID = 'box_id'
+"""Attribute of a shape with the box that it was made of; without one it is found by its place."""
+
+
+def read_cvat(path: Path) -> list[EditedImage | EditError]:
+    """Return the images of a file, or why one of them can't be read.
+
+    Raises:
+        EditError: Not such a file.
+    """
+    try:
+        tree = read_xml(path.read_bytes(), str(path), ROOT)
+    except OSError as error:
+        raise EditError(f'{path}: cannot read it: {error.strerror}') from error
+    except LabelReadError as error:
+        raise EditError(str(error)) from error
+    images = tree.findall('image')
+    if not images:
+        raise EditError(f'{path}: no <image>; export it from CVAT as "CVAT for images 1.1"')
+    return [_image(path, each) for each in images]
+
+
+def _image(path: Path, element: Element) -> EditedImage | EditError:
+    name = element.get('name', '')
+    try:
+        width, height = (int(element.get(side, '')) for side in ('width', 'height'))
+        shapes = [
+            _shape(child, f'{name}: shape {number}', width, height)
+            for number, child in enumerate(child for child in element if child.tag != 'tag')
+        ]
+    except ValueError as error:
+        return EditError(f'{path}: {error}')
+    stem = PurePosixPath(name.replace('\\', '/')).stem
+    return EditedImage(path, stem, width, height, shapes, retraced=True)
+
+
+def _shape(element: Element, place: str, width: int, height: int) -> Shape:
+    box_id = next(
+        (each.text for each in element.iter('attribute') if each.get('name') == BOX_ID), None
+    )
+    group = element.get('group_id', '0')
+    facts: dict[str, Any] = dict(
+        place=place, label=element.get('label', ''), box_id=box_id,
+        group=None if group == '0' else group,
+    )  # fmt: skip
+    if element.tag == 'mask':
+        return Shape(**facts, mask=_mask(element, place, width, height))
+    if element.tag == 'polygon':
+        points = [point.split(',') for point in element.get('points', '').split(';')]
+        try:
+            ring = np.array(points, float).reshape(-1, 2)
+        except ValueError as error:
+            raise ValueError(f'{place}: points are {element.get("points")!r:.40}') from error
+        return Shape(**facts, ring=ring)
+    if element.tag == 'box':
+        return Shape(**facts, ring=_corners(element))
+    raise ValueError(f'{place} is a <{element.tag}>; allowed: <mask>, <polygon>, <box>')
+
+
+def _corners(element: Element) -> np.ndarray:
+    """Return the corners ``(4, 2)`` of a box, which CVAT turns about its centre."""
+    x0, y0, x1, y1 = (float(element.get(name, '')) for name in ('xtl', 'ytl', 'xbr', 'ybr'))
+    ring = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+    angle = np.deg2rad(float(element.get('rotation', '0')))
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    return (ring - ring.mean(axis=0)) @ turn + ring.mean(axis=0)
+
+
+def _mask(element: Element, place: str, width: int, height: int) -> dict:
+    """Return a mask: run lengths row by row in a window, the first of zeros."""
+    left, top, w, h = (int(element.get(name, '')) for name in ('left', 'top', 'width', 'height'))
+    runs = np.array([int(run) for run in element.get('rle', '').split(',')])
+    if (runs < 0).any() or runs.sum() != w * h:
+        raise ValueError(f'{place}: its runs do not fill its {w} x {h} px')
+    if left < 0 or top < 0 or left + w > width or top + h > height:
+        raise ValueError(f'{place}: a mask beyond the image of {width} x {height} px')
+    pixels = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(h, w)
+    whole = np.zeros((height, width), bool)
+    whole[top : top + h, left : left + w] = pixels
+    return masks.encode(whole)
