@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from samrs_mm.annotate import closing_table, dry_run, fidelity
-from samrs_mm.annotate.changes import Changes
+from samrs_mm.annotate import closing_table, fidelity
 from samrs_mm.annotate.job import AnnotationJob
 from samrs_mm.annotate.refilter import refilter
 from samrs_mm.annotate.taking_back import Taker, tell_taken, user
+from samrs_mm.annotate.telling import tell_changes, tell_entered, tell_gone, tell_plan
 from samrs_mm.annotate.totals import OUTDATED, Totals
 from samrs_mm.cli import (
     OptionsAction,
@@ -26,13 +26,11 @@ from samrs_mm.cli import (
     run_images,
     whole_number,
 )
-from samrs_mm.core import input_notes
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage
-from samrs_mm.core.input_notes import some
 from samrs_mm.core.parallel import reading_processes
-from samrs_mm.core.wording import counted, plural
+from samrs_mm.core.wording import counted
 from samrs_mm.drawing.overlays import overlay
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.record import Record
@@ -185,7 +183,7 @@ def run(args: argparse.Namespace) -> int:
     for line in job.label_counts.notes:
         print(f'classes  {line}')
     if args.dry_run:
-        return print_plan(job)
+        return tell_plan(job)
     if args.refilter:
         old = job.settings_of_folder(refilter=True)
         settings = refilter(job.out, old, job.filters, progress('filtering'))
@@ -228,7 +226,7 @@ def annotate(
             map(job.out.remove_scene, job.scenes_gone(changes))
         )
         print(f'prune: removed {counted(removed, "file")} of {counted(len(changes.gone), "image")}')
-    print_changes(changes)
+    tell_changes(changes)
     if crew is None:
         result = run_images(job.annotator(settings, groups, args.workers).run)
     else:
@@ -253,7 +251,7 @@ def finish(
     Once it has ``annotated``, the images of this shard have been compared with the data.
     """
     try:
-        print_entered(job)
+        tell_entered(job)
         changes = job.compare(() if annotated else None, progress('comparing'))
         job.out.notes.add(changes.notes)
         finaliser = job.finaliser(settings, progress('writing annotations.json'), changes)
@@ -269,45 +267,9 @@ def finish(
     print_totals(job, totals)
     if on_map:
         print(f'on a map {", ".join(on_map[:3])}' + ', ...' * (len(on_map) > 3))
-    print_changes(changes, OUTDATED, OUTDATED)
-    left = print_gone(job, changes) or changes.outdated or changes.stale
+    tell_changes(changes, OUTDATED, OUTDATED)
+    left = tell_gone(job, changes) or changes.outdated or changes.stale
     return 1 if totals.problems or totals.unread or left else 0
-
-
-def print_changes(changes: Changes, *words: str) -> None:
-    """Print what has changed since images were done; see ``Changes.lines``."""
-    for line in changes.lines(*words):
-        print(line)
-    if changes.unnoted:
-        print(
-            f'{counted(changes.unnoted, "image")} had no note of '
-            f'{plural(changes.unnoted, "its", "their")} input in {input_notes.NAME}; the '
-            'records and the hashes of their files were compared'
-        )
-
-
-def print_entered(job: AnnotationJob) -> None:
-    """Enter what people decided since the last run, and say of which images."""
-    if stems := job.enter_corrections(progress('entering corrections')):
-        print(f'corrected: {counted(len(stems), "image")}, as people decided: {some(stems)}')
-    others = sorted(job.out.corrected() - {tile.stem for tile in job.plan.tiles})
-    if others:
-        print(
-            f'corrections of {counted(len(others), "image")} that the data '
-            f'{plural(len(others), "has", "have")} not (any more) are left alone: {some(others)}'
-        )
-
-
-def print_gone(job: AnnotationJob, changes: Changes) -> int:
-    """Name what the data has no longer, and return how many images that are."""
-    if changes.gone:
-        print(
-            f'gone: {counted(len(changes.gone), "image")} of {job.out.root} '
-            f'{plural(len(changes.gone), "is", "are")} not in {job.dataset.root} any '
-            f'more: {some(changes.gone)}; no list names them; --prune deletes their files',
-            file=sys.stderr,
-        )
-    return len(changes.gone)
 
 
 def take_decisions(job: AnnotationJob, path: Path) -> bool:
@@ -364,62 +326,6 @@ def print_totals(job: AnnotationJob, totals: Totals) -> None:
         print(f'does not reconcile: {line}', file=sys.stderr)
     for line in closing_table.lines(job, totals):
         print(line)
-
-
-def print_plan(job: AnnotationJob) -> int:
-    """Print what a run would do."""
-    job.refuse_other()
-    work = dry_run.work_of(job, progress('looking at boxes'))
-    counts = work.statuses
-    prompted = counts.pop('ok', 0)
-    changes = job.compare(progress=progress('comparing'))
-    done = len(job.out.done()) - len(changes.redo) - len(changes.stale) - len(changes.gone)
-    print(f'images   {len(job.plan.tiles)} from {counted(job.label_counts.scenes, "scene")}, '
-          f'{done} done before')  # fmt: skip
-    if job.grid is None:
-        print(f'boxes    {job.label_counts.boxes} in the labels, {counted(prompted, "prompt")}')
-        for status, count in counts.most_common():
-            print(f'  {status:<10} {count} would be skipped')
-        for line in closing_table.class_lines(job):
-            print(line)
-    else:
-        print(f'points   {prompted}')
-    print_changes(changes, 'to do anew', 'to rename')
-    print_gone(job, changes)
-    speed = dry_run.measure_speed(job)
-    if speed is None:
-        print('speed    none of three images could be read')
-        return 1
-    encodes = work.prompted_images
-    if job.store:
-        stored = dry_run.store_size(job, job.store, work, speed)
-        encodes = max(encodes - stored.there, 0)
-        print(store_line(job, stored))
-    images = len(job.plan.tiles)
-    seconds = images * speed.seconds_per_image + prompted * speed.seconds_per_box
-    seconds += encodes * speed.seconds_per_encode
-    size = dry_run.disk_bytes(job, images, prompted, speed)
-    prompts = 'box' if job.grid is None else 'point'
-    measured = f'{counted(speed.images, "image")}, {counted(speed.boxes, prompts)}'
-    print(f'time     about {_duration(seconds)} in one process (measured on {measured})')
-    print(f'disk     about {size / 1e6:,.1f} MB')
-    return 0
-
-
-def store_line(job: AnnotationJob, stored: dry_run.StoreSize) -> str:
-    """Say how large the store of embeddings will be."""
-    fits = '' if stored.bytes_more <= stored.bytes_free else '  <- they do not fit there'
-    return (
-        f'embeddings {stored.there} of {stored.images} in {job.embeddings} '
-        f'({job.embeddings_dtype}), about {stored.bytes_more / 1e6:,.1f} MB more, '
-        f'{stored.bytes_free / 1e9:,.1f} GB free there{fits}'
-    )
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f'{hours} h {minutes} min' if hours else f'{minutes} min {seconds} s'
 
 
 if __name__ == '__main__':
