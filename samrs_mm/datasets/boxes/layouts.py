@@ -7,12 +7,12 @@ from pathlib import Path, PurePosixPath
 
 from samrs_mm.core.found_files import walk_names
 from samrs_mm.core.images import IMAGE_SUFFIXES
+from samrs_mm.formats.boxes.coco_files import first_image, image_folder
 from samrs_mm.formats.foreign import foreign_file
 
 _LOOKED_AT = 20_000
-_MOST_FILES, _HEAD = 3, 1 << 24
+_MOST_FILES = 3
 _PART = re.compile(r'^(train|val|trainval|test)/')
-_FILE_NAME = re.compile(r'"file_name"\s*:\s*"((?:[^"\\]|\\.)*)"')
 
 
 def layout_hint(root: Path) -> str:
@@ -55,31 +55,10 @@ def coco_options(root: Path, names: Iterable[str]) -> list[str]:
     names = list(names)
     found = []
     for name in sorted(name for name in names if name.lower().endswith('.json')):
-        image = _first_image(root / name)
-        if image and (folder := _folder_of(image, name, names)):
+        image = first_image(root / name)
+        if image and (folder := image_folder(image, name, names)):
             found.append(f'dataset.ann_file={name} dataset.images={folder}')
     return found[:_MOST_FILES]
-
-
-def _first_image(path: Path) -> str:
-    """Return the first ``file_name`` of a COCO file; '' if it has none."""
-    try:
-        with path.open('rb') as file:
-            found = _FILE_NAME.search(file.read(_HEAD).decode('utf-8', errors='replace'))
-    except OSError:
-        return ''
-    return found[1].replace('\\\\', '/').replace('\\/', '/') if found else ''
-
-
-def _folder_of(image: str, json: str, names: Iterable[str]) -> str:
-    """Return the folder from which a file name leads to an image; '' if there is none."""
-    folders = [
-        name[: -len(image)].rstrip('/') or '.'
-        for name in names
-        if name == image or name.endswith(f'/{image}')
-    ]
-    beside = PurePosixPath(json).parent.as_posix()
-    return beside if beside in folders else min(folders, default='')
 
 
 def _text_folder(names: Iterable[str]) -> str:

@@ -1,0 +1,87 @@
+"""COCO files in a folder, and the folders that their images are in."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from samrs_mm.formats.boxes.label_lists import PARTS
+from samrs_mm.formats.foreign import is_coco
+
+_HEAD = 1 << 24
+_MOST_OF_A_FOLDER = 20
+_FILE_NAME = re.compile(r'"file_name"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_OF_BOXES = 'instances_'
+_PART = re.compile(rf'(?:^|[_.-])({"|".join(PARTS)})(?:\d{{4}})?(?:[_.-]|$)', re.IGNORECASE)
+
+
+def coco_files(root: Path, names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the COCO files of a folder that have images in it, and the folder of each's images.
+
+    Where there are ``instances_*.json``, as in COCO's own layout, other files beside them
+    (captions, key points, stuff) are not taken. Of a folder with many files a few are looked at.
+
+    Args:
+        root: The folder.
+        names: Its files, relative to it, with forward slashes.
+    """
+    names = list(names)
+    taken = [name for name in some_of_each(names, '.json') if is_coco(root / name)]
+    with_boxes = {_folder(name) for name in taken if _own_name(name).startswith(_OF_BOXES)}
+    found = []
+    for name in taken:
+        if _folder(name) in with_boxes and not _own_name(name).startswith(_OF_BOXES):
+            continue
+        image = first_image(root / name)
+        if image and (folder := image_folder(image, name, names)):
+            found.append((name, folder))
+    return found
+
+
+def some_of_each(names: Sequence[str], suffix: str) -> Iterator[str]:
+    """Yield the first files of each folder that end in a suffix, by name."""
+    counts: dict[str, int] = {}
+    for name in sorted(name for name in names if name.lower().endswith(suffix)):
+        folder = _folder(name)
+        counts[folder] = counts.get(folder, 0) + 1
+        if counts[folder] <= _MOST_OF_A_FOLDER:
+            yield name
+
+
+def part_of_file(name: str) -> str | None:
+    """Return the part of a dataset that the name of a COCO file says; None of others.
+
+    Example:
+        >>> part_of_file('annotations/instances_val2017.json'), part_of_file('boxes.json')
+        ('val', None)
+    """
+    match = _PART.search(PurePosixPath(name).stem)
+    return PARTS[match[1].lower()] if match else None
+
+
+def first_image(path: Path) -> str:
+    """Return the first ``file_name`` of a COCO file; '' if it has none."""
+    try:
+        with path.open('rb') as file:
+            found = _FILE_NAME.search(file.read(_HEAD).decode('utf-8', errors='replace'))
+    except OSError:
+        return ''
+    return found[1].replace('\\\\', '/').replace('\\/', '/') if found else ''
+
+
+def image_folder(image: str, json: str, names: Iterable[str]) -> str:
+    """Return the folder from which a file name leads to an image; '' if there is none."""
+    folders = [
+        name[: -len(image)].rstrip('/') or '.'
+        for name in names
+        if name == image or name.endswith(f'/{image}')
+    ]
+    beside = _folder(json)
+    return beside if beside in folders else min(folders, default='')
+
+
+def _folder(name: str) -> str:
+    return PurePosixPath(name).parent.as_posix()
+
+
+def _own_name(name: str) -> str:
+    return PurePosixPath(name).name
