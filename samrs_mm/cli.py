@@ -21,6 +21,7 @@ from samrs_mm.core import label_fit
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.installed import MIM, find_config, spoken
 from samrs_mm.core.wording import FewOfEach, plural
+from samrs_mm.formats.boxes.found_format import SOURCES
 
 GO_ON = 'the same command goes on from here'
 
@@ -189,6 +190,14 @@ def add_fit_flags(add: Callable[..., Any]) -> None:
 def fit_flags(args: argparse.Namespace) -> dict[str, str | None]:
     """Return what the flags of ``add_fit_flags`` say, by config key."""
     return {'label_fit.size': args.label_size, 'label_fit.exif': args.exif}
+
+
+def add_source_flag(add: Callable[..., Any]) -> None:
+    """Add the flag that names the format of the labels."""
+    add('--from', dest='source', choices=SOURCES, metavar='FORMAT',
+        help="the labels are of this format, whatever the config's dataset: "
+        f'{", ".join(SOURCES)}; auto finds it out and says by which files (default: as the '
+        "config says)")  # fmt: skip
 
 
 def add_embeddings_flags(add: Callable[..., Any]) -> None:
@@ -371,6 +380,9 @@ def load_config(path: str, options: dict[str, Any] | None, flags: dict[str, Any]
     for key in options or {}:
         check_option(key, ANNOTATE_KEYS, REQUIRED_KEYS)
     given = {key: value for key, value in flags.items() if value is not None}
+    if 'dataset.source' in given:
+        classes = config.get('dataset', {}).get('classes')
+        config['dataset'] = dict(type='AutoBoxDataset', classes=classes)
     for key, value in ((options or {}) | given).items():
         top = key.partition('.')[0]
         if top != key and top in OPTIONAL_DICTS and config.get(top) is None:

@@ -155,7 +155,9 @@ BOX_DATASETS = PartRegistry(
     parent='DATASETS',
     methods=('index', 'parse', 'labels', 'collect_classes'),
     modules={
+        'AutoBoxDataset': f'{_BOXES}.auto',
         'COCOBoxDataset': f'{_BOXES}.coco',
+        'COCOPartsBoxDataset': f'{_BOXES}.coco_parts',
         'CVATBoxDataset': f'{_BOXES}.cvat',
         'DIORBoxDataset': f'{_BOXES}.dior',
         'DOTABoxDataset': f'{_BOXES}.dota',

@@ -13,6 +13,7 @@ from samrs_mm.cli import (
     ToolParser,
     add_embeddings_flags,
     add_fit_flags,
+    add_source_flag,
     choose_gpu,
     find_shard,
     fit_flags,
@@ -75,6 +76,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='processes that read ahead (default %(default)s); changes no byte')  # fmt: skip
     add('--shard', metavar='I/N', help='do part I (from 0) of N; torchrun and srun set it')
     add('--restart', action='store_true', help='delete what earlier runs made, then start over')
+    add_source_flag(add)
     add_fit_flags(add)
     add_embeddings_flags(add)
     add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
@@ -94,6 +96,7 @@ def run(args: argparse.Namespace) -> int:
         'data_root': args.data_root,
         'out': args.out,
         'model.checkpoint': args.checkpoint,
+        'dataset.source': args.source,
         **fit_flags(args),
     }
     shard = find_shard(args.shard)

@@ -16,6 +16,7 @@ from samrs_mm.cli import (
     ToolParser,
     add_embeddings_flags,
     add_fit_flags,
+    add_source_flag,
     choose_gpu,
     find_shard,
     fit_flags,
@@ -91,6 +92,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--checkpoint', metavar='FILE', help="the segmentor's weights")
     add('--prompt', metavar='NAME', help="the paper's prompt names joined by +, such as cp+hbox; "
         'grid: masks without boxes, of a folder of images')  # fmt: skip
+    add_source_flag(add)
     add_fit_flags(add)
     add_embeddings_flags(add)
     add('--limit', type=positive, metavar='N', help='only the first N images')
@@ -150,6 +152,7 @@ def run(args: argparse.Namespace) -> int:
         'prompt': args.prompt,
         'model.checkpoint': args.checkpoint,
         'dataset.boxes': args.boxes,
+        'dataset.source': args.source,
         **fit_flags(args),
     }
     shard = find_shard(args.shard, args.launcher)

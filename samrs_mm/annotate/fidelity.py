@@ -327,9 +327,10 @@ def write_report(
 def command_of(args: argparse.Namespace) -> str:
     """Return the command that compares what ``sam_annotate.py`` was told with the exact way."""
     words = [args.config]
-    for name in ('data_root', 'checkpoint', 'prompt', 'label_size', 'exif'):
+    for name in ('data_root', 'source', 'checkpoint', 'prompt', 'label_size', 'exif'):
         if (value := getattr(args, name)) is not None:
-            words += [f'--{name.replace("_", "-")}', value]
+            flag = 'from' if name == 'source' else name.replace('_', '-')
+            words += [f'--{flag}', value]
     if args.fidelity != FOLDER:
         words += ['--out', str(args.fidelity)]
     if args.cfg_options:

@@ -329,8 +329,9 @@ def open_dataset(
         raise RefusedError(f'out {config.out} is the data root itself; choose another --out')
     if not isinstance(config.dataset, dict):
         raise RefusedError(f'config: dataset={config.dataset!r}: expected dict(type=..., ...)')
-    settings = {key: value for key, value in config.dataset.items() if key != 'classes'}
     dataset = build_dataset(config, options)
+    entry = dataset.entry or config.dataset
+    settings = {key: value for key, value in entry.items() if key != 'classes'}
     if isinstance(
         dataset, GeoBoxDataset
     ):  # box ids have the name; where the file lies is no matter

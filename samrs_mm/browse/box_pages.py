@@ -163,7 +163,7 @@ class BoxBrowser(BoxSource):
         self.style = check_style(config.get('prompt_style', CLIPPED))
         options = getattr(BOX_DATASETS.get(config.dataset['type']), 'truth_options', None)
         self.dataset = build_dataset(config, options)
-        self.has_truth = options is not None
+        self.has_truth = self.dataset.truth_options is not None
         self.kinds = ('boxes', 'prompts', 'truth') if self.has_truth else ('boxes', 'prompts')
         self.dataset.collect_classes(progress)
         self.plan = Plan(self.dataset, TileSpec.from_config(config.tile), progress)

@@ -367,7 +367,7 @@ def test_what_is_refused(ablate, filled, data, tmp_path, capsys):
     dota = write_dota(tmp_path / 'dota', scenes=2)
     line = refused(ablate, capsys, 'dota', config=CONFIG, root=dota)
     assert 'DOTABoxDataset has no true masks' in line
-    assert 'COCOBoxDataset, CVATBoxDataset, HRSC2016BoxDataset, ISAIDInstanceDataset' in line
+    assert 'COCOPartsBoxDataset, CVATBoxDataset, HRSC2016BoxDataset, ISAIDInstanceDataset' in line
     line = refused(ablate, capsys, 'tiles', '--cfg-options', 'tile.size=64', 'tile.overlap=8')
     assert 'set tile=None' in line
     line = refused(ablate, capsys, 'filled')

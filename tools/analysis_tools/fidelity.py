@@ -11,6 +11,7 @@ from samrs_mm.cli import (
     OptionsAction,
     ToolParser,
     add_fit_flags,
+    add_source_flag,
     choose_gpu,
     fit_flags,
     load_config,
@@ -48,6 +49,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     add('--checkpoint', metavar='FILE', help="the segmentor's weights")
     add('--prompt', metavar='NAME', help="the paper's prompt names joined by +, such as cp+hbox")
+    add_source_flag(add)
     add_fit_flags(add)
     add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
         help='change config keys, such as model.precision=bf16 model.kernels=fast')  # fmt: skip
@@ -66,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
         'data_root': args.data_root,
         'prompt': args.prompt,
         'model.checkpoint': args.checkpoint,
+        'dataset.source': args.source,
         **fit_flags(args),
     }
     config = load_config(args.config, args.cfg_options, flags)

@@ -22,6 +22,7 @@ from samrs_mm.formats.boxes.box_folders import (
     yolo_layout,
     yolo_parser,
 )
+from samrs_mm.formats.boxes.found_format import AUTO, found_format
 from samrs_mm.formats.boxes.label_lists import ImageParts, image_parts
 from samrs_mm.formats.boxes.label_pairs import LabelPairs, find_pairs
 from samrs_mm.formats.boxes.label_places import LABELS
@@ -65,7 +66,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
     add('folder', metavar='FOLDER', help='the dataset')
-    add('--from', dest='source', choices=LABELS, required=True, help='the format of its labels')
+    add('--from', dest='source', choices=(AUTO, *LABELS), required=True,
+        help='the format of its labels; auto finds it out and says by which files')  # fmt: skip
     add('--names', metavar='FILE', help='yolo: class names, one a line, or a .yaml with names:')
     add('--task', choices=TASKS, help='yolo: what the lines are (default: found out, and told)')
     add('--one-based', action='store_true',
@@ -76,9 +78,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--overwrite', action='store_true', help='replace the file if this tool wrote it')
     args = parser.parse_args(argv)
     for flag in ('names', 'task'):
-        if getattr(args, flag) and args.source != 'yolo':
+        if getattr(args, flag) and args.source not in ('yolo', AUTO):
             parser.error(f'--{flag} goes with --from yolo')
-    if args.one_based and args.source != 'voc':
+    if args.one_based and args.source not in ('voc', AUTO):
         parser.error('--one-based goes with --from voc')
     return args
 
@@ -95,6 +97,8 @@ def run(args: argparse.Namespace) -> int:
     target = Path(args.out) if args.out else root / folder.ANNOTATIONS
     if not root.is_dir():
         raise RefusedError(f'{root}: no such folder')
+    if args.source == AUTO:
+        args.source = find_source(root)
     if target.is_dir():
         raise RefusedError(f'--out {target}: is a folder; name the file to write')
     if target.exists() and source_info(target) is None:
@@ -131,6 +135,22 @@ def run(args: argparse.Namespace) -> int:
         return 1
     print(f'Next:\n  {spoken(next_command(root, target, found.coco))}')
     return 0
+
+
+def find_source(root: Path) -> str:
+    """Return the format of a folder's labels, and say by which files it is known.
+
+    Raises:
+        RefusedError: None or several are found, or one that needs no conversion.
+    """
+    found = found_format(root)
+    if found.name not in LABELS:
+        command = (
+            f'python tools/sam_annotate.py configs/annotate/any_boxnet_hbox.py --data-root {root}'
+        )
+        raise RefusedError(f'{root}: found {found}, which is annotated as it is: {spoken(command)}')
+    print(f'found    {found}')
+    return found.name
 
 
 def refuse_without_boxes(root: Path, pairs: LabelPairs, found: Collected) -> None:

@@ -201,6 +201,8 @@ class AblationJob:
         }
         self.reasons = {name: _reasons(each) for name, each in self.segmentors.items()}
         self.dataset, self.dataset_settings = open_dataset(config, _truth_options(config))
+        if self.dataset.truth_options is None:
+            raise _no_truth(type(self.dataset).__name__)
         self.empty_truth = empty_truth or self.dataset.empty_truth
         if self.empty_truth not in EMPTY_TRUTHS:
             allowed = ', '.join(EMPTY_TRUTHS)
@@ -359,16 +361,19 @@ def _truth_options(config: Config) -> dict[str, Any]:
     kind = BOX_DATASETS.get(name)
     options = getattr(kind, 'truth_options', None)
     if kind is not None and options is None:
-        able = sorted(
-            other
-            for other, each in BOX_DATASETS.load_all().items()
-            if getattr(each, 'truth_options', None) is not None
-        )
-        raise RefusedError(
-            f'dataset {name} has no true masks to compare with; datasets '
-            f'that have: {", ".join(able)}'
-        )
+        raise _no_truth(name)
     return options or {}
+
+
+def _no_truth(name: str) -> RefusedError:
+    able = sorted(
+        other
+        for other, each in BOX_DATASETS.load_all().items()
+        if getattr(each, 'truth_options', None) is not None
+    )
+    return RefusedError(
+        f'dataset {name} has no true masks to compare with; datasets that have: {", ".join(able)}'
+    )
 
 
 def _model_of(path: str) -> dict[str, Any]:

@@ -89,6 +89,8 @@ class BoxDataset(ABC):
     """How its scenes are shown where a config says it."""
     places: Mapping[str, Place] | None = None
     """Where scenes on the map lie, by stem; None where they are on none."""
+    entry: dict[str, Any] | None = None
+    """Its class and arguments, where they were found out."""
     label_notes: Sequence[str] = ()
     """What users should know of the labels as a whole, one line each."""
     facts: Sequence[str] = ()

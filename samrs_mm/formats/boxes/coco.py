@@ -7,7 +7,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from samrs_mm.core import masks, segmentations
 from samrs_mm.core.boxes import (
     MALFORMED,
     MISFIT,
@@ -19,7 +18,14 @@ from samrs_mm.core.boxes import (
 )
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.formats.boxes.label_lists import PARTS
-from samrs_mm.formats.boxes.marks import degrees_of, flags_of, region_of, turned
+from samrs_mm.formats.boxes.marks import (
+    around_region,
+    degrees_of,
+    flags_of,
+    region_of,
+    turned,
+)
+from samrs_mm.formats.boxes.shapes import short
 from samrs_mm.formats.coco import places_of, read_coco
 
 LEFT_OUT = 'left_out'
@@ -50,6 +56,8 @@ class CocoIndex:
         """The part of the dataset (``split``) that each image is of, where the file says it."""
         self.categories: dict[Any, str] = {}
         """Names of the categories by id, in the file's order."""
+        self.headings: set[Any] = set()
+        """Ids of categories that are the supercategory of all others, of none, and have no box."""
         self.partial: dict[int, str] = {}
         """Notes on images that hold more objects than are labelled, by their position."""
         self.unplaced = ParsedLabels()
@@ -119,13 +127,18 @@ class CocoIndex:
             ('category_id {} is not among the categories', self._category_ids, self._categories),
         ):
             for row in np.flatnonzero(places == _NOWHERE).tolist():
-                self._messages.setdefault(row, what.format(_short(ids[row])))
+                self._messages.setdefault(row, what.format(short(ids[row])))
         for row in np.flatnonzero(image_of_row == _NOWHERE).tolist():
             self.unplaced.add_problem(self._box_id(row), self._messages[row])
         self._order = np.argsort(image_of_row, kind='stable')
         self._places = set()
         self._compare_rle_sizes()
         self._starts = np.searchsorted(image_of_row[self._order], np.arange(len(images) + 1))
+
+    def unused(self) -> set[Any]:
+        """Return the ids of the categories without an annotation."""
+        used = set(self._categories.tolist())
+        return {key for place, key in enumerate(self.categories) if place not in used}
 
     def _compare_rle_sizes(self) -> None:
         """Compare the sizes of run lengths with those of their images, or take them for these."""
@@ -241,6 +254,7 @@ def parse_coco(file: BinaryIO, name: str, with_segmentations: bool = False) -> C
             )
     sizes = [stated_size(entry.get('width'), entry.get('height')) for entry in lists['images']]
     index.finish(images, _table(lists['categories'], f'{name}: categories', 'name'), sizes)
+    index.headings = index.unused() & _headings(lists['categories'])
     index.parts = [PARTS.get(str(entry.get('split'))) for entry in lists['images']]
     for row, entry in enumerate(lists['images']):
         if left := _left_out(entry.get(LEFT_OUT), name):
@@ -252,6 +266,18 @@ def parse_coco(file: BinaryIO, name: str, with_segmentations: bool = False) -> C
                 f'not_exhaustive_category_ids: not every object is labelled of {names}'
             )
     return index
+
+
+def _headings(entries: list[dict[str, Any]]) -> set[Any]:
+    """Return the ids of categories of the supercategory none that is that of all others."""
+    others = {entry.get('supercategory') for entry in entries} - {'none'}
+    if len(others) != 1:
+        return set()
+    return {
+        as_id(entry['id'])
+        for entry in entries
+        if entry.get('supercategory') == 'none' and entry['name'] in others
+    }
 
 
 def _left_out(entries: Any, name: str) -> list[LabelProblem]:
@@ -274,7 +300,7 @@ def _table(entries: list, place: str, text_key: str) -> dict[Any, str]:
         key, name = as_id(fields.get('id')), fields.get(text_key)
         if key is None or not isinstance(name, str) or not name:
             raise LabelReadError(
-                f'{place}[{number}] is {_short(entry)}; allowed: an object with id and {text_key}'
+                f'{place}[{number}] is {short(entry)}; allowed: an object with id and {text_key}'
             )
         if key in table:
             raise LabelReadError(f'{place}[{number}]: id {key!r} is there twice')
@@ -285,13 +311,13 @@ def _table(entries: list, place: str, text_key: str) -> dict[Any, str]:
 def _annotation(entry: Any) -> tuple[list[float] | None, list[float] | None, tuple[str, ...]]:
     """Return H-Box ``[x0, y0, x1, y1]``, corners (8 numbers) and notes of an annotation."""
     if not isinstance(entry, dict):
-        raise BadBoxError(f'{_short(entry)} is not an object')
+        raise BadBoxError(f'{short(entry)} is not an object')
     for key in ('image_id', 'category_id'):
         if as_id(entry.get(key)) is None:
-            raise BadBoxError(f'{key} is {_short(entry.get(key))}; allowed: a whole number or text')
+            raise BadBoxError(f'{key} is {short(entry.get(key))}; allowed: a whole number or text')
     hbox, polygon = entry.get('bbox'), entry.get('rbox')
     if hbox is None and polygon is None and region_of(entry):
-        hbox = _around(entry.get('segmentation'))
+        hbox = around_region(entry.get('segmentation'))
     if hbox is not None:
         x, y, width, height = _numbers(hbox, 4, 'bbox', 'x, y, width, height')
         hbox = [x, y, x + width, y + height]
@@ -317,31 +343,11 @@ def _meaning(entry: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     if meaning := region_of(entry):
         more['meaning'] = meaning
         more['region'] = entry.get('segmentation') or None
-        _around(more['region'])
+        around_region(more['region'])
     flags, notes = flags_of(entry)
     if flags:
         more['flags'] = flags
     return more, notes
-
-
-def _around(region: Any) -> list[float] | None:
-    """Return x, y, width, height of a region; None without a pixel.
-
-    Raises:
-        BadBoxError: Neither polygons nor RLE.
-    """
-    try:
-        if isinstance(region, list) and region:
-            segmentations.check_polygons(region)
-            points = np.concatenate([np.array(ring, float).reshape(-1, 2) for ring in region])
-            low, high = points.min(axis=0), points.max(axis=0)
-            return [*low.tolist(), *(high - low).tolist()]
-        coded = segmentations.from_coco(region, *(region or dict(size=(0, 0)))['size'])
-        return [*map(float, masks.bbox(coded))] if coded and masks.area(coded) else None
-    except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise BadBoxError(
-            f'segmentation is {_short(region)}; the region of a crowd is polygons or RLE'
-        ) from error
 
 
 def _four_points(segmentation: Any) -> list[float] | None:
@@ -358,10 +364,10 @@ def _four_points(segmentation: Any) -> list[float] | None:
 
 def _numbers(values: Any, count: int, key: str, meaning: str) -> list[float]:
     if not isinstance(values, list) or len(values) != count:
-        raise BadBoxError(f'{key} is {_short(values)}; allowed: {count} numbers {meaning}')
+        raise BadBoxError(f'{key} is {short(values)}; allowed: {count} numbers {meaning}')
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise BadBoxError(f'{key} holds {_short(value)}, not a number')
+            raise BadBoxError(f'{key} holds {short(value)}, not a number')
     try:
         return [float(value) for value in values]
     except OverflowError:
@@ -382,8 +388,3 @@ def as_id(value: Any) -> int | str | None:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int | str) and not isinstance(value, bool) else None
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:57] + '...'

@@ -8,24 +8,24 @@ from samrs_mm.formats.boxes.label_lists import PARTS
 from samrs_mm.formats.foreign import is_coco
 
 _HEAD = 1 << 24
-_MOST_OF_A_FOLDER = 20
 _FILE_NAME = re.compile(r'"file_name"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _OF_BOXES = 'instances_'
 _PART = re.compile(rf'(?:^|[_.-])({"|".join(PARTS)})(?:\d{{4}})?(?:[_.-]|$)', re.IGNORECASE)
 
 
-def coco_files(root: Path, names: Iterable[str]) -> list[tuple[str, str]]:
+def coco_files(root: Path, names: Iterable[str], most: int | None = None) -> list[tuple[str, str]]:
     """Return the COCO files of a folder that have images in it, and the folder of each's images.
 
     Where there are ``instances_*.json``, as in COCO's own layout, other files beside them
-    (captions, key points, stuff) are not taken. Of a folder with many files a few are looked at.
+    (captions, key points, stuff) are not taken.
 
     Args:
         root: The folder.
         names: Its files, relative to it, with forward slashes.
+        most: How many JSON files of a folder are looked at; None looks at all.
     """
     names = list(names)
-    taken = [name for name in some_of_each(names, '.json') if is_coco(root / name)]
+    taken = [name for name in first_of_each(names, '.json', most) if is_coco(root / name)]
     with_boxes = {_folder(name) for name in taken if _own_name(name).startswith(_OF_BOXES)}
     found = []
     for name in taken:
@@ -37,13 +37,13 @@ def coco_files(root: Path, names: Iterable[str]) -> list[tuple[str, str]]:
     return found
 
 
-def some_of_each(names: Sequence[str], suffix: str) -> Iterator[str]:
-    """Yield the first files of each folder that end in a suffix, by name."""
+def first_of_each(names: Sequence[str], suffix: str, most: int | None) -> Iterator[str]:
+    """Yield the first files of each folder that end in a suffix, by name; None yields all."""
     counts: dict[str, int] = {}
     for name in sorted(name for name in names if name.lower().endswith(suffix)):
         folder = _folder(name)
         counts[folder] = counts.get(folder, 0) + 1
-        if counts[folder] <= _MOST_OF_A_FOLDER:
+        if most is None or counts[folder] <= most:
             yield name
 
 

@@ -9,13 +9,16 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import walk_names
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.core.wording import counted
-from samrs_mm.formats.boxes.coco_files import coco_files, some_of_each
+from samrs_mm.formats.boxes.coco_files import coco_files, first_of_each
 from samrs_mm.formats.boxes.label_places import may_hold_labels, own_places, usual
 from samrs_mm.formats.boxes.label_source import source_info
 from samrs_mm.formats.foreign import CVAT_XML, LABEL_STUDIO, foreign_file
 
 AUTO = 'auto'
 _HEAD = 1 << 12
+_MOST = 20
+"""Files of a folder that are looked into."""
+
 _YOLO_LINE = re.compile(r'\s*\d+(?:\.0+)?(?:\s+[-+.\deE]+){4,}\s*$')
 _DOTA_LINE = re.compile(r'\s*(?:[-+.\deE]+\s+){8}\D')
 _DOTA_HEADER = re.compile(r'\s*(?:imagesource|gsd)\b', re.IGNORECASE)
@@ -45,7 +48,7 @@ class _Folder:
 
     def heads(self, suffix: str) -> Iterator[tuple[str, str]]:
         """Yield the first files of each folder that end in a suffix, with their beginnings."""
-        for name in some_of_each(self.names, suffix):
+        for name in first_of_each(self.names, suffix, _MOST):
             try:
                 with (self.root / name).open('rb') as file:
                     yield name, file.read(_HEAD).decode('utf-8', errors='replace')
@@ -74,7 +77,7 @@ class _Folder:
 
 
 def _coco(folder: _Folder) -> list[str]:
-    return [name for name, _ in coco_files(folder.root, folder.names)]
+    return [name for name, _ in coco_files(folder.root, folder.names, _MOST)]
 
 
 def _yolo(folder: _Folder) -> list[str]:
@@ -91,9 +94,9 @@ def _is_annotation(head: str) -> bool:
 
 def _voc(folder: _Folder) -> list[str]:
     return folder.xml(
-        lambda name, head: _is_annotation(head)
-        and 'bounding boxes/' not in name
-        and not _in_label_xml(name)
+        lambda name, head: (
+            _is_annotation(head) and 'bounding boxes/' not in name and not _in_label_xml(name)
+        )
     )
 
 
@@ -116,7 +119,7 @@ def _hrsc(folder: _Folder) -> list[str]:
 def _cvat(folder: _Folder) -> list[str]:
     return [
         name
-        for name in some_of_each(folder.names, '.xml')
+        for name in first_of_each(folder.names, '.xml', _MOST)
         if foreign_file(folder.root / name) == CVAT_XML
     ]
 
@@ -128,7 +131,7 @@ def _labelme(folder: _Folder) -> list[str]:
 def _labelstudio(folder: _Folder) -> list[str]:
     return [
         name
-        for name in some_of_each(folder.names, '.json')
+        for name in first_of_each(folder.names, '.json', _MOST)
         if foreign_file(folder.root / name) == LABEL_STUDIO
     ]
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from samrs_mm.core import masks, segmentations
 from samrs_mm.core.boxes import CROWD, FLAGS, IGNORED, BadBoxError, rotated_corners
+from samrs_mm.formats.boxes.shapes import short
 
 _NO, _YES = ('', 'false', 'no'), ('true', 'yes')
 
@@ -63,6 +65,26 @@ def whole(value: Any) -> int | None:
     if not isinstance(value, int | float) or not 0 <= value < 1e9 or value != int(value):
         return None
     return int(value)
+
+
+def around_region(region: Any) -> list[float] | None:
+    """Return x, y, width, height of a region; None without a pixel.
+
+    Raises:
+        BadBoxError: Neither polygons nor RLE.
+    """
+    try:
+        if isinstance(region, list) and region:
+            segmentations.check_polygons(region)
+            points = np.concatenate([np.array(ring, float).reshape(-1, 2) for ring in region])
+            low, high = points.min(axis=0), points.max(axis=0)
+            return [*low.tolist(), *(high - low).tolist()]
+        coded = segmentations.from_coco(region, *(region or dict(size=(0, 0)))['size'])
+        return [*map(float, masks.bbox(coded))] if coded and masks.area(coded) else None
+    except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise BadBoxError(
+            f'segmentation is {short(region)}; the region of a crowd is polygons or RLE'
+        ) from error
 
 
 def turned(hbox: list[float], degrees: float) -> tuple[np.ndarray, str]:

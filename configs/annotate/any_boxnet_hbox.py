@@ -1,0 +1,7 @@
+# Boxes of any format that is read, weights in the package
+_base_ = [
+    '../_base_/datasets/any_boxes.py',
+    '../_base_/prompt_segmentors/boxnet.py',
+    '../_base_/default_annotate.py',
+]
+prompt = 'hbox'

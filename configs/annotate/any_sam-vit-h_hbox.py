@@ -1,0 +1,7 @@
+# Boxes of any format that is read, prompted to SAM ViT-H
+_base_ = [
+    '../_base_/datasets/any_boxes.py',
+    '../_base_/prompt_segmentors/sam_vit-h.py',
+    '../_base_/default_annotate.py',
+]
+prompt = 'hbox'
