@@ -27,7 +27,7 @@ def layout_hint(root: Path) -> str:
     if options := coco_options(root, names):
         return (
             f'. A coco config reads the COCO files there with --cfg-options {" or ".join(options)}'
-            + (', each into an --out of its own' * (len(options) > 1))
+            + (', each into an --out of its own, or --from auto all of them' * (len(options) > 1))
         )
     if _any(lower, 'annotations', '.xml'):
         return '. It looks like Pascal VOC; a voc config reads it'

@@ -11,6 +11,7 @@ from samrs_mm.cli import load_config
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.boxes.auto import TYPES
 from samrs_mm.formats.boxes.found_format import AUTO, SOURCES
+from samrs_mm.formats.coco import coco_head
 from samrs_mm.registry import BOX_DATASETS
 
 CONFIG = str(FOLDER.parents[2] / 'configs/annotate/coco_boxnet_hbox.py')
@@ -110,7 +111,7 @@ def test_names_of_formats():
 def test_a_file_that_was_made_of_the_labels_is_passed_over(tmp_path):
     root = take('yolo', tmp_path / 'data')
     document = json.loads((FOLDER / 'coco/annotations.json').read_text())
-    document['info'] = dict(description='boxes of a folder, as a COCO file by samrs_mm')
+    document |= coco_head('boxes of a folder')
     (root / 'annotations.json').write_text(json.dumps(document))
     assert type(build(root)).__name__ == 'YOLOBoxDataset'
 
