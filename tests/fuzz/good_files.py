@@ -1,10 +1,12 @@
 """Small good folders of each kind that people bring."""
 
+import base64
 import json
 import pickle
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from folders import ROOT, load_tool
@@ -145,6 +147,56 @@ def voc(root: Path) -> None:
     shutil.rmtree(root / 'JPEGImages-test')
     for path in (root / 'Annotations/Horizontal Bounding Boxes').iterdir():
         path.rename(root / 'Annotations' / path.name)
+
+
+def labelme(root: Path) -> None:
+    """Write a picture with shapes of every kind, as LabelMe and X-AnyLabeling have them."""
+    picture(root / 'a.png')
+    inside = cv2.imencode('.png', np.full((5, 6), 255, np.uint8))[1].tobytes()
+    quad = [[5, 5], [25, 9], [22, 20], [2, 16]]
+    shapes = [
+        dict(label='ship', shape_type='rectangle', points=[[1, 2], [9, 12]]),
+        dict(label='ship', shape_type='rotation', points=quad, difficult=True),
+        dict(label='quay', shape_type='polygon', points=quad, group_id=1),
+        dict(label='quay', shape_type='mask', points=[[30, 20], [35, 24]], group_id=1,
+             mask=base64.b64encode(inside).decode()),
+        dict(label='buoy', shape_type='circle', points=[[10, 30], [13, 30]]),
+    ]  # fmt: skip
+    head = dict(version='5.4', flags={}, shapes=shapes, imagePath='a.png', imageData=None)
+    text(root / 'a.json', json.dumps(head | dict(imageHeight=HEIGHT, imageWidth=WIDTH)))
+
+
+def cvat(root: Path) -> None:
+    """Write a picture with shapes of every kind, as CVAT has them."""
+    picture(root / 'images/a.png')
+    shapes = (
+        '<box label="ship" occluded="1" xtl="1" ytl="2" xbr="9" ybr="12" rotation="30"/>'
+        '<polygon label="quay" points="5.0,5.0;25.0,9.0;22.0,20.0"/>'
+        '<ellipse label="buoy" cx="10" cy="30" rx="3" ry="2"/>'
+        '<mask label="quay" rle="2, 3, 4, 1" left="7" top="9" width="5" height="2"/>'
+    )
+    image = f'<image id="0" name="a.png" subset="train" width="{WIDTH}" height="{HEIGHT}">'
+    names = ''.join(f'<label><name>{name}</name></label>' for name in ('ship', 'quay', 'buoy'))
+    text(
+        root / 'annotations.xml',
+        f'<annotations><meta><task><labels>{names}</labels></task></meta>{image}{shapes}</image>'
+        '</annotations>',
+    )
+
+
+def label_studio(root: Path) -> None:
+    """Write a picture with regions, as Label Studio has them."""
+    picture(root / 'a.png')
+    size = dict(original_width=WIDTH, original_height=HEIGHT, image_rotation=0)
+    box = dict(x=10, y=20, width=30, height=25, rotation=15, rectanglelabels=['ship'])
+    ring = dict(points=[[10, 10], [50, 20], [30, 60]], polygonlabels=['quay'])
+    result = [
+        dict(size, id='r', type='rectanglelabels', value=box),
+        dict(size, id='p', type='polygonlabels', value=ring),
+    ]
+    done = dict(id=1, completed_by=1, result=result, updated_at='2026-01-01')
+    tasks = [dict(id=7, annotations=[done], data=dict(image='/data/upload/1/0a1b2c3d-a.png'))]
+    text(root / 'export.json', json.dumps(tasks))
 
 
 def listed(root: Path) -> None:

@@ -18,13 +18,19 @@ from samrs_mm.core import masks, segmentations
 from samrs_mm.core.boxes import box_statuses
 from samrs_mm.core.images import SceneImage, image_size
 from samrs_mm.core.side_files import side_files, side_sha256
+from samrs_mm.datasets.boxes.auto import AutoBoxDataset
 from samrs_mm.datasets.boxes.base import BoxDataset
 from samrs_mm.datasets.boxes.circumscribed import circumscribed_geometry
 from samrs_mm.datasets.boxes.coco import COCOBoxDataset
+from samrs_mm.datasets.boxes.cvat import CVATBoxDataset
 from samrs_mm.datasets.boxes.dior import DIORBoxDataset
 from samrs_mm.datasets.boxes.dota import DOTABoxDataset
 from samrs_mm.datasets.boxes.fair1m import FAIR1MBoxDataset
 from samrs_mm.datasets.boxes.hrsc import HRSC2016BoxDataset
+from samrs_mm.datasets.boxes.label_studio import LabelStudioBoxDataset
+from samrs_mm.datasets.boxes.labelme import LabelMeBoxDataset
+from samrs_mm.datasets.boxes.voc import VOCBoxDataset
+from samrs_mm.datasets.boxes.yolo import YOLOBoxDataset
 from samrs_mm.datasets.segmentation.tile_folder import TileFolderDataset
 from samrs_mm.formats import embeddings
 from samrs_mm.formats.annotated.ledger import read_ledger
@@ -80,6 +86,12 @@ def boxes_of(kind: type[BoxDataset]) -> Callable[[Path], None]:
                 segmentations.from_coco(truth, HEIGHT, WIDTH)
 
     return read
+
+
+def boxes_below(folder: str, kind: type[BoxDataset]) -> Callable[[Path], None]:
+    """Return the same of a folder inside."""
+    read = boxes_of(kind)
+    return lambda root: read(root / folder)
 
 
 def read_annotated(root: Path) -> None:
@@ -229,6 +241,17 @@ TARGETS = {
         boxes_of(HRSC2016BoxDataset),
     ),
     'coco boxes': Target(good.coco, ('annotations.json',), boxes_of(COCOBoxDataset)),
+    'yolo boxes': Target(good.yolo, ('labels/a.txt', 'data.yaml'), boxes_of(YOLOBoxDataset)),
+    'yolo parts': Target(
+        good.listed, ('yolo/train.txt', 'yolo/data.yaml'), boxes_below('yolo', YOLOBoxDataset)
+    ),
+    'voc boxes': Target(good.voc, ('Annotations/00001.xml',), boxes_of(VOCBoxDataset)),
+    'labelme boxes': Target(good.labelme, ('a.json',), boxes_of(LabelMeBoxDataset)),
+    'cvat boxes': Target(good.cvat, ('annotations.xml',), boxes_of(CVATBoxDataset)),
+    'label studio boxes': Target(
+        good.label_studio, ('export.json',), boxes_of(LabelStudioBoxDataset)
+    ),
+    'a format that is found': Target(good.labelme, ('a.json',), boxes_of(AutoBoxDataset)),
     'yolo to coco': Target(
         good.yolo,
         ('labels/a.txt', 'data.yaml'),

@@ -85,6 +85,8 @@ class LabelMeBoxDataset(BoxDataset):
         shapes = parse_labelme(read_bytes(self.root / name), name)
         path = PurePosixPath(shapes.image.replace('\\', '/'))
         self._wanted[stem_of(name)] = f'its imagePath {str(path)!r} is not there'
+        if not str(path).isprintable():
+            return None
         place = Path(self.root, name).parent / path
         top = self.root.resolve()
         if place.resolve().is_relative_to(top):

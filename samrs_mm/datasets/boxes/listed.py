@@ -174,11 +174,15 @@ class _Places:
         ends = self._ending_in(_plain(named))
         if ends:
             several = counted(len(ends), 'image')
-            return f'{named} may be {several}, such as {ends[0]} and {ends[1]}'
-        return f'{named} is not there'
+            return f'{_plain(named)} may be {several}, such as {ends[0]} and {ends[1]}'
+        return f'{_plain(named)} is not there'
 
 
 def _plain(named: str) -> str:
-    """Return a path of a label file with forward slashes, without a root or folders above."""
+    """Return a path of a label file with forward slashes, without a root or folders above.
+
+    Characters that can't be shown in a line become question marks: no file is called so.
+    """
+    named = ''.join(letter if letter.isprintable() else '?' for letter in named)
     parts = PurePosixPath(named.replace('\\', '/')).parts
     return '/'.join(part for part in parts if part not in ('/', '..', '.')) or 'nameless'

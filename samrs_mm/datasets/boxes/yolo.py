@@ -1,5 +1,6 @@
 """Any dataset in YOLO's layout, as Ultralytics and Roboflow write it."""
 
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -59,8 +60,11 @@ class YOLOBoxDataset(PairedBoxDataset):
 
     def survey(self, pairs: LabelPairs) -> list[str]:
         """See ``PairedBoxDataset``: class names, and what the lines are."""
-        self.names = class_names(self.root, self._given)
-        self.lines = yolo_layout(self.root, pairs, self.names, self._task)
+        try:
+            self.names = class_names(self.root, self._given)
+            self.lines = yolo_layout(self.root, pairs, self.names, self._task)
+        except RefusedError as error:
+            raise RefusedError(_by_options(str(error))) from error
         file = self.names.file
         shown = file.relative_to(self.root) if file.is_relative_to(self.root) else file
         return [f'read as {self.lines}', f'{len(self.names.names)} class names of {shown}']
@@ -115,3 +119,10 @@ class YOLOBoxDataset(PairedBoxDataset):
                 )
             size = header.turned if self.rule.exif == TURNED else header.stored
         return text, scene.label, self.names.names, *size, self.lines
+
+
+def _by_options(text: str) -> str:
+    """Return a message with options of a config in place of the flags of ``boxes_to_coco.py``."""
+    text = re.sub(rf'--task (?={"|".join(TASKS)})', '--cfg-options dataset.task=', text)
+    text = text.replace('--names FILE', '--cfg-options dataset.names=FILE')
+    return text.replace('--task', '--cfg-options dataset.task=')

@@ -57,9 +57,15 @@ def image_name(address: str) -> str:
         >>> image_name('/data/local-files/?d=set/a%20b.png'), image_name('s3://bucket/set/a.png')
         ('set/a b.png', 'set/a.png')
     """
-    parts = urlsplit(address.replace('\\', '/'))
-    inner = parse_qs(parts.query).get('d', parse_qs(parts.query).get('fileuri', ['']))[0]
-    return unquote(inner or parts.path).removeprefix('/data/upload/').lstrip('/') or address
+    address = address.replace('\\', '/')
+    if '://' not in address and not address.startswith('/data/'):
+        return address
+    try:
+        parts = urlsplit(address)
+        inner = parse_qs(parts.query).get('d') or parse_qs(parts.query).get('fileuri') or ['']
+    except ValueError:
+        return address
+    return unquote(inner[0] or parts.path).removeprefix('/data/upload/').lstrip('/') or address
 
 
 def _address(task: dict[str, Any], place: str) -> str:

@@ -55,7 +55,7 @@ def number(value: Any, key: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadBoxError(f'{key} is {short(value)}, not a number')
     if not -FARTHEST <= value <= FARTHEST:
-        raise BadBoxError(f'{key} is {value:.6g}, beyond any image')
+        raise BadBoxError(f'{key} is {short(value)}, beyond any image')
     return float(value)
 
 

@@ -73,7 +73,7 @@ def test_turned_boxes_ellipses_and_masks(cvat):
         ('<box xtl="1" ytl="2" xbr="3" ybr="4"/>', 'label is null; allowed: a class name'),
         ('<polygon label="ship" points="1,2;3,4"/>', 'a polygon of 2 points'),
         ('<polygon label="ship" points="1,2;3;5,6"/>', "points are '1,2;3;5,6'"),
-        ('<polygon label="ship" points="1,2;nan,4;5,6"/>', 'points is nan, beyond any image'),
+        ('<polygon label="ship" points="1,2;nan,4;5,6"/>', 'points is NaN, beyond any image'),
         (
             '<mask label="ship" rle="1,2" left="0" top="0" width="2" height="2"/>',
             'rle has 3 pixels, but width and height are 2 and 2',

@@ -15,6 +15,7 @@ from format_cases import FOLDER, SIZES, boxes_of, draw
 
 from samrs_mm.core import masks, segmentations
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.formats.boxes.label_studio import image_name
 from samrs_mm.registry import BOX_DATASETS
 
 NAME = 'export.json'
@@ -171,3 +172,18 @@ def test_files_that_are_refused(studio, text, message):
     (studio / NAME).write_text(text)
     with pytest.raises(RefusedError, match=message):
         build(studio)
+
+
+@pytest.mark.parametrize(
+    ('address', 'name'),
+    [
+        ('pier #2.png', 'pier #2.png'),
+        ('https://host/a/pier%202.png?x=1', 'a/pier 2.png'),
+        ('/data/local-files/?d=set%5Cpier.png', 'set\\pier.png'),
+        ('/data/upload/3/0a1b2c3d-pier.png', '3/0a1b2c3d-pier.png'),
+        ('gs://bucket/pier.png', 'pier.png'),
+        ('http://[a', 'http://[a'),
+    ],
+)
+def test_the_image_in_an_address(address, name):
+    assert image_name(address) == name

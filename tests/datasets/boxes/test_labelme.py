@@ -168,6 +168,15 @@ def test_a_file_that_is_none(labelme, text, message):
         dataset.labels(1)
 
 
+def test_an_image_path_that_is_none(labelme):
+    (labelme / 'pier.png').rename(labelme / 'other.png')
+    edit(labelme / 'pier.json', lambda document: document.update(imagePath='a\0\n.png'))
+    dataset = build(labelme)
+    index = [scene.stem for scene in dataset.scenes].index('pier')
+    assert dataset.scenes[index].image is None
+    assert dataset.no_image(index) == r"its imagePath 'a\x00\n.png' is not there"
+
+
 def test_exchanged_label_files(labelme):
     shutil.move(labelme / 'pier.json', labelme / 'x')
     shutil.move(labelme / 'harbour one.json', labelme / 'pier.json')

@@ -133,8 +133,18 @@ def test_a_label_file_without_an_image_and_an_unreadable_image(yolo):
 
 def test_names_and_task_may_be_given(yolo):
     (yolo / 'data.yaml').rename(yolo / 'mine.yaml')
-    with pytest.raises(RefusedError, match=r'is it mine\.yaml'):
+    with pytest.raises(RefusedError, match=r'dataset\.names=FILE .*is it mine\.yaml'):
         build(yolo)
     assert build(yolo, names='mine.yaml').classes == ('ship', 'harbour')
     with pytest.raises(RefusedError, match=r"dataset\.task='boxes'; allowed: detect"):
         build(yolo, task='boxes')
+
+
+def test_lines_of_several_kinds_name_the_option_that_says_what_they_are(yolo):
+    with (yolo / 'labels/pier.txt').open('a') as file:
+        file.write('1 .1 .1 .4 .1 .4 .4\n')
+    with pytest.raises(RefusedError, match=r'--cfg-options dataset\.task=detect \(class cx'):
+        build(yolo)
+    labels = build(yolo, task='segment').labels(1)
+    assert len(labels.boxes) == 2
+    np.testing.assert_allclose(labels.boxes[1].hbox, [3.2, 4.8, 12.8, 19.2])
