@@ -46,6 +46,12 @@ class LabelMeBoxDataset(BoxDataset):
         names = sorted(walk_names(self.root))
         images = [name for name in names if name.lower().endswith(IMAGE_SUFFIXES)]
         self._images = set(images)
+        self._by_name: dict[str, list[str]] = {}
+        stems: dict[str, list[str]] = {}
+        for image in images:
+            path = PurePosixPath(image)
+            self._by_name.setdefault(path.name, []).append(image)
+            stems.setdefault(path.stem, []).append(image)
         beside = {str(PurePosixPath(name).with_suffix('')): name for name in reversed(images)}
         labels: dict[str, str] = {}
         strays, others = [], []
@@ -53,10 +59,13 @@ class LabelMeBoxDataset(BoxDataset):
             image = beside.get(str(PurePosixPath(name).with_suffix('')))
             if image is None:
                 try:
-                    image = self._image_of(name, images)
+                    image = self._image_of(name)
                 except LabelReadError:
-                    others.append(name)
-                    continue
+                    called = stems.get(PurePosixPath(name).stem, [])
+                    if len(called) != 1 or called[0] in labels:
+                        others.append(name)
+                        continue
+                    image = called[0]  # where its labels are read, what is wrong is named
             if image is None:
                 strays.append(name)
             elif image in labels:
@@ -76,7 +85,7 @@ class LabelMeBoxDataset(BoxDataset):
             )
         return scenes + [Scene(stem_of(name), None, name, part_of(name)) for name in strays]
 
-    def _image_of(self, name: str, images: list[str]) -> str | None:
+    def _image_of(self, name: str) -> str | None:
         """Return the image that a label file names; None if there is none.
 
         Raises:
@@ -93,7 +102,7 @@ class LabelMeBoxDataset(BoxDataset):
             inner = place.resolve().relative_to(top).as_posix()
             if inner in self._images:
                 return inner
-        called = [image for image in images if PurePosixPath(image).name == path.name]
+        called = self._by_name.get(path.name, [])
         if len(called) > 1:
             self._wanted[stem_of(name)] += f', and {len(called)} images are called {path.name}'
         return called[0] if len(called) == 1 else None

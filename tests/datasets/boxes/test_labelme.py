@@ -168,6 +168,18 @@ def test_a_file_that_is_none(labelme, text, message):
         dataset.labels(1)
 
 
+def test_a_broken_file_in_a_folder_of_its_own_is_that_of_the_image_of_its_name(tmp_path):
+    for stem, size in SIZES.items():
+        draw(tmp_path / f'images/{stem}.png', size)
+    shutil.copytree(FOLDER / 'labelme', tmp_path / 'json')
+    (tmp_path / 'json/pier.json').write_text('{"shapes": [')
+    dataset = build(tmp_path)
+    assert [scene.label for scene in dataset.scenes] == [
+        'json/harbour one.json', 'json/pier.json',
+    ]  # fmt: skip
+    assert dataset.collect_classes().problems == 1
+
+
 def test_an_image_path_that_is_none(labelme):
     (labelme / 'pier.png').rename(labelme / 'other.png')
     edit(labelme / 'pier.json', lambda document: document.update(imagePath='a\0\n.png'))
