@@ -130,17 +130,19 @@ def objects_of(tree: Element, file: str, paths: Sequence[str]) -> Iterator[tuple
             yield f'{file}:{line}' + (f'.{seen[line]}' if seen[line] > 1 else ''), element
 
 
-def read_xml(data: bytes, file: str, root: str, most_bytes: int = MAX_BYTES) -> Element:
+def read_xml(data: bytes, file: str, root: str, most_bytes: int | None = None) -> Element:
     """Read an XML label file, called ``file`` in messages, with a root element of this tag.
 
     Entities and external references are refused. The declared encoding is tried first, then UTF-8,
-    then GB18030 (GB2312's superset), because files were seen to declare one and hold another.
+    then GB18030 (GB2312's superset), because files were seen to declare one and hold another. A
+    file has at most ``MAX_BYTES``, or as many as are named.
 
     Raises:
         LabelReadError: Empty, oversized, malformed or hostile file, or another root element.
     """
     if not data.strip():
         raise LabelReadError(f'{file}: the label file is empty ({len(data)} bytes)')
+    most_bytes = MAX_BYTES if most_bytes is None else most_bytes
     if len(data) > most_bytes:
         raise LabelReadError(
             f'{file}: {len(data) / 2**20:.0f} MiB; an XML label file has at most '
