@@ -391,3 +391,22 @@ def test_the_next_command_keeps_the_names(yolo, tmp_path, capsys):
     write(tmp_path / 'my.names', 'a\nb\n')
     assert TOOL.main([str(yolo), '--from', 'yolo', '--names', str(tmp_path / 'my.names')]) == 1
     assert f'--names {tmp_path / "my.names"} --overwrite' in capsys.readouterr().out
+
+
+def test_the_format_is_found_and_told(yolo, voc, capsys):
+    for root, found in ((yolo, 'yolo'), (voc, 'voc')):
+        assert TOOL.main([str(root), '--from', found]) == 0
+        named = (root / 'annotations.json').read_bytes()
+        capsys.readouterr()
+        assert TOOL.main([str(root), '--from', 'auto', '--overwrite']) == 0
+        assert capsys.readouterr().out.startswith(f'found    {found} (')
+        assert (root / 'annotations.json').read_bytes() == named
+
+
+def test_a_format_that_needs_no_conversion_is_told(tmp_path, capsys):
+    image(tmp_path / 'a.png')
+    write(tmp_path / 'a.json', '{"shapes": [], "imagePath": "a.png"}')
+    assert TOOL.main([str(tmp_path), '--from', 'auto']) == 2
+    said = capsys.readouterr().err
+    assert 'found labelme (.json with shapes, such as a.json), which is annotated as it is' in said
+    assert 'any_boxnet_hbox' in said
