@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -43,10 +44,11 @@ def parse_label_studio(data: bytes, file: str) -> list[ImageShapes]:
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise LabelReadError(f'{file}: is no list of tasks; choose Export > JSON in Label Studio')
     found: dict[str, ImageShapes] = {}
+    taken: Counter[str] = Counter()
     for row, task in enumerate(tasks):
         name = image_name(_address(task, f'{file}:[{row}]'))
         image = found.setdefault(name, ImageShapes(name))
-        _read_task(task, f'{file}:{task.get("id", row)}', image)
+        _read_task(task, f'{file}:{_name(task, row)}', image, taken)
     return list(found.values())
 
 
@@ -78,16 +80,26 @@ def _address(task: dict[str, Any], place: str) -> str:
     raise LabelReadError(f'{place}: the task has no image in its data')
 
 
-def _read_task(task: dict[str, Any], place: str, image: ImageShapes) -> None:
+def _name(entry: Any, row: int) -> int | str:
+    """Return the id of a task or result, or its number where it has none that can be shown."""
+    name = entry.get('id') if isinstance(entry, dict) else None
+    usable = isinstance(name, int) or (isinstance(name, str) and name.isprintable())
+    return name if usable and name != '' else row
+
+
+def _read_task(task: dict[str, Any], place: str, image: ImageShapes, taken: Counter[str]) -> None:
+    """Read the results of a task into its image; ``taken`` counts the box ids of the file."""
     results, notes = _results(task)
     image.labels.notes += [f'{place}: {note}' for note in notes]
-    named = {each.get('id') for each in results if isinstance(each, dict) and _labelled(each)}
+    labelled = {_name(each, -1) for each in results if isinstance(each, dict) and _labelled(each)}
     for row, result in enumerate(results):
-        if isinstance(result, dict) and result.get('id') in named - {None}:
-            if not _labelled(result):
+        name = _name(result, row)
+        if isinstance(result, dict) and 'id' in result and not _labelled(result):
+            if name in labelled:
                 continue  # the same region, whose label stands in another result
-        name = result.get('id', row) if isinstance(result, dict) else row
-        box_id = f'{place}/{name if isinstance(name, int | str) else row}'
+        box_id = f'{place}/{name}'
+        taken[box_id] += 1
+        box_id += f'.{taken[box_id]}' * (taken[box_id] > 1)
         try:
             found = _box(box_id, result, image)
         except BadBoxError as error:

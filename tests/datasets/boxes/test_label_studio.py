@@ -150,6 +150,19 @@ def test_a_bad_region_is_a_problem_and_the_others_stay(studio, row, change, mess
     assert [each.message[: len(message)] for each in labels.problems][:-1] == [message]
 
 
+def test_box_ids_stay_apart_where_ids_are_given_twice_or_are_none(studio):
+    def change(tasks):
+        tasks[1]['id'] = 'a\nb'
+        for region, name in zip(
+            tasks[1]['annotations'][0]['result'], ['x', 'x', [1]], strict=False
+        ):
+            region['id'] = name
+
+    edit(studio, change)
+    ids = [box.box_id for box in build(studio).labels(1).boxes]
+    assert ids == ['export.json:1/x', 'export.json:1/x.2', 'export.json:1/2', 'export.json:1/e1']
+
+
 def test_predictions_and_several_labels_are_told(studio):
     def change(tasks):
         tasks[0].update(annotations=[], predictions=[dict(result=[])])
