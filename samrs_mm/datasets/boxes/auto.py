@@ -59,7 +59,7 @@ class AutoBoxDataset(BoxDataset):
         if source not in SOURCES:
             raise RefusedError(f'dataset.source={source!r}; allowed: {", ".join(SOURCES)}')
         found = found_format(Path(data_root)) if source == AUTO else FoundFormat(source, [])
-        entry = dict(type=TYPES[found.name], classes=classes)
+        entry: dict[str, Any] = dict(type=TYPES[found.name], classes=classes)
         if found.name == 'coco' and not options:
             entry |= _coco_options(Path(data_root))
         entry |= options

@@ -48,15 +48,16 @@ class LabelMeBoxDataset(BoxDataset):
         self._images = set(images)
         self._by_name: dict[str, list[str]] = {}
         stems: dict[str, list[str]] = {}
-        for image in images:
-            path = PurePosixPath(image)
-            self._by_name.setdefault(path.name, []).append(image)
-            stems.setdefault(path.stem, []).append(image)
+        for each in images:
+            path = PurePosixPath(each)
+            self._by_name.setdefault(path.name, []).append(each)
+            stems.setdefault(path.stem, []).append(each)
         beside = {str(PurePosixPath(name).with_suffix('')): name for name in reversed(images)}
         labels: dict[str, str] = {}
-        strays, others = [], []
+        strays: list[str] = []
+        others: list[str] = []
         for name in (name for name in names if name.lower().endswith('.json')):
-            image = beside.get(str(PurePosixPath(name).with_suffix('')))
+            image: str | None = beside.get(str(PurePosixPath(name).with_suffix('')))
             if image is None:
                 try:
                     image = self._image_of(name)

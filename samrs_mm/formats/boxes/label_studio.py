@@ -83,8 +83,9 @@ def _address(task: dict[str, Any], place: str) -> str:
 def _name(entry: Any, row: int) -> int | str:
     """Return the id of a task or result, or its number where it has none that can be shown."""
     name = entry.get('id') if isinstance(entry, dict) else None
-    usable = isinstance(name, int) or (isinstance(name, str) and name.isprintable())
-    return name if usable and name != '' else row
+    if isinstance(name, int) or (isinstance(name, str) and name and name.isprintable()):
+        return name
+    return row
 
 
 def _read_task(task: dict[str, Any], place: str, image: ImageShapes, taken: Counter[str]) -> None:
