@@ -31,6 +31,7 @@ TOOLS = {
     'report': 'analysis_tools/review_report.py',
     'stats': 'analysis_tools/dataset_stats.py',
     'score': 'analysis_tools/score_masks.py',
+    'audit': 'analysis_tools/audit.py',
     'fidelity': 'analysis_tools/fidelity.py',
     'results': 'analysis_tools/results_table.py',
     'export': 'dataset_converters/export_dataset.py',

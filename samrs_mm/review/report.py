@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -14,10 +14,11 @@ from samrs_mm.core.atomic import atomic_write, load
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.system import follow
 from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.doubt import doubt
 from samrs_mm.formats.annotated.entries import HAND_STATUSES
 from samrs_mm.formats.annotated.ledger import LedgerRow
 from samrs_mm.review.pictures import Picture, pictures
-from samrs_mm.review.selection import BINS, FRACTIONS, PROMPTED, Selection, doubt, select
+from samrs_mm.review.selection import BINS, FRACTIONS, PROMPTED, Selection, select
 
 PAGE = 'index.html'
 PICTURES, ROWS = 400, 20_000
@@ -53,6 +54,7 @@ def write_report(
     max_pictures: int = PICTURES,
     max_rows: int = ROWS,
     progress: Callable[[str], Callable] = lambda what: iter,
+    boxes: Mapping[str, Collection[str]] | None = None,
 ) -> ReportResult:
     """Write ``report/index.html`` of an annotated folder; the same folder gives the same bytes.
 
@@ -62,9 +64,10 @@ def write_report(
         max_pictures: Most masks shown in pictures; about 20 kB each.
         max_rows: Most boxes listed; about 150 bytes each.
         progress: Returns, for a name, what wraps an iterator to show progress.
+        boxes: Ids by image: what it is about; None is all.
 
     Raises:
-        RefusedError: Not an annotated folder.
+        RefusedError: Not an annotated folder, or it has none of the boxes.
         OSError: The page can't be written.
     """
     root = Path(root)
@@ -72,7 +75,11 @@ def write_report(
     folder.refuse_without_pictures(root, meta, 'the report')
     data_root = follow(meta['data_root'], root) if data_root is None else Path(data_root)
     ledger = root / folder.LEDGER
-    found = select(ledger, meta['classes'], max_pictures, max_rows, progress('reading the ledger'))
+    found = select(
+        ledger, meta['classes'], max_pictures, max_rows, progress('reading the ledger'), boxes
+    )
+    if boxes is not None and not found.masks:
+        raise RefusedError(f'{root}: has none of the boxes that are listed')
     chosen = [*found.worst, *found.random]
     images, problems = pictures(root, data_root, chosen, progress('cutting pictures'))
     target = root / folder.REPORT / PAGE

@@ -4,11 +4,13 @@ import hashlib
 import heapq
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from samrs_mm.core.shares import equal_shares
+from samrs_mm.formats.annotated.doubt import doubt
 from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, HAND_STATUSES, KEPT
 from samrs_mm.formats.annotated.ledger import LedgerRow, read_ledger
 
@@ -20,26 +22,6 @@ PROMPTED = (KEPT, FILTERED, EMPTY)
 """Statuses of boxes that were prompted."""
 
 _WORST_PART = 2 / 3
-
-
-def doubt(mask: LedgerRow) -> float:
-    """Return how little a mask can be trusted, from 0 to 1: what "worst" means in the report.
-
-    The mean of 1 - score, 1 - stability, 1 - coverage, leakage and 1 - 1 / components, of those
-    that are known; 1 for a box that got no mask, 0 where a person decided.
-    """
-    if mask.edited:
-        return 0.0
-    doubts = [
-        1 - value for value in (mask.score, mask.stability, mask.coverage) if value is not None
-    ]
-    if mask.leakage is not None:
-        doubts.append(mask.leakage)
-    if mask.components:
-        doubts.append(1 - 1 / mask.components)
-    if mask.status == EMPTY or not doubts:
-        return 1.0
-    return round(min(max(sum(doubts) / len(doubts), 0), 1), 4)
 
 
 def most_doubtful(
@@ -112,17 +94,21 @@ def select(
     pictures: int,
     rows: int,
     progress: Callable[[Iterable], Iterator] = iter,
+    boxes: Mapping[str, Collection[str]] | None = None,
 ) -> Selection:
     """Read a ledger once and choose what to show; memory follows what is chosen, not the ledger.
 
     Each class that occurs gets equally many of at most ``pictures`` pictures; what small classes
     leave over goes to the others. Two thirds of a class's pictures are its worst masks, the rest is
     drawn: those with the largest hash of their place, so the same ledger gives the same choice. At
-    most ``rows`` boxes are listed.
+    most ``rows`` boxes are listed. Where ``boxes`` names some, by image, all of them have a picture
+    and no others are counted or listed.
 
     Raises:
         RefusedError: No ledger there, or not one of this format.
     """
+    if boxes is not None:
+        pictures = sum(map(len, boxes.values()))
     found = Selection(classes={name: Counter() for name in classes})
     worst: dict[str, list] = {name: [] for name in found.classes}
     drawn: dict[str, list] = {name: [] for name in found.classes}
@@ -132,6 +118,8 @@ def select(
     for number, mask in enumerate(progress(read_ledger(path))):
         found.statuses[mask.status] += 1
         if mask.status not in (*PROMPTED, *HAND_STATUSES):
+            continue
+        if boxes is not None and mask.box_id not in boxes.get(mask.tile, ()):
             continue
         found.masks += 1
         found.classes.setdefault(mask.category, Counter())[mask.status] += 1
@@ -147,23 +135,15 @@ def select(
     found.histograms, found.rows = sums, _rows(listed)
     counts = {name: sum(bins) for name, bins in sums.items()}
     found.means = {name: totals[name] / n if n else None for name, n in counts.items()}
-    for name, share in _shares({name: len(heap) for name, heap in worst.items()}, pictures).items():
+    for name, share in equal_shares(
+        {name: len(heap) for name, heap in worst.items()}, pictures
+    ).items():
         first = _rows(worst[name])[: math.ceil(share * _WORST_PART)]
         found.worst += first
         others = [mask for mask in _rows(drawn[name]) if mask not in first]
         found.random += others[: share - len(first)]
     found.worst.sort(key=lambda mask: -doubt(mask))
     return found
-
-
-def _shares(masks: dict[str, int], pictures: int) -> dict[str, int]:
-    """Return how many of the pictures each class gets: as equally as its masks allow."""
-    shares, left = {}, pictures
-    ordered = sorted(masks, key=lambda name: masks[name])  # stable: ties in the classes' order
-    for place, name in enumerate(ordered):
-        shares[name] = min(masks[name], left // (len(ordered) - place))
-        left -= shares[name]
-    return {name: shares[name] for name in masks}
 
 
 def _lot(mask: LedgerRow) -> bytes:

@@ -20,11 +20,12 @@ from PIL import Image
 from samrs_mm.core import masks
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.formats.annotated import ledger
+from samrs_mm.formats.annotated.doubt import doubt
 from samrs_mm.formats.annotated.entries import BoxEntry, ImageEntry
 from samrs_mm.formats.annotated.ledger import LedgerRow
 from samrs_mm.review.pictures import SIDE, picture
 from samrs_mm.review.report import write_report
-from samrs_mm.review.selection import BINS, FRACTIONS, doubt, select
+from samrs_mm.review.selection import BINS, FRACTIONS, select
 
 EVIL = '<img/src=x>"\'&{{7*7}}</script>'
 VOID = {'meta', 'input', 'br', 'img', 'link', 'hr'}

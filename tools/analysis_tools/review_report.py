@@ -6,6 +6,7 @@ from pathlib import Path
 
 from samrs_mm.cli import ToolParser, positive, progress, run_command
 from samrs_mm.core.wording import counted
+from samrs_mm.formats.corrections.audit_sample import read_choice
 from samrs_mm.review.report import PICTURES, ROWS, write_report
 
 EPILOG = """\
@@ -29,6 +30,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='most masks shown in pictures, about 20 kB each (default %(default)s)')  # fmt: skip
     add('--rows', type=positive, metavar='N', default=ROWS,
         help='most boxes listed, worst first (default %(default)s)')  # fmt: skip
+    add('--boxes', type=Path, metavar='FILE',
+        help='only the boxes that a JSON file lists, all with a picture: the sample of audit.py '
+        '--draw, or {"boxes": [{"stem": ..., "box_id": ...}, ...]}')  # fmt: skip
     return parser.parse_args(argv)
 
 
@@ -40,7 +44,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Write the report."""
-    result = write_report(args.annotated_dir, args.data_root, args.pictures, args.rows, progress)
+    boxes = None if args.boxes is None else read_choice(args.boxes)
+    result = write_report(
+        args.annotated_dir, args.data_root, args.pictures, args.rows, progress, boxes
+    )
     for line in result.problems:
         print(f'no picture: {line}', file=sys.stderr)
     size = result.path.stat().st_size / 1e6

@@ -27,6 +27,7 @@ from samrs_mm.datasets.segmentation.image_index import read_annotated, read_meta
 from samrs_mm.formats.annotated.entries import FILTERED, HELD, REGIONS, REJECTED
 from samrs_mm.formats.annotated.folder import LEDGER, refuse_without_pictures
 from samrs_mm.formats.annotated.ledger import read_ledger
+from samrs_mm.formats.corrections.audit_sample import read_choice
 from samrs_mm.formats.exports.base import INSTANCES, Export
 from samrs_mm.formats.exports.coco import COCOExport
 from samrs_mm.formats.exports.dota import DOTAExport
@@ -55,8 +56,8 @@ EPILOG = """what is written (with --list once for each list, into OUT/LIST/; els
             labels/SCENE.tif: class indices on the scene's own grid; .qml: colours for QGIS
             of folders whose scenes are on the map (GeoTIFFs); others are refused
   labelme   images/STEM.json beside the image, for LabelMe and X-AnyLabeling: correct masks there,
-            and bring them back with tools/import_corrections.py; --worst, --class and --status
-            choose them
+            and bring them back with tools/import_corrections.py; --worst, --boxes, --class and
+            --status choose them
   images/   the image files, called STEM as well; not of gis, which needs none
   OUT/export.json  what was exported, and counts of what the format could not hold
 polygons are read by two rules, and are exact under one of them alone:
@@ -113,10 +114,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--worst', type=positive, metavar='N',
         help='labelme: only the N masks most in doubt (as the report sorts them; none that a '
         'person decided on)')  # fmt: skip
+    add('--boxes', type=Path, metavar='FILE',
+        help='labelme: only the masks that a JSON file lists: the sample of audit.py --draw, or '
+        '{"boxes": [{"stem": ..., "box_id": ...}, ...]}')  # fmt: skip
     add('--class', nargs='+', metavar='NAME', dest='categories', help='labelme: only these classes')
-    add('--status', nargs='+', metavar='NAME', choices=SHOWN, default=list(HELD),
+    add('--status', nargs='+', metavar='NAME', choices=SHOWN,
         help=f'labelme: only masks of these statuses: {", ".join(SHOWN)} (default '
-        f'{" ".join(HELD)})')  # fmt: skip
+        f'{" ".join(HELD)}; with --boxes all)')  # fmt: skip
     add('--workers', type=whole_number, metavar='N', default=reading_processes(),
         help='processes (default %(default)s); 0 works in this one')  # fmt: skip
     args = parser.parse_args(argv)
@@ -125,8 +129,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     if args.to == 'gis' and args.images not in (None, NONE):
         parser.error('--images: gis has no place for tiles; the scenes stay where they are')
     args.images = args.images or (NONE if args.to == 'gis' else LINK)
-    if args.to != 'labelme' and (args.worst or args.categories or args.status != list(HELD)):
-        parser.error('--worst, --class and --status go with --to labelme')
+    choice = args.worst, args.boxes, args.categories, args.status
+    if args.to != 'labelme' and any(choice):
+        parser.error('--worst, --boxes, --class and --status go with --to labelme')
+    if args.worst and args.boxes:
+        parser.error('--worst and --boxes exclude each other')
+    args.status = args.status or list(SHOWN if args.boxes else HELD)
     if args.split and args.list:
         parser.error('--split and --list exclude each other')
     stems = [Path(name).stem for name in args.list]
@@ -221,13 +229,18 @@ def choose(
         if name not in meta['classes']:
             raise RefusedError(f'--class {name!r}: classes are {", ".join(meta["classes"])}')
     choice = dict(statuses=args.status, categories=args.categories)
-    if args.worst is None:
-        return choice
     stems = {image.stem for images in parts.values() for image in images}
-    rows = read_ledger(Path(args.folder, LEDGER))
-    chosen = most_doubtful(rows, args.worst, stems, args.status, args.categories)
+    if args.boxes:
+        listed = read_choice(args.boxes)
+        chosen = {stem: listed[stem] for stem in stems & listed.keys()}
+    elif args.worst:
+        rows = read_ledger(Path(args.folder, LEDGER))
+        chosen = most_doubtful(rows, args.worst, stems, args.status, args.categories)
+    else:
+        return choice
     if not chosen:
-        raise RefusedError(f'--worst {args.worst}: no mask is of this choice')
+        flag = f'--boxes {args.boxes}' if args.boxes else f'--worst {args.worst}'
+        raise RefusedError(f'{flag}: no mask is of this choice')
     for name, images in parts.items():
         parts[name] = [image for image in images if image.stem in chosen]
     return choice | dict(chosen=chosen)
