@@ -72,7 +72,7 @@ class AuditSample:
         data = _load(path)
         try:
             if data.keys() != _KEYS or not isinstance(data['population'], dict):
-                raise ValueError('not a sample that audit.py --draw wrote')
+                raise ValueError('not a sample that tools/analysis_tools/audit.py --draw wrote')
             if type(data['seed']) is not int or not isinstance(data['signature'], str):
                 raise ValueError('seed or signature is of another type')
             boxes = [
@@ -104,12 +104,12 @@ def read_choice(path: Path) -> dict[str, set[str]]:
     """
     chosen: dict[str, set[str]] = {}
     for number, box in enumerate(_load(path)['boxes']):
-        names = [box.get(key) for key in ('stem', 'box_id')] if isinstance(box, dict) else []
-        if not names or not all(isinstance(name, str) for name in names):
+        stem, box_id = (box.get('stem'), box.get('box_id')) if isinstance(box, dict) else ('', None)
+        if not isinstance(stem, str) or not isinstance(box_id, str):
             raise RefusedError(
                 f'{path}: boxes[{number}] is {box!r:.40}; expected an object with stem and box_id'
             )
-        chosen.setdefault(names[0], set()).add(names[1])
+        chosen.setdefault(stem, set()).add(box_id)
     if not chosen:
         raise RefusedError(f'{path}: lists no box')
     return chosen
@@ -123,7 +123,9 @@ def _load(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise RefusedError(f'{path}: {error}') from error
     if not isinstance(data, dict) or not isinstance(data.get('boxes'), list):
-        raise RefusedError(f'{path}: not a list of boxes, such as audit.py --draw writes')
+        raise RefusedError(
+            f'{path}: not a list of boxes, such as tools/analysis_tools/audit.py --draw writes'
+        )
     return data
 
 

@@ -11,7 +11,6 @@ from samrs_mm.evaluation.audit.numbers import audit, calibration, group, wilson
 from samrs_mm.evaluation.audit.table import table
 from samrs_mm.formats.corrections.audit_sample import SampledMask
 
-
 MASK = square(90, 90)
 
 

@@ -26,7 +26,7 @@ def test_back_and_forth(sample, tmp_path):
 @pytest.mark.parametrize(
     ('change', 'says'),
     [
-        (lambda s: s.pop('seed'), 'not a sample that audit.py --draw wrote'),
+        (lambda s: s.pop('seed'), 'not a sample that tools/analysis_tools/audit.py --draw wrote'),
         (lambda s: s.update(seed='7'), 'seed or signature is of another type'),
         (lambda s: s.update(population=dict(ship=1)), "population of 'ship' is 1; 2 were drawn"),
         (lambda s: s['boxes'][1].update(box_id='a:1'), 'a box stands in it twice'),
