@@ -32,7 +32,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='most boxes listed, worst first (default %(default)s)')  # fmt: skip
     add('--boxes', type=Path, metavar='FILE',
         help='only the boxes that a JSON file lists, all with a picture: the sample of '
-        'tools/analysis_tools/audit.py, or {"boxes": [{"stem": ..., "box_id": ...}, ...]}')  # fmt: skip
+        'tools/analysis_tools/audit.py, or '
+        '{"boxes": [{"stem": ..., "box_id": ...}, ...]}')  # fmt: skip
     return parser.parse_args(argv)
 
 

@@ -116,7 +116,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         'person decided on)')  # fmt: skip
     add('--boxes', type=Path, metavar='FILE',
         help='labelme: only the masks that a JSON file lists: the sample of '
-        'tools/analysis_tools/audit.py, or {"boxes": [{"stem": ..., "box_id": ...}, ...]}')  # fmt: skip
+        'tools/analysis_tools/audit.py, or '
+        '{"boxes": [{"stem": ..., "box_id": ...}, ...]}')  # fmt: skip
     add('--class', nargs='+', metavar='NAME', dest='categories', help='labelme: only these classes')
     add('--status', nargs='+', metavar='NAME', choices=SHOWN,
         help=f'labelme: only masks of these statuses: {", ".join(SHOWN)} (default '
