@@ -169,6 +169,7 @@ BOX_DATASETS = PartRegistry(
         'ISAIDInstanceDataset': f'{_BOXES}.isaid',
         'LabelMeBoxDataset': f'{_BOXES}.labelme',
         'LabelStudioBoxDataset': f'{_BOXES}.label_studio',
+        'ReferringBoxDataset': f'{_BOXES}.referring',
         'SAMRSBoxDataset': f'{_BOXES}.released',
         'VOCBoxDataset': f'{_BOXES}.voc',
         'YOLOBoxDataset': f'{_BOXES}.yolo',
@@ -178,6 +179,7 @@ BOX_DATASETS = PartRegistry(
 _TRAINING = (
     'datasets.crops',
     'datasets.instances',
+    'datasets.referring',
     'datasets.samplers',
     'datasets.segmentation',
     'datasets.transforms',

@@ -1,0 +1,1 @@
+"""Datasets to train on: images with phrases and the pixels that are meant."""

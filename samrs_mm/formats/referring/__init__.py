@@ -1,0 +1,1 @@
+"""Datasets of images, phrases and the pixels that are meant."""
