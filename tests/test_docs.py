@@ -21,7 +21,7 @@ PAGES = [
     ROOT / 'README.md',
     *sorted(path for path in (ROOT / 'docs').glob('*.md') if path.stem != 'extending'),
 ]
-WANTS_DATA = ('data/DOTA-v2', 'data/DIOR', 'data/FAIR1M-2.0')
+WANTS_DATA = ('data/DOTA-v2', 'data/DIOR', 'data/FAIR1M-2.0', 'data/RefSegRS')
 WANTS_WEIGHTS = ('sam-vit-h', '-sep_potsdam')
 PLACEHOLDER = re.compile(r'\b(CONFIG|DIR|FILE|FOLDER|NAME|OUT)\b')
 
