@@ -134,7 +134,7 @@ def test_one_name_is_one_type():
             BOX_DATASETS,
             dict(type='DOTADataset'),
             "config: dataset.type='DOTADataset': no such box dataset; did you mean "
-            "'DOTABoxDataset'? there are COCOBoxDataset, CVATBoxDataset, ",
+            "'DOTABoxDataset'? there are AutoBoxDataset, COCOBoxDataset, ",
         ),
         (
             PROMPT_SEGMENTORS,
