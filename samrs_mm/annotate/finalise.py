@@ -328,7 +328,7 @@ class Finaliser:
     def meta(self, totals: Totals) -> dict:
         """Return the content of ``meta.json``."""
         classes, ids = self.plan.dataset.classes, self.plan.dataset.category_ids
-        fit = self.plan.dataset.rule.beyond_check
+        fit, elsewhere = self.plan.dataset.rule.beyond_check, self.plan.dataset.elsewhere
         return dict(
             partial=totals.partial,
             settings=self.settings,
@@ -343,6 +343,7 @@ class Finaliser:
             counts=dict(
                 images=dict(total=len(self.plan.tiles), **sorted_counts(totals.images)),
                 boxes=totals.boxes,
+                **({'elsewhere': elsewhere} if elsewhere else {}),
                 ledger=sorted_counts(totals.rows),
                 kept={name: totals.kept[name] for name in classes},
             ),

@@ -332,10 +332,9 @@ def open_dataset(
     dataset = build_dataset(config, options)
     entry = dataset.entry or config.dataset
     settings = {key: value for key, value in entry.items() if key != 'classes'}
-    if isinstance(
-        dataset, GeoBoxDataset
-    ):  # box ids have the name; where the file lies is no matter
-        settings['boxes'] = dataset.layer.source
+    if isinstance(dataset, GeoBoxDataset):
+        settings['boxes'] = dataset.layer.source  # box ids have it; where it lies is no matter
+        settings.pop('list_outside', None)  # decides nothing about a mask
     return dataset, settings
 
 
