@@ -147,7 +147,7 @@ class Finaliser:
                 if record is None:
                     continue
                 done[tile.index] = record
-                image = coco_image(tile, record)
+                image = coco_image(tile, record, self.plan.pictured(tile))
                 coco.add(image, map(coco_annotation, record.annotated))
                 index.writerow(index_row(image, record))
             same = scenes.add(scene, done, totals.problems) if scenes else {}

@@ -295,7 +295,7 @@ class AnnotationJob:
         groups = [[t for t in tiles if t.stem in done] for tiles in self.plan.by_scene.values()]
         sheets = SceneSheets(self.plan, self.out, write=False)
         samples = SampleStream(self.plan, groups, self.prompter, sheets=sheets)
-        images = self.tile is None or self.tile.images
+        images = self.tile.images if self.tile else self.dataset.image_rule is not None
         about = self.policy, images, self.dataset.classes
         check = partial(check_tile, self.out, self.filters, *about)
         if self.embeddings is not None:

@@ -340,6 +340,11 @@ class AnnotatedFolder(ResumableFolder):
                     (folder / name).unlink(missing_ok=True)
 
 
+def has_pictures(settings: dict[str, Any]) -> bool:
+    """Whether a folder has pictures of its own: of tiles, or of scenes that a config shows."""
+    return settings.get('tile') is not None or settings.get('image') is not None
+
+
 def refuse_without_pictures(
     root: str | os.PathLike, meta: dict[str, Any], what: str, instead: str = ''
 ) -> None:
