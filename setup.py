@@ -98,6 +98,7 @@ with tempfile.TemporaryDirectory() as scratch:
             'openmmlab-all': requirements('openmmlab') + requirements('openmmlab-all'),
             'onnx': requirements('onnx'),
             'ray': requirements('ray'),
+            'review': requirements('review'),
             'sam-family': requirements('sam-family'),
             'tests': requirements('tests'),
         },

@@ -25,6 +25,7 @@ LISTS = sorted(path.stem for path in (ROOT / 'requirements').glob('*.txt'))
 PINNED = [name for name in LISTS if name != 'onnx']  # which none of our environments has
 SOURCES = ('samrs_mm', 'configs', 'tools', 'tests', 'requirements')
 JUNK = shutil.ignore_patterns('__pycache__', '.mim')
+SUFFIXES = '.py', '.yml', '.md', '.safetensors', '.html', '.css', '.js'
 
 
 def requirements(name: str) -> list[Requirement]:
@@ -81,7 +82,7 @@ def test_wheel_holds_the_package_and_its_mim_folder_only(wheel, checkout):
     expected = {
         str(path.relative_to(checkout))
         for path in checkout.joinpath('samrs_mm').rglob('*')
-        if path.suffix in ('.py', '.yml', '.md', '.safetensors') and '.mim' not in path.parts
+        if path.suffix in SUFFIXES and '.mim' not in path.parts
     }
     for part in ('configs', 'tools'):
         expected |= {
@@ -92,8 +93,8 @@ def test_wheel_holds_the_package_and_its_mim_folder_only(wheel, checkout):
     assert 'samrs_mm/.mim/tools/sam_annotate.py' in expected
     assert 'samrs_mm/evaluation/paper/paper.yml' in expected
     assert 'samrs_mm/models/boxnet/boxnet_s.safetensors' in expected
-    suffixes = '.py', '.yml', '.md', '.sh', '.safetensors'
-    assert {name for name in names if name.endswith(suffixes)} == {
+    assert 'samrs_mm/review/server/page/main.js' in expected
+    assert {name for name in names if name.endswith((*SUFFIXES, '.sh'))} == {
         *expected,
         'samrs_mm/.mim/model-index.yml',
     }
@@ -183,6 +184,7 @@ def test_metadata(wheel):
         'openmmlab-all': of_list['openmmlab'] | of_list['openmmlab-all'],
         'onnx': of_list['onnx'],
         'ray': of_list['ray'],
+        'review': of_list['review'],
         'sam-family': of_list['sam-family'],
         'tests': of_list['tests'],
     }
@@ -284,7 +286,7 @@ def test_every_import_is_a_declared_requirement():
         ('onedl', {'mmdet': 'onedl-mmdetection', 'mmseg': 'onedl-mmsegmentation'}),
         ('openmmlab', {'mmseg': 'mmsegmentation'}),
     ):
-        lists = ('runtime', 'onnx', 'ray', 'sam-family', mm, f'{mm}-all')
+        lists = ('runtime', 'onnx', 'ray', 'review', 'sam-family', mm, f'{mm}-all')
         declared = {normalised(needed.name) for name in lists for needed in requirements(name)}
         prefix = 'onedl-' if mm == 'onedl' else ''
         names = modules | {name: prefix + name for name in used if name.startswith('mm')} | names

@@ -37,6 +37,7 @@ TOOLS = {
     'export': 'dataset_converters/export_dataset.py',
     'import': 'dataset_converters/import_samrs.py',
     'corrections': 'import_corrections.py',
+    'review': 'review.py',
     'coco': 'dataset_converters/boxes_to_coco.py',
     'tiles': 'dataset_converters/prepare_tiles.py',
     'splits': 'dataset_converters/make_splits.py',

@@ -56,6 +56,30 @@ def locked_folder(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+@contextlib.contextmanager
+def held_alone(folder: Path) -> Iterator[bool]:
+    """Hold a folder within the block, and say whether nobody else holds it so.
+
+    It does not wait, and keeps nobody from ``locked_folder`` of another folder. Where there are no
+    locks, the answer is True.
+    """
+    if fcntl is None:
+        yield True
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        alone = True
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            alone = False
+        except OSError:  # some network file systems have no locks
+            pass
+        yield alone
+    finally:
+        os.close(handle)
+
+
 def relative_path(path: str | os.PathLike, start: str | os.PathLike) -> str:
     """Return a path as seen from a folder, with forward slashes; absolute on another drive.
 

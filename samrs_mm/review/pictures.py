@@ -75,7 +75,7 @@ def pictures(
             continue
         boxes = {box.box_id: box for box in record.boxes if box.segmentation}
         try:
-            image = _open(out, data_root, stem, record.image)
+            image = open_picture(out, data_root, stem, record.image)
         except ImageReadError as error:
             image = None
             problems.append(str(error))
@@ -94,14 +94,25 @@ def pictures(
     return found, problems
 
 
-def _open(out: AnnotatedFolder, data_root: Path, stem: str, entry: ImageEntry) -> SceneImage:
+def picture_path(out: AnnotatedFolder, data_root: Path, stem: str, entry: ImageEntry) -> Path:
+    """Return the file with the picture of an image: its tile where there is one, else the scene."""
     tile = out.path(folder.IMAGES, stem)
-    path = tile if tile.exists() else data_root / entry.path
+    return tile if tile.exists() else data_root / entry.path
+
+
+def open_picture(out: AnnotatedFolder, data_root: Path, stem: str, entry: ImageEntry) -> SceneImage:
+    """Open the picture of an image.
+
+    Raises:
+        ImageReadError: It can't be read, or is not the picture that was annotated.
+    """
+    path = picture_path(out, data_root, stem, entry)
     image = SceneImage(path)
     size, expected = (image.width, image.height), (entry.width, entry.height)
     if size != expected:
         raise ImageReadError(f'{path}: is {size} px, was {expected} px when it was annotated')
-    if path != tile and out.is_replaced(stem, path, entry.sha256):
+    is_tile = path == out.path(folder.IMAGES, stem)
+    if not is_tile and out.is_replaced(stem, path, entry.sha256):
         raise ImageReadError(
             f'{path}: was replaced since it was annotated; run sam_annotate.py again'
         )

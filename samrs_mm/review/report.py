@@ -71,7 +71,7 @@ def write_report(
         OSError: The page can't be written.
     """
     root = Path(root)
-    meta = _meta(root)
+    meta = finished_meta(root)
     folder.refuse_without_pictures(root, meta, 'the report')
     data_root = follow(meta['data_root'], root) if data_root is None else Path(data_root)
     ledger = root / folder.LEDGER
@@ -88,7 +88,12 @@ def write_report(
     return ReportResult(target, len(images), len(found.rows), tuple(problems))
 
 
-def _meta(root: Path) -> dict[str, Any]:
+def finished_meta(root: Path) -> dict[str, Any]:
+    """Return ``meta.json`` of an annotated folder that is finished.
+
+    Raises:
+        RefusedError: There is none.
+    """
     path = root / folder.META
     try:
         meta = load(path.read_bytes())

@@ -32,6 +32,28 @@ def test_a_folder_is_held_inside_the_block_only(tmp_path):
     assert is_free(tmp_path)
 
 
+def test_a_folder_is_held_alone_by_the_first_who_asks(tmp_path):
+    with system.held_alone(tmp_path) as first:
+        with system.held_alone(tmp_path) as second:
+            pass
+        assert (first, second) == (True, False)
+        assert not is_free(tmp_path)
+    with system.held_alone(tmp_path) as third:
+        assert third
+
+
+def test_where_there_are_no_locks_a_folder_is_held_by_all(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(38, 'Function not implemented')
+
+    monkeypatch.setattr(system.fcntl, 'flock', refuse)
+    with system.held_alone(tmp_path) as first:
+        assert first
+    monkeypatch.setattr(system, 'fcntl', None)
+    with system.held_alone(tmp_path) as second:
+        assert second
+
+
 def test_a_file_is_held_until_it_is_closed(tmp_path):
     with open(tmp_path / 'a', 'wb') as file:
         system.lock_file(file)

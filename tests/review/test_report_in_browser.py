@@ -7,32 +7,12 @@ import re
 import shutil
 
 import pytest
+from browsing import resize, wait
 from folders import CONFIG, load_tool, write_dota
 
 from samrs_mm.review.report import write_report
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope='module')
-def browser(tmp_path_factory):
-    pytest.importorskip('selenium', reason='needs selenium, see requirements/tests.txt')
-    from selenium.webdriver import Chrome, ChromeOptions
-    from selenium.webdriver.chrome.service import Service
-
-    programs = shutil.which('chromium'), shutil.which('chromedriver')
-    if None in programs:
-        pytest.skip('needs a browser: apt-get install chromium chromium-driver')
-    options = ChromeOptions()
-    options.binary_location = programs[0]
-    profile = tmp_path_factory.mktemp('profile')
-    for flag in ('headless', 'no-sandbox', 'disable-gpu', 'disable-background-networking',
-                 f'user-data-dir={profile}'):  # fmt: skip
-        options.add_argument(f'--{flag}')
-    options.set_capability('goog:loggingPrefs', {'browser': 'ALL', 'performance': 'ALL'})
-    driver = Chrome(options, Service(programs[1]))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope='module')
@@ -73,20 +53,9 @@ def page(browser, report):
     return browser
 
 
-def resize(browser, width):
-    size = dict(width=width, height=900, deviceScaleFactor=1, mobile=width < 500)
-    browser.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', size)
-
-
 def choose(page, name, text):
     """Choose an option by typing how it begins (a driver's click on it sends no input event)."""
     page.find_element('name', name).send_keys(text)
-
-
-def wait(page, condition):
-    from selenium.webdriver.support.wait import WebDriverWait
-
-    WebDriverWait(page, 10, poll_frequency=0.05).until(condition)
 
 
 def cards(page):

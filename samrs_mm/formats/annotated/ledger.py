@@ -2,8 +2,9 @@
 
 import codecs
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -91,19 +92,37 @@ def read_ledger(path: Path) -> Iterator[LedgerRow]:
     Raises:
         RefusedError: No ledger there, or not one of this format.
     """
+    for row in read_columns(path, COLUMNS):
+        values: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
+        for name, kind in _NUMBERS.items():
+            values[name] = kind(values[name]) if values[name] else None
+        yield LedgerRow(**values)
+
+
+def read_columns(path: Path, names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield some columns of a ledger, two or more, as text, row by row; several times faster.
+
+    A column that the ledger lacks, and may, is empty.
+
+    Raises:
+        RefusedError: As ``read_ledger``.
+    """
     try:
         with open(path, newline='', encoding='utf-8') as file:
-            table = csv.DictReader(file)
-            if lacking := set(COLUMNS) - _LATER - set(table.fieldnames or ()):
+            table = csv.reader(file)
+            head = next(table, [])
+            if lacking := set(COLUMNS) - _LATER - set(head):
                 raise RefusedError(
                     f'{path}: not a ledger with {", ".join(sorted(lacking))}; annotate anew '
                     'with this version'
                 )
+            places = {name: place for place, name in enumerate(head)}
+            chosen = itemgetter(*(places.get(name, len(head)) for name in names))
+            width = len(head) + (not places.keys() >= set(names))
             for row in table:
-                values: dict[str, Any] = {name: row.get(name, '') for name in COLUMNS}
-                for name, kind in _NUMBERS.items():
-                    values[name] = kind(values[name]) if values[name] else None
-                yield LedgerRow(**values)
+                if row:
+                    row += [''] * (width - len(row))
+                    yield chosen(row)
     except FileNotFoundError as error:
         raise RefusedError(
             f'{path}: no such file; give an annotated folder, or write it with '

@@ -37,6 +37,15 @@ def test_rows_are_read_as_they_were_written(tmp_path_factory, written):
     assert list(ledger.read_ledger(path)) == written
 
 
+def test_some_columns_as_text_and_empty_where_the_ledger_lacks_them(tmp_path):
+    names = [name for name in ledger.COLUMNS if name not in ledger.HAND_COLUMNS]
+    rows = [[f'{name} {number}' for name in names] for number in range(2)]
+    with open(tmp_path / 'ledger.csv', 'wb') as file:
+        ledger.csv_writer(file).writerows([names, *rows])
+    found = list(ledger.read_columns(tmp_path / 'ledger.csv', ('edited', 'tile', 'score')))
+    assert [tuple(row) for row in found] == [('', 'tile 0', 'score 0'), ('', 'tile 1', 'score 1')]
+
+
 def test_a_reason_with_commas_and_quotes_stays_one_column():
     row = LedgerRow('a.txt:1', ledger.MALFORMED, 'coordinate "x", not a number')
     file = io.BytesIO()
