@@ -13,7 +13,7 @@ from PIL import Image
 from samrs_mm.formats.exports.coco import COCOExport
 
 FORMATS = 'coco', 'yolo-seg', 'dota', 'samrs'
-ALL_FORMATS = *FORMATS, 'refsegrs'
+ALL_FORMATS = *FORMATS, 'refsegrs', 'fiftyone', 'imagefolder'
 
 
 @pytest.fixture

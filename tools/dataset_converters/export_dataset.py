@@ -1,4 +1,4 @@
-"""Write an annotated dataset as COCO, YOLO-seg, DOTA, SAMRS, LabelMe, phrases, or for GIS."""
+"""Write an annotated dataset in another format: COCO, YOLO, LabelMe, FiftyOne, phrases, GIS ..."""
 
 import argparse
 import sys
@@ -31,9 +31,11 @@ from samrs_mm.formats.corrections.audit_sample import read_choice
 from samrs_mm.formats.exports.base import INSTANCES, Export
 from samrs_mm.formats.exports.coco import COCOExport
 from samrs_mm.formats.exports.dota import DOTAExport
+from samrs_mm.formats.exports.fiftyone import FiftyOneExport
+from samrs_mm.formats.exports.imagefolder import ImageFolderExport
 from samrs_mm.formats.exports.labelme import LabelMeExport
 from samrs_mm.formats.exports.outlines import EDGES, INNER
-from samrs_mm.formats.exports.refsegrs import RefSegRSExport, in_one_folder
+from samrs_mm.formats.exports.refsegrs import RefSegRSExport
 from samrs_mm.formats.exports.refsegrs import lacking as lacking_phrases
 from samrs_mm.formats.exports.samrs import SAMRSExport
 from samrs_mm.formats.exports.yolo import YOLOExport, data_yaml, lacking
@@ -52,6 +54,9 @@ EPILOG = """what is written (with --list once for each list, into OUT/LIST/; els
   refsegrs  output_phrase_SPLIT.txt, masks/ID.tif, images/ID.tif (8-bit TIFF, one for each phrase):
             phrases by templates (class, size, place, relation) that are true of no other box;
             phrases.csv, dropped.csv: what each is made of. In one folder, parts as for yolo-seg
+  fiftyone  metadata.json, samples.json, fields/: a FiftyOneDataset; parts are tags
+  imagefolder  metadata.jsonl, semantic/: what Hugging Face's datasets load, in OUT/train, OUT/val
+            ...; all in OUT/train where there are no parts
   gis       masks.gpkg: polygons on the map, holes kept, one for each box or object;
             labels/SCENE.tif: class indices on the scene's own grid; .qml: colours for QGIS
             of folders whose scenes are on the map (GeoTIFFs); others are refused
@@ -65,8 +70,8 @@ polygons are read by two rules, and are exact under one of them alone:
   inner     through the border pixels: cv2.fillPoly (Ultralytics, supervision)
   what either rule makes of them is measured on every mask and printed ("as read")
 only boxes with a mask (status kept, corrected or added) are exported. 255, covered by no mask, is
-a value in samrs and gis: in the others it becomes background, though unlabelled objects may be
-there.
+a value in samrs, gis and imagefolder: in the others it becomes background, though unlabelled
+objects may be there.
 The folder gets its name when all is written. Killed? The same command starts over.
 examples:
   tools/dataset_converters/export_dataset.py data/samrs/sota --to coco --out data/sota_coco
@@ -88,9 +93,10 @@ EXPORTS = {
     'gis': GISExport,
     'labelme': LabelMeExport,
     'refsegrs': RefSegRSExport,
+    'fiftyone': FiftyOneExport,
+    'imagefolder': ImageFolderExport,
 }
-IN_PARTS = 'yolo-seg', 'refsegrs'
-"""Formats whose readers want parts, such as train and val."""
+IN_PARTS = [name for name, export in EXPORTS.items() if export.by_part]
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -105,8 +111,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--images', choices=(COPY, LINK, NONE),
         help=f'what to do with image files (default {LINK}, symbolic; gis: {NONE})')  # fmt: skip
     add('--split', choices=(AUTO, NONE),
-        help=f'{AUTO}: a sub-folder for each part of the dataset (default of yolo-seg '
-        'and of refsegrs, which has them in one folder), '
+        help=f'{AUTO}: by parts of the dataset (default of {", ".join(IN_PARTS)}), '
         f'{NONE}: all in one (default of the others)')  # fmt: skip
     add('--polygons', nargs='?', const=EDGES, choices=(EDGES, INNER),
         help=f'coco: polygons instead of RLE; coco and yolo-seg: {EDGES} or {INNER} (see below; '
@@ -129,6 +134,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         parser.error('--polygons goes with --to coco and --to yolo-seg')
     if args.to == 'gis' and args.images not in (None, NONE):
         parser.error('--images: gis has no place for tiles; the scenes stay where they are')
+    if args.to in ('fiftyone', 'imagefolder') and args.images == NONE:
+        parser.error(f'--images {NONE}: --to {args.to} needs the images; give {COPY} or {LINK}')
     args.images = args.images or (NONE if args.to == 'gis' else LINK)
     choice = args.worst, args.boxes, args.categories, args.status
     if args.to != 'labelme' and any(choice):
@@ -170,8 +177,8 @@ def run(args: argparse.Namespace) -> int:
     if args.to == 'gis':
         refuse_unplaced(root, meta, images)
     choice = choose(args, meta, parts) if args.to == 'labelme' else {}
+    parts = EXPORTS[args.to].arrange(parts)
     if args.to == 'refsegrs':
-        parts = in_one_folder(parts)
         for name, cure in lacking_phrases(parts).items():
             print(f'{name:8} none: {cure}')
     exporter = Exporter(root, Path(args.out), args.images)

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ class Export(ABC):
     """Statuses of the boxes that the format holds."""
     unit: str = 'instance'
     """What is counted as ``INSTANCES``, in words."""
+    by_part: bool = False
+    """Whether its readers know parts of a dataset, such as train and val."""
     own_images: bool = False
     """Whether the export writes the image files itself, in whatever form its readers want."""
     unlabelled: str
@@ -46,6 +49,15 @@ class Export(ABC):
     def check_classes(cls, classes: Sequence[str]) -> None:
         """Raise RefusedError where the format can't tell the classes apart."""
 
+    @classmethod
+    def arrange(cls, parts: dict[str, list[LabelledImage]]) -> dict[str, list[LabelledImage]]:
+        """Return the images of each folder to write by its name, '' for ``out`` itself.
+
+        They are given by part of the dataset, '' where it has none. Raises RefusedError where the
+        format's readers would not find them.
+        """
+        return parts
+
     @abstractmethod
     def convert(self, image: LabelledImage, record: Record, file: str) -> tuple[Any, Counter]:
         """Write an image's own files; return what ``collect`` wants, and the counts.
@@ -59,3 +71,9 @@ class Export(ABC):
     def finish(self) -> Counter | None:
         """Write the files of the whole set; return counts beside those of its images, if any."""
         return None
+
+
+def in_one_folder(parts: dict[str, list[LabelledImage]]) -> dict[str, list[LabelledImage]]:
+    """Return the images of all parts of a dataset as one, each knowing its part by name."""
+    images = [replace(image, split=name) for name, part in parts.items() for image in part]
+    return {'': images}

@@ -5,7 +5,6 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.grid import OBJECT
 from samrs_mm.core.images import SceneImage
 from samrs_mm.formats.annotated.record import Record
-from samrs_mm.formats.exports.base import INSTANCES, Export
+from samrs_mm.formats.exports.base import INSTANCES, Export, in_one_folder
 from samrs_mm.formats.exports.class_words import words
 from samrs_mm.formats.exports.phrases import AMBIGUOUS, SAME, TINY, UNMASKED, Phrase, phrases_of
 from samrs_mm.formats.labelled_image import LabelledImage
@@ -50,6 +49,7 @@ class RefSegRSExport(Export):
 
     folders = ('masks',)
     unit = 'phrase'
+    by_part = True
     own_images = True
     losses = {
         AMBIGUOUS: 'phrases dropped: of an object it is not clear whether they mean it',
@@ -82,6 +82,11 @@ class RefSegRSExport(Export):
                     f'classes {other!r} and {name!r} would both be called {text!r} in phrases; '
                     'give one another name in the labels'
                 )
+
+    @classmethod
+    def arrange(cls, parts: dict[str, list[LabelledImage]]) -> dict[str, list[LabelledImage]]:
+        """Return all images for one folder, which has a list of phrases for each part."""
+        return in_one_folder(parts)
 
     def convert(self, image: LabelledImage, record: Record, file: str) -> tuple[Converted, Counter]:
         """Return the phrases of an image, and write its picture for ``collect`` to place."""
@@ -143,19 +148,8 @@ class RefSegRSExport(Export):
                 csv.writer(file, lineterminator='\n').writerows([columns, *rows])
 
 
-def in_one_folder(parts: dict[str, list[LabelledImage]]) -> dict[str, list[LabelledImage]]:
-    """Return the images of all parts as one, each knowing its part."""
-    return {
-        '': [
-            replace(image, split=split_name(name))
-            for name, images in parts.items()
-            for image in images
-        ]
-    }
-
-
 def lacking(parts: dict[str, list[LabelledImage]]) -> dict[str, str]:
     """Return, by name, the parts that readers of the layout open and that there are none of."""
-    there = {image.split for images in parts.values() for image in images}
+    there = {split_name(image.split) for images in parts.values() for image in images}
     cure = f'no {LIST}; give parts in the labels, or lists such as --list train.txt val.txt'
     return {name: cure.format(name) for name in SPLITS if name not in there}

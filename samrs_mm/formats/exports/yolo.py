@@ -26,6 +26,7 @@ class YOLOExport(Export):
     """
 
     folders = ('labels',)
+    by_part = True
     losses = {
         'holes': 'holes filled',
         'hole_pixels': 'pixels of holes filled',
