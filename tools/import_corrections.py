@@ -7,7 +7,7 @@ from pathlib import Path
 from samrs_mm.annotate.correcting import enter_corrections
 from samrs_mm.annotate.reopened import ReopenedFolder
 from samrs_mm.annotate.taking_back import Taker, tell_taken, user
-from samrs_mm.cli import ToolParser, progress, run_command
+from samrs_mm.cli import ToolParser, progress, read_config, run_command
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.corrections.found import AUTO, FORMATS, found_files
@@ -44,6 +44,17 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('edited', metavar='DIR', nargs='?', help='what people corrected: a folder or a file')
     add('--from', dest='kind', choices=FORMATS, default=AUTO,
         help='the format (default %(default)s: by what is in the files)')  # fmt: skip
+    add(
+        '--config',
+        metavar='CONFIG',
+        help='the annotate config of OUT: only where its custom_imports make the dataset',
+    )
+    add('--data-root', metavar='DIR', help='where the data of OUT are now (default: as OUT says)')
+    add(
+        '--boxes',
+        metavar='FILE[:LAYER]',
+        help='of scenes on the map: where the boxes are (default: beside the scenes or OUT)',
+    )
     add('--by', metavar='NAME', help='who made the corrections (default: your user name)')
     add('--undo-stale', action='store_true',
         help='take back corrections whose box or class the labels no longer have')  # fmt: skip
@@ -66,7 +77,9 @@ def run(args: argparse.Namespace) -> int:
     files = found_files(Path(args.edited), args.kind) if args.edited else {}
     if out.read() is None:
         raise RefusedError(f'{out.meta}: no annotated folder there')
-    opened = ReopenedFolder(out, progress('reading labels'))
+    if args.config:
+        read_config(args.config)
+    opened = ReopenedFolder(out, progress('reading labels'), args.data_root, args.boxes)
     classes, policy = list(opened.dataset.classes), opened.settings['overlap_policy']
     if not args.dry_run:
         enter_corrections(out, classes, policy)

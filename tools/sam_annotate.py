@@ -314,9 +314,8 @@ def draw(job: AnnotationJob, count: int) -> None:
     for tile in [tile for tile in job.plan.tiles if tile.stem in done][:count]:
         record = Record.load_checked(job.out.path(folder.INSTANCES, tile.stem))
         source = job.dataset.root / record.image.path
-        path = job.out.path(folder.IMAGES, tile.stem) if tile.window else source
-        rule = None if tile.window else job.dataset.image_rule
-        picture = overlay(SceneImage(path, rule=rule).read(), record.boxes)
+        path = job.out.path(folder.IMAGES, tile.stem) if job.plan.pictured(tile) else source
+        picture = overlay(SceneImage(path).read(), record.boxes)
         target = job.out.path(folder.SHOW, tile.stem)
         target.parent.mkdir(exist_ok=True)
         atomic_write(target, cv2.imencode('.jpg', picture[..., ::-1])[1].tobytes())

@@ -30,6 +30,8 @@ def lines(job: AnnotationJob, totals: Totals) -> Iterator[str]:
         elif status == OUTSIDE and totals.no_data:
             mark = f'  ({totals.no_data} where there is no data)'
         yield f'  {status:<10} {count}{mark}'
+    if elsewhere := job.dataset.elsewhere:
+        yield f'  elsewhere  {elsewhere}  (far from all scenes, not in the ledger)'
     if job.grid is None:
         yield from class_lines(job)
     yield from _note_lines(totals)

@@ -266,7 +266,7 @@ class SampleStream:
         spec = self.plan.spec
         pad = spec.pad if spec else (0, 0, 0)
         pixels = image.crop(window.x, window.y, window.width, window.height, pad)
-        if tile.window and self.out and spec and spec.images:
+        if self.out and self.plan.pictured(tile) and (spec is None or spec.images):
             path = self.out.path(folder.IMAGES, tile.stem)
             path.parent.mkdir(exist_ok=True)
             write_png(path, pixels)

@@ -147,7 +147,7 @@ class Finaliser:
                 if record is None:
                     continue
                 done[tile.index] = record
-                image = coco_image(tile, record)
+                image = coco_image(tile, record, self.plan.pictured(tile))
                 coco.add(image, map(coco_annotation, record.annotated))
                 index.writerow(index_row(image, record))
             same = scenes.add(scene, done, totals.problems) if scenes else {}
@@ -328,7 +328,7 @@ class Finaliser:
     def meta(self, totals: Totals) -> dict:
         """Return the content of ``meta.json``."""
         classes, ids = self.plan.dataset.classes, self.plan.dataset.category_ids
-        fit = self.plan.dataset.rule.beyond_check
+        fit, elsewhere = self.plan.dataset.rule.beyond_check, self.plan.dataset.elsewhere
         return dict(
             partial=totals.partial,
             settings=self.settings,
@@ -343,6 +343,7 @@ class Finaliser:
             counts=dict(
                 images=dict(total=len(self.plan.tiles), **sorted_counts(totals.images)),
                 boxes=totals.boxes,
+                **({'elsewhere': elsewhere} if elsewhere else {}),
                 ledger=sorted_counts(totals.rows),
                 kept={name: totals.kept[name] for name in classes},
             ),

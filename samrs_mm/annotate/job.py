@@ -295,7 +295,7 @@ class AnnotationJob:
         groups = [[t for t in tiles if t.stem in done] for tiles in self.plan.by_scene.values()]
         sheets = SceneSheets(self.plan, self.out, write=False)
         samples = SampleStream(self.plan, groups, self.prompter, sheets=sheets)
-        images = self.tile is None or self.tile.images
+        images = self.tile.images if self.tile else self.dataset.image_rule is not None
         about = self.policy, images, self.dataset.classes
         check = partial(check_tile, self.out, self.filters, *about)
         if self.embeddings is not None:
@@ -332,10 +332,9 @@ def open_dataset(
     dataset = build_dataset(config, options)
     entry = dataset.entry or config.dataset
     settings = {key: value for key, value in entry.items() if key != 'classes'}
-    if isinstance(
-        dataset, GeoBoxDataset
-    ):  # box ids have the name; where the file lies is no matter
-        settings['boxes'] = dataset.layer.source
+    if isinstance(dataset, GeoBoxDataset):
+        settings['boxes'] = dataset.layer.source  # box ids have it; where it lies is no matter
+        settings.pop('list_outside', None)  # decides nothing about a mask
     return dataset, settings
 
 

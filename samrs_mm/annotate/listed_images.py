@@ -8,10 +8,10 @@ IMAGE_COLUMNS = ('stem', 'file', 'scene', 'split', 'width', 'height', 'kept', 'l
 """Of ``images.csv``: what training needs to know of an image without opening its record."""
 
 
-def coco_image(tile: Tile, record: Record) -> dict:
-    """Return the entry of an image in ``annotations.json``."""
+def coco_image(tile: Tile, record: Record, pictured: bool) -> dict:
+    """Return the entry of an image in ``annotations.json``; for ``pictured`` see ``Plan``."""
     image = record.image
-    name = image.path if tile.window is None else f'{folder.IMAGES}/{tile.stem}.png'
+    name = f'{folder.IMAGES}/{tile.stem}.png' if pictured else image.path
     return dict(
         id=tile.index + 1, file_name=name, width=image.width, height=image.height,
         stem=tile.stem, scene=image.scene, offset=image.offset,

@@ -2,15 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rasterio.crs import CRS
-
 from samrs_mm.annotate.scene_masks import SceneMask, masks_of_scene, write_labels, write_polygons
 from samrs_mm.core.errors import ImageReadError, RefusedError, SamrsError
-from samrs_mm.core.place import Place, place_on_map
+from samrs_mm.core.place import Place, named_crs, place_on_map
 from samrs_mm.core.system import follow
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
@@ -51,7 +48,7 @@ class GISExport(Export):
     ):  # fmt: skip
         super().__init__(out, classes)
         self.annotated, self.data_root, self.policy = AnnotatedFolder(annotated), data_root, policy
-        self._crs = crs and CRS.from_user_input(crs)
+        self._crs = named_crs('dataset.scene_crs', crs)
         self._places: dict[str, Place | str] = {}
         self._scenes: dict[str, tuple[Place, dict[str, Record]]] = {}
 
@@ -75,7 +72,7 @@ class GISExport(Export):
                 return f'{path}: was replaced since it was annotated; run sam_annotate.py again'
         except RefusedError as error:
             return str(error)
-        return place if place.crs else replace(place, crs=self._crs)
+        return place.in_crs(self._crs)
 
     def collect(self, converted: tuple[str, Place, Record]) -> None:
         """Keep the masks of a tile until its scene is whole."""

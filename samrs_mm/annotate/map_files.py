@@ -22,7 +22,7 @@ from samrs_mm.core.images import file_sha256
 from samrs_mm.datasets.boxes.geo import GeoBoxDataset
 from samrs_mm.datasets.boxes.geo_images import GeoImageDataset
 from samrs_mm.drawing.colours import BLACK, STATUS_COLOURS
-from samrs_mm.drawing.qgis import polygon_style
+from samrs_mm.drawing.qgis import feature_style
 from samrs_mm.formats.annotated import folder, ledger
 from samrs_mm.formats.annotated.entries import HELD
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
@@ -130,5 +130,6 @@ class MapFiles:
         columns = beside(dict(box_id=ids, **texts), layer.fields)
         statuses = sorted(set(texts['status']))
         colours = [STATUS_COLOURS.get(status, BLACK) for status in statuses]
-        style = polygon_style(statuses, colours, 'status', filled=False)
+        kinds = {each.geom_type for each in layer.geometries if each is not None}
+        style = feature_style(statuses, colours, 'status', kinds)
         return Table(_BOXES, list(layer.geometries), columns, layer.crs, style=style)

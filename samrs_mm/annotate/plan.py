@@ -105,6 +105,10 @@ class Plan:
             return windows
         return [each for each, held in zip(windows, rows, strict=True) if len(held)]
 
+    def pictured(self, tile: Tile) -> bool:
+        """Whether a tile is listed with a picture of its own: a window, or shown by a rule."""
+        return tile.window is not None or self.dataset.image_rule is not None
+
     def place(self, tile: Tile) -> tuple[int, int]:
         """Return which of ``scales`` a tile is of, and its number among those of its scene."""
         if tile.window is None:

@@ -1,6 +1,7 @@
 """An annotated folder by itself, without its config: enough to write its lists again."""
 
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -12,14 +13,16 @@ from samrs_mm.annotate.grid_prompter import GridPrompter
 from samrs_mm.annotate.map_files import ON_MAP, MapFiles
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.annotate.totals import Totals
-from samrs_mm.core.errors import RefusedError, SamrsError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.grid import GridSpec
 from samrs_mm.core.prompts import CLIPPED, PromptSetting
 from samrs_mm.core.system import follow
 from samrs_mm.core.tiling import TileSpec
 from samrs_mm.datasets.boxes.base import BoxDataset, build_dataset
+from samrs_mm.datasets.boxes.geo import GeoBoxDataset
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.formats.vector.layer import split_name
 
 Progress = Callable[[Iterable], Iterator]
 _FIT = {'--label-size': 'size', '--exif': 'exif'}
@@ -30,45 +33,79 @@ RELEASED = 'SAMRSRelease'
 class ReopenedFolder:
     """A finished folder, with the dataset, the plan and the settings that its ``meta.json`` names.
 
+    Args:
+        out: The folder.
+        progress: Wraps the iterator over label files.
+        data_root: Where the data are now; None where ``meta.json`` says.
+        boxes: The vector file of scenes on the map; None for the one of the name that the settings
+            have, beside the scenes or beside the folder.
+
     Raises:
-        RefusedError: Not a finished folder, or its dataset can't be opened from what it says; then
-            ``sam_annotate.py`` with the config can.
+        RefusedError: Not a finished folder, or its dataset can't be opened from what it says.
     """
 
-    def __init__(self, out: AnnotatedFolder, progress: Progress = iter):
+    def __init__(
+        self,
+        out: AnnotatedFolder,
+        progress: Progress = iter,
+        data_root: str | None = None,
+        boxes: str | None = None,
+    ):
         self.out = out
         meta = out.read()
-        if meta is None or not {'settings', 'config', folder.DATA_ROOT} <= meta.keys():
+        if meta is None or not {'settings', folder.CONFIG, folder.DATA_ROOT} <= meta.keys():
             raise RefusedError(
                 f'{out.meta}: the annotation has not got to its end; run sam_annotate.py first'
             )
         out.refuse_half_filtered(meta)
         self.meta, self.settings = meta, meta['settings']
-        try:
-            self.dataset = self._dataset(meta)
-            self.dataset.collect_classes(progress)
-        except SamrsError as error:
-            raise RefusedError(f'{error}; {self.cure}') from error
+        self.dataset = self._dataset(meta, data_root, boxes)
+        self.dataset.collect_classes(progress)
         if list(self.dataset.classes) != self.settings['dataset']['classes']:
-            raise RefusedError(f'the labels of {self.dataset.root} have other classes; {self.cure}')
+            raise RefusedError(
+                f'the labels of {self.dataset.root} have other classes than {out.root}; run '
+                f'sam_annotate.py {meta[folder.CONFIG]} first, with its own flags'
+            )
         tile, grid = (self.settings.get(key) for key in ('tile', 'grid'))
         self.grid = GridSpec.from_config(grid) if grid else None
         scales = self.grid.scale if self.grid else (1,)
         self.plan = Plan(self.dataset, TileSpec.from_config(tile), progress, scales)
 
-    @property
-    def cure(self) -> str:
-        """What to do where this is not enough."""
-        return f'run sam_annotate.py {self.meta["config"]} --finalise, with its own flags'
-
-    def _dataset(self, meta: dict[str, Any]) -> BoxDataset:
+    def _dataset(
+        self, meta: dict[str, Any], data_root: str | None, boxes: str | None
+    ) -> BoxDataset:
+        root = Path(data_root) if data_root else follow(meta[folder.DATA_ROOT], self.out.root)
+        if not root.is_dir():
+            raise RefusedError(
+                f'data root {root}: no such folder; say with --data-root where it is'
+            )
+        self.out.refuse_other_data(root)
         entry = dict(self.settings['dataset'])
         classes = entry.pop('classes')
         entry['classes'] = None if meta.get('category_ids') else tuple(classes)
+        source = entry.get('boxes')
+        if source:
+            entry['boxes'] = self._boxes(source, root, boxes)
         fit = {_FIT[flag]: word for flag, word in (meta.get(folder.FIT) or {}).items()}
-        root = follow(meta[folder.DATA_ROOT], self.out.root)
-        config = Config(dict(dataset=entry, data_root=str(root), label_fit=fit or None))
-        return build_dataset(config)
+        config = dict(
+            dataset=entry, data_root=str(root), label_fit=fit or None,
+            image=self.settings.get('image'),
+        )  # fmt: skip
+        dataset = build_dataset(Config(config))
+        if isinstance(dataset, GeoBoxDataset) and dataset.layer.source != source:
+            raise RefusedError(
+                f'boxes {dataset.layer.source}: the folder was made of {source}; give that file'
+            )
+        return dataset
+
+    def _boxes(self, source: str, root: Path, given: str | None) -> str:
+        """Return where the vector file is that the settings call so."""
+        if given is not None:
+            return given
+        for place in (root, self.out.root.absolute().parent):
+            if split_name(str(place / source))[0].is_file():
+                return str(place / source)
+        raise RefusedError(f'boxes {source}: not in {root}; say where with --boxes FILE[:LAYER]')
 
     def compare(self, progress: Progress = iter) -> Changes:
         """Return which images are no longer what the data give; see ``Comparison``."""
@@ -84,13 +121,13 @@ class ReopenedFolder:
         return Comparison(self.plan, stream, self.out, progress).run()
 
     def finalise(self, progress: Progress = iter) -> Totals:
-        """Write the set-level files again, as ``sam_annotate.py --finalise`` does."""
+        """Write the set-level files again, where they are not up to records and corrections."""
         changes = self.compare(progress)
         self.out.notes.add(changes.notes)
-        config = self.meta['config']
+        config = self.meta[folder.CONFIG]
         totals = Finaliser(
             self.plan, self.out, self.settings, config, progress, changes
-        ).write(anew=True)  # fmt: skip
+        ).write()  # fmt: skip
         if isinstance(self.dataset, ON_MAP):
             policy = self.settings['overlap_policy']
             with self.out.lock():

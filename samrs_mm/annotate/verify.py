@@ -42,7 +42,7 @@ def check_tile(
     """Compare the files of a tile with what is read again; return what is wrong, line by line.
 
     Its masks are filtered, corrected and painted again, by the folder's filters, corrections and
-    overlap policy. ``images`` is whether tiles have pictures.
+    overlap policy. ``images`` is whether the folder has pictures of its own.
     """
     if sample.error:
         return [sample.error]
@@ -62,10 +62,10 @@ def check_tile(
             form = png.format, png.mode
             if form != ('PNG', 'L') or not np.array_equal(np.asarray(png), labels):
                 problems.append('the label map is not what the masks of the record give')
-        if images and sample.tile.window and sample.image is not None:
+        if images and sample.image is not None:
             tile = SceneImage(out.path(folder.IMAGES, stem)).read()
             if not np.array_equal(tile, sample.image):
-                problems.append('the tile image is not what the scene gives')
+                problems.append('its picture is not what the scene gives')
     except RecordError as error:
         return [str(error)]
     except Exception as error:  # noqa: BLE001 (a damaged file may fail in any way)

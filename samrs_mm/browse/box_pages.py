@@ -226,7 +226,8 @@ class BoxBrowser(BoxSource):
         tile = self._inside(name)
         part = window_around(polygon, tile.width, tile.height)
         window = Window(tile.x + part.x, tile.y + part.y, part.width, part.height)
-        panel = open_panel(SceneImage(self._path(name), stream=True), side, window)
+        rule = self.dataset.image_rule
+        panel = open_panel(SceneImage(self._path(name), stream=True, rule=rule), side, window)
         panel.origin = part.x, part.y  # points are those of the tile, not of the scene
         return panel
 

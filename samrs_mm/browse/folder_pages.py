@@ -50,7 +50,7 @@ class FolderBrowser(BoxSource):
         prompt = PromptSetting.parse(settings['prompt'], grid=True)
         self.style = settings.get('prompt_style', CLIPPED)
         super().__init__(root.resolve().name, meta['classes'], [prompt], side)
-        self.out, self.tiled = AnnotatedFolder(root), settings.get('tile') is not None
+        self.out, self._pictured = AnnotatedFolder(root), folder.has_pictures(settings)
         self.data_root = follow(meta['data_root'], root)
         self.names = self._of_split(sorted(self.out.done() | self.out.failed()), split)
         if not self.names:
@@ -86,7 +86,7 @@ class FolderBrowser(BoxSource):
     def crop(self, name: str, polygon: np.ndarray | None, side: int) -> Panel:
         """Return an image, or what of it lies around a polygon."""
         path = self.out.path(folder.IMAGES, name)
-        if not self.tiled:
+        if not self._pictured:
             path = self.data_root / self.record(name).image.path
         image = SceneImage(path, stream=True)
         return open_panel(image, side, window_around(polygon, image.width, image.height))

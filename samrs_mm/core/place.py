@@ -1,7 +1,7 @@
 """Where a raster lies on the map: pixel corners to map coordinates and back, in any CRS."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,10 @@ class Place:
         known = dict(crs=self.crs, transform=self.affine, gcps=self.gcps, rpcs=self.rpcs)
         return {key: value for key, value in known.items() if value}
 
+    def in_crs(self, crs: CRS | None) -> 'Place':
+        """Return the place with a CRS, where the file names none."""
+        return self if self.crs else replace(self, crs=crs)
+
     def to_map(self, xy: np.ndarray) -> np.ndarray:
         """Return map coordinates ``(N, 2)`` of pixel corners ``(N, 2)``."""
         if self.affine is not None:
@@ -62,6 +66,21 @@ class Place:
         x, y = np.asarray(xy, float).T
         with GCPTransformer(self.gcps) as way:
             return np.stack(way.xy(y, x, offset='ul'), 1)
+
+    def bounds_in(self, crs: CRS | None, margin: float = 0) -> np.ndarray:
+        """Return x and y of the least and the greatest corner ``(4,)`` of its rectangle in a CRS.
+
+        ``margin`` is in pixels, around the raster. All is NaN where there is no way to the CRS.
+        """
+        along = np.linspace(0, 1, _POINTS_A_SIDE)
+        sides = [(along, 0 * along), (along, 0 * along + 1), (0 * along, along),
+                 (0 * along + 1, along)]  # fmt: skip
+        size = np.array([self.width, self.height])
+        border = np.concatenate([np.stack(side, 1) for side in sides]) * (size + 2 * margin)
+        border = self.to_map(border - margin)
+        if crs is not None and self.crs is not None and crs != self.crs:
+            border = reproject(border, self.crs, crs)
+        return np.concatenate([border.min(axis=0), border.max(axis=0)])
 
     def to_pixels(self, xy: np.ndarray) -> np.ndarray:
         """Return pixel corners ``(N, 2)`` of map coordinates ``(N, 2)``, not rounded."""
@@ -79,6 +98,9 @@ def _mapped(affine: Affine, xy: np.ndarray) -> np.ndarray:
         [affine.a * x + affine.b * y + affine.c, affine.d * x + affine.e * y + affine.f], 1
     )
 
+
+_POINTS_A_SIDE = 21
+"""Of the border of a raster, straight on its own map and bent on others."""
 
 _RASTERS = ('.tif', '.tiff', '.jp2', '.j2k')
 """Suffixes of files that say themselves where they lie; others need a world file."""
@@ -143,3 +165,21 @@ def reproject(xy: np.ndarray, source: CRS, target: CRS) -> np.ndarray:
             if len(rows) > 1:
                 parts += np.array_split(rows, 2)
     return np.where(np.isfinite(found).all(axis=1, keepdims=True), found, np.nan)
+
+
+def named_crs(option: str, text: str | None) -> CRS | None:
+    """Return the CRS that an option names; None for None.
+
+    Raises:
+        RefusedError: There is none of that name.
+    """
+    if text is None:
+        return None
+    try:
+        with gdal():
+            return CRS.from_user_input(text)
+    except (RasterioError, OSError, ValueError) as error:
+        raise RefusedError(
+            f'{option}={text!r}: no CRS is called so; write for example --cfg-options '
+            f'{option}=EPSG:32632'
+        ) from error

@@ -9,6 +9,7 @@ def job_of(**more):
     counts = SimpleNamespace(classes=dict(plane=3, ship=0))
     plan = SimpleNamespace(tiles=range(4))
     job = dict(plan=plan, label_counts=counts, out=SimpleNamespace(root='OUT'), grid=None)
+    job['dataset'] = SimpleNamespace(elsewhere=0)
     return SimpleNamespace(**job | more)
 
 
@@ -34,6 +35,13 @@ def test_boxes_classes_and_notes():
         'note     2 more; see ledger.csv and the records',
         'written  OUT (partial: images are missing)',
     ]
+
+
+def test_boxes_that_are_only_counted():
+    found = list(closing_table.lines(job_of(dataset=SimpleNamespace(elsewhere=7)), totals_of()))
+    assert found[4:6] == [
+        '  elsewhere  7  (far from all scenes, not in the ledger)', 'classes  2: plane 3',
+    ]  # fmt: skip
 
 
 def test_masks_of_a_grid_have_no_classes():

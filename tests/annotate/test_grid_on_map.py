@@ -89,6 +89,16 @@ def test_one_scene_and_an_object_that_is_too_large(annotate, tmp_path):
     assert annotate('--verify', data='data/a.tif', options=('filters.max_area=1000',)) == 0
 
 
+def test_the_crs_of_scenes_that_name_none(annotate, tmp_path, capsys):
+    write_scene(tmp_path / 'bare/a.tif', affine(), None)
+    assert annotate(data='bare', options=(f'dataset.scene_crs={UTM}',)) == 0
+    assert read_layer(tmp_path / 'out/masks.gpkg', 'masks')[0]['crs'] == UTM
+    with rasterio.open(tmp_path / 'out/labels/a.tif') as file:
+        assert file.crs == UTM
+    assert annotate(data='bare', options=('dataset.scene_crs=EPSG:9',)) == 2
+    assert "dataset.scene_crs='EPSG:9': no CRS is called so" in capsys.readouterr().err
+
+
 def test_what_is_not_on_the_map_is_refused(annotate, tmp_path, capsys):
     assert annotate(data='data/nowhere.png') == 2
     assert 'nowhere.png: not on the map (no geotransform)' in capsys.readouterr().err

@@ -9,14 +9,18 @@ import pytest
 import rasterio
 from folders import ROOT, load_tool, tree, write_dota
 from map_cases import LONLAT, SIZE, UTM, affine, box, on_map, write_layer
+from mmengine.config import Config
 
 import samrs_mm
 from samrs_mm.annotate import plan, scene_sheets
+from samrs_mm.browse.box_pages import BoxBrowser
+from samrs_mm.browse.folder_pages import FolderBrowser
 from samrs_mm.core import images, value_sample
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.image_rule import ImageRule
 from samrs_mm.core.images import SceneImage
 from samrs_mm.datasets.segmentation.samrs import SAMRSDataset
+from samrs_mm.datasets.transforms.pixels import open_image
 
 CONFIG = str(ROOT / 'configs/annotate/geo_grabcut_rbox.py')
 OPTIONS = (
@@ -179,6 +183,52 @@ def test_pictures_off_the_map_have_sheets_with_the_key_alone(annotate, tmp_path)
     sheet = json.loads((tmp_path / 'turned/scenes/P0000.json').read_bytes())
     assert (sheet['crs'], sheet['affine'], sheet['gcps']) == (None, None, [])
     assert [channel['range'] for channel in sheet['channels']] == [None] * 3
+
+
+def test_whole_scenes_have_pictures_as_they_were_shown(on_radar, tmp_path, capsys):
+    data = write_radar(tmp_path / 'data')
+    whole, out = (*RULE, 'tile=None'), tmp_path / 'out'
+    options = [each for each in OPTIONS if not each.startswith('tile.')]
+
+    def run(*flags, out=out):
+        argv = [
+            CONFIG, '--data-root', data / 'scene.tif', '--boxes', data / 'boxes.gpkg',
+            '--out', out, '--workers', 0, *flags, '--cfg-options', *options, *whole,
+        ]  # fmt: skip
+        return load_tool('sam_annotate').main([str(each) for each in argv])
+
+    assert run('--show', 1, '--report') == 0
+    rule = ImageRule.from_config(dict(bands=['db(b1)', 'b2'], stretch='percentile', limits=(2, 98)))
+    shown = SceneImage(data / 'scene.tif', rule=rule).read()
+    assert not np.array_equal(SceneImage(data / 'scene.tif').read(), shown)
+    picture = SceneImage(out / 'images/scene.png').read()
+    assert np.array_equal(picture, shown)
+    [image] = samrs_mm.open_annotated(out)
+    assert np.array_equal(image.image, shown)
+    info = SAMRSDataset('s', str(out), pipeline=[]).get_data_info(0)
+    assert np.array_equal(open_image(info['img_path'])[:, :][..., ::-1], shown)
+    [entry] = json.loads((out / 'annotations.json').read_bytes())['images']
+    assert entry['file_name'] == 'images/scene.png'
+    assert np.array_equal(FolderBrowser(out).crop('scene', None, WIDTH).picture, shown)
+    assert run('--verify') == 0
+    (out / 'images/scene.png').write_bytes((out / 'semantic/scene.png').read_bytes())
+    capsys.readouterr()
+    assert run('--verify') == 1
+    assert 'its picture is not what the scene gives' in capsys.readouterr().err
+    assert run('--restart') == 0
+    assert np.array_equal(SceneImage(out / 'images/scene.png').read(), shown)
+
+
+def test_pages_of_a_config_show_scenes_by_its_rule(tmp_path):
+    data = write_radar(tmp_path / 'data')
+    image = dict(bands=['db(b1)'], stretch='percentile')
+    dataset = dict(type='GeoBoxDataset', boxes=str(data / 'boxes.gpkg'))
+    config = Config(dict(
+        dataset=dataset, data_root=str(data / 'scene.tif'), tile=None, prompt='rbox', image=image
+    ))  # fmt: skip
+    shown = SceneImage(data / 'scene.tif', rule=ImageRule.from_config(image)).read()
+    panel = BoxBrowser(config).crop('scene', None, WIDTH)
+    assert np.array_equal(panel.picture, shown)
 
 
 def test_a_tile_of_no_data_at_all_is_a_record_without_prompts(on_radar, tmp_path):

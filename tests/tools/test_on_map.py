@@ -1,6 +1,7 @@
 """Boxes on the map in, masks on the map out: the tool, and the files that GIS programs read."""
 
 import csv
+import json
 import shutil
 import signal
 
@@ -166,6 +167,25 @@ def test_boxes_in_no_scene_alone_are_no_failure(on_a_map, tmp_path, capsys):
     _, _, columns = read_layer(tmp_path / 'far/masks.gpkg', 'boxes')
     assert columns['status'].tolist() == ['outside']
     assert not list((tmp_path / 'far/labels').iterdir())
+
+
+def test_boxes_far_from_all_scenes_are_counted(on_a_map, tmp_path, capsys):
+    write_data(tmp_path / 'data')
+    none = 'dataset.list_outside=0'
+    assert on_a_map(options=(none,)) == 1  # one feature has no geometry
+    out = capsys.readouterr().out
+    assert '1 of 9 features lies in no scene, 1 of them far from all and only counted' in out
+    assert '  elsewhere  1  (far from all scenes, not in the ledger)' in out
+    counts = json.loads((tmp_path / 'out/meta.json').read_text())['counts']
+    assert (counts['elsewhere'], counts['boxes']) == (1, 8)
+    _, _, columns = read_layer(tmp_path / 'out/masks.gpkg', 'boxes')
+    assert len(columns['status']) == 8
+    on_a_map('--verify', options=(none,))
+    assert 'verify: 5 images, 0 problems' in capsys.readouterr().out
+    assert on_a_map('--finalise') == 1  # how many are listed is no other setting
+    counts = json.loads((tmp_path / 'out/meta.json').read_text())['counts']
+    assert 'elsewhere' not in counts
+    assert counts['boxes'] == 9
 
 
 def test_the_label_map_of_a_scene_without_boxes_goes(on_a_map, tmp_path):

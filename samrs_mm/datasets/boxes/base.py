@@ -91,6 +91,8 @@ class BoxDataset(ABC):
     """Where scenes on the map lie, by stem; None where they are on none."""
     entry: dict[str, Any] | None = None
     """Its class and arguments, where they were found out."""
+    elsewhere: int = 0
+    """Boxes of the labels that are far from all images, and only counted."""
     label_notes: Sequence[str] = ()
     """What users should know of the labels as a whole, one line each."""
     facts: Sequence[str] = ()
@@ -264,7 +266,8 @@ class BoxDataset(ABC):
                 + '; to take all names from the labels give --cfg-options dataset.classes=None'
             )
         label_counts.notes += spelling_notes(self.table, counts)
-        if self.labelled and not label_counts.boxes and not label_counts.problems:
+        found_none = not (label_counts.boxes or label_counts.problems or self.elsewhere)
+        if self.labelled and found_none:
             label_counts.label_notes.append('no label holds a box: is the dataset whole?')
         if 2 * label_counts.regions > label_counts.boxes:
             label_counts.notes.append(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from samrs_mm.core.errors import ImageReadError
 from samrs_mm.core.grid import OBJECT
-from samrs_mm.core.place import Place, is_map_file, place_on_map
+from samrs_mm.core.place import Place, is_map_file, named_crs, place_on_map
 from samrs_mm.datasets.boxes.base import ClassNames, Scene
 from samrs_mm.datasets.boxes.image_folder import ImageFolderDataset
 from samrs_mm.registry import BOX_DATASETS
@@ -19,14 +19,22 @@ class GeoImageDataset(ImageFolderDataset):
     Layout: as in ``GeoBoxDataset``; images without a place are left out where they are PNG or JPEG
     (a world file gives them one). Names and classes are those of ``ImageFolderDataset``.
 
+    Args:
+        data_root: The raster, or the folder.
+        classes: As in ``ImageFolderDataset``.
+        scene_crs: CRS of the scenes that name none, such as ``EPSG:32632``.
+
     Raises:
         RefusedError: As in ``ImageFolderDataset``, or a scene is not on the map.
     """
 
     layout = 'a GeoTIFF or a folder of GeoTIFFs'
 
-    def __init__(self, data_root: str, classes: ClassNames = (OBJECT,)):
+    def __init__(
+        self, data_root: str, classes: ClassNames = (OBJECT,), scene_crs: str | None = None
+    ):
         root = Path(data_root)
+        self._scene_crs = named_crs('dataset.scene_crs', scene_crs)
         self._only = root.name if root.is_file() else None
         self.places: dict[str, Place] = {}
         """Place of each scene by its stem; of those whose header can be read."""
@@ -40,7 +48,8 @@ class GeoImageDataset(ImageFolderDataset):
             scenes = [each for each in super().index() if is_map_file(self._path(each))]
         for scene in scenes:
             try:
-                self.places[scene.stem] = place_on_map(self._path(scene), _ELSE)
+                place = place_on_map(self._path(scene), _ELSE)
+                self.places[scene.stem] = place.in_crs(self._scene_crs)
             except ImageReadError:
                 continue  # met where it is annotated
         return scenes

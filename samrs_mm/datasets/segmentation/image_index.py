@@ -92,8 +92,8 @@ def read_annotated(root: Path, meta: dict) -> list[LabelledImage]:
         RefusedError: ``images.csv`` is missing or isn't one.
     """
     path = root / folder.INDEX
-    tiled = meta['settings'].get('tile') is not None
-    base = root if tiled else follow(meta['data_root'], root)
+    own = folder.has_pictures(meta['settings'])
+    base = root if own else follow(meta['data_root'], root)
     try:
         with open(path, newline='', encoding='utf-8') as file:
             rows = list(csv.DictReader(file))

@@ -43,6 +43,7 @@ REFILTERING = 'refiltering'
 RELABELLING = 'relabelling'
 """Key of ``meta.json`` while records take over other classes: the signatures they had before."""
 DATA_ROOT = 'data_root'
+CONFIG = 'config'
 """Key of ``meta.json``: the way to the data."""
 FIT = 'label_fit'
 """Key of ``meta.json``: what was asked of labels that don't fit, by flag; absent: nothing."""
@@ -197,7 +198,7 @@ class AnnotatedFolder(ResumableFolder):
         """
         meta = self.read()
         if meta is not None:
-            kept = 'settings', 'signature', RELABELLING, REFILTERING, DATA_ROOT, FIT
+            kept = 'settings', 'signature', RELABELLING, REFILTERING, DATA_ROOT, FIT, CONFIG
             self.save(dict(partial=True) | {key: meta[key] for key in kept if key in meta})
 
     def remove(self, stem: str) -> int:
@@ -337,6 +338,11 @@ class AnnotatedFolder(ResumableFolder):
                 stem = name.removeprefix('.').removesuffix(f'{suffix}.tmp')
                 if name == f'.{stem}{suffix}.tmp' and stem in done:
                     (folder / name).unlink(missing_ok=True)
+
+
+def has_pictures(settings: dict[str, Any]) -> bool:
+    """Whether a folder has pictures of its own: of tiles, or of scenes that a config shows."""
+    return settings.get('tile') is not None or settings.get('image') is not None
 
 
 def refuse_without_pictures(

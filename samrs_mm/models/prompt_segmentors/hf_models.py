@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import importlib.metadata
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,12 @@ from samrs_mm.models.prompt_segmentors.sam_families import recognise_folder
 LOWEST, ABOVE, TRIED = '5.20', '6', '5.20.2 and 5.24.0'
 INSTALL = f'pip install "transformers>={LOWEST},<{ABOVE}"'
 _WEIGHTS = ('model.safetensors', 'model.safetensors.index.json')
+_COMPUTING = (
+    'attention_downsample_rate', 'fpn_top_down_levels', 'hidden_act', 'image_size',
+    'layer_norm_eps', 'num_attention_heads', 'num_attention_heads_per_stage',
+    'num_query_pool_stages', 'patch_size', 'query_stride', 'rope_theta', 'scale',
+)  # fmt: skip
+"""Of a config: what decides numbers, and what no shape of a weight tells."""
 _HUB_NAME = re.compile(r'[\w-]+/[\w.-]+')
 
 
@@ -83,7 +90,8 @@ def check_folder(path: Path, family: str, advice: str) -> None:
         advice: Where to get them.
 
     Raises:
-        RefusedError: There is no such folder, it is of something else, or its weights are pickles.
+        RefusedError: There is no such folder, it is of something else, its weights are pickles, or
+            parts of them are missing.
     """
     if not path.is_dir():
         hub = ' (names on the Hugging Face hub are not looked up)' if is_hub_name(path) else ''
@@ -102,6 +110,62 @@ def check_folder(path: Path, family: str, advice: str) -> None:
         pickles = sorted(file.name for file in path.glob('*.bin'))
         has = f'only {pickles[0]}, a pickle, which may run code' if pickles else 'none'
         raise RefusedError(f'checkpoint {path}: needs {_WEIGHTS[0]}, it has {has}; {advice}')
+    if not (path / _WEIGHTS[0]).is_file():
+        _check_parts(path)
+
+
+def _check_parts(path: Path) -> None:
+    """Refuse an index of weights that names files elsewhere, which no hash would cover."""
+    try:
+        index = json.loads((path / _WEIGHTS[1]).read_text('utf-8'))
+        names = sorted(set(index['weight_map'].values()))
+        wrong = [name for name in names if Path(name).name != name or not (path / name).is_file()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RefusedError(
+            f'checkpoint {path}: {_WEIGHTS[1]} is no index of weights ({describe(error)}); get the '
+            'folder again'
+        ) from error
+    if wrong:
+        raise RefusedError(
+            f'checkpoint {path}: {_WEIGHTS[1]} names {wrong[0]}, which is not beside it; get the '
+            'folder again'
+        )
+
+
+def check_computing(path: Path, held: Any, ours: Any) -> None:
+    """Refuse a folder whose config says that its network computes otherwise than ours.
+
+    Ours is built as its authors' code does, so such a folder would be read as something else.
+
+    Args:
+        path: The folder.
+        held: Its config.
+        ours: The config of the network of the same sizes.
+
+    Raises:
+        RefusedError: A value differs; names the first.
+    """
+    for key, value, wanted in _computing(held.to_dict(), ours.to_dict()):
+        if _square(value) != _square(wanted):
+            raise RefusedError(
+                f'checkpoint {path}: config.json: {key}={value!r} instead of {wanted!r}; networks '
+                'are taken as their authors published them, other sizes are those of model.arch'
+            )
+
+
+def _computing(one: Any, other: Any, at: str = '') -> Iterator[tuple[str, Any, Any]]:
+    """Yield what both have of ``_COMPUTING``, with its place."""
+    for key in sorted(one.keys() & other.keys()):
+        if isinstance(one[key], dict) and isinstance(other[key], dict):
+            yield from _computing(one[key], other[key], f'{at}{key}.')
+        elif key in _COMPUTING:
+            yield f'{at}{key}', one[key], other[key]
+
+
+def _square(value: Any) -> Any:
+    """Return the side of a square, which some versions write as two numbers."""
+    values = list(value) if isinstance(value, (list, tuple)) else [value]
+    return values[0] if len(set(map(repr, values))) == 1 else values
 
 
 def is_hub_name(path: Path) -> bool:
@@ -168,6 +232,27 @@ def load_folder(
             more = f' and {len(keys) - 1} more' if len(keys) > 1 else ''
             raise RefusedError(f'checkpoint {path}: {what} {min(keys)}{more}')
     return model.eval()
+
+
+def folder_keys(path: Path) -> set[str]:
+    """Return the names of all weights of a checked folder; only the files' headers are read.
+
+    Raises:
+        RefusedError: A file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    keys: set[str] = set()
+    for file in path.glob('*.safetensors'):
+        try:
+            with safe_open(file, 'pt') as content:
+                keys.update(content.keys())
+        except (OSError, SafetensorError) as error:
+            raise RefusedError(
+                f'checkpoint {path}: its weights cannot be read ({describe(error)}); are they '
+                'whole?'
+            ) from error
+    return keys
 
 
 def folder_sha256(path: Path) -> str:

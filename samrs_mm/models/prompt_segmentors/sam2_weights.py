@@ -13,7 +13,9 @@ from torch import nn
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.prompt_segmentors.hf_models import (
+    check_computing,
     check_folder,
+    folder_keys,
     folder_sha256,
     import_transformers,
     load_folder,
@@ -29,6 +31,8 @@ from samrs_mm.models.prompt_segmentors.weights_files import (
     read_weights,
 )
 
+_ONLY_IN_2_1 = 'occlusion_spatial_embedding_parameter'
+"""A key of folders."""
 _STEP = 32
 """A side is a multiple of it: the coarsest level has one cell for it."""
 
@@ -239,9 +243,14 @@ def encoder_of(arch: str | dict[str, Any]) -> tuple[Hiera, int]:
 
 def _network(transformers: Any, hiera: Hiera, side: int) -> nn.Module:
     """Return a ``Sam2Model`` of those sizes."""
+    config = _config(transformers, hiera, side)
+    return transformers.Sam2Model._from_config(config, attn_implementation='sdpa')
+
+
+def _config(transformers: Any, hiera: Hiera, side: int) -> Any:
+    """Return the config of a ``Sam2Model`` that computes as Meta's network of those sizes."""
     backbone = transformers.Sam2HieraDetConfig(
         hidden_size=hiera.embed_dim,
-        num_attention_heads=hiera.num_heads,
         image_size=[side, side],
         blocks_per_stage=list(hiera.stages),
         embed_dim_per_stage=[hiera.embed_dim << i for i in range(4)],
@@ -255,12 +264,11 @@ def _network(transformers: Any, hiera: Hiera, side: int) -> nn.Module:
         backbone_channel_list=[hiera.embed_dim << i for i in reversed(range(4))],
         backbone_feature_sizes=[[side // step] * 2 for step in (4, 8, 16)],
     )
-    config = transformers.Sam2Config(
+    return transformers.Sam2Config(
         vision_config=vision,
         prompt_encoder_config=transformers.Sam2PromptEncoderConfig(image_size=side),
         mask_decoder_config=transformers.Sam2MaskDecoderConfig(),
     )
-    return transformers.Sam2Model._from_config(config, attn_implementation='sdpa')
 
 
 def _read(path: Path, arch: str | dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -289,21 +297,37 @@ def _from_folder(transformers: Any, path: Path, arch: str | dict[str, Any]) -> n
         held = _hiera_of(config.vision_config.backbone_config)
     except (AttributeError, TypeError, IndexError) as error:
         raise RefusedError(f'checkpoint {path}: config.json is not of a SAM 2: {error}') from error
-    wanted, _ = encoder_of(arch)
+    wanted, side = encoder_of(arch)
     if held != wanted:
         names = [weights.name for weights in PUBLISHED.values() if weights.hiera == held]
         raise RefusedError(
             f'checkpoint {path}: holds {" or ".join(names) or held}, not {arch}; set model.arch to '
             'what it holds, or pass the other checkpoint'
         )
-    return load_folder(transformers, transformers.Sam2Model, config, path)
+    if published:
+        _check_version(path, published)
+    ours = _config(transformers, wanted, side)
+    check_computing(path, config, ours)
+    return load_folder(transformers, transformers.Sam2Model, ours, path)
+
+
+def _check_version(path: Path, published: PublishedSAM2) -> None:
+    """Refuse 2.0 for 2.1 and the other way round, as far as a folder has the part for videos."""
+    keys = folder_keys(path)
+    if not any(key.startswith('memory_attention.') for key in keys):
+        return
+    version, size = 'SAM 2.1' if _ONLY_IN_2_1 in keys else 'SAM 2', published.name.split()[-1]
+    if (held := f'{version} {size}') != published.name:
+        raise RefusedError(
+            f'checkpoint {path}: holds {held}, not {published.name}; {_arch_advice(held)}'
+        )
 
 
 def _hiera_of(config: Any) -> Hiera:
     return Hiera(
         config.hidden_size,
         tuple(config.blocks_per_stage),
-        config.num_attention_heads,
+        config.num_attention_heads_per_stage[0],
         tuple(config.global_attention_blocks),
         tuple(config.window_size_per_stage),
         config.window_positional_embedding_background_size[0],

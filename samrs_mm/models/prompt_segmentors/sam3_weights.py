@@ -10,6 +10,7 @@ from torch import nn
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.prompt_segmentors.hf_models import (
+    check_computing,
     check_folder,
     folder_sha256,
     import_transformers,
@@ -32,6 +33,9 @@ _LEVELS = (4.0, 2.0, 1.0)
 # With the fourth level that the published config has, transformers adds the embedding that says
 # "no memory" to it instead of the third, the one that is decoded.
 _FOURTH = 'vision_encoder.neck.fpn_layers.3.'
+# Meta's image encoder adds this to variances; transformers, and so the published config, says
+# another number.
+_EPSILON, _EPSILON_THERE = 1e-5, 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +115,13 @@ def build_sam3(
 
 
 def _network(transformers: Any, sizes: dict[str, Any]) -> nn.Module:
+    """Return a ``Sam3TrackerModel`` of those sizes."""
+    config = _config(transformers, sizes)
+    return transformers.Sam3TrackerModel._from_config(config, attn_implementation='sdpa')
+
+
+def _config(transformers: Any, sizes: dict[str, Any]) -> Any:
+    """Return the config of a ``Sam3TrackerModel`` that computes as Meta's of those sizes."""
     side, grid = sizes['img_size'], sizes['img_size'] // PATCH
     backbone = transformers.Sam3ViTConfig(
         hidden_size=sizes['embed_dim'],
@@ -121,6 +132,7 @@ def _network(transformers: Any, sizes: dict[str, Any]) -> nn.Module:
         window_size=sizes['window_size'],
         global_attn_indexes=sizes['global_attn_indexes'],
         pretrain_image_size=sizes['pretrain_size'],
+        layer_norm_eps=_EPSILON,
     )
     vision = transformers.Sam3VisionConfig(
         backbone_config=backbone,
@@ -128,12 +140,11 @@ def _network(transformers: Any, sizes: dict[str, Any]) -> nn.Module:
         scale_factors=list(_LEVELS),
     )
     prompts = transformers.Sam3TrackerPromptEncoderConfig(image_size=side, patch_size=PATCH)
-    config = transformers.Sam3TrackerConfig(
+    return transformers.Sam3TrackerConfig(
         vision_config=vision,
         prompt_encoder_config=prompts,
         mask_decoder_config=transformers.Sam3TrackerMaskDecoderConfig(),
     )
-    return transformers.Sam3TrackerModel._from_config(config, attn_implementation='sdpa')
 
 
 def _from_folder(transformers: Any, path: Path, arch: str | dict[str, Any]) -> nn.Module:
@@ -144,8 +155,10 @@ def _from_folder(transformers: Any, path: Path, arch: str | dict[str, Any]) -> n
     try:
         if whole is not None:  # the published folder: of the video network around the tracker
             config = transformers.Sam3TrackerConfig(**dict(whole))
-        config.vision_config.scale_factors = list(_LEVELS)
-        held = _sizes_of(config.vision_config.backbone_config)
+        backbone = config.vision_config.backbone_config
+        held = _sizes_of(backbone)
+        if backbone.layer_norm_eps == _EPSILON_THERE:
+            backbone.layer_norm_eps = _EPSILON
     except (AttributeError, TypeError, ValueError) as error:
         raise RefusedError(f'checkpoint {path}: config.json is not of a SAM 3: {error}') from error
     wanted = _DEFAULTS | _SAM3 if isinstance(arch, str) else arch
@@ -156,7 +169,9 @@ def _from_folder(transformers: Any, path: Path, arch: str | dict[str, Any]) -> n
         raise RefusedError(
             f'checkpoint {path}: holds a SAM 3 of {", ".join(wrong)}; set model.arch'
         )
-    return load_folder(transformers, transformers.Sam3TrackerModel, config, path, (_FOURTH,))
+    ours = _config(transformers, wanted)
+    check_computing(path, config, ours)
+    return load_folder(transformers, transformers.Sam3TrackerModel, ours, path, (_FOURTH,))
 
 
 def _sizes_of(config: Any) -> dict[str, Any]:

@@ -64,6 +64,86 @@ def test_a_scene_across_the_antimeridian(tmp_path):
     assert len(labels(found).boxes) == 2
 
 
+def test_a_scene_in_degrees_across_the_antimeridian(tmp_path):
+    write_scene(tmp_path / 'a.tif', Affine(1e-5, 0, 180 - 150e-5, 0, -1e-5, 10), LONLAT)
+    there = shapely.box(180 - 20e-5, 10 - 40e-5, 180 + 30e-5, 10 - 20e-5)
+    jump = shapely.transform(
+        there, lambda xy: np.stack([(xy[:, 0] + 180) % 360 - 180, xy[:, 1]], 1)
+    )
+    parts = shapely.MultiPolygon([
+        shapely.box(180 - 20e-5, 10 - 40e-5, 180, 10 - 20e-5),
+        shapely.box(-180, 10 - 40e-5, -180 + 30e-5, 10 - 20e-5),
+    ])  # fmt: skip
+    west = shapely.transform(there, lambda xy: xy - (360, 0))
+    found = dataset(
+        tmp_path, write_layer(tmp_path / 'b.gpkg', [there, jump, parts, west], ['x'] * 4)
+    )
+    assert len(labels(found).boxes) == 4
+    for label in labels(found).boxes:
+        points = np.reshape(label.hbox if label.polygon is None else label.polygon, (-1, 2))
+        assert points.min(axis=0) == pytest.approx([130, 20], abs=1e-3)
+        assert points.max(axis=0) == pytest.approx([180, 40], abs=1e-3)
+    write_scene(tmp_path / 'a.tif', Affine(1e-5, 0, 350, 0, -1e-5, 10), LONLAT)  # 0 to 360 degrees
+    shape = shapely.box(-10 + 10e-5, 10 - 20e-5, -10 + 30e-5, 10 - 10e-5)
+    found = dataset(tmp_path, write_layer(tmp_path / 'b.gpkg', [shape], ['x']))
+    assert labels(found).boxes[0].polygon.min(axis=0) == pytest.approx([10, 10], abs=1e-3)
+
+
+def test_a_box_over_the_whole_world_stays_one(tmp_path):
+    write_scene(tmp_path / 'a.tif', Affine(1.2, 0, -180, 0, -0.6, 60), LONLAT)
+    shape = shapely.box(-100, 0, 140, 10)
+    found = dataset(tmp_path, write_layer(tmp_path / 'b.gpkg', [shape], ['x']))
+    size = np.ptp(labels(found).boxes[0].polygon, axis=0)
+    assert size == pytest.approx([200, 10 / 0.6], abs=1e-3)
+
+
+@pytest.mark.parametrize(('name', 'driver'), [('b.gpkg', 'GPKG'), ('b.geojson', 'GeoJSON')])
+def test_a_layer_of_a_country(tmp_path, name, driver):
+    write_scene(tmp_path / 'a.tif', affine(30))
+    far = [shapely.box(12 + k, 50, 12.1 + k, 50.1) for k in range(3)]
+    beside = on_map(box(150, -40, 160, -30), affine(30))  # in the rectangle around the turned scene
+    good, bare = on_map(box(10, 10, 30, 20), affine(30)), None
+    shapes = [*far, good, bare, beside, far[0]]
+    names = np.array([f'no {k}' for k in range(7)], object)
+    layer = write_layer(
+        tmp_path / name, shapes, ['far'] * 3 + ['near'] * 3 + ['far'], driver=driver, name='b',
+        number=names,
+    )  # fmt: skip
+    found = dataset(tmp_path / 'a.tif', layer, list_outside=3)
+    assert found.elsewhere == 4
+    assert found.classes == ('near',)
+    assert found.layer.fields['number'].tolist() == ['no 3', 'no 4', 'no 5']
+    first = {'GPKG': 1, 'GeoJSON': 0}[driver]
+    assert labels(found).boxes[0].box_id == f'{name}:b:{3 + first}'
+    assert {key: status for key, (status, _) in problems(found).items()} == {
+        str(4 + first): 'malformed', str(5 + first): 'outside',
+    }  # fmt: skip
+    assert found.label_notes == [
+        '5 of 7 features lie in no scene, 4 of them far from all and only counted'
+    ]
+    for limit in (4, None):
+        found = dataset(tmp_path / 'a.tif', layer, list_outside=limit)
+        assert (found.elsewhere, len(found.layer)) == (0, 7)
+    with pytest.raises(RefusedError, match=r'dataset\.list_outside=-1; allowed'):
+        dataset(tmp_path / 'a.tif', layer, list_outside=-1)
+
+
+def test_a_country_without_a_box_in_a_scene(tmp_path):
+    write_scene(tmp_path / 'a.tif')
+    path = tmp_path / 'b.csv'
+    path.write_text('lon,lat,class\n12,50,x\n13,50,x\n')
+    found = dataset(tmp_path / 'a.tif', path, list_outside=0, point_size=8)
+    assert (found.elsewhere, len(found.layer), found.classes) == (2, 0, ())
+    assert found.collect_classes().label_notes == [
+        '2 of 2 features lie in no scene, 2 of them far from all and only counted',
+        'no box lies in 1 scene of 1, such as a.tif',
+    ]
+    x, y = on_map([(50, 40)])[0]
+    path.write_text(f'lon,lat,class\n{y},{x},x\n13,50,x\n')
+    with pytest.raises(RefusedError, match='with x and y exchanged 1 of 2 would'):
+        dataset(tmp_path / 'a.tif', path, list_outside=0, point_size=8)
+
+
 def test_what_is_no_box_of_a_scene_is_told(tmp_path):
     write_scene(tmp_path / 'a.tif')
     good = on_map(box(10, 10, 30, 20))
@@ -205,3 +285,8 @@ def test_a_damaged_scene_is_left_to_the_driver(tmp_path):
     found = dataset(tmp_path / 'scenes', layer)
     assert [scene.image for scene in found.scenes] == ['a.tif', 'b.tif']
     assert len(labels(found).boxes) == 1
+    assert found.label_notes == [
+        '1 scene of 2 can not be read, so that boxes there are called outside, such as b.tif'
+    ]
+    with pytest.raises(RefusedError, match=r'b.tif: cannot read the image'):
+        dataset(tmp_path / 'scenes/b.tif', layer)

@@ -41,6 +41,13 @@ def test_tables(tmp_path):
     assert layer.problems == {1: "xmax is 'abc', not a number"}
     path.write_text('class,x,y\nship,3,4\n')
     assert read_layer(path).geometries[0].equals(shapely.Point(3, 4))
+    for names in ('Lon,lat', 'latitude,longitude'):
+        path.write_text(f'class,{names}\nship,3,4\n')
+        layer = read_layer(path)
+        at = (3, 4) if names == 'Lon,lat' else (4, 3)
+        assert layer.geometries[0].equals(shapely.Point(at))
+        assert layer.crs.to_epsg() == 4326
+        assert read_layer(path, crs=UTM).crs.to_epsg() == 32632
     path.write_text('class,WKT\nship,"POLYGON ((0 0, 1 0, 1 1, 0 0))"\n')
     assert read_layer(path).geometries[0].area == 0.5
     path.write_text('class,east\nship,3\n')

@@ -323,6 +323,119 @@ def test_a_folder_of_other_sizes_or_keys_is_refused(spoiled):
         assert expected in refusal(spoiled)
 
 
+@pytest.mark.parametrize(
+    ('place', 'value', 'expected'),
+    [
+        (('vision_config', 'backbone_config', 'layer_norm_eps'), 0.1, '=0.1 instead of 1e-06'),
+        (('vision_config', 'backbone_config', 'hidden_act'), 'relu', "='relu' instead of 'gelu'"),
+        (('vision_config', 'backbone_config', 'image_size'), 64, 'image_size=64 instead of [128'),
+        (('mask_decoder_config', 'hidden_act'), 'relu', "='relu' instead of 'gelu'"),
+        (('mask_decoder_config', 'num_attention_heads'), 4, 'num_attention_heads=4 instead of 8'),
+        (('prompt_encoder_config', 'image_size'), 256, 'image_size=256 instead of 128'),
+    ],
+)
+def test_a_folder_that_computes_otherwise_with_equal_weights_is_refused(
+    spoiled, place, value, expected
+):
+    file = spoiled / 'config.json'
+    config = json.loads(file.read_text())
+    held = config
+    for key in place[:-1]:
+        held = held.setdefault(key, {})
+    held[place[-1]] = value
+    file.write_text(json.dumps(config))
+    assert f'config.json: {".".join(place)}' in refusal(spoiled)
+    assert expected in refusal(spoiled)
+
+
+# As ``convert_sam2_to_hf.py`` of transformers wrote the published folders: what is not named there
+# has the default, so the larger two say nothing of ``num_attention_heads``.
+CONVERTED = {
+    'tiny': {},
+    'small': dict(blocks_per_stage=[1, 2, 11, 2], global_attention_blocks=[7, 10, 13]),
+    'base_plus': dict(
+        hidden_size=112, embed_dim_per_stage=[112, 224, 448, 896],
+        num_attention_heads_per_stage=[2, 4, 8, 16], blocks_per_stage=[2, 3, 16, 3],
+        global_attention_blocks=[12, 16, 20],
+        window_positional_embedding_background_size=[14, 14],
+    ),
+    'large': dict(
+        hidden_size=144, embed_dim_per_stage=[144, 288, 576, 1152],
+        num_attention_heads_per_stage=[2, 4, 8, 16], blocks_per_stage=[2, 6, 36, 4],
+        global_attention_blocks=[23, 33, 43], window_size_per_stage=[8, 4, 16, 8],
+        window_positional_embedding_background_size=[7, 7],
+    ),
+}  # fmt: skip
+
+
+def converted(path, size, keys, kind='Sam2VideoConfig'):
+    """Write a folder as published, without the weights of the image part."""
+    import transformers
+    from safetensors.torch import save_file
+
+    hiera = transformers.Sam2HieraDetConfig(**CONVERTED[size])
+    vision = transformers.Sam2VisionConfig(
+        backbone_config=hiera, backbone_channel_list=hiera.embed_dim_per_stage[::-1]
+    )
+    config = getattr(transformers, kind)(vision_config=vision)
+    path.mkdir()
+    (path / 'config.json').write_text(config.to_json_string(use_diff=False))
+    tensors = {key: torch.zeros(1) for key in keys}
+    save_file(tensors, path / 'model.safetensors', {'format': 'pt'})
+    return path
+
+
+OF_2_1 = 'occlusion_spatial_embedding_parameter'
+OF_VIDEOS = 'memory_attention.layer_norm.weight'
+
+
+@pytest.mark.parametrize('size', CONVERTED)
+def test_published_folders_are_those_of_the_names_of_their_sizes(size, tmp_path, monkeypatch):
+    loads = []
+    monkeypatch.setattr(
+        sam2_weights, 'load_folder', lambda _, kind, config, path: loads.append(config)
+    )
+    cases = [('sam2.1', [OF_VIDEOS, OF_2_1]), ('sam2', [OF_VIDEOS]), ('sam2', []), ('sam2.1', [])]
+    for number, (version, keys) in enumerate(cases):
+        kind = 'Sam2VideoConfig' if keys else 'Sam2Config'
+        path = converted(tmp_path / str(number), size, keys, kind)
+        segmentor = SAM2Segmentor(arch=f'{version}_hiera_{size}', checkpoint=str(path), threads=1)
+        segmentor.build(segmentor.arch, str(path), 'SAM2Segmentor')
+    heads = CONVERTED[size].get('num_attention_heads_per_stage', [1, 2, 4, 8])
+    backbones = [config.vision_config.backbone_config for config in loads]
+    assert [each.num_attention_heads_per_stage for each in backbones] == [heads] * len(cases)
+
+
+@pytest.mark.parametrize(
+    ('asked', 'keys', 'expected'),
+    [
+        ('sam2.1_hiera_large', [OF_VIDEOS], 'holds SAM 2 large, not SAM 2.1 large; set model.arch'),
+        ('sam2_hiera_large', [OF_VIDEOS, OF_2_1], "set model.arch='sam2.1_hiera_large', or pass"),
+        ('sam2_hiera_tiny', [OF_VIDEOS], 'holds SAM 2.1 large or SAM 2 large, not sam2_hiera_tiny'),
+    ],
+)
+def test_a_folder_of_the_other_version_or_size_is_refused(asked, keys, expected, tmp_path):
+    assert expected in refusal(converted(tmp_path / 'folder', 'large', keys), arch=asked)
+
+
+@pytest.mark.parametrize(
+    ('index', 'expected'),
+    [
+        ('{', 'is no index of weights'),
+        ('{"weight_map": []}', 'is no index of weights'),
+        ('{"weight_map": {"a": 3}}', 'is no index of weights'),
+        ('{"weight_map": {"a": "one.safetensors"}}', 'names one.safetensors, which is not beside'),
+        ('{"weight_map": {"a": "sub/two.safetensors"}}', 'names sub/two.safetensors, which is not'),
+        ('{"weight_map": {"a": "../two.safetensors"}}', 'names ../two.safetensors, which is not'),
+    ],
+)
+def test_an_index_of_parts_that_are_not_there_is_refused(spoiled, index, expected):
+    (spoiled / 'sub').mkdir()
+    (spoiled / 'model.safetensors').rename(spoiled / 'sub/two.safetensors')
+    (spoiled / 'model.safetensors.index.json').write_text(index)
+    assert expected in refusal(spoiled)
+
+
 def test_paths_that_are_no_weights_are_one_clear_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     hub = refusal('facebook/sam2.1-hiera-tiny', arch='sam2.1_hiera_tiny')

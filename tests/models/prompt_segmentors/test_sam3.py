@@ -52,7 +52,7 @@ def test_it_gives_what_metas_predictor_gave(name, segmentor):
     size = ref.IMAGES[name]
     encoded = segmentor.encode([ref.picture(*size)])[0]
     for i, level in enumerate(encoded.features):
-        np.testing.assert_allclose(ref.sample(level), GOLDEN[f'{name}/level{i}'], atol=5e-5, rtol=0)
+        np.testing.assert_allclose(ref.sample(level), GOLDEN[f'{name}/level{i}'], atol=1e-5, rtol=0)
     kinds = [key.split('/')[1] for key in GOLDEN if key.startswith(f'{name}/') and 'logits' in key]
     assert len(kinds) == (len(ref.KINDS) if name == 'wide' else 1)
     for kind in kinds:
@@ -63,7 +63,7 @@ def test_it_gives_what_metas_predictor_gave(name, segmentor):
         assert logits.shape == (3, 64, 64)
         made = masks, scores, logits.clamp(-32, 32)
         logits, scores, pixels = ref.difference(GOLDEN, name, kind, *made)
-        assert logits < 2e-4, f'{kind}: logits differ by {logits:.1e}'
+        assert logits < 1e-4, f'{kind}: logits differ by {logits:.1e}'
         assert scores < 1e-5, f'{kind}: scores differ by {scores:.1e}'
         assert pixels <= 2, f'{kind}: {pixels} pixels differ'
 
@@ -175,11 +175,12 @@ def save_folder(model, path, name):
 
 @pytest.mark.parametrize('name', ['sam3_tracker', 'sam3_video'])
 def test_a_hugging_face_folder_gives_the_same_masks(name, state, segmentor, tmp_path, capfd):
-    """With all four levels, as published."""
+    """With all four levels and the epsilon of transformers, as published."""
     import transformers
 
     config = segmentor.model.config.__class__.from_dict(segmentor.model.config.to_dict())
     config.vision_config.scale_factors = [4.0, 2.0, 1.0, 0.5]
+    config.vision_config.backbone_config.layer_norm_eps = 1e-6
     model = transformers.Sam3TrackerModel._from_config(config)
     model.load_state_dict(segmentor.model.state_dict(), strict=False)
     save_folder(model, tmp_path, name)
@@ -190,9 +191,23 @@ def test_a_hugging_face_folder_gives_the_same_masks(name, state, segmentor, tmp_
     size = ref.IMAGES['tiny']
     encoded = [each.encode([ref.picture(*size)])[0] for each in (segmentor, other)]
     assert all(map(torch.equal, encoded[0].features, encoded[1].features))
+    assert layer_norm_eps(tmp_path) == 1e-6
+    layer_norm_eps(tmp_path, 1e-3)
+    assert 'layer_norm_eps=0.001 instead of 1e-05' in refusal(tmp_path)
+    layer_norm_eps(tmp_path, 1e-5)
     line = refusal(tmp_path, arch='sam3')
     assert 'holds a SAM 3 of embed_dim=48 instead of 1024, depth=4 instead of 32' in line
     assert 'not be read' in refusal_of_half(tmp_path)
+
+
+def layer_norm_eps(path, value=None):
+    """Return what a folder's config says of the image encoder's norms, or change it."""
+    config = json.loads((path / 'config.json').read_text())
+    vit = config.get('tracker_config', config)['vision_config']['backbone_config']
+    if value is not None:
+        vit['layer_norm_eps'] = value
+        (path / 'config.json').write_text(json.dumps(config))
+    return vit['layer_norm_eps']
 
 
 def refusal_of_half(path):
