@@ -14,8 +14,9 @@ from typing import Any, BinaryIO
 from samrs_mm.annotate.changes import Changes
 from samrs_mm.annotate.listed_images import IMAGE_COLUMNS, coco_image, index_row
 from samrs_mm.annotate.plan import Plan, Tile
-from samrs_mm.annotate.scene_objects import ObjectsWriter
+from samrs_mm.annotate.scene_objects import ObjectsWriter, SceneObjects
 from samrs_mm.annotate.totals import OUTDATED, Totals
+from samrs_mm.annotate.writer import MaskFilters
 from samrs_mm.core.atomic import atomic_write, dump, open_atomic
 from samrs_mm.core.boxes import BoxLabel, ParsedLabels, geometry
 from samrs_mm.core.classes import palette_for
@@ -125,7 +126,8 @@ class Finaliser:
         """Stream the ``lists`` into open binary files, in that order."""
         totals = Totals()
         writer = CocoWriter(coco, self.plan.dataset.classes)
-        scenes = ObjectsWriter(objects, self.plan) if objects else None
+        filters = MaskFilters.from_config(self.settings.get('filters'))
+        scenes = ObjectsWriter(objects, self.plan, filters) if objects else None
         rows, images = ledger.csv_writer(book), ledger.csv_writer(index)
         self._by_hand = self._read_corrections(totals)
         self._columns = None if any(self._by_hand.values()) else -len(ledger.HAND_COLUMNS)
@@ -149,9 +151,10 @@ class Finaliser:
                 done[tile.index] = record
                 image = coco_image(tile, record, self.plan.pictured(tile))
                 coco.add(image, map(coco_annotation, record.annotated))
+                totals.annotations += len(record.annotated)
                 index.writerow(index_row(image, record))
-            same = scenes.add(scene, done, totals.problems) if scenes else {}
-            for row in self._rows(scene, done, totals, same):
+            objects = scenes.add(scene, done, totals.problems) if scenes else SceneObjects()
+            for row in self._rows(scene, done, totals, objects):
                 totals.kept.update([row.category] * (row.status in HELD))
                 totals.add_row(row)
                 book.writerow(astuple(row)[: self._columns])
@@ -210,12 +213,9 @@ class Finaliser:
             )
 
     def _rows(
-        self, scene: int, done: dict[int, Record], totals: Totals, same: dict[str, str]
+        self, scene: int, done: dict[int, Record], totals: Totals, objects: SceneObjects
     ) -> Iterator[LedgerRow]:
-        """Yield the ledger's rows of a scene, of whose tiles ``done`` are the records by index.
-
-        For ``same`` see ``SceneObjects``.
-        """
+        """Yield the ledger's rows of a scene, of whose tiles ``done`` are the records by index."""
         tiles = self.plan.by_scene.get(scene, [])
         dataset, entry = self.plan.dataset, self.plan.dataset.scenes[scene]
         new_row = partial(LedgerRow, scene=entry.stem, image=entry.image or '')
@@ -247,9 +247,7 @@ class Finaliser:
                     edited=' '.join(box.edited),
                     seconds=box.seconds or None,
                 )
-                if other := same.get(box.box_id):
-                    columns |= dict(status=ledger.MERGED, reason=f'same object as {other}')
-                yield new_row(tile=tile.stem, **columns)
+                yield new_row(tile=tile.stem, **(columns | objects.verdict(box)))
         rest = [label for label in parsed.boxes if label.box_id not in seen]
         for label, where in zip(rest, self._rest(scene, rest, done, failures), strict=True):
             status, reason, stem = where

@@ -285,7 +285,7 @@ class AnnotationJob:
         return [scene for scene, tiles in by_scene if any(tile.stem in stems for tile in tiles)]
 
     def _map_files(self, changes: Changes) -> MapFiles:
-        return MapFiles(self.plan, self.out, self.policy, changes.outdated)
+        return MapFiles(self.plan, self.out, self.policy, self.filters, changes.outdated)
 
     def verify(
         self, settings: dict[str, Any], workers: int = 0, progress: Progress = iter
@@ -334,7 +334,6 @@ def open_dataset(
     settings = {key: value for key, value in entry.items() if key != 'classes'}
     if isinstance(dataset, GeoBoxDataset):
         settings['boxes'] = dataset.layer.source  # box ids have it; where it lies is no matter
-        settings.pop('list_outside', None)  # decides nothing about a mask
     return dataset, settings
 
 

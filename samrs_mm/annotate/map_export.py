@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from samrs_mm.annotate.scene_masks import SceneMask, masks_of_scene, write_labels, write_polygons
+from samrs_mm.annotate.writer import MaskFilters
 from samrs_mm.core.errors import ImageReadError, RefusedError, SamrsError
 from samrs_mm.core.place import Place, named_crs, place_on_map
 from samrs_mm.core.system import follow
@@ -32,6 +33,7 @@ class GISExport(Export):
         annotated: The annotated folder.
         data_root: Where its scenes are.
         policy: Who wins where masks overlap.
+        filters: Of the folder, by which objects without boxes are filtered again when joined.
         crs: Of the scenes that name none, as ``dataset.scene_crs`` says it.
     """
 
@@ -44,23 +46,24 @@ class GISExport(Export):
 
     def __init__(
         self, out: Path, classes: Sequence[str], annotated: Path, data_root: Path, policy: str,
-        crs: str | None = None,
+        filters: MaskFilters, crs: str | None = None,
     ):  # fmt: skip
         super().__init__(out, classes)
         self.annotated, self.data_root, self.policy = AnnotatedFolder(annotated), data_root, policy
+        self._filters = filters
         self._crs = named_crs('dataset.scene_crs', crs)
         self._places: dict[str, Place | str] = {}
         self._scenes: dict[str, tuple[Place, dict[str, Record]]] = {}
 
     def convert(self, image: LabelledImage, record: Record, file: str) -> tuple[Any, Counter]:
-        """Look where the scene lies; return that and the kept masks."""
+        """Look where the scene lies; return that and the masks."""
         name = record.image.path
         if name not in self._places:
             self._places[name] = self._look(image, record)
         place = self._places[name]
         if isinstance(place, str):
             raise SamrsError(place)
-        record.boxes = record.kept
+        record.boxes = [box for box in record.boxes if box.segmentation]
         return (image.stem, place, record), Counter()
 
     def _look(self, image: LabelledImage, record: Record) -> Place | str:
@@ -82,16 +85,18 @@ class GISExport(Export):
     def finish(self) -> Counter:
         """Write all files; return how many polygons there are, and how many masks are none."""
         found: list[SceneMask] = []
-        tiles = 0
+        tiles: list[tuple[str, str]] = []
         for scene, (place, records) in self._scenes.items():
-            tiles += sum(len(record.boxes) for record in records.values())
-            here = masks_of_scene(records, place)
+            tiles += [(stem, box.box_id) for stem, record in records.items() for box in record.kept]
+            here = masks_of_scene(records, place, self._filters)
             write_labels(self.out, scene, place, here, self.policy, self.classes)
             found += here
         first = next((place.crs for place, _ in self._scenes.values()), None)
         write_polygons(self.out, found, self.classes, first)
         flagged = sum(bool(each.box.flags) for each in found)
-        return Counter({INSTANCES: len(found), _SAME: tiles - len(found), FLAGS: flagged})
+        shown = {(each.tile, each.box.box_id) for each in found}
+        same = sum(each not in shown for each in tiles)
+        return Counter({INSTANCES: len(found), _SAME: same, FLAGS: flagged})
 
 
 def placed(path: Path, record: Record) -> Place:

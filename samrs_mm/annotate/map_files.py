@@ -18,6 +18,7 @@ from samrs_mm.annotate.scene_masks import (
     write_labels,
     write_polygons,
 )
+from samrs_mm.annotate.writer import MaskFilters
 from samrs_mm.core.images import file_sha256
 from samrs_mm.datasets.boxes.geo import GeoBoxDataset
 from samrs_mm.datasets.boxes.geo_images import GeoImageDataset
@@ -42,13 +43,17 @@ class MapFiles:
         plan: Of a dataset ``ON_MAP``.
         out: The annotated folder, whose set-level files are written.
         policy: Who wins where masks overlap.
+        filters: Of the folder.
         left_out: Stems of tiles whose records are not what the data give.
     """
 
-    def __init__(self, plan: Plan, out: AnnotatedFolder, policy: str, left_out: Iterable[str] = ()):
+    def __init__(
+        self, plan: Plan, out: AnnotatedFolder, policy: str, filters: MaskFilters,
+        left_out: Iterable[str] = (),
+    ):  # fmt: skip
         assert isinstance(plan.dataset, ON_MAP)
         self.plan, self.dataset, self.out = plan, plan.dataset, out
-        self.policy, self.left_out = policy, set(left_out)
+        self.policy, self.filters, self.left_out = policy, filters, set(left_out)
         self.classes = self.dataset.classes
 
     def write(
@@ -68,7 +73,8 @@ class MapFiles:
             tiles = [tile for tile in self.plan.by_scene[scene] if self._has_record(tile)]
             place = self.dataset.places.get(stem)
             if tiles and place:
-                here = masks_of_scene({t.stem: self._record(t) for t in tiles}, place)
+                records = {tile.stem: self._record(tile) for tile in tiles}
+                here = masks_of_scene(records, place, self.filters)
                 here.sort(key=self._row)
                 names += write_labels(root, stem, place, here, self.policy, self.classes)
                 found += here

@@ -13,6 +13,7 @@ from samrs_mm.annotate.grid_prompter import GridPrompter
 from samrs_mm.annotate.map_files import ON_MAP, MapFiles
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.annotate.totals import Totals
+from samrs_mm.annotate.writer import MaskFilters
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.grid import GridSpec
 from samrs_mm.core.prompts import CLIPPED, PromptSetting
@@ -130,6 +131,7 @@ class ReopenedFolder:
         ).write()  # fmt: skip
         if isinstance(self.dataset, ON_MAP):
             policy = self.settings['overlap_policy']
+            filters = MaskFilters.from_config(self.settings.get('filters'))
             with self.out.lock():
-                MapFiles(self.plan, self.out, policy, changes.outdated).write(progress)
+                MapFiles(self.plan, self.out, policy, filters, changes.outdated).write(progress)
         return totals

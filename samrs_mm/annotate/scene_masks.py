@@ -10,6 +10,7 @@ import shapely
 from rasterio.crs import CRS
 
 from samrs_mm.annotate.scene_objects import objects_of
+from samrs_mm.annotate.writer import MaskFilters
 from samrs_mm.core import dealing, masks
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.classes import UNLABELLED, palette_for
@@ -106,10 +107,10 @@ def _one_each(found: Iterable[SceneMask]) -> list[SceneMask]:
     return list(best.values())
 
 
-def _objects(records: Mapping[str, Record], place: Place) -> list[SceneMask]:
+def _objects(records: Mapping[str, Record], place: Place, filters: MaskFilters) -> list[SceneMask]:
     """Return the objects of a scene without boxes, of its tiles' records by stem."""
-    found = objects_of(records.values(), (place.width, place.height))
-    tiles = {box.box_id: (stem, r) for stem, r in records.items() for box in r.kept}
+    found = objects_of(records.values(), (place.width, place.height), filters)
+    tiles = {box.box_id: (stem, r) for stem, r in records.items() for box in r.boxes}
     made = []
     for piece in found.objects:
         tile, record = tiles[piece.name]
@@ -123,13 +124,16 @@ def _objects(records: Mapping[str, Record], place: Place) -> list[SceneMask]:
     return made
 
 
-def masks_of_scene(records: Mapping[str, Record], place: Place) -> list[SceneMask]:
+def masks_of_scene(
+    records: Mapping[str, Record], place: Place, filters: MaskFilters
+) -> list[SceneMask]:
     """Return what a scene's label map and polygons are made of, of its records by stem.
 
-    One mask for each box, in the order of the records, or for each object where there are no boxes.
+    One mask for each box, in the order of the records, or for each object where there are no boxes;
+    objects are filtered by the folder's ``filters``.
     """
-    if any(box.prompt == GRID for record in records.values() for box in record.kept):
-        return _objects(records, place)
+    if any(box.prompt == GRID for record in records.values() for box in record.boxes):
+        return _objects(records, place, filters)
     return _one_each(
         each for stem, record in records.items() for each in _masks_of_tile(record, stem, place)
     )

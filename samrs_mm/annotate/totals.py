@@ -26,6 +26,7 @@ class Totals:
         kept: Kept masks by class name.
         boxes: Boxes in the labels.
         bare: Ledger rows that are of no box, but of an image or label file.
+        annotations: Masks and regions in ``annotations.json``.
         no_data: Rows of boxes that lie where the image has no data.
         examples: What the first row of each status says that could not be read or written.
         notes: How many images and boxes have a note of a kind, by the first such note.
@@ -38,6 +39,7 @@ class Totals:
     kept: Counter = field(default_factory=Counter)
     boxes: int = 0
     bare: int = 0
+    annotations: int = 0
     no_data: int = 0
     examples: dict[str, str] = field(default_factory=dict)
     notes: Counter = field(default_factory=Counter)

@@ -24,8 +24,8 @@ from samrs_mm.core.errors import describe
 from samrs_mm.core.images import SceneImage, file_sha256
 from samrs_mm.core.resumable import differences
 from samrs_mm.core.wording import counted
-from samrs_mm.formats.annotated import folder, ledger
-from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, HELD, KEPT, REGIONS
+from samrs_mm.formats.annotated import folder
+from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, KEPT, REGIONS
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import Record, RecordError
 from samrs_mm.formats.corrections.applying import restore
@@ -185,7 +185,8 @@ def _check_coco(finaliser: Finaliser, totals: Totals) -> list[str]:
     problems = []
     if len(coco.anns) != len(annotations):
         problems.append(f'{path}: annotation ids are not unique')
-    boxes = sum(totals.rows[status] for status in (*HELD, ledger.MERGED, *REGIONS))
-    if len(annotations) != boxes:
-        problems.append(f'{path}: {len(annotations)} annotations, {boxes} kept boxes and regions')
+    if len(annotations) != totals.annotations:
+        problems.append(
+            f'{path}: {len(annotations)} annotations, {totals.annotations} kept boxes and regions'
+        )
     return problems

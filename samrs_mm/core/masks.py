@@ -29,7 +29,7 @@ OVERLAP_POLICIES = ('small_on_top', 'file_order', 'score')
 MEASURES = ('fill', 'coverage', 'leakage', 'components', 'at_border')
 """What ``measure`` adds to score, stability and area."""
 
-_DECIMALS = 6
+DECIMALS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,17 +277,23 @@ def measure(
     return dict(
         fill=fill,
         coverage=coverage,
-        leakage=round(1 - covered / area(segmentation), _DECIMALS),
-        components=cv2.connectedComponents(part.T.view(np.uint8), connectivity=8)[0] - 1,
+        leakage=round(1 - covered / area(segmentation), DECIMALS),
+        components=parts(part),
         at_border=x == 0 or y == 0 or x + w == width or y + h == height,
     )
+
+
+def parts(mask: np.ndarray) -> int:
+    """Return the number of 8-connected parts of a mask ``(h, w)`` bool."""
+    pixels = np.ascontiguousarray(mask.T).view(np.uint8)  # masks are decoded by columns
+    return cv2.connectedComponents(pixels, connectivity=8)[0] - 1
 
 
 def _covered(segmentation: dict, polygon: np.ndarray) -> tuple[float, int]:
     """Return the fraction of a polygon's pixels that a mask covers, and their number."""
     inside = encode_polygon(polygon, *segmentation['size'])
     shared = _shared(segmentation, inside)
-    return round(shared / max(area(inside), 1), _DECIMALS), shared
+    return round(shared / max(area(inside), 1), DECIMALS), shared
 
 
 @dataclass(frozen=True)

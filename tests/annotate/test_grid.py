@@ -119,6 +119,37 @@ def test_one_object_over_seams_is_kept_once(annotate, tmp_path):
         assert len(set(pieces)) == len(pieces)
 
 
+@pytest.mark.parametrize(
+    ('filters', 'left'),
+    [
+        ('filters.max_area=2000', [0, 1, 3, 4]), ('filters.min_area=1000', [2]),
+        ('filters.min_area=560', [0, 1, 2]), ('filters.drop_at_border=True', [0, 1, 2, 3, 4]),
+    ],
+)  # fmt: skip
+def test_filters_judge_whole_objects(annotate, tmp_path, filters, left):
+    assert annotate() == 0
+    options = (*GRID, filters)
+    for out in ('out', 'fresh'):  # filtered later, and at once
+        assert annotate(*['--refilter'] * (out == 'out'), out=out, options=options) == 0
+        scenes = COCO(str(tmp_path / out / 'objects.json'))
+        rows = rows_of(tmp_path / out)
+        for image in scenes.dataset['images']:
+            found = scenes.loadAnns(scenes.getAnnIds(image['id']))
+            boxes = sorted(tuple(each['bbox']) for each in found)
+            assert boxes == sorted(OBJECTS[k] for k in left)
+            own = [row for row in rows if row['scene'] == image['scene']]
+            kept = {row['box_id'] for row in own if row['status'] == 'kept'}
+            assert kept == {each['box_id'] for each in found}
+            for row in own:
+                if row['status'] == 'merged':
+                    assert row['reason'].removeprefix('same object as ') in kept
+        dropped = [row['reason'] for row in rows if row['status'] == 'filtered']
+        assert all(filters.partition('=')[0].partition('.')[2] in reason for reason in dropped)
+        assert bool(dropped) == (len(left) < len(OBJECTS))
+        assert annotate('--verify', out=out, options=options) == 0
+    assert tree(tmp_path / 'fresh') == tree(tmp_path / 'out')
+
+
 def test_shards_resume_and_workers_give_the_same_bytes(annotate, tmp_path, data):
     assert annotate() == 0
     wanted = tree(tmp_path / 'out')

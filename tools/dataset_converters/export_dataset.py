@@ -9,6 +9,7 @@ from typing import Any
 
 from samrs_mm.annotate.exporter import COPY, LINK, NONE, ExportCounts, Exporter
 from samrs_mm.annotate.map_export import GISExport, refuse_unplaced
+from samrs_mm.annotate.writer import MaskFilters
 from samrs_mm.cli import (
     ToolParser,
     positive,
@@ -216,6 +217,7 @@ def maker(args: argparse.Namespace, meta: dict, choice: dict) -> Callable[[Path]
             annotated=root,
             data_root=follow(meta['data_root'], root),
             policy=meta['settings']['overlap_policy'],
+            filters=MaskFilters.from_config(meta['settings'].get('filters')),
             crs=(meta['settings'].get('dataset') or {}).get('scene_crs'),
         )
     elif args.to == 'labelme':

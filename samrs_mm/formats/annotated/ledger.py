@@ -28,8 +28,8 @@ class LedgerRow:
         status: A box status of the record (kept, empty, outside, degenerate, filtered, crowd,
             ignored), one that corrections gave (corrected, rejected, added), or ``failed`` (its
             image could not be read, segmented or written), ``untiled`` (no tile takes the box),
-            ``pending`` (its image is not done yet), ``merged`` (kept in its tile, but the object
-            of another mask, without boxes only), ``malformed`` (not readable as a box), ``misfit``
+            ``pending`` (its image is not done yet), ``merged`` (the object of another mask,
+            without boxes only), ``malformed`` (not readable as a box), ``misfit``
             (of a picture of another size or turn), ``no_image`` (its image is missing),
             ``unreadable`` (the label file as a whole) or ``no_label`` (an image without label
             file).
