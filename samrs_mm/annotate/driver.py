@@ -28,12 +28,7 @@ from samrs_mm.core.classes import ClassTable
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.images import SceneImage, image_size, write_png
 from samrs_mm.core.input_notes import Inputs, facts_of
-from samrs_mm.core.prompts import (
-    CLIPPED,
-    PromptSetting,
-    prompt_boxes,
-    seen_boxes,
-)
+from samrs_mm.core.prompts import CLIPPED, PromptSetting, prompt_boxes, seen_boxes
 from samrs_mm.datasets.boxes.circumscribed import circumscribed_geometry
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.entries import REGIONS, BoxEntry
@@ -96,13 +91,15 @@ class BoxPrompter:
     ) -> None:  # fmt: skip
         """See ``Prompter``."""
         setting = self.setting
-        found = prompt_boxes(setting, labels, shapes, *size, self.style, sample.valid)
+        masks = self.label_masks(sample, labels)
+        found = prompt_boxes(setting, labels, shapes, *size, self.style, sample.valid, masks)
         seen = seen_boxes(setting, shapes, *size, self.style)
         image = sample.record.image
         offset = np.array(image.offset, float)
         for i, label in enumerate(labels):
             index = self.table.index(label.category)
-            hidden = not (setting.box or setting.mask) or found.statuses[i] in _UNSEEN
+            shown = setting.box or setting.mask or setting.of_labels
+            hidden = not shown or found.statuses[i] in _UNSEEN
             box = BoxEntry.new(
                 number=i + 1,
                 box_id=label.box_id,
@@ -122,6 +119,10 @@ class BoxPrompter:
                 box.enter_region(regions.pixels_of(label, shapes.polygons[i], *place))
             sample.record.boxes.append(box)
         sample.prompted = [found]
+
+    def label_masks(self, sample: Sample, labels: Sequence[BoxLabel]) -> list[dict | None] | None:
+        """Return the masks of the labels as COCO RLE of the tile; None where none is prompted."""
+        return None
 
 
 class SampleStream:

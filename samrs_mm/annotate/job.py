@@ -21,6 +21,8 @@ from samrs_mm.annotate.embeddings import (
 from samrs_mm.annotate.finalise import Finaliser
 from samrs_mm.annotate.grid_prompter import GridPrompter
 from samrs_mm.annotate.map_files import ON_MAP, MapFiles
+from samrs_mm.annotate.masked_boxes import box_prompter
+from samrs_mm.annotate.opened_dataset import open_masked
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.scene_sheets import SceneSheets
 from samrs_mm.annotate.threads import keep_threads, misfit, open_folder
@@ -36,9 +38,7 @@ from samrs_mm.core.prompts import CLIPPED, PromptSetting, check_style
 from samrs_mm.core.resumable import differences, signature_of
 from samrs_mm.core.tiling import TileSpec, scene_of_tile
 from samrs_mm.core.wording import counted
-from samrs_mm.datasets.boxes.base import BoxDataset, build_dataset
 from samrs_mm.datasets.boxes.circumscribed import no_mmrotate
-from samrs_mm.datasets.boxes.geo import GeoBoxDataset
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import FORMAT
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
@@ -64,7 +64,7 @@ class AnnotationJob:
 
     def __init__(self, config: Config, name: str):
         self.name = name
-        self.setting = PromptSetting.parse(config.prompt, grid=True)
+        self.setting = PromptSetting.parse(config.prompt, grid=True, masks=True)
         self.grid = None if self.setting.of_boxes else GridSpec.from_config(config.get('grid'))
         self.style = check_style(config.get('prompt_style', CLIPPED))
         self.policy = check_policy(config.overlap_policy)
@@ -73,7 +73,7 @@ class AnnotationJob:
         self.segmentor: PromptSegmentor = build(PROMPT_SEGMENTORS, config.model, 'model')
         check_setting(self.setting, self.segmentor)
         self.filters = mask_filters(config.get('filters'), self.segmentor)
-        self.dataset, self.dataset_settings = open_dataset(config)
+        self.dataset, self.dataset_settings = open_masked(config, self.setting)
         self._check_grid()
         self.embeddings: Path | None = None
         self.embeddings_dtype = FP32
@@ -234,7 +234,7 @@ class AnnotationJob:
         """What prompts the boxes, or points; after ``collect_classes``."""
         if self.grid is not None:
             return GridPrompter(self.grid, self.plan)
-        return BoxPrompter(self.setting, self.dataset.table, self.style)
+        return box_prompter(self.setting, self.dataset, self.style)
 
     def annotator(
         self, settings: dict[str, Any], groups: Groups, workers: int, quiet: bool = False
@@ -314,36 +314,15 @@ class AnnotationJob:
         return self.out.finished(stems) and stems.isdisjoint(self.compare(()).outdated)
 
 
-def open_dataset(
-    config: Config, options: dict[str, Any] | None = None
-) -> tuple[BoxDataset, dict[str, Any]]:
-    """Build the dataset of an annotate config, with more arguments as ``options``.
-
-    Returns:
-        The dataset, and its entry in a folder's settings, but for the classes.
-
-    Raises:
-        RefusedError: The output goes into the data, or they are not where the config says.
-    """
-    if Path(config.data_root).resolve() == Path(config.out).resolve():
-        raise RefusedError(f'out {config.out} is the data root itself; choose another --out')
-    if not isinstance(config.dataset, dict):
-        raise RefusedError(f'config: dataset={config.dataset!r}: expected dict(type=..., ...)')
-    dataset = build_dataset(config, options)
-    entry = dataset.entry or config.dataset
-    settings = {key: value for key, value in entry.items() if key != 'classes'}
-    if isinstance(dataset, GeoBoxDataset):
-        settings['boxes'] = dataset.layer.source  # box ids have it; where it lies is no matter
-    return dataset, settings
-
-
 def check_setting(setting: PromptSetting, segmentor: PromptSegmentor) -> None:
     """Refuse a prompt setting that a segmentor can't take, or that needs mmrotate in vain.
 
     Raises:
         RefusedError: With the reason.
     """
-    if setting.of_boxes:
+    if setting.of_labels and not segmentor.takes_masks:
+        reason: str | None = 'it takes no masks of labels'
+    elif setting.of_boxes:
         reason = segmentor.unsupported(setting) or no_mmrotate(setting)
     else:
         reason = no_proposals(segmentor)

@@ -149,6 +149,7 @@ class Elsewhere(PromptSegmentor):
         self._local, self._settings = local, told['settings']
         self.checkpoint_sha256 = told['sha256']
         self.provided_scores, self.threads = local.provided_scores, local.threads
+        self.takes_masks = local.takes_masks
         for name in ('packages', 'unchecked'):
             setattr(self, name, getattr(local, name, ()))
 

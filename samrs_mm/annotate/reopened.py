@@ -7,10 +7,11 @@ from typing import Any
 from mmengine.config import Config
 
 from samrs_mm.annotate.changes import Changes, Comparison
-from samrs_mm.annotate.driver import BoxPrompter, SampleStream
+from samrs_mm.annotate.driver import SampleStream
 from samrs_mm.annotate.finalise import Finaliser
 from samrs_mm.annotate.grid_prompter import GridPrompter
 from samrs_mm.annotate.map_files import ON_MAP, MapFiles
+from samrs_mm.annotate.masked_boxes import box_prompter
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.annotate.totals import Totals
 from samrs_mm.annotate.writer import MaskFilters
@@ -21,6 +22,7 @@ from samrs_mm.core.system import follow
 from samrs_mm.core.tiling import TileSpec
 from samrs_mm.datasets.boxes.base import BoxDataset, build_dataset
 from samrs_mm.datasets.boxes.geo import GeoBoxDataset
+from samrs_mm.datasets.boxes.true_masks import truth_options
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.vector.layer import split_name
@@ -92,12 +94,18 @@ class ReopenedFolder:
             dataset=entry, data_root=str(root), label_fit=fit or None,
             image=self.settings.get('image'),
         )  # fmt: skip
-        dataset = build_dataset(Config(config))
+        options = truth_options(entry) if self.setting.of_labels else None
+        dataset = build_dataset(Config(config), options)
         if isinstance(dataset, GeoBoxDataset) and dataset.layer.source != source:
             raise RefusedError(
                 f'boxes {dataset.layer.source}: the folder was made of {source}; give that file'
             )
         return dataset
+
+    @property
+    def setting(self) -> PromptSetting:
+        """What its boxes were prompted with."""
+        return PromptSetting.parse(self.settings['prompt'], grid=True, masks=True)
 
     def _boxes(self, source: str, root: Path, given: str | None) -> str:
         """Return where the vector file is that the settings call so."""
@@ -115,9 +123,8 @@ class ReopenedFolder:
         if self.grid is not None:
             prompter: Any = GridPrompter(self.grid, self.plan)
         else:
-            setting = PromptSetting.parse(self.settings['prompt'])
             style = self.settings.get('prompt_style', CLIPPED)
-            prompter = BoxPrompter(setting, self.dataset.table, style)
+            prompter = box_prompter(self.setting, self.dataset, style)
         stream = SampleStream(self.plan, (), prompter)
         return Comparison(self.plan, stream, self.out, progress).run()
 

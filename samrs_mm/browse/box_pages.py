@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
-from samrs_mm.annotate.driver import BoxPrompter
+from samrs_mm.annotate.masked_boxes import box_prompter
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.annotate.writer import Sample
 from samrs_mm.browse.pages import ImageObject, Page, class_swatches, window_around
 from samrs_mm.browse.prompt_panels import (
+    MASK_COLOUR,
+    MASK_OF_LABEL,
     draw_prompts,
     prompt_name,
     prompt_swatches,
@@ -29,6 +31,7 @@ from samrs_mm.core.tiling import TileSpec, Window
 from samrs_mm.core.wording import counted
 from samrs_mm.datasets.boxes.base import build_dataset
 from samrs_mm.datasets.boxes.circumscribed import circumscribed_geometry, no_mmrotate
+from samrs_mm.datasets.boxes.true_masks import refuse_without_masks
 from samrs_mm.drawing.colours import STATUS_COLOURS, class_colour
 from samrs_mm.drawing.layout import Swatch
 from samrs_mm.drawing.overlays import draw_boxes
@@ -71,6 +74,10 @@ class BoxSource(ABC):
     @abstractmethod
     def mask(self, name: str, box: BoxEntry) -> MaskPart | None:
         """Return the mask of a box, or None."""
+
+    def label_mask(self, name: str, box: BoxEntry) -> MaskPart | None:
+        """Return the mask that the label of a box has, or None where it is not known."""
+        return None
 
     @abstractmethod
     def note(self, boxes: list[BoxEntry]) -> str:
@@ -130,8 +137,14 @@ class BoxSource(ABC):
             panel = plain.copy(f'prompts: {prompt_name(setting)}')
             boxes = self.wanted(page.name, setting, classes)
             boxes = [box for box in boxes if box.status in PROMPTED]
+            swatches = prompt_swatches(setting)
+            shown = [self.label_mask(page.name, box) for box in boxes if setting.of_labels]
+            for part in filter(None, shown):
+                panel.mask(part, MASK_COLOUR)
+            if any(shown):
+                swatches.append(Swatch(f'{MASK_OF_LABEL} (mask prompt)', MASK_COLOUR))
             draw_prompts(panel, prompts_of_record(setting, boxes, width, height, self.style))
-            page.add(panel, prompt_swatches(setting))
+            page.add(panel, swatches)
 
 
 class BoxBrowser(BoxSource):
@@ -156,7 +169,8 @@ class BoxBrowser(BoxSource):
         side: int = 800,
         progress: Callable[[Iterable], Iterator] = iter,
     ):
-        settings = [PromptSetting.parse(name) for name in prompts or [config.prompt]]
+        names = prompts or [config.prompt]
+        settings = [PromptSetting.parse(name, masks=True) for name in names]
         for setting in settings:
             if reason := no_mmrotate(setting):
                 raise RefusedError(f'prompt {setting.name!r}: {reason}')
@@ -164,6 +178,8 @@ class BoxBrowser(BoxSource):
         options = getattr(BOX_DATASETS.get(config.dataset['type']), 'truth_options', None)
         self.dataset = build_dataset(config, options)
         self.has_truth = self.dataset.truth_options is not None
+        if any(setting.of_labels for setting in settings):
+            refuse_without_masks(self.dataset, 'masks to prompt with')
         self.kinds = ('boxes', 'prompts', 'truth') if self.has_truth else ('boxes', 'prompts')
         self.dataset.collect_classes(progress)
         self.plan = Plan(self.dataset, TileSpec.from_config(config.tile), progress)
@@ -216,9 +232,8 @@ class BoxBrowser(BoxSource):
             height=window.height, sha256=None, notes=[],
         )  # fmt: skip
         shapes, size = shapes.shifted(-window.x, -window.y), (window.width, window.height)
-        BoxPrompter(setting, self.dataset.table, self.style).prompt(
-            Sample(tile, record, None), labels, shapes, size
-        )
+        prompter = box_prompter(setting, self.dataset, self.style)
+        prompter.prompt(Sample(tile, record, None), labels, shapes, size)
         return record.boxes
 
     def crop(self, name: str, polygon: np.ndarray | None, side: int) -> Panel:
@@ -244,6 +259,10 @@ class BoxBrowser(BoxSource):
         x0, y0 = max(x, tile.x), max(y, tile.y)
         mask = mask[y0 - y : tile.y + tile.height - y, x0 - x : tile.x + tile.width - x]
         return (x0 - tile.x, y0 - tile.y, mask) if mask.size else None
+
+    def label_mask(self, name: str, box: BoxEntry) -> MaskPart | None:
+        """See ``BoxSource``."""
+        return self.mask(name, box)
 
     def note(self, boxes: list[BoxEntry]) -> str:
         """Return the number of boxes, and of those that can't be prompted."""

@@ -47,7 +47,7 @@ class FolderBrowser(BoxSource):
             )
         folder.refuse_without_pictures(root, meta, 'browsing')
         self.meta, settings = meta, meta['settings']
-        prompt = PromptSetting.parse(settings['prompt'], grid=True)
+        prompt = PromptSetting.parse(settings['prompt'], grid=True, masks=True)
         self.style = settings.get('prompt_style', CLIPPED)
         super().__init__(root.resolve().name, meta['classes'], [prompt], side)
         self.out, self._pictured = AnnotatedFolder(root), folder.has_pictures(settings)

@@ -6,13 +6,14 @@ import numpy as np
 
 from samrs_mm.core.boxes import bounding_boxes, clip, corners
 from samrs_mm.core.grid import GRID
-from samrs_mm.core.prompts import CLIPPED, PromptBatch, PromptSetting
-from samrs_mm.drawing.colours import ORANGE, SKY, YELLOW, Colour
+from samrs_mm.core.prompts import CLIPPED, LABEL_MASK, PromptBatch, PromptSetting
+from samrs_mm.drawing.colours import LILAC, ORANGE, SKY, YELLOW, Colour
 from samrs_mm.drawing.layout import Swatch
 from samrs_mm.drawing.panels import Panel
 from samrs_mm.formats.annotated.entries import BoxEntry
 
 POINT: Colour = (255, 0, 255)
+MASK_OF_LABEL, MASK_COLOUR = 'mask of the label', LILAC
 STYLES: dict[str, tuple[str, Colour, bool]] = {
     'hbox': ('H-Box', SKY, False),
     'rhbox': ('RH-Box', ORANGE, True),
@@ -24,7 +25,7 @@ BASIC_SETTINGS = ('cp', 'hbox', 'rhbox', 'hbox-m', 'rbox-m', 'rhbox-m')
 
 def prompt_name(setting: PromptSetting) -> str:
     """Return a setting in the paper's spelling, such as ``CP + RH-Box``."""
-    names = {'cp': 'CP', GRID: 'grid of points'}
+    names = {'cp': 'CP', GRID: 'grid of points', LABEL_MASK: MASK_OF_LABEL}
     for box, (name, _, _) in STYLES.items():
         names |= {box: name, f'{box}-m': f'{name}-M'}
     return ' + '.join(names[part] for part in setting.parts)

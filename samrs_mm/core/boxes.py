@@ -20,6 +20,9 @@ FARTHEST = 1e7
 
 OK, OUTSIDE, DEGENERATE = 'ok', 'outside', 'degenerate'
 
+MASKLESS = 'maskless'
+"""A box that is to be prompted with the mask of its label, which has none."""
+
 CROWD, IGNORED = 'crowd', 'ignored'
 """Meanings of a label that is no single object: a region of many, or one to be left out."""
 

@@ -165,6 +165,27 @@ def crop(rle: dict) -> tuple[int, int, np.ndarray]:
     return x, y, np.repeat(inside, steps).reshape(w, h).T
 
 
+def cut(rle: dict, x: int, y: int, width: int, height: int) -> dict:
+    """Return the part of a mask in a window of its image, which may reach beyond it, as RLE.
+
+    Args:
+        rle: A mask.
+        x: First column of the window in pixels.
+        y: Its first row.
+        width: Of the window in pixels; the result has its size.
+        height: Of the window in pixels.
+
+    Raises:
+        MaskError: The runs don't fill the stated size.
+    """
+    left, top, inside = crop(rle)
+    x0, y0 = max(left, x), max(top, y)
+    part = inside[y0 - top : max(y + height - top, 0), x0 - left : max(x + width - left, 0)]
+    if not part.size:
+        return of_runs([height * width], height, width)
+    return dict(encode_window(part, y0 - y, x0 - x, height, width))
+
+
 def area(rle: dict) -> int:
     """Return the number of pixels of a mask."""
     return int(coco_mask.area(_raw(rle)))

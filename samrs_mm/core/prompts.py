@@ -5,11 +5,13 @@ Source: Wang et al. 2023, arXiv:2305.02034, sections 2.3 and 2.4.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
 
 from samrs_mm.core import boxes as box_ops
+from samrs_mm.core import masks as mask_ops
 from samrs_mm.core.boxes import BoxGeometry, BoxLabel
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.grid import GRID
@@ -27,6 +29,9 @@ PAPER_SETTINGS = (
     'rhbox', 'rhbox-m', 'cp+rhbox', 'rhbox+rhbox-m', 'cp+rhbox-m', 'cp+rhbox+rhbox-m',
 )  # fmt: skip
 SETTINGS = (*PAPER_SETTINGS, 'rbox')
+LABEL_MASK = 'mask'
+LABEL_MASK_SETTINGS = (LABEL_MASK, 'cp+mask', 'hbox+mask', 'cp+hbox+mask')
+"""Settings whose mask prompt is the mask that the labels have of an object."""
 
 _REGIONS = {
     box_ops.CROWD: 'a region of many objects (iscrowd), not prompted; 255 in the label map',
@@ -59,30 +64,40 @@ def check_style(style: str) -> str:
 
 @dataclass(frozen=True)
 class PromptSetting:
-    """A combination of prompts, by its name in ``SETTINGS``; or ``'grid'``, without boxes."""
+    """A combination of prompts, by its name in ``SETTINGS`` or ``LABEL_MASK_SETTINGS``.
+
+    Or ``'grid'``, without boxes.
+    """
 
     name: str
 
     @classmethod
-    def parse(cls, name: str, grid: bool = False) -> 'PromptSetting':
+    def parse(cls, name: str, grid: bool = False, masks: bool = False) -> 'PromptSetting':
         """Read a setting; parts may stand in any order and case.
 
         Args:
             name: Its name.
             grid: Whether it may be ``'grid'``, masks without boxes (see ``core/grid.py``).
+            masks: Whether it may be one of ``LABEL_MASK_SETTINGS``.
 
         Raises:
-            RefusedError: Not one of the sixteen settings.
+            RefusedError: None of those that it may be.
         """
         wanted = frozenset(str(name).lower().replace(' ', '').split('+'))
         if wanted == {GRID}:
             if grid:
                 return cls(GRID)
             raise RefusedError(f'prompt {GRID!r} makes masks without boxes; sam_annotate.py does')
-        for setting in SETTINGS:
+        settings = (*SETTINGS, *(LABEL_MASK_SETTINGS if masks else ()))
+        for setting in settings:
             if frozenset(setting.split('+')) == wanted:
                 return cls(setting)
-        allowed = ', '.join((*SETTINGS, *[GRID] * grid))
+        if LABEL_MASK in wanted and not masks:
+            raise RefusedError(
+                f'prompt {name!r} is about masks of labels; sam_annotate.py and the sheets of '
+                'browse_dataset.py take it'
+            )
+        allowed = ', '.join((*settings, *[GRID] * grid))
         raise RefusedError(f'unknown prompt {name!r}; allowed: {allowed}')
 
     @property
@@ -106,6 +121,11 @@ class PromptSetting:
         return next((p.removesuffix('-m') for p in self.parts if p.endswith('-m')), None)
 
     @property
+    def of_labels(self) -> bool:
+        """Whether the mask prompt is the mask that the labels have."""
+        return LABEL_MASK in self.parts
+
+    @property
     def point(self) -> bool:
         """Whether the centre point is prompted."""
         return 'cp' in self.parts
@@ -119,6 +139,10 @@ class PromptSetting:
     def oriented(self) -> bool:
         """Whether the setting looks at the R-Box; then the centre point is the R-Box's."""
         return any(p.startswith('r') for p in self.parts)
+
+
+_OF_EACH = ('boxes', 'points', 'regions', 'polygons', 'masks')
+"""Fields of a ``PromptBatch`` with an entry for each of its prompts."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +163,8 @@ class PromptBatch:
             of it.
         valid: Which pixels of the image have data, ``(H, W)`` bool; None says all. Masks are cut
             to them, whatever a segmentor does.
+        masks: The N masks of the labels that are the mask prompt, each with a pixel, as COCO RLE of
+            the image's size, with the padding of a tile; None in a setting without them.
     """
 
     setting: PromptSetting
@@ -149,34 +175,38 @@ class PromptBatch:
     style: str = CLIPPED
     size: tuple[int, int] | None = None
     valid: np.ndarray | None = None
+    masks: Sequence[dict] | None = None
 
     @property
-    def _arrays(self) -> tuple[np.ndarray | None, ...]:
-        return self.boxes, self.points, self.regions, self.polygons
+    def _arrays(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _OF_EACH}
 
     def __len__(self) -> int:
-        return next(len(array) for array in self._arrays if array is not None)
+        return next(len(array) for array in self._arrays.values() if array is not None)
 
     def __getitem__(self, part: slice) -> 'PromptBatch':
         """Return a run of the prompts, as numpy slices do."""
-        boxes, points, regions, polygons = (
-            None if array is None else array[part] for array in self._arrays
-        )
-        return replace(self, boxes=boxes, points=points, regions=regions, polygons=polygons)
+        arrays = self._arrays.items()
+        return replace(self, **{k: None if array is None else array[part] for k, array in arrays})
 
     @property
     def outlines(self) -> np.ndarray:
         """Corners ``(N, 4, 2)`` of what a segmentor without point prompts looks at.
 
-        The oriented box of ``rbox``, else the mask prompt's region, else the box. A region and a
-        box of one setting are the same box; the region is unclipped.
+        The oriented box of ``rbox``, else the mask prompt's region, else the box, else the upright
+        box around the mask of the labels. A region and a box of one setting are the same box; the
+        region is unclipped.
         """
         if self.polygons is not None:
             return self.polygons
         if self.regions is not None:
             return self.regions
-        assert self.boxes is not None, 'points alone have no outline'
-        return box_ops.corners(self.boxes)
+        if self.boxes is not None:
+            return box_ops.corners(self.boxes)
+        assert self.masks is not None, 'points alone have no outline'
+        around = np.array([mask_ops.bbox(mask) for mask in self.masks], float)
+        around[:, 2:] += around[:, :2]
+        return box_ops.corners(around)
 
 
 @dataclass(frozen=True)
@@ -186,7 +216,8 @@ class PromptedBoxes:
     Args:
         setting: The setting.
         statuses: ``'ok'``, ``'outside'`` or ``'degenerate'`` for each box; ``'crowd'`` or
-            ``'ignored'`` for a region that is no single object.
+            ``'ignored'`` for a region that is no single object; ``'maskless'`` where a mask is
+            wanted that its label doesn't have.
         reasons: Why a box is not prompted; empty for ok.
         chosen: Positions of the boxes that are prompted, ascending.
         prompts: One prompt for each of ``chosen``; None if there are none.
@@ -207,12 +238,14 @@ def prompt_boxes(
     height: int,
     style: str = CLIPPED,
     valid: np.ndarray | None = None,
+    masks: Sequence[dict | None] | None = None,
 ) -> PromptedBoxes:
     """Prompt the boxes of an image, ``width`` by ``height`` pixels, that can be prompted.
 
     ``labels`` say which of them are no objects: regions are never prompted. ``valid`` says which
     pixels have data, ``(H, W)`` bool with H, W at least that size; None says all. A box without any
-    lies outside.
+    lies outside. ``masks`` are those that the labels have, as COCO RLE of the image, with the
+    padding of a tile; settings ``of_labels`` need them.
     """
     enclosing = enclosing_boxes(setting, shapes)
     statuses, reasons = box_ops.box_statuses(enclosing, shapes.polygons, width, height)
@@ -225,12 +258,24 @@ def prompt_boxes(
             enclosing[i], shapes.polygons[i], valid[:height, :width]
         ):
             statuses[i], reasons[i] = box_ops.OUTSIDE, NO_DATA
+        elif setting.of_labels:
+            statuses[i], reasons[i] = _of_mask(masks and masks[i])
     chosen = [i for i, status in enumerate(statuses) if status == box_ops.OK]
     prompts = None
     if chosen:
         made = build_prompts(setting, shapes, np.array(chosen), width, height, style)
-        prompts = replace(made, valid=valid)
+        shown = [masks[i] for i in chosen] if masks and setting.of_labels else None
+        prompts = replace(made, valid=valid, masks=shown)
     return PromptedBoxes(setting, statuses, reasons, chosen, prompts)
+
+
+def _of_mask(mask: dict | None) -> tuple[str, str]:
+    """Return status and reason of a box by the mask that its label has in the image."""
+    if mask is None:
+        return box_ops.MASKLESS, 'its label has no mask'
+    if not mask_ops.area(mask):
+        return box_ops.OUTSIDE, 'the mask of its label has no pixel here'
+    return box_ops.OK, ''
 
 
 def _has_data(enclosing: np.ndarray, polygon: np.ndarray, valid: np.ndarray) -> bool:
@@ -309,15 +354,23 @@ def mask_prompt(
     polygon: np.ndarray, height: int, width: int, side: int = 1024, style: str = CLIPPED,
     stretched: bool = False,
 ) -> np.ndarray:  # fmt: skip
-    """Make SAM's low-resolution mask prompt from a box.
+    """Make SAM's low-resolution mask prompt from a box; see ``low_mask``.
 
-    Corners ``(4, 2)`` are filled at image size as the style says (see ``PROMPT_STYLES``), resized
-    bilinearly so that the longer side is ``side`` (SAM's input size), padded right and bottom with
-    -1000 to a square, and resized bilinearly to ``(side / 4, side / 4)`` float32, in [-1000, 1000].
-    ``stretched``, as of SAM 2 and SAM 3, resizes both sides to ``side`` instead.
+    Corners ``(4, 2)`` are filled at image size as the style says (see ``PROMPT_STYLES``).
     """
     fill = fill_polygon if style == CLIPPED else draw_polygon
-    inside = fill(polygon, height, width)
+    return low_mask(fill(polygon, height, width), side, stretched)
+
+
+def low_mask(inside: np.ndarray, side: int = 1024, stretched: bool = False) -> np.ndarray:
+    """Make SAM's low-resolution mask prompt from a mask ``(H, W)`` bool.
+
+    It is +1000 inside and -1000 outside, resized bilinearly so that the longer side is ``side``
+    (SAM's input size), padded right and bottom with -1000 to a square, and resized bilinearly to
+    ``(side / 4, side / 4)`` float32, in [-1000, 1000]. ``stretched``, as of SAM 2 and SAM 3,
+    resizes both sides to ``side`` instead.
+    """
+    height, width = inside.shape
     scores = np.where(inside, np.float32(MASK_SCORE), np.float32(-MASK_SCORE))
     scale = side / max(height, width)
     new_height, new_width = int(height * scale + 0.5), int(width * scale + 0.5)

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from samrs_mm.core.boxes import CROWD, IGNORED
+from samrs_mm.core.boxes import CROWD, IGNORED, MASKLESS
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.formats.annotated.entries import (
     ADDED,
@@ -25,6 +25,7 @@ SKY, ORANGE, YELLOW = (86, 180, 233), (230, 159, 0), (240, 228, 66)
 VERMILION, PURPLE = (213, 94, 0), (204, 121, 167)
 GREEN, BLUE = (0, 158, 115), (0, 114, 178)
 LIME, AQUA, RED = (170, 255, 80), (120, 255, 220), (255, 60, 60)
+LILAC = (190, 160, 255)
 
 STATUS_COLOURS: dict[str, Colour] = {
     KEPT: SKY,
@@ -34,6 +35,7 @@ STATUS_COLOURS: dict[str, Colour] = {
     DEGENERATE: YELLOW,
     CROWD: GREEN,
     IGNORED: BLUE,
+    MASKLESS: LILAC,
     FAILED: WHITE,
     CORRECTED: LIME,
     ADDED: AQUA,

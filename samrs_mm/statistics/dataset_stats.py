@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
+from samrs_mm.core.boxes import MASKLESS
 from samrs_mm.formats.annotated.entries import BOX_STATUSES, EMPTY, HAND_STATUSES, HELD
 
 BOX = np.dtype([('label', 'u2'), ('status', 'u1'), ('area', 'u4'), ('box', 'f4')])
@@ -110,9 +111,9 @@ class DatasetStats:
 
     @property
     def statuses(self) -> tuple[str, ...]:
-        """Those that are told: of corrections, those that occur."""
-        there = [status for status in HAND_STATUSES if self.count(status).any()]
-        return (*BOX_STATUSES, *there)
+        """Those that are told: of corrections and of masks of labels, those that occur."""
+        rare = (MASKLESS, *HAND_STATUSES)
+        return tuple(each for each in STATUSES if each not in rare or self.count(each).any())
 
     def count(self, status: str | None = None) -> np.ndarray:
         """Return the number of boxes by class ``(K,)``, of a status or of all."""

@@ -23,6 +23,7 @@ from samrs_mm.annotate.ablation.scores import (
 )
 from samrs_mm.annotate.plan import Plan
 from samrs_mm.core.atomic import atomic_write, dump
+from samrs_mm.core.boxes import MASKLESS
 from samrs_mm.core.prompts import SETTINGS, PromptSetting
 from samrs_mm.core.wording import counted
 from samrs_mm.drawing.figure_text import verbatim
@@ -42,7 +43,7 @@ _PROMPTS = {
     'CP': 'cp', 'H-Box': 'hbox', 'H-Box-M': 'hbox-m', 'R-Box': 'rbox', 'R-Box-M': 'rbox-m',
     'RH-Box': 'rhbox', 'RH-Box-M': 'rhbox-m',
 }  # fmt: skip
-_STATUSES = [status for status in BOX_STATUSES if status not in (FILTERED, *REGIONS)]
+_STATUSES = [each for each in BOX_STATUSES if each not in (FILTERED, *REGIONS, MASKLESS)]
 _TITLES = {'mIOU_I': 'mIOU_I (mean over objects)', 'mIOU_P': 'mIOU_P (over pixels)'}
 
 

@@ -35,26 +35,26 @@ from samrs_mm.annotate.embeddings import (
     load_for_store,
     why_not_stored,
 )
-from samrs_mm.annotate.job import Groups, Progress, open_dataset
+from samrs_mm.annotate.job import Groups, Progress
+from samrs_mm.annotate.opened_dataset import open_dataset
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.threads import keep_threads, misfit, open_folder
 from samrs_mm.annotate.writer import RecordWriter, Sample
 from samrs_mm.cli import read_config
 from samrs_mm.compat import strict_loading
 from samrs_mm.core import masks as mask_ops
-from samrs_mm.core import segmentations
 from samrs_mm.core.atomic import dump, temporary
 from samrs_mm.core.boxes import BoxGeometry, BoxLabel
-from samrs_mm.core.errors import LabelReadError, RefusedError, SamrsError
-from samrs_mm.core.input_notes import facts_of
+from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.prompts import AUTHORS, SETTINGS, PromptSetting, check_style, prompt_boxes
 from samrs_mm.core.regions import pixels_of
 from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.datasets.boxes.base import BoxDataset, LabelCounts
 from samrs_mm.datasets.boxes.circumscribed import no_mmrotate
+from samrs_mm.datasets.boxes.true_masks import TrueMasks, refuse_without_masks, truth_options
 from samrs_mm.evaluation.mask_overlap import MaskRegion, boundary_width
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
-from samrs_mm.registry import BOX_DATASETS, PROMPT_SEGMENTORS, build
+from samrs_mm.registry import PROMPT_SEGMENTORS, build
 
 
 class TablesFolder(ResumableFolder):
@@ -80,21 +80,17 @@ class TruthPrompter:
         self, settings: Sequence[PromptSetting], dataset: BoxDataset, style: str, empty_truth: str
     ):
         self.settings, self.dataset, self.style = settings, dataset, style
+        self.true_masks = TrueMasks(dataset)
         self.least = 0 if empty_truth == ZERO else 1
         self.circumscribed = any(setting.circumscribed for setting in settings)
 
     def facts(self, scene: int) -> str:
         """See ``Prompter``: true masks that stand in the label file."""
-        if self.files(scene):
-            return ''
-        try:
-            return facts_of(json.dumps(self.dataset.ground_truth_of(scene), sort_keys=True))
-        except SamrsError:
-            return ''
+        return self.true_masks.facts(scene)
 
     def files(self, scene: int) -> list[Path]:
         """See ``Prompter``."""
-        return self.dataset.truth_files(scene)
+        return self.true_masks.files(scene)
 
     def prompt(
         self, sample: Sample, labels: Sequence[BoxLabel], shapes: BoxGeometry,
@@ -105,7 +101,11 @@ class TruthPrompter:
         misfit = self.dataset.labels(sample.tile.scene).misfit
         if misfit:
             raise LabelReadError(f'{sample.record.image.path}: {misfit}')
-        truth = self._truth(sample.tile.scene, width, height)
+        truth = {
+            box_id: mask
+            for box_id, mask in self.true_masks.of_scene(sample.tile.scene, *size).items()
+            if mask_ops.area(mask) >= self.least
+        }
         table = self.dataset.table
         for number, label in enumerate(labels, 1):
             index = table.index(label.category)
@@ -125,19 +125,6 @@ class TruthPrompter:
                 prompt_boxes(each, labels, shapes, width, height, self.style, sample.valid)
                 for each in self.settings
             ]
-
-    def _truth(self, scene: int, width: int, height: int) -> dict[str, dict]:
-        """Return the true masks that have pixels enough, as RLE by box id."""
-        found = {}
-        for box_id, segmentation in self.dataset.ground_truth_of(scene).items():
-            try:
-                mask = segmentations.from_coco(segmentation, height, width)
-            except mask_ops.MaskError as error:
-                raise LabelReadError(f'{box_id}: the true mask: {error}') from error
-            if mask is None or mask_ops.area(mask) < self.least:
-                continue
-            found[box_id] = mask
-        return found
 
 
 def enter_results(sample: Sample) -> None:
@@ -200,9 +187,9 @@ class AblationJob:
             name: build(PROMPT_SEGMENTORS, model, 'model') for name, model in models.items()
         }
         self.reasons = {name: _reasons(each) for name, each in self.segmentors.items()}
-        self.dataset, self.dataset_settings = open_dataset(config, _truth_options(config))
-        if self.dataset.truth_options is None:
-            raise _no_truth(type(self.dataset).__name__)
+        options = truth_options(config.dataset)
+        self.dataset, self.dataset_settings = open_dataset(config, options)
+        refuse_without_masks(self.dataset)
         self.empty_truth = empty_truth or self.dataset.empty_truth
         if self.empty_truth not in EMPTY_TRUTHS:
             allowed = ', '.join(EMPTY_TRUTHS)
@@ -353,27 +340,6 @@ class AblationJob:
         """Write the tables; see ``report.write_tables``."""
         dataset = dict(**self.dataset_settings, classes=list(self.dataset.classes))
         return write_tables(self.plan, self.out, self.runs, dataset, progress)
-
-
-def _truth_options(config: Config) -> dict[str, Any]:
-    """Return the arguments with which the config's dataset offers true masks."""
-    name = str(config.dataset.get('type'))
-    kind = BOX_DATASETS.get(name)
-    options = getattr(kind, 'truth_options', None)
-    if kind is not None and options is None:
-        raise _no_truth(name)
-    return options or {}
-
-
-def _no_truth(name: str) -> RefusedError:
-    able = sorted(
-        other
-        for other, each in BOX_DATASETS.load_all().items()
-        if getattr(each, 'truth_options', None) is not None
-    )
-    return RefusedError(
-        f'dataset {name} has no true masks to compare with; datasets that have: {", ".join(able)}'
-    )
 
 
 def _model_of(path: str) -> dict[str, Any]:

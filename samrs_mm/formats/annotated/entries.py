@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_origin, get_type_
 import numpy as np
 
 from samrs_mm.core import masks
-from samrs_mm.core.boxes import CROWD, IGNORED
+from samrs_mm.core.boxes import CROWD, IGNORED, MASKLESS
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.grid import GRID
 
@@ -28,7 +28,7 @@ REGIONS = (CROWD, IGNORED)
 """Statuses of what is no single object: never prompted, in no label map, ``iscrowd`` 1 in COCO."""
 ADDED_BY = 'add'
 """The first action on a box that stands in no label."""
-BOX_STATUSES = (KEPT, EMPTY, OUTSIDE, DEGENERATE, FILTERED, *REGIONS)
+BOX_STATUSES = (KEPT, EMPTY, OUTSIDE, DEGENERATE, FILTERED, *REGIONS, MASKLESS)
 """Statuses of a box in an image that was processed."""
 CORRECTED, REJECTED, ADDED = 'corrected', 'rejected', 'added'
 HAND_STATUSES = (CORRECTED, REJECTED, ADDED)

@@ -35,7 +35,7 @@ HAND = 'hand'
 """Prompt of what was added: there is none."""
 BY_HAND = 'rejected by hand'
 """Reason of what was rejected."""
-CORRECTABLE = (KEPT, EMPTY, FILTERED, OUTSIDE)
+CORRECTABLE = (KEPT, EMPTY, FILTERED, OUTSIDE, box_ops.MASKLESS)
 """Statuses of boxes that can be corrected, as the machine left them."""
 
 

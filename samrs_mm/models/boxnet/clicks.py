@@ -150,7 +150,12 @@ def _chances(previous: Clicked | np.ndarray, frame: CropFrame, side: int) -> np.
     if isinstance(previous, Clicked):
         found = previous.found
         return 1 / (1 + np.exp(-found.frame.seen_from(found.logits, frame, (side, side))))
-    return frame.cut(previous.astype(np.uint8) * np.uint8(255), side).astype(np.float32) / 255
+    return chances_of(previous, frame, side)
+
+
+def chances_of(mask: np.ndarray, frame: CropFrame, side: int) -> np.ndarray:
+    """Return a mask ``(H, W)`` bool in a crop as probabilities ``(side, side)`` float32."""
+    return frame.cut(mask.astype(np.uint8) * np.uint8(255), side).astype(np.float32) / 255
 
 
 def _answer(picture: Picture, found: ObjectMask) -> Clicked:

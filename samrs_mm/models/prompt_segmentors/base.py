@@ -106,6 +106,7 @@ class PromptSegmentor(ABC):
         checkpoint_sha256: Hash of the weights after ``load``, or None without weights.
         asynchronous: Whether ``decode`` gives its device the work and returns before that is done:
             the driver then has the next images encoded before it takes the masks.
+        takes_masks: Whether it looks at ``PromptBatch.masks``, which settings ``of_labels`` prompt.
         provided_scores: Which of ``score`` and ``stability`` all its masks come with.
         threads: CPU threads; where they are one of the settings, those of torch.
         threads_left_open: ``threads`` was left to the machine, see ``choose_threads``.
@@ -116,6 +117,7 @@ class PromptSegmentor(ABC):
 
     images_per_pass: int = 1
     checkpoint_sha256: str | None = None
+    takes_masks: bool = False
     provided_scores: tuple[str, ...] = ()
 
     @property

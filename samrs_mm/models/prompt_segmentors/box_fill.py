@@ -13,7 +13,12 @@ from samrs_mm.registry import PROMPT_SEGMENTORS
 
 @PROMPT_SEGMENTORS.register_module()
 class BoxFillSegmentor(PromptSegmentor):
-    """Fills the prompt: the oriented box of ``rbox``, else the mask prompt's region or the box."""
+    """Fills the prompt: the oriented box of ``rbox``, else the mask prompt's region or the box.
+
+    A mask of the labels (``mask``) is taken as it is.
+    """
+
+    takes_masks = True
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -30,6 +35,9 @@ class BoxFillSegmentor(PromptSegmentor):
 
     def decode(self, encoded: tuple[int, int], prompts: PromptBatch) -> Iterator[MaskChunk]:
         """Yield one mask at a time, rasterised by COCO's rule; no scores."""
-        for outline in prompts.outlines:
-            x, y, mask = masks.crop(masks.encode_polygon(outline, *encoded))
+        filled = prompts.masks
+        if filled is None:
+            filled = [masks.encode_polygon(outline, *encoded) for outline in prompts.outlines]
+        for coded in filled:
+            x, y, mask = masks.crop(coded)
             yield MaskChunk(mask[None], window=(y, x, *encoded))

@@ -1,15 +1,17 @@
 """Masks from BoxNet: a network of a million parameters that comes with the package."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from samrs_mm.core.images import file_sha256
+from samrs_mm.core.masks import decode
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
 from samrs_mm.models.boxnet.asked import Asked, Picture
-from samrs_mm.models.boxnet.clicks import Clicked, click
+from samrs_mm.models.boxnet.clicks import Clicked, chances_of, click
 from samrs_mm.models.boxnet.maker import MaskMaker, ObjectMask
 from samrs_mm.models.boxnet.points import mask_of_clicks
 from samrs_mm.models.boxnet.weights import checked_side, default_weights, load_weights
@@ -50,6 +52,7 @@ class BoxNetSegmentor(PromptSegmentor):
     """
 
     provided_scores = ('score', 'stability')
+    takes_masks = True
 
     def __init__(
         self,
@@ -125,7 +128,8 @@ class BoxNetSegmentor(PromptSegmentor):
             for point in prompts.points:
                 yield mask_of_clicks(maker, picture, np.array([[*point, 1.0]]))
             return
-        yield from maker.make(picture, (_asked(prompts[i : i + 1]) for i in range(len(prompts))))
+        singles = (prompts[i : i + 1] for i in range(len(prompts)))
+        yield from maker.make(picture, (_asked(each, maker.side) for each in singles))
 
     def click(
         self,
@@ -140,8 +144,8 @@ class BoxNetSegmentor(PromptSegmentor):
         return click(self.maker, Picture(image, valid), clicks, box, previous)
 
 
-def _asked(prompt: PromptBatch) -> Asked:
-    """Return what a batch of one prompt asks."""
+def _asked(prompt: PromptBatch, side: int) -> Asked:
+    """Return what a batch of one prompt asks, of a crop of ``side`` pixels."""
     setting = prompt.setting
     more = {}
     if prompt.points is not None:
@@ -149,4 +153,8 @@ def _asked(prompt: PromptBatch) -> Asked:
     if prompt.regions is not None:
         more['region'] = prompt.regions[0]
     oriented = 'rbox' in (setting.box, setting.mask)
-    return Asked.of_box(prompt.outlines[0], oriented, **more)
+    asked = Asked.of_box(prompt.outlines[0], oriented, **more)
+    if prompt.masks is None:
+        return asked
+    previous = chances_of(decode(prompt.masks[0]), asked.frame, side)
+    return replace(asked, half=asked.half if setting.box else None, previous=previous)

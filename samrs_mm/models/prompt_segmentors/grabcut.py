@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.masks import fill_polygon
+from samrs_mm.core.masks import decode, fill_polygon
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
 from samrs_mm.models.prompt_segmentors.base import (
     MaskChunk,
@@ -34,11 +34,14 @@ class GrabCutSegmentor(PromptSegmentor):
     foreground for sure; GrabCut decides the rest by colour. Every box is seeded by itself, so
     that order, chunks and threads change nothing.
 
+    Of a mask of the labels (``mask``) the pixels that lie deep in it are foreground for sure, and
+    those far outside background, or with a box those outside that; see ``_seeds_of_mask``.
+
     Args:
         iterations: GrabCut's iterations.
         margin: What the crop has around the box on every side, in the box's longer sides.
-        core: Scale of the core, in [0, 1); None takes 0.55 for horizontal and 0.75 for oriented
-            boxes.
+        core: Scale of the core, in [0, 1); None takes 0.55 for horizontal boxes and 0.75 for
+            oriented ones and masks.
         max_side: Longest side of a crop in pixels; a larger crop is cut at reduced size and its
             mask scaled up (nearest).
         seed: Seed of OpenCV's generator, set anew for every box.
@@ -48,6 +51,8 @@ class GrabCutSegmentor(PromptSegmentor):
     Raises:
         RefusedError: A value that can't be.
     """
+
+    takes_masks = True
 
     def __init__(
         self,
@@ -93,18 +98,25 @@ class GrabCutSegmentor(PromptSegmentor):
         outlines = prompts.outlines
         core = self.core
         if core is None:
-            oriented = 'rbox' in (prompts.setting.box, prompts.setting.mask)
-            core = CORE_RBOX if oriented else CORE_HBOX
-        cut = partial(self._cut, encoded, core)
+            tight = prompts.masks or 'rbox' in (prompts.setting.box, prompts.setting.mask)
+            core = CORE_RBOX if tight else CORE_HBOX
+        cut = partial(self._cut, encoded, core, boxed=bool(prompts.setting.box))
+        masks = prompts.masks or [None] * len(outlines)
         window = 8 * self.threads
         with ThreadPoolExecutor(self.threads) as pool:
             for start in range(0, len(outlines), window):
-                for (y, x), mask, note in pool.map(cut, outlines[start : start + window]):
+                part = slice(start, start + window)
+                for (y, x), mask, note in pool.map(cut, outlines[part], masks[part]):
                     notes = (note,) if note else ()
                     yield MaskChunk(mask[None], notes=notes, window=(y, x, height, width))
 
     def _cut(
-        self, image: np.ndarray, core: float, outline: np.ndarray
+        self,
+        image: np.ndarray,
+        core: float,
+        outline: np.ndarray,
+        known: dict | None = None,
+        boxed: bool = True,
     ) -> tuple[tuple[int, int], np.ndarray, str | None]:
         """Cut one object out; return the crop's y and x, its mask, and a note, if any.
 
@@ -112,22 +124,33 @@ class GrabCutSegmentor(PromptSegmentor):
             image: ``(H, W, 3)`` uint8.
             core: Scale of the sure foreground.
             outline: Corners ``(4, 2)`` in image pixels; may reach beyond the image.
+            known: The mask of the label as RLE of the image's size; None without one.
+            boxed: Whether the outline is a box that is prompted, not one around the mask.
         """
         x0, y0, x1, y1 = self._crop(outline, *image.shape[:2])
         crop = image[y0:y1, x0:x1]
         height, width = crop.shape[:2]
         outline = outline - [x0, y0]
+        before = None if known is None else decode(known)[y0:y1, x0:x1]
         scale = min(1.0, self.max_side / max(height, width))
         if scale < 1:
             size = max(1, round(width * scale)), max(1, round(height * scale))
             crop = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
             outline = outline * (size[0] / width, size[1] / height)
-        mask, note = self._grabcut(np.ascontiguousarray(crop), core, outline)
+            before = None if before is None else _smaller(before, size)
+        inside = fill_polygon(outline, *crop.shape[:2])
+        if before is None:
+            labels = _seeds_of_box(inside, core, outline)
+        else:
+            labels = _seeds_of_mask(before, core, inside if boxed else None)
+        mask, filled = self._grabcut(np.ascontiguousarray(crop), labels)
+        what = 'box' if before is None else 'mask'
+        note = f'GrabCut: a {what} fills its image, nothing is background: {what} kept'
         if scale < 1:
             mask = cv2.resize(
                 mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
             ).view(bool)
-        return (int(y0), int(x0)), mask, note
+        return (int(y0), int(x0)), mask, note if filled else None
 
     def _crop(self, outline: np.ndarray, height: int, width: int) -> tuple[int, int, int, int]:
         """Return x0, y0, x1, y1 of the crop around a box, inside the image."""
@@ -137,19 +160,16 @@ class GrabCutSegmentor(PromptSegmentor):
         x1, y1 = np.ceil(np.minimum(high + around, [width, height])).astype(int)
         return x0, y0, x1, y1
 
-    def _grabcut(
-        self, crop: np.ndarray, core: float, outline: np.ndarray
-    ) -> tuple[np.ndarray, str | None]:
-        height, width = crop.shape[:2]
-        inside = fill_polygon(outline, height, width)
-        if inside.all():
-            return inside, 'GrabCut: a box fills its image, nothing is background: box kept'
-        if not inside.any():
-            return inside, None
-        labels = np.where(inside, np.uint8(cv2.GC_PR_FGD), np.uint8(cv2.GC_BGD))
-        centre = (outline.min(axis=0) + outline.max(axis=0)) / 2
-        shrunk = fill_polygon(centre + (outline - centre) * core, height, width)
-        labels[shrunk & inside] = cv2.GC_FGD  # a twisted outline's core may lie outside it
+    def _grabcut(self, crop: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, bool]:
+        """Return the mask of a crop by GrabCut's labels, and whether nothing in it is background.
+
+        Args:
+            crop: ``(h, w, 3)`` uint8, contiguous.
+            labels: ``(h, w)`` uint8, OpenCV's ``GC_*``.
+        """
+        inside = (labels & 1).astype(bool)  # GC_FGD = 1, GC_PR_FGD = 3
+        if inside.all() or not inside.any():
+            return inside, bool(inside.any())
         labels = np.ascontiguousarray(labels)
         background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
         # The generator is the thread's own: only a seed right here makes a mask its box's alone.
@@ -157,4 +177,36 @@ class GrabCutSegmentor(PromptSegmentor):
         cv2.grabCut(
             crop, labels, None, background, foreground, self.iterations, cv2.GC_INIT_WITH_MASK
         )
-        return (labels & 1).astype(bool), None  # GC_FGD = 1, GC_PR_FGD = 3
+        return (labels & 1).astype(bool), False
+
+
+def _seeds_of_box(inside: np.ndarray, core: float, outline: np.ndarray) -> np.ndarray:
+    """Return GrabCut's labels ``(h, w)`` of a box with corners ``(4, 2)`` and its pixels."""
+    labels = np.where(inside, np.uint8(cv2.GC_PR_FGD), np.uint8(cv2.GC_BGD))
+    centre = (outline.min(axis=0) + outline.max(axis=0)) / 2
+    shrunk = fill_polygon(centre + (outline - centre) * core, *inside.shape)
+    labels[shrunk & inside] = cv2.GC_FGD  # a twisted outline's core may lie outside it
+    return labels
+
+
+def _seeds_of_mask(mask: np.ndarray, core: float, box: np.ndarray | None) -> np.ndarray:
+    """Return GrabCut's labels of a mask ``(h, w)`` bool.
+
+    GrabCut decides a band along the mask's edge, as wide on both sides as a box's between its edge
+    and its core: ``1 - core`` of the greatest distance from the edge. With the pixels of a box the
+    outer side is all of that.
+    """
+    within = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    beyond = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    band = max((1 - core) * float(within.max()), 1.0)
+    near = beyond <= band if box is None else box
+    labels = np.where(near, np.uint8(cv2.GC_PR_BGD), np.uint8(cv2.GC_BGD))
+    labels[mask] = cv2.GC_PR_FGD
+    labels[within > band] = cv2.GC_FGD
+    return labels
+
+
+def _smaller(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return a mask at a size (width, height), of at least a pixel if it has one."""
+    shares = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return (shares > 0) & (shares >= min(0.5, float(shares.max())))

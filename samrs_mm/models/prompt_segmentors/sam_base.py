@@ -26,8 +26,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from samrs_mm.core import masks as mask_ops
 from samrs_mm.core.errors import SegmentorError
-from samrs_mm.core.prompts import PromptBatch, PromptSetting, mask_prompt
+from samrs_mm.core.prompts import PromptBatch, PromptSetting, low_mask, mask_prompt
 from samrs_mm.core.wording import counted
 from samrs_mm.models.prompt_segmentors.base import (
     MaskChunk,
@@ -93,6 +94,7 @@ class SAMFamilySegmentor(GridProposer, StoredFeatures, PromptSegmentor):
     """
 
     provided_scores = ('score', 'stability')
+    takes_masks = True
     exact_options: Mapping[str, Any] = dict(precision='fp32', kernels='exact', compile=False)
     family = 'SAM'
     default_arch: str
@@ -339,6 +341,10 @@ class SAMFamilySegmentor(GridProposer, StoredFeatures, PromptSegmentor):
         if prompts.regions is not None:
             size, how = (*frame.original_size, 4 * self.low_side), (prompts.style, self.stretched)
             made = [mask_prompt(region, *size, *how) for region in prompts.regions]
+            masks = self._tensor(np.stack(made))[:, None]
+        elif prompts.masks is not None:
+            side = 4 * self.low_side
+            made = [low_mask(mask_ops.decode(rle), side, self.stretched) for rle in prompts.masks]
             masks = self._tensor(np.stack(made))[:, None]
         return SquarePrompts(points, labels, boxes, masks)
 

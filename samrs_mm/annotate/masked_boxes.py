@@ -1,0 +1,61 @@
+"""Boxes that are prompted with the masks that their labels have."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from samrs_mm.annotate.driver import BoxPrompter
+from samrs_mm.annotate.writer import Sample
+from samrs_mm.core import masks as mask_ops
+from samrs_mm.core.boxes import BoxLabel
+from samrs_mm.core.images import image_size
+from samrs_mm.core.prompts import CLIPPED, PromptSetting
+from samrs_mm.datasets.boxes.base import BoxDataset
+from samrs_mm.datasets.boxes.true_masks import TrueMasks
+
+
+def box_prompter(setting: PromptSetting, dataset: BoxDataset, style: str = CLIPPED) -> BoxPrompter:
+    """Return what prompts the boxes of a dataset, whose classes are known, with a setting."""
+    if setting.of_labels:
+        return MaskedBoxPrompter(setting, dataset, style)
+    return BoxPrompter(setting, dataset.table, style)
+
+
+class MaskedBoxPrompter(BoxPrompter):
+    """Prompts the boxes of a dataset with the masks of its labels.
+
+    Args:
+        setting: One of ``prompts.LABEL_MASK_SETTINGS``.
+        dataset: It was opened with ``true_masks.truth_options``; its classes are known.
+        style: One of ``prompts.PROMPT_STYLES``.
+    """
+
+    def __init__(self, setting: PromptSetting, dataset: BoxDataset, style: str = CLIPPED):
+        super().__init__(setting, dataset.table, style)
+        self.true_masks = TrueMasks(dataset)
+        self._last: tuple[int, dict[str, dict]] | None = None
+
+    def facts(self, scene: int) -> str:
+        """See ``Prompter``: masks that stand in the label file."""
+        return self.true_masks.facts(scene)
+
+    def files(self, scene: int) -> list[Path]:
+        """See ``Prompter``."""
+        return self.true_masks.files(scene)
+
+    def label_masks(self, sample: Sample, labels: Sequence[BoxLabel]) -> list[dict | None]:
+        """Return the masks of the labels in a tile, cut to it; those of a scene are kept.
+
+        Raises:
+            LabelReadError: A mask of the scene is none, or of another size.
+        """
+        scene = sample.tile.scene
+        if self._last is None or self._last[0] != scene:
+            size = image_size(self.true_masks.dataset.image_path(scene))
+            self._last = scene, self.true_masks.of_scene(scene, *size)
+        whole, image = self._last[1], sample.record.image
+        if sample.tile.window is None:
+            return [whole.get(label.box_id) for label in labels]
+        assert image.offset is not None
+        window = (*image.offset, image.width, image.height)
+        found = (whole.get(label.box_id) for label in labels)
+        return [None if mask is None else mask_ops.cut(mask, *window) for mask in found]
