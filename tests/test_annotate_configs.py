@@ -24,7 +24,8 @@ def test_a_leaf_names_what_there_is(name):
     assert all(key in config for key in REQUIRED_KEYS)
     segmentor = PROMPT_SEGMENTORS.build(config.model)
     assert BOX_DATASETS.get(config.dataset.type)
-    setting = PromptSetting.parse(config.prompt, grid=True)
+    setting = PromptSetting.parse(config.prompt, grid=True, masks=True)
+    assert segmentor.takes_masks or not setting.of_labels
     reason = segmentor.unsupported(setting) if setting.of_boxes else no_proposals(segmentor)
     assert reason is None
     assert GridSpec.from_config(config.get('grid'))

@@ -29,6 +29,8 @@ class MaskedBoxPrompter(BoxPrompter):
         style: One of ``prompts.PROMPT_STYLES``.
     """
 
+    holds_boxes = False
+
     def __init__(self, setting: PromptSetting, dataset: BoxDataset, style: str = CLIPPED):
         super().__init__(setting, dataset.table, style)
         self.true_masks = TrueMasks(dataset)

@@ -32,6 +32,7 @@ def open_dataset(
     settings = {key: value for key, value in entry.items() if key != 'classes'}
     if isinstance(dataset, GeoBoxDataset):
         settings['boxes'] = dataset.layer.source  # box ids have it; where it lies is no matter
+        settings.pop('list_outside', None)  # decides nothing about a mask
     return dataset, settings
 
 

@@ -187,7 +187,8 @@ class PromptBatch:
     def __getitem__(self, part: slice) -> 'PromptBatch':
         """Return a run of the prompts, as numpy slices do."""
         arrays = self._arrays.items()
-        return replace(self, **{k: None if array is None else array[part] for k, array in arrays})
+        runs: Any = {key: None if array is None else array[part] for key, array in arrays}
+        return replace(self, **runs)
 
     @property
     def outlines(self) -> np.ndarray:
@@ -259,13 +260,13 @@ def prompt_boxes(
         ):
             statuses[i], reasons[i] = box_ops.OUTSIDE, NO_DATA
         elif setting.of_labels:
-            statuses[i], reasons[i] = _of_mask(masks and masks[i])
+            statuses[i], reasons[i] = _of_mask(None if masks is None else masks[i])
     chosen = [i for i, status in enumerate(statuses) if status == box_ops.OK]
     prompts = None
     if chosen:
         made = build_prompts(setting, shapes, np.array(chosen), width, height, style)
-        shown = [masks[i] for i in chosen] if masks and setting.of_labels else None
-        prompts = replace(made, valid=valid, masks=shown)
+        shown = [mask for i in chosen if masks and (mask := masks[i]) is not None]
+        prompts = replace(made, valid=valid, masks=shown if setting.of_labels else None)
     return PromptedBoxes(setting, statuses, reasons, chosen, prompts)
 
 

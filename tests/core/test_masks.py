@@ -363,3 +363,17 @@ def test_at_border(place):
     mask[place] = True
     found = measure(mask, [[0, 0], [9, 0], [9, 9], [0, 9]])
     assert found['at_border'] == (place != (9, 9))
+
+
+@pytest.mark.parametrize('place', [(0, 0), (-3, -2), (4, 5), (9, 6), (30, 30), (2, -20)])
+def test_a_window_of_a_mask_is_that_of_its_pixels(place):
+    rng = np.random.default_rng(3)
+    mask = np.zeros((18, 23), bool)
+    mask[3:15, 4:19] = rng.random((12, 15)) < 0.5
+    (x, y), (width, height) = place, (12, 9)
+    framed = np.zeros((80, 80), bool)
+    framed[25:43, 25:48] = mask
+    wanted = framed[y + 25 : y + 25 + height, x + 25 : x + 25 + width]
+    found = masks.cut(masks.encode(mask), x, y, width, height)
+    assert (masks.decode(found) == wanted).all()
+    assert found == masks.encode(wanted)

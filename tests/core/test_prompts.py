@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samrs_mm.core import boxes as box_ops
+from samrs_mm.core import masks
 from samrs_mm.core.boxes import BoxLabel, geometry
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.masks import draw_polygon, fill_polygon
@@ -269,3 +270,21 @@ def test_a_grid_of_points_is_a_setting_only_where_there_need_be_no_boxes():
         PromptSetting.parse('grid')
     with pytest.raises(RefusedError, match=r'allowed: .*, rbox, grid$'):
         PromptSetting.parse('points', grid=True)
+
+
+def test_masks_of_labels_go_with_their_boxes():
+    coded = [masks.encode(mask) for mask in np.eye(4, dtype=bool).repeat(6, 1).reshape(4, 4, 6)]
+    labels = [BoxLabel(f'a:{i}', 'x', hbox=np.array([0.0, 0, 6, 4])) for i in range(4)]
+    setting = PromptSetting('hbox+mask')
+    given = [coded[0], None, masks.encode(np.zeros((4, 6), bool)), coded[3]]
+    found = prompt_boxes(setting, labels, geometry(labels), 6, 4, masks=given)
+    assert found.statuses == ['ok', 'maskless', 'outside', 'ok']
+    assert found.chosen == [0, 3]
+    assert found.prompts.masks == [coded[0], coded[3]]
+    assert len(found.prompts) == 2
+    assert found.prompts[1:].masks == [coded[3]]
+    assert found.prompts.boxes.shape == (2, 4)
+    alone = prompt_boxes(PromptSetting('mask'), labels, geometry(labels), 6, 4, masks=given).prompts
+    assert alone.boxes is None
+    assert len(alone) == 2
+    assert alone.outlines[1].tolist() == [[0, 3], [6, 3], [6, 4], [0, 4]]

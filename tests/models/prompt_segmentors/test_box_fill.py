@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from samrs_mm.core import masks as coded
 from samrs_mm.core.prompts import SETTINGS, PromptBatch, PromptSetting
 from samrs_mm.models.prompt_segmentors.box_fill import BoxFillSegmentor
 
@@ -56,3 +57,10 @@ def test_settings_with_a_point_are_not_taken():
     }
     assert 'no extent' in reasons['cp']
     assert 'leave out cp' in reasons['cp+hbox']
+
+
+def test_a_mask_of_the_label_is_taken_as_it_is():
+    ring = rectangle(3, 4, 20, 15) & ~rectangle(8, 6, 12, 10)
+    for name, boxes in (('mask', None), ('hbox+mask', np.array([[0.0, 0, 30, 20]]))):
+        prompts = PromptBatch(PromptSetting(name), boxes, masks=[coded.encode(ring)])
+        assert (masks_of(prompts)[0] == ring).all()

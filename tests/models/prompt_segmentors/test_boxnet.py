@@ -1,9 +1,10 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from boxnet_cases import SMALL, bright_ellipses, painter, random_weights
+from boxnet_cases import AT, SMALL, bright_ellipses, iou, painter, random_weights
 from folders import load_tool, write_dota
 
 from samrs_mm.annotate.masking import decode
@@ -196,3 +197,22 @@ def test_runs_of_any_workers_and_shards_write_the_same_bytes(tmp_path, weights):
     meta = json.loads((tmp_path / 'out1/meta.json').read_bytes())
     assert meta['settings']['checkpoint_sha256'] == file_sha256(weights)
     assert meta['settings']['model']['type'] == 'BoxNetSegmentor'
+
+
+@pytest.mark.parametrize('name', ['mask', 'hbox+mask', 'cp+mask', 'cp+hbox+mask'])
+def test_a_mask_of_the_label_is_shown_as_the_mask_so_far(name):
+    coded = [masks.encode(mask) for mask in TRUTH]
+    found = [masks.decode(mask.segmentation) for mask in masks_of(
+        painted('previous'),
+        replace(prompts_of(name.replace('mask', 'hbox-m')), setting=PromptSetting(name),
+                regions=None, masks=coded),
+    )]  # fmt: skip
+    assert all(iou(mask, truth) > 0.8 for mask, truth in zip(found, TRUTH, strict=True))
+
+
+def test_with_a_mask_alone_no_box_is_shown():
+    coded = [masks.encode(TRUTH[0])]
+    for name, boxes in (('mask', None), ('hbox+mask', HULLS[:1])):
+        made = painted('previous')
+        masks_of(made, PromptBatch(PromptSetting(name), boxes, masks=coded))
+        assert bool(made.maker.network.seen[0][:, AT['across_x']].any()) == (boxes is not None)

@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from samrs_mm.core import boxes as box_ops
+from samrs_mm.core import masks as mask_ops
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.prompts import SETTINGS, PromptBatch, PromptSetting
 from samrs_mm.evaluation.mask_iou import MaskIoU
@@ -270,3 +271,53 @@ def test_order_and_threads_change_no_mask_on_a_real_image():
     first = masks_of(GrabCutSegmentor(threads=1), image, prompts)
     second = masks_of(GrabCutSegmentor(threads=4), image, backwards)[::-1]
     assert [i for i in range(len(first)) if (first[i] != second[i]).any()] == []
+
+
+def iou(first, second):
+    return (first & second).sum() / (first | second).sum()
+
+
+def grown(mask, pixels):
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1,) * 2)
+    return cv2.dilate(mask.astype(np.uint8), kernel).astype(bool)
+
+
+@pytest.mark.parametrize('max_side', [1024, 32])
+@pytest.mark.parametrize('name', ['mask', 'hbox+mask'])
+def test_a_mask_of_the_label_is_made_finer(name, max_side):
+    image, truth, _ = scene(objects=1, seed=4)
+    rough = grown(truth[0], 3)
+    coded = mask_ops.encode(rough)
+    x, y, w, h = mask_ops.bbox(coded)
+    boxes = np.array([[x, y, x + w, y + h]], float) if name == 'hbox+mask' else None
+    segmentor = GrabCutSegmentor(max_side=max_side, threads=1)
+    prompts = PromptBatch(PromptSetting(name), boxes, masks=[coded])
+    (chunk,) = segmentor.decode(image, prompts)
+    assert iou(chunk.whole()[0], truth[0]) > iou(rough, truth[0]) + 0.1
+
+
+def test_far_from_a_mask_of_the_label_nothing_is_found():
+    """Two of one colour in a box: without a box prompt only that with the mask is taken."""
+    image = np.full((60, 100, 3), 40, np.uint8)
+    image += np.random.default_rng(0).integers(0, 8, image.shape, dtype=np.uint8)
+    image[20:40, 10:30] = image[20:40, 60:80] = 200, 60, 50
+    mask = np.zeros((60, 100), bool)
+    mask[22:38, 12:28] = True
+    coded = [mask_ops.encode(mask)]
+    segmentor = GrabCutSegmentor(threads=1)
+    (alone,) = segmentor.decode(image, PromptBatch(PromptSetting('mask'), masks=coded))
+    assert not alone.whole()[0][:, 40:].any()
+    assert alone.whole()[0][20:40, 10:30].mean() > 0.9
+    boxes = np.array([[5.0, 15, 90, 45]])
+    prompts = PromptBatch(PromptSetting('hbox+mask'), boxes, masks=coded)
+    (boxed,) = segmentor.decode(image, prompts)
+    assert boxed.whole()[0][20:40, 60:80].mean() > 0.9
+
+
+def test_a_mask_over_the_whole_image_is_kept_with_a_note():
+    coded = [mask_ops.encode(np.ones((20, 30), bool))]
+    (chunk,) = GrabCutSegmentor().decode(
+        np.zeros((20, 30, 3), np.uint8), PromptBatch(PromptSetting('mask'), masks=coded)
+    )
+    assert chunk.whole().all()
+    assert 'a mask fills its image' in chunk.notes[0]

@@ -3,13 +3,15 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from sam_cases import SMALL, loaded, prompts_of, results, scene
+from sam_cases import SMALL, gathered, loaded, prompts_of, results, scene
 
+from samrs_mm.core import masks as mask_ops
 from samrs_mm.core.errors import RefusedError, SegmentorError
 from samrs_mm.core.prompts import PAPER_SETTINGS, PromptBatch, PromptSetting
 from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor
@@ -234,3 +236,20 @@ def measure(count):
 
 if __name__ == '__main__':
     measure(int(sys.argv[1]))
+
+
+@pytest.mark.parametrize('name', ['mask', 'cp+mask', 'hbox+mask', 'cp+hbox+mask'])
+def test_a_mask_of_the_label_is_prompted_as_that_of_a_box_is(name):
+    height, width = 48, 64
+    image, polygons = scene(height, width, count=3)
+    segmentor = loaded()
+    encoded = segmentor.encode([image])[0]
+    of_boxes = prompts_of(name.replace('mask', 'hbox-m'), polygons, height, width)
+    coded = [mask_ops.encode_polygon(region, height, width) for region in of_boxes.regions]
+    given = replace(of_boxes, setting=PromptSetting(name), regions=None, masks=coded)
+    wanted = gathered(segmentor.decode(encoded, of_boxes))
+    for found, expected in zip(gathered(segmentor.decode(encoded, given)), wanted, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    others = [mask_ops.encode(~mask_ops.decode(rle)) for rle in coded]
+    other = gathered(segmentor.decode(encoded, replace(given, masks=others)))
+    assert not np.array_equal(other[1], wanted[1])
