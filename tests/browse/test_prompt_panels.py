@@ -1,12 +1,16 @@
 """Prompts: each kind has its own look, and records tell what was prompted."""
 
+import json
+
 import numpy as np
 import pytest
-from folders import write_dota
+from folders import ROOT, write_dota
+from PIL import Image
 
 import samrs_mm.datasets.boxes  # noqa: F401 (registers)
 from samrs_mm.annotate.driver import BoxPrompter, SampleStream
 from samrs_mm.annotate.plan import Plan
+from samrs_mm.browse.box_pages import BoxBrowser
 from samrs_mm.browse.prompt_panels import (
     POINT,
     STYLES,
@@ -15,6 +19,7 @@ from samrs_mm.browse.prompt_panels import (
     prompt_swatches,
     prompts_of_record,
 )
+from samrs_mm.cli import load_config
 from samrs_mm.core.prompts import CLIPPED, PROMPT_STYLES, SETTINGS, PromptSetting
 from samrs_mm.drawing.panels import pixel_panel
 from samrs_mm.registry import BOX_DATASETS
@@ -86,3 +91,24 @@ def test_each_prompt_of_a_setting_is_seen_and_in_the_key(dataset, name):
 def test_settings_are_spelled_as_in_the_paper():
     assert prompt_name(PromptSetting('cp+rhbox+rhbox-m')) == 'CP + RH-Box + RH-Box-M'
     assert prompt_name(PromptSetting('rbox-m')) == 'R-Box-M'
+
+
+def test_masks_of_labels_are_seen_and_in_the_key(tmp_path):
+    (tmp_path / 'images').mkdir()
+    Image.new('RGB', (60, 40), (100, 100, 100)).save(tmp_path / 'images/a.png')
+    ring = [10, 10, 40, 10, 40, 30]
+    box = dict(image_id=1, category_id=1, bbox=[10, 10, 30, 20], segmentation=[ring])
+    doc = dict(images=[dict(id=1, file_name='a.png')], categories=[dict(id=1, name='x')])
+    (tmp_path / 'annotations.json').write_text(json.dumps(doc | dict(annotations=[box])))
+    flags = dict(data_root=str(tmp_path), prompt='hbox+mask')
+    config = load_config(str(ROOT / 'configs/annotate/coco_boxnet_hbox.py'), None, flags)
+    browser = BoxBrowser(config)
+    page = browser.page('a', ['prompts'], ())
+    assert [swatch.text for swatch in page.swatches] == [
+        'H-Box prompt', 'mask of the label (mask prompt)',
+    ]  # fmt: skip
+    plain = BoxBrowser(config, ['hbox']).page('a', ['prompts'], ())
+    inside = [shown.panels[-1].picture for shown in (page, plain)]
+    changed = (inside[0] != inside[1]).any(2)
+    scale = changed.shape[1] / 60
+    assert changed[round(14 * scale), round(36 * scale)] and not changed[: round(8 * scale)].any()
