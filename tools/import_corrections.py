@@ -14,8 +14,10 @@ from samrs_mm.formats.corrections.found import AUTO, FORMATS, found_files
 
 EPILOG = """what is read, by what is in the files
   labelme   JSON of LabelMe or X-AnyLabeling, of images that export_dataset.py --to labelme wrote
-  coco      COCO, of FiftyOne (fiftyone) or CVAT, of what export_dataset.py --to coco wrote: boxes
+  coco      COCO, of FiftyOne or CVAT, of what export_dataset.py --to coco wrote: boxes
             are known by `box_id`, else by their place; what only retraces a mask is no edit
+  fiftyone  a dataset of FiftyOne by its name, or a FiftyOneDataset on disk, read by FiftyOne where
+            it is installed: masks pixel by pixel
   cvat      "CVAT for images 1.1" (XML): masks, polygons, boxes
   decisions what the review report saved (also: sam_annotate.py --decisions FILE)
   own       OUT/corrections/*.json of a copy of OUT that somebody else corrected
@@ -41,7 +43,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
     add('folder', metavar='OUT', help='the annotated folder')
-    add('edited', metavar='DIR', nargs='?', help='what people corrected: a folder or a file')
+    add(
+        'edited',
+        metavar='DIR',
+        nargs='?',
+        help='what people corrected: a folder, a file, or the name of a dataset of FiftyOne',
+    )
     add('--from', dest='kind', choices=FORMATS, default=AUTO,
         help='the format (default %(default)s: by what is in the files)')  # fmt: skip
     add(

@@ -91,7 +91,10 @@ class Taker:
 
     def _compare(self, edited: EditedImage) -> None:
         self._check(edited.stem, edited.file)
-        when = datetime.fromtimestamp(int(edited.file.stat().st_mtime), timezone.utc).isoformat()
+        when = edited.when
+        if when is None:
+            seconds = int(edited.file.stat().st_mtime)
+            when = datetime.fromtimestamp(seconds, timezone.utc).isoformat()
         with self.out.lock():
             record = Record.load_checked(self.out.path(folder.INSTANCES, edited.stem))
             found = differences_of(edited, record, self.table, self.by, when)

@@ -304,7 +304,7 @@ def export_coco(tools, place):
 
 @pytest.mark.parametrize('ids', [True, False], ids=['box_id', 'by place'])
 @pytest.mark.parametrize('trace', [True, False], ids=['traced anew', 'masks'])
-def test_coco_comes_back_and_only_edits_count(tools, place, ids, trace):
+def test_coco_comes_back_and_only_edits_count(tools, place, capsys, ids, trace):
     before = tree(place / 'out')
     path, data = export_coco(tools, place)
     del data['images'][2]
@@ -324,12 +324,23 @@ def test_coco_comes_back_and_only_edits_count(tools, place, ids, trace):
     first[1]['category_id'] = 1 + first[1]['category_id'] % 3
     new = dict(first[0], id=99, segmentation=traced(masks.encode(wide)))
     new.pop('box_id', None)
-    data['annotations'].append(new)
+    boxed = dict(new, id=100, bbox=[100, 2, 20, 9], segmentation=[])
+    data['annotations'] += [new, boxed]
     path.write_text(json.dumps(data))
     assert take(tools, place, '--from', 'fiftyone', edited='coco') == 0
-    assert actions_of(place) == ['class', 'reject', 'add']
-    np.testing.assert_array_equal(masks.decode(record_of(place).boxes[-1].mask), wide)
+    assert actions_of(place) == ['class', 'reject', 'add', 'add']
+    *_, drawn, box = record_of(place).boxes
+    np.testing.assert_array_equal(masks.decode(drawn.mask), wide)
+    assert (box.bbox, box.area) == ([100, 2, 20, 9], 180)
     after = tree(place / 'out')
+    known = first[1].pop('segmentation')
+    path.write_text(json.dumps(data))
+    capsys.readouterr()
+    assert take(tools, place, edited='coco') == 1
+    says = 'is a box without a mask, where labelTxt/P0000.txt:2 has one, which would be lost'
+    assert says in capsys.readouterr().err
+    first[1]['segmentation'] = known
+    path.write_text(json.dumps(data))
     assert take(tools, place, edited='coco') == 0
     assert tree(place / 'out') == after
 

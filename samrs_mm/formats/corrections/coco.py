@@ -11,7 +11,7 @@ import numpy as np
 from samrs_mm.core import masks, segmentations
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.formats.coco import read_coco
-from samrs_mm.formats.corrections.shapes import EditedImage, EditError, Shape
+from samrs_mm.formats.corrections.shapes import EditedImage, EditError, Shape, rectangle
 
 
 def read_coco_edits(path: Path) -> list[EditedImage | EditError]:
@@ -86,5 +86,14 @@ def _shapes(entry: dict, place: str, names: dict, height: int, width: int) -> li
     except ValueError as error:
         raise ValueError(f'{place}: {error}') from error
     if mask is None:
-        raise ValueError(f'{place} has no segmentation; draw a mask or a polygon')
+        return [Shape(**facts, ring=_corners(entry.get('bbox'), place), bare=True)]
     return [Shape(**facts, mask=masks.encode(masks.decode(mask)))]
+
+
+def _corners(bbox: Any, place: str) -> np.ndarray:
+    """Return the corners ``(4, 2)`` of a COCO bbox."""
+    try:
+        x, y, width, height = (float(value) for value in bbox)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'{place}.bbox is {bbox!r:.40}; expected [x, y, width, height]') from error
+    return rectangle(x, y, x + width, y + height)

@@ -12,7 +12,7 @@ import numpy as np
 from samrs_mm.core import masks
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.formats.boxes.xml_tree import read_xml
-from samrs_mm.formats.corrections.shapes import EditedImage, EditError, Shape
+from samrs_mm.formats.corrections.shapes import EditedImage, EditError, Shape, rectangle
 
 ROOT = 'annotations'
 BOX_ID = 'box_id'
@@ -70,14 +70,14 @@ def _shape(element: Element, place: str, width: int, height: int) -> Shape:
             raise ValueError(f'{place}: points are {element.get("points")!r:.40}') from error
         return Shape(**facts, ring=ring)
     if element.tag == 'box':
-        return Shape(**facts, ring=_corners(element))
+        return Shape(**facts, ring=_corners(element), bare=True)
     raise ValueError(f'{place} is a <{element.tag}>; allowed: <mask>, <polygon>, <box>')
 
 
 def _corners(element: Element) -> np.ndarray:
     """Return the corners ``(4, 2)`` of a box, which CVAT turns about its centre."""
     x0, y0, x1, y1 = (float(element.get(name, '')) for name in ('xtl', 'ytl', 'xbr', 'ybr'))
-    ring = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+    ring = rectangle(x0, y0, x1, y1)
     angle = np.deg2rad(float(element.get('rotation', '0')))
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     return (ring - ring.mean(axis=0)) @ turn + ring.mean(axis=0)

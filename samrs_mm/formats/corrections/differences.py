@@ -133,6 +133,11 @@ class _Comparison:
             return
         label, mask = self._label(shapes), None
         if not self._untouched(box, shapes, shown):
+            if all(shape.bare for shape in shapes) and box.segmentation:
+                raise ValueError(
+                    f'{shapes[0].place} is a box without a mask, where {box.box_id} has one, which '
+                    'would be lost; let the tool export masks or polygons, or draw one'
+                )
             as_shown = mask_digest(box) == shown.mask
             mask = self._mask(shapes, box if as_shown else None)
             if not as_shown and box.segmentation and _filled(mask) == _filled(box.segmentation):

@@ -1,6 +1,6 @@
 """Which files of a folder hold corrections, and in which format."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.formats.corrections.coco import read_coco_edits
 from samrs_mm.formats.corrections.cvat import read_cvat
 from samrs_mm.formats.corrections.decisions import is_decisions
+from samrs_mm.formats.corrections.fiftyone_api import is_dataset_folder, read_fiftyone
 from samrs_mm.formats.corrections.labelme import is_labelme, read_labelme
 from samrs_mm.formats.corrections.shapes import EditedImage, EditError
 
@@ -22,12 +23,20 @@ def found_files(root: Path, kind: str = AUTO) -> dict[Path, str]:
     """Return the files with corrections below a folder (or the file itself), and their format.
 
     Files of other kinds are passed over, unless their format was named or nothing else is there.
+    A dataset of FiftyOne is one "file", by the name of its folder or, if its format is named, its
+    own.
 
     Raises:
         RefusedError: There is none.
     """
+    on_disk = kind in (AUTO, FIFTYONE) and is_dataset_folder(root)
+    if on_disk or (kind == FIFTYONE and not root.exists()):
+        return {root: FIFTYONE}
     if not root.exists():
-        raise RefusedError(f'{root}: no such file or folder')
+        raise RefusedError(
+            f'{root}: no such file or folder; the name of a dataset of FiftyOne goes with '
+            '--from fiftyone'
+        )
     paths = [root] if root.is_file() else sorted([*root.rglob('*.json'), *root.rglob('*.xml')])
     found = {}
     for path in paths:
@@ -68,10 +77,11 @@ def kind_of(path: Path) -> str | None:
     return None
 
 
-_READERS: dict[str, Callable[[Path], Sequence[EditedImage | EditError]]] = {
+_READERS: dict[str, Callable[[Path], Iterable[EditedImage | EditError]]] = {
     LABELME: lambda path: [read_labelme(path)],
     CVAT: read_cvat,
     COCO: read_coco_edits,
+    FIFTYONE: read_fiftyone,
 }
 
 

@@ -11,8 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from samrs_mm.core.atomic import load
 from samrs_mm.formats.annotated.entries import BoxEntry
 from samrs_mm.formats.annotated.record import Record
@@ -22,6 +20,7 @@ from samrs_mm.formats.corrections.shapes import (
     Shape,
     Shown,
     mask_digest,
+    rectangle,
     ring_digest,
     ring_of,
 )
@@ -121,7 +120,7 @@ def _shape(entry: Any, place: str) -> Shape:
         raise ValueError(f'{place}.shape_type is {kind!r:.40}; allowed: {", ".join(AREAS)}')
     if kind == 'rectangle' and len(ring) == 2:
         (x0, y0), (x1, y1) = ring.min(axis=0), ring.max(axis=0)
-        ring = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+        ring = rectangle(x0, y0, x1, y1)
     box_id, part = entry.get('box_id'), entry.get('part')
     return Shape(
         place,

@@ -28,14 +28,17 @@ def rendered(shapes: Sequence[Shape], height: int, width: int, line: bool) -> np
         shapes: Its shapes.
         height: Of the image in pixels.
         width: Of the image in pixels.
-        line: Whether pixels on the line of a polygon are in it, as OpenCV fills it.
+        line: Whether pixels on the line of a polygon are in it, as OpenCV fills it; boxes run
+            along edges.
     """
-    fill = masks.draw_polygon if line else masks.fill_polygon
-    parts = [
-        fill(each.ring, height, width) if each.ring is not None else masks.decode(each.mask or {})
-        for each in shapes
-    ]
-    return np.logical_or.reduce(parts)
+    return np.logical_or.reduce([_filled_shape(each, height, width, line) for each in shapes])
+
+
+def _filled_shape(shape: Shape, height: int, width: int, line: bool) -> np.ndarray:
+    if shape.ring is None:
+        return masks.decode(shape.mask or {})
+    fill = masks.draw_polygon if line and not shape.bare else masks.fill_polygon
+    return fill(shape.ring, height, width)
 
 
 def is_retraced(shapes: Sequence[Shape], box: BoxEntry) -> bool:

@@ -34,6 +34,7 @@ class Shape:
         box_id: The box that it was made of; None of a new one, or where it isn't told.
         part: Which part of the box's mask it was, from 0.
         group: What joins the shapes of one object, if anything does.
+        bare: Whether the tool has a box alone, of which the ring is, and no mask.
     """
 
     place: str
@@ -43,6 +44,7 @@ class Shape:
     box_id: str | None = None
     part: int | None = None
     group: Any = None
+    bare: bool = False
 
 
 @dataclass(slots=True)
@@ -68,6 +70,7 @@ class EditedImage:
         checked: Whether somebody called the image done.
         retraced: Whether the tool traces masks anew, or does not tell boxes; see ``retraced``.
         line: Whether its polygons run through the middle of pixels, so that those are in them too.
+        when: Time of the edits as ISO 8601; None for that of the file.
     """
 
     file: Path
@@ -79,6 +82,7 @@ class EditedImage:
     checked: bool = False
     retraced: bool = False
     line: bool = False
+    when: str | None = None
 
 
 def mask_digest(box: BoxEntry) -> str:
@@ -129,6 +133,11 @@ def ring_of(points: Any, place: str) -> np.ndarray:
     if ring.ndim != 2 or ring.shape[1] != 2 or not np.isfinite(ring).all():
         raise ValueError(f'{place}.points is {points!r:.40}; expected [[x, y], ...] in pixels')
     return ring
+
+
+def rectangle(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
+    """Return the corners ``(4, 2)`` of a box, clockwise on the screen."""
+    return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], float)
 
 
 def check_ring(ring: np.ndarray, place: str, most: Sequence[int]) -> None:
