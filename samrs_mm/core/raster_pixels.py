@@ -26,8 +26,8 @@ _LARGEST_BLOCK = 1 << 25
 class RasterPixels:
     """The channels of a file that are shown, bands in their own type, and which pixels have data.
 
-    A pixel has data where the file says so of one of its bands at least (by a nodata value, alpha
-    or a mask) and where a channel that is shown has a number (not NaN or infinite).
+    A pixel has data where the file says so (by a nodata value, alpha or a mask) of one of the bands
+    that are shown at least, and where a channel has a number (not NaN or infinite).
 
     Args:
         path: The file.
@@ -59,6 +59,7 @@ class RasterPixels:
             self._nodata = FILE if rule is None else rule.nodata
             by_file = self._nodata == FILE
             self._masked = by_file and _masked(file)
+            self._by_value = _by_value(file, self._choice.bands)
             self._alpha = alpha_band(file) if by_file else None
             real = self._choice.dtype.kind == 'f'
             self.gaps = self._masked or bool(self._alpha) or real or self._number is not None
@@ -145,7 +146,11 @@ class RasterPixels:
         """Return which pixels of a window have data as the open file declares it."""
         valid = np.ones((window.height, window.width), bool)
         if self._masked:
-            valid &= self._file.dataset_mask(window=window) != 0
+            if self._by_value:
+                masks = self._file.read_masks(self._choice.bands, window=window)
+                valid &= (masks != 0).any(axis=0)
+            else:
+                valid &= self._file.dataset_mask(window=window) != 0
         if self._alpha:
             valid &= self._file.read(self._alpha, window=window) != 0
         return valid
@@ -176,6 +181,12 @@ def _masked(file: rasterio.DatasetReader) -> bool:
     """Whether the file says of pixels that they have no data, other than by alpha."""
     said = (MaskFlags.all_valid, MaskFlags.alpha)
     return any(not set(flags).intersection(said) for flags in file.mask_flag_enums)
+
+
+def _by_value(file: rasterio.DatasetReader, bands: tuple[int, ...]) -> bool:
+    """Whether a value says of each of these bands, for itself, where it has no data."""
+    flags = (file.mask_flag_enums[band - 1] for band in bands)
+    return all(MaskFlags.nodata in each and MaskFlags.per_dataset not in each for each in flags)
 
 
 def streamable(file: rasterio.DatasetReader) -> bool:

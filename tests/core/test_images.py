@@ -13,6 +13,7 @@ from rasterio.errors import NotGeoreferencedWarning
 
 from samrs_mm.core import images
 from samrs_mm.core.errors import ImageReadError, SamrsError
+from samrs_mm.core.image_rule import ImageRule
 from samrs_mm.core.images import SceneImage, file_sha256, image_size, write_png
 
 HEIGHT, WIDTH = 37, 53
@@ -416,3 +417,21 @@ def test_the_reason_of_a_failed_read_is_told(tmp_path):
     with pytest.raises(ImageReadError, match=r'cut\.tif: cannot read the image: ') as caught:
         SceneImage(path).read()
     assert 'previous exception' not in str(caught.value)
+
+
+@pytest.mark.parametrize('stream', [False, True])
+def test_a_band_that_is_not_shown_says_nothing_of_data(tmp_path, stream):
+    bands = np.full((4, 16, 16), 9, np.uint16)
+    bands[:3, :, :4] = 0  # no data in all that is shown
+    bands[0, :, 4:6] = 0
+    bands[3, :, 8:] = 0
+    with rasterio.open(
+        tmp_path / 'a.tif', 'w', 'GTiff', width=16, height=16, count=4, dtype='uint16', nodata=0,
+        tiled=True, blockxsize=16, blockysize=16,
+    ) as file:  # fmt: skip
+        file.write(bands)
+    valid = SceneImage(tmp_path / 'a.tif', stream).valid(0, 0, 16, 16)
+    assert valid.all(axis=0).tolist() == [False] * 4 + [True] * 12
+    rule = ImageRule.from_config(dict(bands=[4]))
+    valid = SceneImage(tmp_path / 'a.tif', stream, rule=rule).valid(0, 0, 16, 16)
+    assert valid.all(axis=0).tolist() == [True] * 8 + [False] * 8
