@@ -19,7 +19,7 @@ FLOORS = (
     {'cli'},
     {'datasets', 'models', 'drawing', 'registered'},
     {'engine', 'evaluation', 'predict', 'annotate'},
-    {'prepare', 'statistics', 'annotate.ablation', 'browse', 'review', 'drawn'},
+    {'prepare', 'statistics', 'annotate.ablation', 'browse', 'review', 'drawn', 'propose'},
     {'command', 'api'},
     {'__main__'},
 )

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from samrs_mm.predict.scene_blends import Strip
     from samrs_mm.predict.scene_predictor import ScenePredictor
 
-_LOADERS = ('LoadWindow', 'LoadImageFromFile')
 WINDOW = 512
 """Side of the window in pixels where neither the caller nor the config says."""
 
@@ -195,14 +194,9 @@ class Network:
     @cached_property
     def rule(self) -> ImageRule | None:
         """How files are shown to it, as the test pipeline says it; see ``LoadWindow``."""
-        dataset = (self.config.get('test_dataloader') or {}).get('dataset') or {}
-        steps = dataset.get('pipeline') or self.config.get('test_pipeline') or ()
-        said = [
-            step['image']
-            for step in steps
-            if isinstance(step, dict) and step.get('type') in _LOADERS and step.get('image')
-        ]
-        return ImageRule.from_config(said[0]) if said else None
+        from samrs_mm.predict.shown import image_rule
+
+        return image_rule(self.config)
 
     @cached_property
     def settings(self) -> dict[str, Any]:

@@ -27,6 +27,7 @@ TOOLS = {
     'train': 'train.py',
     'test': 'test.py',
     'predict': 'predict.py',
+    'propose': 'propose_boxes.py',
     'browse': 'analysis_tools/browse_dataset.py',
     'report': 'analysis_tools/review_report.py',
     'stats': 'analysis_tools/dataset_stats.py',
