@@ -1,7 +1,7 @@
 """A stand-in for mmcv's compiled ops: only a call of one fails, not the import of a library.
 
 `mmseg.models` and `mmdet.models` import `mmcv.ops`, which asks for `mmcv._ext`; next to nothing of
-what they hold calls one of its ops.
+what they hold calls one of its ops. Of these, suppression of upright boxes is torchvision's there.
 """
 
 import importlib.util
@@ -45,7 +45,17 @@ class _LastFinder:
         self, name: str, path: Sequence[str] | None = None, target: Any = None
     ) -> ModuleSpec | None:
         """Return a spec for that one name."""
-        return StandIn(_missing, _BUILT_BY).spec(name) if name == _COMPILED else None
+        made = StandIn(_missing, _BUILT_BY, dict(nms=_nms))
+        return made.spec(name) if name == _COMPILED else None
+
+
+def _nms(boxes: Any, scores: Any, iou_threshold: float, offset: int) -> Any:
+    """Return the boxes ``(N, 4)`` to keep, best first; with an offset of 1 they end with a pixel."""
+    from torchvision.ops import nms
+
+    if offset:
+        boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
+    return nms(boxes, scores, iou_threshold)
 
 
 def _missing(op: str) -> MissingOpError:

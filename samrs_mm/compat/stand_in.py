@@ -11,12 +11,17 @@ class StandIn:
     Args:
         failure: Returns the error of a call, given the name that was called.
         answers: What calls of some names return instead.
+        functions: What is called in place of others.
     """
 
     def __init__(
-        self, failure: Callable[[str], Exception], answers: Mapping[str, object] | None = None
+        self,
+        failure: Callable[[str], Exception],
+        answers: Mapping[str, object] | None = None,
+        functions: Mapping[str, Callable[..., object]] | None = None,
     ):
         self._failure, self._answers = failure, answers or {}
+        self._functions = functions or {}
 
     def spec(self, name: str) -> ModuleSpec:
         """Return what a finder answers for the module of that name."""
@@ -32,6 +37,8 @@ class StandIn:
     def _look_up(self, name: str) -> Callable[..., object]:
         if name.startswith('__'):
             raise AttributeError(name)
+        if name in self._functions:
+            return self._functions[name]
 
         def answer(*_: object, **__: object) -> object:
             if name in self._answers:

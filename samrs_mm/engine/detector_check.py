@@ -37,7 +37,7 @@ def check_ops(config: Config, path: str) -> None:
         if kind.rpartition('.')[2] in _OPS:
             raise RefusedError(
                 f'config {path}: {key}.type={kind!r} calls a compiled op, and this mmcv was built '
-                f'without them: {how_to_get_ops()}; Mask2Former needs none'
+                f'without them: {how_to_get_ops()}; RTMDet-Ins and Mask2Former need none'
             )
 
 

@@ -25,7 +25,7 @@ def run(code: str, first: str = WITHOUT) -> subprocess.CompletedProcess:
 def test_models_import_and_a_called_op_says_what_to_do():
     done = run("""
 import mmdet.models, mmseg.models, torch
-from mmcv.ops import nms
+from mmcv.ops import nms_rotated
 from mmcv.ops.multi_scale_deform_attn import MultiScaleDeformableAttention
 attention = MultiScaleDeformableAttention(8, 2, 1, 2, batch_first=True)
 places = torch.full((1, 4, 1, 2), 0.5)
@@ -35,16 +35,62 @@ attention(pixels, value=pixels, reference_points=places, spatial_shapes=shapes,
           level_start_index=start).sum().backward()
 print(pixels.grad.isfinite().all())
 try:
-    nms(torch.tensor([[0., 0., 9., 9.]]), torch.ones(1), 0.5)
+    nms_rotated(torch.tensor([[0., 0., 9., 9., 0.]]), torch.ones(1), 0.5)
 except RuntimeError as error:
     print(error)
 """)
     assert done.returncode == 0, done.stderr
     finite, said = done.stdout.splitlines()[-2:]
     assert 'True' in finite
-    assert said.startswith('nms is a compiled op, and this mmcv was built without them: run `make')
+    assert said.startswith(
+        'nms_rotated is a compiled op, and this mmcv was built without them: run `make'
+    )
     assert 'OPS=1' in said
     assert 'pip install' in said
+
+
+def some_boxes() -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(0)
+    corners = torch.rand(400, 4) * 60
+    return torch.cat([corners[:, :2], corners[:, :2] + corners[:, 2:]], 1), torch.rand(400)
+
+
+def greedy(found: torch.Tensor, scores: torch.Tensor, threshold: float, offset: int) -> list[int]:
+    """Return the boxes to keep, one by one; with an offset they end with a pixel."""
+    boxes = (found + torch.tensor([0, 0, offset, offset])).tolist()
+    areas = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes]
+    kept = []
+    for row in scores.argsort(descending=True).tolist():
+        for other in kept:
+            ends = [*zip(boxes[row], boxes[other], strict=True)]
+            sides = [min(ends[k + 2]) - max(ends[k]) for k in (0, 1)]
+            shared = max(sides[0], 0) * max(sides[1], 0)
+            if shared / (areas[row] + areas[other] - shared) > threshold:
+                break
+        else:
+            kept.append(row)
+    return kept
+
+
+@pytest.mark.parametrize('offset', [0, 1])
+@pytest.mark.parametrize('threshold', [0.3, 0.6])
+def test_upright_boxes_are_suppressed_without_compiled_ops(threshold, offset):
+    spec = ops._LAST.find_spec('mmcv._ext')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    boxes, scores = some_boxes()
+    kept = module.nms(boxes, scores, iou_threshold=threshold, offset=offset).tolist()
+    assert kept == greedy(boxes, scores, threshold, offset)
+    assert 10 < len(kept) < 390
+
+
+@pytest.mark.ops
+@pytest.mark.parametrize('offset', [0, 1])
+def test_compiled_ops_suppress_the_same(offset):
+    from mmcv.ops import nms
+
+    boxes, scores = some_boxes()
+    assert nms(boxes, scores, 0.5, offset)[1].tolist() == greedy(boxes, scores, 0.5, offset)
 
 
 def test_it_answers_that_one_name_and_only_last():
