@@ -49,7 +49,7 @@ A network that was never shown background calls every pixel something: give it -
 --max-area.
 examples:
   tools/propose_boxes.py work_dirs/mine/mine.py work_dirs/mine/iter_2000.pth new --out boxes.json
-  tools/propose_boxes.py CONFIG FILE.pth new --out boxes.json --class ship 'storage tank' --score 0.4
+  tools/propose_boxes.py CONFIG FILE.pth new --out boxes.json --class ship 'storage tank'
   tools/propose_boxes.py configs/sep/unet_resnet50.py pretrain/sep/unet_resnet50.pth new \\
       --out boxes.json --source sota --class ship --min-area 50
 Killed? The same command starts over.

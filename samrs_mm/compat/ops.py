@@ -50,7 +50,7 @@ class _LastFinder:
 
 
 def _nms(boxes: Any, scores: Any, iou_threshold: float, offset: int) -> Any:
-    """Return the boxes ``(N, 4)`` to keep, best first; with an offset of 1 they end with a pixel."""
+    """Return which boxes ``(N, 4)`` to keep, best first; with an offset they end with a pixel."""
     from torchvision.ops import nms
 
     if offset:

@@ -10,7 +10,7 @@ from samrs_mm.compat import has_compiled_ops, how_to_get_ops
 from samrs_mm.core.errors import RefusedError
 
 _OPS = {
-    'nms', 'nms_rotated', 'soft_nms', 'RoIAlign', 'RoIAlignRotated', 'RBboxOverlaps2D',
+    'nms_rotated', 'soft_nms', 'RoIAlign', 'RoIAlignRotated', 'RBboxOverlaps2D',
     'DeformConv2d', 'ModulatedDeformConv2d',
 }  # fmt: skip
 """Types that a config names and that call mmcv's compiled ops."""

@@ -226,7 +226,7 @@ def _array(values: Any) -> np.ndarray:
 
 
 def _corners(boxes: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Return boxes ``(N, 4)``, ``(N, 5)`` or ``(N, 8)`` as corners, and whether they are R-Boxes."""
+    """Return boxes ``(N, 4)``, ``(N, 5)`` or ``(N, 8)`` as corners, and if they are R-Boxes."""
     if boxes.shape[1] == 4:
         return corners(boxes), False
     return (rotated_corners(boxes) if boxes.shape[1] == 5 else boxes.reshape(-1, 4, 2)), True
