@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 EPILOG = """CONFIG is
   a detector            of mmdet or mmrotate, configs/instance, configs/rotated: H-Boxes or R-Boxes,
                         and masks where it makes some
-  an open-vocabulary    GroundingDINO or GLIP of mmdet (pip install transformers, and the language
+  an open-vocabulary    GroundingDINO or GLIP of mmdet (pip install 'transformers<5'; the language
   detector              model that its config names): it looks for the names of --class
   a segmentation        a pre-trained (--source) or fine-tuned network: each connected region of a
   network               class is a box, upright and oriented, with its mask; its score is the mean

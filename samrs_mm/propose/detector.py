@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ WINDOW = 1024
 """Side of the window in pixels where neither the caller nor the config says."""
 OVERLAP = 1 / 4
 """Of a window that its neighbour sees, too, where the caller does not say."""
+LAST_TRANSFORMERS = 4
 _LABEL_STEPS = ('Load', 'HideIgnored', 'FilterAnnotations', 'ConvertBoxType')
 
 
@@ -83,11 +85,16 @@ class Detector:
             raise RefusedError(f'--overlap {self.overlap}: from 0 to {self.window - 1}')
         self._model, trained = _load(config, str(path), str(checkpoint), device)
         self.open = hasattr(self._model, 'language_model')
+        if self.open:
+            _refuse_new_transformers(str(path))
         if self.open and not names:
             raise RefusedError(f'config {path}: looks for what it is told: --class NAME ...')
         self.classes = tuple(names) if self.open else trained
         self.rule = image_rule(config)
-        self._pipeline = Compose(_without_labels(steps, self.open))
+        try:
+            self._pipeline = Compose(_without_labels(steps, self.open))
+        except (KeyError, TypeError, ValueError, AssertionError) as error:
+            raise RefusedError(f'config {path}: test pipeline: cannot be built: {error}') from error
 
     def count(self, width: int, height: int) -> int:
         """Return how many windows an image of this size has."""
@@ -186,6 +193,20 @@ def _load(
         return model.to(device or get_device()).eval(), names
     except (RuntimeError, AssertionError) as error:
         raise RefusedError(f'device {device}: {str(error).splitlines()[0]}') from error
+
+
+def _refuse_new_transformers(path: str) -> None:
+    """Refuse a version whose BERT takes no masks of pairs of words, as mmdet gives them."""
+    try:
+        found = version('transformers')
+    except PackageNotFoundError:
+        return  # building the model has named it
+    if int(found.partition('.')[0]) > LAST_TRANSFORMERS:
+        raise RefusedError(
+            f"config {path}: mmdet's open-vocabulary detectors work with transformers below "
+            f"{LAST_TRANSFORMERS + 1}, and {found} is installed; pip install 'transformers<"
+            f"{LAST_TRANSFORMERS + 1}'"
+        )
 
 
 def _without_labels(steps: Sequence[dict[str, Any]], text: bool) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ _GROUND = 60
 
 @MODELS.register_module()
 class BrightDetector(BaseModel):
-    """Boxes around regions above the ground; the score is the grey value / 255.
+    """Boxes around regions above the ground; the score is the largest value / 255.
 
     Args:
         form: ``'hbox'``, ``'rbox'`` (5 numbers) or ``'mask'``.
@@ -40,7 +40,7 @@ class BrightDetector(BaseModel):
         for number in range(1, count):
             x, y, w, h, _ = stats[number]
             boxes.append(np.array([x, y, x + w, y + h]) / scale)
-            scores.append(float(red[numbers == number].mean()) / 255)
+            scores.append(float(red[numbers == number].max()) / 255)
             size = sample.ori_shape[::-1]
             mask = (numbers == number).astype(np.uint8)
             masks.append(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST) > 0)

@@ -27,7 +27,7 @@ QUICK = {
 
 def marks(path):
     """Return what a leaf needs, and whether it takes longer than the suite has."""
-    found = [] if path.stem.startswith('mask2former') else [pytest.mark.ops]
+    found = [] if path.stem.startswith(('mask2former', 'rtmdet-ins')) else [pytest.mark.ops]
     if path.parent.name == 'rotated':
         reason = "OpenMMLab's mmrotate can't be imported"
         found.append(pytest.mark.skipif(not is_onedl(), reason=reason))
