@@ -125,7 +125,7 @@ class Detector:
             rows = np.flatnonzero(
                 (centres >= low).all(axis=1) & (centres < high).all(axis=1) & (scores >= least)
             )
-            masks = None
+            masks: list[dict] | None = None
             if 'masks' in found:
                 pixels, size = _array(found.masks).astype(bool), (image.height, image.width)
                 masks = [encode_window(pixels[row], y, x, *size) for row in rows]
@@ -190,7 +190,9 @@ def _load(
             "meta['dataset_meta'] = dict(classes=(...)) into it"
         )
     try:
-        return model.to(device or get_device()).eval(), names
+        model = model.to(device or get_device())
+        model.eval()
+        return model, names
     except (RuntimeError, AssertionError) as error:
         raise RefusedError(f'device {device}: {str(error).splitlines()[0]}') from error
 
