@@ -19,7 +19,6 @@ from samrs_mm.propose.proposals import Proposals
 
 if TYPE_CHECKING:
     from mmengine.config import Config
-    from torch import nn
 
 WINDOW = 1024
 """Side of the window in pixels where neither the caller nor the config says."""
@@ -169,7 +168,7 @@ class Detector:
 @strict_loading()
 def _load(
     config: 'Config', path: str, weights: str, device: str | None
-) -> tuple['nn.Module', tuple[str, ...]]:
+) -> tuple[Any, tuple[str, ...]]:
     """Return the model with its weights, on its device, and its classes."""
     from mmengine.device import get_device
     from mmengine.registry import MODELS
