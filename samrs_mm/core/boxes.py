@@ -112,7 +112,6 @@ class ParsedLabels:
         problems: What can't be taken as a box.
         size: Width and height in pixels of the picture that the labels say they are for, or None.
         notes: What is to be known of all boxes, one line each.
-        moved: Whether they were scaled or turned to fit the picture.
         misfit: Why none of the boxes is this picture's; empty if they are.
     """
 
@@ -120,7 +119,6 @@ class ParsedLabels:
     problems: list[LabelProblem] = field(default_factory=list)
     size: tuple[int, int] | None = None
     notes: list[str] = field(default_factory=list)
-    moved: bool = False
     misfit: str = ''
 
     def add_problem(self, box_id: str, message: str) -> None:

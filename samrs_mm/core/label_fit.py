@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from samrs_mm.core import masks as mask_ops
+from samrs_mm.core import segmentations
 from samrs_mm.core.boxes import MISFIT, BoxLabel, LabelProblem, ParsedLabels, rotated_corners
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import image_header
@@ -120,7 +122,7 @@ def fitted(labels: ParsedLabels, header: Header, rule: FitRule) -> ParsedLabels:
         return _refused(labels, reason)
     if steps:
         boxes = [_moved(box, steps) for box in labels.boxes]
-        labels = replace(labels, boxes=boxes, moved=True)
+        labels = replace(labels, boxes=boxes)
     if note:
         labels = replace(labels, notes=[*labels.notes, note])
     if rule.size == IGNORE:
@@ -245,11 +247,55 @@ def _moved(box: BoxLabel, steps: Sequence[Mapping]) -> BoxLabel:
     return replace(box, hbox=hbox, polygon=polygon, rotated=None, region=region, notes=notes)
 
 
+def fitted_masks(
+    masks: dict[str, Any], labels: ParsedLabels, header: Header, rule: FitRule
+) -> dict[str, Any]:
+    """Return masks as labels have them in the picture's stored pixels, as ``fitted`` has boxes.
+
+    Args:
+        masks: COCO polygons or RLE by box id.
+        labels: The labels as they are written.
+        header: Of the picture.
+        rule: What is done with labels that do not fit.
+
+    Raises:
+        MaskError: RLE that would have to be scaled, or is no mask.
+    """
+    steps, _, _ = _decide(labels, header, rule)
+    if not steps:
+        return masks
+    return {
+        box_id: [_moved_ring(ring, steps) for ring in mask]
+        if isinstance(mask, list)
+        else _turned_pixels(mask, steps, header)
+        for box_id, mask in masks.items()
+    }
+
+
+def _turned_pixels(mask: Any, steps: Sequence[Mapping], header: Header) -> dict | None:
+    """Return RLE of the picture as EXIF turns it in stored pixels."""
+    width, height = header.turned
+    coded = segmentations.from_coco(mask, height, width)
+    if coded is None:
+        return None
+    corner, side = _stepped(np.array([[0.0, 0], [1, 0]]), steps)
+    if np.abs(side - corner).sum() != 1:
+        raise mask_ops.MaskError('run lengths are not scaled')
+    rows, columns = np.nonzero(mask_ops.decode(coded))
+    x, y = np.floor(_stepped(np.stack([columns, rows], axis=1) + 0.5, steps)).astype(int).T
+    whole = np.zeros((header.height, header.width), bool)
+    whole[y, x] = True
+    return mask_ops.encode(whole)
+
+
 def _moved_ring(ring: list, steps: Sequence[Mapping]) -> list:
-    points = np.array(ring, float).reshape(-1, 2)
+    return _stepped(np.array(ring, float).reshape(-1, 2), steps).ravel().tolist()
+
+
+def _stepped(points: np.ndarray, steps: Sequence[Mapping]) -> np.ndarray:
     for step in steps:
         points = step(points)
-    return points.ravel().tolist()
+    return points
 
 
 def _elsewhere(boxes: list[BoxLabel], header: Header) -> tuple[str, str]:

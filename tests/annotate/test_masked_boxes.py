@@ -166,3 +166,30 @@ def test_decisions_enter_without_the_config(data, tmp_path):
     path.write_text(json.dumps(doc))
     assert load_tool('import_corrections').main([str(out), str(tmp_path / 'lm')]) == 0
     assert sorted(row['status'] for row in rows(out)).count('rejected') == 1
+
+
+def test_masks_turn_and_scale_with_their_boxes(tmp_path):
+    """Labels made on the picture as EXIF turns it, and on one of twice its size."""
+    stored = np.zeros((40, 60, 3), np.uint8)
+    stored[5:15, 20:50] = 200
+    exif = Image.Exif()
+    exif[274] = 6  # a viewer shows it turned clockwise: 40 wide, 60 high
+    root = tmp_path / 'data'
+    root.mkdir()
+    Image.fromarray(stored).save(root / 'a.png', exif=exif)
+    Image.fromarray(stored).save(root / 'b.png')
+    seen = np.rot90(stored[..., 0], -1)
+    rows, columns = np.nonzero(seen)
+    x0, y0, x1, y1 = (int(v) for v in (columns.min(), rows.min(), columns.max(), rows.max()))
+    for name, ring, size in (
+        ('a', [[x0, y0], [x1 + 1, y0], [x1 + 1, y1 + 1], [x0, y1 + 1]], (40, 60)),
+        ('b', [[40, 10], [100, 10], [100, 30], [40, 30]], (120, 80)),
+    ):
+        shape = dict(label='roof', shape_type='polygon', points=ring)
+        head = dict(shapes=[shape], imagePath=f'{name}.png', imageWidth=size[0])
+        (root / f'{name}.json').write_text(json.dumps(head | dict(imageHeight=size[1])))
+    out = tmp_path / 'out'
+    assert annotate(root, out, '--exif', 'turned', '--label-size', 'rescale') == 0
+    for name in ('a', 'b'):
+        (box,) = Record.load(out / f'instances/{name}.json').boxes
+        assert (masks.decode(box.mask) == (stored[..., 0] > 0)).all()

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from samrs_mm.core import masks, segmentations
 from samrs_mm.core.boxes import MISFIT, BoxLabel, ParsedLabels
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.label_fit import FitRule, Header, fitted, read_header, turn_of
+from samrs_mm.core.label_fit import FitRule, Header, fitted, fitted_masks, read_header, turn_of
 
 RESCALE, IGNORE = FitRule(size='rescale'), FitRule(size='ignore')
 TURNED, STORED = FitRule(exif='turned'), FitRule(exif='stored')
@@ -33,7 +34,6 @@ def test_another_size_is_named_scaled_when_asked_or_ignored():
     scaled = fitted(given, Header(50, 50), RESCALE)
     assert hboxes(scaled) == [[10, 10, 20, 20], [30, 30, 40, 40]]
     assert 'scaled from 200 x 200 px' in scaled.notes[0]
-    assert scaled.moved
     assert hboxes(fitted(given, Header(50, 50), IGNORE)) == hboxes(given)
 
 
@@ -174,3 +174,36 @@ def test_impossible_rules_are_refused(entry):
 def test_a_box_without_end_has_no_centre():
     found = labels([-np.inf, 3, np.inf, 9], [1, 1, 9, 9], size=(60, 40))
     assert len(fitted(found, Header(60, 40), FitRule()).boxes) == 2
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_masks_are_turned_as_viewers_turn_pictures(orientation):
+    rng = np.random.default_rng(orientation)
+    stored = rng.random((20, 31)) < 0.5
+    picture = Image.fromarray(stored.astype(np.uint8))
+    picture.getexif()[274] = orientation
+    seen = np.array(ImageOps.exif_transpose(picture)) > 0
+    height, width = seen.shape
+    given = labels([2, 3, 9, 9], size=(width, height))
+    written = dict(
+        rle=masks.encode(seen),
+        polygon=[[2.0, 3, 9, 3, 9, 9, 2, 9]],
+    )
+    found = fitted_masks(written, given, Header(31, 20, orientation), TURNED)
+    assert (masks.decode(found['rle']) == stored).all()
+    block = np.zeros_like(seen)
+    block[3:9, 2:9] = True
+    turned = fitted_masks(dict(a=masks.encode(block)), given, Header(31, 20, orientation), TURNED)
+    assert segmentations.from_coco(found['polygon'], 20, 31) == turned['a']
+
+
+def test_polygons_are_scaled_and_run_lengths_are_not():
+    given = labels([40, 40, 80, 80], size=(200, 200))
+    ring = [[40.0, 40, 80, 40, 80, 80]]
+    found = fitted_masks(dict(a=ring), given, Header(50, 50), RESCALE)
+    assert found == dict(a=[[10, 10, 20, 10, 20, 20]])
+    for size in (50, 200):
+        coded = masks.encode(np.ones((size, size), bool))
+        with pytest.raises(masks.MaskError):
+            fitted_masks(dict(a=coded), given, Header(50, 50), RESCALE)
+    assert fitted_masks(dict(a=ring), given, Header(50, 50), IGNORE) == dict(a=ring)

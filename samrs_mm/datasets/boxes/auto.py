@@ -80,4 +80,5 @@ def _coco_options(root: Path) -> dict[str, Any]:
         return dict(type='COCOPartsBoxDataset')
     if not files or files[0][0] == ANNOTATIONS:
         return {}
-    return dict(ann_file=files[0][0], images=files[0][1])
+    name, folder = files[0]
+    return dict(ann_file=name) | (dict(images=folder) if folder else {})

@@ -20,6 +20,7 @@ from samrs_mm.core.image_rule import ImageRule
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.core.input_notes import facts_of
 from samrs_mm.core.label_fit import FitRule, Header, read_header
+from samrs_mm.core.mask_runs import MaskError
 from samrs_mm.core.place import Place
 from samrs_mm.core.wording import counted
 from samrs_mm.datasets.boxes.class_lists import class_list, spelling_notes
@@ -157,6 +158,24 @@ class BoxDataset(ABC):
         """
         scene = self.scenes[index]
         return ParsedLabels() if scene.label is None else self.parse(scene)
+
+    def fitted_masks(self, index: int, masks: dict[str, Any]) -> dict[str, Any]:
+        """Return the written masks of scene ``index`` in pixels of its image, as its boxes are.
+
+        Raises:
+            LabelReadError: The label file can't be read, or masks that are run lengths would have
+                to be scaled.
+        """
+        if not masks or not self.rule.beyond_check:
+            return masks
+        header = self._header(index)
+        try:
+            labels = self.written_labels(index)
+            if header is None:
+                return masks
+            return label_fit.fitted_masks(masks, labels, header, self.rule)
+        except MaskError as error:
+            raise LabelReadError(f'{self.scenes[index].label}: the true masks: {error}') from error
 
     def _header(self, index: int) -> Header | None:
         if index not in self._headers:

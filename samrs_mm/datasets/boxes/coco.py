@@ -204,14 +204,12 @@ class COCOBoxDataset(BoxDataset):
         the region of a crowd isn't.
 
         Raises:
-            LabelReadError: The boxes of the scene are scaled or turned; masks aren't.
+            LabelReadError: See ``fitted_masks``.
         """
         row = self._rows.get(self.scenes[index].stem)
-        if self.ground_truth and row is not None and self.labels(index).moved:
-            raise LabelReadError(
-                f'{self.coco.file_names[row]}: its boxes are scaled or turned, true masks are not'
-            )
-        return {} if row is None else self.coco.segmentations(row)
+        if row is None:
+            return {}
+        return self.fitted_masks(index, self.coco.segmentations(row))
 
     def _scene(
         self, name: str, there: bool, label: str | None = None, part: str | None = None

@@ -122,11 +122,7 @@ class LabelMeBoxDataset(BoxDataset):
         scene = self.scenes[index]
         if scene.label is None:
             return {}
-        if self.labels(index).moved:
-            raise LabelReadError(
-                f'{scene.label}: its boxes are scaled or turned, true masks are not'
-            )
-        return self._shapes(scene).truth
+        return self.fitted_masks(index, self._shapes(scene).truth)
 
     def _shapes(self, scene: Scene) -> ImageShapes:
         data, name = self.read(scene)

@@ -132,11 +132,7 @@ class ListedBoxDataset(BoxDataset):
         scene = self.scenes[index]
         if scene.label is None:
             return {}
-        if self.labels(index).moved:
-            raise LabelReadError(
-                f'{scene.label}: the boxes of {scene.stem} are scaled or turned, true masks are not'
-            )
-        return self._shapes[scene.stem].truth
+        return self.fitted_masks(index, self._shapes[scene.stem].truth)
 
 
 class _Places:

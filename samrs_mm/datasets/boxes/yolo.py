@@ -102,9 +102,7 @@ class YOLOBoxDataset(PairedBoxDataset):
         scene = self.scenes[index]
         if scene.label is None or scene.image is None:
             return {}
-        if self.labels(index).moved:
-            raise LabelReadError(f'{scene.label}: its boxes are turned, true masks are not')
-        return yolo_polygons(*self._arguments(scene))
+        return self.fitted_masks(index, yolo_polygons(*self._arguments(scene)))
 
     def _arguments(self, scene: Scene) -> tuple:
         assert scene.label is not None

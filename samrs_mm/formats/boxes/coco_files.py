@@ -1,7 +1,7 @@
 """COCO files in a folder, and the folders that their images are in."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from samrs_mm.formats.boxes.label_lists import PARTS
@@ -16,6 +16,8 @@ _PART = re.compile(rf'(?:^|[_.-])({"|".join(PARTS)})(?:\d{{4}})?(?:[_.-]|$)', re
 def coco_files(root: Path, names: Iterable[str], most: int | None = None) -> list[tuple[str, str]]:
     """Return the COCO files of a folder that have images in it, and the folder of each's images.
 
+    If none has, but there is one COCO file, that is it, with '' for the folder.
+
     Where there are ``instances_*.json``, as in COCO's own layout, other files beside them
     (captions, key points, stuff) are not taken.
 
@@ -27,23 +29,32 @@ def coco_files(root: Path, names: Iterable[str], most: int | None = None) -> lis
     names = list(names)
     taken = [name for name in first_of_each(names, '.json', most) if is_coco(root / name)]
     with_boxes = {_folder(name) for name in taken if _own_name(name).startswith(_OF_BOXES)}
-    found = []
+    found, without = [], []
     for name in taken:
         if _folder(name) in with_boxes and not _own_name(name).startswith(_OF_BOXES):
             continue
         image = first_image(root / name)
         if image and (folder := image_folder(image, name, names)):
             found.append((name, folder))
-    return found
+        else:
+            without.append((name, ''))
+    return found or (without if len(without) == 1 else [])
 
 
-def first_of_each(names: Sequence[str], suffix: str, most: int | None) -> Iterator[str]:
-    """Yield the first files of each folder that end in a suffix, by name; None yields all."""
+def first_of_each(
+    names: Sequence[str],
+    suffix: str,
+    most: int | None,
+    wanted: Callable[[str], bool] = bool,
+) -> Iterator[str]:
+    """Yield the first wanted files of each folder that end in a suffix; None yields all."""
     counts: dict[str, int] = {}
     for name in sorted(name for name in names if name.lower().endswith(suffix)):
         folder = _folder(name)
-        counts[folder] = counts.get(folder, 0) + 1
-        if most is None or counts[folder] <= most:
+        if most is not None and counts.get(folder, 0) >= most:
+            continue
+        if wanted(name):
+            counts[folder] = counts.get(folder, 0) + 1
             yield name
 
 

@@ -1,5 +1,6 @@
 """Which label format a folder has, by the names of its files and the beginnings of some."""
 
+import codecs
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from samrs_mm.formats.foreign import CVAT_XML, LABEL_STUDIO, foreign_file
 
 AUTO = 'auto'
 _HEAD = 1 << 12
+_BLANK = 4
+"""Bytes of a file that may be a mark and a line's end."""
 _MOST = 20
 """Files of a folder that are looked into."""
 
@@ -47,13 +50,22 @@ class _Folder:
     names: list[str]
 
     def heads(self, suffix: str) -> Iterator[tuple[str, str]]:
-        """Yield the first files of each folder that end in a suffix, with their beginnings."""
-        for name in first_of_each(self.names, suffix, _MOST):
+        """Yield the first files of each folder that end in a suffix, with their beginnings.
+
+        Empty files, as of images without objects in YOLO, don't count.
+        """
+        for name in first_of_each(self.names, suffix, _MOST, self._holds_something):
             try:
                 with (self.root / name).open('rb') as file:
-                    yield name, file.read(_HEAD).decode('utf-8', errors='replace')
+                    yield name, _text(file.read(_HEAD))
             except OSError:
                 continue
+
+    def _holds_something(self, name: str) -> bool:
+        try:
+            return (self.root / name).stat().st_size > _BLANK
+        except OSError:
+            return False
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Yield text files that may hold labels, with their first line that is no header."""
@@ -74,6 +86,12 @@ class _Folder:
     def xml(self, wanted: Callable[[str, str], bool]) -> list[str]:
         """Return the XML files whose lower-case name and beginning are as wanted."""
         return [name for name, head in self.heads('.xml') if wanted(name.lower(), head)]
+
+
+def _text(head: bytes) -> str:
+    """Return the beginning of a file as text, by its byte order mark, else as UTF-8."""
+    utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return head.decode('utf-16' if utf16 else 'utf-8-sig', errors='replace')
 
 
 def _coco(folder: _Folder) -> list[str]:

@@ -1,6 +1,7 @@
 """Class names of YOLO datasets, as they are written: data.yaml, classes.txt, obj.names."""
 
 import codecs
+import contextlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ def class_names(root: Path, given: str | None) -> YoloNames:
     paths = [Path(given)] if given else _names_files(root.iterdir())
     paths = [path for path in paths if path.is_file()]
     if not given and not paths:
-        paths = _names_files(walk_files(root))
+        paths = _names_files(walk_files(root)) or _only_yaml(root)
     found = [read_names_file(path) for path in paths]
     if not found:
         others = sorted(path.name for path in root.glob('*.y*ml')) if not given else []
@@ -64,6 +65,16 @@ def class_names(root: Path, given: str | None) -> YoloNames:
                 f'{_listed(other.names)}; say which is right with --names FILE'
             )
     return found[0]
+
+
+def _only_yaml(root: Path) -> list[Path]:
+    """Return the one .yaml in a folder that has ``names``, whatever it is called, if it is one."""
+    named = []
+    for path in sorted(root.glob('*.y*ml')):
+        with contextlib.suppress(RefusedError):
+            if is_yaml(path) and 'names' in _read(path, _text(path)):
+                named.append(path)
+    return named if len(named) == 1 else []
 
 
 def _names_files(paths: Iterable[Path]) -> list[Path]:

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from format_cases import FOLDER, SIZES, boxes_of, draw, take
 
-from samrs_mm.annotate.job import open_dataset
+from samrs_mm.annotate.opened_dataset import open_dataset
 from samrs_mm.cli import load_config
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.boxes.auto import TYPES
@@ -126,3 +126,27 @@ def test_the_flag_goes_with_any_config_and_the_settings_name_the_class(tmp_path)
     dataset, settings = open_dataset(config, dict(truth=True))
     assert settings == dict(type='YOLOBoxDataset')
     assert len(dataset.ground_truth_of(0)) == 2
+
+
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16'])
+def test_label_files_with_a_byte_order_mark_are_found(tmp_path, encoding):
+    root = take('yolo', tmp_path / 'data')
+    for path in (root / 'labels').iterdir():
+        path.write_bytes(path.read_text().encode(encoding))
+    assert type(build(root)).__name__ == 'YOLOBoxDataset'
+
+
+def test_many_empty_label_files_hide_no_format(tmp_path):
+    root = take('yolo', tmp_path / 'data')
+    for number in range(30):
+        draw(root / f'images/a{number:02}.png', (8, 8))
+        (root / f'labels/a{number:02}.txt').write_text('\n' if number % 2 else '')
+    assert build(root).label_notes[0].endswith('such as labels/harbour one.txt): YOLOBoxDataset')
+
+
+def test_a_coco_file_without_its_images_is_said_to_be_one(tmp_path):
+    root = take('coco', tmp_path / 'data')
+    for path in (root / 'images').iterdir():
+        path.rename(path.with_name(f'x {path.name}'))
+    with pytest.raises(RefusedError, match=r'annotations\.json: none of its 2 images'):
+        build(root)

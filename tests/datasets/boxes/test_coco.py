@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from samrs_mm.core import masks
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.label_fit import FitRule
 from samrs_mm.datasets.boxes.base import Scene
@@ -183,15 +184,20 @@ def test_another_size_is_a_misfit(tmp_path, make_image):
     assert dataset.labels(0).boxes[0].hbox.tolist() == [30, 25, 45, 35]
 
 
-def test_no_true_masks_for_boxes_that_were_moved(tmp_path, make_image):
+def test_true_masks_are_scaled_with_their_boxes(tmp_path, make_image):
     root = write_boxes(tmp_path, [[60, 50, 30, 20]], make_image)
-    dataset = COCOBoxDataset(root, ground_truth=True)
-    dataset.rule = FitRule(size='rescale')
-    assert dataset.ground_truth_of(0) == {}
+    document = json.loads((root / ANN).read_text())
+    document['annotations'][0]['segmentation'] = [[60, 50, 90, 50, 90, 70]]
+    (root / ANN).write_text(json.dumps(document))
     make_image(root / 'images/a.png', size=(50, 40))
     dataset = COCOBoxDataset(root, ground_truth=True)
     dataset.rule = FitRule(size='rescale')
-    with pytest.raises(LabelReadError, match='its boxes are scaled or turned'):
+    assert dataset.ground_truth_of(0) == {f'{ANN}:annotations[0]': [[30, 25, 45, 25, 45, 35]]}
+    document['annotations'][0]['segmentation'] = masks.encode(np.ones((80, 100), bool))
+    (root / ANN).write_text(json.dumps(document))
+    dataset = COCOBoxDataset(root, ground_truth=True)
+    dataset.rule = FitRule(size='rescale')
+    with pytest.raises(LabelReadError, match='the true masks: a mask of '):
         dataset.ground_truth_of(0)
 
 

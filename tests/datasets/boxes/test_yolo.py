@@ -5,6 +5,8 @@
 Roboflow's YOLO export.
 """
 
+import shutil
+
 import numpy as np
 import pytest
 from format_cases import SIZES, assert_boxes, draw, take
@@ -133,6 +135,7 @@ def test_a_label_file_without_an_image_and_an_unreadable_image(yolo):
 
 def test_names_and_task_may_be_given(yolo):
     (yolo / 'data.yaml').rename(yolo / 'mine.yaml')
+    shutil.copy(yolo / 'mine.yaml', yolo / 'yours.yaml')
     with pytest.raises(RefusedError, match=r'dataset\.names=FILE .*is it mine\.yaml'):
         build(yolo)
     assert build(yolo, names='mine.yaml').classes == ('ship', 'harbour')

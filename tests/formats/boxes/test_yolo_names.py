@@ -105,9 +105,12 @@ def test_two_files_that_differ_are_refused(tmp_path):
     assert class_names(tmp_path, str(given_file)).names == ('b', 'a')
 
 
-def test_another_yaml_is_pointed_at(tmp_path):
+def test_a_yaml_of_another_name_is_taken_if_it_is_the_only_one(tmp_path):
     read(tmp_path, 'names: [a]', 'ships.yaml')
-    with pytest.raises(RefusedError, match=r'is it ships\.yaml'):
+    (tmp_path / 'args.yaml').write_text('lr: 0.1')
+    assert class_names(tmp_path, None).file.name == 'ships.yaml'
+    read(tmp_path, 'names: [b]', 'boats.yml')
+    with pytest.raises(RefusedError, match=r'is it args\.yaml|is it boats\.yml'):
         class_names(tmp_path, None)
 
 
