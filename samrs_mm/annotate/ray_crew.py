@@ -201,6 +201,7 @@ class Crew:
         self.idle: list[Any] = []
         self.busy: dict[Any, tuple[Any, Portion | None]] = {}
         self.refused: list[str] = []
+        self.fallen: list[str] = []
         self.told: dict[str, Any] | None = None
 
     def __enter__(self) -> 'Self':
@@ -219,7 +220,7 @@ class Crew:
         while self.told is None:
             self._hire(len(self.job.plan.by_scene))
             if not self.busy:
-                raise RefusedError(self.refused[0])
+                raise RefusedError(self._first_reason())
             self._receive()
         return Elsewhere(self.job.segmentor, self.told)
 
@@ -244,7 +245,7 @@ class Crew:
                     actor = self.idle.pop()
                     self.busy[actor.run.remote(portion, settings)] = actor, portion
                 if not self.busy:
-                    raise SamrsError(f'no actor is left: {self.refused[0]}')
+                    raise SamrsError(f'no actor is left: {self._first_reason()}')
                 for portion, result in self._receive():
                     if result is None:
                         parts = portion.after_death(self.job.out.done())
@@ -261,6 +262,9 @@ class Crew:
                     bar.update(len(portion))
         return RunResult(images, skipped, tuple(failures), dict(statuses))
 
+    def _first_reason(self) -> str:
+        return (self.refused + self.fallen)[0]
+
     def _at_work(self) -> bool:
         return any(portion is not None for _, portion in self.busy.values())
 
@@ -275,7 +279,8 @@ class Crew:
             room, need = gpus, dict(num_gpus=1)
         else:
             room, need = max(1, cpus // self.cores), dict(num_cpus=min(self.cores, max(1, cpus)))
-        for _ in range(min(room - len(self.refused), wanted) - self._hands()):
+        room -= len(self.refused) + len(self.fallen)
+        for _ in range(min(room, wanted) - self._hands()):
             actor = self.ray.remote(Hand).options(**need).remote(self.order)
             self.busy[actor.load.remote()] = actor, None
 
@@ -291,7 +296,7 @@ class Crew:
                 result = self.ray.get(ref)
             except deaths as error:
                 if portion is None:
-                    self.refused.append(f'an actor died while it loaded: {error}')
+                    self.fallen.append(f'an actor died while it loaded: {error}')
                 else:
                     results.append((portion, None))
                 continue
@@ -309,6 +314,7 @@ class Crew:
         own = {key: told.get(key) for key in ('settings', 'sha256')}
         if 'refused' not in told and self.told in (None, own):
             self.told = own
+            self.fallen.clear()  # machines go at any time; only where all actors fall is it no use
             self.idle.append(actor)
             return
         reason = told.get('refused') or f'other settings or weights there: {own}, not {self.told}'

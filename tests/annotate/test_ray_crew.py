@@ -180,6 +180,22 @@ def test_a_tile_that_ends_every_actor_fails_without_the_rest_of_its_scene(
     assert made == [stem for stem in stems if stem != deadly]
 
 
+def test_actors_that_die_while_they_load_are_forgotten_once_one_has_loaded(
+    annotate, cluster, tmp_path
+):
+    assert annotate('whole', *FILL) == 0
+    loads, runs = iter([False, False, True, False] * 3), iter([False, True] * 7)
+
+    def fault(hand, method, args):
+        if next(loads, False) if method == 'load' else next(runs, False):
+            raise DeathError
+
+    ray = cluster(fault, CPU=2)
+    assert annotate('out', '--launcher', 'ray', *FILL) == 0
+    assert len(ray.hands) > 4
+    assert tree(tmp_path / 'out') == tree(tmp_path / 'whole')
+
+
 def test_what_is_left_of_a_portion_after_a_death():
     portion = Portion((('a1', 'a2', 'a3'), ('b1',), ('c1', 'c2')), 1)
     assert portion.after_death({'a1', 'b1'}) == [

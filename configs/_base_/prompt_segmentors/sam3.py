@@ -6,4 +6,5 @@ model = dict(
     chunk=20,
     images_per_pass=1,
     precision='fp32',
+    kernels='exact',
 )

@@ -5,6 +5,7 @@ See ``two_way.py`` for its transformer. Beside that, the up-scaling is two produ
 of the four masks only the one that is wanted is made.
 """
 
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 
 import torch
@@ -32,7 +33,7 @@ class FastDecoder:
     def __init__(self, model: nn.Module):
         self.prompt_encoder, self.decoder = model.prompt_encoder, model.mask_decoder
         with torch.no_grad():
-            positions = _as_pixels(self.prompt_encoder.get_dense_pe())
+            positions = as_pixels(self.prompt_encoder.get_dense_pe())
             self.transformer = two_way(self.decoder.transformer, positions)
         self._last: tuple[torch.Tensor, ImageSide] | None = None
 
@@ -43,7 +44,7 @@ class FastDecoder:
         """
         if self._last is None or self._last[0] is not features:
             nothing = self.prompt_encoder.no_mask_embed.weight
-            self._last = features, self.transformer.image_side(_as_pixels(features) + nothing)
+            self._last = features, self.transformer.image_side(as_pixels(features) + nothing)
         return self._last[1]
 
     def __call__(
@@ -73,8 +74,8 @@ class FastDecoder:
         decoder = self.decoder
         tokens, pixels = self._transformed(features, sparse, dense)
         weights = decoder.output_hypernetworks_mlps[0](tokens[:, 1])
-        logits = upscaled(decoder.output_upscaling, pixels, weights, features.shape[-2:])
-        return logits, decoder.iou_prediction_head(tokens[:, 0])[:, 0]
+        logits = upscaled(decoder.output_upscaling, pixels, weights[:, None], features.shape[-2:])
+        return logits[:, 0], decoder.iou_prediction_head(tokens[:, 0])[:, 0]
 
     @property
     def _own_tokens(self) -> list[torch.Tensor]:
@@ -85,7 +86,7 @@ class FastDecoder:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the tokens ``(n, t, C)``, its own first, and the pixels ``(n, h * w, C)``."""
         own = torch.cat(self._own_tokens).expand(len(sparse), -1, -1)
-        image = self.image_side(features) if dense is None else _as_pixels(features + dense)
+        image = self.image_side(features) if dense is None else as_pixels(features + dense)
         return self.transformer(image, torch.cat([own, sparse], 1))
 
 
@@ -162,24 +163,31 @@ def _attention(module: nn.Module) -> Attention:
 
 
 def upscaled(
-    layers: nn.Sequential, pixels: torch.Tensor, weights: torch.Tensor, grid: torch.Size
+    layers: Iterable[nn.Module],
+    pixels: torch.Tensor,
+    weights: torch.Tensor,
+    grid: torch.Size,
+    added: Sequence[torch.Tensor] | None = None,
 ) -> torch.Tensor:
-    """Return the logits ``(n, 4 h, 4 w)`` of SAM's up-scaling, ``weights`` being those of a mask.
+    """Return the logits ``(n, m, 4 h, 4 w)`` of SAM's up-scaling, of m masks.
 
     Args:
         layers: ConvTranspose2d, LayerNorm2d, GELU, ConvTranspose2d, GELU; both convolutions have
             kernel and stride 2, so that each pixel makes four, of itself alone.
         pixels: ``(n, h * w, C)``.
-        weights: For the channels of the last layer ``(n, C / 8)``.
+        weights: Of the masks, for the channels of the last layer ``(n, m, C / 8)``.
         grid: h and w.
+        added: To what the convolutions give, ``(h * w, 4, C / 4)`` and ``(h * w, 4, 4, C / 8)``.
     """
     first, norm, activation, second, _ = layers
     x = _quadrupled(first, pixels)
+    x = x if added is None else x + added[0]
     x = activation(F.layer_norm(x, x.shape[-1:], norm.weight, norm.bias, norm.eps))
-    x = activation(_quadrupled(second, x))
-    x = torch.matmul(x.flatten(1, -2), weights[:, :, None])
-    x = x.view(-1, *grid, 2, 2, 2, 2)  # row and column within the first four, then the second
-    return x.permute(0, 1, 3, 5, 2, 4, 6).reshape(-1, 4 * grid[0], 4 * grid[1])
+    x = _quadrupled(second, x)
+    x = activation(x if added is None else x + added[1])
+    x = torch.matmul(x.flatten(1, -2), weights.transpose(1, 2))
+    x = x.view(-1, *grid, 2, 2, 2, 2, x.shape[-1])  # row and column within four, then within each
+    return x.permute(0, 7, 1, 3, 5, 2, 4, 6).reshape(-1, x.shape[-1], 4 * grid[0], 4 * grid[1])
 
 
 def _quadrupled(layer: nn.ConvTranspose2d, x: torch.Tensor) -> torch.Tensor:
@@ -188,6 +196,6 @@ def _quadrupled(layer: nn.ConvTranspose2d, x: torch.Tensor) -> torch.Tensor:
     return F.linear(x, weight, layer.bias.repeat(4)).unflatten(-1, (4, -1))
 
 
-def _as_pixels(x: torch.Tensor) -> torch.Tensor:
+def as_pixels(x: torch.Tensor) -> torch.Tensor:
     """Return ``(n, C, h, w)`` as ``(n, h * w, C)``."""
     return x.flatten(2).transpose(1, 2)

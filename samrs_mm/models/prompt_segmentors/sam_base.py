@@ -10,6 +10,7 @@ A member is a subclass of ``SAMFamilySegmentor`` in a module of its own: ``sam.p
 * ``_preprocess(image)``: the pixels of an image as the network takes them;
 * ``_embed(batch)``: its image encoder;
 * ``_predict(encoded, prompts)``: its prompt encoder and mask decoder; ``proposing.py`` has more;
+* ``_use_fast_kernels()``: faster code for both;
 * ``own_settings``: options beside the shared ones that may change a mask; ``passes_on_to``
   marks its constructor then.
 
@@ -75,8 +76,7 @@ class SAMFamilySegmentor(GridProposer, StoredFeatures, PromptSegmentor):
         threads: CPU threads of torch, set for the process in ``load``; None takes the cores that
             the process may use, or what the folder was started with.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; None takes a GPU where there is one.
-        kernels: ``'exact'``, the authors' code, or ``'fast'``, for members of ``kernel_choices``
-            with such: the same but for float rounding.
+        kernels: ``'exact'``, the authors' code, or ``'fast'``: the same but for float rounding.
         compile: Run the image encoder through ``torch.compile``, which pays on GPUs only.
         unchecked: Annotate at a reduced precision without a report of ``fidelity.py``.
 
@@ -87,7 +87,6 @@ class SAMFamilySegmentor(GridProposer, StoredFeatures, PromptSegmentor):
         family: The member's name in messages.
         default_arch: Of the published networks.
         check_arch: Returns ``arch`` as plain data; refuses what the member does not know.
-        kernel_choices: What ``kernels`` may be.
         stretched: An image is stretched to the square, not padded.
         side: Of the square in pixels, after ``load``.
         mask_threshold: Logits above it are the mask.
@@ -99,7 +98,6 @@ class SAMFamilySegmentor(GridProposer, StoredFeatures, PromptSegmentor):
     family = 'SAM'
     default_arch: str
     check_arch: Callable[[str | Mapping[str, Any], str | None], str | dict[str, Any]]
-    kernel_choices = KERNELS
     stretched = False
     mask_threshold = 0.0
     side: int
@@ -118,7 +116,7 @@ class SAMFamilySegmentor(GridProposer, StoredFeatures, PromptSegmentor):
         unchecked: bool = False,
     ):
         check_whole_numbers(chunk=(chunk, 1), images_per_pass=(images_per_pass, 1))
-        check_choices(precision=(precision, PRECISIONS), kernels=(kernels, self.kernel_choices))
+        check_choices(precision=(precision, PRECISIONS), kernels=(kernels, KERNELS))
         check_switches(compile=compile, unchecked=unchecked)
         self.choose_threads(threads)
         self.arch = self.check_arch(self.default_arch if arch is None else arch, checkpoint)
@@ -222,9 +220,9 @@ class SAMFamilySegmentor(GridProposer, StoredFeatures, PromptSegmentor):
         """What ``_embed`` calls."""
         return self.model.image_encoder
 
+    @abstractmethod
     def _use_fast_kernels(self) -> None:
-        """Take the faster code that ``kernel_choices`` promises; called in ``load``."""
-        raise NotImplementedError
+        """Take faster code for what ``_embed`` and ``_predict`` do; called in ``load``."""
 
     @property
     def low_side(self) -> int:

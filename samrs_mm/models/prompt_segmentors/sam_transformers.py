@@ -14,6 +14,7 @@ from torch import nn
 
 from samrs_mm.models.prompt_segmentors.base import check_switches, passes_on_to
 from samrs_mm.models.prompt_segmentors.encoded_image import EncodedImage, SquarePrompts
+from samrs_mm.models.prompt_segmentors.fast_levels_decoder import FastLevelsDecoder
 from samrs_mm.models.prompt_segmentors.frame import Frame
 from samrs_mm.models.prompt_segmentors.hf_models import installed_version
 from samrs_mm.models.prompt_segmentors.sam_base import SAMFamilySegmentor
@@ -40,7 +41,6 @@ class StretchedSegmentor(SAMFamilySegmentor):
         std: Their standard deviation.
     """
 
-    kernel_choices = ('exact',)
     stretched = True
     feature_names = ('high_res_0', 'high_res_1', 'image')
     proposes = True
@@ -79,6 +79,10 @@ class StretchedSegmentor(SAMFamilySegmentor):
         decoder.dynamic_multimask_via_stability = True
         decoder._dynamic_multimask_via_stability = lambda masks, scores: (masks, scores)
 
+    def _use_fast_kernels(self) -> None:
+        """The decoder's; the image encoders attend fast already."""
+        self.fast_decoder = FastLevelsDecoder(self.model)
+
     @property
     def _image_encoder(self) -> nn.Module:
         return self.model.vision_encoder
@@ -103,7 +107,7 @@ class StretchedSegmentor(SAMFamilySegmentor):
         return tuple(self.model.get_image_embeddings(batch))
 
     def _predict(self, encoded: EncodedImage, prompts: SquarePrompts) -> tuple[torch.Tensor, ...]:
-        masks, scores = self._predict_four(encoded, prompts)
+        masks, scores = self._predict_all(encoded, prompts, 4 if self.dynamic_multimask else 1)
         if not self.dynamic_multimask:
             return masks[:, 0], scores[:, 0]
         chosen, each = _choice(masks[:, 0], scores), torch.arange(len(masks), device=masks.device)
@@ -113,15 +117,16 @@ class StretchedSegmentor(SAMFamilySegmentor):
         self, encoded: EncodedImage, prompts: SquarePrompts
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """See ``GridProposer``: all but the single mask."""
-        masks, scores = self._predict_four(encoded, prompts)
+        masks, scores = self._predict_all(encoded, prompts)
         return masks[:, 1:], scores[:, 1:]
 
-    def _predict_four(
-        self, encoded: EncodedImage, prompts: SquarePrompts
+    def _predict_all(
+        self, encoded: EncodedImage, prompts: SquarePrompts, needed: int = 4
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the logits ``(n, 4, S / 4, S / 4)`` and predicted IoUs ``(n, 4)`` of all masks.
 
-        The prompts are put into the batch: so each may have a mask of its own.
+        The prompts are put into the batch: so each may have a mask of its own. Logits beyond the
+        first ``needed`` masks may be missing.
         """
         count, model = len(prompts), self.model
         sparse, dense = model.prompt_encoder(
@@ -132,6 +137,9 @@ class StretchedSegmentor(SAMFamilySegmentor):
         )
         if sparse is None:
             sparse = dense.new_zeros((count, 1, 0, dense.shape[1]))
+        if self.kernels == 'fast':
+            dense = None if prompts.masks is None else dense
+            return self.fast_decoder.masks(encoded.features, sparse[:, 0], dense, needed)
         *high_res, image = (level.expand(count, -1, -1, -1) for level in encoded.features)
         masks, scores, *_ = model.mask_decoder(
             image_embeddings=image,

@@ -9,7 +9,7 @@ Few tokens (about 7 a prompt) and many pixels (4,096) look at each other in it. 
   ``q . (W x) = (W^T q) . x`` and ``sum p (W x) = W (sum p x)``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -48,7 +48,7 @@ class Attention:
 class Layer:
     """A layer of the transformer; its modules in the order in which they are called."""
 
-    self_attention: nn.Module
+    self_attention: Callable[..., torch.Tensor]
     norm1: nn.Module
     to_image: Attention
     norm2: nn.Module

@@ -38,7 +38,8 @@ def test_an_unknown_option_is_refused_with_those_that_there_are(kind):
         build(PROMPT_SEGMENTORS, entry, 'model')
 
 
-def test_fast_kernels_are_refused_of_members_that_have_none():
-    for kind in (SAM2Segmentor, SAM3Segmentor):
-        with pytest.raises(RefusedError, match=r"model\.kernels='fast'; allowed: exact$"):
-            kind(arch={}, kernels='fast')
+@pytest.mark.parametrize('kind', ALL)
+def test_each_member_has_fast_kernels_and_no_others(kind):
+    assert '_use_fast_kernels' not in kind.__abstractmethods__
+    with pytest.raises(RefusedError, match=r"model\.kernels='faster'; allowed: exact, fast$"):
+        kind(arch={}, kernels='faster')
