@@ -39,6 +39,10 @@ def predicted(segmentor, encoded, prompts):
         return segmentor._predict_all(encoded, segmentor._in_square(prompts, encoded.frame))
 
 
+def pixels_of(logits):
+    return F.interpolate(logits, scale_factor=8, mode='bilinear') > 0
+
+
 def test_logits_pixels_and_scores_of_every_prompt_setting(pair):
     exact, fast = pair
     differ = pixels = chosen = 0
@@ -55,10 +59,7 @@ def test_logits_pixels_and_scores_of_every_prompt_setting(pair):
             assert expected.std() > 0.1, f'{name}: weights that show nothing'
             torch.testing.assert_close(found, expected, atol=1e-4, rtol=0, msg=name)
             torch.testing.assert_close(fast_scores, scores, atol=1e-5, rtol=0, msg=name)
-            ours, theirs = (
-                F.interpolate(each, scale_factor=8, mode='bilinear') > 0
-                for each in (found, expected)
-            )
+            ours, theirs = map(pixels_of, (found, expected))
             differ += (ours != theirs).sum().item()
             pixels += ours.numel()
             choices = [each._predict_part(encoded, prompts, slice(None))[2] for each in pair]
