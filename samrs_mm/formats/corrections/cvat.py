@@ -15,6 +15,11 @@ from samrs_mm.formats.boxes.xml_tree import read_xml
 from samrs_mm.formats.corrections.shapes import EditedImage, EditError, Shape, rectangle
 
 ROOT = 'annotations'
+_BOX = 'xtl', 'ytl', 'xbr', 'ybr'
+_WINDOW = 'left', 'top', 'width', 'height'
+_ANGLES = np.linspace(0, 2 * np.pi, 128, endpoint=False)
+_ROUND = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+"""A circle of radius 1, ``(128, 2)``."""
 BOX_ID = 'box_id'
 """Attribute of a shape with the box that it was made of; without one it is found by its place."""
 
@@ -40,7 +45,7 @@ def read_cvat(path: Path) -> list[EditedImage | EditError]:
 def _image(path: Path, element: Element) -> EditedImage | EditError:
     name = element.get('name', '')
     try:
-        width, height = (int(element.get(side, '')) for side in ('width', 'height'))
+        width, height = map(int, _numbers(element, ('width', 'height'), name))
         shapes = [
             _shape(child, f'{name}: shape {number}', width, height)
             for number, child in enumerate(child for child in element if child.tag != 'tag')
@@ -70,24 +75,40 @@ def _shape(element: Element, place: str, width: int, height: int) -> Shape:
             raise ValueError(f'{place}: points are {element.get("points")!r:.40}') from error
         return Shape(**facts, ring=ring)
     if element.tag == 'box':
-        return Shape(**facts, ring=_corners(element), bare=True)
-    raise ValueError(f'{place} is a <{element.tag}>; allowed: <mask>, <polygon>, <box>')
+        corners = rectangle(*_numbers(element, _BOX, place))
+        return Shape(**facts, ring=_turned(corners, element, place), bare=True)
+    if element.tag == 'ellipse':
+        cx, cy, rx, ry = _numbers(element, ('cx', 'cy', 'rx', 'ry'), place)
+        return Shape(**facts, ring=_turned(_ROUND * [rx, ry] + [cx, cy], element, place))
+    raise ValueError(f'{place} is a <{element.tag}>; allowed: <mask>, <polygon>, <box>, <ellipse>')
 
 
-def _corners(element: Element) -> np.ndarray:
-    """Return the corners ``(4, 2)`` of a box, which CVAT turns about its centre."""
-    x0, y0, x1, y1 = (float(element.get(name, '')) for name in ('xtl', 'ytl', 'xbr', 'ybr'))
-    ring = rectangle(x0, y0, x1, y1)
-    angle = np.deg2rad(float(element.get('rotation', '0')))
+def _numbers(element: Element, names: tuple[str, ...], place: str) -> list[float]:
+    found = [element.get(name, '') for name in names]
+    try:
+        return [float(text) for text in found]
+    except ValueError as error:
+        raise ValueError(f'{place}: {", ".join(names)} are {found!r:.60}, not numbers') from error
+
+
+def _turned(ring: np.ndarray, element: Element, place: str) -> np.ndarray:
+    """Return a ring ``(K, 2)`` as CVAT shows it: turned about its centre, clockwise on screen."""
+    angle = 0.0
+    if element.get('rotation'):
+        angle = np.deg2rad(_numbers(element, ('rotation',), place)[0])
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    return (ring - ring.mean(axis=0)) @ turn + ring.mean(axis=0)
+    centre = ring.mean(axis=0)
+    return (ring - centre) @ turn + centre
 
 
 def _mask(element: Element, place: str, width: int, height: int) -> dict:
     """Return a mask: run lengths row by row in a window, the first of zeros."""
-    left, top, w, h = (int(element.get(name, '')) for name in ('left', 'top', 'width', 'height'))
-    runs = np.array([int(run) for run in element.get('rle', '').split(',')])
-    if (runs < 0).any() or runs.sum() != w * h:
+    left, top, w, h = map(int, _numbers(element, _WINDOW, place))
+    text = element.get('rle', '')
+    if not all(run.strip().isdecimal() for run in text.split(',')):
+        raise ValueError(f'{place}: rle is {text!r:.40}; expected whole numbers')
+    runs = np.array([int(run) for run in text.split(',')])
+    if runs.sum() != w * h:
         raise ValueError(f'{place}: its runs do not fill its {w} x {h} px')
     if left < 0 or top < 0 or left + w > width or top + h > height:
         raise ValueError(f'{place}: a mask beyond the image of {width} x {height} px')

@@ -139,7 +139,7 @@ class _Comparison:
                     'would be lost; let the tool export masks or polygons, or draw one'
                 )
             as_shown = mask_digest(box) == shown.mask
-            mask = self._mask(shapes, box if as_shown else None)
+            mask = self._mask(shapes, box if as_shown else None, self.line)
             if not as_shown and box.segmentation and _filled(mask) == _filled(box.segmentation):
                 mask = None  # this edit came before, and the holes stayed
         new_class = label != shown.category and label != box.category
@@ -194,7 +194,7 @@ class _Comparison:
             )
 
     def _new(self, shapes: list[Shape]) -> None:
-        label, mask = self._label(shapes), self._mask(shapes, None)
+        label, mask = self._label(shapes), self._mask(shapes, None, self.line and self.edited.line)
         for box in self.record.boxes:
             same = box.segmentation == mask and box.category == label
             if box.is_added and same and box.status in (ADDED, REJECTED):
@@ -218,14 +218,14 @@ class _Comparison:
             )
         return next(iter(names))
 
-    def _mask(self, shapes: list[Shape], box: BoxEntry | None) -> dict:
+    def _mask(self, shapes: list[Shape], box: BoxEntry | None, line: bool) -> dict:
         """Return the mask of an object's shapes; holes of what was the mask of ``box`` stay."""
         width, height = self.size
         rings = [shape.ring for shape in shapes if shape.ring is not None]
         for shape in shapes:
             if shape.ring is not None and not self.edited.retraced:
                 check_ring(shape.ring, shape.place, self.size)
-        whole = rendered(shapes, height, width, self.line)
+        whole = rendered(shapes, height, width, line)
         if box is not None and box.segmentation is not None and len(rings) == len(shapes):
             whole = self._with_holes(whole, rings, box.segmentation)
         if not whole.any():

@@ -3,6 +3,8 @@
 FiftyOne exports polygons through the middle of pixels, thinned to 2 px, of masks that nobody
 touched: taken as they are they would spoil each of them. So a polygon that runs along the border of
 the mask it was made of is no edit. What was moved by less than some 2 px can't be told from that.
+CVAT, where it makes polygons of masks, keeps some corners of their contours and cuts off narrow
+bays: its polygons are known again by their corners.
 """
 
 from collections.abc import Sequence
@@ -60,6 +62,8 @@ def is_retraced(shapes: Sequence[Shape], box: BoxEntry) -> bool:
     height, width = mask.shape
     if (points < 0).any() or (points > [width, height]).any():
         return False
+    if _has_own_corners([ring - low for ring in rings], mask):
+        return True
     distance = _distance(_border(mask))
     places = np.minimum(points.astype(int), [width - 1, height - 1])
     if distance[places[:, 1], places[:, 0]].max() > CORNERS:
@@ -71,6 +75,18 @@ def is_retraced(shapes: Sequence[Shape], box: BoxEntry) -> bool:
     return bool(
         _distance(after)[before].max() <= BETWEEN and _distance(before)[after].max() <= BETWEEN
     )
+
+
+def _has_own_corners(rings: Sequence[np.ndarray], mask: np.ndarray) -> bool:
+    """Whether polygons are those that OpenCV's Teh-Chin chains make of a mask."""
+    own = [ring[:, 0] for ring in cv2.findContours(
+        mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_TC89_KCOS
+    )[0]]  # fmt: skip
+    found = {frozenset(map(tuple, ring.tolist())) for ring in rings}
+    known = {frozenset(map(tuple, ring.astype(float).tolist())): ring for ring in own}
+    left = [known[key] for key in known.keys() - found]
+    # a ring without an area is no polygon to CVAT
+    return found <= known.keys() and all(not cv2.contourArea(ring) for ring in left)
 
 
 def _border(mask: np.ndarray) -> np.ndarray:
@@ -92,19 +108,29 @@ def matched(
     objects: Sequence[Sequence[Shape]], boxes: Sequence[BoxEntry], height: int, width: int
 ) -> dict[int, int]:
     """Return which box an object is, by their positions: those that overlap most come first."""
+    known = {place: box for place, box in enumerate(boxes) if box.segmentation is not None}
+    places = np.array(list(known), int)
+    spans = _spans([box.segmentation or {} for box in known.values()])
     pairs = []
     for number, shapes in enumerate(objects):
         mask = masks.encode(rendered(shapes, height, width, line=True))
-        for place, box in enumerate(boxes):
-            if box.segmentation is not None:
-                shared, union = masks.overlap(mask, box.segmentation)
-                if union and shared / union >= LEAST:
-                    pairs.append((-shared / union, number, place))
+        span = _spans([mask])
+        near = (spans[:, 0] < span[:, 1]) & (span[:, 0] < spans[:, 1])
+        for place in places[near.all(axis=1)].tolist():
+            shared, union = masks.overlap(mask, known[place].mask)
+            if union and shared / union >= LEAST:
+                pairs.append((-shared / union, number, place))
     found: dict[int, int] = {}
     for _, number, place in sorted(pairs):
         if number not in found and place not in found.values():
             found[number] = place
     return found
+
+
+def _spans(rles: Sequence[dict]) -> np.ndarray:
+    """Return from where to where masks reach: ``(N, 2, 2)``, low and high by x and y."""
+    found = np.array([masks.bbox(rle) for rle in rles]).reshape(-1, 2, 2)
+    return np.stack([found[:, 0], found.sum(axis=1)], axis=1)
 
 
 def with_line(

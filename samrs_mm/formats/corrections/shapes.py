@@ -69,7 +69,8 @@ class EditedImage:
         shown: What was, by box id; None where the file does not tell: all that is in the dataset.
         checked: Whether somebody called the image done.
         retraced: Whether the tool traces masks anew, or does not tell boxes; see ``retraced``.
-        line: Whether its polygons run through the middle of pixels, so that those are in them too.
+        line: Whether polygons drawn in the tool run through the middle of pixels, so that those are
+            in them too, where those of untouched masks do.
         when: Time of the edits as ISO 8601; None for that of the file.
     """
 

@@ -42,6 +42,33 @@ def test_a_mask_traced_anew_is_the_mask(name, trace):
     assert is_retraced(trace(mask), box_of(mask))
 
 
+def chained(mask):
+    """Trace a mask as CVAT does where it makes polygons of masks: closed, without tiny parts."""
+    rings, _ = cv2.findContours(
+        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_TC89_KCOS
+    )
+    closed = [np.concatenate([ring, ring[:1]])[:, 0].astype(float) for ring in rings]
+    return [Shape('s', 'ship', ring=ring) for ring in closed if cv2.contourArea(ring.astype(int))]
+
+
+def test_polygons_that_cut_off_bays_are_the_mask_and_those_of_others_are_not():
+    mask = np.zeros((60, 80), bool)
+    mask[5:45, 5:65] = True
+    mask[5:30, 30:32] = False
+    mask[50, 3] = True
+    box, whole = box_of(mask), chained(mask)
+    (ring,) = (shape.ring for shape in whole)
+    filled = cv2.fillPoly(np.zeros(mask.shape, np.uint8), [ring.astype(np.int32)], 1)
+    assert filled.sum() > mask.sum() + 20
+    assert is_retraced(whole, box)
+    pulled = ring.copy()
+    pulled[2] += 3
+    assert not is_retraced([Shape('s', 'ship', ring=pulled)], box)
+    two = mask.copy()
+    two[50:55, 50:56] = True
+    assert not is_retraced(whole, box_of(two))
+
+
 @pytest.mark.parametrize('name', ['box', 'ring', 'parts', 'blob'])
 def test_what_was_moved_or_cut_is_an_edit(name):
     mask = shapes()[name]
