@@ -9,6 +9,7 @@ from samrs_mm.annotate.taking_back import user
 from samrs_mm.cli import ToolParser, progress, run_command
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.wording import counted
+from samrs_mm.review.server.prompting import Prompter
 from samrs_mm.review.server.serving import PORT, listen, reviewed_alone, serve
 from samrs_mm.review.server.session import Session
 
@@ -34,6 +35,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--by', metavar='NAME', help='who reviews (default: your user name)')
     add('--port', type=int, default=PORT, metavar='N',
         help='where the page is; 0 takes a free one (default %(default)s)')  # fmt: skip
+    add('--segmentor', default='boxnet', metavar='NAME',
+        help='what makes masks of clicks: boxnet (default; comes with the package), grabcut, '
+        'sam-vit-b, sam-vit-l, sam-vit-h, or an annotate config')  # fmt: skip
+    add('--weights', metavar='FILE', help='its weights')
+    add('--embeddings', metavar='DIR',
+        help='take what SAM made of an image from DIR, or store it there')  # fmt: skip
     add('--open', action='store_true', help='open the page in a browser')
     return parser.parse_args(argv)
 
@@ -49,8 +56,11 @@ def run(args: argparse.Namespace) -> int:
     if not args.folder.is_dir():
         raise RefusedError(f'{args.folder}: no such folder')
     session = Session(args.folder, args.data_root, args.by or user())
+    options = dict(checkpoint=args.weights) if args.weights else {}
+    prompter = Prompter(args.segmentor, options, args.embeddings)
     with reviewed_alone(args.folder), listen(args.port) as listening:
-        serve(session, listening, lambda address: tell(session, address, args.open))
+        serve(session, listening, lambda address: tell(session, address, args.open), prompter)
+        prompter.close()
         return close(session)
 
 

@@ -23,33 +23,23 @@ from samrs_mm.api.inputs import (
     checked_names,
     read_scene,
 )
-from samrs_mm.cli import read_config
 from samrs_mm.compat import strict_loading
 from samrs_mm.core.boxes import geometry
 from samrs_mm.core.classes import ClassTable, UnknownClassError
 from samrs_mm.core.errors import RefusedError, SegmentorError
 from samrs_mm.core.images import file_sha256
-from samrs_mm.core.installed import find_config
 from samrs_mm.core.masks import check_policy
 from samrs_mm.core.prompts import CLIPPED, PromptSetting, check_style
 from samrs_mm.datasets.boxes.circumscribed import circumscribed_geometry
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.embeddings import pixels_sha256
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
+from samrs_mm.models.prompt_segmentors.named import model_of
 from samrs_mm.registry import PROMPT_SEGMENTORS, build
 
 if TYPE_CHECKING:
+    from samrs_mm.core.clicks import ClickedMask
     from samrs_mm.models.boxnet.clicks import Clicked
-
-SEGMENTORS: dict[str, dict[str, Any]] = {
-    'boxnet': dict(type='BoxNetSegmentor'),
-    'grabcut': dict(type='GrabCutSegmentor'),
-    'box-fill': dict(type='BoxFillSegmentor'),
-    'sam-vit-h': dict(type='SAMSegmentor', arch='vit_h'),
-    'sam-vit-l': dict(type='SAMSegmentor', arch='vit_l'),
-    'sam-vit-b': dict(type='SAMSegmentor', arch='vit_b'),
-}
-"""What ``load_segmentor`` knows by name."""
 
 
 def load_segmentor(
@@ -85,7 +75,7 @@ def load_segmentor(
     Raises:
         RefusedError: No such segmentor, option or weights.
     """
-    entry = dict(_model_of(name)) | options
+    entry = dict(model_of(name)) | options
     if checkpoint is not None:
         entry['checkpoint'] = os.fspath(checkpoint)
     model: PromptSegmentor = build(PROMPT_SEGMENTORS, entry, 'model')
@@ -97,24 +87,6 @@ def load_segmentor(
     store = EmbeddingStore(embeddings, model, embeddings_dtype)
     store.open()
     return Segmentor(model, store)
-
-
-def _model_of(name: str | os.PathLike | Mapping[str, Any]) -> Mapping[str, Any]:
-    if isinstance(name, Mapping):
-        return name
-    path = os.fspath(name)
-    if path in SEGMENTORS:
-        return SEGMENTORS[path]
-    try:
-        find_config(path)
-    except RefusedError as error:
-        raise RefusedError(
-            f'segmentor {path!r} is none of {", ".join(SEGMENTORS)}, nor a config: {error}'
-        ) from error
-    model = read_config(path).get('model')
-    if not isinstance(model, Mapping):
-        raise RefusedError(f"config {path}: has no 'model'; it is not an annotate config")
-    return model
 
 
 class Segmentor:
@@ -199,9 +171,9 @@ class Segmentor:
         image: ImageLike,
         clicks: Sequence[Sequence[float]] | np.ndarray,
         box: Sequence | np.ndarray | None = None,
-        previous: 'Clicked | np.ndarray | None' = None,
-    ) -> 'Clicked':
-        """Make the mask of one object by clicks, as a page for corrections does (BoxNet).
+        previous: 'Clicked | ClickedMask | np.ndarray | None' = None,
+    ) -> 'Clicked | ClickedMask':
+        """Make the mask of one object by clicks, as the review page does (BoxNet, SAM, GrabCut).
 
         ::
 
@@ -216,7 +188,8 @@ class Segmentor:
             previous: The answer before, or any mask ``(H, W)`` bool to start from.
 
         Returns:
-            ``mask`` ``(H, W)`` bool, ``score`` (predicted IoU) and ``stability``, both in [0, 1].
+            ``mask`` ``(H, W)`` bool, ``score`` (predicted IoU) and ``stability``, both in [0, 1];
+            GrabCut has None of them.
 
         Raises:
             InputError: An image, clicks, box or mask that can't be.
@@ -228,8 +201,9 @@ class Segmentor:
             raise RefusedError(f"{name} takes no clicks; load_segmentor('boxnet') does")
         scene = read_scene(image)
         valid = scene.valid(0, 0, scene.width, scene.height)
+        (encoded,) = self.model.encode([scene.read()])
         try:
-            return self.model.click(scene.read(), clicks, box, previous, valid)
+            return self.model.click(encoded, clicks, box, previous, valid)
         except ValueError as error:
             raise InputError(str(error)) from error
 

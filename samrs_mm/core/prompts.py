@@ -363,21 +363,23 @@ def mask_prompt(
     return low_mask(fill(polygon, height, width), side, stretched)
 
 
-def low_mask(inside: np.ndarray, side: int = 1024, stretched: bool = False) -> np.ndarray:
+def low_mask(
+    inside: np.ndarray, side: int = 1024, stretched: bool = False, score: float = MASK_SCORE
+) -> np.ndarray:
     """Make SAM's low-resolution mask prompt from a mask ``(H, W)`` bool.
 
-    It is +1000 inside and -1000 outside, resized bilinearly so that the longer side is ``side``
-    (SAM's input size), padded right and bottom with -1000 to a square, and resized bilinearly to
-    ``(side / 4, side / 4)`` float32, in [-1000, 1000]. ``stretched``, as of SAM 2 and SAM 3,
-    resizes both sides to ``side`` instead.
+    It is ``score`` inside and ``-score`` outside, resized bilinearly so that the longer side is
+    ``side`` (SAM's input size), padded right and bottom with ``-score`` to a square, and resized
+    bilinearly to ``(side / 4, side / 4)`` float32. ``stretched``, as of SAM 2 and SAM 3, resizes
+    both sides to ``side`` instead.
     """
     height, width = inside.shape
-    scores = np.where(inside, np.float32(MASK_SCORE), np.float32(-MASK_SCORE))
+    scores = np.where(inside, np.float32(score), np.float32(-score))
     scale = side / max(height, width)
     new_height, new_width = int(height * scale + 0.5), int(width * scale + 0.5)
     if stretched:
         new_height = new_width = side
     scores = cv2.resize(scores, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
-    square = np.full((side, side), -MASK_SCORE, np.float32)
+    square = np.full((side, side), -score, np.float32)
     square[:new_height, :new_width] = scores
     return cv2.resize(square, (side // 4, side // 4), interpolation=cv2.INTER_LINEAR)

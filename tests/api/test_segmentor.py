@@ -15,12 +15,12 @@ from sam_cases import SMALL, scene
 
 import samrs_mm
 from samrs_mm.api.inputs import InputError
-from samrs_mm.api.segmentor import SEGMENTORS
 from samrs_mm.cli import read_config
 from samrs_mm.core.errors import ImageReadError, RefusedError, SegmentorError
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.embeddings import pixels_sha256
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
+from samrs_mm.models.prompt_segmentors.named import SEGMENTORS
 
 SAM = dict(type='SAMSegmentor', arch=SMALL, threads=1, device='cpu')
 

@@ -15,12 +15,12 @@ def annotated(root: Path, scenes: int = 3, model: str = 'BoxFillSegmentor') -> P
     return root / 'out'
 
 
-def client_of(session, token: str = TOKEN, **headers: str):
+def client_of(session, token: str = TOKEN, prompter=None, **headers: str):
     """Return a client of a session's application."""
     from starlette.testclient import TestClient
 
     from samrs_mm.review.server.app import make_app
 
-    app = make_app(session, TOKEN, PORT)
+    app = make_app(session, TOKEN, PORT, prompter)
     about = {'Authorization': f'Bearer {token}', **headers}
     return TestClient(app, f'http://127.0.0.1:{PORT}', headers=about)

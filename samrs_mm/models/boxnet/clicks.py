@@ -2,10 +2,18 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from samrs_mm.core import boxes as box_ops
+from samrs_mm.core.clicks import (
+    box_around,
+    box_of_mask,
+    check_inside,
+    checked_clicks,
+    checked_corners,
+    checked_mask,
+    refuse_nothing,
+)
 from samrs_mm.core.crop_frame import CropFrame
 from samrs_mm.models.boxnet.asked import Asked, Picture
 from samrs_mm.models.boxnet.maker import MaskMaker, ObjectMask
@@ -56,15 +64,15 @@ def click(
         ValueError: Nothing is asked, or something is of another shape, not finite, empty, or
             outside the picture; says what.
     """
-    clicks, corners = _checked_clicks(clicks), None if box is None else _checked_corners(box)
+    clicks, corners = checked_clicks(clicks), None if box is None else checked_corners(box)
     previous = _checked_previous(picture, previous)
-    _check_inside(picture, clicks, corners)
+    check_inside(picture.size, clicks, corners)
     around, oriented = corners, box is not None and np.shape(box) == (4, 2)
     if corners is None and previous is not None:
-        around = _around(_box_of(previous), clicks)
+        found = box_around(_box_of(previous), clicks)
+        around = None if found is None else box_ops.corners(found[None])[0]
+    refuse_nothing(clicks, around)
     if around is None:
-        if not (clicks[:, 2] > 0).any():
-            raise ValueError('clicks: with no box and no mask one on the object is needed')
         return _answer(picture, mask_of_clicks(maker, picture, clicks))
     frame, half = CropFrame.around(around)
     asked = Asked(
@@ -77,72 +85,19 @@ def click(
     return _answer(picture, next(iter(maker.make(picture, [asked]))))
 
 
-def _checked_clicks(clicks: np.ndarray) -> np.ndarray:
-    """Return ``(N, 3)`` float64."""
-    problem = f'clicks: rows of x, y and 1 or 0 are needed, not {clicks!r}'
-    try:
-        found = np.asarray(clicks, np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(problem) from error
-    found = found.reshape(0, 3) if found.size == 0 else found
-    if found.ndim != 2 or found.shape[1] != 3 or not np.isfinite(found).all():
-        raise ValueError(problem)
-    if not np.isin(found[:, 2], (0, 1)).all():
-        raise ValueError(f'clicks: 1 for the object or 0, not {found[:, 2].tolist()}')
-    return found
-
-
-def _checked_corners(box: np.ndarray) -> np.ndarray:
-    """Return the corners ``(4, 2)`` of a box, upright or not."""
-    found = np.asarray(box, np.float64)
-    if found.shape not in ((4,), (4, 2)) or not np.isfinite(found).all():
-        raise ValueError(f'box: x0, y0, x1, y1 or four corners are needed, not {found.tolist()}')
-    if found.shape == (4,) and not (found[:2] < found[2:]).all():
-        raise ValueError(f'box: {found.tolist()} is empty; needed: x0 < x1 and y0 < y1')
-    return found if found.shape == (4, 2) else box_ops.corners(found[None])[0]
-
-
 def _checked_previous(
     picture: Picture, previous: Clicked | np.ndarray | None
 ) -> Clicked | np.ndarray | None:
     """Return the mask before, of the picture's size."""
     if previous is None:
         return None
-    mask = previous.mask if isinstance(previous, Clicked) else np.asarray(previous)
-    if mask.shape != picture.size or mask.dtype != bool:
-        size = ' x '.join(map(str, mask.shape))
-        raise ValueError(f'previous: {size} {mask.dtype}, not {picture.size} bool as the image')
+    mask = checked_mask(picture.size, previous.mask if isinstance(previous, Clicked) else previous)
     return previous if isinstance(previous, Clicked) else mask
-
-
-def _check_inside(picture: Picture, clicks: np.ndarray, corners: np.ndarray | None) -> None:
-    """Refuse clicks beyond the picture, and a box without a pixel of it."""
-    size = np.array(picture.size[::-1])
-    beyond = ((clicks[:, :2] < 0) | (clicks[:, :2] > size)).any(axis=1)
-    place = f'the {size[0]} x {size[1]} px image'
-    if beyond.any():
-        raise ValueError(f'clicks: {clicks[beyond][0, :2].tolist()} (x, y) lies outside {place}')
-    if corners is None:
-        return
-    if (corners.max(axis=0) <= 0).any() or (corners.min(axis=0) >= size).any():
-        raise ValueError(f'box: {corners.tolist()} (x, y) lies outside {place}')
 
 
 def _box_of(previous: Clicked | np.ndarray) -> np.ndarray | None:
     """Return x0, y0, x1, y1 of the mask before; None of an empty one."""
-    if isinstance(previous, Clicked):
-        return previous.found.box()
-    x, y, width, height = cv2.boundingRect(previous.view(np.uint8))
-    return np.array([x, y, x + width, y + height], float) if width else None
-
-
-def _around(box: np.ndarray | None, clicks: np.ndarray) -> np.ndarray | None:
-    """Return the corners ``(4, 2)`` around a mask's box and the object's clicks; None of none."""
-    points = clicks[clicks[:, 2] > 0, :2]
-    points = points if box is None else np.concatenate([points, box.reshape(2, 2)])
-    if box is None or not len(points):
-        return None
-    return box_ops.corners(np.concatenate([points.min(axis=0), points.max(axis=0)])[None])[0]
+    return previous.found.box() if isinstance(previous, Clicked) else box_of_mask(previous)
 
 
 def _chances(previous: Clicked | np.ndarray, frame: CropFrame, side: int) -> np.ndarray:

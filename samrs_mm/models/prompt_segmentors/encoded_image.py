@@ -31,10 +31,10 @@ class SquarePrompts:
     """Prompts in pixels of the square that the network sees, each of ``(n, ...)`` float32 or None.
 
     Args:
-        points: ``(n, 1, 2)`` x and y.
-        labels: ``(n, 1)`` int, 1 for each point.
+        points: ``(n, K, 2)`` x and y.
+        labels: ``(n, K)`` int, 1 for points on the object, 0 for those beside it.
         boxes: ``(n, 4)`` x0, y0, x1, y1.
-        masks: ``(n, 1, S / 4, S / 4)`` in [-1000, 1000].
+        masks: ``(n, 1, S / 4, S / 4)``, the object's logits so far.
     """
 
     points: torch.Tensor | None = None

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from samrs_mm.core.clicks import ClickedMask
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.masks import decode, fill_polygon
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
@@ -20,6 +21,7 @@ from samrs_mm.models.prompt_segmentors.base import (
     check_whole_numbers,
     why_no_point,
 )
+from samrs_mm.models.prompt_segmentors.grabcut_clicks import clicked_parts, labels_of
 from samrs_mm.registry import PROMPT_SEGMENTORS
 
 CORE_HBOX, CORE_RBOX = 0.55, 0.75
@@ -109,6 +111,64 @@ class GrabCutSegmentor(PromptSegmentor):
                 for (y, x), mask, note in pool.map(cut, outlines[part], masks[part]):
                     notes = (note,) if note else ()
                     yield MaskChunk(mask[None], notes=notes, window=(y, x, height, width))
+
+    def click(
+        self,
+        encoded: np.ndarray,
+        clicks: Any,
+        box: Any = None,
+        previous: ClickedMask | np.ndarray | None = None,
+        valid: np.ndarray | None = None,
+    ) -> ClickedMask:
+        """Return the mask of an object by clicks, a box, and the mask so far.
+
+        Clicks are what is sure; the mask so far, or the box's inside, is likely the object. What is
+        clicked without either is looked for nearby, and of what is found there only the parts that
+        were clicked count.
+
+        Args:
+            encoded: The image ``(H, W, 3)`` uint8 RGB.
+            clicks: ``(N, 3)`` all clicks so far: x, y in pixels, and 1 for the object or 0 for the
+                background; may be none where there is a box or a mask.
+            box: ``(4,)`` x0, y0, x1, y1, or the corners ``(4, 2)`` of an oriented box.
+            previous: The answer before, or any mask ``(H, W)`` bool to start from.
+            valid: Which pixels of the image have data, ``(H, W)`` bool; None says all.
+
+        Raises:
+            ValueError: Nothing is asked, or something is of another shape, not finite, empty, or
+                outside the image; says what.
+        """
+        core = self.core
+        if core is None:
+            core = CORE_RBOX if np.shape(box) == (4, 2) else CORE_HBOX
+        labels, around = labels_of(encoded.shape[:2], clicks, box, previous, core)
+        x0, y0, x1, y1 = self._crop(around.reshape(2, 2), *encoded.shape[:2])
+        part = labels[y0:y1, x0:x1]
+        height, width = part.shape
+        scale = min(1.0, self.max_side / max(height, width))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        crop = cv2.resize(encoded[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA)
+        found = cv2.resize(part, size, interpolation=cv2.INTER_NEAREST_EXACT)
+        found = self._settled(np.ascontiguousarray(crop), np.ascontiguousarray(found))
+        whole = cv2.resize(found, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+        mask = np.zeros(encoded.shape[:2], bool)
+        mask[y0:y1, x0:x1] = whole
+        if box is None and previous is None:
+            mask = clicked_parts(mask, np.asarray(clicks, float))
+        if valid is not None:
+            mask &= valid
+        return ClickedMask(mask)
+
+    def _settled(self, crop: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Return GrabCut's decision on a crop ``(h, w, 3)``, ``(h, w)`` uint8, 1 for the object.
+
+        Without both, what may be the object and what may not, it is what ``labels`` say.
+        """
+        if len(np.unique(labels & 1)) == 2:
+            cv2.setRNGSeed(self.seed)
+            models = np.zeros((1, 65)), np.zeros((1, 65))
+            cv2.grabCut(crop, labels, None, *models, self.iterations, cv2.GC_INIT_WITH_MASK)
+        return labels & 1  # GC_FGD = 1, GC_PR_FGD = 3
 
     def _cut(
         self,

@@ -38,6 +38,7 @@ from samrs_mm.models.prompt_segmentors.base import (
     check_switches,
     check_whole_numbers,
 )
+from samrs_mm.models.prompt_segmentors.clicking import ClickTaker
 from samrs_mm.models.prompt_segmentors.encoded_image import EncodedImage, SquarePrompts
 from samrs_mm.models.prompt_segmentors.frame import Frame
 from samrs_mm.models.prompt_segmentors.in_parts import in_parts, is_out_of_memory
@@ -57,7 +58,7 @@ _BITS_AHEAD = 2**31
 """Pixels of masks that a GPU may have ready before the first is taken; a byte holds eight."""
 
 
-class SAMFamilySegmentor(GridProposer, StoredFeatures, PromptSegmentor):
+class SAMFamilySegmentor(GridProposer, ClickTaker, StoredFeatures, PromptSegmentor):
     """Prompts a network of the SAM family: one mask per prompt.
 
     Chunk sizes, batches, threads, devices, ``kernels`` and ``compile`` change float rounding, so

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from samrs_mm.core import masks
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.drawing.colours import class_colour
 from samrs_mm.formats.annotated.doubt import doubt
@@ -15,6 +16,7 @@ from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.corrections.applying import CORRECTABLE
 from samrs_mm.formats.corrections.shapes import EditError, mask_digest
 from samrs_mm.review.server.guard import Guard, TooLargeError
+from samrs_mm.review.server.prompting import NotReadyError, Prompter
 from samrs_mm.review.server.queue import CHOICES, OPEN
 from samrs_mm.review.server.scene_views import LEVELS, SIDE
 from samrs_mm.review.server.session import Session, UnknownImageError
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 MISSING = 'review.py needs Starlette and uvicorn: pip install starlette uvicorn'
 MOST_ITEMS = 1000
+MOST_CLICKS = 1000
 
 _PAGE = 'index.html'
 _TYPES = {'.html': 'text/html', '.css': 'text/css', '.js': 'text/javascript'}
@@ -34,11 +37,17 @@ class BadRequestError(SamrsError):
     """A request lacks something, or has a value that can't be."""
 
 
-_STATUS = {BadRequestError: 400, UnknownImageError: 404, EditError: 409}
+_STATUS = {BadRequestError: 400, UnknownImageError: 404, EditError: 409, NotReadyError: 503}
 
 
-def make_app(session: Session, token: str, port: int) -> Guard:
+def make_app(session: Session, token: str, port: int, prompter: Prompter | None = None) -> Guard:
     """Return the application of a folder under review.
+
+    Args:
+        session: The folder.
+        token: See ``Guard``.
+        port: Where it listens.
+        prompter: Makes masks of clicks; None for a page without.
 
     Raises:
         RefusedError: Starlette is not there.
@@ -48,9 +57,11 @@ def make_app(session: Session, token: str, port: int) -> Guard:
         from starlette.routing import Route
     except ImportError as error:
         raise RefusedError(MISSING) from error
-    desk = Desk(session)
+    desk = Desk(session, prompter)
     gets = dict(folder=desk.folder, queue=desk.queue, image=desk.image, piece=desk.piece)
-    posts = dict(decide=desk.decide, undo=desk.undo)
+    posts = dict(
+        decide=desk.decide, undo=desk.undo, prompt=desk.prompt, mask=desk.mask, add=desk.add
+    )
     app = Starlette(
         routes=[
             Route('/', _page_of(_PAGE)),
@@ -69,8 +80,8 @@ def make_app(session: Session, token: str, port: int) -> Guard:
 class Desk:
     """Answers requests: what is asked as a dict in, plain data or a picture out."""
 
-    def __init__(self, session: Session):
-        self.session = session
+    def __init__(self, session: Session, prompter: Prompter | None = None):
+        self.session, self.prompter = session, prompter
 
     def folder(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Return what the page needs to know of the folder."""
@@ -84,6 +95,7 @@ class Desk:
             ],
             statuses=sorted({item.status for item in session.queue.items}),
             side=SIDE,
+            segmentor=None if self.prompter is None else self.prompter.name,
             progress=session.queue.progress(),
         )
 
@@ -128,6 +140,46 @@ class Desk:
         record = self.session.undo(stem, _text(asked, 'box_id'), _seconds(asked))
         return self._image(stem, record)
 
+    def prompt(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Make a mask of clicks, a box and the mask so far; nothing is saved."""
+        if self.prompter is None:
+            raise BadRequestError('this server makes no masks')
+        stem = _text(asked, 'stem')
+        view = self.session.view(stem)
+        clicks, box = asked.get('clicks', []), asked.get('box')
+        previous: Any = asked.get('answer')
+        if previous is not None and not isinstance(previous, str):
+            raise BadRequestError(f'answer is {previous!r:.40}; expected text')
+        if asked.get('runs') is not None:
+            previous = masks.decode(mask_of(asked, view.width, view.height))
+        if not isinstance(clicks, list) or len(clicks) > MOST_CLICKS:
+            raise BadRequestError(f'clicks is {clicks!r:.40}; expected {MOST_CLICKS} at most')
+        try:
+            found = self.prompter.click(stem, view, clicks, box, previous)
+        except (TypeError, ValueError) as error:
+            raise BadRequestError(' '.join(str(error).split())) from error
+        mask = masks.encode(found.mask)
+        return dict(
+            answer=found.name, counts=mask['counts'], bbox=masks.bbox(mask), score=found.score,
+            seconds=round(found.seconds, 4),
+        )  # fmt: skip
+
+    def mask(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Give a box the mask that was drawn."""
+        stem, box_id = _text(asked, 'stem'), _text(asked, 'box_id')
+        image = self.session.record(stem).image
+        mask = mask_of(asked, image.width, image.height)
+        record = self.session.redraw(stem, box_id, _text(asked, 'mask'), mask, _seconds(asked))
+        return self._image(stem, record)
+
+    def add(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Add an object with the mask that was drawn; ``added`` is its box's id."""
+        stem, category = _text(asked, 'stem'), _text(asked, 'category')
+        image = self.session.record(stem).image
+        mask = mask_of(asked, image.width, image.height)
+        record, box_id = self.session.add(stem, category, mask, _seconds(asked))
+        return self._image(stem, record) | dict(added=box_id)
+
     def _image(self, stem: str, record: Record) -> dict[str, Any]:
         shown = [box for box in record.boxes if box.status in (*CORRECTABLE, *HAND_STATUSES)]
         return dict(
@@ -154,6 +206,16 @@ def box_as_json(box: BoxEntry) -> dict[str, Any]:
     facts = {name: getattr(box, name) for name in names}
     counts = box.segmentation['counts'] if box.segmentation else None
     return facts | dict(counts=counts, mask=mask_digest(box), doubt=doubt(box))
+
+
+def mask_of(asked: dict[str, Any], width: int, height: int) -> dict:
+    """Return the mask of a request: ``runs``, column by column, beginning with what is not it."""
+    runs = asked.get('runs')
+    if not isinstance(runs, list) or not all(type(run) is int and run >= 0 for run in runs):
+        raise BadRequestError(f'runs is {runs!r:.40}; expected a list of run lengths')
+    if sum(runs) != width * height:
+        raise BadRequestError(f'runs: {sum(runs)} pixels; the image has {width} x {height}')
+    return masks.checked(masks.of_runs(runs, height, width))
 
 
 def _text(asked: dict[str, Any], name: str) -> str:

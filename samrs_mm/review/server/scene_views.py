@@ -38,10 +38,15 @@ class SceneView:
             self.level += 1
         self._copy = _reduced(image, self.level)
         self._image = image if self.level else None
+        self._valid = image.valid(0, 0, self.width, self.height)
 
     def pixels(self) -> np.ndarray:
         """Return the whole picture ``(H, W, 3)`` uint8 RGB."""
         return self._copy if self._image is None else self._image.read()
+
+    def valid(self) -> np.ndarray | None:
+        """Return which pixels have data, ``(H, W)`` bool; None where all have."""
+        return self._valid
 
     def piece(self, level: int, column: int, row: int) -> np.ndarray | None:
         """Return a piece ``(h, w, 3)`` uint8 RGB, at most ``SIDE`` high and wide; None beyond.

@@ -11,6 +11,7 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.system import held_alone
 from samrs_mm.formats.annotated import folder
 from samrs_mm.review.server.app import MISSING, make_app
+from samrs_mm.review.server.prompting import Prompter
 from samrs_mm.review.server.session import Session
 
 HOST = '127.0.0.1'
@@ -60,13 +61,19 @@ def listen(port: int) -> socket.socket:
     return found
 
 
-def serve(session: Session, listening: socket.socket, ready: Callable[[str], Any]) -> None:
+def serve(
+    session: Session,
+    listening: socket.socket,
+    ready: Callable[[str], Any],
+    prompter: Prompter | None = None,
+) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
     Args:
         session: The folder under review.
         listening: See ``listen``.
         ready: Gets the address of the page, with its token, once it can be opened.
+        prompter: Makes masks of clicks; it is loaded beside.
 
     Raises:
         RefusedError: Starlette or uvicorn is not there.
@@ -76,11 +83,13 @@ def serve(session: Session, listening: socket.socket, ready: Callable[[str], Any
     except ImportError as error:
         raise RefusedError(MISSING) from error
     port, token = listening.getsockname()[1], secrets.token_urlsafe(16)
-    app = make_app(session, token, port)
+    app = make_app(session, token, port, prompter)
     config = uvicorn.Config(
         app, log_level='error', access_log=False, lifespan='off', limit_concurrency=_AT_ONCE,
         server_header=False, ws='none', timeout_graceful_shutdown=5,
     )  # fmt: skip
+    if prompter is not None:
+        prompter.load_beside()
     ready(f'http://{HOST}:{port}/#{token}')
     with contextlib.suppress(KeyboardInterrupt):  # the signal that uvicorn stopped at
         uvicorn.Server(config).run(sockets=[listening])

@@ -11,24 +11,28 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from samrs_mm.annotate.correcting import corrections_of, enter_corrections
-from samrs_mm.core.classes import ClassTable
+from samrs_mm.core import masks
+from samrs_mm.core.classes import ClassTable, UnknownClassError
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.system import follow
 from samrs_mm.formats.annotated import folder
-from samrs_mm.formats.annotated.entries import HAND_STATUSES, BoxEntry
+from samrs_mm.formats.annotated.entries import HAND_STATUSES, REJECTED, BoxEntry
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.corrections.actions import (
     ACCEPT,
     CLASS,
+    MASK,
     Action,
     Corrections,
     CorrectionsError,
+    action_of,
+    added,
     undo_of,
 )
 from samrs_mm.formats.corrections.applying import CORRECTABLE, enter
 from samrs_mm.formats.corrections.decisions import Decision, actions_of
-from samrs_mm.formats.corrections.shapes import EditError
+from samrs_mm.formats.corrections.shapes import EditError, mask_digest
 from samrs_mm.review.report import finished_meta
 from samrs_mm.review.server.queue import Queue
 from samrs_mm.review.server.scene_views import SceneView, SceneViews
@@ -143,6 +147,66 @@ class Session:
 
         return self._act(stem, actions)
 
+    def redraw(
+        self, stem: str, box_id: str, seen: str, mask: dict, seconds: float | None = None
+    ) -> Record:
+        """Give a box another mask; return the image's record.
+
+        Args:
+            stem: Name of the image.
+            box_id: The box.
+            seen: Digest of the mask that was looked at (``mask_digest``).
+            mask: COCO RLE of the image's size.
+            seconds: How long it took.
+
+        Raises:
+            EditError: No such box, its mask is another by now, or the new one has no pixel.
+            SamrsError: As ``record``.
+        """
+
+        def actions(record: Record, _: Corrections) -> list[Action]:
+            box = box_of(record, box_id)
+            _check_drawn(record, mask)
+            if mask_digest(box) != seen:
+                raise EditError(
+                    f'two edits of {box_id}: its mask in {stem} is not the one that was looked at; '
+                    'look at it and draw again'
+                )
+            if box.segmentation == mask and box.status != REJECTED:
+                return []
+            return [action_of(box, MASK, mask, by=self.by, when=now(), seconds=seconds)]
+
+        return self._act(stem, actions)
+
+    def add(
+        self, stem: str, category: str, mask: dict, seconds: float | None = None
+    ) -> tuple[Record, str]:
+        """Add an object; return the image's record and the new box's id.
+
+        Args:
+            stem: Name of the image.
+            category: Class name.
+            mask: COCO RLE of the image's size.
+            seconds: How long it took.
+
+        Raises:
+            EditError: No such class, or the mask has no pixel.
+            SamrsError: As ``record``.
+        """
+        new: list[Action] = []
+
+        def actions(record: Record, _: Corrections) -> list[Action]:
+            _check_drawn(record, mask)
+            try:
+                name = self.classes[self.table.index(category)]
+            except UnknownClassError as error:
+                raise EditError(str(error)) from error
+            new.append(added(name, mask, by=self.by, when=now(), seconds=seconds))
+            return new
+
+        record = self._act(stem, actions)
+        return record, new[0].box_id
+
     def undo(self, stem: str, box_id: str, seconds: float | None = None) -> Record:
         """Take back what was done to a box last; return the image's record.
 
@@ -216,6 +280,16 @@ def box_of(record: Record, box_id: str) -> BoxEntry:
                 raise EditError(f'{box_id} is {box.status}, which has no mask to correct')
             return box
     raise EditError(f'no box {box_id!r:.80} (any more)')
+
+
+def _check_drawn(record: Record, mask: dict) -> None:
+    """Refuse a mask of another size, or without a pixel."""
+    try:
+        masks.check_size(mask, [record.image.height, record.image.width])
+    except masks.MaskError as error:
+        raise EditError(f'the mask: {error}') from error
+    if not masks.area(mask):
+        raise EditError('the mask has no pixel; reject the box instead')
 
 
 def now() -> str:

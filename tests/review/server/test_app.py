@@ -7,10 +7,12 @@ import pytest
 from PIL import Image
 from reviewed import client_of
 
+from samrs_mm.core import masks
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.formats.corrections.actions import Corrections
 from samrs_mm.review.server import app as app_module
+from samrs_mm.review.server.prompting import Prompter
 
 pytest.importorskip('starlette', reason='needs starlette, see requirements/tests.txt')
 
@@ -80,6 +82,98 @@ def test_decisions_and_their_undoing(client, session):
     assert [each.action for each in actions] == ['accept', 'reject', 'class', 'undo']
     decided = client.get('/api/queue', params=dict(choice='decided')).json()['items']
     assert {item['box_id'] for item in decided} == {first['box_id'], third['box_id']}
+
+
+def runs_of(mask):
+    """Run lengths column by column, as the page sends them."""
+    flat = mask.ravel(order='F').astype(int)
+    edges = np.flatnonzero(np.diff(flat, prepend=0))
+    return np.diff([0, *edges, flat.size]).tolist()
+
+
+@pytest.fixture(scope='module')
+def prompter():
+    found = Prompter('boxnet', dict(threads=1, device='cpu'))
+    found.load()
+    return found
+
+
+def test_a_mask_is_made_by_clicks_and_then_saved(session, prompter):
+    client = client_of(session, prompter=prompter)
+    assert client.get('/api/folder').json()['segmentor'] == 'boxnet'
+    box = image_of(client)['boxes'][0]
+    x, y, width, height = box['bbox']
+    clicks = [[x + width / 2, y + height / 2, 1]]
+    asked = dict(stem='P0000', clicks=clicks, runs=runs_of(mask_in(box)))
+    first = client.post('/api/prompt', json=asked).json()
+    assert first['seconds'] > 0
+    second = dict(stem='P0000', clicks=[*clicks, [1, 1, 0]], answer=first['answer'])
+    found = client.post('/api/prompt', json=second).json()
+    assert found['answer'] != first['answer']
+    assert not session.out.corrections('P0000').exists()  # nothing is saved by clicks
+    mask = masks.decode(dict(size=[96, 128], counts=found['counts']))
+    assert masks.bbox(dict(size=[96, 128], counts=found['counts'])) == found['bbox']
+    answer = ask(client, 'mask', box, runs=runs_of(mask)).json()
+    assert answer['boxes'][0]['counts'] == found['counts']
+    assert answer['boxes'][0]['edited'] == ['mask']
+
+
+def mask_in(box):
+    return masks.decode(dict(size=[96, 128], counts=box['counts']))
+
+
+def test_an_object_more_by_a_box(session, prompter):
+    client = client_of(session, prompter=prompter)
+    found = client.post('/api/prompt', json=dict(stem='P0001', box=[20, 20, 60, 60])).json()
+    mask = masks.decode(dict(size=[96, 128], counts=found['counts']))
+    asked = dict(stem='P0001', category='ship', runs=runs_of(mask), seconds=2)
+    answer = client.post('/api/add', json=asked).json()
+    assert answer['boxes'][-1]['box_id'] == answer['added']
+    assert answer['boxes'][-1]['status'] == 'added'
+    undone = client.post('/api/undo', json=dict(stem='P0001', box_id=answer['added'])).json()
+    assert answer['added'] not in [box['box_id'] for box in undone['boxes']]
+
+
+@pytest.mark.parametrize(
+    ('asked', 'status', 'words'),
+    [
+        (dict(clicks=[[5, 5, 0]]), 400, 'one on the object is needed'),
+        (dict(clicks=[[500, 5, 1]]), 400, 'lies outside the 128 x 96 px image'),
+        (dict(clicks=[[1, 2]]), 400, 'rows of x, y and 1 or 0'),
+        (dict(clicks='all'), 400, "clicks is 'all'"), (dict(clicks={'a': 1}), 400, 'clicks is'),
+        (dict(clicks=[[1, 1, 1]] * 1001), 400, '1000 at most'),
+        (dict(clicks=[['a', None, 1]]), 400, 'rows of x, y'),
+        (dict(box=[5, 5, 5, 9]), 400, 'is empty'), (dict(box='here'), 400, 'could not convert'),
+        (dict(clicks=[[5, 5, 1]], answer=7), 400, 'answer is 7'),
+        (dict(clicks=[[5, 5, 1]], runs=[3, 4]), 400, '7 pixels; the image has 128 x 96'),
+        (dict(clicks=[[5, 5, 1]], runs=[-1, 12289]), 400, 'expected a list of run lengths'),
+        (dict(clicks=[[5, 5, 1]], runs=[True, 12287]), 400, 'expected a list of run lengths'),
+        (dict(stem='P0009', clicks=[[5, 5, 1]]), 404, 'no image'),
+    ],
+)  # fmt: skip
+def test_clicks_that_cannot_be(session, prompter, asked, status, words):
+    client = client_of(session, prompter=prompter)
+    answer = client.post('/api/prompt', json=dict(stem='P0000') | asked)
+    assert answer.status_code == status, answer.text
+    assert words in answer.json()['error']
+
+
+def test_runs_of_length_none_are_taken(session):
+    client = client_of(session)
+    box = image_of(client)['boxes'][0]
+    runs = [0, 0, 5, 4, 0, 3, 96 * 128 - 12]
+    answer = ask(client, 'mask', box, runs=runs).json()
+    mask = mask_in(answer['boxes'][0])
+    expected = np.zeros(96 * 128, bool)
+    expected[5:12] = True
+    np.testing.assert_array_equal(mask.ravel(order='F'), expected)
+
+
+def test_a_segmentor_that_is_not_loaded_yet(session):
+    client = client_of(session, prompter=Prompter('boxnet'))
+    answer = client.post('/api/prompt', json=dict(stem='P0000', clicks=[[5, 5, 1]]))
+    assert answer.status_code == 503
+    assert answer.json()['error'] == 'boxnet is still being loaded; click again in a moment'
 
 
 def test_two_pages_on_one_mask(client, session):

@@ -1,22 +1,33 @@
 """The review page in a real browser, by keys and clicks."""
 
+import functools
 import threading
 import time
 
+import numpy as np
 import pytest
 from browsing import resize, wait
 from reviewed import annotated
 
+from samrs_mm.core import masks
 from samrs_mm.formats.corrections.actions import Corrections
 from samrs_mm.review.server import serving
+from samrs_mm.review.server.prompting import Prompter
 from samrs_mm.review.server.session import Session
 
 pytestmark = pytest.mark.browser
 uvicorn = pytest.importorskip('uvicorn', reason='needs uvicorn, see requirements/tests.txt')
 
 
+@pytest.fixture(scope='module')
+def prompter():
+    found = Prompter('boxnet', dict(threads=1, device='cpu'))
+    found.load()
+    return found
+
+
 @pytest.fixture
-def reviewed(tmp_path):
+def reviewed(tmp_path, prompter):
     """A folder that is served; yields its session and the page's address."""
     session = Session(annotated(tmp_path), None, 'ann')
     servers, told = [], []
@@ -28,7 +39,8 @@ def reviewed(tmp_path):
 
     with serving.listen(0) as listening, pytest.MonkeyPatch.context() as patch:
         patch.setattr(uvicorn, 'Server', Server)
-        thread = threading.Thread(target=serving.serve, args=(session, listening, told.append))
+        serve = functools.partial(serving.serve, session, listening, told.append, prompter)
+        thread = threading.Thread(target=serve)
         thread.start()
         while not servers or not servers[0].started:
             time.sleep(0.01)
@@ -153,6 +165,160 @@ def test_a_click_chooses_the_mask_that_it_hits(page, reviewed):
     canvas = page.find_element('id', 'canvas')
     ActionChains(page).move_to_element_with_offset(canvas, *from_middle).click().perform()
     wait(page, lambda page: shown(page)[1] == boxes[0].box_id)
+
+
+class Pointer:
+    """The mouse on the picture, in pixels of the image."""
+
+    def __init__(self, page):
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        self.page, self.chain = page, ActionChains(page, duration=20)
+        self.canvas = page.find_element('id', 'canvas')
+        press(page, 'x')  # the whole picture: where its pixels lie is known
+        time.sleep(0.2)
+        stage = page.find_element('id', 'stage').size
+        self.scale = min(stage['width'] / 128, stage['height'] / 96)
+
+    def to(self, x, y):
+        place = round((x - 64) * self.scale), round((y - 48) * self.scale)
+        return self.chain.move_to_element_with_offset(self.canvas, *place)
+
+    def click(self, x, y):
+        self.to(x, y).click().perform()
+
+    def drag(self, start, end):
+        self.to(*start).click_and_hold()
+        self.to((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+        self.to(*end).release().perform()
+
+
+def drafted(page, before=''):
+    """Wait for another answer of the segmentor; return what is said of it."""
+    line = page.find_element('id', 'draft')
+    wait(page, lambda _: 'mask in' in line.text and line.text != before)
+    return line.text
+
+
+def last_action(session, stem):
+    return Corrections.load(session.out.corrections(stem)).actions[-1]
+
+
+def stem_of(page):
+    return shown(page)[0].removeprefix('images/').removesuffix('.png')
+
+
+def test_a_mask_is_mended_by_three_clicks(page, reviewed):
+    from selenium.webdriver.common.keys import Keys
+
+    session, stem, box_id = reviewed[0], stem_of(page), shown(page)[1]
+    pointer = Pointer(page)
+    (box,) = (each for each in session.record(stem).boxes if each.box_id == box_id)
+    x, y, width, height = box.bbox
+    press(page, 'f')
+    said = ''
+    for place in ((x + width / 2, y + height / 2), (x + width / 2 + 2, y + height / 2)):
+        pointer.click(*place)
+        said = drafted(page, said)
+        page.execute_script("document.getElementById('draft').textContent = ''")
+    press(page, 'g')
+    pointer.click(2 if x > 40 else 120, 2 if y > 40 else 90)
+    drafted(page)
+    press(page, Keys.ENTER)
+    done(page, 1)
+    action = last_action(session, stem)
+    assert (action.action, action.box_id) == ('mask', box_id)
+    assert action.seconds > 0
+    assert 0.3 < masks.area(action.value) / box.area < 3
+    assert shown(page)[1] != box_id
+
+
+def test_an_object_is_added_by_a_box_and_its_class(page, reviewed):
+    from selenium.webdriver.common.keys import Keys
+
+    session, stem = reviewed[0], stem_of(page)
+    pointer = Pointer(page)
+    (x, y, width, height) = session.record(stem).boxes[0].bbox
+    press(page, 'b')
+    pointer.drag((x - 2, y - 2), (x + width + 2, y + height + 2))
+    drafted(page)
+    press(page, Keys.ENTER)
+    field = page.find_element('name', 'wanted')
+    wait(page, lambda _: field.is_displayed())
+    field.send_keys('ship' + Keys.ENTER)
+    wait(page, lambda page: page.find_element('id', 'status').text == 'added')
+    action = last_action(session, stem)
+    assert (action.action, action.value['category']) == ('add', 'ship')
+    assert 0.3 < masks.area(action.value['segmentation']) / (width * height) < 2
+    press(page, 'u')
+    wait(page, lambda page: page.find_element('id', 'status').text == 'kept')
+    assert last_action(session, stem).action == 'undo'
+
+
+def test_brush_and_eraser_change_the_pixels_they_touch(page, reviewed):
+    from selenium.webdriver.common.keys import Keys
+
+    session, stem, box_id = reviewed[0], stem_of(page), shown(page)[1]
+    pointer = Pointer(page)
+    (box,) = (each for each in session.record(stem).boxes if each.box_id == box_id)
+    before = masks.decode(box.mask)
+    page.execute_script("""
+        const radius = document.getElementById('radius');
+        radius.value = 3;
+        radius.dispatchEvent(new Event('input'));
+    """)
+    press(page, 'd')
+    pointer.drag((30, 10), (60, 10))
+    press(page, 'e')
+    pointer.drag((50, 10), (70, 10))
+    press(page, Keys.ENTER)
+    done(page, 1)
+    after = masks.decode(last_action(session, stem).value)
+    row = np.zeros(128, bool)
+    row[27:47] = True
+    np.testing.assert_array_equal(after[10, :72] | before[10, :72], row[:72] | before[10, :72])
+    changed = after != before
+    assert not changed[:6].any()
+    assert not changed[14:].any()
+
+
+def test_a_step_is_taken_back_and_a_drawing_dropped(page, reviewed):
+    from selenium.webdriver.common.keys import Keys
+
+    pointer = Pointer(page)
+    first = shown(page)[1]
+    press(page, 'd')
+    pointer.drag((30, 10), (60, 10))
+    assert page.find_element('id', 'drafting').is_displayed()
+    press(page, 'a')
+    message = page.find_element('id', 'message')
+    wait(page, lambda _: 'a mask is being drawn' in message.text)
+    press(page, 'u')
+    press(page, 'u')
+    wait(page, lambda page: not page.find_element('id', 'drafting').is_displayed())
+    pointer.drag((30, 10), (60, 10))
+    press(page, Keys.ESCAPE)
+    wait(page, lambda page: not page.find_element('id', 'drafting').is_displayed())
+    assert actions_of(reviewed[0]) == {}
+    press(page, 'a')
+    done(page, 1)
+    assert actions_of(reviewed[0]) == {first: 'accept'}
+
+
+def test_masks_go_to_the_server_as_they_came(page, reviewed):
+    """Saved as it is, after a stroke over nothing, a mask has not changed by a pixel."""
+    for stem in ('P0000', 'P0001'):
+        for box in reviewed[0].record(stem).boxes:
+            runs = page.execute_async_script(
+                """
+                const [box, done] = arguments;
+                import('/page/draft.js').then(({ Draft }) => {
+                    done(new Draft({ width: 128, height: 96 }, box).runs());
+                });
+                """,
+                dict(counts=box.mask['counts'], bbox=box.bbox),
+            )
+            assert masks.of_runs(runs, 96, 128) == box.mask
 
 
 def test_the_picture_is_drawn_with_the_outline(page):

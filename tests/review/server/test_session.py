@@ -193,3 +193,50 @@ def test_ten_thousand_images_start_at_once(session, place):
     many_masks = Session(place / 'out', None, 'ann')
     assert time.process_time() - start < 2
     assert many_masks.queue.progress()['total'] == 20_000
+
+
+def test_a_box_gets_the_mask_that_was_drawn(session):
+    first, *_ = boxes_of(session)
+    drawn = square(96, 128)
+    record = session.redraw('P0000', first.box_id, mask_digest(first), drawn, 3)
+    assert record.boxes[0].segmentation == drawn
+    assert (record.boxes[0].status, record.boxes[0].edited) == ('corrected', ['mask'])
+    session.redraw('P0000', first.box_id, mask_digest(record.boxes[0]), drawn)
+    assert [a.action for a in file_of(session).actions] == ['mask']
+    with pytest.raises(EditError, match='two edits of'):
+        session.redraw('P0000', first.box_id, mask_digest(first), square(96, 128, x=9))
+    assert session.undo('P0000', first.box_id).boxes[0].segmentation == first.segmentation
+
+
+def test_a_rejected_box_comes_back_with_the_mask_it_had(session):
+    first, *_ = boxes_of(session)
+    (rejected, *_) = decide(session, first, 'reject').boxes
+    record = session.redraw('P0000', first.box_id, mask_digest(rejected), first.segmentation)
+    assert record.boxes[0].status == 'kept'
+
+
+def test_an_object_is_added_and_can_be_taken_back(session, place):
+    record, box_id = session.add('P0001', 'Ship', square(96, 128), 4.5)
+    assert [box.box_id for box in record.boxes][-1] == box_id
+    assert (record.boxes[-1].category, record.boxes[-1].status) == ('ship', 'added')
+    session.close(quiet)
+    assert Record.load(session.out.path('instances', 'P0001')).boxes[-1].status == 'added'
+    record = session.undo('P0001', box_id)
+    assert box_id not in [box.box_id for box in record.boxes]
+    session.close(quiet)
+    record = Record.load(session.out.path('instances', 'P0001'))
+    assert not any(box.is_added for box in record.boxes)
+
+
+def test_masks_that_cannot_be_are_named(session):
+    first, *_ = boxes_of(session)
+    seen = mask_digest(first)
+    with pytest.raises(EditError, match=r'a mask of \[10, 10\] in an image of \[96, 128\]'):
+        session.redraw('P0000', first.box_id, seen, square(10, 10, 0, 0, 2))
+    with pytest.raises(EditError, match='the mask has no pixel; reject the box instead'):
+        session.redraw('P0000', first.box_id, seen, square(96, 128, side=0))
+    with pytest.raises(EditError, match='the mask has no pixel'):
+        session.add('P0000', 'ship', square(96, 128, side=0))
+    with pytest.raises(EditError, match='unknown class'):
+        session.add('P0000', 'submarine', square(96, 128))
+    assert not session.out.corrections('P0000').exists()

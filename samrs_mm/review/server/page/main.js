@@ -3,6 +3,7 @@
 import { get, keepToken, post } from './api.js';
 import { covers, shapeOf } from './mask.js';
 import { chooseClass } from './classes.js';
+import { Editor, TOOLS } from './editor.js';
 import { View } from './view.js';
 
 const PAGE = 200;
@@ -24,6 +25,13 @@ let box = null; // the one that is looked at
 let outlines = true;
 let busy = false;
 
+const editor = new Editor({
+  get image() { return image; },
+  get box() { return box; },
+  redraw: () => view.draw(),
+  tell: (error) => tell(error),
+  look: () => describe(),
+});
 const view = new View(byId('canvas'), 512, paint, pointer);
 view.onerror = tell;
 
@@ -43,6 +51,7 @@ async function more() {
 }
 
 async function begin() {
+  if (editor.draft) editor.drop();
   [items, further, place] = [[], 0, 0];
   await more();
   await show(0);
@@ -80,7 +89,6 @@ const boxIn = (found, id) => found.boxes.find((each) => each.box_id === id);
 async function lookAt(stem, id, move = true) {
   const found = await image_of(stem);
   [image, box] = [found, boxIn(found, id) ?? null];
-  document.dispatchEvent(new CustomEvent('look'));
   view.show(image);
   if (move) view.fit(around(box, image));
   [timer.since, timer.spent] = [Date.now(), 0];
@@ -104,6 +112,7 @@ function around(about, { width, height }) {
 }
 
 function step(by) {
+  if (drafting()) return null;
   if (place + by >= 0) return show(place + by);
   return null;
 }
@@ -143,6 +152,7 @@ async function send(what, asked) {
     if (error.status === 409) {
       images.delete(asked.stem);
       await lookAt(asked.stem, asked.box_id, false);
+      if (editor.draft?.target) editor.draft.target = box;
     }
     tell(error);
     return null;
@@ -152,7 +162,7 @@ async function send(what, asked) {
 }
 
 async function decide(action, value = null) {
-  if (!box) return;
+  if (!box || drafting()) return;
   const asked = { stem: image.stem, box_id: box.box_id };
   if (await send('decide', { ...asked, action, value, mask: box.mask })) {
     history.push(asked);
@@ -160,7 +170,40 @@ async function decide(action, value = null) {
   }
 }
 
+function drafting() {
+  if (editor.draft) tell('a mask is being drawn: Enter saves it, Escape drops it');
+  return editor.draft;
+}
+
+// Saves what was drawn: the mask of a box, or a new object.
+async function save() {
+  const { draft } = editor;
+  if (!draft || editor.asking) return;
+  if (!draft.area) {
+    tell('the mask has no pixel; Escape drops it');
+    return;
+  }
+  const { target } = draft;
+  const asked = { stem: image.stem, runs: draft.runs() };
+  let found = null;
+  if (target) {
+    found = await send('mask', { ...asked, box_id: target.box_id, mask: target.mask });
+  } else {
+    const category = await chooseClass(folder.classes, null);
+    found = category && (await send('add', { ...asked, category }));
+  }
+  if (!found) return;
+  editor.drop();
+  history.push({ stem: found.stem, box_id: target?.box_id ?? found.added });
+  if (target) await nextOpen();
+  else await lookAt(found.stem, found.added, false);
+}
+
 async function undo() {
+  if (editor.draft) {
+    editor.back();
+    return;
+  }
   const own = box?.edited.length ? { stem: image.stem, box_id: box.box_id } : null;
   const asked = own ?? history.pop();
   if (!asked) {
@@ -174,12 +217,12 @@ async function undo() {
   if (await send('undo', asked)) {
     const at = items.findIndex((item) => item.stem === asked.stem && item.box_id === asked.box_id);
     if (at >= 0) await show(at);
-    else await lookAt(asked.stem, asked.box_id);
+    else await show(place); // an object that was added is gone
   }
 }
 
 async function askClass() {
-  if (!box) return;
+  if (!box || drafting()) return;
   const name = await chooseClass(folder.classes, box.category);
   if (name && name !== box.category) await decide('class', name);
 }
@@ -189,6 +232,8 @@ async function askClass() {
 function describe() {
   const text = (id, value) => { byId(id).textContent = value ?? ''; };
   byId('facts').hidden = !box;
+  byId('drafting').hidden = !editor.draft;
+  view.draw();
   for (const button of document.querySelectorAll('#decide button')) {
     button.disabled = !box && button.dataset.do !== 'undo';
   }
@@ -214,7 +259,11 @@ function progress({ total, decided, seconds_per_mask: mean }) {
 const colourOf = (name) => folder.classes.find((each) => each.name === name)?.colour ?? '#fff';
 
 function paint(context, { scale }) {
-  if (!outlines) return;
+  if (outlines) paintOutlines(context, scale);
+  editor.paint(context, scale);
+}
+
+function paintOutlines(context, scale) {
   const line = (path, colour, width, dash = []) => {
     context.setLineDash(dash.map((length) => length / scale));
     context.lineWidth = width / scale;
@@ -236,7 +285,7 @@ function paint(context, { scale }) {
     line(prompt, '#ff5cff', 1.5, [6, 5]);
   }
   const shape = shapeOf(box, image.height);
-  if (shape) {
+  if (shape && editor.draft?.target !== box) {
     context.lineCap = 'square';
     line(shape.path, '#0008', 4);
     line(shape.path, box.status === 'rejected' ? '#ff3c3c' : '#ffd500', 2);
@@ -244,7 +293,8 @@ function paint(context, { scale }) {
 }
 
 function pointer(kind, event, x, y) {
-  if (kind !== 'click' || !image) return false;
+  if (editor.pointer(kind, event, x, y)) return true;
+  if (kind !== 'click' || !image || editor.draft || editor.tool !== 'move') return false;
   const hit = image.boxes.filter((each) => covers(each, x, y, image.height)).sort((a, b) => a.area - b.area);
   const next = hit[(hit.indexOf(box) + 1) % hit.length]; // again: the one below
   if (next) lookAt(image.stem, next.box_id, false);
@@ -266,12 +316,26 @@ const ACTIONS = {
   closer: () => view.zoom(1.5),
   farther: () => view.zoom(1 / 1.5),
   help: () => byId('help').showModal(),
+  save,
+  drop: () => (editor.draft ? editor.drop() : editor.choose('move')),
+  fresh: () => {
+    if (drafting() || !image) return;
+    editor.begin(null);
+    editor.choose('plus');
+  },
+  larger: () => editor.resize(editor.radius * 1.25 + 1),
+  smaller: () => editor.resize(editor.radius / 1.25 - 1),
+  ...Object.fromEntries(TOOLS.map((name) => [name, () => image && editor.choose(name)])),
 };
 const KEYS = [
   ['a', 'accept', 'accept the mask'], ['r', 'reject', 'reject it: there is no such object'],
   ['c', 'class', 'give it another class'], ['u', 'undo', 'take back what was done last'],
   ['ArrowRight', 'next', 'next mask'], ['ArrowLeft', 'previous', 'the one before'],
   ['z', 'mask', 'show the mask'], ['x', 'whole', 'show the whole picture'],
+  ['b', 'box', 'draw a box around a new object'], ['f', 'plus', 'click on the object (right button, or with shift: beside it)'],
+  ['g', 'minus', 'click beside the object'], ['n', 'fresh', 'a new object, by clicks or brush'],
+  ['d', 'brush', 'brush'], ['e', 'eraser', 'eraser'], [']', 'larger', 'larger brush'], ['[', 'smaller', 'smaller brush'],
+  ['v', 'move', 'choose masks by clicks'], ['Enter', 'save', 'save what was drawn'], ['Escape', 'drop', 'drop it'],
   ['o', 'outlines', 'hide or show outlines'], ['+', 'closer', 'closer'], ['-', 'farther', 'farther'],
   ['?', 'help', 'these keys'],
 ];
@@ -283,6 +347,7 @@ function act(name) {
 document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return;
   if (event.target.matches('input, select, textarea')) return;
+  if (event.target.matches('button') && (event.key === 'Enter' || event.key === ' ')) return;
   const found = KEYS.find(([key]) => key === event.key);
   if (!found) return;
   event.preventDefault();
@@ -290,8 +355,10 @@ document.addEventListener('keydown', (event) => {
 });
 
 document.addEventListener('click', (event) => {
-  const name = event.target.closest('button')?.dataset.do;
-  if (name && name in ACTIONS) act(name);
+  const button = event.target.closest('button');
+  if (!(button?.dataset.do in ACTIONS)) return;
+  if (event.detail) button.blur(); // chosen by the mouse: the next key is none for the button
+  act(button.dataset.do);
 });
 
 choose.addEventListener('change', () => begin().catch(tell));

@@ -1,0 +1,92 @@
+"""What clicks, a box and the mask so far say to GrabCut: what is sure, and what is likely."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+from samrs_mm.core.clicks import (
+    ClickedMask,
+    box_around,
+    box_of_mask,
+    check_inside,
+    checked_clicks,
+    checked_corners,
+    checked_mask,
+    refuse_nothing,
+)
+from samrs_mm.core.masks import fill_polygon
+
+LEAST_REACH = 32.0
+"""How far an object is looked for around clicks without a box or a mask, in pixels at least."""
+
+_DISC = 0.03
+_NEAR = 0.5
+
+
+def labels_of(
+    size: tuple[int, int], clicks: Any, box: Any, previous: ClickedMask | np.ndarray | None,
+    core: float,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Return what GrabCut is to take for sure and for likely, and the object's box so far.
+
+    Beyond the box is background for sure where one is given, else likely. Clicks are discs of what
+    is sure, of a few hundredths of the box's longer side.
+
+    Args:
+        size: Height and width of the image in pixels.
+        clicks: See ``GrabCutSegmentor.click``, as for the others.
+        box: x0, y0, x1, y1 or corners; None without one.
+        previous: The mask so far; None without one.
+        core: Scale of the part of a box that is the object for sure, where nothing else says it.
+
+    Returns:
+        ``(H, W)`` uint8 by OpenCV's ``GC_*``, and x0, y0, x1, y1 in pixels.
+
+    Raises:
+        ValueError: Nothing is asked, or something can't be.
+    """
+    clicks, corners = checked_clicks(clicks), None if box is None else checked_corners(box)
+    check_inside(size, clicks, corners)
+    labels = np.full(size, cv2.GC_PR_BGD, np.uint8)
+    around = None
+    if previous is not None:
+        mask = previous.mask if isinstance(previous, ClickedMask) else previous
+        mask = checked_mask(size, mask)
+        labels[mask] = cv2.GC_PR_FGD
+        around = box_around(box_of_mask(mask), clicks)
+    if corners is not None:
+        inside = fill_polygon(corners, *size)
+        if previous is None:
+            labels[inside] = cv2.GC_PR_FGD
+            if not (clicks[:, 2] > 0).any():
+                middle = corners.mean(axis=0)
+                labels[fill_polygon(middle + (corners - middle) * core, *size)] = cv2.GC_FGD
+        labels[~inside] = cv2.GC_BGD
+        around = np.concatenate([corners.min(0), corners.max(0)])
+    refuse_nothing(clicks, around)
+    if around is None:
+        objects = clicks[clicks[:, 2] > 0, :2]
+        low, high = objects.min(axis=0), objects.max(axis=0)
+        reach = max(LEAST_REACH, (high - low).max())
+        around = np.concatenate([low - reach, high + reach])
+        x0, y0, x1, y1 = _clipped(around + np.array([1, 1, -1, -1]) * _NEAR * reach, size)
+        labels[y0:y1, x0:x1] = cv2.GC_PR_FGD
+    radius = max(1, round(_DISC * (around[2:] - around[:2]).max()))
+    for x, y, on in clicks:
+        sure = cv2.GC_FGD if on else cv2.GC_BGD
+        cv2.circle(labels, (int(x), int(y)), radius, int(sure), -1)
+    return labels, around
+
+
+def _clipped(box: np.ndarray, size: tuple[int, int]) -> list[int]:
+    return np.clip(np.rint(box), 0, [*size[::-1]] * 2).astype(int).tolist()
+
+
+def clicked_parts(mask: np.ndarray, clicks: np.ndarray) -> np.ndarray:
+    """Return the parts of a mask ``(H, W)`` bool that clicks on the object lie in."""
+    _, parts = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
+    height, width = mask.shape
+    objects = clicks[clicks[:, 2] > 0, :2].astype(int).clip(0, [width - 1, height - 1])
+    found = set(parts[objects[:, 1], objects[:, 0]].tolist()) - {0}
+    return np.isin(parts, list(found))

@@ -1,0 +1,97 @@
+"""Clicks, boxes and masks to GrabCut."""
+
+import cv2
+import numpy as np
+import pytest
+
+from samrs_mm.core.clicks import ClickedMask
+from samrs_mm.models.prompt_segmentors.grabcut import GrabCutSegmentor
+from samrs_mm.models.prompt_segmentors.grabcut_clicks import labels_of
+
+SIZE = (120, 160)
+
+
+@pytest.fixture(scope='module')
+def scene():
+    """Two bright objects of one colour on a dark ground, and their masks."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(20, 60, (*SIZE, 3)).astype(np.uint8)
+    masks = np.zeros((2, *SIZE), bool)
+    masks[0, 30:60, 30:70] = masks[1, 70:100, 100:140] = True
+    for mask in masks:
+        image[mask] = rng.integers(180, 230, (mask.sum(), 3))
+    return image, masks
+
+
+def iou(first, second):
+    return (first & second).sum() / (first | second).sum()
+
+
+def test_a_click_finds_what_it_lies_in_and_nothing_else(scene):
+    image, masks = scene
+    found = GrabCutSegmentor().click(image, [[50, 45, 1]])
+    assert iou(found.mask, masks[0]) > 0.95
+    assert (found.score, found.stability) == (None, None)
+
+
+def test_a_click_beside_the_object_takes_away_what_is_wrong(scene):
+    image, masks = scene
+    box = [20, 20, 150, 110]
+    both = GrabCutSegmentor().click(image, [[50, 45, 1]], box)
+    assert iou(both.mask, masks.any(axis=0)) > 0.9
+    labels, _ = labels_of(SIZE, [[50, 45, 1], [120, 85, 0]], box, both, 0.55)
+    assert labels[85, 120] == cv2.GC_BGD
+    assert labels[45, 50] == cv2.GC_FGD
+    assert labels[5, 5] == cv2.GC_BGD  # outside of the box
+    assert labels[35, 35] == cv2.GC_PR_FGD
+    assert labels[65, 80] == cv2.GC_PR_BGD
+    less = GrabCutSegmentor().click(image, [[50, 45, 1], [120, 85, 0]], box, both)
+    assert not less.mask[83:88, 118:123].any()
+
+
+def test_a_mask_so_far_is_the_start(scene):
+    image, masks = scene
+    start = np.zeros(SIZE, bool)
+    start[35:50, 35:60] = True
+    for previous in (start, ClickedMask(start)):
+        found = GrabCutSegmentor().click(image, [[65, 55, 1]], previous=previous)
+        assert iou(found.mask, masks[0]) > 0.9
+
+
+def test_a_box_alone_is_cut_as_a_prompt_is(scene):
+    image, masks = scene
+    assert iou(GrabCutSegmentor().click(image, [], [26, 26, 74, 64]).mask, masks[0]) > 0.95
+    corners = [[26, 26], [74, 26], [74, 64], [26, 64]]
+    assert iou(GrabCutSegmentor().click(image, [], corners).mask, masks[0]) > 0.95
+
+
+def test_a_large_object_is_cut_smaller(scene):
+    image, masks = scene
+    found = GrabCutSegmentor(max_side=60).click(image, [], [26, 26, 74, 64])
+    assert iou(found.mask, masks[0]) > 0.8
+
+
+def test_the_same_clicks_give_the_same_mask(scene):
+    image, _ = scene
+    first, second = (GrabCutSegmentor().click(image, [[50, 45, 1]]).mask for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_pixels_without_data_are_no_part_of_it(scene):
+    image, _ = scene
+    valid = np.ones(SIZE, bool)
+    valid[:, :50] = False
+    assert not GrabCutSegmentor().click(image, [[60, 45, 1]], valid=valid).mask[:, :50].any()
+
+
+def test_without_any_background_it_is_the_box(scene):
+    image, _ = scene
+    assert GrabCutSegmentor().click(image, [], [0, 0, 160, 120]).mask.all()
+
+
+def test_what_cannot_be_asked_is_named(scene):
+    image, _ = scene
+    with pytest.raises(ValueError, match='one on the object is needed'):
+        GrabCutSegmentor().click(image, [[5, 5, 0]])
+    with pytest.raises(ValueError, match='lies outside'):
+        GrabCutSegmentor().click(image, [[161, 5, 1]])
