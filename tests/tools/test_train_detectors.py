@@ -1,14 +1,18 @@
 """Configs of instance segmentation and oriented detection, trained by the tool."""
 
+import copy
 import json
 
 import pytest
+from config_dumps import leave_unformatted
 from config_rules import load
-from detector_runs import small, train_two_iterations, write_data
+from detector_runs import SIDE, SMALL, small, train_two_iterations, write_data
 from folders import ROOT
+from instance_folders import write_instances
 from training_runs import run_tool
 
 from samrs_mm.compat import is_onedl
+from samrs_mm.datasets.instances.annotated import AnnotatedInstanceDataset
 
 FOLDERS = ('instance', 'rotated')
 LEAVES = sorted(
@@ -70,3 +74,51 @@ def test_a_checkpoint_is_scored_and_its_objects_are_written(name, tmp_path):
     assert any(key.startswith(('coco/', 'dota/')) for key in metrics)
     [boxes] = (tmp_path / 'out/predictions').glob('objects.bbox.json')
     assert json.loads(boxes.read_text())
+
+
+SOURCES = dict(first=('plane', 'ship', 'small-vehicle'), second=('tank', 'plane', 'harbour'))
+
+
+def write_config_of_two_folders(leaf, path):
+    """Write a leaf's config on small images of the two ``SOURCES``, in the folder of ``path``."""
+    config = copy.deepcopy(load(leaf))
+    metainfo = dict(classes=sorted({name for names in SOURCES.values() for name in names}))
+    for split in ('train', 'val', 'test'):
+        loader = config[f'{split}_dataloader']
+        for step in loader.dataset.pipeline:
+            step.update({key: (SIDE, SIDE) for key in ('scale', 'crop_size') if key in step})
+        parts = [dict(loader.dataset, data_root=str(path.parent / name), source=name,
+                      metainfo=metainfo) for name in SOURCES]  # fmt: skip
+        loader.dataset = dict(type='MultiSourceDataset', datasets=parts)
+    count = len(metainfo['classes'])
+    config.model.panoptic_head.num_things_classes = count
+    config.model.panoptic_head.loss_cls.class_weight = [*[1.0] * count, 0.1]
+    config.model.panoptic_fusion_head.num_things_classes = count
+    config.dump(path)
+
+
+def test_several_folders_are_trained_scored_and_written_as_one(tmp_path, monkeypatch):
+    leave_unformatted(monkeypatch)
+    for name, classes in SOURCES.items():
+        write_instances(tmp_path / name, classes=classes)
+    leaf, path = ROOT / 'configs/instance/mask2former_resnet50_imp_sota.py', tmp_path / 'two.py'
+    write_config_of_two_folders(leaf, path)
+    options = [
+        '--cfg-options',
+        *SMALL,
+        *QUICK[leaf.stem],
+        'default_hooks.checkpoint.save_last=True',
+    ]
+    argv = [str(path), '--work-dir', str(tmp_path / 'work')]
+    (code,), said = run_tool('train', [*argv, *options], tmp_path / 'trained', folder=tmp_path)
+    assert code == 0, said[-3000:]
+    argv[1:1] = [str(tmp_path / 'work/iter_2.pth'), '--out', str(tmp_path / 'out')]
+    (code,), said = run_tool('test', [*argv, *options], tmp_path / 'tested', folder=tmp_path)
+    assert code == 0, said[-3000:]
+    assert 'coco/segm_mAP' in json.loads((tmp_path / 'out/metrics.json').read_text())
+    found = json.loads((tmp_path / 'out/predictions/objects.segm.json').read_text())
+    parts = [AnnotatedInstanceDataset(str(tmp_path / name), ann_file='val.txt', source=name,
+                                      test_mode=True) for name in SOURCES]  # fmt: skip
+    images = [part.file_info(index)['img_id'] for part in parts for index in range(len(part))]
+    assert len({*images}) == len(images) == 2, 'images of one name are two'
+    assert {each['image_id'] for each in found} == {*images}

@@ -4,6 +4,7 @@ from samrs_mm.datasets.transforms.augmentation import OneOfColour, RandomRotate9
 from samrs_mm.datasets.transforms.cropping import CenterCropPad, Crop, RandomScaleCrop
 from samrs_mm.datasets.transforms.instances import HideIgnored
 from samrs_mm.datasets.transforms.loading import LoadWindow
+from samrs_mm.datasets.transforms.packing import PackMultiTaskInputs
 
 __all__ = [
     'CenterCropPad',
@@ -11,6 +12,7 @@ __all__ = [
     'HideIgnored',
     'LoadWindow',
     'OneOfColour',
+    'PackMultiTaskInputs',
     'RandomRotate90',
     'RandomScaleCrop',
 ]

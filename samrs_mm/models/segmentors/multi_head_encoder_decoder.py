@@ -128,10 +128,9 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
             RefusedError: A sample of an unknown source, or, in sequential mode on several ranks, a
                 source that is absent on one.
         """
-        rows = self._rows_by_source(sample.metainfo for sample in data_samples)
         if self.forward_mode == 'joint':
-            features = _split(self.decode_head(self.extract_feat(inputs)), rows)
-            return self._loss_by_source(features, rows, data_samples)
+            return self._joint_loss(self.extract_feat(inputs), data_samples)
+        rows = self._rows_by_source(sample.metainfo for sample in data_samples)
         if get_world_size() > 1 and len(rows) < len(self.heads):
             # Synchronised batch norm would wait for this rank for ever.
             raise RefusedError(
@@ -144,6 +143,13 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
             for source, images in _split(inputs, rows).items()
         }
         return self._loss_by_source(features, rows, data_samples)
+
+    def _joint_loss(
+        self, maps: Sequence[Tensor], data_samples: Sequence[SegDataSample]
+    ) -> dict[str, Tensor]:
+        """Return the losses of a batch whose feature maps are there, each ``(N, C, h, w)``."""
+        rows = self._rows_by_source(sample.metainfo for sample in data_samples)
+        return self._loss_by_source(_split(self.decode_head(maps), rows), rows, data_samples)
 
     def _loss_by_source(
         self,
