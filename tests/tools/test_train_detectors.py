@@ -94,9 +94,11 @@ def write_config_of_two_folders(leaf, path):
     config.model.panoptic_head.num_things_classes = count
     config.model.panoptic_head.loss_cls.class_weight = [*[1.0] * count, 0.1]
     config.model.panoptic_fusion_head.num_things_classes = count
+    config.model.test_cfg.max_per_image = 10  # no more than there are queries
     config.dump(path)
 
 
+@pytest.mark.slow
 def test_several_folders_are_trained_scored_and_written_as_one(tmp_path, monkeypatch):
     leave_unformatted(monkeypatch)
     for name, classes in SOURCES.items():
