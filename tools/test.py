@@ -88,7 +88,9 @@ def name_output(evaluators: Any, folder: str) -> None:
     """Have metrics write what was predicted: maps below a folder, objects into files in it."""
     for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
         kind = str(evaluator.type).rpartition('.')[2]
-        if kind in _OF_OBJECTS:
+        if kind == 'DetectorMetric':
+            evaluator.metric.outfile_prefix = os.path.join(folder, evaluator.detector)
+        elif kind in _OF_OBJECTS:
             evaluator.outfile_prefix = os.path.join(folder, 'objects')
         else:
             evaluator.output_dir = folder

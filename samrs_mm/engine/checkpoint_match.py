@@ -15,8 +15,11 @@ from samrs_mm.engine.hooks.class_check_hook import network_of
 from samrs_mm.engine.run_config import sep_cure, state_of
 
 _SHOWN = 3
-# Each task has its own: heads of sources, and mmsegmentation's last layers and auxiliary heads
-_CLASSIFIER = re.compile(r'(heads|auxiliary_head|decode_head\.(\d+\.)?(conv_seg|cls_embed))\.')
+# Each task has its own: heads and detectors of sources, and mmsegmentation's last layers and
+# auxiliary heads
+_CLASSIFIER = re.compile(
+    r'(heads|detectors|auxiliary_head|decode_head\.(\d+\.)?(conv_seg|cls_embed))\.'
+)
 
 
 Shapes = dict[str, tuple[int, ...]]

@@ -45,6 +45,7 @@ def miscounts(model: Mapping[str, Any], data: Classes, loader: str) -> Iterator[
     if is_detector(model):
         yield from detector_miscounts(model, data, loader)
         return
+    yield from _task_miscounts(model.get('detectors') or {}, data, loader)
     heads = model.get('heads')
     for source, names in data.items():
         if source is not None and isinstance(heads, Mapping) and source not in heads:
@@ -87,6 +88,19 @@ def detector_miscounts(model: Mapping[str, Any], data: Classes, loader: str) -> 
                 yield (
                     f'{key}={count}, but {loader} has {len(names)} classes ({", ".join(names)}); '
                     'make them equal'
+                )
+
+
+def _task_miscounts(detectors: Mapping[str, Any], data: Classes, loader: str) -> Iterator[str]:
+    """As ``miscounts``, of detectors each of which learns from a source of its own."""
+    for name, about in detectors.items():
+        source, config = about.get('source'), about.get('detector') or {}
+        names = data.get(source, ())
+        for key, count in _detector_counts(config, f'model.detectors.{name}.detector'):
+            if names and count != len(names):
+                yield (
+                    f'{key}={count}, but {loader} has {len(names)} classes of {source}; make them '
+                    'equal'
                 )
 
 

@@ -36,7 +36,8 @@ _OPTIONAL_KEYS = (
     'tta_model', 'tta_pipeline',
 )  # fmt: skip
 _CONVERTER = 'tools/model_converters/convert_checkpoint.py'
-_SEP_WEIGHTS = ('pretrain', 'sep')  # folder of what the configs of configs/sep write
+_OWN_WEIGHTS = (('pretrain', 'sep'), ('pretrain', 'mtp'))
+"""Folders of what the configs of configs/sep and configs/mtp write."""
 
 
 def add_run_flags(parser: argparse.ArgumentParser) -> None:
@@ -274,12 +275,14 @@ def check_pretrained(config: Config) -> None:
 def sep_cure(path: str) -> str:
     """Say how to come by a file of pre-training, as the end of a message; '' of any other."""
     folder, name = Path(path).parent, Path(path).stem
-    if folder.parts[-2:] != _SEP_WEIGHTS:
+    if folder.parts[-2:] not in _OWN_WEIGHTS:
         return ''
-    return (
-        f'; python tools/train.py configs/sep/{name}.py writes it, or convert a released model: '
-        f'python {_CONVERTER} RELEASED.pth {path}'
+    convert = (
+        f', or convert a released model: python {_CONVERTER} RELEASED.pth {path}'
+        if folder.name == 'sep'
+        else ''
     )
+    return f'; python tools/train.py configs/{folder.name}/{name}.py writes it{convert}'
 
 
 def _where_from(about: dict[str, Any]) -> str:

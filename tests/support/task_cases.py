@@ -14,7 +14,7 @@ from mmseg.structures import SegDataSample
 import samrs_mm.models.segmentors  # noqa: F401  (registers)
 from samrs_mm.compat import mmrotate_boxes
 
-CLASSES = dict(a=3, b=2)
+CLASSES = dict(a=3, b=4)
 NORM = dict(type='GN', num_groups=4, requires_grad=True)
 ACT = dict(type='SiLU', inplace=True)
 HEAD = dict(
