@@ -6,6 +6,7 @@ from mmseg.registry import DATASETS
 
 from samrs_mm.compat import mmrotate_boxes
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.datasets.instances import annotated  # noqa: F401  (registers)
 from samrs_mm.datasets.transforms.packing import META_KEYS, PackMultiTaskInputs
 
 UPRIGHT = [
