@@ -4,6 +4,8 @@ import copy
 
 import pytest
 import torch
+from mmengine.config import ConfigDict
+from mmseg.registry import MODELS
 from task_cases import (
     ALL,
     CLASSES,
@@ -17,6 +19,8 @@ from task_cases import (
 
 from samrs_mm.compat import is_onedl
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.engine.checkpoint_match import check_match, read_checkpoint
+from samrs_mm.engine.initial_weights import check_initial_weights
 from samrs_mm.models.segmentors import MultiHeadEncoderDecoder
 
 no_mmrotate = pytest.mark.skipif(not is_onedl(), reason="OpenMMLab's mmrotate can't be imported")
@@ -161,19 +165,41 @@ def test_predicts_what_a_source_learnt(tasks):
                 assert objects.masks.shape == (20, 64, 64)
 
 
-def test_state_dict_of_a_detector_is_that_of_a_detector():
-    """Without its beginning, and beside a backbone, it is what mmdet has."""
-    from mmseg.registry import MODELS
-
+@pytest.fixture
+def exported(tmp_path):
+    """A model, and the file of its weights."""
     model = task_model()
-    backbone = dict(task_config()['backbone'], _scope_='mmseg', out_indices=(1, 2, 3))
-    detector = MODELS.build(dict(instance_detector(3), backbone=backbone))
-    state = {
-        name.removeprefix('detectors.a_instance.'): value
-        for name, value in model.state_dict().items()
-        if name.startswith(('backbone.', 'detectors.a_instance.'))
+    path = tmp_path / 'tasks.pth'
+    torch.save(dict(state_dict=model.state_dict()), path)
+    return model, str(path)
+
+
+def test_a_detector_begins_with_all_of_its_weights(exported):
+    model, path = exported
+    backbone, file = task_config()['backbone'], dict(type='Pretrained', checkpoint=path)
+    detector = MODELS.build(dict(
+        instance_detector(CLASSES['a']), init_cfg=dict(file, prefix='detectors.a_instance.'),
+        backbone=dict(backbone, _scope_='mmseg', out_indices=(1, 2, 3),
+                      init_cfg=dict(file, prefix='backbone.')),
+    ))  # fmt: skip
+    check_initial_weights(detector)
+    detector.init_weights()
+    state = model.state_dict()
+    for name, value in detector.state_dict().items():
+        there = name if name.startswith('backbone.') else f'detectors.a_instance.{name}'
+        assert torch.equal(value, state[there]), name
+
+
+def test_a_segmentor_takes_over_backbone_and_trunk(exported):
+    _, path = exported
+    config = {
+        key: value for key, value in task_config().items() if key not in ('heads', 'detectors')
     }
-    detector.load_state_dict(state, strict=True)
+    config['decode_head'] = dict(config['decode_head'], num_classes=7)
+    segmentor = MODELS.build(ConfigDict(config | dict(type='EncoderDecoder')))
+    said = check_match(segmentor, read_checkpoint(path).shapes, path, whole=False)
+    assert 'new: decode_head.conv_seg' in said
+    assert 'detectors.a_instance.bbox_head' in said
 
 
 @pytest.mark.parametrize(
