@@ -15,6 +15,7 @@ import samrs_mm.models.segmentors  # noqa: F401  (registers)
 from samrs_mm.compat import mmrotate_boxes
 
 CLASSES = dict(a=3, b=4)
+COLOURS = np.array([(2, 0, 0), (0, 2, 0), (0, 0, 2), (2, 2, 0)], np.float32)
 NORM = dict(type='GN', num_groups=4, requires_grad=True)
 ACT = dict(type='SiLU', inplace=True)
 HEAD = dict(
@@ -114,7 +115,7 @@ def task_sample(source, rng, size=64, count=3, oriented=True):
         kind = int(rng.integers(CLASSES[source]))
         mask = np.zeros((size, size), np.uint8)
         mask[y : y + height, x : x + width] = 1
-        image[:, mask == 1] += np.eye(3, dtype=np.float32)[kind][:, None] * 2
+        image[:, mask == 1] += COLOURS[kind][:, None]
         label[mask == 1] = kind
         bitmaps.append(mask)
         labels.append(kind)
