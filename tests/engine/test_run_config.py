@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 
+from samrs_mm.compat import is_onedl
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.transforms import LoadWindow
 from samrs_mm.engine import run_config
@@ -96,10 +97,12 @@ def test_a_misspelt_variable_is_told_by_one_rank(path, capsys, monkeypatch, rank
 
 
 def test_no_shipped_config_is_told_of_a_misspelt_variable(monkeypatch, capsys):
-    for check in ('check_keys', 'check_values'):
+    for check in ('check_keys', 'check_values', 'check_ops'):
         monkeypatch.setattr(run_config, check, lambda *args: None)
     paths = [path for path in (ROOT / 'configs').rglob('*.py') if 'annotate' not in path.parts]
     for path in paths:
+        if not is_onedl() and 'mmrotate' in Config.fromfile(path, import_custom_modules=False).text:
+            continue  # which can't be imported
         load_run_config(str(path), None, None, 'none')
     assert len(paths) > 20
     assert 'nothing reads' not in capsys.readouterr().err
