@@ -157,12 +157,12 @@ def _convert(
     """
     try:
         record = Record.load_checked(root.path(INSTANCES, image.stem), len(export.classes))
-        if images == NONE and Path(image.image).as_posix().endswith(f'/{record.image.path}'):
+        source = Path(image.image)
+        whole = source != root.path(_IMAGES, image.stem)
+        if images == NONE and whole:
             file = record.image.path  # it stays in its place
         else:
-            file = f'{_IMAGES}/{image.stem}{Path(image.image).suffix}'
-        source = Path(image.image)
-        whole = source.as_posix().endswith(f'/{record.image.path}')
+            file = f'{_IMAGES}/{image.stem}{source.suffix}'
         if whole and root.is_replaced(image.stem, source, record.image.sha256):
             raise SamrsError(
                 f'{source}: was replaced since it was annotated; run sam_annotate.py again'

@@ -327,6 +327,7 @@ class Finaliser:
         """Return the content of ``meta.json``."""
         classes, ids = self.plan.dataset.classes, self.plan.dataset.category_ids
         fit, elsewhere = self.plan.dataset.rule.beyond_check, self.plan.dataset.elsewhere
+        only = self.plan.dataset.only
         return dict(
             partial=totals.partial,
             settings=self.settings,
@@ -336,6 +337,7 @@ class Finaliser:
             palette=[list(colour) for colour in palette_for(len(classes))],
             **({'category_ids': ids} if ids else {}),
             data_root=relative_path(self.plan.dataset.root, self.out.root),
+            **({folder.ONLY: only} if only else {}),
             **({folder.FIT: fit} if fit else {}),
             checkpoint_sha256=self.settings.get('checkpoint_sha256'),
             counts=dict(

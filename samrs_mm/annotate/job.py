@@ -205,7 +205,8 @@ class AnnotationJob:
         if self.store is not None:
             self.store.open()
         settings = open_folder(self.segmentor, self.out, self.settings, relabel=True)
-        self.out.note_data(self.dataset.root, self.dataset.rule.beyond_check)
+        fit = self.dataset.rule.beyond_check
+        self.out.note_data(self.dataset.root, fit, self.dataset.only)
         changes = self.compare(groups, progress).of(groups)
         stream = self._whole(groups)
         make_ready(changes, self.out, stream, signature_of(settings), self.policy)

@@ -90,8 +90,9 @@ class ReopenedFolder:
         if source:
             entry['boxes'] = self._boxes(source, root, boxes)
         fit = {_FIT[flag]: word for flag, word in (meta.get(folder.FIT) or {}).items()}
+        only = meta.get(folder.ONLY, '')
         config = dict(
-            dataset=entry, data_root=str(root), label_fit=fit or None,
+            dataset=entry, data_root=str(root / only), label_fit=fit or None,
             image=self.settings.get('image'),
         )  # fmt: skip
         options = truth_options(entry) if self.setting.of_labels else None

@@ -162,7 +162,7 @@ def verify(
         elif file_sha256(path) != sink.hash.hexdigest():
             problems.append(f'{path}: not what labels and records give; --finalise writes it again')
     meta, expected = load(out.meta.read_bytes()), finaliser.meta(totals)
-    for ignored in ('versions', 'config', folder.DATA_ROOT, folder.FIT):
+    for ignored in ('versions', 'config', folder.DATA_ROOT, folder.ONLY, folder.FIT):
         meta.pop(ignored, None), expected.pop(ignored, None)
     expected = json.loads(dump(expected))
     problems += [f'{out.meta}: {line}' for line in differences(meta, expected)]

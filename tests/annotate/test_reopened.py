@@ -75,6 +75,24 @@ def test_folders_on_the_map_find_their_boxes(tools, tmp_path, capsys):
     assert tree(copy) == tree(out)
 
 
+def test_one_scene_of_several_stays_the_only_one(tools, tmp_path):
+    annotate, export, take = tools
+    data, out = write_map(tmp_path / 'data'), tmp_path / 'out'
+    write_scene(data / 'other.tif', affine(0, x=800000), size=(200, 150))
+    flags = '--boxes', data / 'boxes.gpkg', '--out', out, '--workers', 0
+    assert call(annotate, GEO, '--data-root', data / 'scene.tif', *flags, *FILL) == 0
+    assert call(export, out, '--to', 'labelme', '--out', tmp_path / 'lm', '--workers', 0) == 0
+    assert edit(tmp_path) > 0
+    assert call(take, out, tmp_path / 'lm') == 0
+    meta = json.loads((out / 'meta.json').read_bytes())
+    assert (meta['data_file'], meta['partial']) == ('scene.tif', False)
+    assert not (out / 'labels/other.tif').exists()
+    command = (annotate, GEO, '--data-root', data / 'scene.tif', *flags)
+    assert call(*command, '--verify', *FILL) == 0
+    assert call(annotate, GEO, '--data-root', data, *flags, *FILL) == 0
+    assert 'data_file' not in json.loads((out / 'meta.json').read_bytes())
+
+
 @pytest.mark.parametrize(
     'options',
     [('tile.size=64', 'tile.overlap=16'), ('image.gamma=0.7',)],

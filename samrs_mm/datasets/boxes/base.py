@@ -92,6 +92,8 @@ class BoxDataset(ABC):
     """Where scenes on the map lie, by stem; None where they are on none."""
     entry: dict[str, Any] | None = None
     """Its class and arguments, where they were found out."""
+    only: str | None = None
+    """Name of the one image of the root that is taken, where a user names an image."""
     elsewhere: int = 0
     """Boxes of the labels that are far from all images, and only counted."""
     label_notes: Sequence[str] = ()

@@ -75,7 +75,7 @@ class GeoBoxDataset(BoxDataset):
                 f'dataset.list_outside={list_outside!r}; allowed: a whole number from 0, None'
             )
         root = Path(data_root)
-        self._only = root.name if root.is_file() else None
+        self.only = root.name if root.is_file() else None
         self._class_field, self._class_name = class_field, class_name
         self._point_size, self._list_outside = point_size, list_outside
         self._scene_crs = named_crs('dataset.scene_crs', scene_crs)
@@ -85,14 +85,14 @@ class GeoBoxDataset(BoxDataset):
         """Place of each scene by its stem; of those whose header can be read."""
         self._found: dict[str, dict[int, tuple[np.ndarray, bool]]] = {}
         self._elsewhere: list[LabelProblem] = []
-        super().__init__(str(root.parent if self._only else root), classes)
+        super().__init__(str(root.parent if self.only else root), classes)
 
     def index(self) -> list[Scene]:
         """See ``BoxDataset``."""
         scenes = []
         for stem, names in files_by_stem(self.root, IMAGE_SUFFIXES).items():
             for name in names:
-                if self._only in (None, name) and (self._only or is_map_file(self.root / name)):
+                if self.only in (None, name) and (self.only or is_map_file(self.root / name)):
                     scenes.append(Scene(stem, name, self.label_file))
         for scene in scenes:
             self._locate(scene)
@@ -111,7 +111,7 @@ class GeoBoxDataset(BoxDataset):
         try:
             place = place_on_map(path, ', but the boxes are').in_crs(self._scene_crs)
         except ImageReadError as error:
-            if self._only:
+            if self.only:
                 raise RefusedError(str(error)) from error
             return
         boxes = self._file

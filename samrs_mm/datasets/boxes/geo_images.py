@@ -35,15 +35,15 @@ class GeoImageDataset(ImageFolderDataset):
     ):
         root = Path(data_root)
         self._scene_crs = named_crs('dataset.scene_crs', scene_crs)
-        self._only = root.name if root.is_file() else None
+        self.only = root.name if root.is_file() else None
         self.places: dict[str, Place] = {}
         """Place of each scene by its stem; of those whose header can be read."""
-        super().__init__(str(root.parent if self._only else root), classes)
+        super().__init__(str(root.parent if self.only else root), classes)
 
     def index(self) -> list[Scene]:
         """Return a scene for each image on the map."""
-        if self._only:
-            scenes = [Scene(Path(self._only).stem, self._only, None)]
+        if self.only:
+            scenes = [Scene(Path(self.only).stem, self.only, None)]
         else:
             scenes = [each for each in super().index() if is_map_file(self._path(each))]
         for scene in scenes:

@@ -45,6 +45,8 @@ RELABELLING = 'relabelling'
 DATA_ROOT = 'data_root'
 CONFIG = 'config'
 """Key of ``meta.json``: the way to the data."""
+ONLY = 'data_file'
+"""Key of ``meta.json``: the one image of the data that was taken; absent: all."""
 FIT = 'label_fit'
 """Key of ``meta.json``: what was asked of labels that don't fit, by flag; absent: nothing."""
 _COMPARED = 50
@@ -153,7 +155,7 @@ class AnnotatedFolder(ResumableFolder):
         if _but_classes(old['settings']) == _but_classes(meta['settings']):
             self.refuse_half_filtered(old)
             before = {*old.get(RELABELLING, ()), signature_of(old['settings'])}
-            kept = {key: old[key] for key in (DATA_ROOT, FIT) if key in old}
+            kept = {key: old[key] for key in (DATA_ROOT, ONLY, FIT) if key in old}
             self.save(meta | kept | {RELABELLING: sorted(before)})
 
     def signatures(self) -> set[str]:
@@ -198,7 +200,7 @@ class AnnotatedFolder(ResumableFolder):
         """
         meta = self.read()
         if meta is not None:
-            kept = 'settings', 'signature', RELABELLING, REFILTERING, DATA_ROOT, FIT, CONFIG
+            kept = 'settings', 'signature', RELABELLING, REFILTERING, DATA_ROOT, ONLY, FIT, CONFIG
             self.save(dict(partial=True) | {key: meta[key] for key in kept if key in meta})
 
     def remove(self, stem: str) -> int:
@@ -256,16 +258,21 @@ class AnnotatedFolder(ResumableFolder):
                 'without the masks of labels that do not fit'
             )
 
-    def note_data(self, root: Path, fit: dict[str, str]) -> None:
+    def note_data(self, root: Path, fit: dict[str, str], only: str | None = None) -> None:
         """Write into ``meta.json`` what the folder is of; after ``open``.
 
-        ``root`` are the data, ``fit`` what was asked of labels that don't fit.
+        ``root`` are the data, ``only`` the one image of them that is taken, ``fit`` what was asked
+        of labels that don't fit.
         """
         told = {DATA_ROOT: relative_path(root, self.root), **({FIT: fit} if fit else {})}
+        told |= {ONLY: only} if only else {}
         with self.writing(), self.lock():
             meta = self.read()
-            if meta is not None and meta | told != meta:
-                self.save(meta | told)
+            if meta is None:
+                return
+            new = {key: value for key, value in meta.items() if key != ONLY} | told
+            if new != meta:
+                self.save(new)
 
     def _same(self, before: Path, root: Path) -> bool:
         """Whether the images of the first records are of the same size in both roots."""
