@@ -1,12 +1,13 @@
 """Boxes that are prompted with the masks that their labels have."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from samrs_mm.annotate.driver import BoxPrompter
 from samrs_mm.annotate.writer import Sample
 from samrs_mm.core import masks as mask_ops
-from samrs_mm.core.boxes import BoxLabel
+from samrs_mm.core.boxes import BoxGeometry, BoxLabel
 from samrs_mm.core.images import image_size
 from samrs_mm.core.prompts import CLIPPED, PromptSetting
 from samrs_mm.datasets.boxes.base import BoxDataset
@@ -34,7 +35,9 @@ class MaskedBoxPrompter(BoxPrompter):
     def __init__(self, setting: PromptSetting, dataset: BoxDataset, style: str = CLIPPED):
         super().__init__(setting, dataset.table, style)
         self.true_masks = TrueMasks(dataset)
-        self._last: tuple[int, dict[str, dict]] | None = None
+        self._scene: int | None = None
+        self._masks: dict[str, dict] = {}
+        self._broken: dict[str, str] = {}
 
     def facts(self, scene: int) -> str:
         """See ``Prompter``: masks that stand in the label file."""
@@ -44,17 +47,35 @@ class MaskedBoxPrompter(BoxPrompter):
         """See ``Prompter``."""
         return self.true_masks.files(scene)
 
-    def label_masks(self, sample: Sample, labels: Sequence[BoxLabel]) -> list[dict | None]:
-        """Return the masks of the labels in a tile, cut to it; those of a scene are kept.
+    def prompt(
+        self, sample: Sample, labels: Sequence[BoxLabel], shapes: BoxGeometry,
+        size: tuple[int, int],
+    ) -> None:  # fmt: skip
+        """See ``Prompter``; a polygon that is none is noted at its box.
 
         Raises:
             LabelReadError: A mask of the scene is none, or of another size.
         """
-        scene = sample.tile.scene
-        if self._last is None or self._last[0] != scene:
-            size = image_size(self.true_masks.dataset.image_path(scene))
-            self._last = scene, self.true_masks.of_scene(scene, *size)
-        whole, image = self._last[1], sample.record.image
+        self._read(sample.tile.scene)
+        super().prompt(sample, [self._noted(label) for label in labels], shapes, size)
+
+    def _read(self, scene: int) -> None:
+        if self._scene == scene:
+            return
+        self._broken = {}
+        image = image_size(self.true_masks.dataset.image_path(scene))
+        self._masks = self.true_masks.of_scene(scene, *image, self._broken)
+        self._scene = scene
+
+    def _noted(self, label: BoxLabel) -> BoxLabel:
+        why = self._broken.get(label.box_id)
+        if why is None:
+            return label
+        return replace(label, notes=(*label.notes, f'the mask of its label: {why}'))
+
+    def label_masks(self, sample: Sample, labels: Sequence[BoxLabel]) -> list[dict | None]:
+        """Return the masks of the labels in a tile, cut to it."""
+        whole, image = self._masks, sample.record.image
         if sample.tile.window is None:
             return [whole.get(label.box_id) for label in labels]
         assert image.offset is not None

@@ -1,6 +1,7 @@
 """Find files by name: in one folder by stem, or however deep a download was unpacked."""
 
 import os
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -128,6 +129,14 @@ def walk_files(root: Path, passed_over: dict[Path, str] | None = None) -> Iterat
     """
     for folder, names in _walk(root, passed_over):
         yield from (folder / name for name in names)
+
+
+def folded(name: str) -> str:
+    """Return a name so that those are equal which Windows or macOS would take for one.
+
+    Case doesn't count there, and macOS writes an umlaut as a letter and its dots.
+    """
+    return unicodedata.normalize('NFC', unicodedata.normalize('NFC', name).casefold())
 
 
 def walk_names(root: Path, passed_over: dict[Path, str] | None = None) -> Iterator[str]:

@@ -53,6 +53,20 @@ def foreign_format(head: str) -> str:
 
 def is_coco(path: Path) -> bool:
     """Whether a file looks like a COCO file, by the keys at its two ends."""
+    keys = _keys_at_ends(path)
+    return {b'images', b'annotations'} <= keys or {b'annotations', b'categories', b'bbox'} <= keys
+
+
+def is_labelme(path: Path) -> bool:
+    """Whether a file looks like one of LabelMe, by the keys at its two ends.
+
+    A picture may be in between, as text.
+    """
+    return b'shapes' in _keys_at_ends(path)
+
+
+def _keys_at_ends(path: Path) -> set[bytes]:
+    """Return the keys at the beginning and the end of a JSON file; none if it can't be read."""
     try:
         with path.open('rb') as file:
             size = file.seek(0, 2)
@@ -61,9 +75,8 @@ def is_coco(path: Path) -> bool:
                 file.seek(place)
                 ends += file.read(_HEAD)
     except OSError:
-        return False
-    keys = set(re.findall(rb'"(\w+)"\s*:', ends))
-    return {b'images', b'annotations'} <= keys or {b'annotations', b'categories', b'bbox'} <= keys
+        return set()
+    return set(re.findall(rb'"(\w+)"\s*:', ends))
 
 
 def foreign_file(path: Path) -> str:

@@ -193,3 +193,14 @@ def test_masks_turn_and_scale_with_their_boxes(tmp_path):
     for name in ('a', 'b'):
         (box,) = Record.load(out / f'instances/{name}.json').boxes
         assert (masks.decode(box.mask) == (stored[..., 0] > 0)).all()
+
+
+def test_a_polygon_that_is_none_leaves_its_box_maskless(data, tmp_path):
+    of = dict(image_id=1, category_id=1, bbox=[30, 20, 50, 30])
+    write(data, [dict(of, segmentation=[[1, 1, 2, 2]]), dict(of, segmentation=PARTS)])
+    out = tmp_path / 'out'
+    assert annotate(data, out) == 0
+    first, second = rows(out)
+    assert (first['status'], second['status']) == ('maskless', 'kept')
+    assert first['notes'].startswith('the mask of its label: a polygon of 4 numbers; allowed: ')
+    assert annotate(data, out, '--verify') == 0

@@ -8,6 +8,7 @@ from samrs_mm.core.found_files import (
     files_by_name,
     files_by_stem,
     first_copy,
+    folded,
     read_stems,
     refuse_incomplete,
     walk_files,
@@ -93,3 +94,9 @@ def test_walks_into_links_but_not_back_up(tmp_path):
     found = {path.relative_to(tmp_path).as_posix() for path in walk_files(tmp_path)}
     assert set(walk_names(tmp_path)) == found
     assert found == {'a/b/x.txt', 'c/there/x.txt'}
+
+
+def test_names_that_windows_or_macos_take_for_one():
+    composed, decomposed = 'K\u00f6ln.JPG', 'Ko\u0308ln.jpg'
+    assert folded(composed) == folded(decomposed)
+    assert folded('a b.png') != folded('ab.png')

@@ -1,13 +1,14 @@
 """Any dataset with boxes in a COCO json file."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from samrs_mm.core.boxes import ParsedLabels
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
-from samrs_mm.core.found_files import as_there, walk_names
+from samrs_mm.core.found_files import as_there, folded, walk_names
 from samrs_mm.core.images import IMAGE_SUFFIXES, image_size
 from samrs_mm.core.wording import counted
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene
@@ -105,8 +106,7 @@ class COCOBoxDataset(BoxDataset):
         self._rows: dict[str, int] = {}
         there = self._find_images()
         scenes, folders = [], {PurePosixPath()}
-        for row, file_name in enumerate(self.coco.file_names):
-            name = self._inside(file_name, there)
+        for row, name in enumerate(self._named(there)):
             part = self.coco.parts[row]
             scenes.append(self._scene(name, name in there, self.ann_file, part))
             self._rows[scenes[-1].stem] = row
@@ -123,6 +123,24 @@ class COCOBoxDataset(BoxDataset):
         if self.coco.unplaced.problems:
             scenes.append(Scene(f'{_stem(self._name)}__without_image', None, self.ann_file))
         return scenes
+
+    def _named(self, there: set[str]) -> list[str]:
+        """Return the images of the file, as they are called in the image folder if one is there.
+
+        One that is there only in another case is taken, unless the file names that, too.
+        """
+        names = [self._inside(file_name, there) for file_name in self.coco.file_names]
+        if there.issuperset(names):
+            return names
+        others: dict[str, list[str]] = {}
+        for other in there.difference(names):
+            others.setdefault(folded(other), []).append(other)
+        counts = Counter(map(folded, names))
+        for row, name in enumerate(names):
+            found = others.get(folded(name), [])
+            if name not in there and len(found) == counts[folded(name)] == 1:
+                names[row] = found[0]
+        return names
 
     def _find_images(self) -> set[str]:
         """Return the files below the image folder; of two that may be it, the one that fits."""

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from samrs_mm.core.boxes import ParsedLabels
 from samrs_mm.core.errors import LabelReadError, RefusedError
-from samrs_mm.core.found_files import walk_names
+from samrs_mm.core.found_files import folded, walk_names
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.core.wording import counted, plural
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene
@@ -23,8 +23,8 @@ class LabelMeBoxDataset(BoxDataset):
     """JSON files of LabelMe and X-AnyLabeling, one an image.
 
     Layout: ``NAME.json`` beside ``NAME.jpg``, or anywhere below the root with the image by its
-    ``imagePath`` or, if only one is called so, by its name. Parts: ``train.txt`` ... in the root,
-    else folders of such names.
+    ``imagePath`` or, if only one is called so (in any case), by its name. Parts: ``train.txt`` ...
+    in the root, else folders of such names.
     Classes: the labels met, sorted, unless the config fixes them.
     Labels: rectangles, turned rectangles, circles, polygons and masks, see ``parse_labelme``; the
     last two are true masks.
@@ -34,7 +34,10 @@ class LabelMeBoxDataset(BoxDataset):
         RefusedError: As in ``BoxDataset``, or two label files are of one image.
     """
 
-    layout = '*.json of LabelMe or X-AnyLabeling beside their images'
+    layout = (
+        '*.json of LabelMe or X-AnyLabeling and the images that they name; pictures within the '
+        'json (imageData) are not taken'
+    )
     truth_options: ClassVar[dict[str, Any] | None] = {}
 
     def __init__(self, data_root: str, classes: ClassNames = None):
@@ -47,10 +50,12 @@ class LabelMeBoxDataset(BoxDataset):
         images = [name for name in names if name.lower().endswith(IMAGE_SUFFIXES)]
         self._images = set(images)
         self._by_name: dict[str, list[str]] = {}
+        self._by_folded: dict[str, list[str]] = {}
         stems: dict[str, list[str]] = {}
         for each in images:
             path = PurePosixPath(each)
             self._by_name.setdefault(path.name, []).append(each)
+            self._by_folded.setdefault(folded(path.name), []).append(each)
             stems.setdefault(path.stem, []).append(each)
         beside = {str(PurePosixPath(name).with_suffix('')): name for name in reversed(images)}
         labels: dict[str, str] = {}
@@ -103,7 +108,7 @@ class LabelMeBoxDataset(BoxDataset):
             inner = place.resolve().relative_to(top).as_posix()
             if inner in self._images:
                 return inner
-        called = self._by_name.get(path.name, [])
+        called = self._by_name.get(path.name) or self._by_folded.get(folded(path.name), [])
         if len(called) > 1:
             self._wanted[stem_of(name)] += f', and {len(called)} images are called {path.name}'
         return called[0] if len(called) == 1 else None

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from samrs_mm.core.boxes import ParsedLabels
 from samrs_mm.core.errors import LabelReadError, RefusedError
-from samrs_mm.core.found_files import walk_names
+from samrs_mm.core.found_files import folded, walk_names
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.core.wording import counted
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene
@@ -142,7 +142,7 @@ class _Places:
         self._images, self._prefix = set(images), prefix
         self._by_name: dict[str, list[str]] = {}
         for image in images:
-            self._by_name.setdefault(PurePosixPath(image).name, []).append(image)
+            self._by_name.setdefault(folded(PurePosixPath(image).name), []).append(image)
 
     def find(self, named: str, label: str, subset: str = '') -> str | None:
         """Return the image that a label file means by a path; None if there is none."""
@@ -156,13 +156,14 @@ class _Places:
         return ends[0] if len(ends) == 1 else None
 
     def _ending_in(self, name: str) -> list[str]:
-        """Return the images whose paths share most with the end of one."""
-        called = self._by_name.get(PurePosixPath(name).name, [])
-        parts = PurePosixPath(name).parts
-        for start in range(len(parts)):
-            end = '/'.join(parts[start:])
-            if found := [image for image in called if f'/{image}'.endswith(f'/{end}')]:
-                return found
+        """Return the images whose paths share most with the end of one, if need be but for case."""
+        called = self._by_name.get(folded(PurePosixPath(name).name), [])
+        for form in (str, folded):
+            parts = PurePosixPath(form(name)).parts
+            for start in range(len(parts)):
+                end = '/'.join(parts[start:])
+                if found := [image for image in called if f'/{form(image)}'.endswith(f'/{end}')]:
+                    return found
         return []
 
     def why_not(self, named: str) -> str:

@@ -64,8 +64,16 @@ class TrueMasks:
         """Return the files beside the label file that hold masks of a scene."""
         return self.dataset.truth_files(scene)
 
-    def of_scene(self, scene: int, width: int, height: int) -> dict[str, dict]:
+    def of_scene(
+        self, scene: int, width: int, height: int, broken: dict[str, str] | None = None
+    ) -> dict[str, dict]:
         """Return the masks of a scene of this size as COCO RLE, by box id.
+
+        Args:
+            scene: Its number in the dataset.
+            width: In pixels.
+            height: In pixels.
+            broken: Takes why polygons are none, by box id; None raises.
 
         Raises:
             LabelReadError: A mask is none, or of another size.
@@ -75,6 +83,9 @@ class TrueMasks:
             try:
                 mask = segmentations.from_coco(segmentation, height, width)
             except mask_ops.MaskError as error:
+                if broken is not None and isinstance(segmentation, list):
+                    broken[box_id] = str(error)
+                    continue
                 raise LabelReadError(f'{box_id}: the true mask: {error}') from error
             if mask is not None:
                 found[box_id] = mask

@@ -326,7 +326,10 @@ def _annotation(entry: Any) -> tuple[list[float] | None, list[float] | None, tup
     else:
         polygon = _four_points(entry.get('segmentation'))
     if hbox is None and polygon is None:
-        raise BadBoxError('no bbox, no rbox and no segmentation of 4 points')
+        around = around_region(entry.get('segmentation'))
+        if around is None:
+            raise BadBoxError('no bbox, no rbox and no segmentation')
+        hbox = [*around[:2], around[0] + around[2], around[1] + around[3]]
     if hbox is None or polygon is not None or entry.get('segmentation'):
         return hbox, polygon, ()
     attributes = entry.get('attributes')

@@ -13,7 +13,7 @@ from samrs_mm.core.wording import counted
 from samrs_mm.formats.boxes.coco_files import coco_files, first_of_each
 from samrs_mm.formats.boxes.label_places import may_hold_labels, own_places, usual
 from samrs_mm.formats.boxes.label_source import source_info
-from samrs_mm.formats.foreign import CVAT_XML, LABEL_STUDIO, foreign_file
+from samrs_mm.formats.foreign import CVAT_XML, LABEL_STUDIO, foreign_file, is_labelme
 
 AUTO = 'auto'
 _HEAD = 1 << 12
@@ -25,7 +25,6 @@ _MOST = 20
 _YOLO_LINE = re.compile(r'\s*\d+(?:\.0+)?(?:\s+[-+.\deE]+){4,}\s*$')
 _DOTA_LINE = re.compile(r'\s*(?:[-+.\deE]+\s+){8}\D')
 _DOTA_HEADER = re.compile(r'\s*(?:imagesource|gsd)\b', re.IGNORECASE)
-_LABELME = re.compile(r'"shapes"\s*:')
 
 
 @dataclass
@@ -143,7 +142,8 @@ def _cvat(folder: _Folder) -> list[str]:
 
 
 def _labelme(folder: _Folder) -> list[str]:
-    return [name for name, head in folder.heads('.json') if _LABELME.search(head)]
+    names = first_of_each(folder.names, '.json', _MOST)
+    return [name for name in names if is_labelme(folder.root / name)]
 
 
 def _labelstudio(folder: _Folder) -> list[str]:

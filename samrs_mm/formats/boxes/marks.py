@@ -82,9 +82,7 @@ def around_region(region: Any) -> list[float] | None:
         coded = segmentations.from_coco(region, *(region or dict(size=(0, 0)))['size'])
         return [*map(float, masks.bbox(coded))] if coded and masks.area(coded) else None
     except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise BadBoxError(
-            f'segmentation is {short(region)}; the region of a crowd is polygons or RLE'
-        ) from error
+        raise BadBoxError(f'segmentation is {short(region)}; allowed: polygons or RLE') from error
 
 
 def turned(hbox: list[float], degrees: float) -> tuple[np.ndarray, str]:

@@ -150,3 +150,11 @@ def test_a_coco_file_without_its_images_is_said_to_be_one(tmp_path):
         path.rename(path.with_name(f'x {path.name}'))
     with pytest.raises(RefusedError, match=r'annotations\.json: none of its 2 images'):
         build(root)
+
+
+def test_a_label_file_of_labelme_that_holds_its_picture_first(tmp_path):
+    root = take('labelme', tmp_path / 'data', '.')
+    for path in root.glob('*.json'):
+        document = json.loads(path.read_text()) | dict(imageData='A' * 200_000)
+        path.write_text(json.dumps(document, sort_keys=True))
+    assert type(build(root)).__name__ == 'LabelMeBoxDataset'

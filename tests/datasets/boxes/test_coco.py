@@ -295,3 +295,30 @@ def test_what_of_the_file_names_would_fit_is_told(coco_root, name, hint):
     edit(coco_root, images=[dict(id=0, file_name=name)])
     with pytest.raises(RefusedError, match=hint):
         COCOBoxDataset(coco_root)
+
+
+def test_an_image_in_another_case_is_found_unless_two_may_be_it(tmp_path, make_image):
+    root = write_boxes(tmp_path, [[10, 10, 30, 20]], make_image)
+    (root / 'images/a.png').rename(root / 'images/A.PNG')
+    (scene,) = COCOBoxDataset(root).scenes
+    assert (scene.image, scene.stem) == ('images/A.PNG', 'A')
+    assert len(COCOBoxDataset(root).labels(0).boxes) == 1
+    make_image(root / 'images/a.PNG', size=(100, 80))
+    with pytest.raises(RefusedError, match='none of its 1 image'):
+        COCOBoxDataset(root)
+
+
+def test_without_a_box_that_around_the_segmentation_is_taken(tmp_path, make_image):
+    root = write_boxes(tmp_path, [[10, 10, 30, 20]], make_image)
+    document = json.loads((root / ANN).read_text())
+    entry = document['annotations'][0]
+    del entry['bbox']
+    entry['segmentation'] = [[10, 12, 30, 12, 20, 40], [50, 5, 60, 5, 60, 9]]
+    (root / ANN).write_text(json.dumps(document))
+    (box,) = COCOBoxDataset(root).labels(0).boxes
+    assert (box.hbox.tolist(), box.polygon) == ([10, 5, 60, 40], None)
+    for nothing in ([], None):
+        entry['segmentation'] = nothing
+        (root / ANN).write_text(json.dumps(document))
+        (problem,) = COCOBoxDataset(root).labels(0).problems
+        assert problem.message == 'no bbox, no rbox and no segmentation'

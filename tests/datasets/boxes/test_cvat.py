@@ -152,3 +152,13 @@ def test_two_files_of_one_image(cvat):
     with pytest.raises(RefusedError, match='names it too; give --cfg-options'):
         build(cvat)
     assert_boxes(build(cvat, labels=NAME))
+
+
+def test_an_image_in_another_case_is_found(cvat):
+    images = sorted((cvat / 'images').rglob('*.jpg'))
+    expected = [scene.stem for scene in build(cvat).scenes if scene.image]
+    for path in images:
+        path.rename(path.with_suffix('.JPG'))
+    found = [scene for scene in build(cvat).scenes if scene.label]
+    assert [scene.stem for scene in found if scene.image] == expected
+    assert all(scene.image.endswith('.JPG') for scene in found if scene.image)

@@ -195,3 +195,24 @@ def test_exchanged_label_files(labelme):
     shutil.move(labelme / 'x', labelme / 'harbour one.json')
     counts = build(labelme).collect_classes()
     assert (counts.boxes, counts.problems) == (0, 2)
+
+
+def test_an_image_in_another_case_is_found(tmp_path):
+    root = tmp_path / 'data'
+    draw(root / 'img/Ko\u0308ln.JPG', (60, 40))
+    shape = dict(label='ship', shape_type='rectangle', points=[[1, 2], [9, 12]])
+    head = dict(shapes=[shape], imageWidth=60, imageHeight=40)
+    (root / 'json').mkdir()
+    (root / 'json/1.json').write_text(json.dumps(head | dict(imagePath='C:\\img\\K\u00f6ln.jpg')))
+    dataset = build(root)
+    assert [(scene.image, scene.label) for scene in dataset.scenes] == [
+        ('img/Ko\u0308ln.JPG', 'json/1.json')
+    ]
+    draw(root / 'other/KO\u0308LN.JPG', (60, 40))
+    assert None in [scene.image for scene in build(root).scenes]
+
+
+def test_a_picture_in_the_json_is_no_image(tmp_path):
+    (tmp_path / 'a.json').write_text(json.dumps(dict(shapes=[], imagePath='a.png', imageData='x')))
+    with pytest.raises(RefusedError, match=r'pictures within the json \(imageData\) are not taken'):
+        build(tmp_path)

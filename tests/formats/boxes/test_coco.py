@@ -273,7 +273,7 @@ def test_crowds_and_what_is_to_be_ignored_are_regions():
 )
 def test_a_region_that_is_none_is_named(region):
     (problem,) = parse(annotation(iscrowd=1, segmentation=region)).labels(0).problems
-    assert 'the region of a crowd is polygons or RLE' in problem.message
+    assert 'allowed: polygons or RLE' in problem.message
 
 
 def test_images_that_are_not_labelled_exhaustively_have_a_note():
