@@ -131,7 +131,7 @@ def test_holes_stay_in_a_mask_that_was_changed_or_moved(tools, place):
 
     def widen(data):
         data['shapes'][0]['points'] = [
-            [x + 5 if x == 40 else x, y] for x, y in data['shapes'][0]['points']
+            [x + 5 if x > 39 else x, y] for x, y in data['shapes'][0]['points']
         ]
 
     edit(place, widen)

@@ -66,10 +66,11 @@ EPILOG = """what is written (with --list once for each list, into OUT/LIST/; els
             --status choose them
   images/   the image files, called STEM as well; not of gis, which needs none
   OUT/export.json  what was exported, and counts of what the format could not hold
-polygons are read by two rules, and are exact under one of them alone:
-  edges     along the edges of pixels: COCO's rule (pycocotools, mmdet, torchvision, detectron2)
-  inner     through the border pixels: cv2.fillPoly (Ultralytics, supervision)
-  what either rule makes of them is measured on every mask and printed ("as read")
+polygons are exact to some readers, holes aside:
+  edges     to COCO's rule (pycocotools, mmdet, torchvision, detectron2), and to readers that cut
+            corners to whole pixels and fill the line (Ultralytics, LabelMe)
+  inner     to those, and to readers that round instead (supervision); half a pixel short by COCO's
+  what COCO's rule and cv2.fillPoly make of them is measured on every mask and printed ("as read")
 only boxes with a mask (status kept, corrected or added) are exported. 255, covered by no mask, is
 a value in samrs, gis and imagefolder: in the others it becomes background, though unlabelled
 objects may be there.
@@ -116,7 +117,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         f'{NONE}: all in one (default of the others)')  # fmt: skip
     add('--polygons', nargs='?', const=EDGES, choices=(EDGES, INNER),
         help=f'coco: polygons instead of RLE; coco and yolo-seg: {EDGES} or {INNER} (see below; '
-        f'default {EDGES})')  # fmt: skip
+        f'default {EDGES}, of yolo-seg {INNER})')  # fmt: skip
     add('--worst', type=positive, metavar='N',
         help='labelme: only the N masks most in doubt (as the report sorts them; none that a '
         'person decided on)')  # fmt: skip

@@ -1,10 +1,11 @@
 """Masks as outlines, and how exactly they are read again.
 
-Readers rasterise polygons by one of two rules. By COCO's (pycocotools, so mmdet, torchvision and
-detectron2) a polygon that runs along the edges of pixels gives back exactly the pixels inside; one
-through the border pixels loses some half a pixel all around. OpenCV's ``fillPoly`` (Ultralytics,
-supervision, LabelMe's tools) cuts coordinates to whole pixels and fills those on the line too, so
-there it is the other way round: along edges a mask gets a pixel wider and higher.
+Readers rasterise polygons by one of three rules. COCO's (pycocotools, so mmdet, torchvision and
+detectron2) rounds corners to a fifth of a pixel and takes the pixels inside. The others fill the
+line, too, as OpenCV's ``fillPoly`` and Pillow's ``polygon`` do, of corners that they first cut to
+whole pixels (Ultralytics, LabelMe) or round (supervision). So a polygon just inside the edges of
+pixels is exact to COCO's rule, to which it is the edge, and to readers that cut, to which it is the
+border pixels; and none is exact to all three.
 """
 
 from dataclasses import dataclass
@@ -21,22 +22,24 @@ _MARGIN = 2
 
 
 EDGES, INNER = 'edges', 'inner'
-_WITHIN = 0.25
-"""Where in a pixel a point of an inner outline lies: cut off or rounded it is that pixel."""
-_THICKNESS = 0.15
+_INSIDE = {EDGES: (0.05, 0.05), INNER: (0.4, 0.55)}
+"""How far inside a pixel's left and upper edge, and its right and lower, an outline runs.
+
+Less than 0.1 is the edge to COCO's rule. 0.4 from the left, and 0.45 where the pixel ends, are the
+same pixel cut off or rounded, and least too large where readers scale images down before.
+"""
 
 
 @dataclass(frozen=True)
 class Outline:
     """The outer borders of a mask; they leave holes filled.
 
-    They run along the edges of pixels, around each 4-connected part; inner ones through the border
-    pixels of each 8-connected part, so that readers that fill the line too get the mask.
+    They run around each 4-connected part, just inside the edges of pixels; inner ones through
+    the border pixels, so that readers that round get the mask as well.
     """
 
     parts: list[np.ndarray]
-    """A ring ``(K, 2)`` int64, or float64 of an inner outline, for each part, x, y in pixels, not
-    closed; the largest first."""
+    """A ring ``(K, 2)`` float64 for each part, x, y in pixels, not closed; the largest first."""
     holes: int
     hole_pixels: int
 
@@ -44,31 +47,19 @@ class Outline:
 def outline(segmentation: dict, inner: bool = False) -> Outline:
     """Return the outline of a run-length mask; without parts for an empty one."""
     x, y, pixels = masks.crop(segmentation)
-    found = _edges(x, y, pixels)
-    if not inner:
-        return found
-    contours, _ = cv2.findContours(
-        np.ascontiguousarray(pixels, np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
-    )
-    rings = sorted((ring[:, 0].astype(np.int64) for ring in contours), key=_rank)
-    parts = [_thick(ring) + (x, y) for ring in rings]  # noqa: RUF005 (arrays)
-    return Outline(parts, found.holes, found.hole_pixels)
-
-
-def _rank(ring: np.ndarray) -> tuple:
-    return -_area(ring), -len(ring), *ring.min(axis=0).tolist()
-
-
-def _thick(ring: np.ndarray) -> np.ndarray:
-    """Return a ring through pixels as floats; what has no area walks there and back beside it.
-
-    Readers take no polygon of less than three points, and drop one of no area.
-    """
-    points = ring + _WITHIN
-    if _area(ring):
-        return points
-    across, down = np.diag([_THICKNESS, _THICKNESS])
-    return np.concatenate([points - _THICKNESS, points[::-1] + across, points[:1] + down])
+    if not pixels.size:
+        return Outline([], 0, 0)
+    parts, holes = _rings(pixels)
+    added = 0
+    if holes:  # what lies within them becomes part of what surrounds them
+        flat = [ring.ravel().tolist() for ring in holes]
+        inside = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(flat, *pixels.shape)))
+        added = int(np.count_nonzero(inside > pixels))
+        parts, _ = _rings(pixels | inside.view(bool))
+    parts.sort(key=lambda ring: (-_area(ring), *ring.min(axis=0).tolist()))
+    margins = _INSIDE[INNER if inner else EDGES]
+    rings = [_inside(ring + (x, y), *margins) for ring in parts]  # noqa: RUF005 (arrays)
+    return Outline(rings, len(holes), added)
 
 
 def as_read(segmentation: dict, rings: list[np.ndarray]) -> dict[str, float]:
@@ -101,18 +92,18 @@ def _iou(mask: np.ndarray, other: np.ndarray) -> float:
     return np.count_nonzero(mask & other) / np.count_nonzero(mask | other)
 
 
-def _edges(x: int, y: int, pixels: np.ndarray) -> Outline:
-    if not pixels.size:
-        return Outline([], 0, 0)
-    parts, holes = _rings(pixels)
-    added = 0
-    if holes:  # what lies within them becomes part of what surrounds them
-        flat = [ring.ravel().tolist() for ring in holes]
-        inside = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(flat, *pixels.shape)))
-        added = int(np.count_nonzero(inside > pixels))
-        parts, _ = _rings(pixels | inside.view(bool))
-    parts.sort(key=lambda ring: (-_area(ring), *ring.min(axis=0).tolist()))
-    return Outline([ring + (x, y) for ring in parts], len(holes), added)  # noqa: RUF005 (arrays)
+def _inside(ring: np.ndarray, first: float, last: float) -> np.ndarray:
+    """Return a ring along the edges of pixels, each edge moved inwards.
+
+    Left and upper edges move by ``first``, right and lower ones by ``last``.
+    """
+    ahead = np.roll(ring, -1, axis=0) - ring
+    x, y = ring.T
+    turn = np.sign((x * ahead[:, 1] - y * ahead[:, 0]).sum())  # on which side the inside is
+    inwards = turn * np.sign(ahead[:, ::-1]) * (-1, 1)
+    # a corner goes with both of its edges, one upright and one level
+    step = np.clip(inwards + np.roll(inwards, 1, axis=0), -1, 1)
+    return np.round(ring + np.where(step > 0, first, last) * step, 2)
 
 
 def _rings(pixels: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.exports.base import FLAGS, INSTANCES, Export
-from samrs_mm.formats.exports.outlines import INNER, as_read, joined, outline
+from samrs_mm.formats.exports.outlines import EDGES, as_read, joined, outline
 from samrs_mm.formats.labelled_image import LabelledImage
 
 _NEEDED = ('train', 'val')
@@ -20,8 +20,9 @@ class YOLOExport(Export):
     """``labels/STEM.txt``: a line ``class x1 y1 x2 y2 ...`` for each instance, and ``classes.txt``.
 
     Coordinates are fractions of width and height, to 7 decimals; see ``Outline`` for where polygons
-    run. A line is one polygon, so the parts of a mask are joined by lines, and holes filled.
-    An image without instances gets an empty file, which marks it as background.
+    run: inner ones, unless ``polygons`` is ``'edges'``. A line is one polygon, so the parts of a
+    mask are joined by lines, and holes filled. An image without instances gets an empty file, which
+    marks it as background.
     Source of the format: https://docs.ultralytics.com/datasets/segment/.
     """
 
@@ -39,7 +40,7 @@ class YOLOExport(Export):
 
     def __init__(self, out: Path, classes: Sequence[str], polygons: str | None = None):
         super().__init__(out, classes)
-        self.inner = polygons == INNER
+        self.inner = polygons != EDGES
 
     def convert(self, image: LabelledImage, record: Record, file: str) -> tuple[None, Counter]:
         """Write the label file of an image."""

@@ -68,7 +68,8 @@ def folder(tmp_path_factory):
 
 def test_each_mask_is_one_polygon_that_gives_it_back(folder, capsys):
     target = folder.root.parent / 'all'
-    assert tool(folder.root, '--to', 'yolo-seg', '--out', target) == 0
+    flags = '--to', 'yolo-seg', '--polygons', 'edges', '--out', target
+    assert tool(folder.root, *flags) == 0
     (split,) = read_dataset(target / 'data.yaml').values()
     assert list(split) == list(STEMS)
     assert (target / 'classes.txt').read_text().split('\n')[:3] == list(CLASSES)
@@ -104,8 +105,7 @@ def test_lists_become_splits(folder):
 
 def test_inner_polygons_are_exact_to_ultralytics_and_supervision(folder, capsys):
     target = folder.root.parent / 'inner'
-    flags = '--polygons', 'inner', '--split', 'none'
-    assert tool(folder.root, '--to', 'yolo-seg', '--out', target, *flags) == 0
+    assert tool(folder.root, '--to', 'yolo-seg', '--out', target, '--split', 'none') == 0
     (split,) = read_dataset(target / 'data.yaml').values()
     ious = []
     for stem, objects in split.items():
