@@ -228,7 +228,7 @@ def build_sam2(
             model = _network(transformers, hiera, side)
         load_strictly(model, sam2_state(state), checkpoint, arch, assign=True)
         published = PUBLISHED[arch] if isinstance(arch, str) else None
-        return model.eval(), checked_sha256(checkpoint, published)
+        return model.float().eval(), checked_sha256(checkpoint, published)  # of any type
     return _from_folder(transformers, path, arch), folder_sha256(path)
 
 

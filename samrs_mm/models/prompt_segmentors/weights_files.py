@@ -86,6 +86,10 @@ def read_weights(
     if path.is_dir():
         member = recognise_folder(path)
         what = f'a folder; {member.advice}' if member else 'a folder, not a file of weights'
+        if member and member.family == family:
+            source = published.advice if published else 'pass that file'
+            taken = f"{family} is read from its authors' file: {source}"
+            what = f'a folder of the Hugging Face hub; {taken}'
         raise RefusedError(f'checkpoint {path}: {what}')
     if not path.is_file():
         advice = f'{published.advice} to that place, or' if published else 'check the path, or'

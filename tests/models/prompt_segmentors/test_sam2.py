@@ -187,6 +187,19 @@ def test_every_key_of_metas_file_is_accounted_for(state, tmp_path):
         assert expected in refusal(path)
 
 
+def test_weights_of_half_precision_are_taken_in_float32(state, tmp_path):
+    size, made = ref.IMAGES['tiny'], []
+    for name, kind in (('half', torch.float16), ('whole', torch.float32)):
+        path = tmp_path / f'{name}.pt'
+        torch.save({key: value.half().to(kind) for key, value in state.items()}, path)
+        segmentor = loaded(checkpoint=str(path))
+        assert {value.dtype for value in segmentor.model.parameters()} == {torch.float32}
+        encoded = segmentor.encode([ref.picture(*size)])[0]
+        made.append(predicted(segmentor, encoded, ref.prompts('hbox', *size)))
+    for half, whole in zip(*made, strict=True):
+        np.testing.assert_array_equal(half, whole)
+
+
 def refusal(path, **options):
     segmentor = SAM2Segmentor(**dict(arch=ref.SMALL, checkpoint=str(path), threads=1) | options)
     with pytest.raises(RefusedError) as info:

@@ -98,6 +98,17 @@ def test_a_folder_of_another_family_is_named(kind, family, taker, tmp_path):
     )
 
 
+@pytest.mark.parametrize(('kind', 'family'), [('sam', SAM), ('sam_hq', HQ)])
+def test_a_folder_where_a_file_is_read_is_answered_with_the_file(kind, family, tmp_path):
+    (tmp_path / 'config.json').write_text(json.dumps({'model_type': kind}))
+    with pytest.raises(RefusedError) as info:
+        read_weights(tmp_path, family, PublishedWeights(url='https://example.org/b.pth'))
+    assert str(info.value) == (
+        f'checkpoint {tmp_path}: a folder of the Hugging Face hub; {family} is read from its '
+        "authors' file: download https://example.org/b.pth"
+    )
+
+
 @pytest.mark.parametrize('text', ['', '[]', '{"model_type": []}', '{"model_type": "bert"}'])
 def test_a_folder_of_something_else_is_nothing(text, tmp_path):
     assert recognise_folder(tmp_path) is None
