@@ -10,6 +10,7 @@ from samrs_mm.core.own_outputs import own_pictures
 from samrs_mm.formats.boxes.label_hints import no_label_hint
 from samrs_mm.formats.boxes.label_places import (
     LABELS,
+    is_mask_picture,
     may_hold_labels,
     own_places,
     shared_place,
@@ -60,7 +61,8 @@ def find_pairs(root: Path, source: str) -> LabelPairs:
 
     An image ``images/A/NAME.jpg`` has its label in ``labels/A/NAME.txt`` (VOC: ``JPEGImages``,
     ``Annotations``, ``.xml``), or beside it; else in ``labels/NAME.txt`` if that is no other's.
-    These four folders may be written in any case (``Images``), names of files not.
+    These four folders may be written in any case (``Images``), names of files not. Pictures in
+    ``SegmentationObject`` and ``SegmentationClass`` of VOC are no images.
 
     Raises:
         RefusedError: There are no images, none of them has a label file, two claim one, or the root
@@ -69,7 +71,7 @@ def find_pairs(root: Path, source: str) -> LabelPairs:
     if what := own_pictures(root):
         raise RefusedError(f'{root}: holds {what}, not the images of a dataset')
     passed_over: dict[Path, str] = {}
-    files = set(walk_names(root, passed_over))
+    files = {name for name in walk_names(root, passed_over) if not is_mask_picture(name, source)}
     suffix = LABELS[source][1]
     label_files = {
         PurePosixPath(usual(name)).with_suffix(suffix).as_posix(): name

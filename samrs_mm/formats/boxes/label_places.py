@@ -7,6 +7,9 @@ LABELS = {'yolo': ('labels', '.txt'), 'voc': ('Annotations', '.xml')}
 
 IMAGE_FOLDERS = ('images', 'JPEGImages')
 
+MASK_FOLDERS = {'voc': ('SegmentationObject', 'SegmentationClass'), 'yolo': ()}
+"""Folders of pictures that are labels, by format."""
+
 OTHER_TEXTS = (
     'classes.txt', 'obj.names', 'labels.txt', 'notes.txt', 'readme.txt', 'readme.roboflow.txt',
     'readme.dataset.txt', 'license.txt', 'train.txt', 'val.txt', 'valid.txt', 'test.txt',
@@ -47,6 +50,12 @@ def shared_place(image: str, source: str) -> str:
     """Return where the label file of an image of any folder may be, if it is no other's."""
     folder, suffix = LABELS[source]
     return f'{folder}/{PurePosixPath(image).with_suffix(suffix).name}'
+
+
+def is_mask_picture(name: str, source: str) -> bool:
+    """Whether a picture, by its folders, is one of labels in a format, not one to be labelled."""
+    wanted = {folder.lower() for folder in MASK_FOLDERS[source]}
+    return bool(wanted & {part.lower() for part in PurePosixPath(name).parts[:-1]})
 
 
 def may_hold_labels(name: str, source: str) -> bool:

@@ -4,7 +4,15 @@ import math
 
 from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, rotated_corners
 from samrs_mm.formats.boxes.marks import degrees_of, turned
-from samrs_mm.formats.boxes.xml_tree import Element, marks_of, numbers, read_labels, require_text
+from samrs_mm.formats.boxes.xml_tree import (
+    Element,
+    marks_of,
+    numbers,
+    objects_of,
+    read_labels,
+    read_xml,
+    require_text,
+)
 
 _SIDES = ('xmin', 'ymin', 'xmax', 'ymax')
 _CORNERS = tuple(
@@ -30,6 +38,16 @@ def parse_voc(data: bytes, file: str) -> ParsedLabels:
         LabelReadError: The file as a whole can't be read.
     """
     return read_labels(data, file, 'annotation', ('object',), _box)
+
+
+def object_ids(data: bytes, file: str) -> list[str]:
+    """Return the box ids of all objects of a label file in its order, also of those without a box.
+
+    Raises:
+        LabelReadError: The file as a whole can't be read.
+    """
+    tree = read_xml(data, file, 'annotation')
+    return [box_id for box_id, _ in objects_of(tree, file, ('object',))]
 
 
 def _box(box_id: str, element: Element) -> BoxLabel:

@@ -7,9 +7,13 @@ its development kit, Roboflow's its export.
 
 import shutil
 
+import numpy as np
 import pytest
 from format_cases import FOLDER, SIZES, assert_boxes, draw, take
+from PIL import Image
 
+from samrs_mm.core import masks
+from samrs_mm.core.errors import LabelReadError
 from samrs_mm.registry import BOX_DATASETS
 
 
@@ -68,3 +72,68 @@ def test_exchanged_label_files_and_bad_objects_are_problems(tmp_path):
     other.write_text(other.read_text().replace('<xmin>31</xmin>', ''))
     counts = build(root).collect_classes()
     assert (counts.boxes, counts.problems) == (1, 2)
+
+
+@pytest.fixture
+def challenge(tmp_path):
+    """Two images in VOC's own layout, one of them with a picture of objects and one of classes."""
+    root = tmp_path / 'VOC2012'
+    boxes = {'dog': (11, 11, 30, 30), 'cat': (41, 11, 60, 40)}
+    for stem in ('a', 'b'):
+        draw(root / f'JPEGImages/{stem}.jpg', (80, 60))
+        objects = ''.join(
+            f'<object><name>{name}</name><bndbox><xmin>{x0}</xmin><ymin>{y0}</ymin>'
+            f'<xmax>{x1}</xmax><ymax>{y1}</ymax></bndbox></object>'
+            for name, (x0, y0, x1, y1) in boxes.items()
+        )
+        (root / 'Annotations').mkdir(exist_ok=True)
+        size = '<size><width>80</width><height>60</height><depth>3</depth></size>'
+        text = f'<annotation><filename>{stem}.jpg</filename>{size}{objects}</annotation>'
+        (root / f'Annotations/{stem}.xml').write_text(text)
+    write_objects(root, numbers_of())
+    write_objects(root, numbers_of() * 7, 'SegmentationClass')
+    return root
+
+
+def numbers_of():
+    numbers = np.zeros((60, 80), np.uint8)
+    numbers[10:30, 10:30], numbers[12:28, 12:28] = 255, 1
+    numbers[10:40, 40:60] = 2
+    return numbers
+
+
+def write_objects(root, numbers, folder='SegmentationObject'):
+    picture = Image.fromarray(numbers, 'P')
+    picture.putpalette([*range(256)] * 3)
+    (root / folder).mkdir(exist_ok=True)
+    picture.save(root / folder / 'a.png')
+
+
+def test_pictures_of_objects_are_true_masks_and_no_images(challenge):
+    dataset = build(challenge, one_based=True)
+    assert [scene.image for scene in dataset.scenes] == ['JPEGImages/a.jpg', 'JPEGImages/b.jpg']
+    dog, cat = (box.box_id for box in dataset.labels(0).boxes)
+    truth = dataset.ground_truth_of(0)
+    assert truth == {
+        dog: masks.encode(numbers_of() == 1), cat: masks.encode(numbers_of() == 2),
+    }  # fmt: skip
+    assert dataset.ground_truth_of(1) == {}
+    assert [path.name for path in dataset.truth_files(0)] == ['a.png']
+
+
+def test_pictures_of_other_objects_are_named(challenge):
+    swapped = np.array([0, 2, 1, *range(3, 256)], np.uint8)[numbers_of()]
+    cases = [
+        (swapped, r'the object 1 lies outside of its box, Annotations/a\.xml:1; are the two'),
+        (numbers_of() * 2, r'has an object 254, Annotations/a\.xml has 2 objects'),
+    ]
+    for numbers, said in cases:
+        write_objects(challenge, numbers)
+        with pytest.raises(LabelReadError, match=said):
+            build(challenge).ground_truth_of(0)
+    draw(challenge / 'SegmentationObject/a.png', (80, 60))
+    with pytest.raises(LabelReadError, match='a picture of mode RGB; objects are numbers'):
+        build(challenge).ground_truth_of(0)
+    (challenge / 'SegmentationObject/a.png').write_bytes(b'no picture')
+    with pytest.raises(LabelReadError, match='cannot read the picture of objects'):
+        build(challenge).ground_truth_of(0)
