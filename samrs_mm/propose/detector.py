@@ -182,7 +182,8 @@ def _load(
         model = MODELS.build(config.model)
     check_match(model, found.shapes, weights, whole=True)
     load_checkpoint(model, weights, 'cpu', logger='silent')
-    names = found.classes.get(None, ())
+    lists = {*found.classes.values()}  # of several folders each says its own
+    names = lists.pop() if len(lists) == 1 else ()
     if not names and not hasattr(model, 'language_model'):
         raise RefusedError(
             f'checkpoint {weights}: does not say which classes it was trained on; put '

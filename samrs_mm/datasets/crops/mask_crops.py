@@ -53,6 +53,7 @@ class MaskCrops(CropDataset):
         part: ``'train'`` or ``'val'``.
         labels: Type of the box dataset that reads a set with true masks.
         options: Its further arguments, such as ``dict(ann_file='truth.json')``.
+        judged: Of an annotated folder, only masks that people accepted, corrected or added.
         held_out: Share of the images (or objects) that is held out, between 0 and 1.
         count: Most objects of the part; None takes all.
         length: Of ``train``.
@@ -76,6 +77,7 @@ class MaskCrops(CropDataset):
         part: str = 'train',
         labels: str = 'COCOBoxDataset',
         options: Mapping[str, Any] = {},
+        judged: bool = False,
         held_out: float = 0.25,
         count: int | None = None,
         length: int = 1 << 20,
@@ -88,7 +90,7 @@ class MaskCrops(CropDataset):
         _check_options(
             part, held_out, points, length=length, side=side, count=1 if count is None else count
         )
-        found = find_masks(data_root, labels, dict(options))
+        found = find_masks(data_root, labels, dict(options), judged)
         if len(found) < 2:
             raise RefusedError(
                 f'{data_root}: 1 usable mask{found.reasons()}; at least 2 are needed, one to learn '
@@ -106,7 +108,7 @@ class MaskCrops(CropDataset):
             self.notes += [f'passed over: {found.passed_over()}'] if found.passed else []
             problems = found.left_out + problems
         self.warnings = _told(problems)
-        if part == 'train' and found.maker in _OWN:
+        if part == 'train' and found.maker in _OWN and not judged:
             self.warnings.append(
                 f'{data_root}: the masks are {_OWN[found.maker]}: correct them first (samrs-mm '
                 'export --to coco, then a labelling tool), or take true ones'

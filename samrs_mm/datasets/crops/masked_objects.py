@@ -104,7 +104,9 @@ class FoundMasks:
         return f': {"; ".join(reasons)}' if reasons else ''
 
 
-def find_masks(data_root: str, labels: str, options: dict[str, Any]) -> FoundMasks:
+def find_masks(
+    data_root: str, labels: str, options: dict[str, Any], judged: bool = False
+) -> FoundMasks:
     """Find all usable masks of an annotated folder or of a box dataset with true masks.
 
     Crowds, ignored regions, filtered masks and images that are not there are passed over, and
@@ -116,6 +118,7 @@ def find_masks(data_root: str, labels: str, options: dict[str, Any]) -> FoundMas
         data_root: Of the set.
         labels: Type of a box dataset; not looked at where ``data_root`` is an annotated folder.
         options: Its further arguments, such as ``ann_file``.
+        judged: Of an annotated folder, only masks that people accepted, corrected or added.
 
     Raises:
         RefusedError: There is no such set, it has no masks, nothing of it can be used, or more
@@ -126,7 +129,9 @@ def find_masks(data_root: str, labels: str, options: dict[str, Any]) -> FoundMas
     found = FoundMasks()
     if meta:
         found.maker = str((meta['settings'].get('model') or {}).get('type', ''))
-        images = _of_records(root, meta, found)
+        images = _of_records(root, meta, found, judged)
+    elif judged:
+        raise RefusedError(f'{data_root}: judged=True is for annotated folders, and it is none')
     else:
         images = _of_dataset(data_root, labels, options, found)
     for stem, path, entries in images:
@@ -159,18 +164,22 @@ def find_masks(data_root: str, labels: str, options: dict[str, Any]) -> FoundMas
 _Entries = list[tuple[str, str, np.ndarray, Any]]
 
 
-def _of_records(root: Path, meta: dict, found: FoundMasks) -> Iterator[tuple[str, Path, _Entries]]:
+def _of_records(
+    root: Path, meta: dict, found: FoundMasks, judged: bool
+) -> Iterator[tuple[str, Path, _Entries]]:
     """Yield stem, image, and place, class, box and mask of each kept box."""
     folder.refuse_without_pictures(root, meta, 'training')
     for item in read_annotated(root, meta):
         record = Record.load_checked(root / folder.INSTANCES / f'{item.stem}.json')
         found.passed.update(box.status for box in record.boxes if box.status not in HELD)
+        kept = [box for box in record.kept if box.edited or not judged]
+        found.passed.update('not judged' for box in record.kept if judged and not box.edited)
         yield (
             item.stem,
             Path(item.image),
             [
                 (box.box_id, box.category, bounding_boxes(box.corners[None])[0], box.segmentation)
-                for box in record.kept
+                for box in kept
             ],
         )
 
