@@ -45,7 +45,7 @@ class Settings:
     held_out: int = 9
     size: int = 256
     rounds: int = 3
-    score: float = 0.3
+    score: float = 0.2
     detector: tuple[str, ...] = ()
     mask_maker: tuple[str, ...] = ()
 
@@ -76,7 +76,8 @@ def call(name: str, *arguments: object) -> int:
         environment = dict(os.environ, PYTHONPATH=str(ROOT))
         return subprocess.run([sys.executable, str(path), *words], env=environment).returncode
     spec = importlib.util.spec_from_file_location(f'engine_{path.stem}', path)
-    assert spec and spec.loader
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.main(words)
@@ -347,15 +348,16 @@ def main(argv: list[str] | None = None) -> int:
     add('--out', type=Path, default=Path('work_dirs/data_engine'), help='default: %(default)s')
     add('--scenes', type=int, default=12, help='scenes of a round (default: %(default)s)')
     add('--iterations', type=int, default=150, help='of the detector (default: %(default)s)')
+    add('--size', type=int, default=256, help='side of a scene in pixels (default: %(default)s)')
     args = parser.parse_args(argv)
     steps = args.iterations
     detector = (
         f'train_cfg.max_iters={steps}', f'train_cfg.val_interval={steps}',
         f'default_hooks.checkpoint.interval={steps}', f'param_scheduler.1.begin={steps // 2}',
         f'param_scheduler.1.T_max={steps - steps // 2}', f'param_scheduler.1.end={steps}',
-        'default_hooks.checkpoint.save_best=None',
+        'default_hooks.checkpoint.save_best=None', 'train_dataloader.num_workers=1',
     )  # fmt: skip
-    settings = Settings(scenes=args.scenes, detector=detector)
+    settings = Settings(scenes=args.scenes, size=args.size, detector=detector)
 
     def work() -> int:
         rounds = run(args.out, settings)

@@ -57,7 +57,7 @@ class BrightDetector(BaseModel):
         return sample
 
 
-def write_detector(root, form: str = 'hbox', scale: int = 64):
+def write_detector(root, form: str = 'hbox', scale: int = 64, classes=CLASSES):
     """Write a config and weights of it; return their paths."""
     pipeline = [
         dict(type='LoadImageFromFile'),
@@ -72,6 +72,6 @@ def write_detector(root, form: str = 'hbox', scale: int = 64):
     )  # fmt: skip
     Config(config).dump(root / 'detector.py')
     weights = BrightDetector(form).state_dict()
-    meta = dict(dataset_meta=dict(classes=CLASSES))
+    meta = dict(dataset_meta=dict(classes=classes))
     torch.save(dict(meta=meta, state_dict=weights), root / 'detector.pth')
     return root / 'detector.py', root / 'detector.pth'

@@ -1,5 +1,5 @@
-# The detector on the masks of several rounds: copy it and list their folders, which have one list of
-# classes. Weights of the round before: load_from
+# The detector on the masks of several rounds: copy it and list their folders, which have the same
+# classes. load_from=FILE starts from the weights of the round before
 _base_ = './detector.py'
 folders = ['data/engine/round_1/masks', 'data/engine/round_2/masks']
 train_dataloader = dict(
