@@ -7,6 +7,7 @@ from PIL import Image
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.crops.masked_objects import cut_out, find_masks
+from samrs_mm.formats.annotated.record import Record
 
 
 def read(root, **options):
@@ -31,6 +32,21 @@ def test_all_masks_of_a_coco_file_are_read(tmp_path):
 def test_an_annotated_folder_is_known_by_itself(tmp_path):
     found = read(write_records(tmp_path / 'set'))
     assert {stem: len(items) for stem, items in found.by_image.items()} == dict(P0=4, P1=3)
+
+
+def test_of_a_folder_only_what_people_decided_on(tmp_path):
+    root = write_records(tmp_path / 'set')
+    path = root / 'instances/P0.json'
+    record = Record.load(path)
+    first, second, *_ = record.kept
+    first.edited, second.edited, second.status = ['accept'], ['mask'], 'corrected'
+    record.write(path)
+    found = find_masks(str(root), '', {}, judged=True)
+    assert [item.place for item in found.by_image['P0']] == [first.box_id, second.box_id]
+    assert len(found) == 2
+    assert found.passed['not judged'] == 5
+    with pytest.raises(RefusedError, match='judged=True is for annotated folders, and it is none'):
+        find_masks(str(write_coco(tmp_path / 'coco')), 'COCOBoxDataset', {}, judged=True)
 
 
 def test_the_window_is_as_far_away_as_the_object_is_long(tmp_path):
