@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from samrs_mm.core import masks
-from samrs_mm.formats.annotated.entries import DEGENERATE, KEPT, OUTSIDE, BoxEntry
+from samrs_mm.formats.annotated.entries import DEGENERATE, HELD, OUTSIDE, BoxEntry
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.exports import class_words
 
@@ -106,7 +106,7 @@ def _things(record: Record, names: Sequence[str]) -> list[_Things]:
     unsure = set()
     for box in record.boxes:
         name = names[box.label]
-        if box.status == KEPT:
+        if box.status in HELD:
             named.setdefault(name, []).append(box)
         elif box.status not in (OUTSIDE, DEGENERATE):  # there may be an object without a mask
             unsure.add(name)

@@ -19,7 +19,7 @@ def box(number, label, x, y, w, h, status='kept'):
     entry = BoxEntry.new(
         number, f'a.txt:{number}', label, 'unused', 'hbox', polygon, polygon, None, status
     )
-    if status != 'kept':
+    if status not in ('kept', 'corrected', 'added'):
         return entry
     return replace(entry, segmentation=masks.encode(mask), bbox=[x, y, w, h], area=w * h)
 
@@ -44,6 +44,13 @@ def test_a_class_and_its_places():
         'ship in the middle': [3],
     }  # fmt: skip
     assert dropped == {'small ship': 'ambiguous', 'large ship': 'ambiguous'}
+
+
+@pytest.mark.parametrize('status', ['corrected', 'added'])
+def test_masks_by_hand_are_spoken_of(status):
+    kept, _ = phrases(['ship'], (0, 10, 140, 20, 20), (0, 270, 140, 20, 20, status))
+    assert kept['ship'] == [1, 2]
+    assert kept['ship on the right'] == [2]
 
 
 def test_a_thing_on_the_border_of_a_place_makes_the_phrase_unsure():
