@@ -34,6 +34,7 @@ examples:
   tools/dataset_converters/export_dataset.py OUT --to labelme --out fix --worst 200
   # correct masks: open fix/images in X-AnyLabeling or LabelMe
   tools/import_corrections.py OUT fix
+  tools/import_corrections.py OUT --undo labelTxt/P0001.txt:7
 exit codes: 0 all is taken over; 1 some files are not (they are named), or the lists of OUT could
 not be written; 2 refused before work began"""
 
@@ -63,12 +64,14 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='of scenes on the map: where the boxes are (default: beside the scenes or OUT)',
     )
     add('--by', metavar='NAME', help='who made the corrections (default: your user name)')
+    add('--undo', nargs='+', metavar='BOX_ID', default=(),
+        help='take back the last correction of these boxes, as the ledger calls them')  # fmt: skip
     add('--undo-stale', action='store_true',
         help='take back corrections whose box or class the labels no longer have')  # fmt: skip
     add('--dry-run', action='store_true', help='say what would be taken over, write nothing')
     args = parser.parse_args(argv)
-    if args.edited is None and not args.undo_stale:
-        parser.error('give DIR, what people corrected, or --undo-stale')
+    if args.edited is None and not args.undo_stale and not args.undo:
+        parser.error('give DIR, what people corrected, or --undo or --undo-stale')
     return args
 
 
@@ -93,6 +96,8 @@ def run(args: argparse.Namespace) -> int:
     taker = Taker(out, classes, args.by or user(), args.dry_run)
     if args.undo_stale:
         taker.undo_stale()
+    if args.undo:
+        taker.undo(args.undo)
     for path, kind in progress('comparing')(files.items()):
         taker.take(path, kind)
     tell_taken(taker.taken)

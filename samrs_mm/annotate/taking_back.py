@@ -2,7 +2,7 @@
 
 import getpass
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
@@ -137,6 +137,31 @@ class Taker:
             corrections.add(action)
         corrections.write(self.out.corrections(stem))
 
+    def undo(self, box_ids: Collection[str]) -> None:
+        """Take back the last action that stands on each of these boxes, in all its images."""
+        when, found = datetime.now(timezone.utc).isoformat(timespec='seconds'), set[str]()
+        for stem in sorted(self.out.corrected() & self._done):
+            path = self.out.path(folder.INSTANCES, stem)
+            self._try(path, partial(self._undo_last, stem, path, box_ids, when, found))
+        self.taken.problems += [
+            f'{box_id}: no correction of it stands in {self.out.root}'
+            for box_id in sorted(set(box_ids) - found)
+        ]
+
+    def _undo_last(
+        self, stem: str, path: Path, box_ids: Collection[str], when: str, found: set[str]
+    ) -> None:
+        with self.out.lock():
+            record = Record.load_checked(path)
+            last: dict[str, Action] = {}
+            corrections = corrections_of(self.out, stem)
+            for each in corrections.standing if corrections else ():
+                last |= {box_id: each for box_id in box_ids if _is_of(each, box_id, record)}
+            back = [undo_of(each, by=self.by, when=when) for each in last.values()]
+            found.update(last)
+            self.taken.counts.update(each.action for each in back)
+            self._add(stem, record, back)
+
     def undo_stale(self) -> None:
         """Take back the actions that no longer fit their images."""
         when = datetime.now(timezone.utc).isoformat(timespec='seconds')
@@ -151,6 +176,16 @@ class Taker:
             back = [undo_of(each, by=self.by, when=when) for each in misfits]
             self.taken.counts.update(each.action for each in back)
             self._add(stem, record, back)
+
+
+def _is_of(action: Action, box_id: str, record: Record) -> bool:
+    """Whether an action is of a box as the record calls it now; see ``applying.enter``."""
+    labelled = [box for box in record.boxes if not box.is_added]
+    place = next((box.polygon for box in labelled if box.box_id == box_id), None)
+    if place is None:
+        return action.box_id == box_id
+    alone = sum(box.polygon == place for box in labelled) == 1
+    return action.polygon == place and (alone or action.box_id == box_id)
 
 
 def user() -> str:

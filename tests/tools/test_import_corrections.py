@@ -259,7 +259,7 @@ def test_stale_corrections_are_taken_back_on_demand(tools, place, capsys):
 @pytest.mark.parametrize(
     ('argv', 'says'),
     [
-        (['out'], 'give DIR, what people corrected, or --undo-stale'),
+        (['out'], 'give DIR, what people corrected, or --undo or --undo-stale'),
         (['out', 'nix'], 'nix: no such file or folder'),
         (['out', 'dota'], 'no file of LabelMe, X-AnyLabeling, CVAT, COCO, the report or corr'),
         (['dota', 'lm'], 'meta.json: no annotated folder there'),
