@@ -8,6 +8,9 @@ from pathlib import Path
 MASK, ABOUT = '.msk', '.aux.xml'
 """What GDAL adds to a picture's whole name: pixels without data; nodata, colours, place."""
 
+OF_SQLITE = ('-journal', '-wal', '-shm')
+"""What SQLite adds to the whole name of a GeoPackage that is open somewhere."""
+
 NOTHING = hashlib.sha256(b'').hexdigest()
 """Digest of a file that decides nothing."""
 
@@ -19,6 +22,11 @@ _PLACE = re.compile(
     re.DOTALL,
 )
 _EMPTY = re.compile(rb'<(\w+)[^>/]*>\s*</\1>|<\w[^>]*/>')
+
+
+def left_by_viewers(name: str) -> bool:
+    """Whether a file of this name is what QGIS leaves beside an output that it opened."""
+    return name.endswith((ABOUT, *(f'.gpkg{suffix}' for suffix in OF_SQLITE)))
 
 
 def side_files(picture: str | os.PathLike, place: bool = False) -> list[Path]:

@@ -9,6 +9,7 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import write_png
 from samrs_mm.core.input_notes import Inputs, facts_of
 from samrs_mm.core.resumable import ResumableFolder, differences
+from samrs_mm.core.side_files import left_by_viewers
 from samrs_mm.core.wording import counted
 from samrs_mm.drawing.layout import legend
 
@@ -74,9 +75,10 @@ class PredictedFolder(ResumableFolder):
             RefusedError: Other images' predictions, of other settings, would be left beside.
         """
         own, record = set(self.foreign()), self.read()
+        there = [name for name in self.files() if name.startswith(tuple(f'{k}/' for k in KINDS))]
+        own |= {name for name in there if left_by_viewers(name)}
         if record is None or not differences(record['settings'], settings):
             return self.delete(own)
-        there = [name for name in self.files() if name.startswith(tuple(f'{k}/' for k in KINDS))]
         others = sorted(set(there) - own - {_LEGEND})
         others = [name for name in others if not Path(name).name.startswith('.')]
         if others:

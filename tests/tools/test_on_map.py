@@ -195,6 +195,23 @@ def test_the_label_map_of_a_scene_without_boxes_goes(on_a_map, tmp_path):
     assert (meta['crs'], len(shapes)) == (UTM, 0)
 
 
+def test_what_qgis_leaves_beside_is_no_foreign_file(on_a_map, tmp_path, capsys):
+    write_data(tmp_path / 'data')
+    on_a_map()
+    first = tree(tmp_path / 'out')
+    beside = 'labels/scene.tif.aux.xml', 'masks.gpkg-wal', 'masks.gpkg-shm'
+    for name in beside:
+        (tmp_path / 'out' / name).write_bytes(b'')
+    on_a_map('--verify')
+    assert 'verify: 5 images, 0 problems' in capsys.readouterr().out
+    on_a_map()
+    assert tree(tmp_path / 'out') == first
+    for name in beside:
+        (tmp_path / 'out' / name).write_bytes(b'')
+    assert on_a_map('--restart') == 1  # one feature has no geometry
+    assert tree(tmp_path / 'out') == first
+
+
 def test_overlapping_tiles_give_one_mask_a_box(on_a_map, tmp_path):
     write_data(tmp_path / 'data')
     on_a_map(options=('tile.once=False', 'tile.overlap=64'))

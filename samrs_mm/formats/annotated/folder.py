@@ -14,6 +14,7 @@ from samrs_mm.core.atomic import temporary
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import files_by_stem
 from samrs_mm.core.resumable import ResumableFolder, signature_of
+from samrs_mm.core.side_files import ABOUT, OF_SQLITE
 from samrs_mm.core.system import follow, relative_path
 from samrs_mm.core.tiling import scene_of_tile
 from samrs_mm.core.wording import counted
@@ -299,7 +300,7 @@ class AnnotatedFolder(ResumableFolder):
         ours = {ANNOTATIONS, LEDGER, INDEX, OBJECTS, MADE, META, input_notes.NAME}
         ours |= {f'{kind}/{stem}{suffix}' for kind, suffix in _SUFFIX.items() for stem in stems}
         scenes = {scene_of_tile(stem) or stem for stem in stems}
-        ours |= {GEOPACKAGE, MASKS_STYLE}
+        ours |= {GEOPACKAGE, MASKS_STYLE, *(GEOPACKAGE + suffix for suffix in OF_SQLITE)}
         ours |= {name for scene in scenes for name in _files_of_scene(scene)}
         parts = {temporary(Path(name)).as_posix() for name in ours}
         return ours | parts | {n for n in files if ''.join(n.partition('.tmp')[:2]) in parts}
@@ -372,7 +373,7 @@ def scene_key(stem: str) -> str:
 
 
 def _files_of_scene(stem: str) -> list[str]:
-    labels = [f'{LABELS}/{stem}{suffix}' for suffix in LABEL_SUFFIXES]
+    labels = [f'{LABELS}/{stem}{suffix}' for suffix in (*LABEL_SUFFIXES, f'.tif{ABOUT}')]
     return [f'{SCENES}/{stem}{_SHEET}', *labels]
 
 

@@ -16,6 +16,7 @@ from samrs_mm.core.atomic import temporary
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.raster_file import gdal, relaxed
+from samrs_mm.core.side_files import ABOUT
 
 BLOCK = 512
 """Side of a tile of the file; rows are best pushed by so many."""
@@ -65,6 +66,7 @@ def write_label_geotiff(
             )  # fmt: skip
         with open(whole, 'rb+') as file:
             os.fsync(file.fileno())
+        path.with_name(path.name + ABOUT).unlink(missing_ok=True)  # counts of the old one
         os.replace(whole, path)
     except (OSError, RasterioError) as error:
         raise SamrsError(f'{path}: could not be written ({error}); is the disk full?') from error

@@ -14,6 +14,7 @@ from rasterio.crs import CRS
 
 from samrs_mm.core.atomic import temporary
 from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.side_files import OF_SQLITE
 from samrs_mm.formats.vector.ogr import ogr
 
 _GEOMETRY = 'geom'
@@ -107,13 +108,19 @@ class TableWriter:
                 os.fsync(file.fileno())
 
     def publish(self) -> None:
-        """Give the file its name."""
+        """Give the file its name.
+
+        What a program that has the old file open keeps beside it is removed: SQLite would read it
+        into the new one.
+        """
+        for suffix in OF_SQLITE:
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         os.replace(self._part, self.path)
 
     def discard(self) -> None:
         """Remove what has no name."""
-        for left in (self._part, self._part.with_name(f'{self._part.name}-journal')):
-            left.unlink(missing_ok=True)
+        for suffix in ('', *OF_SQLITE):
+            self._part.with_name(self._part.name + suffix).unlink(missing_ok=True)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -98,6 +98,21 @@ def test_a_reader_beside_the_writer_sees_the_old_layer_then_the_new(tmp_path, mo
     assert [each.name for each in tmp_path.iterdir()] == ['a.gpkg']
 
 
+def test_what_a_program_had_open_is_not_read_into_the_new_file(tmp_path):
+    path = tmp_path / 'a.gpkg'
+    write_tables(path, tables(name=np.array(['a', 'b'], object)))
+    with contextlib.closing(sqlite3.connect(path)) as viewer:  # as QGIS opens it
+        viewer.execute('PRAGMA journal_mode=wal')
+        viewer.execute("UPDATE gpkg_contents SET description = 'stale'")
+        viewer.commit()
+        assert (tmp_path / 'a.gpkg-wal').stat().st_size
+        write_tables(path, tables(name=np.array(['c', 'd'], object)))
+        assert [each.name for each in tmp_path.iterdir()] == ['a.gpkg']
+        with contextlib.closing(sqlite3.connect(path)) as reader:
+            about = reader.execute('SELECT DISTINCT description FROM gpkg_contents')
+            assert ('stale',) not in about.fetchall()
+
+
 def test_a_layer_without_features(tmp_path):
     empty = dict(name=np.empty(0, object), score=np.empty(0))
     write_tables(tmp_path / 'a.gpkg', [Table('masks', [], empty, None, 'MultiPolygon')])
