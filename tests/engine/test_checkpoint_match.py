@@ -145,6 +145,8 @@ def test_weights_of_pre_training_that_are_missing():
     [line] = str(error.value).splitlines()
     assert 'python tools/train.py configs/sep/upernet_vitae.py writes it' in line
     assert line.endswith('convert_checkpoint.py RELEASED.pth pretrain/sep/upernet_vitae.pth')
+    with pytest.raises(RefusedError, match=r'python tools/train.py configs/mtp/x.py writes it$'):
+        weight_shapes('pretrain/mtp/x.pth')
 
 
 def begin(tmp_path, model, saved, trained, classes):

@@ -53,6 +53,14 @@ def test_other_classes_are_refused(names, message):
     (dict(heads=dict(x=dict(num_classes=2))), dict(x=('a', 'b')), []),
     (dict(heads=dict(x=dict(num_classes=3))), dict(x=('a', 'b'), y=('c',)),
      ['model.heads.x.num_classes=3, but a has 2 classes of x', "a: source 'y' has no head"]),
+    (dict(heads=dict(x=dict(num_classes=2)),
+          detectors=dict(x_i=dict(source='x', detector=dict(bbox_head=dict(num_classes=3))))),
+     dict(x=('a', 'b')),
+     ['model.detectors.x_i.detector.bbox_head.num_classes=3, but a has 2 classes of x']),
+    (dict(heads=dict(x=dict(num_classes=2)),
+          detectors=dict(x_i=dict(source='x', detector=dict(bbox_head=dict(num_classes=2))),
+                         y_i=dict(source='y', detector=dict(bbox_head=dict(num_classes=9))))),
+     dict(x=('a', 'b')), []),
 ])  # fmt: skip
 def test_heads_of_another_number_of_classes(model, data, messages):
     told = [*miscounts(model, data, 'a')]
