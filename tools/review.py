@@ -3,6 +3,7 @@
 import argparse
 import sys
 import webbrowser
+from functools import partial
 from pathlib import Path
 
 from samrs_mm.annotate.taking_back import user
@@ -10,13 +11,16 @@ from samrs_mm.cli import ToolParser, progress, run_command
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.wording import counted
 from samrs_mm.review.server.prompting import Prompter
-from samrs_mm.review.server.serving import PORT, listen, reviewed_alone, serve
+from samrs_mm.review.server.serving import PORT, listen, reviewed_alone, serve, token_of
 from samrs_mm.review.server.session import Session
 
 EPILOG = """A page on this machine shows the masks, those most in doubt first: a accepts, r rejects,
 c gives another class, u takes back; ? lists all keys. Whatever is done is written at once to
 OUT/corrections/STEM.json, so that nothing is lost if the server is killed: the same command goes
 on. Ctrl-C ends the review; then records, label maps and lists are written again.
+
+X-AnyLabeling draws with the segmentor, too: choose its Remote-Server; ~/.xanylabelingrc has to say
+  remote_server_settings: {server_url: http://127.0.0.1:8321, api_key: THE_TOKEN}
 
 Only this machine can ask the server, and only with the token in the address that it prints.
 examples:
@@ -41,6 +45,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--weights', metavar='FILE', help='its weights')
     add('--embeddings', metavar='DIR',
         help='take what SAM made of an image from DIR, or store it there')  # fmt: skip
+    add('--token-file', metavar='FILE', type=Path,
+        help='take the token from FILE, made where it is not there: the same at every start, as '
+        'the settings of X-AnyLabeling need it (default: a new one)')  # fmt: skip
     add('--open', action='store_true', help='open the page in a browser')
     return parser.parse_args(argv)
 
@@ -59,12 +66,14 @@ def run(args: argparse.Namespace) -> int:
     options = dict(checkpoint=args.weights) if args.weights else {}
     prompter = Prompter(args.segmentor, options, args.embeddings)
     with reviewed_alone(args.folder), listen(args.port) as listening:
-        serve(session, listening, lambda address: tell(session, address, args.open), prompter)
+        token = token_of(args.token_file) if args.token_file else None
+        ready = partial(tell, session, show=args.open)
+        serve(session, listening, ready, prompter, token)
         prompter.close()
         return close(session)
 
 
-def tell(session: Session, address: str, show: bool) -> None:
+def tell(session: Session, address: str, show: bool = False) -> None:
     """Print where the page is."""
     done = session.queue.progress()
     masks, images = counted(done['total'], 'mask'), counted(len(session.stems), 'image')

@@ -20,6 +20,7 @@ from samrs_mm.review.server.prompting import NotReadyError, Prompter
 from samrs_mm.review.server.queue import CHOICES, OPEN
 from samrs_mm.review.server.scene_views import LEVELS, SIDE
 from samrs_mm.review.server.session import Session, UnknownImageError
+from samrs_mm.review.server.xanylabeling import PredictError, RemoteServer
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -37,7 +38,13 @@ class BadRequestError(SamrsError):
     """A request lacks something, or has a value that can't be."""
 
 
-_STATUS = {BadRequestError: 400, UnknownImageError: 404, EditError: 409, NotReadyError: 503}
+_STATUS = {
+    BadRequestError: 400,
+    UnknownImageError: 404,
+    EditError: 409,
+    NotReadyError: 503,
+    PredictError: 400,
+}
 
 
 def make_app(session: Session, token: str, port: int, prompter: Prompter | None = None) -> Guard:
@@ -62,8 +69,10 @@ def make_app(session: Session, token: str, port: int, prompter: Prompter | None 
     posts = dict(
         decide=desk.decide, undo=desk.undo, prompt=desk.prompt, mask=desk.mask, add=desk.add
     )
+    remote = [] if prompter is None else _remote_routes(RemoteServer(prompter))
     app = Starlette(
         routes=[
+            *remote,
             Route('/', _page_of(_PAGE)),
             *(Route(f'/page/{name}', _page_of(name)) for name in _parts()),
             *(Route(f'/api/{name}', _answering(work)) for name, work in gets.items()),
@@ -75,6 +84,16 @@ def make_app(session: Session, token: str, port: int, prompter: Prompter | None 
         exception_handlers={404: _no_such, 405: _no_such, TooLargeError: _too_large},
     )
     return Guard(app, token, port)
+
+
+def _remote_routes(server: RemoteServer) -> list[Any]:
+    """Return the routes of X-AnyLabeling's protocol."""
+    from starlette.routing import Route
+
+    return [
+        Route('/v1/models', _answering(server.models)),
+        Route('/v1/predict', _answering(server.predict), methods=['POST']),
+    ]
 
 
 class Desk:

@@ -1,6 +1,8 @@
 """The server of a folder under review, from its start to its end."""
 
 import contextlib
+import os
+import re
 import secrets
 import socket
 from collections.abc import Callable, Iterator
@@ -61,11 +63,40 @@ def listen(port: int) -> socket.socket:
     return found
 
 
+def new_token() -> str:
+    """Return a token that nobody can guess."""
+    return secrets.token_urlsafe(16)
+
+
+def token_of(path: Path) -> str:
+    """Return the token in a file, which is made where it is not there, for its owner alone.
+
+    Raises:
+        RefusedError: It can't be read or made, or what it holds is too short.
+    """
+    try:
+        if not path.exists():
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(handle, 'w', encoding='ascii') as file:
+                file.write(new_token() + '\n')
+        token = path.read_text(encoding='ascii').strip()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, 'strerror', None) or str(error)
+        raise RefusedError(f'--token-file {path}: {reason}') from error
+    if not re.fullmatch(r'[\w~.-]{16,}', token):
+        raise RefusedError(
+            f'--token-file {path}: not a token of 16 or more letters, digits, - and _; delete it, '
+            'and a new one is made'
+        )
+    return token
+
+
 def serve(
     session: Session,
     listening: socket.socket,
     ready: Callable[[str], Any],
     prompter: Prompter | None = None,
+    token: str | None = None,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
@@ -74,6 +105,7 @@ def serve(
         listening: See ``listen``.
         ready: Gets the address of the page, with its token, once it can be opened.
         prompter: Makes masks of clicks; it is loaded beside.
+        token: What who asks has to know; None makes one.
 
     Raises:
         RefusedError: Starlette or uvicorn is not there.
@@ -82,7 +114,7 @@ def serve(
         import uvicorn
     except ImportError as error:
         raise RefusedError(MISSING) from error
-    port, token = listening.getsockname()[1], secrets.token_urlsafe(16)
+    port, token = listening.getsockname()[1], token or new_token()
     app = make_app(session, token, port, prompter)
     config = uvicorn.Config(
         app, log_level='error', access_log=False, lifespan='off', limit_concurrency=_AT_ONCE,

@@ -52,6 +52,18 @@ def test_a_port_that_is_none_is_said(port):
         serving.listen(port)
 
 
+def test_a_token_from_a_file_is_the_same_at_every_start(tmp_path):
+    path = tmp_path / 'token'
+    first = serving.token_of(path)
+    assert (len(first) > 20, path.stat().st_mode & 0o777) == (True, 0o600)
+    assert serving.token_of(path) == first
+    path.write_text('short')
+    with pytest.raises(RefusedError, match='token: not a token of 16 or more letters'):
+        serving.token_of(path)
+    with pytest.raises(RefusedError, match='No such file or directory'):
+        serving.token_of(tmp_path / 'none/token')
+
+
 def test_nobody_else_on_the_network_can_ask():
     with serving.listen(0) as found:
         assert found.getsockname()[0] == '127.0.0.1'
