@@ -31,6 +31,8 @@ def test_each_member_of_the_family_is_compared(parts, monkeypatch):
     for row in (f'{name}, {shape}' for name in members for shape in parts.SHAPES):
         assert rows[row]['pixels'].startswith('0 of '), 'a device differs from itself'
         assert rows[row].get('as_predictor') is not False
+        assert int(rows[row]['fast_pixels'].split()[0]) <= 3
+        assert rows[row]['fast_least'] > 0.99
 
 
 def test_tiles_are_timed_by_stage_and_end_to_end(parts):
