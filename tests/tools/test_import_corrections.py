@@ -193,7 +193,7 @@ def test_a_copy_of_a_shape_is_a_new_object_and_a_part_more_is_not(tools, place):
             "shapes[1].box_id is 'x.txt:1'; no box",
         ),
         (lambda d: d['shapes'][1].update(label='tank'), "shapes[1]: unknown class 'tank'"),
-        (lambda d: d['shapes'][1].update(shape_type='circle'), "shapes[1].shape_type is 'circle'"),
+        (lambda d: d['shapes'][1].update(shape_type='line'), "shapes[1].shape_type is 'line'"),
         (lambda d: d['shapes'][1].update(points='x'), "shapes[1].points is 'x'; expected [[x, y]"),
         (
             lambda d: d['shapes'][1].update(points=[[0, 0], [9, 9], [9, 0], [0, 9]]),

@@ -47,7 +47,7 @@ def parse_labelme(data: bytes, file: str) -> ImageShapes:
         try:
             kind, group = _kind(shape), shape.get('group_id')
             if kind in _PARTS and isinstance(group, int | str):
-                part = _part(shape, found.labels.size)
+                part = part_of(shape, found.labels.size)
                 groups.setdefault((text_label(shape.get('label')), group), _Parts()).append(
                     box_id, part, _flags(shape)
                 )
@@ -84,7 +84,7 @@ def _box(box_id: str, shape: dict[str, Any], size: tuple[int, int] | None) -> tu
     flags, notes = _flags(shape)
     more: dict[str, Any] = dict(flags=flags, notes=notes)
     if kind in _PARTS:
-        hbox, truth = _part(shape, size)
+        hbox, truth = part_of(shape, size)
         if truth is None:
             more['notes'] += (NO_SIZE,)
         return BoxLabel(box_id, label, hbox=hbox, **more), truth
@@ -109,8 +109,14 @@ def _flags(shape: dict[str, Any]) -> tuple[dict[str, int], tuple[str, ...]]:
     return flags_of({**inner, **shape} if isinstance(inner, dict) else shape)
 
 
-def _part(shape: dict[str, Any], size: tuple[int, int] | None) -> tuple[np.ndarray, Any]:
-    """Return H-Box and true mask of a polygon or mask."""
+def part_of(shape: dict[str, Any], size: tuple[int, int] | None) -> tuple[np.ndarray, Any]:
+    """Return H-Box and true mask of a polygon or mask, for an image of ``size`` width, height.
+
+    The mask is None where it reaches out of the image, or that has no size.
+
+    Raises:
+        BadBoxError: Neither of them, or one without a pixel.
+    """
     points = pairs(shape.get('points'))
     if _kind(shape) == 'polygon':
         return polygon(points)

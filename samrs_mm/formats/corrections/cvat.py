@@ -12,14 +12,17 @@ import numpy as np
 from samrs_mm.core import masks
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.formats.boxes.xml_tree import read_xml
-from samrs_mm.formats.corrections.shapes import EditedImage, EditError, Shape, rectangle
+from samrs_mm.formats.corrections.shapes import (
+    EditedImage,
+    EditError,
+    Shape,
+    rectangle,
+    ring_around,
+)
 
 ROOT = 'annotations'
 _BOX = 'xtl', 'ytl', 'xbr', 'ybr'
 _WINDOW = 'left', 'top', 'width', 'height'
-_ANGLES = np.linspace(0, 2 * np.pi, 128, endpoint=False)
-_ROUND = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
-"""A circle of radius 1, ``(128, 2)``."""
 BOX_ID = 'box_id'
 """Attribute of a shape with the box that it was made of; without one it is found by its place."""
 
@@ -79,7 +82,7 @@ def _shape(element: Element, place: str, width: int, height: int) -> Shape:
         return Shape(**facts, ring=_turned(corners, element, place), bare=True)
     if element.tag == 'ellipse':
         cx, cy, rx, ry = _numbers(element, ('cx', 'cy', 'rx', 'ry'), place)
-        return Shape(**facts, ring=_turned(_ROUND * [rx, ry] + [cx, cy], element, place))
+        return Shape(**facts, ring=_turned(ring_around([cx, cy], rx, ry), element, place))
     raise ValueError(f'{place} is a <{element.tag}>; allowed: <mask>, <polygon>, <box>, <ellipse>')
 
 

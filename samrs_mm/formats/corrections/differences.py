@@ -272,7 +272,9 @@ def _without_copies(shapes: list[Shape], shown: Shown) -> tuple[list[Shape], lis
         if len(same) == 1:
             own += same
             continue
-        kept = [each for each in same if ring_digest(each.ring) in shown.rings]
+        kept = [
+            each for each in same if each.mask is None and ring_digest(each.ring) in shown.rings
+        ]
         if len(kept) != 1:
             raise ValueError(
                 f'two edits of {same[0].box_id}: {same[0].place} and {same[1].place} are the same '

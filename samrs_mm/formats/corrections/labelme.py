@@ -11,9 +11,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from samrs_mm.core.atomic import load
+from samrs_mm.core.boxes import BadBoxError
 from samrs_mm.formats.annotated.entries import BoxEntry
 from samrs_mm.formats.annotated.record import Record
+from samrs_mm.formats.boxes.labelme import part_of
 from samrs_mm.formats.corrections.shapes import (
     EditedImage,
     EditError,
@@ -21,6 +25,7 @@ from samrs_mm.formats.corrections.shapes import (
     Shown,
     mask_digest,
     rectangle,
+    ring_around,
     ring_digest,
     ring_of,
 )
@@ -29,8 +34,8 @@ from samrs_mm.formats.exports.outlines import Outline, outline
 OURS = 'samrs_mm'
 """Key of a file with what was shown in it."""
 VERSION = '5.0.0'
-AREAS = ('polygon', 'rectangle', 'rotation')
-"""Shape types that cover an area and that both tools have, or X-AnyLabeling has."""
+AREAS = ('polygon', 'rectangle', 'rotation', 'oriented_rectangle', 'circle', 'mask')
+"""Shape types that cover an area, of both tools or one."""
 
 
 def labelme_file(
@@ -99,7 +104,8 @@ def _edited(path: Path, data: dict[str, Any]) -> EditedImage:
         shown = {key: Shown(**value) for key, value in ours['shown'].items()} if ours else None
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f'{OURS} is not what export_dataset.py wrote ({error})') from error
-    shapes = [_shape(entry, f'shapes[{n}]') for n, entry in enumerate(data['shapes'])]
+    size = width, height
+    shapes = [_shape(entry, f'shapes[{n}]', size) for n, entry in enumerate(data['shapes'])]
     name = Path(str(data['imagePath']).replace('\\', '/')).stem
     return EditedImage(
         file=path,
@@ -112,21 +118,42 @@ def _edited(path: Path, data: dict[str, Any]) -> EditedImage:
     )
 
 
-def _shape(entry: Any, place: str) -> Shape:
+def _shape(entry: Any, place: str, size: tuple[int, int]) -> Shape:
     if not isinstance(entry, dict) or not isinstance(entry.get('label'), str):
         raise ValueError(f'{place} is {entry!r:.60}; expected a shape with a label')
-    kind, ring = entry.get('shape_type') or 'polygon', ring_of(entry.get('points'), place)
+    kind = entry.get('shape_type') or 'polygon'
     if kind not in AREAS:
         raise ValueError(f'{place}.shape_type is {kind!r:.40}; allowed: {", ".join(AREAS)}')
-    if kind == 'rectangle' and len(ring) == 2:
-        (x0, y0), (x1, y1) = ring.min(axis=0), ring.max(axis=0)
-        ring = rectangle(x0, y0, x1, y1)
     box_id, part = entry.get('box_id'), entry.get('part')
     return Shape(
         place,
         entry['label'],
-        ring,
+        None if kind == 'mask' else _ring(entry, kind, place),
+        _mask(entry, place, size) if kind == 'mask' else None,
         box_id=box_id if isinstance(box_id, str) else None,
         part=part if type(part) is int else None,
         group=entry.get('group_id'),
     )
+
+
+def _ring(entry: dict[str, Any], kind: str, place: str) -> np.ndarray:
+    ring = ring_of(entry.get('points'), place)
+    if kind == 'rectangle' and len(ring) == 2:
+        (x0, y0), (x1, y1) = ring.min(axis=0), ring.max(axis=0)
+        return rectangle(x0, y0, x1, y1)
+    if kind == 'circle':
+        if len(ring) != 2:
+            raise ValueError(f'{place} is a circle of {len(ring)} points; expected centre and rim')
+        return ring_around(ring[0], *[np.hypot(*(ring[1] - ring[0]))] * 2)
+    return ring
+
+
+def _mask(entry: dict[str, Any], place: str, size: tuple[int, int]) -> dict[str, Any]:
+    """Return LabelMe's mask, a picture in a window, as RLE of the image."""
+    try:
+        _, mask = part_of(entry, size)
+    except BadBoxError as error:
+        raise ValueError(f'{place}: {error}') from error
+    if mask is None:
+        raise ValueError(f'{place}: a mask beyond the image of {size[0]} x {size[1]} px')
+    return mask

@@ -16,6 +16,7 @@ FEWEST = 3
 _AT_ONCE = 512
 _DIGITS = 12
 _DECIMALS = 2
+_CORNERS = 128
 
 
 class EditError(SamrsError):
@@ -139,6 +140,12 @@ def ring_of(points: Any, place: str) -> np.ndarray:
 def rectangle(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
     """Return the corners ``(4, 2)`` of a box, clockwise on the screen."""
     return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], float)
+
+
+def ring_around(centre: Any, rx: float, ry: float) -> np.ndarray:
+    """Return an upright ellipse about a centre x, y as 128 corners, ``(128, 2)``."""
+    angles = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1) * [rx, ry] + centre
 
 
 def check_ring(ring: np.ndarray, place: str, most: Sequence[int]) -> None:
