@@ -11,6 +11,7 @@ from PIL import Image
 from samrs_mm.core import masks
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.prompts import PromptSetting
+from samrs_mm.datasets.instances.annotated import AnnotatedInstanceDataset
 from samrs_mm.formats.annotated.record import Record
 
 RING = np.zeros((90, 120), bool)
@@ -204,3 +205,12 @@ def test_a_polygon_that_is_none_leaves_its_box_maskless(data, tmp_path):
     assert (first['status'], second['status']) == ('maskless', 'kept')
     assert first['notes'].startswith('the mask of its label: a polygon of 4 numbers; allowed: ')
     assert annotate(data, out, '--verify') == 0
+
+
+def test_detectors_look_away_from_maskless_boxes(data, tmp_path):
+    out = tmp_path / 'out'
+    assert annotate(data, out) == 0
+    (info,) = AnnotatedInstanceDataset(str(out), boxes='hbox').load_data_list()
+    assert info['record_path'].endswith('a.json')
+    found = AnnotatedInstanceDataset(str(out), boxes='hbox').get_data_info(0)['instances']
+    assert [(each['ignore_flag'], each['bbox']) for each in found][2] == (1, [90, 10, 110, 30])

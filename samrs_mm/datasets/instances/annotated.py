@@ -9,7 +9,7 @@ import numpy as np
 from mmseg.registry import DATASETS
 
 from samrs_mm.core import masks
-from samrs_mm.core.boxes import bounding_boxes, clip, corners
+from samrs_mm.core.boxes import MASKLESS, bounding_boxes, clip, corners
 from samrs_mm.core.classes import palette_for
 from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.core.images import image_size
@@ -22,7 +22,7 @@ from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.labelled_image import LabelledImage
 
 BOXES = ('mask', 'hbox', 'rbox')
-IGNORED_STATUSES = (*REGIONS, EMPTY, FILTERED)
+IGNORED_STATUSES = (*REGIONS, EMPTY, FILTERED, MASKLESS)
 """Statuses of what may hold objects that have no mask."""
 
 
