@@ -113,9 +113,10 @@ def run(command: str, folder) -> None:
     _, name, *words = shlex.split(command)
     tool = name.removeprefix('tools/').removesuffix('.py')
     words = [word.replace('iter_400', 'iter_2') for word in words]
-    if tool == 'train':
+    if any('num_classes=N' in word for word in words):
         classes = json.loads((folder / 'masks_1/meta.json').read_bytes())['classes']
         words = [word.replace('num_classes=N', f'num_classes={len(classes)}') for word in words]
+    if tool == 'train':
         (code,), said = run_tool(
             tool, [*words, *TINY[words[0].split('/')[-1][:-3]]], folder / 'said'
         )
