@@ -5,6 +5,7 @@ import torch
 from config_dumps import leave_unformatted
 from config_rules import PRIMITIVE, leaves, load, read_entry
 from folders import ROOT
+from mmengine.optim import build_optim_wrapper
 from mmseg.registry import DATASETS, METRICS, MODELS
 
 from samrs_mm.compat import is_onedl
@@ -60,6 +61,9 @@ def test_a_leaf_builds_and_has_no_batch_norm_in_its_detectors(leaf):
     model.backbone.init_cfg = None
     with torch.device('meta'):
         network = MODELS.build(model)
+    optimizer = build_optim_wrapper(network, cfg.optim_wrapper).optimizer
+    held = [weight for group in optimizer.param_groups for weight in group['params']]
+    assert len(held) == len([*network.parameters()]), 'each weight once'
     normed = torch.nn.modules.batchnorm._BatchNorm
     assert not [part for part in network.detectors.modules() if isinstance(part, normed)]
     names = set(network.state_dict())

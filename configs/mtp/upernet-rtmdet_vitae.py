@@ -25,3 +25,5 @@ model = dict(
     },
     **_base_.segmentor,
 )
+# RTMDet's levels share convolutions
+optim_wrapper = dict(paramwise_cfg=dict(bypass_duplicate=True))
