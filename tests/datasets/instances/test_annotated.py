@@ -191,6 +191,8 @@ PIPELINE = [
 def test_several_sources_are_one_training_set(root, tmp_path):
     import mmdet.datasets.transforms  # noqa: F401
 
+    import samrs_mm.datasets.segmentation.multi_source  # noqa: F401 (registers)
+
     second = write_instances(tmp_path / 'second', classes=('tank', 'plane', 'harbour'))
     metainfo = dict(classes=('harbour', 'plane', 'ship', 'small-vehicle', 'tank'))
     entry = dict(type='AnnotatedInstanceDataset', metainfo=metainfo, pipeline=PIPELINE)
