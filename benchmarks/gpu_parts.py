@@ -20,7 +20,7 @@ from gpu_training import part_ranks, part_sep
 from pycocotools import mask as coco
 
 from samrs_mm.annotate.job import AnnotationJob
-from samrs_mm.cli import load_config
+from samrs_mm.config_files import load_config
 from samrs_mm.core.errors import describe
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor

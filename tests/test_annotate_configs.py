@@ -7,7 +7,7 @@ import yaml
 from folders import ROOT
 
 from samrs_mm.annotate.job import no_proposals
-from samrs_mm.cli import REQUIRED_KEYS, load_config
+from samrs_mm.config_files import REQUIRED_KEYS, load_config
 from samrs_mm.core.grid import GridSpec
 from samrs_mm.core.masks import check_policy
 from samrs_mm.core.prompts import PromptSetting

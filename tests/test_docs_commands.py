@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from folders import ROOT, load_tool
 
-from samrs_mm.cli import load_config, read_config
+from samrs_mm.config_files import load_config, read_config
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.image_rule import ImageRule
 from samrs_mm.core.installed import TOOLS, find_config

@@ -16,7 +16,7 @@ FLOORS = (
     {'__init__', 'version', 'start'},
     {'core'},
     {'formats', 'compat', 'registry'},
-    {'cli'},
+    {'cli', 'config_files'},
     {'datasets', 'models', 'drawing', 'registered'},
     {'engine', 'evaluation', 'predict', 'annotate'},
     {'prepare', 'statistics', 'annotate.ablation', 'browse', 'review', 'drawn', 'propose'},

@@ -94,7 +94,7 @@ def test_configs_are_found_by_package_from_any_folder(tmp_path):
         'mine.model.backbone.init_cfg = None\n'
         'print(type(MODELS.build(mine.model)).__name__, mine.model._scope_)\n'
         'print(*(type(TRANSFORMS.build(step)).__name__ for step in mine.train_pipeline))\n'
-        'from samrs_mm.cli import load_config\n'
+        'from samrs_mm.config_files import load_config\n'
         "print('_scope_' in load_config('boxes.py', None, {}).pretty_text)\n"
     )
     env = os.environ | dict(PYTHONPATH=str(tmp_path / 'site'))

@@ -7,7 +7,8 @@ from pathlib import Path
 from samrs_mm.annotate.correcting import enter_corrections
 from samrs_mm.annotate.reopened import ReopenedFolder
 from samrs_mm.annotate.taking_back import Taker, tell_taken, user
-from samrs_mm.cli import ToolParser, progress, read_config, run_command
+from samrs_mm.cli import ToolParser, progress, run_command
+from samrs_mm.config_files import read_config
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.corrections.found import AUTO, FORMATS, found_files

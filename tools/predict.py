@@ -9,7 +9,8 @@ from functools import partial
 from tqdm import tqdm
 
 from samrs_mm.api.network import WINDOW, Network, load_network
-from samrs_mm.cli import OptionsAction, ToolParser, positive, run_command, tell_failures
+from samrs_mm.cli import ToolParser, positive, run_command, tell_failures
+from samrs_mm.config_files import OptionsAction
 from samrs_mm.core import input_notes
 from samrs_mm.core.found_files import tell_untaken
 from samrs_mm.core.images import note_lines

@@ -9,7 +9,6 @@ from samrs_mm.annotate.ablation.run import AblationJob
 from samrs_mm.annotate.ablation.scores import EMPTY_TRUTHS
 from samrs_mm.annotate.changes import Changes
 from samrs_mm.cli import (
-    OptionsAction,
     ToolParser,
     add_embeddings_flags,
     add_fit_flags,
@@ -17,13 +16,13 @@ from samrs_mm.cli import (
     choose_gpu,
     find_shard,
     fit_flags,
-    load_config,
     positive,
     progress,
     run_command,
     run_images,
     whole_number,
 )
+from samrs_mm.config_files import OptionsAction, load_config
 from samrs_mm.core import input_notes
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.input_notes import some

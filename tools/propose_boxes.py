@@ -9,14 +9,8 @@ import numpy as np
 from tqdm import tqdm
 
 from samrs_mm.api.network import load_network
-from samrs_mm.cli import (
-    OptionsAction,
-    ToolParser,
-    positive,
-    run_command,
-    tell_failures,
-    whole_number,
-)
+from samrs_mm.cli import ToolParser, positive, run_command, tell_failures, whole_number
+from samrs_mm.config_files import OptionsAction
 from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.found_files import tell_untaken
 from samrs_mm.core.images import SceneImage, file_sha256, note_lines

@@ -12,7 +12,6 @@ from samrs_mm.annotate.taking_back import Taker, tell_taken, user
 from samrs_mm.annotate.telling import tell_changes, tell_entered, tell_gone, tell_plan
 from samrs_mm.annotate.totals import OUTDATED, Totals
 from samrs_mm.cli import (
-    OptionsAction,
     ToolParser,
     add_embeddings_flags,
     add_fit_flags,
@@ -20,13 +19,13 @@ from samrs_mm.cli import (
     choose_gpu,
     find_shard,
     fit_flags,
-    load_config,
     positive,
     progress,
     run_command,
     run_images,
     whole_number,
 )
+from samrs_mm.config_files import OptionsAction, load_config
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from samrs_mm.annotate.driver import RunResult
 from samrs_mm.annotate.job import AnnotationJob, Groups
-from samrs_mm.cli import load_config
+from samrs_mm.config_files import load_config
 from samrs_mm.core.errors import RefusedError, SamrsError, SegmentorError
 from samrs_mm.core.parallel import usable_cores
 from samrs_mm.core.prompts import PromptBatch, PromptSetting

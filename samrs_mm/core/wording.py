@@ -1,4 +1,4 @@
-"""Counts and long lists in messages: ``1 image``, ``2 images``, and the first few of many lines."""
+"""Counts, long lists and errors in messages: ``1 image``, few of many, an error in a line."""
 
 import re
 from collections.abc import Callable
@@ -70,3 +70,11 @@ class FewOfEach:
                 place = f' as that of {self._first[kind]}' if len(self._counts) > 1 else ''
                 more = count - self._most
                 self._say(f'... and {more} more such {plural(more, "line")}{place}')
+
+
+def one_line(error: Exception) -> str:
+    """Return an error's message as one line, without the traceback of a reading process."""
+    text = str(error)
+    if text.startswith('Caught ') and 'Traceback' in text:
+        text = re.split(rf'^[\w.]*{type(error).__name__}: ', text, flags=re.MULTILINE)[-1]
+    return ' '.join(text.split()) or type(error).__name__

@@ -17,11 +17,12 @@ from mmengine.device import get_device
 from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
-from samrs_mm.cli import OptionsAction, check_option, one_line, read_config, set_option
 from samrs_mm.compat import how_to_install, safe_load
+from samrs_mm.config_files import OptionsAction, check_option, read_config, set_option
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.installed import spoken
 from samrs_mm.core.parallel import fit_torch_threads
+from samrs_mm.core.wording import one_line
 from samrs_mm.engine.config_keys import check_keys
 from samrs_mm.engine.config_values import check_values, without_idle_workers
 from samrs_mm.engine.config_variables import made_of

@@ -9,7 +9,7 @@ from sam_cases import SMALL
 from samrs_mm.annotate import fidelity
 from samrs_mm.annotate.fidelity import Enough, Fidelity, ImageMasks
 from samrs_mm.annotate.job import AnnotationJob
-from samrs_mm.cli import load_config
+from samrs_mm.config_files import load_config
 from samrs_mm.core import masks as mask_ops
 from samrs_mm.core.errors import RefusedError, SegmentorError
 from samrs_mm.registry import PROMPT_SEGMENTORS, build

@@ -4,7 +4,7 @@ import pytest
 from folders import CONFIG, write_dota
 
 from samrs_mm.annotate.job import AnnotationJob
-from samrs_mm.cli import load_config
+from samrs_mm.config_files import load_config
 from samrs_mm.core.errors import RefusedError
 
 

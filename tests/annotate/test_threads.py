@@ -7,7 +7,7 @@ import torch
 from folders import CONFIG, load_tool, tree, write_dota
 
 from samrs_mm.annotate.job import AnnotationJob
-from samrs_mm.cli import load_config
+from samrs_mm.config_files import load_config
 from samrs_mm.models.prompt_segmentors.grabcut import GrabCutSegmentor
 
 ARCH = dict(embed_dim=24, depth=2, num_heads=3, global_attn_indexes=[1], img_size=64, seed=0)

@@ -15,7 +15,7 @@ from sam_cases import SMALL, scene
 
 import samrs_mm
 from samrs_mm.api.inputs import InputError
-from samrs_mm.cli import read_config
+from samrs_mm.config_files import read_config
 from samrs_mm.core.errors import ImageReadError, RefusedError, SegmentorError
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.embeddings import pixels_sha256

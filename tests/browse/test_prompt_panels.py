@@ -19,7 +19,7 @@ from samrs_mm.browse.prompt_panels import (
     prompt_swatches,
     prompts_of_record,
 )
-from samrs_mm.cli import load_config
+from samrs_mm.config_files import load_config
 from samrs_mm.core.prompts import CLIPPED, PROMPT_STYLES, SETTINGS, PromptSetting
 from samrs_mm.drawing.panels import pixel_panel
 from samrs_mm.registry import BOX_DATASETS

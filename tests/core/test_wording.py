@@ -1,6 +1,7 @@
 import pytest
 
-from samrs_mm.core.wording import FewOfEach, counted, plural
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.wording import FewOfEach, counted, one_line, plural
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,21 @@ def test_lines_without_a_place():
     few.add('no network')
     few.close()
     assert said == ['out of memory', 'no network']
+
+
+@pytest.mark.parametrize(
+    ('text', 'line'),
+    [
+        ('a.png: bad', 'a.png: bad'),
+        (
+            'Caught RefusedError in DataLoader worker process 0.\nOriginal Traceback (most recent '
+            'call last):\n  File "x.py", line 3\nsamrs_mm.core.errors.RefusedError: a.png: bad\n',
+            'a.png: bad',
+        ),
+        ('config a.py: RefusedError: tile 3', 'config a.py: RefusedError: tile 3'),
+        ('a.py, line 3\n    x = (\nnever closed', 'a.py, line 3 x = ( never closed'),
+        ('', 'RefusedError'),
+    ],
+)
+def test_a_message_is_one_line_and_whole(text, line):
+    assert one_line(RefusedError(text)) == line

@@ -4,14 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from samrs_mm.cli import (
-    ToolParser,
-    positive,
-    progress,
-    run_command,
-    tell_failures,
-    whole_number,
-)
+from samrs_mm.cli import ToolParser, positive, progress, run_command, tell_failures, whole_number
 from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.wording import counted

@@ -12,21 +12,12 @@ from samrs_mm.browse.pages import Page
 from samrs_mm.browse.picture_folder import PictureFolder
 from samrs_mm.browse.sample_pages import SampleBrowser
 from samrs_mm.browse.sample_sheets import class_sheet, image_sheet, prompt_sheet, shuffled
-from samrs_mm.cli import (
-    OptionsAction,
-    ToolParser,
-    load_config,
-    one_line,
-    positive,
-    progress,
-    read_config,
-    run_command,
-    whole_number,
-)
+from samrs_mm.cli import ToolParser, positive, progress, run_command, whole_number
+from samrs_mm.config_files import OptionsAction, load_config, read_config
 from samrs_mm.core.classes import ClassTable, UnknownClassError
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.prompts import PromptSetting
-from samrs_mm.core.wording import counted
+from samrs_mm.core.wording import counted, one_line
 from samrs_mm.datasets.boxes.circumscribed import no_mmrotate
 from samrs_mm.drawing.layout import grid
 from samrs_mm.engine.run_config import load_run_config

@@ -8,17 +8,16 @@ from typing import Any
 from samrs_mm.annotate import fidelity
 from samrs_mm.annotate.job import AnnotationJob
 from samrs_mm.cli import (
-    OptionsAction,
     ToolParser,
     add_fit_flags,
     add_source_flag,
     choose_gpu,
     fit_flags,
-    load_config,
     positive,
     progress,
     run_command,
 )
+from samrs_mm.config_files import OptionsAction, load_config
 from samrs_mm.core.wording import counted
 
 EPILOG = f"""\

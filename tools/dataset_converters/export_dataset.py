@@ -10,14 +10,7 @@ from typing import Any
 from samrs_mm.annotate.exporter import COPY, LINK, NONE, ExportCounts, Exporter
 from samrs_mm.annotate.map_export import GISExport, refuse_unplaced
 from samrs_mm.annotate.writer import MaskFilters
-from samrs_mm.cli import (
-    ToolParser,
-    positive,
-    progress,
-    run_command,
-    tell_failures,
-    whole_number,
-)
+from samrs_mm.cli import ToolParser, positive, progress, run_command, tell_failures, whole_number
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import read_list
 from samrs_mm.core.input_notes import some

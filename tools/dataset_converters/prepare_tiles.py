@@ -6,15 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from samrs_mm.annotate.plan import Plan
-from samrs_mm.cli import (
-    OptionsAction,
-    ToolParser,
-    add_fit_flags,
-    fit_flags,
-    load_config,
-    progress,
-    run_command,
-)
+from samrs_mm.cli import ToolParser, add_fit_flags, fit_flags, progress, run_command
+from samrs_mm.config_files import OptionsAction, load_config
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.found_files import tell_untaken
 from samrs_mm.core.input_notes import some

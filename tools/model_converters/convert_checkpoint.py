@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from samrs_mm.cli import ToolParser, read_config, run_command
+from samrs_mm.cli import ToolParser, run_command
 from samrs_mm.compat import safe_load
+from samrs_mm.config_files import read_config
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.wording import counted

@@ -40,8 +40,8 @@ from samrs_mm.annotate.opened_dataset import open_dataset
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.threads import keep_threads, misfit, open_folder
 from samrs_mm.annotate.writer import RecordWriter, Sample
-from samrs_mm.cli import read_config
 from samrs_mm.compat import strict_loading
+from samrs_mm.config_files import read_config
 from samrs_mm.core import masks as mask_ops
 from samrs_mm.core.atomic import dump, temporary
 from samrs_mm.core.boxes import BoxGeometry, BoxLabel

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from samrs_mm.cli import read_config
+from samrs_mm.config_files import read_config
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.installed import find_config
 

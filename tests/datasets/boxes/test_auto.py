@@ -7,7 +7,7 @@ import pytest
 from format_cases import FOLDER, SIZES, boxes_of, draw, take
 
 from samrs_mm.annotate.opened_dataset import open_dataset
-from samrs_mm.cli import load_config
+from samrs_mm.config_files import load_config
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.boxes.auto import TYPES
 from samrs_mm.formats.boxes.found_format import AUTO, SOURCES
