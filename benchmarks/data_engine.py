@@ -25,6 +25,7 @@ from samrs_mm.core import masks as mask_ops
 from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.drawn.scenes import DOMAINS
+from samrs_mm.formats.annotated.entries import BoxEntry
 from samrs_mm.formats.annotated.folder import INSTANCES, AnnotatedFolder
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.corrections.actions import Action, Corrections, action_of, added
@@ -158,11 +159,7 @@ def decisions(
 ) -> list[Action]:
     """Return what a person does to an image; masks go to objects by IoU, best first."""
     boxes = [box for box in record.boxes if box.segmentation is not None]
-    overlaps = np.zeros((len(boxes), len(objects)))
-    for row, box in enumerate(boxes):
-        for column, (_, mask) in enumerate(objects):
-            shared, union = mask_ops.overlap(box.mask, mask)
-            overlaps[row, column] = shared / union
+    overlaps = overlaps_of(boxes, objects)
     actions: list[Action] = []
     owners = pairs(overlaps)
     for row, box in enumerate(boxes):
@@ -182,6 +179,18 @@ def decisions(
         actions.append(added(*objects[column], **WHO))
     counts['masks'] += len(boxes)
     return actions
+
+
+def iou(one: dict, other: dict) -> float:
+    """Return the IoU of two masks."""
+    shared, union = mask_ops.overlap(one, other)
+    return shared / union
+
+
+def overlaps_of(boxes: list[BoxEntry], objects: list[tuple[str, dict]]) -> np.ndarray:
+    """Return the IoU of each mask and each object, ``(masks, objects)``."""
+    found = [[iou(box.mask, mask) for _, mask in objects] for box in boxes]
+    return np.array(found, float).reshape(len(boxes), len(objects))
 
 
 def pairs(overlaps: np.ndarray) -> dict[int, int]:
@@ -238,33 +247,28 @@ def propose(weights: dict, data: Path, settings: Settings) -> None:
 def score(
     out: Path, held: Path, truth: dict, weights: dict, settings: Settings, found: Round
 ) -> None:
-    """Score both networks, one after the other and each alone, on the scenes held out."""
+    """Score the mask maker on true boxes, and both networks together, on the scenes held out."""
     annotate(held, out / 'of_boxes', weights['mask_maker'])
-    ious, hits, proposed, objects = [], 0, 0, 0
     data = out / 'held'
     shutil.copytree(held / 'images', data / 'images', dirs_exist_ok=True)
     propose(weights, data, settings)
     annotate(data, out / 'of_proposals', weights['mask_maker'])
+    ious, hits, proposed, objects = [], 0, 0, 0
     confusion = np.zeros((len(CLASSES) + 1, len(CLASSES) + 1), np.int64)
     for path in sorted((out / 'of_boxes' / INSTANCES).glob('*.json')):
-        mine = truth[path.stem]
-        record = Record.load(path)
-        for box, (_, mask) in zip(record.boxes, mine, strict=True):
-            shared, union = mask_ops.overlap(box.mask, mask) if box.segmentation else (0, 1)
-            ious.append(shared / union)
-        made = Record.load(out / 'of_proposals' / INSTANCES / path.name)
-        overlaps = np.array([
-            [(lambda s, u: s / u)(*mask_ops.overlap(box.mask, mask)) * (box.category == name)
-             for name, mask in mine]
-            for box in made.kept
-        ]).reshape(len(made.kept), len(mine))  # fmt: skip
-        hits += len(pairs(overlaps))
-        proposed, objects = proposed + len(made.kept), objects + len(mine)
-        labels = [
-            np.minimum(each.paint('small_on_top'), len(CLASSES))
-            for each in (true_record(record, mine), made)
+        record, mine = Record.load(path), truth[path.stem]
+        ious += [
+            iou(box.mask, mask) if box.segmentation else 0.0
+            for box, (_, mask) in zip(record.boxes, mine, strict=True)
         ]
-        np.add.at(confusion, (labels[0].ravel(), labels[1].ravel()), 1)
+        made = Record.load(out / 'of_proposals' / INSTANCES / path.name)
+        names = np.array([[box.category == name for name, _ in mine] for box in made.kept], bool)
+        overlaps = overlaps_of(made.kept, mine)
+        hits += len(pairs(overlaps * names.reshape(overlaps.shape)))
+        proposed, objects = proposed + len(made.kept), objects + len(mine)
+        maps = [each.paint('small_on_top') for each in (true_record(record, mine), made)]
+        true, said = (np.minimum(each, len(CLASSES)).ravel() for each in maps)
+        np.add.at(confusion, (true, said), 1)
     found.held_mask_iou = float(np.mean(ious))
     found.held_precision, found.held_recall = hits / max(proposed, 1), hits / max(objects, 1)
     there = confusion[:-1].sum(1) > 0
