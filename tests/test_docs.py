@@ -14,6 +14,7 @@ from folders import ROOT
 from map_cases import box, on_map, write_layer, write_scene
 from training_runs import run_tool
 
+from samrs_mm.compat import is_onedl
 from samrs_mm.core.installed import TOOLS
 
 # The examples of extending.md need files of the reader's own: tests/test_extending_*.py run them.
@@ -23,6 +24,8 @@ PAGES = [
 ]
 WANTS_DATA = ('data/DOTA-v2', 'data/DIOR', 'data/FAIR1M-2.0', 'data/RefSegRS')
 WANTS_WEIGHTS = ('sam-vit-h', '-sep_potsdam')
+LONG = 'tools/train.py configs/examples/mtp_demo.py'
+"""A training of many minutes, which needs compiled ops: two iterations of it are run."""
 PLACEHOLDER = re.compile(r'\b(CONFIG|DIR|FILE|FOLDER|NAME|OUT)\b')
 
 
@@ -119,7 +122,7 @@ def test_the_first_picture_stands_before_anything_else_is_done(checkout):
     assert all((checkout / name).exists() for name in names)
 
 
-@pytest.mark.parametrize('command', commands())
+@pytest.mark.parametrize('command', [command for command in commands() if LONG not in command])
 def test_a_command_of_the_docs(checkout, command):
     code, said = run(command, checkout)
     assert 'Traceback' not in said
@@ -130,6 +133,16 @@ def test_a_command_of_the_docs(checkout, command):
         assert re.search(cures, said), said
     else:
         assert code == 0, said
+
+
+@pytest.mark.ops
+@pytest.mark.skipif(not is_onedl(), reason="OpenMMLab's mmrotate can't be imported")
+def test_a_long_training_of_the_docs(checkout):
+    (command,) = [command for command in commands() if LONG in command]
+    short = '--cfg-options train_cfg.max_iters=2 train_cfg.val_interval=2'
+    code, said = run(f'{command} {short}', checkout)
+    assert code == 0, said
+    assert (checkout / 'pretrain/mtp/mtp_demo.pth').is_file()
 
 
 def test_there_are_commands():

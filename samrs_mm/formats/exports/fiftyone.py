@@ -113,7 +113,7 @@ class FiftyOneExport(Export):
             tags=[],
             group_media_types={},
         )
-        (self.out / 'metadata.json').write_text(json.dumps(data), encoding='utf-8')
+        (self.out / 'metadata.json').write_bytes(json.dumps(data).encode())
 
 
 def _detection(box: BoxEntry, stem: str, size: tuple[int, int]) -> dict[str, Any]:

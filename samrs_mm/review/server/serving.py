@@ -77,8 +77,8 @@ def token_of(path: Path) -> str:
     try:
         if not path.exists():
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(handle, 'w', encoding='ascii') as file:
-                file.write(new_token() + '\n')
+            with open(handle, 'wb') as file:
+                file.write(f'{new_token()}\n'.encode())
         token = path.read_text(encoding='ascii').strip()
     except (OSError, ValueError) as error:
         reason = getattr(error, 'strerror', None) or str(error)
