@@ -188,7 +188,7 @@ def shapes_of(mask: np.ndarray, score: float | None, fineness: float) -> list[di
         return []
     shapes = []
     for ring in outline(masks.encode(mask)).parts:
-        points = ring.astype(np.float32)
+        points: np.ndarray = ring.astype(np.float32)
         if fineness:
             length = cv2.arcLength(points[:, None], closed=True)
             simple = cv2.approxPolyDP(points[:, None], fineness * length, closed=True)[:, 0]
