@@ -8,10 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from samrs_mm.core import masks, segmentations
+from samrs_mm.core import segmentations
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.formats.coco import read_coco
-from samrs_mm.formats.corrections.shapes import EditedImage, EditError, Shape, rectangle
+from samrs_mm.formats.corrections.shapes import (
+    FARTHEST,
+    EditedImage,
+    EditError,
+    Shape,
+    check_size,
+    rectangle,
+)
 
 
 def read_coco_edits(path: Path) -> list[EditedImage | EditError]:
@@ -50,6 +57,7 @@ def _image(
         width, height = image['width'], image['height']
         if not all(type(side) is int and side > 0 for side in (width, height)):
             raise ValueError(f'image {image["id"]!r:.40} is of {width!r} x {height!r} px')
+        check_size(width, height, f'image {image["id"]!r:.40}')
         stem = str(image.get('stem') or Path(str(image['file_name']).replace('\\', '/')).stem)
         shapes = [
             shape
@@ -87,13 +95,15 @@ def _shapes(entry: dict, place: str, names: dict, height: int, width: int) -> li
         raise ValueError(f'{place}: {error}') from error
     if mask is None:
         return [Shape(**facts, ring=_corners(entry.get('bbox'), place), bare=True)]
-    return [Shape(**facts, mask=masks.encode(masks.decode(mask)))]
+    return [Shape(**facts, mask=mask)]
 
 
 def _corners(bbox: Any, place: str) -> np.ndarray:
     """Return the corners ``(4, 2)`` of a COCO bbox."""
     try:
         x, y, width, height = (float(value) for value in bbox)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f'{place}.bbox is {bbox!r:.40}; expected [x, y, width, height]') from error
+    except (OverflowError, TypeError, ValueError):
+        x = y = width = height = np.nan
+    if not (np.abs([x, y, width, height]) < FARTHEST).all():
+        raise ValueError(f'{place}.bbox is {bbox!r:.40}; expected [x, y, width, height] in pixels')
     return rectangle(x, y, x + width, y + height)

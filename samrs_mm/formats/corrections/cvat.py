@@ -13,11 +13,14 @@ from samrs_mm.core import masks
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.formats.boxes.xml_tree import read_xml
 from samrs_mm.formats.corrections.shapes import (
+    FARTHEST,
     EditedImage,
     EditError,
     Shape,
+    check_size,
     rectangle,
     ring_around,
+    ring_of,
 )
 
 ROOT = 'annotations'
@@ -49,6 +52,7 @@ def _image(path: Path, element: Element) -> EditedImage | EditError:
     name = element.get('name', '')
     try:
         width, height = map(int, _numbers(element, ('width', 'height'), name))
+        check_size(width, height, f'image {name!r}')
         shapes = [
             _shape(child, f'{name}: shape {number}', width, height)
             for number, child in enumerate(child for child in element if child.tag != 'tag')
@@ -73,7 +77,7 @@ def _shape(element: Element, place: str, width: int, height: int) -> Shape:
     if element.tag == 'polygon':
         points = [point.split(',') for point in element.get('points', '').split(';')]
         try:
-            ring = np.array(points, float).reshape(-1, 2)
+            ring = ring_of(points, place)
         except ValueError as error:
             raise ValueError(f'{place}: points are {element.get("points")!r:.40}') from error
         return Shape(**facts, ring=ring)
@@ -89,9 +93,12 @@ def _shape(element: Element, place: str, width: int, height: int) -> Shape:
 def _numbers(element: Element, names: tuple[str, ...], place: str) -> list[float]:
     found = [element.get(name, '') for name in names]
     try:
-        return [float(text) for text in found]
-    except ValueError as error:
-        raise ValueError(f'{place}: {", ".join(names)} are {found!r:.60}, not numbers') from error
+        values = [float(text) for text in found]
+    except ValueError:
+        values = [np.nan]
+    if not (np.abs(values) < FARTHEST).all():
+        raise ValueError(f'{place}: {", ".join(names)} are {found!r:.60}, not numbers')
+    return values
 
 
 def _turned(ring: np.ndarray, element: Element, place: str) -> np.ndarray:
@@ -107,15 +114,13 @@ def _turned(ring: np.ndarray, element: Element, place: str) -> np.ndarray:
 def _mask(element: Element, place: str, width: int, height: int) -> dict:
     """Return a mask: run lengths row by row in a window, the first of zeros."""
     left, top, w, h = map(int, _numbers(element, _WINDOW, place))
+    if left < 0 or top < 0 or left + w > width or top + h > height:
+        raise ValueError(f'{place}: a mask beyond the image of {width} x {height} px')
     text = element.get('rle', '')
     if not all(run.strip().isdecimal() for run in text.split(',')):
         raise ValueError(f'{place}: rle is {text!r:.40}; expected whole numbers')
     runs = np.array([int(run) for run in text.split(',')])
     if runs.sum() != w * h:
         raise ValueError(f'{place}: its runs do not fill its {w} x {h} px')
-    if left < 0 or top < 0 or left + w > width or top + h > height:
-        raise ValueError(f'{place}: a mask beyond the image of {width} x {height} px')
     pixels = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(h, w)
-    whole = np.zeros((height, width), bool)
-    whole[top : top + h, left : left + w] = pixels
-    return masks.encode(whole)
+    return dict(masks.encode_window(pixels, top, left, height, width))

@@ -23,6 +23,7 @@ from samrs_mm.formats.corrections.shapes import (
     EditError,
     Shape,
     Shown,
+    check_size,
     mask_digest,
     rectangle,
     ring_around,
@@ -100,6 +101,7 @@ def _edited(path: Path, data: dict[str, Any]) -> EditedImage:
     width, height = data.get('imageWidth'), data.get('imageHeight')
     if type(width) is not int or type(height) is not int or min(width, height) < 1:
         raise ValueError(f'imageWidth and imageHeight are {width!r}, {height!r}; expected pixels')
+    check_size(width, height, 'the image')
     try:
         shown = {key: Shown(**value) for key, value in ours['shown'].items()} if ours else None
     except (AttributeError, KeyError, TypeError) as error:

@@ -13,6 +13,9 @@ from samrs_mm.formats.annotated.entries import REJECTED, BoxEntry
 
 FEWEST = 3
 """Points of a polygon at least."""
+MOST_PIXELS = 2**30
+FARTHEST = 1e9
+"""No corner is so many pixels away, and none is NaN."""
 _AT_ONCE = 512
 _DIGITS = 12
 _DECIMALS = 2
@@ -132,7 +135,7 @@ def ring_of(points: Any, place: str) -> np.ndarray:
         ring = np.array(points, float)
     except (TypeError, ValueError) as error:
         raise ValueError(f'{place}.points is {points!r:.40}; expected [[x, y], ...]') from error
-    if ring.ndim != 2 or ring.shape[1] != 2 or not np.isfinite(ring).all():
+    if ring.ndim != 2 or ring.shape[1] != 2 or not (np.abs(ring) < FARTHEST).all():
         raise ValueError(f'{place}.points is {points!r:.40}; expected [[x, y], ...] in pixels')
     return ring
 
@@ -146,6 +149,16 @@ def ring_around(centre: Any, rx: float, ry: float) -> np.ndarray:
     """Return an upright ellipse about a centre x, y as 128 corners, ``(128, 2)``."""
     angles = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
     return np.stack([np.cos(angles), np.sin(angles)], axis=1) * [rx, ry] + centre
+
+
+def check_size(width: int, height: int, place: str) -> None:
+    """Refuse a size that no image has, before anything is made of that size.
+
+    Raises:
+        ValueError: With the place.
+    """
+    if width * height > MOST_PIXELS:
+        raise ValueError(f'{place} is of {width} x {height} px; at most {MOST_PIXELS} px are read')
 
 
 def check_ring(ring: np.ndarray, place: str, most: Sequence[int]) -> None:

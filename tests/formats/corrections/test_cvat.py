@@ -55,10 +55,27 @@ def test_polygons_boxes_and_ellipses_are_rings(tmp_path):
     assert {shape.group for shape in edited.shapes} == {None}
 
 
+def test_a_size_that_can_not_be_takes_no_memory(tmp_path):
+    huge = 'name="P1.png" width="1000000" height="1000000"'
+    wrong, other = read(tmp_path, image=huge)
+    says = "image 'P1.png' is of 1000000 x 1000000 px; at most 1073741824 px are read"
+    assert says in str(wrong)
+    assert other.stem == 'P2'
+
+
 @pytest.mark.parametrize(
     ('inside', 'says'),
     [
         (f'<mask label="a" rle="1, 2" {WHERE}/>', 'deep/P1.png: shape 0: its runs do not fill its'),
+        ('<polygon label="a" points="1,2;nan,3;4,4"/>', "shape 0: points are '1,2;nan,3;4,4'"),
+        (
+            '<ellipse label="a" cx="1" cy="2" rx="inf" ry="2"/>',
+            "cx, cy, rx, ry are ['1', '2', 'inf'",
+        ),
+        (
+            '<mask label="a" rle="4" left="inf" top="0" width="2" height="2"/>',
+            'left, top, width, height',
+        ),
         ('<points label="a" points="1,1"/>', 'is a <points>; allowed: <mask>, <polygon>, <box>'),
         ('<polygon label="a" points="1,2;x,3"/>', "shape 0: points are '1,2;x,3'"),
         (

@@ -44,6 +44,12 @@ def test_circles_and_turned_rectangles(tmp_path):
     assert turned.ring.tolist() == corners
 
 
+def test_a_size_that_can_not_be_takes_no_memory(tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), 'WIDTH', 10**8)
+    with pytest.raises(EditError, match='the image is of 100000000 x 40 px; at most 1073741824 px'):
+        read(tmp_path, shape_type='mask', points=[[1, 1], [2, 2]], mask=picture(np.ones((2, 2))))
+
+
 @pytest.mark.parametrize(
     ('shape', 'says'),
     [
