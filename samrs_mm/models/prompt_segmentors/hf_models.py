@@ -110,12 +110,17 @@ def check_folder(path: Path, family: str, advice: str) -> None:
         pickles = sorted(file.name for file in path.glob('*.bin'))
         has = f'only {pickles[0]}, a pickle, which may run code' if pickles else 'none'
         raise RefusedError(f'checkpoint {path}: needs {_WEIGHTS[0]}, it has {has}; {advice}')
-    if not (path / _WEIGHTS[0]).is_file():
-        _check_parts(path)
+    part_names(path)
 
 
-def _check_parts(path: Path) -> None:
-    """Refuse an index of weights that names files elsewhere, which no hash would cover."""
+def part_names(path: Path) -> list[str]:
+    """Return the files that a checked folder's weights are in.
+
+    Raises:
+        RefusedError: Its index of weights names files elsewhere, which no hash would cover.
+    """
+    if (path / _WEIGHTS[0]).is_file():
+        return [_WEIGHTS[0]]
     try:
         index = json.loads((path / _WEIGHTS[1]).read_text('utf-8'))
         names = sorted(set(index['weight_map'].values()))
@@ -130,6 +135,7 @@ def _check_parts(path: Path) -> None:
             f'checkpoint {path}: {_WEIGHTS[1]} names {wrong[0]}, which is not beside it; get the '
             'folder again'
         )
+    return names
 
 
 def check_computing(path: Path, held: Any, ours: Any) -> None:

@@ -4,6 +4,7 @@ Source: Kirillov et al. 2023, arXiv:2304.02643; https://github.com/facebookresea
 (Apache-2.0), used as the package ``segment_anything``.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,6 +34,8 @@ class SAMSegmentor(SAMFamilySegmentor):
     Args:
         arch: ``'vit_h'``, ``'vit_l'``, ``'vit_b'``, or a dict of sizes (see
             ``sam_weights.check_arch``).
+        checkpoint: Path of Meta's file (``.pth``), or of a folder of the Hugging Face hub's; may be
+            None only for a dict of sizes with a ``seed``.
 
     The other arguments are those of ``SAMFamilySegmentor``.
     """
@@ -65,7 +68,7 @@ class SAMSegmentor(SAMFamilySegmentor):
         Raises:
             RefusedError: As ``load``.
         """
-        if self.checkpoint is None:
+        if self.checkpoint is None or os.path.isdir(self.checkpoint):
             self.load()
             return
         fix_rounding(self.threads)

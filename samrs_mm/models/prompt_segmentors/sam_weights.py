@@ -12,7 +12,9 @@ from torch import nn
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.prompt_segmentors import tiny_vit
+from samrs_mm.models.prompt_segmentors.hf_models import folder_sha256
 from samrs_mm.models.prompt_segmentors.sam_families import SAM
+from samrs_mm.models.prompt_segmentors.sam_folders import read_folder
 from samrs_mm.models.prompt_segmentors.weights_files import (
     PublishedWeights,
     check_name,
@@ -38,6 +40,12 @@ VIT_SIZES = {
     'vit_b': dict(embed_dim=768, depth=12, img_size=1024),
 }
 """Of the image encoders of SAM and HQ-SAM."""
+_VIT_HEADS = {
+    'vit_h': dict(num_heads=16, global_attn_indexes=[7, 15, 23, 31], window_size=14),
+    'vit_l': dict(num_heads=16, global_attn_indexes=[5, 11, 17, 23], window_size=14),
+    'vit_b': dict(num_heads=12, global_attn_indexes=[2, 5, 8, 11], window_size=14),
+}
+"""What their weights don't tell."""
 
 _HOST = 'https://dl.fbaipublicfiles.com/segment_anything/'
 # Addresses: README of facebookresearch/segment-anything, which prints neither sizes nor hashes;
@@ -185,11 +193,13 @@ def build_and_fill(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0 if isinstance(arch, str) else arch.get('seed') or 0)
             return make().eval(), None
-    state = _read(Path(checkpoint), arch, family, published, mapped)
+    path = Path(checkpoint)
+    state = _read(path, arch, family, published, mapped)
     sam = _without_weights(make) if mapped else make()
     load_strictly(sam, state, str(checkpoint), arch, assign=mapped)
+    sha256 = folder_sha256(path) if path.is_dir() else checked_sha256(str(checkpoint), known)
     # After the weights: TinyViT keeps a table that it makes of them here.
-    return sam.eval(), checked_sha256(str(checkpoint), known)
+    return sam.eval(), sha256
 
 
 def _without_weights(make: Callable[[], nn.Module]) -> nn.Module:
@@ -256,7 +266,11 @@ def _read(
     published: Mapping[str, PublishedSAM], mapped: bool,
 ) -> dict[str, torch.Tensor]:  # fmt: skip
     known = published[arch] if isinstance(arch, str) else None
-    state = read_weights(path, family, known, mapped)
+    if family == SAM and path.is_dir():
+        vit = _VIT_HEADS[arch] if isinstance(arch, str) else arch
+        state = read_folder(path, vit, known.advice if known else 'pass a folder of SAM')
+    else:
+        state = read_weights(path, family, known, mapped)
     try:
         found = sizes_of(state)
     except (KeyError, IndexError, AttributeError, ValueError) as error:
