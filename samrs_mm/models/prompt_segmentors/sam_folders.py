@@ -40,7 +40,9 @@ _TABLE = (
     (_MLP + r'proj_out\.', r'\1.layers.2.'),
     (r'\.layer_norm', '.norm'),
 )
-_TWICE = 'shared_image_embedding.positional_embedding'
+# Prompts and image share it: versions of transformers save it under both names, or under one.
+_POSITIONS = 'prompt_encoder.shared_embedding.positional_embedding'
+_ONCE_MORE = 'shared_image_embedding.positional_embedding'
 
 
 def read_folder(path: Path, vit: Mapping[str, Any], advice: str) -> dict[str, torch.Tensor]:
@@ -71,7 +73,10 @@ def read_folder(path: Path, vit: Mapping[str, Any], advice: str) -> dict[str, to
                 f'{value!r}; networks are taken as their authors published them, other sizes are '
                 'those of model.arch'
             )
-    return {_renamed(key): value for key, value in _tensors(path).items() if key != _TWICE}
+    tensors = _tensors(path)
+    if (positions := tensors.pop(_ONCE_MORE, None)) is not None:
+        tensors.setdefault(_POSITIONS, positions)
+    return {_renamed(key): value for key, value in tensors.items()}
 
 
 def _tensors(path: Path) -> dict[str, torch.Tensor]:
