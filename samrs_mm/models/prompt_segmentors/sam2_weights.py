@@ -5,6 +5,7 @@ Meta's files say nothing of windows and global blocks: those are a table here.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,31 @@ def check_arch(arch: str | Mapping[str, Any], checkpoint: str | None) -> str | d
     sizes = dict(img_size=1024) | check_sizes(arch, _REQUIRED, _OPTIONAL, checkpoint)
     if sizes['img_size'] % _STEP:
         raise RefusedError(f'model.arch: img_size={sizes["img_size"]} is not a multiple of {_STEP}')
+    _check_stages(Hiera(**{key: sizes[key] for key in sizes.keys() - {'img_size', 'seed'}}))
     return sizes
+
+
+def _check_stages(hiera: Hiera) -> None:
+    """Refuse what Meta's code builds and then cannot run: the first block of a stage pools.
+
+    It does so in the windows of the stage before.
+    """
+    if len(hiera.stages) != 4 or len(hiera.window_size) != 4:
+        raise RefusedError(
+            f'model.arch: stages={list(hiera.stages)}, window_size={list(hiera.window_size)}; '
+            'there are four stages'
+        )
+    for start, window in zip(accumulate(hiera.stages[:-1]), hiera.window_size, strict=False):
+        if start in hiera.global_attn_indexes:
+            raise RefusedError(
+                f'model.arch: global_attn_indexes has {start}, the first block of a stage, which '
+                'needs windows; take another block'
+            )
+        if window < 2:
+            raise RefusedError(
+                f'model.arch: window_size={list(hiera.window_size)}; all but the last are halved, '
+                'so they are 2 or more'
+            )
 
 
 def check_sizes(

@@ -491,6 +491,9 @@ def test_a_missing_or_untried_package_is_answered_with_what_to_install(
         (dict(arch=SIZES | dict(width=3)), 'unknown width'),
         (dict(arch=ref.SMALL), 'add seed=0'),
         (dict(arch=SIZES | dict(img_size=100)), 'img_size=100 is not a multiple of 32'),
+        (dict(arch=SIZES | dict(global_attn_indexes=[2])), 'has 2, the first block of a stage'),
+        (dict(arch=SIZES | dict(window_size=[8, 1, 4, 4])), 'all but the last are halved'),
+        (dict(arch=SIZES | dict(stages=[1, 1, 2])), 'there are four stages'),
         (dict(arch=SIZES, chunk=0), 'model.chunk=0'),
     ],
 )
