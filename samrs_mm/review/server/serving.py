@@ -119,6 +119,7 @@ def serve(
     config = uvicorn.Config(
         app, log_level='error', access_log=False, lifespan='off', limit_concurrency=_AT_ONCE,
         server_header=False, ws='none', timeout_graceful_shutdown=5,
+        log_config=None,  # uvicorn's own would close all log files of this process
     )  # fmt: skip
     if prompter is not None:
         prompter.load_beside()

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import logging
 import socket
 import threading
 import time
@@ -132,3 +133,12 @@ def test_more_at_once_than_it_takes_are_told_to_come_again(running):
 def test_the_token_is_another_at_every_start(running, session):
     _, token = running
     assert len(token) > 20
+
+
+def test_log_files_of_the_process_stay_open(session, monkeypatch, tmp_path):
+    monkeypatch.setattr(uvicorn.Server, 'run', lambda *_, **__: None)
+    handler = logging.FileHandler(tmp_path / 'run.log')
+    with serving.listen(0) as listening:
+        serving.serve(session, listening, str)
+    assert handler.stream is not None
+    handler.close()
