@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from samrs_mm.compat import strict_loading
+from samrs_mm.compat import is_onedl, strict_loading
 from samrs_mm.core.boxes import corners, rotated_corners
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage
@@ -85,7 +85,7 @@ class Detector:
         self._model, trained = _load(config, str(path), str(checkpoint), device)
         self.open = hasattr(self._model, 'language_model')
         if self.open:
-            _refuse_new_transformers(str(path))
+            _refuse_versions(str(path), type(self._model).__name__)
         if self.open and not names:
             raise RefusedError(f'config {path}: looks for what it is told: --class NAME ...')
         self.classes = tuple(names) if self.open else trained
@@ -197,8 +197,17 @@ def _load(
         raise RefusedError(f'device {device}: {str(error).splitlines()[0]}') from error
 
 
-def _refuse_new_transformers(path: str) -> None:
-    """Refuse a version whose BERT takes no masks of pairs of words, as mmdet gives them."""
+def _refuse_versions(path: str, model: str) -> None:
+    """Refuse libraries with which open-vocabulary detectors end in an error.
+
+    BERT of newer transformers takes no masks of pairs of words, which mmdet gives it; the decoder
+    of GroundingDINO in OneDL's mmdet encodes points in twice the numbers that its next layer takes.
+    """
+    if model == 'GroundingDINO' and is_onedl():
+        raise RefusedError(
+            f"config {path}: GroundingDINO of OneDL's mmdet ends in an error; OpenMMLab's set runs "
+            'it (docs/get_started.md)'
+        )
     try:
         found = version('transformers')
     except PackageNotFoundError:
