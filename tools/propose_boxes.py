@@ -14,11 +14,13 @@ from samrs_mm.config_files import OptionsAction
 from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.found_files import tell_untaken
 from samrs_mm.core.images import SceneImage, file_sha256, note_lines
+from samrs_mm.core.input_notes import Inputs
 from samrs_mm.core.wording import counted
 from samrs_mm.engine.run_config import load_run_config, need
 from samrs_mm.predict.prediction import find_images
-from samrs_mm.propose.boxes_file import BoxesFile
+from samrs_mm.propose.boxes_file import BoxesFile, plain_boxes
 from samrs_mm.propose.detector import Detector, is_segmentor
+from samrs_mm.propose.done_images import DoneImages
 from samrs_mm.propose.label_maps import LabelMaps
 from samrs_mm.propose.proposals import Proposals
 
@@ -46,7 +48,8 @@ examples:
   tools/propose_boxes.py CONFIG FILE.pth new --out boxes.json --class ship 'storage tank'
   tools/propose_boxes.py configs/sep/unet_resnet50.py pretrain/sep/unet_resnet50.pth new \\
       --out boxes.json --source sota --class ship --min-area 50
-Killed? The same command starts over.
+Killed? The same command goes on: FILE.part has the images that are done. It is deleted in the end,
+but where an image could not be read: then the same command with --overwrite looks at that one only.
 exit codes: 0 done; 1 an image could not be read (it is named, and not in the file), or interrupted;
 2 refused before work began"""
 
@@ -90,7 +93,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run the tool and return its exit code."""
     args = parse_args(argv)
-    return run_command(lambda: run(args), 'the same command starts over')
+    return run_command(lambda: run(args))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -107,14 +110,20 @@ def run(args: argparse.Namespace) -> int:
     need(config, args.config, 'model')
     maker = of_label_maps(args) if is_segmentor(config) else of_detector(args, config)
     file = BoxesFile(maker.classes, about(args))
-    failed = propose(args, images, maker, file)
+    done = DoneImages(args.out, settings_of(args, maker), args.overwrite)
+    failed = propose(args, images, maker, file, done)
     tell_failures(failed)
     if len(failed) == len(images):
+        done.remove()
         return 1
     root = file.write(args.out)
     print(f'boxes    {len(file)} on {counted(len(images) - len(failed), "image")}')
     print(f'written  {args.out} (file names are relative to {root})')
-    return 1 if failed else 0
+    if failed:
+        print(f'kept     {done.path} (with --overwrite only those that failed are looked at again)')
+        return 1
+    done.remove()
+    return 0
 
 
 def of_detector(args: argparse.Namespace, config: 'Config') -> Detector:
@@ -144,8 +153,9 @@ def of_label_maps(args: argparse.Namespace) -> LabelMaps:
     )  # fmt: skip
     check_classes(args, network.classes)
     return LabelMaps(
-        network.predictor, network.classes, args.categories, network.rule, args.min_area
-    )
+        network.predictor, network.classes, network.settings, args.categories, network.rule,
+        args.min_area,
+    )  # fmt: skip
 
 
 def stride_of(args: argparse.Namespace) -> int:
@@ -163,24 +173,47 @@ def check_classes(args: argparse.Namespace, known: tuple[str, ...]) -> None:
 
 
 def propose(
-    args: argparse.Namespace, images: dict[str, Path], maker: Detector | LabelMaps, file: BoxesFile
+    args: argparse.Namespace,
+    images: dict[str, Path],
+    maker: Detector | LabelMaps,
+    file: BoxesFile,
+    done: DoneImages,
 ) -> list[str]:
     """Add the boxes of all images to the file; return a line for each that can't be read."""
     failed: list[str] = []
     notes: dict[str, tuple[str, ...]] = {}
+    before = 0
     with tqdm(images.values(), 'images', delay=2, leave=False) as bar:
         for path in bar:
+            inputs = Inputs('', [path])
+            about = done.of(path, inputs)
+            before += about is not None
             try:
-                image = SceneImage(path, stream=True, rule=maker.rule)
-                found = maker.propose(image, args.score)
+                if about is None:
+                    about = look_at(path, args, maker)
+                    done.add(path, inputs, about)
             except ImageReadError as error:
                 failed.append(str(error))
                 continue
-            notes[path.name] = image.notes
-            file.add(path, image.width, image.height, chosen(found, maker.classes, args))
+            notes[path.name] = tuple(about['notes'])
+            file.add(path, about['width'], about['height'], about['boxes'])
     for line in note_lines(notes):
         print(f'note     {line}')
+    if before:
+        print(f'before   {counted(before, "image was", "images were")} done by an earlier run')
     return failed
+
+
+def look_at(path: Path, args: argparse.Namespace, maker: Detector | LabelMaps) -> dict[str, Any]:
+    """Return size, notes and boxes of an image as plain data.
+
+    Raises:
+        ImageReadError: It can't be read.
+    """
+    image = SceneImage(path, stream=True, rule=maker.rule)
+    found = chosen(maker.propose(image, args.score), maker.classes, args)
+    size = dict(width=image.width, height=image.height)
+    return dict(size, notes=image.notes, boxes=plain_boxes(found))
 
 
 def chosen(found: Proposals, classes: tuple[str, ...], args: argparse.Namespace) -> Proposals:
@@ -203,6 +236,18 @@ def about(args: argparse.Namespace) -> dict[str, Any]:
         score=args.score,
         min_area=args.min_area,
         max_area=args.max_area,
+    )
+
+
+def settings_of(args: argparse.Namespace, maker: Detector | LabelMaps) -> dict[str, Any]:
+    """Return what decides the boxes of an image, as plain data."""
+    return dict(
+        maker=maker.settings,
+        classes=args.categories,
+        score=args.score,
+        min_area=args.min_area,
+        max_area=args.max_area,
+        most=args.most,
     )
 
 

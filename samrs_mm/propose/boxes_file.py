@@ -31,28 +31,12 @@ class BoxesFile:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, path: Path, width: int, height: int, found: Proposals) -> None:
-        """Add an image of so many pixels and its boxes."""
+    def add(self, path: Path, width: int, height: int, boxes: Sequence[dict[str, Any]]) -> None:
+        """Add an image of so many pixels and its boxes, as ``plain_boxes`` returns them."""
         number = len(self._images) + 1
         self._images.append(dict(id=number, file_name=str(path), width=width, height=height))
-        areas = found.areas
-        for row, (x0, y0, x1, y1) in enumerate(found.hboxes.tolist()):
-            box = [round(value, DIGITS) for value in (x0, y0, x1 - x0, y1 - y0)]
-            entry = dict(
-                id=len(self._entries) + 1,
-                image_id=number,
-                category_id=int(found.labels[row]) + 1,
-                bbox=box,
-                area=round(float(areas[row]), DIGITS),
-                iscrowd=0,
-                score=round(float(found.scores[row]), _SCORE_DIGITS),
-            )
-            if found.oriented:
-                entry['rbox'] = np.round(found.polygons[row].ravel(), DIGITS).tolist()
-            if found.masks is not None:
-                mask = found.masks[row]
-                entry['segmentation'] = dict(size=list(mask['size']), counts=mask['counts'])
-            self._entries.append(entry)
+        for box in boxes:
+            self._entries.append(dict(id=len(self._entries) + 1, image_id=number) | box)
 
     def write(self, target: Path) -> Path:
         """Write the file, whole or not at all; equal boxes, equal bytes.
@@ -75,3 +59,24 @@ class BoxesFile:
         content = dict(info=self._info, images=images, annotations=self._entries)
         atomic_write(target, dump(content | dict(categories=categories)))
         return root
+
+
+def plain_boxes(found: Proposals) -> list[dict[str, Any]]:
+    """Return boxes as annotations of a COCO file, without their numbers."""
+    boxes = []
+    areas = found.areas
+    for row, (x0, y0, x1, y1) in enumerate(found.hboxes.tolist()):
+        box: dict[str, Any] = dict(
+            category_id=int(found.labels[row]) + 1,
+            bbox=[round(value, DIGITS) for value in (x0, y0, x1 - x0, y1 - y0)],
+            area=round(float(areas[row]), DIGITS),
+            iscrowd=0,
+            score=round(float(found.scores[row]), _SCORE_DIGITS),
+        )
+        if found.oriented:
+            box['rbox'] = np.round(found.polygons[row].ravel(), DIGITS).tolist()
+        if found.masks is not None:
+            mask = found.masks[row]
+            box['segmentation'] = dict(size=list(mask['size']), counts=mask['counts'])
+        boxes.append(box)
+    return boxes

@@ -1,5 +1,6 @@
 """A detector of mmdet or mmrotate, or an open-vocabulary one, on images of any size."""
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -10,7 +11,7 @@ import numpy as np
 from samrs_mm.compat import is_onedl, strict_loading
 from samrs_mm.core.boxes import corners, rotated_corners
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.images import SceneImage
+from samrs_mm.core.images import SceneImage, file_sha256
 from samrs_mm.core.masks import encode_window
 from samrs_mm.core.parallel import fit_torch_threads
 from samrs_mm.core.tiling import TileSpec, axis_of
@@ -83,6 +84,8 @@ class Detector:
         if self.window and not 0 <= self.overlap < self.window:
             raise RefusedError(f'--overlap {self.overlap}: from 0 to {self.window - 1}')
         self._model, trained = _load(config, str(path), str(checkpoint), device)
+        self._decides = dict(model=config.model.to_dict(), pipeline=steps)
+        self._checkpoint = checkpoint
         self.open = hasattr(self._model, 'language_model')
         if self.open:
             _refuse_versions(str(path), type(self._model).__name__)
@@ -94,6 +97,16 @@ class Detector:
             self._pipeline = Compose(_without_labels(steps, self.open))
         except (KeyError, TypeError, ValueError, AssertionError) as error:
             raise RefusedError(f'config {path}: test pipeline: cannot be built: {error}') from error
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides its boxes, as plain data; the names of classes aside."""
+        return dict(
+            json.loads(json.dumps(self._decides, default=str)),
+            checkpoint=file_sha256(self._checkpoint),
+            window=self.window,
+            overlap=self.overlap,
+        )
 
     def count(self, width: int, height: int) -> int:
         """Return how many windows an image of this size has."""

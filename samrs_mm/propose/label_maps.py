@@ -1,7 +1,7 @@
 """A segmentation network as a proposer: the regions of its label maps."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,7 @@ class LabelMaps:
     Args:
         predictor: The network that slides over images.
         classes: Class names by index.
+        settings: What decides its label maps, as plain data.
         wanted: Names of those whose regions are objects; none is all.
         rule: How images are shown to it.
         min_area: Least area of a region in pixels.
@@ -34,11 +35,12 @@ class LabelMaps:
         self,
         predictor: 'ScenePredictor',
         classes: Sequence[str],
+        settings: dict[str, Any],
         wanted: Sequence[str] = (),
         rule: ImageRule | None = None,
         min_area: int = 1,
     ):
-        self.classes, self.rule = tuple(classes), rule
+        self.classes, self.rule, self.settings = tuple(classes), rule, settings
         self._predictor, self._min_area = predictor, min_area
         self._wanted = [self.classes.index(name) for name in wanted or self.classes]
 

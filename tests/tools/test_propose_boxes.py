@@ -14,6 +14,7 @@ from scene_cases import CLASSES as LABELS
 from scene_cases import build, network, scene
 
 from samrs_mm.datasets.boxes.coco import COCOBoxDataset
+from samrs_mm.propose.detector import Detector
 
 # x, y, width, height and grey value: over a seam of windows, at borders, and one that is too small
 OBJECTS = [(10, 12, 20, 9, 200), (58, 40, 14, 12, 120), (96, 60, 4, 20, 240), (40, 2, 2, 2, 250)]
@@ -182,3 +183,78 @@ def test_a_file_is_not_written_over(propose, tmp_path, capsys):
     (tmp_path / 'boxes.json').write_text('{}')
     assert run(propose, *write_detector(tmp_path), folder) == (2, {})
     assert 'is there already; another name, or --overwrite' in capsys.readouterr().err
+
+
+@pytest.fixture
+def looked(monkeypatch):
+    """The images that a detector looks at; it is killed at those in ``looked.kill``."""
+
+    class Looked(list):
+        kill: tuple = ()
+
+    seen, propose = Looked(), Detector.propose
+
+    def watched(self, image, *rest):
+        name = image._path.name
+        if name in seen.kill:
+            raise KeyboardInterrupt
+        seen.append(name)
+        return propose(self, image, *rest)
+
+    monkeypatch.setattr(Detector, 'propose', watched)
+    return seen
+
+
+def test_a_killed_run_goes_on(propose, tmp_path, looked, capsys):
+    folder = write_images(tmp_path, 4)
+    common = *write_detector(tmp_path, 'mask'), folder, '--device', 'cpu', '--score', '0.4'
+    assert run(propose, *common)[0] == 0
+    part, out = tmp_path / 'boxes.json.part', tmp_path / 'boxes.json'
+    whole = out.read_bytes()
+    assert not part.exists()
+    out.unlink()
+    looked.clear()
+    looked.kill = ('2.png',)
+    assert run(propose, *common) == (1, None)
+    assert 'the same command goes on from here' in capsys.readouterr().err
+    with open(part, 'ab') as file:
+        file.write(b'{"path":"half a li')
+    Image.open(folder / '1.png').transpose(Image.Transpose.ROTATE_180).save(folder / '1.png')
+    assert run(propose, *common, '--score', '0.5') == (2, None)
+    assert 'was begun with other settings (score: 0.4 -> 0.5); use the same' in (
+        capsys.readouterr().err
+    )
+    looked.kill = ()
+    assert run(propose, *common)[0] == 0
+    assert looked == ['0.png', '1.png', '1.png', '2.png', '3.png'], 'the one that was replaced anew'
+    assert '1 image was done by an earlier run' in capsys.readouterr().out
+    assert not part.exists()
+    assert out.read_bytes() != whole
+    Image.open(folder / '1.png').transpose(Image.Transpose.ROTATE_180).save(folder / '1.png')
+    assert run(propose, *common, '--overwrite')[0] == 0
+    assert out.read_bytes() == whole
+
+
+def test_only_images_that_failed_are_looked_at_again(propose, tmp_path, looked, capsys):
+    folder = write_images(tmp_path, 3)
+    common = *write_detector(tmp_path), folder, '--device', 'cpu'
+    assert run(propose, *common)[0] == 0
+    whole, good = (tmp_path / 'boxes.json').read_bytes(), (folder / '1.png').read_bytes()
+    (folder / '1.png').write_bytes(good[:40])
+    assert run(propose, *common, '--overwrite')[0] == 1
+    assert 'boxes.json.part (with --overwrite only' in capsys.readouterr().out
+    (folder / '1.png').write_bytes(good)
+    looked.clear()
+    assert run(propose, *common, '--overwrite')[0] == 0
+    assert looked == ['1.png']
+    assert (tmp_path / 'boxes.json').read_bytes() == whole
+
+
+def test_with_overwrite_other_settings_begin_anew(propose, tmp_path, looked):
+    folder = write_images(tmp_path, 2)
+    common = *write_detector(tmp_path), folder, '--device', 'cpu', '--overwrite'
+    looked.kill = ('1.png',)
+    assert run(propose, *common) == (1, None)
+    looked.kill = ()
+    assert run(propose, *common, '--most', '1')[0] == 0
+    assert looked == ['0.png', '0.png', '1.png']
