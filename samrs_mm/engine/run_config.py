@@ -20,7 +20,7 @@ from mmseg.registry import RUNNERS
 from samrs_mm.compat import how_to_install, safe_load
 from samrs_mm.config_files import OptionsAction, check_option, read_config, set_option
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.installed import spoken
+from samrs_mm.core.installed import config_names, spoken
 from samrs_mm.core.parallel import fit_torch_threads
 from samrs_mm.core.wording import one_line
 from samrs_mm.engine.config_keys import check_keys
@@ -38,7 +38,7 @@ _OPTIONAL_KEYS = (
 )  # fmt: skip
 _CONVERTER = 'tools/model_converters/convert_checkpoint.py'
 _OWN_WEIGHTS = (('pretrain', 'sep'), ('pretrain', 'mtp'))
-"""Folders of what the configs of configs/sep and configs/mtp write."""
+"""Folders of what configs of pre-training write, each to a file of the config's name."""
 
 
 def add_run_flags(parser: argparse.ArgumentParser) -> None:
@@ -278,12 +278,14 @@ def sep_cure(path: str) -> str:
     folder, name = Path(path).parent, Path(path).stem
     if folder.parts[-2:] not in _OWN_WEIGHTS:
         return ''
+    found = next((each for each in config_names() if Path(each).stem == name), None)
+    config = f'configs/{found}' if found else f'CONFIG, of a config that is called {name}.py,'
     convert = (
         f', or convert a released model: python {_CONVERTER} RELEASED.pth {path}'
-        if folder.name == 'sep'
+        if folder.name == 'sep' and not str(found).startswith('examples/')
         else ''
     )
-    return f'; python tools/train.py configs/{folder.name}/{name}.py writes it{convert}'
+    return f'; python tools/train.py {config} writes it{convert}'
 
 
 def _where_from(about: dict[str, Any]) -> str:

@@ -145,8 +145,22 @@ def test_weights_of_pre_training_that_are_missing():
     [line] = str(error.value).splitlines()
     assert 'python tools/train.py configs/sep/upernet_vitae.py writes it' in line
     assert line.endswith('convert_checkpoint.py RELEASED.pth pretrain/sep/upernet_vitae.pth')
-    with pytest.raises(RefusedError, match=r'python tools/train.py configs/mtp/x.py writes it$'):
-        weight_shapes('pretrain/mtp/x.pth')
+
+
+@pytest.mark.parametrize(
+    ('path', 'end'),
+    [
+        ('mtp/upernet-rtmdet_vitae', 'train.py configs/mtp/upernet-rtmdet_vitae.py writes it'),
+        ('mtp/mtp_demo', 'train.py configs/examples/mtp_demo.py writes it'),
+        ('sep/sep_demo', 'train.py configs/examples/sep_demo.py writes it'),
+        ('mtp/mine', 'train.py CONFIG, of a config that is called mine.py, writes it'),
+        ('sep/mine', 'RELEASED.pth pretrain/sep/mine.pth'),
+    ],
+)
+def test_the_config_that_writes_missing_weights_is_named_where_it_is(path, end):
+    with pytest.raises(RefusedError) as error:
+        weight_shapes(f'pretrain/{path}.pth')
+    assert str(error.value).endswith(end)
 
 
 def begin(tmp_path, model, saved, trained, classes):

@@ -1,6 +1,13 @@
-# SEP with detectors beside it: RTMDet-Ins for masks, RTMDet-R for R-Boxes, a whole one for each
-# source and task. Group norm, as a rank may lack a source; losses are those of all ranks together
-_base_ = ['./sep.py', '../detectors/rtmdet.py']
+# SEP with UPerNet, and detectors beside it: RTMDet-Ins for masks, RTMDet-R for R-Boxes, a whole one
+# for each source and task. Group norm, as a rank may lack a source; losses are those of all ranks
+# together. A leaf adds backbone, widths and optimizer
+_base_ = [
+    './sep.py',
+    '../decoders/upernet.py',
+    '../detectors/rtmdet.py',
+    '../datasets/samrs_tasks.py',
+    '../schedules/iters_80k.py',
+]
 custom_imports = dict(
     imports=[
         'samrs_mm.registered', 'mmdet.models', 'mmdet.evaluation', 'mmdet.datasets.transforms',
@@ -11,8 +18,7 @@ norm_cfg = dict(type='GN', num_groups=32, requires_grad=True)
 kinds = dict(instance=_base_.rtmdet_ins, oriented=_base_.rtmdet_r)
 # DIOR's boxes are upright
 learnt = dict(sota=['instance', 'oriented'], sior=['instance'], fast=['instance', 'oriented'])
-# A leaf gives each the neck, with its in_channels
-neck = dict(norm_cfg=norm_cfg)
+neck = dict(_base_.neck, norm_cfg=norm_cfg)
 detectors = {
     f'{source}_{task}': dict(
         source=source,
@@ -20,6 +26,7 @@ detectors = {
         levels=(1, 2, 3),
         detector=dict(
             kinds[task],
+            neck=neck,
             bbox_head=dict(
                 kinds[task]['bbox_head'],
                 norm_cfg=norm_cfg,
@@ -30,7 +37,12 @@ detectors = {
     for source, tasks in learnt.items()
     for task in tasks
 }
-segmentor = dict(type='MultiTaskPretrainer')
+model = dict(
+    _base_.segmentor,
+    type='MultiTaskPretrainer',
+    decode_head=_base_.decode_head,
+    detectors=detectors,
+)
 metrics = dict(
     instance=dict(type='mmdet.CocoMetric', metric=['bbox', 'segm']),
     oriented=dict(type='mmrotate.DOTAMetric', metric='mAP'),
