@@ -89,13 +89,13 @@ class MapFiles:
             return write_polygons(root, found, self.classes, first)
         found.sort(key=self._row)
         rows = np.array([self._row(each) for each in found], int)
-        fields = {key: part[rows] for key, part in self.dataset.layer.fields.items()}
+        fields = {key: _of_rows(part, rows) for key, part in self.dataset.layer.fields.items()}
         boxes = [self._box_table(self.dataset.layer)]
         return write_polygons(root, found, self.classes, first, fields, boxes)
 
     def _row(self, found: SceneMask) -> int:
-        """Return the place of a mask in the order of the input; of objects it is that they have."""
-        return self._rows.get(found.box.box_id, 0)
+        """Return the place of a mask in the order of the input; what was added comes last."""
+        return self._rows.get(found.box.box_id, len(self._rows))
 
     @cached_property
     def _rows(self) -> dict[str, int]:
@@ -139,3 +139,13 @@ class MapFiles:
         kinds = {each.geom_type for each in layer.geometries if each is not None}
         style = feature_style(statuses, colours, 'status', kinds)
         return Table(_BOXES, list(layer.geometries), columns, layer.crs, style=style)
+
+
+def _of_rows(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return values ``(N,)`` of rows; masked beyond the last, of objects that people added."""
+    known = rows < len(values)
+    if known.all():
+        return values[rows]
+    found = np.ma.masked_all(len(rows), values.dtype)
+    found[known] = values[rows[known]]
+    return found

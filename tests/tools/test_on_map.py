@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+from corrected import WHO, square
 from folders import ROOT, run_apart, tree
 from map_cases import LONLAT, UTM, affine, box, on_map, read_layer, write_layer, write_scene
 from rasterio import features
+
+from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.formats.annotated.record import Record
+from samrs_mm.formats.corrections.actions import Corrections, added
 
 CONFIG = str(ROOT / 'configs/annotate/geo_grabcut_rbox.py')
 FILL = (
@@ -210,6 +215,28 @@ def test_what_qgis_leaves_beside_is_no_foreign_file(on_a_map, tmp_path, capsys):
         (tmp_path / 'out' / name).write_bytes(b'')
     assert on_a_map('--restart') == 1  # one feature has no geometry
     assert tree(tmp_path / 'out') == first
+
+
+def test_an_object_that_was_added_has_no_columns_of_a_feature(on_a_map, tmp_path):
+    data = write_data(tmp_path / 'data')
+    shapes = [on_map(shape) for shape in SHAPES[:2]]
+    numbers = dict(storeys=np.array([3, 4]), height=np.array([3.5, 4.5]))
+    write_layer(data / 'two.gpkg', shapes, CLASSES[:2], **numbers)
+    assert on_a_map(boxes='two.gpkg') == 0
+    out = AnnotatedFolder(tmp_path / 'out')
+    stem = next(path.stem for path in sorted((out.root / 'instances').iterdir()))
+    image = Record.load(out.path('instances', stem)).image
+    corrections = Corrections.of(stem, image)
+    corrections.add(added('ship', square(image.height, image.width, x=60), **WHO))
+    corrections.write(out.corrections(stem))
+    assert on_a_map('--finalise', boxes='two.gpkg') == 0
+    _, _, columns = read_layer(out.root / 'masks.gpkg', 'masks')
+    assert columns['category'].tolist() == ['field', 'ship', 'ship']
+    assert columns['class'].tolist() == ['field', 'ship', None]
+    assert columns['storeys'][:2].tolist() == [3, 4]
+    assert np.isnan([columns['storeys'][2], columns['height'][2]]).all()
+    assert columns['box_id'][2].startswith('corrections/')
+    assert on_a_map('--verify', boxes='two.gpkg') == 0
 
 
 def test_overlapping_tiles_give_one_mask_a_box(on_a_map, tmp_path):

@@ -33,7 +33,7 @@ class Table:
     Args:
         name: Of the layer.
         geometries: Of its features ``(N,)``, shapely; None for one that has none.
-        columns: By name, ``(N,)`` each.
+        columns: By name, ``(N,)`` each; of masked arrays what is masked has no value.
         crs: Of the geometries.
         kind: Type of geometry.
         style: How QGIS draws the layer by itself (QML); empty: as it likes.
@@ -84,13 +84,15 @@ class TableWriter:
         """
         shapes = np.empty(len(table.geometries), object)
         shapes[:] = [None if g is None else shapely.to_wkb(g) for g in table.geometries]
+        columns = list(table.columns.values())
         options = {} if self._layers else dict(dataset_options=dict(VERSION=_VERSION))
         if table.name not in self._layers:
             options['layer_options'] = dict(GEOMETRY_NAME=_GEOMETRY)
         with self._writing():
             self._pyogrio.raw.write(
-                self._part, shapes, list(map(_plain, table.columns.values())), list(table.columns),
-                geometry_type=table.kind, crs=_named(table.crs), driver='GPKG', layer=table.name,
+                self._part, shapes, list(map(_plain, columns)), list(table.columns),
+                field_mask=list(map(_lacking, columns)), geometry_type=table.kind,
+                crs=_named(table.crs), driver='GPKG', layer=table.name,
                 append=bool(self._layers), **options,
             )  # fmt: skip
         self._layers.setdefault(table.name, replace(table, geometries=(), columns={}))
@@ -175,10 +177,15 @@ def _named(crs: CRS | None) -> str | None:
     return ':'.join(authority) if authority else crs.to_wkt()
 
 
+def _lacking(values: np.ndarray) -> np.ndarray | None:
+    """Return which entries of a column have no value, ``(N,)`` bool; None where none is masked."""
+    return np.ma.getmaskarray(values) if np.ma.isMaskedArray(values) else None
+
+
 def _plain(values: np.ndarray) -> np.ndarray:
     """Return a column of a type that a GeoPackage has; lists and the like become text."""
     if values.dtype.kind in 'biufM':
-        return values
+        return np.ma.getdata(values)
     found = np.empty(len(values), object)
     kept = (str, bytes, type(None))
     found[:] = [v if isinstance(v, kept) else str(v) for v in values.tolist()]
