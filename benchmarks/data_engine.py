@@ -7,11 +7,8 @@ with the round that it was killed in.
 """
 
 import argparse
-import importlib.util
 import json
-import os
 import shutil
-import subprocess
 import sys
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -19,18 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from drawn_runs import ROOT, known_objects, run_apart, run_inside
 
 from samrs_mm.cli import run_command
 from samrs_mm.core import masks as mask_ops
 from samrs_mm.core.atomic import atomic_write, dump
-from samrs_mm.core.errors import SamrsError
 from samrs_mm.drawn.scenes import DOMAINS
 from samrs_mm.formats.annotated.entries import BoxEntry
 from samrs_mm.formats.annotated.folder import INSTANCES, AnnotatedFolder
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.corrections.actions import Action, Corrections, action_of, added
 
-ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / 'configs/examples/data_engine'
 CLASSES = sorted({*DOMAINS['a'].categories.values()})
 FOUND, GOOD = 0.5, 0.9
@@ -69,47 +65,13 @@ class Round:
     held_miou: float = 0.0
 
 
-def call(name: str, *arguments: object) -> int:
-    """Run a tool in this process, or in one of its own where it trains; return its exit code."""
-    words = [str(word) for word in arguments]
-    path = ROOT / 'tools' / f'{name}.py'
-    if name == 'train':
-        environment = dict(os.environ, PYTHONPATH=str(ROOT))
-        return subprocess.run([sys.executable, str(path), *words], env=environment).returncode
-    spec = importlib.util.spec_from_file_location(f'engine_{path.stem}', path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main(words)
-
-
-def run_tool(name: str, *arguments: object, allowed: int = 0) -> int:
-    """Run a tool; raise SamrsError where its exit code is above what is ``allowed``."""
-    code = call(name, *arguments)
-    if code > allowed:
-        raise SamrsError(f'{name}.py ended with code {code}')
-    return code
-
-
 def draw(out: Path, settings: Settings) -> Path:
     """Draw all scenes into one folder; return it."""
     scenes = settings.held_out + settings.rounds * settings.scenes
     if not (out / 'annotations.json').is_file():
-        run_tool('dataset_converters/make_demo_data', out, '--scenes', scenes, '--size',
+        run_inside('dataset_converters/make_demo_data', out, '--scenes', scenes, '--size',
                  settings.size)  # fmt: skip
     return out
-
-
-def truth_of(drawn: Path) -> dict[str, list[tuple[str, dict]]]:
-    """Return class and mask of the objects of each scene, by its name."""
-    coco = json.loads((drawn / 'annotations.json').read_bytes())
-    names = {image['id']: Path(image['file_name']).stem for image in coco['images']}
-    classes = {each['id']: each['name'] for each in coco['categories']}
-    found: dict[str, list[tuple[str, dict]]] = {name: [] for name in names.values()}
-    for each in coco['annotations']:
-        found[names[each['image_id']]].append((classes[each['category_id']], each['segmentation']))
-    return found
 
 
 def part_of(drawn: Path, names: list[str], out: Path, boxes: bool) -> Path:
@@ -132,7 +94,7 @@ def part_of(drawn: Path, names: list[str], out: Path, boxes: bool) -> Path:
 def annotate(data: Path, out: Path, weights: Path | None) -> None:
     """Make masks of a data root's boxes, or enter what was corrected since."""
     checkpoint = ['--checkpoint', weights] if weights else []
-    run_tool(
+    run_inside(
         'sam_annotate', ROOT / 'configs/annotate/coco_boxnet_hbox.py', '--data-root', data, '--out',
         out, '--workers', 0, *checkpoint, '--cfg-options', f'dataset.classes={tuple(CLASSES)}',
     )  # fmt: skip
@@ -219,14 +181,14 @@ def train(
     lines.append(f'train_dataloader = dict(dataset=dict(datasets=[{", ".join(parts)}]))')
     config.write_text('\n'.join([*lines, '']))
     start = [f'load_from={last["detector"]}'] if last.get('detector') else []
-    run_tool(
+    run_apart(
         'train', config, '--work-dir', out / 'detector', '--cfg-options',
         f'val_dataloader.dataset.data_root={held}', 'val_dataloader.dataset.ann_file=', *start,
         *settings.detector,
     )  # fmt: skip
     (detector,) = (out / 'detector').glob('iter_*.pth')
     start = [f'model.checkpoint={last["mask_maker"]}'] if last.get('mask_maker') else []
-    run_tool(
+    run_apart(
         'train', EXAMPLES / 'mask_maker.py', '--work-dir', out / 'mask_maker', '--cfg-options',
         f'masks.data_root={folders[-1]}', *start, *settings.mask_maker, allowed=1,
     )  # fmt: skip
@@ -238,7 +200,7 @@ def train(
 
 def propose(weights: dict, data: Path, settings: Settings) -> None:
     """Write proposed boxes as the labels of a data root."""
-    run_tool(
+    run_inside(
         'propose_boxes', weights['config'], weights['detector'], data / 'images', '--out',
         data / 'annotations.json', '--score', settings.score, '--overwrite', '--device', 'cpu',
     )  # fmt: skip
@@ -291,7 +253,7 @@ def one_round(
     """Do a round and return its numbers and the weights that it ends with."""
     drawn, here, found = out / 'drawn', out / f'round_{number}', Round()
     shutil.rmtree(here, ignore_errors=True)
-    truth = truth_of(drawn)
+    truth = known_objects(drawn)
     names = list(truth)
     first = settings.held_out + (number - 1) * settings.scenes
     data = part_of(drawn, names[first : first + settings.scenes], here / 'data', number == 1)
@@ -309,7 +271,7 @@ def run(out: Path, settings: Settings) -> list[Round]:
     """Do all rounds that are not done yet, print the table and return it."""
     out = out.absolute()
     drawn = draw(out / 'drawn', settings)
-    truth = truth_of(drawn)
+    truth = known_objects(drawn)
     held = part_of(drawn, list(truth)[: settings.held_out], out / 'held', True)
     annotate(held, out / 'held/masks', None)
     judge(out / 'held/masks', truth, Round())

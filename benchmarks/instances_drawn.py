@@ -6,78 +6,34 @@ command goes on where it stopped.
 """
 
 import argparse
-import csv
 import json
-import os
 import resource
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-from PIL import Image
+from drawn_runs import BOXES, ROOT, put_known_masks, run_apart, run_inside
 
 from samrs_mm.cli import run_command
 from samrs_mm.core.atomic import atomic_write, dump
-from samrs_mm.core.classes import palette_for
 from samrs_mm.core.errors import SamrsError
-from samrs_mm.core.masks import Mask
-from samrs_mm.formats.annotated.folder import INDEX, INSTANCES, SEMANTIC
-from samrs_mm.formats.annotated.record import Record
 
-ROOT = Path(__file__).resolve().parents[1]
 CONFIG = 'configs/examples/instance_demo.py'
 WANTED = 0.6
 SCORES = dict(bbox='coco/bbox_mAP_50', segm='coco/segm_mAP_50', segm_AP='coco/segm_mAP')
 
 
-def run_tool(name: str, *arguments: object) -> None:
-    """Run a tool in a process of its own.
-
-    Raises:
-        SamrsError: It failed.
-    """
-    command = [sys.executable, str(ROOT / 'tools' / f'{name}.py'), *map(str, arguments)]
-    environment = dict(os.environ, PYTHONPATH=str(ROOT))
-    if code := subprocess.run(command, env=environment).returncode:
-        raise SamrsError(f'{name}.py ended with code {code}')
-
-
 def make_data(out: Path, scenes: int) -> Path:
     """Draw scenes and write their known masks as an annotated folder with lists."""
     raw, masks = out / 'scenes', out / 'masks'
-    run_tool('dataset_converters/make_demo_data', raw, '--scenes', scenes, '--size', 256)
-    run_tool(
-        'sam_annotate', ROOT / 'configs/annotate/dota_grabcut_rbox.py', '--data-root', raw,
-        '--out', masks, '--cfg-options', 'model.type=BoxFillSegmentor',
+    run_inside('dataset_converters/make_demo_data', raw, '--scenes', scenes, '--size', 256)
+    run_inside(
+        'sam_annotate', BOXES, '--data-root', raw, '--out', masks, '--cfg-options',
+        'model.type=BoxFillSegmentor',
     )  # fmt: skip
-    labelled = put_known_masks(raw, masks)
-    with open(masks / INDEX, newline='', encoding='utf-8') as file:
-        rows = [*csv.DictReader(file)]
-    with open(masks / INDEX, 'w', newline='', encoding='utf-8') as file:
-        table = csv.DictWriter(file, [*rows[0]], lineterminator='\n')
-        table.writeheader()
-        table.writerows(dict(row, labelled=labelled[row['stem']]) for row in rows)
-    run_tool('dataset_converters/make_splits', masks, '--val', 0.2)
+    put_known_masks(raw, masks)
+    run_inside('dataset_converters/make_splits', masks, '--val', 0.2)
     return masks
-
-
-def put_known_masks(raw: Path, masks: Path) -> dict[str, int]:
-    """Give every box of the records its drawn mask; return the labelled pixels of each image."""
-    drawn = json.loads((raw / 'annotations.json').read_bytes())['annotations']
-    known = {entry['box_id']: entry['segmentation'] for entry in drawn}
-    labelled = {}
-    for path in sorted((masks / INSTANCES).iterdir()):
-        record = Record.load(path)
-        for box in record.kept:
-            box.enter_mask(Mask(known[box.box_id]), 'nothing of it is to be seen')
-        label = record.paint('small_on_top')
-        picture = Image.fromarray(label)
-        picture.putpalette([value for colour in palette_for(256) for value in colour])
-        picture.save(masks / SEMANTIC / f'{path.stem}.png')
-        record.write(path)
-        labelled[path.stem] = int((label != 255).sum())
-    return labelled
 
 
 def scores(work: Path) -> dict[int, dict[str, float]]:
@@ -101,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     if not (masks / 'val.txt').is_file():
         make_data(out, args.scenes)
     begun = time.monotonic()
-    run_tool(
+    run_apart(
         'train', ROOT / CONFIG, '--work-dir', out / 'work', '--resume', '--cfg-options',
         f'train_dataloader.dataset.data_root={masks}', f'val_dataloader.dataset.data_root={masks}',
         f'randomness.seed={args.seed}', f'train_dataloader.sampler.seed={args.seed}',

@@ -13,35 +13,24 @@ import argparse
 import csv
 import itertools
 import json
-import os
 import statistics
-import subprocess
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
+from drawn_runs import CONFIGS, Place, at_once, open_study, spread, write_tiles
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from mmengine.config import Config
 
 from samrs_mm.cli import run_command
 from samrs_mm.core.atomic import atomic_write, dump
-from samrs_mm.core.classes import UNLABELLED
-from samrs_mm.core.errors import RefusedError, SamrsError
-from samrs_mm.core.masks import Instance, compose
 from samrs_mm.core.parallel import usable_cores
 from samrs_mm.datasets.segmentation.subsets import subset_name
-from samrs_mm.drawn.scenes import DOMAINS
 
-ROOT = Path(__file__).resolve().parents[1]
-CONFIGS = ROOT / 'benchmarks/configs'
-BOXES = ROOT / 'configs/annotate/dota_grabcut_rbox.py'
-SEGMENTORS = dict(grabcut='GrabCutSegmentor', fill='BoxFillSegmentor')
+CONFIG = 'study_finetune.py'
 ARMS = dict(scratch='without SEP', sep='with SEP')
 SIDES = dict(a=256, b=384)
 TILE = 128
@@ -91,115 +80,24 @@ class Run:
         return Path(f'runs/seed{self.seed}/{100 * self.fraction:g}pct-{self.arm}')
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where the study's tools run: in a folder, with so many threads each."""
-
-    folder: Path
-    threads: int
-
-    def tool(self, name: str, *args: object, log: str) -> None:
-        """Run one of the tools in the folder; its output goes to ``logs/{log}.txt``.
-
-        Raises:
-            SamrsError: It failed.
-        """
-        path = self.folder / 'logs' / f'{log}.txt'
-        path.parent.mkdir(exist_ok=True)
-        command = [sys.executable, '-W', 'ignore', str(ROOT / 'tools' / name), *map(str, args)]
-        environment = os.environ | dict(OMP_NUM_THREADS=str(self.threads))
-        with path.open('w') as file:
-            code = subprocess.run(
-                command, cwd=self.folder, env=environment, stdout=file, stderr=subprocess.STDOUT
-            ).returncode
-        if code:
-            raise SamrsError(f'{name} ended with exit code {code}; see {path}')
-
-    def draw(self, name: str, domain: str, scenes: int, seed: int) -> Path:
-        """Draw scenes once; return their folder."""
-        folder = self.folder / 'scenes' / name
-        if not (folder / 'annotations.json').exists():
-            options = '--domain', domain, '--scenes', scenes, '--seed', seed
-            size = '--size', SIDES[domain]
-            tool = 'dataset_converters/make_demo_data.py'
-            self.tool(tool, folder, *options, *size, log=f'draw-{name}')
-        return folder
-
-
 def prepare(place: Place, plan: Plan) -> None:
     """Draw and annotate the two sources of domain A; draw, tile and list domain B."""
-    names = f'[{",".join(sorted(DOMAINS["a"].categories.values()))}]'
-    for seed, (source, segmentor) in enumerate(SEGMENTORS.items()):
-        scenes = place.draw(source, 'a', plan.sep_scenes, seed)
-        folders = '--data-root', scenes, '--out', f'data/{source}'
-        options = f'model.type={segmentor}', f'dataset.classes={names}'
-        if not (place.folder / 'data' / source / 'meta.json').exists():
-            options = '--cfg-options', *options
-            place.tool('sam_annotate.py', BOXES, *folders, *options, log=f'annotate-{source}')
-    classes = Config.fromfile(CONFIGS / 'study_finetune.py').metainfo['classes']
+    place.draw_sources(plan.sep_scenes, SIDES['a'])
+    classes = Config.fromfile(CONFIGS / CONFIG, import_custom_modules=False).metainfo['classes']
     parts = dict(train=plan.train_scenes, test=plan.test_scenes)
     for seed, (part, count) in enumerate(parts.items()):
         folder = place.folder / 'data' / part
         if not (folder / 'tiles.json').exists():
-            tiles = write_tiles(place.draw(part, 'b', count, seed), folder, classes)
+            scenes = place.draw(part, 'b', count, seed, SIDES['b'])
+            tiles = write_tiles(scenes, folder, classes, TILE)
             atomic_write(folder / 'tiles.json', dump(dict(tiles=tiles)))
     few = [fraction for fraction in plan.fractions if fraction < 1]
     for seed in range(plan.seeds):
         out = place.folder / 'data/train' / f'seed{seed}'
         if not (out / subset_name(few[-1])).exists():
             options = '--seed', seed, '--out', out, '--fraction', *few
-            tool = 'dataset_converters/make_splits.py'
+            tool = 'dataset_converters/make_splits'
             place.tool(tool, 'data/train', *options, log=f'subsets-{seed}')
-
-
-def write_tiles(scenes: Path, out: Path, classes: tuple[str, ...]) -> int:
-    """Cut drawn scenes into tiles with exact labels; return how many.
-
-    Args:
-        scenes: What ``make_demo_data.py`` wrote.
-        out: Gets ``images`` and ``labels``; pixels of no object have the value 0.
-        classes: Names by label value; the first is the background.
-    """
-    for name in ('images', 'labels'):
-        (out / name).mkdir(parents=True, exist_ok=True)
-    found = json.loads((scenes / 'annotations.json').read_text())
-    names = {category['id']: category['name'] for category in found['categories']}
-    objects = defaultdict(list)
-    for item in found['annotations']:
-        label = classes.index(names[item['category_id']])
-        instance = Instance(label, item['segmentation'], item['area'], None)
-        objects[item['image_id']].append(instance)
-    for image in found['images']:
-        height, width = image['height'], image['width']
-        label, _ = compose(objects[image['id']], height, width, 'small_on_top')
-        label[label == UNLABELLED] = 0
-        pixels = cv2.imread(str(scenes / image['file_name']))
-        for y, x in itertools.product(range(0, height, TILE), range(0, width, TILE)):
-            name = f'{Path(image["file_name"]).stem}__{TILE}__{x}___{y}.png'
-            part = slice(y, y + TILE), slice(x, x + TILE)
-            cv2.imwrite(str(out / 'images' / name), pixels[part])
-            cv2.imwrite(str(out / 'labels' / name), label[part])
-    return len(list((out / 'labels').iterdir()))
-
-
-def train(place: Place, config: str, work: Path, seed: int, iterations: int, *more: str) -> None:
-    """Train from the start."""
-    keys = ('train_cfg.max_iters', 'param_scheduler.0.T_max', 'param_scheduler.0.end',
-            'default_hooks.checkpoint.interval')  # fmt: skip
-    options = [f'{key}={iterations}' for key in keys]
-    options += [f'{key}.seed={seed}' for key in ('randomness', 'train_dataloader.sampler')]
-    name = '-'.join(['train', *work.parts[1:]])
-    args = CONFIGS / config, '--work-dir', work, '--restart', '--cfg-options', *options, *more
-    place.tool('train.py', *args, log=name)
-
-
-def pretrain(place: Place, plan: Plan, seed: int) -> str:
-    """Pre-train on domain A; return what was done."""
-    work = Path(f'runs/seed{seed}/sep')
-    if not (place.folder / work / 'sep.pth').exists():
-        export = f'default_hooks.export.path={work}/sep.pth'
-        train(place, 'study_sep.py', work, seed, plan.sep_iterations, export)
-    return f'pre-trained {work}'
 
 
 def finetune(place: Place, plan: Plan, run: Run) -> str:
@@ -210,13 +108,7 @@ def finetune(place: Place, plan: Plan, run: Run) -> str:
         more.append(f'train_dataloader.dataset.ann_file={subset}')
     if run.arm == 'sep':
         more.append(f'load_from=runs/seed{run.seed}/sep/sep.pth')
-    if not (place.folder / run.folder / 'last_checkpoint').exists():
-        train(place, 'study_finetune.py', run.folder, run.seed, plan.iterations, *more)
-    weights = run.folder / f'iter_{plan.iterations}.pth'
-    where = '--work-dir', run.folder, '--out', run.folder
-    name = '-'.join(['test', *run.folder.parts[1:]])
-    place.tool('test.py', CONFIGS / 'study_finetune.py', weights, *where, log=name)
-    return f'fine-tuned and scored {run.folder}'
+    return place.finetune(CONFIG, run.folder, run.seed, plan.iterations, *more)
 
 
 def all_runs(plan: Plan) -> list[Run]:
@@ -240,13 +132,6 @@ def paired(scores: dict[Run, dict], fraction: float, metric: str) -> list[tuple[
     seeds = sorted({run.seed for run in scores})
     pairs = [[scores.get(Run(seed, fraction, arm)) for arm in ARMS] for seed in seeds]
     return [(a[metric], b[metric]) for a, b in pairs if a is not None and b is not None]
-
-
-def spread(values: Iterable[float], sign: str = '') -> str:
-    """Return mean and sample standard deviation; without the latter for a single value."""
-    values = list(values)
-    text = f'{statistics.mean(values):{sign}.1f}'
-    return f'{text} ± {statistics.stdev(values):.1f}' if len(values) > 1 else text
 
 
 def table(scores: dict[Run, dict], plan: Plan, tiles: dict[str, int]) -> str:
@@ -342,17 +227,6 @@ def report(folder: Path, plan: Plan) -> str:
     return text
 
 
-def at_once(jobs: int, calls: list[tuple]) -> Iterator[str]:
-    """Make calls ``(function, *arguments)``, ``jobs`` at a time; yield results as they come."""
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            for future in as_completed([pool.submit(*call) for call in calls]):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
 def study(folder: Path, plan: Plan, jobs: int, threads: int) -> None:
     """Do what isn't done yet, several runs at once, and report.
 
@@ -360,17 +234,13 @@ def study(folder: Path, plan: Plan, jobs: int, threads: int) -> None:
         RefusedError: The folder holds a study of another size.
     """
     start = time.perf_counter()
-    folder.mkdir(parents=True, exist_ok=True)
-    record, settings = folder / 'study.json', dump(asdict(plan))
-    if record.exists() and record.read_bytes() != settings:
-        raise RefusedError(f'{folder} holds a study of another size; give another --out')
-    atomic_write(record, settings)
-    place = Place(folder.resolve(), threads)
+    place = open_study(folder, plan, threads)
     prepare(place, plan)
     print(f'data ready after {time.perf_counter() - start:.0f} s', flush=True)
     left = [run for run in all_runs(plan) if run not in finished(folder, plan)]
     later = [(finetune, place, plan, run) for run in left if run.arm == 'sep']
-    first = [(pretrain, place, plan, seed) for seed in sorted({call[-1].seed for call in later})]
+    seeds = sorted({call[-1].seed for call in later})
+    first = [(place.pretrain, 'sep', seed, plan.sep_iterations) for seed in seeds]
     first += [(finetune, place, plan, run) for run in left if run.arm != 'sep']
     total = len(first) + len(later)
     for number, done in enumerate(itertools.chain(at_once(jobs, first), at_once(jobs, later)), 1):

@@ -63,7 +63,7 @@ def test_the_numbers_of_a_round_add_up(bench, rounds):
 
 def test_every_object_of_a_round_has_its_mask_in_the_end(bench, rounds):
     out = rounds[0]
-    truth = bench.truth_of(out / 'drawn')
+    truth = bench.known_objects(out / 'drawn')
     for number in (1, 2):
         folder = AnnotatedFolder(out / f'round_{number}/masks')
         for stem in folder.done():
@@ -130,7 +130,7 @@ def test_the_commands_of_the_page(bench, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     settings = bench.Settings(scenes=6, held_out=0, size=160, rounds=2)
     drawn = bench.draw(tmp_path / 'drawn', settings)
-    truth = bench.truth_of(drawn)
+    truth = bench.known_objects(drawn)
     bench.part_of(drawn, [*truth][:6], tmp_path / 'first', True)
     bench.part_of(drawn, [*truth][6:], tmp_path / 'second', False)
     blocks = commands(tmp_path)

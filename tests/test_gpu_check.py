@@ -1,12 +1,9 @@
 """The check for a GPU, rehearsed on a CPU; figures are of no use here, rows and JSON are."""
 
 import json
-import sys
 
 import pytest
-from folders import ROOT, load_tool
-
-sys.path.insert(0, str(ROOT / 'benchmarks'))
+from folders import load_tool
 
 
 @pytest.fixture(scope='module')

@@ -15,6 +15,7 @@ from folders import ROOT, load_tool, tree
 from mmengine.config import Config
 from pycocotools import mask as coco_mask
 
+from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.drawn.dataset import write_demo_dataset
 
 TILES = dict(train=800, test=300)
@@ -27,7 +28,8 @@ def study():
 
 @pytest.fixture(scope='module')
 def classes(study):
-    return Config.fromfile(study.CONFIGS / 'study_finetune.py').metainfo['classes']
+    path = study.CONFIGS / study.CONFIG
+    return Config.fromfile(path, import_custom_modules=False).metainfo['classes']
 
 
 def scores(study, plan, gains):
@@ -48,7 +50,7 @@ def test_as_many_runs_as_promised(study):
 
 def test_labels_of_tiles_are_exact(study, classes, tmp_path):
     list(write_demo_dataset(tmp_path / 'scenes', 7, 256, 3, 'b'))
-    assert study.write_tiles(tmp_path / 'scenes', tmp_path / 'tiles', classes) == 28
+    assert study.write_tiles(tmp_path / 'scenes', tmp_path / 'tiles', classes, 128) == 28
     found = json.loads((tmp_path / 'scenes/annotations.json').read_text())
     names = {category['id']: category['name'] for category in found['categories']}
     seen = set()
@@ -78,7 +80,7 @@ class Tools:
     """Stands in for the tools: notes the calls, writes what the study looks for."""
 
     def __init__(self, monkeypatch, study, die_after=None):
-        self.calls, self.die_after, self.error = [], die_after, study.SamrsError
+        self.calls, self.die_after = [], die_after
         monkeypatch.setattr(study, 'prepare', self.prepare)
         monkeypatch.setattr(study.Place, 'tool', lambda place, *args, **_: self(place, *args))
 
@@ -90,12 +92,12 @@ class Tools:
 
     def __call__(self, place, name, *args):
         if len(self.calls) == self.die_after:
-            raise self.error('killed')
+            raise SamrsError('killed')
         words = [str(word) for word in args]
         self.calls.append((name, words))
         work = place.folder / words[words.index('--work-dir') + 1]
         work.mkdir(parents=True, exist_ok=True)
-        if name == 'train.py':
+        if name == 'train':
             (work / ('sep.pth' if work.name == 'sep' else 'last_checkpoint')).touch()
         else:
             (work / 'metrics.json').write_text(json.dumps(dict(mIoU=1.0 + len(work.name), mF1=2.0)))
@@ -106,7 +108,7 @@ def test_arms_differ_in_the_weights_they_start_from_and_in_nothing_else(
 ):
     tools = Tools(monkeypatch, study)
     study.study(tmp_path, study.Plan(), jobs=1, threads=1)
-    trained = [words for name, words in tools.calls if name == 'train.py']
+    trained = [words for name, words in tools.calls if name == 'train']
     work_dirs = [words[words.index('--work-dir') + 1] for words in trained]
     by_dir = dict(zip(work_dirs, trained, strict=True))
     assert sum(name.endswith('/sep') for name in work_dirs) == 3
@@ -125,7 +127,7 @@ def test_the_same_command_goes_on_where_it_stopped(study, monkeypatch, tmp_path)
     whole = Tools(monkeypatch, study)
     study.study(tmp_path / 'straight', study.Plan(), jobs=2, threads=1)
     first = Tools(monkeypatch, study, die_after=12)
-    with pytest.raises(study.SamrsError, match='killed'):
+    with pytest.raises(SamrsError, match='killed'):
         study.study(tmp_path / 'stopped', study.Plan(), jobs=1, threads=1)
     assert len(first.calls) == 12
     second = Tools(monkeypatch, study)
@@ -146,7 +148,7 @@ def test_a_study_of_another_size_is_refused(study, monkeypatch, tmp_path):
     tools = Tools(monkeypatch, study)
     study.study(tmp_path, study.QUICK, jobs=1, threads=1)
     before = tree(tmp_path)
-    with pytest.raises(study.RefusedError, match='of another size; give another --out'):
+    with pytest.raises(RefusedError, match='of another size; give another --out'):
         study.study(tmp_path, replace(study.QUICK, iterations=9), jobs=1, threads=1)
     assert tree(tmp_path) == before
     assert len(tools.calls) == 1 + 2 * 4
