@@ -1,0 +1,133 @@
+"""The study of benchmarks/mtp_study.py: its order of work, its arms, and what its table says."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+from drawn_runs import SEGMENTORS
+from folders import load_tool
+from mmengine.config import Config
+
+from samrs_mm.core.errors import SamrsError
+from samrs_mm.drawn.scenes import DOMAINS
+from samrs_mm.engine.class_match import miscounts
+
+CLASSES = {name: sorted({*domain.categories.values()}) for name, domain in DOMAINS.items()}
+
+
+@pytest.fixture(scope='module')
+def study():
+    return load_tool('../benchmarks/mtp_study')
+
+
+class Tools:
+    """Stands in for the tools: notes the calls, writes what the study looks for."""
+
+    def __init__(self, monkeypatch, study, die_after=None):
+        self.calls, self.die_after = [], die_after
+        monkeypatch.setattr(study, 'prepare', lambda place, plan: None)
+        monkeypatch.setattr(study.Place, 'tool', lambda place, *args, **_: self(place, *args))
+
+    def __call__(self, place, name, *args):
+        if len(self.calls) == self.die_after:
+            raise SamrsError('killed')
+        words = [str(word) for word in args]
+        self.calls.append((name, words))
+        work = place.folder / words[words.index('--work-dir') + 1]
+        work.mkdir(parents=True, exist_ok=True)
+        if name == 'train':
+            (work / f'{work.name}.pth').touch()
+            (work / 'last_checkpoint').touch()
+        else:
+            (work / 'metrics.json').write_text(json.dumps({'mIoU': 20.0, 'coco/bbox_mAP_50': 0.1}))
+
+
+def test_arms_differ_in_the_weights_they_start_from_and_in_nothing_else(
+    study, monkeypatch, tmp_path
+):
+    tools = Tools(monkeypatch, study)
+    study.study(tmp_path, study.Plan(), jobs=1, threads=1)
+    trained = {
+        words[words.index('--work-dir') + 1]: words
+        for name, words in tools.calls
+        if name == 'train'
+    }
+    assert len(trained) == 3 * (2 + 7)
+    assert list(trained)[:2] == ['runs/seed0/sep', 'runs/seed0/mtp']
+    for task in study.FINETUNED:
+        folder = f'runs/seed2/{task}'
+        base = {*trained[f'{folder}-scratch']} - {f'{folder}-scratch'}
+        for arm in ('sep', 'mtp'):
+            more = {*trained[f'{folder}-{arm}']} - {f'{folder}-{arm}'} - base
+            path = f'runs/seed2/{arm}/{arm}.pth'
+            assert base <= {*trained[f'{folder}-{arm}']}
+            assert more == (
+                {f'load_from={path}'}
+                if task == 'semantic'
+                else {
+                    'model.backbone.init_cfg.type=Pretrained',
+                    f'model.backbone.init_cfg.checkpoint={path}',
+                    'model.backbone.init_cfg.prefix=backbone.',
+                }
+            )
+    more = {*trained['runs/seed2/instance-mtp_whole']} - {*trained['runs/seed2/instance-mtp']}
+    assert 'model.init_cfg.prefix=detectors.grabcut_instance.' in more
+
+
+def test_the_same_command_goes_on_where_it_stopped(study, monkeypatch, tmp_path):
+    whole = Tools(monkeypatch, study)
+    study.study(tmp_path / 'straight', study.Plan(), jobs=2, threads=1)
+    first = Tools(monkeypatch, study, die_after=11)
+    with pytest.raises(SamrsError, match='killed'):
+        study.study(tmp_path / 'stopped', study.Plan(), jobs=1, threads=1)
+    second = Tools(monkeypatch, study)
+    study.study(tmp_path / 'stopped', study.Plan(), jobs=1, threads=1)
+    both = [(name, tuple(words)) for name, words in first.calls + second.calls]
+    assert len({*both}) == len(both) == len(whole.calls) == 3 * (2 + 2 * 7)
+    texts = [(tmp_path / name / 'table.md').read_text() for name in ('straight', 'stopped')]
+    assert texts[0] == texts[1]
+    shutil.rmtree(tmp_path / 'stopped/runs/seed1/semantic-sep')
+    again = Tools(monkeypatch, study)
+    study.study(tmp_path / 'stopped', study.Plan(), jobs=1, threads=1)
+    assert [words[words.index('--work-dir') + 1] for _, words in again.calls] == [
+        'runs/seed1/semantic-sep'
+    ] * 2, 'and its pre-training is there'
+
+
+def test_differences_are_taken_seed_by_seed(study):
+    plan = replace(study.Plan(), seeds=2)
+    added = dict(scratch=0.0, sep=1.0, mtp=2.0, mtp_whole=5.0)
+    found = {
+        run: {'mIoU': 20 + 10 * run.seed + added[run.arm]}
+        if run.task == 'semantic'
+        else {'coco/segm_mAP_50': (40 + 10 * run.seed + added[run.arm]) / 100}
+        for run in study.all_runs(plan)
+    }
+    rows = study.table(found, plan).splitlines()[2:6]
+    assert rows[0].startswith('| random weights | 25.0 ± 7.1 |  | 0.0 ± 0.0 |  | 45.0 ± 7.1 |')
+    assert rows[1].startswith('| SEP | 26.0 ± 7.1 | +1.0 ± 0.0 | 0.0 ± 0.0 | +0.0 ± 0.0 | 46.0')
+    assert rows[3].split('|')[2:4] == ['  ', '  '], 'no such run'
+    assert '| 50.0 ± 7.1 | +5.0 ± 0.0 |' in rows[3]
+
+
+def test_the_configs_fit_the_scenes_and_each_other(study):
+    cfgs = {
+        name: Config.fromfile(study.CONFIGS / f'study_{name}.py', import_custom_modules=False)
+        for name in ('sep', 'mtp', 'instances', 'finetune')
+    }
+    counts = {name: len(names) for name, names in CLASSES.items()}
+    for name in ('sep', 'mtp'):
+        assert {head.num_classes for head in cfgs[name].model.heads.values()} == {counts['a']}
+    both = dict.fromkeys(SEGMENTORS, CLASSES['a'])
+    assert not [*miscounts(cfgs['mtp'].model, both, 'train_dataloader')]
+    assert not [*miscounts(cfgs['instances'].model, {None: CLASSES['b']}, 'train_dataloader')]
+    assert [*cfgs['finetune'].metainfo['classes'][1:]] == CLASSES['b']
+    pretrained = cfgs['mtp'].model.detectors.grabcut_instance
+    assert tuple(pretrained.levels) == tuple(cfgs['instances'].model.backbone.out_indices)
+    assert pretrained.detector.neck == cfgs['instances'].model.neck
+    for key in ('in_channels', 'feat_channels', 'norm_cfg', 'stacked_convs'):
+        assert pretrained.detector.bbox_head[key] == cfgs['instances'].model.bbox_head[key]
+    for key in ('optimizer', 'clip_grad'):
+        assert cfgs['mtp'].optim_wrapper[key] == cfgs['sep'].optim_wrapper[key]
+    assert cfgs['mtp'].param_scheduler == cfgs['sep'].param_scheduler
