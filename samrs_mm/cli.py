@@ -15,12 +15,16 @@ from tqdm import tqdm
 
 from samrs_mm.compat import broken_library, check_sets, strict_loading
 from samrs_mm.core import label_fit
-from samrs_mm.core.errors import RefusedError, SamrsError
+from samrs_mm.core.errors import RefusedError, SamrsError, StoppedAtOnce, StoppedError
 from samrs_mm.core.installed import spoken
+from samrs_mm.core.ranks import leave_message, lost_another
 from samrs_mm.core.wording import FewOfEach, one_line, plural
 from samrs_mm.formats.boxes.found_format import SOURCES
 
 GO_ON = 'the same command goes on from here'
+STOPPED = 75
+"""Exit code of work that was asked to stop and has saved all: the same command is to be given again
+(EX_TEMPFAIL of sysexits.h)."""
 
 
 class ToolParser(argparse.ArgumentParser):
@@ -61,10 +65,12 @@ class ToolParser(argparse.ArgumentParser):
 def run_command(work: Callable[[], int | None], after_interrupt: str = GO_ON) -> int:
     """Run a tool's work and return its exit code: what ``work`` returns, or 0 for None.
 
-    Errors that a user can cause are printed in one line and give 2 if the work was refused before
-    it began, else 1, as does Ctrl-C or SIGTERM, after which ``after_interrupt`` says what to do.
-    So are packages that can't be imported (see ``compat.broken``). Any other error keeps its
-    traceback. No code in a checkpoint is run (see ``strict_loading``).
+    Errors that a user can cause are printed in one line (of several ranks that ``run_ranks`` has
+    started, it prints it) and give 2 if the work was refused before it began, ``STOPPED`` if it was
+    asked to stop and has saved all, else 1, as does Ctrl-C or SIGTERM, after which
+    ``after_interrupt`` says what to do. So are packages that can't be imported (see
+    ``compat.broken``). Any other error keeps its traceback. No code in a checkpoint is run (see
+    ``strict_loading``).
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
@@ -74,25 +80,40 @@ def run_command(work: Callable[[], int | None], after_interrupt: str = GO_ON) ->
         check_sets()
         with strict_loading():
             return work() or 0
-    except SamrsError as error:
-        message = f'error: {one_line(error)}'
-        refused = isinstance(error, RefusedError)
-    except OSError as error:
-        if error.filename is None:
+    except (Exception, KeyboardInterrupt) as error:
+        told = _told(error, after_interrupt)
+        if told is None:
             raise
-        message, refused = f'error: {error.filename}: {error.strerror}', False
-    except Exception as error:
-        if line := broken_library(error):
-            message, refused = f'error: {line}', True
-        elif isinstance(error, RuntimeError):
-            message, refused = _of_dead_worker(error, after_interrupt), False
-            message += '; give it fewer workers if memory ran out'
-        else:
-            raise
-    except KeyboardInterrupt:
-        message, refused = f'interrupted; {after_interrupt}', False
-    print(spoken(message), file=sys.stderr)
-    return 2 if refused else 1
+        code, line = told
+        echo = isinstance(error, RuntimeError) and lost_another(error)
+    if code == STOPPED:  # all is saved, and a launcher may end ranks that are slow to leave
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    line = spoken(line)
+    if not leave_message(line, echo):
+        print(line, file=sys.stderr)
+    return code
+
+
+def _told(error: BaseException, after_interrupt: str) -> tuple[int, str] | None:
+    """Return the exit code and the line of an error; None where it keeps its traceback."""
+    if isinstance(error, StoppedAtOnce):
+        return STOPPED, str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return 1, f'interrupted; {after_interrupt}'
+    if isinstance(error, StoppedError):
+        return STOPPED, one_line(error)
+    if isinstance(error, SamrsError):
+        return 2 if isinstance(error, RefusedError) else 1, f'error: {one_line(error)}'
+    if isinstance(error, OSError):
+        return (1, f'error: {error.filename}: {error.strerror}') if error.filename else None
+    if line := broken_library(error):
+        return 2, f'error: {line}'
+    if isinstance(error, RuntimeError) and 'DataLoader worker' in str(error):
+        line = _of_dead_worker(error, after_interrupt)
+        return 1, f'{line}; give it fewer workers if memory ran out'
+    if isinstance(error, RuntimeError) and lost_another(error):
+        return 1, f'error: another rank has ended, and says why; {after_interrupt}'
+    return None
 
 
 def _of_dead_worker(error: RuntimeError, cure: str) -> str:

@@ -4,8 +4,22 @@ from types import SimpleNamespace
 
 import pytest
 
-from samrs_mm.cli import ToolParser, choose_gpu, find_shard, positive, run_command, run_images
-from samrs_mm.core.errors import ImageReadError, RefusedError, SamrsError
+from samrs_mm.cli import (
+    STOPPED,
+    ToolParser,
+    choose_gpu,
+    find_shard,
+    positive,
+    run_command,
+    run_images,
+)
+from samrs_mm.core.errors import (
+    ImageReadError,
+    RefusedError,
+    SamrsError,
+    StoppedAtOnce,
+    StoppedError,
+)
 
 
 def fail(error):
@@ -24,12 +38,25 @@ def fail(error):
             'error: a reading process died: DataLoader worker (pid 7) is killed by signal: Killed. '
             'the same command goes on from here; give it fewer workers if memory ran out\n',
         ),
+        (StoppedError('stopped, saved in a'), STOPPED, 'stopped, saved in a\n'),
+        (StoppedAtOnce('stopped, nothing done'), STOPPED, 'stopped, nothing done\n'),
         (KeyboardInterrupt(), 1, 'interrupted; the same command goes on from here\n'),
     ],
 )
 def test_errors_are_one_line(capsys, error, code, said):
     assert run_command(lambda: fail(error)) == code
     assert capsys.readouterr().err == said
+
+
+def test_a_rank_whose_others_are_gone_says_so_in_a_line(capsys, monkeypatch):
+    gone = RuntimeError('[../gloo/transport/tcp/pair.cc:547] Connection closed by peer [::1]:3')
+    monkeypatch.setenv('WORLD_SIZE', '2')
+    assert run_command(lambda: fail(gone), 'AND SO ON') == 1
+    said = 'error: another rank has ended, and says why; AND SO ON\n'
+    assert capsys.readouterr().err == said
+    monkeypatch.setenv('WORLD_SIZE', '1')
+    with pytest.raises(RuntimeError, match='closed by peer'):
+        run_command(lambda: fail(gone))
 
 
 @pytest.mark.parametrize(('result', 'code'), [(None, 0), (0, 0), (1, 1)])

@@ -3,11 +3,8 @@
 # GPU or, without a GPU, as CPU processes. NNODES, NODE_RANK, MASTER_ADDR, PORT: several machines.
 set -eu
 config=$1 checkpoint=$2 ranks=$3
-torchrun=(python -m torch.distributed.run --nnodes "${NNODES:-1}" --nproc-per-node "$ranks")
-if [ "${NNODES:-1}" = 1 ] && [ -z "${PORT:-}" ]; then
-    torchrun+=(--standalone) # finds a free port
-else
-    torchrun+=(--node-rank "${NODE_RANK:-0}" --master-addr "${MASTER_ADDR:-127.0.0.1}")
-    torchrun+=(--master-port "${PORT:-29500}")
+places=(--nodes "${NNODES:-1}" --node "${NODE_RANK:-0}" --address "${MASTER_ADDR:-127.0.0.1}")
+if [ "${NNODES:-1}" != 1 ] || [ -n "${PORT:-}" ]; then
+    places+=(--port "${PORT:-29500}")
 fi
-exec "${torchrun[@]}" "$(dirname "$0")/test.py" "$config" "$checkpoint" --launcher pytorch "${@:4}"
+exec python "$(dirname "$0")/run_ranks.py" "$ranks" "${places[@]}" test "$config" "$checkpoint" "${@:4}"

@@ -3,11 +3,8 @@
 # or, without a GPU, as CPU processes. NNODES, NODE_RANK, MASTER_ADDR, PORT: for several machines.
 set -eu
 config=$1 ranks=$2
-torchrun=(python -m torch.distributed.run --nnodes "${NNODES:-1}" --nproc-per-node "$ranks")
-if [ "${NNODES:-1}" = 1 ] && [ -z "${PORT:-}" ]; then
-    torchrun+=(--standalone) # finds a free port
-else
-    torchrun+=(--node-rank "${NODE_RANK:-0}" --master-addr "${MASTER_ADDR:-127.0.0.1}")
-    torchrun+=(--master-port "${PORT:-29500}")
+places=(--nodes "${NNODES:-1}" --node "${NODE_RANK:-0}" --address "${MASTER_ADDR:-127.0.0.1}")
+if [ "${NNODES:-1}" != 1 ] || [ -n "${PORT:-}" ]; then
+    places+=(--port "${PORT:-29500}")
 fi
-exec "${torchrun[@]}" "$(dirname "$0")/train.py" "$config" --launcher pytorch "${@:3}"
+exec python "$(dirname "$0")/run_ranks.py" "$ranks" "${places[@]}" train "$config" "${@:3}"

@@ -17,6 +17,7 @@ from samrs_mm.engine.data_check import (
     check_folders,
     refuse_together,
 )
+from samrs_mm.engine.hooks.stop_signal_hook import stop_before_training
 from samrs_mm.engine.initial_weights import check_initial_weights
 from samrs_mm.engine.run_config import (
     add_run_flags,
@@ -41,7 +42,8 @@ EPILOG = """examples:
   # several ranks: GPUs, or on a machine without any, CPU processes
   tools/dist_train.sh CONFIG 8
 exit codes: 0 trained, or --check found nothing; 1 interrupted, diverged or failed, a better export
-was kept, or --check found something; 2 refused before training began"""
+was kept, or --check found something; 2 refused before training began; 75 stopped by SIGTERM or
+SIGUSR1 with all saved, --resume goes on"""
 AFTER_INTERRUPT = 'the same command with --resume goes on from the newest checkpoint, if any'
 
 
@@ -87,6 +89,7 @@ def run(args: argparse.Namespace) -> None:
     """Check everything that can be known beforehand, then train."""
     from mmengine.dist import get_world_size, is_main_process
 
+    stop_before_training()
     config = load_run_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     need(config, args.config, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
     set_amp(config, args.amp)

@@ -42,4 +42,5 @@ default_hooks = dict(
     resumed_schedule=dict(type='ResumedScheduleHook'),
     finite_loss=dict(type='FiniteLossHook'),
     stop_signal=dict(type='StopSignalHook'),
+    owed_validation=dict(type='OwedValidationHook'),
 )

@@ -9,6 +9,14 @@ class RefusedError(SamrsError):
     """The run is refused before any work begins (exit code 2)."""
 
 
+class StoppedError(SamrsError):
+    """The work was asked to stop, and has saved all it had done (exit code 75)."""
+
+
+class StoppedAtOnce(KeyboardInterrupt):
+    """The work was asked to stop before it had done anything (exit code 75)."""
+
+
 class ImageReadError(SamrsError):
     """An image is missing, truncated, or of a kind that can't be read."""
 

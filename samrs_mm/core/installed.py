@@ -26,6 +26,7 @@ TOOLS = {
     'ablation': 'prompt_ablation.py',
     'train': 'train.py',
     'test': 'test.py',
+    'ranks': 'run_ranks.py',
     'predict': 'predict.py',
     'propose': 'propose_boxes.py',
     'browse': 'analysis_tools/browse_dataset.py',

@@ -2,6 +2,7 @@
 
 import mmengine.runner.runner
 import torch
+from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 
@@ -20,6 +21,33 @@ class Line(BaseModel):
         return dict(loss=(self.w * inputs + self.b).mean())
 
 
+class ValidatedLine(Line):
+    """Its validations go through the data and find nothing."""
+
+    def val_step(self, data):
+        return []
+
+
+class NoScores(BaseMetric):
+    """The scores of such a validation."""
+
+    def process(self, data_batch, data_samples):
+        pass
+
+    def compute_metrics(self, results):
+        return {}
+
+    def evaluate(self, size):
+        return {}
+
+
+def validation(batches=3, interval=4):
+    """Return what ``runner_of`` takes for validations after every ``interval`` iterations."""
+    loader = dict(dataset=[torch.zeros(1)] * batches, sampler=dict(type='DefaultSampler'))
+    return dict(model=ValidatedLine(), val_interval=interval, val_dataloader=loader, val_cfg={},
+                val_evaluator=Evaluator([NoScores()]))  # fmt: skip
+
+
 def runner_of(folder, iterations, data=(1.0,), rate=0.01, schedule=None, **options):
     """Return a run of one value an iteration, with a checkpoint after every second."""
     mmengine.runner.runner.collect_env = dict  # it asks compilers for their versions
@@ -27,18 +55,23 @@ def runner_of(folder, iterations, data=(1.0,), rate=0.01, schedule=None, **optio
     runner_of.number = getattr(runner_of, 'number', 0) + 1
     optimizer = options.pop('optimizer', dict(type='SGD', lr=rate))
     return Runner(
-        model=Line(),
+        model=options.pop('model', None) or Line(),
         work_dir=str(folder),
         train_dataloader=dict(
             dataset=values, batch_size=1, sampler=dict(type='DefaultSampler', shuffle=False)
         ),
-        train_cfg=dict(by_epoch=False, max_iters=iterations),
+        train_cfg=dict(
+            by_epoch=False, max_iters=iterations, val_interval=options.pop('val_interval', 1000)
+        ),
         optim_wrapper=dict(optimizer=optimizer, **options.pop('wrapper', {})),
         param_scheduler=schedule,
         default_hooks=dict(
             checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2, max_keep_ckpts=2)
         ),
-        custom_hooks=[dict(type=f'mmseg.{name}') for name in options.pop('hooks')],
+        custom_hooks=[
+            *options.pop('own_hooks', ()),
+            *(dict(type=f'mmseg.{name}') for name in options.pop('hooks')),
+        ],
         experiment_name=f'line{runner_of.number}',
         log_level='WARNING',
         cfg=dict(param_scheduler=schedule),

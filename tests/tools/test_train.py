@@ -3,8 +3,11 @@
 import gc
 import json
 import os
+import random
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -92,16 +95,39 @@ def test_a_run_that_is_told_to_stop_saves_and_goes_on(straight, tmp_path, ranks)
     options += ['train_dataloader.batch_size=2', 'train_dataloader.sampler.batch_size=2'] * (
         ranks == 2
     )
-    log = train(tmp_path, *options, 'custom_hooks.0.stop_at=12', ranks=ranks, expect=1)
+    log = train(tmp_path, *options, 'custom_hooks.0.stop_at=12', ranks=ranks, expect=75)
     saved = tmp_path / 'work/iter_13.pth'
     said = f'stopped by {"SIGTERM" if ranks == 1 else "another rank"} after iteration 13, which is'
-    assert f'error: {said} saved in {saved}; the same command with --resume goes on' in log
+    assert f'{said} saved in {saved}; the same command with --resume goes on' in log
     train(tmp_path, '--resume', *options, ranks=ranks)
     if ranks == 1:
         assert record(tmp_path) == record(straight)
         assert same_state(tmp_path / 'work/iter_20.pth', straight / 'work/iter_20.pth')
     lines = record(tmp_path, ranks)[-1]
     assert [line['iter'] for line in lines] == list(range(20))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('ranks', [1, 2])
+def test_told_to_stop_ten_times_at_random(tmp_path, ranks):
+    """Nothing is lost: each iteration once, with its samples, and bit-equal weights at the end."""
+    options = ['--cfg-options', f'train_dataloader.num_workers={ranks - 1}', 'train_cfg.max_iters=40',
+               f'train_dataloader.batch_size={8 // ranks}',
+               f'train_dataloader.sampler.batch_size={8 // ranks}']  # fmt: skip
+    straight, stopped = tmp_path / 'straight', tmp_path / 'stopped'
+    for root in (straight, stopped):
+        write_run(root)
+    train(straight, *options, ranks=ranks)
+    stops = sorted(random.Random(ranks).sample(range(39), 10))
+    for stop in stops:
+        log = train(
+            stopped, '--resume', *options, f'custom_hooks.0.stop_at={stop}', ranks=ranks, expect=75
+        )
+        assert f'after iteration {stop + 1}, which is saved in' in log
+    train(stopped, '--resume', *options, ranks=ranks)
+    assert record(stopped, ranks) == record(straight, ranks)
+    assert loads(stopped) == loads(straight)
+    assert same_state(stopped / 'work/iter_40.pth', straight / 'work/iter_40.pth')
 
 
 def test_what_is_written_loads_as_data(straight):
@@ -310,6 +336,54 @@ def test_the_scripts_start_ranks(tmp_path):
     subprocess.run(['bash', script, 'tiny.py', 'sep/tiny.pth', '2', '--out', 'out'], cwd=tmp_path,
                    env=env, check=True, capture_output=True)  # fmt: skip
     assert 'mIoU' in json.loads((tmp_path / 'out/metrics.json').read_text())
+
+
+@pytest.mark.slow
+def test_all_ranks_of_the_script_stop_and_the_last_line_says_so(tmp_path):
+    write_run(tmp_path)
+    running, log = start_ranks(tmp_path, ['train_cfg.max_iters=2000'])
+    wait_for(tmp_path / 'rank0.jsonl')
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(120) == 75
+    done = len(record(tmp_path, 2)[0])
+    assert 0 < done < 2000
+    assert (tmp_path / f'work/iter_{done}.pth').is_file()
+    last = log.read_text().splitlines()[-1]
+    assert last.startswith('ranks 0, 1: stopped by ') or last.startswith('rank '), last
+    assert f'after iteration {done}, which is saved in' in last
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(('options', 'last'), [
+    (['model.heads.red.num_classes=4'], 'error: ranks 0, 1: '),
+    (['custom_hooks.0.die_at=3'], 'error: rank'),
+])  # fmt: skip
+def test_what_a_failed_rank_says_is_the_last_line(tmp_path, options, last):
+    write_run(tmp_path)
+    running, log = start_ranks(tmp_path, ['train_cfg.max_iters=2000', *options])
+    assert running.wait(120) in (2, 9)
+    lines = log.read_text().splitlines()
+    assert lines[-1].startswith(last), lines[-1]
+    assert sum(line.startswith('error: ') for line in lines) == 1
+    assert 'torch.distributed' not in '\n'.join(lines[-20:])
+
+
+def start_ranks(root, options):
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
+    modules = os.pathsep.join(map(str, (ROOT, ROOT / 'tests/support')))
+    env = os.environ | dict(PATH=path, PYTHONPATH=modules, CUDA_VISIBLE_DEVICES='-1')
+    batch = ['train_dataloader.batch_size=2', 'train_dataloader.sampler.batch_size=2']
+    command = ['bash', str(ROOT / 'tools/dist_train.sh'), 'tiny.py', '2', '--cfg-options', *batch,
+               *options]  # fmt: skip
+    log = root / 'ranks.log'
+    with open(log, 'w') as file:
+        return subprocess.Popen(command, cwd=root, env=env, stdout=file, stderr=file), log
+
+
+def wait_for(path, seconds=120):
+    end = time.monotonic() + seconds
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def test_files_are_checked_without_training(tmp_path, capsys):

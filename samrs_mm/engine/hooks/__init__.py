@@ -4,6 +4,7 @@ from samrs_mm.engine.hooks.boxnet_weights_hook import BoxNetWeightsHook
 from samrs_mm.engine.hooks.class_check_hook import ClassCheckHook
 from samrs_mm.engine.hooks.export_weights_hook import ExportWeightsHook
 from samrs_mm.engine.hooks.finite_loss_hook import FiniteLossHook
+from samrs_mm.engine.hooks.owed_validation_hook import OwedValidationHook
 from samrs_mm.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
 from samrs_mm.engine.hooks.prediction_picture_hook import PredictionPictureHook
 from samrs_mm.engine.hooks.resumed_schedule_hook import ResumedScheduleHook
@@ -17,6 +18,7 @@ __all__ = [
     'ClassCheckHook',
     'ExportWeightsHook',
     'FiniteLossHook',
+    'OwedValidationHook',
     'PlainCheckpointHook',
     'PredictionPictureHook',
     'ResumedScheduleHook',

@@ -2,21 +2,32 @@
 
 import signal
 import threading
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from mmengine.dist import all_reduce, barrier
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import CheckpointHook, EMAHook, Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmseg.registry import HOOKS
 
-from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.errors import StoppedAtOnce, StoppedError
 
 _SIGNALS = [getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1') if hasattr(signal, name)]
 
 
-class StoppedError(SamrsError):
-    """The run was asked to stop, and has saved a checkpoint."""
+def stop_before_training() -> None:
+    """Let a signal that asks to stop end a run in which nothing has been trained yet.
+
+    Its exit code tells a scheduler that the same command is to be given again.
+    """
+
+    def leave(number: int, frame: Any) -> NoReturn:
+        name = signal.Signals(number).name
+        raise StoppedAtOnce(f'stopped by {name} before training began; give the same command again')
+
+    if threading.current_thread() is threading.main_thread():
+        for each in _SIGNALS:
+            signal.signal(each, leave)
 
 
 @HOOKS.register_module()
@@ -24,9 +35,10 @@ class StopSignalHook(Hook):
     """Ends a run at SIGTERM or SIGUSR1: after the iteration at work, with a checkpoint of it.
 
     So do schedulers of clusters ask, some time before they kill. With several ranks all stop at the
-    iteration in which the first was asked. A second signal ends the run at once, as does one
-    during validation, which may last longer than the time there is. A run without a
-    ``CheckpointHook`` that counts iterations is left alone.
+    iteration in which the first was asked. In a validation the run ends after the batch at work;
+    each rank waits for its own signal there, since ranks may have different numbers of batches. A
+    second signal ends the run at once. A run without a ``CheckpointHook`` that counts iterations is
+    left alone.
 
     Raises:
         StoppedError: Says which checkpoint was saved, and how to go on.
@@ -37,26 +49,16 @@ class StopSignalHook(Hook):
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
         self._asked: int | None = None
-        self._training = False
 
     def before_train(self, runner: Runner) -> None:
         """Listen from here on."""
         main = threading.current_thread() is threading.main_thread()
         if main and isinstance(runner.train_loop, IterBasedTrainLoop) and _checkpoints(runner):
             self._before = {each: signal.signal(each, self._ask) for each in _SIGNALS}
-            self._training = True
 
     def after_train(self, runner: Runner) -> None:
         """Listen no longer."""
         self._leave()
-
-    def before_val(self, runner: Runner) -> None:
-        """Let a signal end the run at once."""
-        self._training = False
-
-    def after_val(self, runner: Runner) -> None:
-        """Let a signal end the run after its iteration."""
-        self._training = bool(self._before)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -64,19 +66,32 @@ class StopSignalHook(Hook):
         """Save and end, if a rank was asked to."""
         if not self._before or not _any_rank(self._asked is not None):
             return
-        hook = _checkpoints(runner)
-        assert hook is not None
-        hook._save_checkpoint(runner)
+        path = _save(runner, runner.iter + 1)
         barrier()  # a rank that ends has its launcher end the others, rank 0 while it writes
+        self._end(f'after iteration {runner.iter + 1}', path)
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Save and end, if this rank was asked to."""
+        if not self._before or self._asked is None:
+            return
+        for hook in runner.hooks:
+            if isinstance(hook, EMAHook):  # a validation is of the averaged weights
+                hook.after_val_epoch(runner)
+        path = _save(runner, runner.iter)
+        self._end(f'in the validation of iteration {runner.iter}', path)
+
+    def _end(self, where: str, path: str) -> NoReturn:
         self._leave()
         name = signal.Signals(self._asked).name if self._asked is not None else 'another rank'
         raise StoppedError(
-            f'stopped by {name} after iteration {runner.iter + 1}, which is saved in '
-            f'{hook.last_ckpt}; the same command with --resume goes on from there'
+            f'stopped by {name} {where}, which is saved in {path}; the same command with --resume '
+            'goes on from there'
         )
 
     def _ask(self, number: int, frame: Any) -> None:
-        if not self._training or self._asked is not None:
+        if self._asked is not None:
             self._leave()
             raise KeyboardInterrupt
         self._asked = number
@@ -93,6 +108,14 @@ class StopSignalHook(Hook):
 def _checkpoints(runner: Runner) -> CheckpointHook | None:
     hooks = (hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
     return next((hook for hook in hooks if not hook.by_epoch), None)
+
+
+def _save(runner: Runner, done: int) -> str:
+    """Save a checkpoint of ``done`` iterations, and return its path."""
+    hook = _checkpoints(runner)
+    assert hook is not None
+    hook._save_checkpoint_with_step(runner, done, dict(epoch=runner.epoch, iter=done))
+    return str(hook.last_ckpt)
 
 
 def _any_rank(asked: bool) -> bool:

@@ -3,10 +3,12 @@ import signal
 
 import pytest
 import torch
-from line_runs import runner_of
+from line_runs import runner_of, validation
 from mmengine.hooks import Hook
 
-from samrs_mm.engine.hooks.stop_signal_hook import StoppedError
+from samrs_mm.cli import STOPPED, run_command
+from samrs_mm.core.errors import StoppedError
+from samrs_mm.engine.hooks.stop_signal_hook import stop_before_training
 
 HOOKS = ('StopSignalHook', 'PlainCheckpointHook')
 
@@ -14,12 +16,12 @@ HOOKS = ('StopSignalHook', 'PlainCheckpointHook')
 class Sends(Hook):
     """Sends signals to this process at a point of iteration 3 (from 0)."""
 
-    def __init__(self, *signals, point='before_train_iter'):
-        self.signals = signals
+    def __init__(self, *signals, point='before_train_iter', at=3):
+        self.signals, self.at = signals, at
         setattr(self, point, self.send)
 
     def send(self, runner, *args, **kwargs):
-        if runner.iter == 3:
+        if runner.iter == self.at:
             for each in self.signals:
                 os.kill(os.getpid(), each)
 
@@ -69,12 +71,34 @@ def test_a_run_without_checkpoints_is_left_alone(tmp_path):
         runner.train()
 
 
-def test_validation_ends_at_once(tmp_path):
-    runner = runner_of(tmp_path, 9, data=range(9), hooks=HOOKS)
-    runner.call_hook('before_train')
-    runner.call_hook('before_val')
-    runner.call_hook('after_val')
-    os.kill(os.getpid(), signal.SIGUSR1)  # only noted
-    runner.call_hook('before_val')
-    with pytest.raises(KeyboardInterrupt):
-        os.kill(os.getpid(), signal.SIGTERM)
+@pytest.mark.parametrize('hooks', [(), ('EMAHook',)])
+def test_a_validation_ends_after_its_batch(tmp_path, hooks):
+    """The averaged weights are validated; the checkpoint has both at their places."""
+    saved = {}
+    for name, point in (('in', 'before_val_iter'), ('after', 'after_train_iter')):
+        own = [dict(type=hook, momentum=0.5) for hook in hooks]
+        folder = tmp_path / name
+        runner = runner_of(folder, 9, range(9), hooks=HOOKS, own_hooks=own, **validation())
+        runner.register_hook(Sends(signal.SIGUSR1, point=point, at=4 - (name == 'after')))
+        with pytest.raises(StoppedError, match=r'iteration 4, which is saved in .*/iter_4\.pth'):
+            runner.train()
+        saved[name] = torch.load(tmp_path / name / 'iter_4.pth', weights_only=True)
+    assert {*saved['in']['state_dict']} == {'w', 'b'}
+    assert ('ema_state_dict' in saved['in']) == bool(hooks)
+    for part in ('state_dict', 'optimizer', 'ema_state_dict'):
+        assert str(saved['in'].get(part)) == str(saved['after'].get(part))
+    assert saved['in']['meta']['iter'] == 4
+
+
+def test_before_training_a_signal_ends_it_with_the_same_exit_code(capsys):
+    def work():
+        stop_before_training()
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    try:
+        assert run_command(work) == STOPPED
+    finally:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+    said = 'stopped by SIGUSR1 before training began; give the same command again\n'
+    assert capsys.readouterr().err == said
