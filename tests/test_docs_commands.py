@@ -74,6 +74,10 @@ def tool_call(words: list[str]) -> tuple[str, list[str]] | None:
             checkpoint, _, *rest = rest
             return 'test.py', [config, checkpoint, *rest]
         return 'train.py', [config, *rest[1:]]
+    if words[0] == 'sbatch':
+        script = next(number for number, word in enumerate(words) if word.endswith('.sh'))
+        assert (ROOT / words[script]).is_file()
+        return 'train.py', words[script + 1 :]
     if words[0] == 'samrs-mm' and not words[1].startswith('-') and words[1] != 'configs':
         assert words[1] in TOOLS, f'no command {words[1]}'
         return TOOLS[words[1]], words[2:]
