@@ -74,9 +74,8 @@ _WAYS = ('dry_run', 'verify', 'finalise', 'refilter', 'restart', 'decisions')
 LAUNCHERS = 'none', 'pytorch', 'slurm', 'ray'
 
 
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = ToolParser(__doc__, EPILOG)
+def add_data_flags(parser: ToolParser) -> None:
+    """Add what is annotated with what, and where it goes."""
     add = parser.add_argument
     add('config', help='annotate config, such as configs/annotate/dota_boxnet_rbox.py')
     add('--data-root', metavar='DIR',
@@ -94,6 +93,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add_source_flag(add)
     add_fit_flags(add)
     add_embeddings_flags(add)
+
+
+def add_work_flags(parser: ToolParser) -> None:
+    """Add what is done with it, and by whom."""
+    add = parser.add_argument
     add('--limit', type=positive, metavar='N', help='only the first N images')
     add('--workers', type=whole_number, metavar='N', default=reading_processes(),
         help='processes that read ahead (default %(default)s); changes no byte')  # fmt: skip
@@ -127,6 +131,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--report', action='store_true', help='write OUT/report/index.html, to look at the masks')
     add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
         help='change config keys, such as tile.size=800 model.arch=vit_b')  # fmt: skip
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = ToolParser(__doc__, EPILOG)
+    add_data_flags(parser)
+    add_work_flags(parser)
     args = parser.parse_args(argv)
     ways = [way for way in _WAYS if getattr(args, way)]
     if len(ways) > 1:

@@ -21,23 +21,11 @@ def box_prompter(setting: PromptSetting, dataset: BoxDataset, style: str = CLIPP
     return BoxPrompter(setting, dataset.table, style)
 
 
-class MaskedBoxPrompter(BoxPrompter):
-    """Prompts the boxes of a dataset with the masks of its labels.
-
-    Args:
-        setting: One of ``prompts.LABEL_MASK_SETTINGS``.
-        dataset: It was opened with ``true_masks.truth_options``; its classes are known.
-        style: One of ``prompts.PROMPT_STYLES``.
-    """
+class LabelMaskReader:
+    """What a ``Prompter`` says of boxes whose labels' masks it reads."""
 
     holds_boxes = False
-
-    def __init__(self, setting: PromptSetting, dataset: BoxDataset, style: str = CLIPPED):
-        super().__init__(setting, dataset.table, style)
-        self.true_masks = TrueMasks(dataset)
-        self._scene: int | None = None
-        self._masks: dict[str, dict] = {}
-        self._broken: dict[str, str] = {}
+    true_masks: TrueMasks
 
     def facts(self, scene: int) -> str:
         """See ``Prompter``: masks that stand in the label file."""
@@ -46,6 +34,23 @@ class MaskedBoxPrompter(BoxPrompter):
     def files(self, scene: int) -> list[Path]:
         """See ``Prompter``."""
         return self.true_masks.files(scene)
+
+
+class MaskedBoxPrompter(LabelMaskReader, BoxPrompter):
+    """Prompts the boxes of a dataset with the masks of its labels.
+
+    Args:
+        setting: One of ``prompts.LABEL_MASK_SETTINGS``.
+        dataset: It was opened with ``true_masks.truth_options``; its classes are known.
+        style: One of ``prompts.PROMPT_STYLES``.
+    """
+
+    def __init__(self, setting: PromptSetting, dataset: BoxDataset, style: str = CLIPPED):
+        super().__init__(setting, dataset.table, style)
+        self.true_masks = TrueMasks(dataset)
+        self._scene: int | None = None
+        self._masks: dict[str, dict] = {}
+        self._broken: dict[str, str] = {}
 
     def prompt(
         self, sample: Sample, labels: Sequence[BoxLabel], shapes: BoxGeometry,

@@ -36,6 +36,7 @@ from samrs_mm.annotate.embeddings import (
     why_not_stored,
 )
 from samrs_mm.annotate.job import Groups, Progress
+from samrs_mm.annotate.masked_boxes import LabelMaskReader
 from samrs_mm.annotate.opened_dataset import open_dataset
 from samrs_mm.annotate.plan import Plan, Tile
 from samrs_mm.annotate.threads import keep_threads, misfit, open_folder
@@ -66,14 +67,13 @@ class TablesFolder(ResumableFolder):
         return sorted(name for name in self.files() if name.split('/')[0] not in ours)
 
 
-class TruthPrompter:
+class TruthPrompter(LabelMaskReader):
     """Enters boxes with their true masks, and prompts them with all settings.
 
     An image without a true mask is not prompted, so it isn't encoded.
     """
 
     record_type = AblationRecord
-    holds_boxes = False
     from_labels = True
 
     def __init__(
@@ -83,14 +83,6 @@ class TruthPrompter:
         self.true_masks = TrueMasks(dataset)
         self.least = 0 if empty_truth == ZERO else 1
         self.circumscribed = any(setting.circumscribed for setting in settings)
-
-    def facts(self, scene: int) -> str:
-        """See ``Prompter``: true masks that stand in the label file."""
-        return self.true_masks.facts(scene)
-
-    def files(self, scene: int) -> list[Path]:
-        """See ``Prompter``."""
-        return self.true_masks.files(scene)
 
     def prompt(
         self, sample: Sample, labels: Sequence[BoxLabel], shapes: BoxGeometry,
