@@ -21,7 +21,12 @@ from samrs_mm.models.prompt_segmentors.base import (
     check_whole_numbers,
     why_no_point,
 )
-from samrs_mm.models.prompt_segmentors.grabcut_clicks import clicked_parts, labels_of
+from samrs_mm.models.prompt_segmentors.grabcut_clicks import (
+    CLICK_SIDE,
+    clicked_parts,
+    labels_of,
+    scaled_up,
+)
 from samrs_mm.registry import PROMPT_SEGMENTORS
 
 CORE_HBOX, CORE_RBOX = 0.55, 0.75
@@ -124,7 +129,8 @@ class GrabCutSegmentor(PromptSegmentor):
 
         Clicks are what is sure; the mask so far, or the box's inside, is likely the object. What is
         clicked without either is looked for nearby, and of what is found there only the parts that
-        were clicked count.
+        were clicked count. A crop longer than 256 px is looked at at that size, so that whoever
+        clicks needn't wait.
 
         Args:
             encoded: The image ``(H, W, 3)`` uint8 RGB.
@@ -145,16 +151,19 @@ class GrabCutSegmentor(PromptSegmentor):
         x0, y0, x1, y1 = self._crop(around.reshape(2, 2), *encoded.shape[:2])
         part = labels[y0:y1, x0:x1]
         height, width = part.shape
-        scale = min(1.0, self.max_side / max(height, width))
+        scale = min(1.0, min(self.max_side, CLICK_SIDE) / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
         crop = cv2.resize(encoded[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA)
-        found = cv2.resize(part, size, interpolation=cv2.INTER_NEAREST_EXACT)
-        found = self._settled(np.ascontiguousarray(crop), np.ascontiguousarray(found))
-        whole = cv2.resize(found, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+        small = cv2.resize(part, size, interpolation=cv2.INTER_NEAREST_EXACT)
+        before = small & 1
+        found = self._settled(np.ascontiguousarray(crop), np.ascontiguousarray(small))
+        whole = scaled_up(found, (width, height))
+        if previous is not None and scale < 1:  # what stays keeps its finest details
+            whole = np.where(scaled_up(found ^ before, (width, height)), whole, part & 1 > 0)
+        if box is None and previous is None:
+            whole = clicked_parts(whole, np.asarray(clicks, float) - [x0, y0, 0])
         mask = np.zeros(encoded.shape[:2], bool)
         mask[y0:y1, x0:x1] = whole
-        if box is None and previous is None:
-            mask = clicked_parts(mask, np.asarray(clicks, float))
         if valid is not None:
             mask &= valid
         return ClickedMask(mask)

@@ -20,6 +20,9 @@ from samrs_mm.core.masks import fill_polygon
 LEAST_REACH = 32.0
 """How far an object is looked for around clicks without a box or a mask, in pixels at least."""
 
+CLICK_SIDE = 256
+"""Longest side in pixels of a crop that clicks are settled on: some 0.1 s."""
+
 _DISC = 0.03
 _NEAR = 0.5
 
@@ -56,13 +59,19 @@ def labels_of(
         labels[mask] = cv2.GC_PR_FGD
         around = box_around(box_of_mask(mask), clicks)
     if corners is not None:
-        inside = fill_polygon(corners, *size)
+        low, high = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
+        x0, y0, x1, y1 = _clipped(np.concatenate([low, high]), size)
+        shape, shown = (y1 - y0, x1 - x0), corners - [x0, y0]
+        part = labels[y0:y1, x0:x1].copy()
+        inside = fill_polygon(shown, *shape)
         if previous is None:
-            labels[inside] = cv2.GC_PR_FGD
+            part[inside] = cv2.GC_PR_FGD
             if not (clicks[:, 2] > 0).any():
-                middle = corners.mean(axis=0)
-                labels[fill_polygon(middle + (corners - middle) * core, *size)] = cv2.GC_FGD
-        labels[~inside] = cv2.GC_BGD
+                middle = shown.mean(axis=0)
+                part[fill_polygon(middle + (shown - middle) * core, *shape)] = cv2.GC_FGD
+        part[~inside] = cv2.GC_BGD
+        labels[:] = cv2.GC_BGD
+        labels[y0:y1, x0:x1] = part
         around = np.concatenate([corners.min(0), corners.max(0)])
     refuse_nothing(clicks, around)
     if around is None:
@@ -90,3 +99,9 @@ def clicked_parts(mask: np.ndarray, clicks: np.ndarray) -> np.ndarray:
     objects = clicks[clicks[:, 2] > 0, :2].astype(int).clip(0, [width - 1, height - 1])
     found = set(parts[objects[:, 1], objects[:, 0]].tolist()) - {0}
     return np.isin(parts, list(found))
+
+
+def scaled_up(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return a mask ``(h, w)`` uint8, 0 or 1, at a size (width, height) with smooth edges, bool."""
+    shares = cv2.resize(mask * np.uint8(255), size, interpolation=cv2.INTER_LINEAR)
+    return shares > 127

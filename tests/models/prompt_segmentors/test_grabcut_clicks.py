@@ -6,7 +6,7 @@ import pytest
 
 from samrs_mm.core.clicks import ClickedMask
 from samrs_mm.models.prompt_segmentors.grabcut import GrabCutSegmentor
-from samrs_mm.models.prompt_segmentors.grabcut_clicks import labels_of
+from samrs_mm.models.prompt_segmentors.grabcut_clicks import CLICK_SIDE, labels_of
 
 SIZE = (120, 160)
 
@@ -69,6 +69,26 @@ def test_a_large_object_is_cut_smaller(scene):
     image, masks = scene
     found = GrabCutSegmentor(max_side=60).click(image, [], [26, 26, 74, 64])
     assert iou(found.mask, masks[0]) > 0.8
+
+
+def test_who_clicks_on_a_large_object_does_not_wait(monkeypatch):
+    image = np.full((900, 900, 3), 40, np.uint8)
+    truth = cv2.ellipse(np.zeros((900, 900), np.uint8), (450, 450), (250, 170), 20, 0, 360, 1, -1)
+    image[truth > 0] = 200
+    image[100:120, 100:120] = 200
+    sizes, settle = [], GrabCutSegmentor._settled
+    monkeypatch.setattr(
+        GrabCutSegmentor, '_settled',
+        lambda self, crop, labels: (sizes.append(crop.shape[:2]), settle(self, crop, labels))[1],
+    )  # fmt: skip
+    found = GrabCutSegmentor().click(image, [], [190, 230, 710, 670])
+    assert iou(found.mask, truth > 0) > 0.98
+    fine = truth > 0
+    fine[450, 450] = False
+    again = GrabCutSegmentor().click(image, [[450, 300, 1]], previous=fine)
+    assert max(max(size) for size in sizes) == CLICK_SIDE
+    assert not again.mask[450, 450]  # nothing changed there, so its details stay
+    assert iou(again.mask, fine) > 0.98
 
 
 def test_the_same_clicks_give_the_same_mask(scene):
