@@ -8,6 +8,7 @@ from pathlib import Path
 
 from samrs_mm.annotate.taking_back import user
 from samrs_mm.cli import ToolParser, progress, run_command
+from samrs_mm.config_files import read_config
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.wording import counted
 from samrs_mm.review.server.prompting import Prompter
@@ -36,13 +37,23 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add('folder', metavar='OUT', type=Path, help='the annotated folder')
     add('--data-root', metavar='DIR', help='the images, where they were moved')
+    add(
+        '--boxes',
+        metavar='FILE[:LAYER]',
+        help='of scenes on the map: where the boxes are (default: beside the scenes or OUT)',
+    )
+    add(
+        '--config',
+        metavar='CONFIG',
+        help='the annotate config of OUT: only where its custom_imports make the dataset',
+    )
     add('--by', metavar='NAME', help='who reviews (default: your user name)')
     add('--port', type=int, default=PORT, metavar='N',
         help='where the page is; 0 takes a free one (default %(default)s)')  # fmt: skip
     add('--segmentor', default='boxnet', metavar='NAME',
         help='what makes masks of clicks: boxnet (default; comes with the package), grabcut, '
         'sam-vit-b, sam-vit-l, sam-vit-h, or an annotate config')  # fmt: skip
-    add('--weights', metavar='FILE', help='its weights')
+    add('--weights', '--checkpoint', metavar='FILE', help='its weights')
     add('--embeddings', metavar='DIR',
         help='take what SAM made of an image from DIR, or store it there')  # fmt: skip
     add('--token-file', metavar='FILE', type=Path,
@@ -62,7 +73,9 @@ def run(args: argparse.Namespace) -> int:
     """Serve until it is stopped, then write what follows from the corrections."""
     if not args.folder.is_dir():
         raise RefusedError(f'{args.folder}: no such folder')
-    session = Session(args.folder, args.data_root, args.by or user())
+    if args.config:
+        read_config(args.config)
+    session = Session(args.folder, args.data_root, args.by or user(), args.boxes)
     options = dict(checkpoint=args.weights) if args.weights else {}
     prompter = Prompter(args.segmentor, options, args.embeddings)
     with reviewed_alone(args.folder), listen(args.port) as listening:

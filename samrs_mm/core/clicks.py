@@ -51,9 +51,13 @@ def checked_corners(box: Any) -> np.ndarray:
     Raises:
         ValueError: It is none, or empty.
     """
-    found = np.asarray(box, np.float64)
+    problem = f'box: x0, y0, x1, y1 or four corners are needed, not {box!r:.80}'
+    try:
+        found = np.asarray(box, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(problem) from error
     if found.shape not in ((4,), (4, 2)) or not np.isfinite(found).all():
-        raise ValueError(f'box: x0, y0, x1, y1 or four corners are needed, not {found.tolist()}')
+        raise ValueError(problem)
     if found.shape == (4,) and not (found[:2] < found[2:]).all():
         raise ValueError(f'box: {found.tolist()} is empty; needed: x0 < x1 and y0 < y1')
     return found if found.shape == (4, 2) else box_ops.corners(found[None])[0]

@@ -29,7 +29,13 @@ def test_boxes_are_corners():
 
 @pytest.mark.parametrize(
     ('given', 'words'),
-    [([5, 2, 1, 4], 'is empty'), ([1, 2, 3], 'or four corners'), ([1, 2, np.inf, 4], 'corners')],
+    [
+        ([5, 2, 1, 4], 'is empty'),
+        ([1, 2, 3], 'or four corners'),
+        ([1, 2, np.inf, 4], 'corners'),
+        ('abcd', "four corners are needed, not 'abcd'"),
+        ([[1, 2], [3]], 'or four corners'),
+    ],
 )
 def test_what_is_no_box_is_named(given, words):
     with pytest.raises(ValueError, match=words):

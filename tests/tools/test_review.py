@@ -11,6 +11,7 @@ import sys
 
 import pytest
 from folders import ROOT, load_tool
+from map_cases import affine, box, on_map, write_layer, write_scene
 from reviewed import annotated
 
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
@@ -108,6 +109,30 @@ def test_what_keeps_it_from_starting_is_said_in_a_line(start, tmp_path, capsys):
     assert 'none: no such folder' in capsys.readouterr().err
     assert main([str(tmp_path / 'dota')]) == 2
     assert 'no annotated folder there' in capsys.readouterr().err
+
+
+def test_boxes_on_the_map_that_were_moved_are_given(tmp_path, capsys):
+    data, out = tmp_path / 'data', tmp_path / 'out'
+    data.mkdir()
+    write_scene(data / 'scene.tif', affine(0), size=(200, 150))
+    write_layer(data / 'boxes.gpkg', [on_map(box(20, 20, 50, 60))], ['ship'])
+    config = ROOT / 'configs/annotate/geo_grabcut_rbox.py'
+    argv = config, '--data-root', data, '--boxes', data / 'boxes.gpkg', '--out', out
+    fill = '--workers', 0, '--cfg-options', 'model.type=BoxFillSegmentor'
+    assert load_tool('sam_annotate').main([*map(str, (*argv, *fill))]) == 0
+    (tmp_path / 'away').mkdir()
+    moved = (data / 'boxes.gpkg').rename(tmp_path / 'away/boxes.gpkg')
+    tool = load_tool('review')
+    session = tool.Session(out, None, 'ann')
+    (item,) = session.queue.items
+    shown = session.record(item.stem).boxes[0]
+    session.decide(item.stem, item.box_id, 'reject', mask_digest(shown))
+    assert tool.close(session) == 1
+    assert 'say where with --boxes FILE[:LAYER]' in capsys.readouterr().err
+    args = tool.parse_args([str(out), '--boxes', str(moved)])
+    again = tool.Session(out, None, 'ann', args.boxes)
+    assert tool.close(again) == 0
+    assert Record.load(out / f'instances/{item.stem}.json').boxes[0].status == 'rejected'
 
 
 def test_lists_that_cannot_be_written_are_said(tmp_path, capsys):

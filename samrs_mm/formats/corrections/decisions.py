@@ -82,7 +82,9 @@ def read_decisions(path: Path) -> tuple[str, dict[str, list[Decision]]]:
             if first != number:
                 raise ValueError(f'decisions[{first}] and {place} are on one mask; take one out')
             found.setdefault(decision.stem, []).append(decision)
-        return str(data['by']), found
+        if not isinstance(data['by'], str):
+            raise ValueError(f'by is {data["by"]!r:.40}; expected the name of who decided')
+        return data['by'], found
     except OSError as error:
         raise EditError(f'{path}: cannot read it: {error.strerror}') from error
     except ValueError as error:
@@ -116,7 +118,8 @@ def actions_of(
         if mask_digest(box) != each.mask:
             raise EditError(
                 f'two edits of {each.box_id}: its mask in {each.stem} is not the one that was '
-                'looked at; write the report again and decide anew'
+                'looked at; look at it as it is now (a report has to be written again), and decide '
+                'anew'
             )
         found.append(
             action_of(box, each.action, value, by=by, when=each.when, seconds=each.seconds)

@@ -5,7 +5,7 @@ import itertools
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,9 +68,15 @@ class Prompter:
         self._answers: OrderedDict[str, tuple[str, Any]] = OrderedDict()
         self._numbers = itertools.count(1)
 
-    def load_beside(self) -> None:
-        """Load it in a thread, so that the page is there at once."""
-        threading.Thread(target=self.load, name='segmentor', daemon=True).start()
+    def load_beside(self, failed: Callable[[str], Any] = str) -> None:
+        """Load it in a thread, so that the page is there at once; ``failed`` gets the problem."""
+
+        def work() -> None:
+            self.load()
+            if self._problem is not None:
+                failed(self._problem)
+
+        threading.Thread(target=work, name='segmentor', daemon=True).start()
 
     def load(self) -> None:
         """Build it and read its weights; ``problem`` says why it could not be."""
@@ -88,7 +94,9 @@ class Prompter:
 
         model: Any = build(PROMPT_SEGMENTORS, self._entry, 'model')
         if not hasattr(model, 'click'):
-            raise RefusedError(f'{type(model).__name__} takes no clicks; boxnet and SAM do')
+            raise RefusedError(
+                f'{type(model).__name__} takes no clicks; boxnet, grabcut and SAM do'
+            )
         with strict_loading():
             if self._embeddings is None:
                 model.load()

@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,11 @@ def serve(
         log_config=None,  # uvicorn's own would close all log files of this process
     )  # fmt: skip
     if prompter is not None:
-        prompter.load_beside()
+        prompter.load_beside(_tell_no_clicks)
     ready(f'http://{HOST}:{port}/#{token}')
     with contextlib.suppress(KeyboardInterrupt):  # the signal that uvicorn stopped at
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def _tell_no_clicks(problem: str) -> None:
+    print(f'no clicks: {problem}', file=sys.stderr, flush=True)

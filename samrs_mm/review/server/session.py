@@ -13,7 +13,7 @@ from pathlib import Path
 from samrs_mm.annotate.correcting import corrections_of, enter_corrections
 from samrs_mm.core import masks
 from samrs_mm.core.classes import ClassTable, UnknownClassError
-from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.system import follow
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.entries import HAND_STATUSES, REJECTED, BoxEntry
@@ -51,6 +51,7 @@ class Session:
         root: The annotated folder, finished.
         data_root: Where its images are; None takes what ``meta.json`` says.
         by: Who reviews it.
+        boxes: Of scenes on the map the file of the boxes; None as ``ReopenedFolder`` finds it.
 
     Attributes:
         queue: Its masks, the most doubtful first.
@@ -60,15 +61,24 @@ class Session:
         RefusedError: Not an annotated folder, not a finished one, or one without its pictures.
     """
 
-    def __init__(self, root: str | os.PathLike, data_root: str | os.PathLike | None, by: str):
+    def __init__(
+        self, root: str | os.PathLike, data_root: str | os.PathLike | None, by: str,
+        boxes: str | None = None,
+    ):  # fmt: skip
         self.out, self.by = AnnotatedFolder(root), by
         self.meta = finished_meta(self.out.root)
         folder.refuse_without_pictures(root, self.meta, 'the review')
         self.classes: list[str] = self.meta['classes']
         self.table = ClassTable(self.classes)
         self.data_root = None if data_root is None else str(data_root)
-        images = self.data_root or follow(self.meta['data_root'], self.out.root)
-        self.views = SceneViews(self.out, Path(images))
+        self.boxes = boxes
+        images = Path(self.data_root or follow(self.meta['data_root'], self.out.root))
+        held = self.data_root is None and (self.out.root / folder.IMAGES).is_dir()
+        if not images.is_dir() and not held:
+            raise RefusedError(
+                f'data root {images}: no such folder; say with --data-root where it is'
+            )
+        self.views = SceneViews(self.out, images)
         self.queue = Queue.of_ledger(self.out.root / folder.LEDGER)
         self.stems = {*self.queue.stems} | self.out.done()
         self.changed: set[str] = set()
@@ -260,7 +270,7 @@ class Session:
 
         if not self.changed:
             return []
-        opened = ReopenedFolder(self.out, progress('reading labels'), self.data_root)
+        opened = ReopenedFolder(self.out, progress('reading labels'), self.data_root, self.boxes)
         policy = opened.settings['overlap_policy']
         enter_corrections(self.out, self.classes, policy, progress=progress('entering corrections'))
         totals = opened.finalise(progress('writing annotations.json'))

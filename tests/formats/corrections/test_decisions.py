@@ -91,6 +91,9 @@ def test_two_decisions_on_one_mask_and_other_files_are_refused(record, tmp_path)
     path = written(tmp_path / 'd.json', entry(record, 0, 'accept'), entry(record, 0, 'reject'))
     with pytest.raises(EditError, match=r'decisions\[0\] and decisions\[1\] are on one mask'):
         read_decisions(path)
+    path.write_text('{"by": null, "decisions": []}')
+    with pytest.raises(EditError, match='by is None; expected the name of who decided'):
+        read_decisions(path)
     path.write_text('[]')
     with pytest.raises(EditError, match='not decisions that the review report saved'):
         read_decisions(path)

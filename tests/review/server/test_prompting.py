@@ -1,5 +1,6 @@
 """The segmentor of the page: loaded beside it, encoding an image once, going on from answers."""
 
+import queue
 import threading
 import time
 
@@ -117,8 +118,9 @@ def test_until_it_is_loaded_clicks_are_told_to_come_again(monkeypatch):
 
 def test_what_cannot_be_loaded_is_said_at_every_click(tmp_path):
     prompter = Prompter('sam-vit-b', dict(checkpoint=str(tmp_path / 'none.pth')))
-    prompter.load_beside()
-    assert prompter.wait(60)
+    told: queue.Queue[str] = queue.Queue()
+    prompter.load_beside(told.put)
+    assert 'none.pth' in told.get(timeout=60)
     for _ in range(2):
         with pytest.raises(SegmentorError, match=r'no clicks: .*none\.pth'):
             prompter.click('a', Picture(), [[40, 52, 1]])
@@ -127,7 +129,7 @@ def test_what_cannot_be_loaded_is_said_at_every_click(tmp_path):
 def test_segmentors_without_clicks_and_unknown_ones_are_named():
     prompter = Prompter('box-fill')
     prompter.load()
-    assert prompter.problem == 'BoxFillSegmentor takes no clicks; boxnet and SAM do'
+    assert prompter.problem == 'BoxFillSegmentor takes no clicks; boxnet, grabcut and SAM do'
     with pytest.raises(RefusedError, match="segmentor 'boxnot' is none of boxnet, grabcut"):
         Prompter('boxnot')
 

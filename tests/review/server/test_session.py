@@ -179,7 +179,12 @@ def test_data_that_were_moved_are_named_and_given(session, place):
     shutil.move(place / 'dota', place / 'moved')
     with pytest.raises(ImageReadError, match='no such image'):
         session.view('P0000')
+    for given in (None, place / 'nowhere'):
+        with pytest.raises(RefusedError, match='no such folder; say with --data-root where it is'):
+            Session(place / 'out', given, 'ann')
     assert Session(place / 'out', place / 'moved', 'ann').view('P0000').width == 128
+    (place / 'out/images').mkdir()  # as of tiles, whose pictures are there
+    assert Session(place / 'out', None, 'ann').stems
 
 
 def test_ten_thousand_images_start_at_once(session, place):
