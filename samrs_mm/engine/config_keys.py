@@ -177,7 +177,11 @@ class _Check:
             certain = trusted and name != 'transforms'
             if registry == 'MODELS' and name != 'init_cfg':
                 child, certain = 'MODELS', trusted and name in _BUILT
-            if child and name not in ('type', 'heads'):
+            if name == 'heads' and isinstance(item, Mapping):
+                for source, head in item.items():
+                    terms = head.get('loss_decode') if isinstance(head, Mapping) else None
+                    self.part(terms, f'{key}.heads.{source}.loss_decode', 'MODELS', trusted)
+            elif child and name not in ('type', 'heads'):
                 self.part(item, f'{key}.{name}', child, certain)
 
     def find(self, value: Mapping, key: str, registry: str, built: bool) -> Any:

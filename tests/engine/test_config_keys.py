@@ -180,6 +180,15 @@ def test_a_tool_that_runs_the_model_alone_looks_at_the_model_alone():
         load('model.backbone.dept=3', parts=('model',))
 
 
+def test_losses_of_sources_are_looked_at(tmp_path):
+    term = "dict(type='DiceLoss', wieght=3.0)"
+    text = f'model = dict(heads=dict(a=dict(loss_decode=[{term}])))'
+    with pytest.raises(
+        RefusedError, match=r'heads\.a\.loss_decode\.0\.wieght=3\.0: DiceLoss takes no wieght'
+    ):
+        load_run_config(write(tmp_path, text), None, None, 'none')
+
+
 @pytest.mark.parametrize('leaf', ['sep/mask2former_resnet50', 'isaid/upernet_swin_imp_isaid',
                                   'examples/sep_demo', 'sep/upernet_vit-adapter'])  # fmt: skip
 def test_shipped_configs_pass(leaf):

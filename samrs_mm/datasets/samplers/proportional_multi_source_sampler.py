@@ -1,6 +1,8 @@
-"""One joint batch from several sources, in proportion to their sizes."""
+"""One joint batch from several sources, in proportion to their sizes or by other shares."""
 
-from collections.abc import Iterator, Sequence, Sized
+import math
+from collections.abc import Iterator, Mapping, Sequence, Sized
+from fractions import Fraction
 from itertools import chain, count
 from typing import Any
 
@@ -41,6 +43,25 @@ def apportion(sizes: Sequence[int], batch: int) -> list[int]:
     return list(quotas.values())
 
 
+def tempered(sizes: Sequence[int], temperature: float) -> list[int]:
+    """Return whole numbers in the proportion of ``size ** (1 / temperature)``, all >= 1.
+
+    1 gives the sizes themselves; above it small sources gain, and infinity makes all equal. The
+    largest becomes 2**24, so that what a processor's power function rounds decides nothing.
+    """
+    if temperature == 1:
+        return list(sizes)
+    largest = max(sizes)
+    return [max(1, round(2**24 * (size / largest) ** (1 / temperature))) for size in sizes]
+
+
+def whole_shares(shares: Sequence[float]) -> list[int]:
+    """Return whole numbers in the proportion of ``shares``, each as its decimals are written."""
+    fractions = [Fraction(str(share)) for share in shares]
+    common = math.lcm(*(each.denominator for each in fractions))
+    return [int(each * common) for each in fractions]
+
+
 @DATA_SAMPLERS.register_module()
 class ProportionalMultiSourceSampler(Sampler):
     """Assigns every iteration's *global* batch to the ranks.
@@ -49,6 +70,8 @@ class ProportionalMultiSourceSampler(Sampler):
 
     1. The batch of all ranks, B = ``batch_size`` x world size, is what is divided (``apportion``);
        every rank gets ``batch_size`` of it, and what ranks get of a source differs by at most one.
+       By default it is divided in proportion to the sources' sizes; every batch has the same
+       numbers of each source.
     2. Each source is an endless stream, freshly shuffled for every pass over it and without
        replacement within the pass. Ranks take disjoint parts of the stream.
     3. ``batch(it)`` is a pure function of the seed, B and the iteration: the same on any number of
@@ -67,10 +90,13 @@ class ProportionalMultiSourceSampler(Sampler):
             sets. A ``batch_size`` that is given has to equal the loader's.
         seed: Of all shuffling, >= 0. By default a random one that all ranks share.
         keyed: Yield ``(index, seed of the draw)``, the seed in 0..2**32-1, instead of ``index``.
+        temperature: Divide in proportion to ``size ** (1 / temperature)``: 1, the default, by size,
+            larger ones (up to infinity: all equal) give small sources more, those below 1 less.
+        shares: Divide in these proportions instead, ``{source: number above 0}``.
 
     Raises:
-        RefusedError: The dataset has no sources, a source is empty, or B is smaller than the number
-            of sources.
+        RefusedError: The dataset has no sources, a source is empty, B is smaller than the number
+            of sources, or a temperature or shares that can't be.
     """
 
     def __init__(
@@ -79,9 +105,11 @@ class ProportionalMultiSourceSampler(Sampler):
         batch_size: int | None = None,
         seed: int | None = None,
         keyed: bool = False,
+        temperature: float = 1.0,
+        shares: Mapping[str, float] | None = None,
     ):
         self.rank, self.world_size = get_dist_info()
-        self.keyed = keyed
+        self.keyed, self.temperature = keyed, temperature
         self.sizes = self.sizes_of(dataset)
         empty = [name for name, size in self.sizes.items() if size < 1]
         if empty:
@@ -89,6 +117,8 @@ class ProportionalMultiSourceSampler(Sampler):
                 f'source {", ".join(empty)}: holds no image to draw (sizes: {self.sizes}); '
                 'see its data_root and its split, or take it out of the config'
             )
+        self.shares = None if shares is None else dict(shares)
+        _check_division(temperature, self.shares, self.sizes)
         self.batch_size: int | None = None
         if batch_size is not None:
             self.set_batch_size(batch_size)
@@ -132,8 +162,13 @@ class ProportionalMultiSourceSampler(Sampler):
                 f'{self.global_batch}, too small for one sample of each of {len(self.sizes)} '
                 f'sources ({", ".join(self.sizes)}); use a batch_size of at least {needed}'
             )
-        quotas = apportion(list(self.sizes.values()), self.global_batch)
-        self.quotas = dict(zip(self.sizes, quotas, strict=True))
+        sizes = [*self.sizes.values()]
+        parts = (
+            tempered(sizes, self.temperature)
+            if self.shares is None
+            else whole_shares([self.shares[source] for source in self.sizes])
+        )
+        self.quotas = dict(zip(self.sizes, apportion(parts, self.global_batch), strict=True))
 
     @property
     def seed(self) -> int:
@@ -150,7 +185,12 @@ class ProportionalMultiSourceSampler(Sampler):
     @property
     def settings(self) -> dict[str, Any]:
         """What decides the sequence of global batches, as plain data."""
-        return dict(seed=self.seed, global_batch=self.global_batch, sizes=dict(self.sizes))
+        said = dict(seed=self.seed, global_batch=self.global_batch, sizes=dict(self.sizes))
+        if self.temperature != 1:
+            said['temperature'] = self.temperature
+        if self.shares is not None:
+            said['shares'] = dict(self.shares)
+        return said
 
     def start_at(self, first: int, last: int | None = None) -> None:
         """Let iterators made from now on run from iteration ``first`` up to before ``last``."""
@@ -202,3 +242,28 @@ class ProportionalMultiSourceSampler(Sampler):
     def __len__(self) -> int:
         """Samples of this rank in one pass over all; the stream itself has no end."""
         return -(-sum(self.sizes.values()) // self.world_size)
+
+
+def _check_division(
+    temperature: Any, shares: Mapping[str, Any] | None, sizes: Mapping[str, int]
+) -> None:
+    """Refuse what a batch can't be divided by."""
+    key = 'train_dataloader.sampler'
+    if not isinstance(temperature, int | float) or not temperature > 0:
+        raise RefusedError(
+            f'{key}.temperature={temperature!r}; needed: a number above 0; 1 divides a batch by '
+            'the sizes of sources, inf equally'
+        )
+    if shares is None:
+        return
+    if temperature != 1:
+        raise RefusedError(f'{key}: temperature and shares exclude each other; give one of them')
+    others = sizes.keys() ^ shares.keys()
+    if others:
+        raise RefusedError(
+            f'{key}.shares: {", ".join(sorted(others))}: '
+            f'each source needs a share, and nothing else: {", ".join(sizes)}'
+        )
+    for source, share in shares.items():
+        if not isinstance(share, int | float) or not 0 < share < math.inf:
+            raise RefusedError(f'{key}.shares.{source}={share!r}; needed: a number above 0')

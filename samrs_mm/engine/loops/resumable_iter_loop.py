@@ -61,10 +61,12 @@ class ResumableIterLoop(IterBasedTrainLoop):
     def _continue(self, sampler: Any, before: dict[str, Any]) -> None:
         """Go on with the checkpoint's seed, and warn of what else has changed."""
         sampler.seed = before['seed']
-        for key, now in sampler.settings.items():
-            if now != before[key]:
+        settings = sampler.settings
+        for key in [*settings, *(key for key in before if key not in settings)]:
+            now, then = (given.get(key, 'the default') for given in (settings, before))
+            if now != then:
                 self.runner.logger.warning(
-                    f'Resumed with {key}={now}, started with {before[key]}: from here on the '
+                    f'Resumed with {key}={now}, started with {then}: from here on the '
                     'samples are not those of an uninterrupted run'
                 )
 

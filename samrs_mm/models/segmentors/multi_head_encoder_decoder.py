@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from samrs_mm.core.classes import PALETTE
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.models.segmentors.source_heads import SourceHead, read_heads
 from samrs_mm.models.segmentors.source_losses import SourceLosses, take_class_weights
 
 FORWARD_MODES = ('joint', 'sequential')
@@ -44,7 +45,9 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
     Args:
         backbone: Config of the backbone.
         decode_head: Config of the trunk, without ``num_classes``.
-        heads: ``{source: dict(num_classes=K)}``, in the order of the forwards if sequential.
+        heads: ``{source: dict(num_classes=K)}``, in the order of the forwards if sequential. A
+            source may have ``loss_decode``, ``loss_weight`` and ``sampler`` of its own, as in
+            ``SourceHead``.
         forward_mode: ``'joint'``, one forward of the whole batch, as in the paper; or
             ``'sequential'``, a forward per source, as in the authors' code: then batch norm sees
             one source at a time and updates its running statistics once per source.
@@ -66,7 +69,8 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
         init_cfg: Mapping[str, Any] | None = HEADS_INIT,
         **kwargs: Any,
     ):
-        num_classes = _check_heads(heads)
+        entries = read_heads(heads)
+        num_classes = {source: entry.num_classes for source, entry in entries.items()}
         if forward_mode not in FORWARD_MODES:
             raise RefusedError(
                 f'model.forward_mode={forward_mode!r}; choose from {", ".join(FORWARD_MODES)}'
@@ -75,7 +79,8 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
             raise RefusedError('model.auxiliary_head: it has one set of classes; leave it out')
         if decode_head.get('sampler') is not None:
             raise RefusedError(
-                'model.decode_head.sampler: all labelled pixels count here; leave it out'
+                'model.decode_head.sampler: give it to the sources that are to have it, as '
+                'model.heads.SOURCE.sampler'
             )
         decode_head, class_weights = take_class_weights(decode_head)
         super().__init__(
@@ -95,7 +100,7 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
             )
         build = self._take_classifier()
         self.heads = nn.ModuleDict({name: build(count) for name, count in num_classes.items()})
-        self._losses = self._take_losses(class_weights)
+        self._losses = self._take_losses(entries, class_weights)
 
     def _take_classifier(self) -> Callable[[int], nn.Module]:
         """Take the trunk's classifier out; return what builds one for a number of classes."""
@@ -111,12 +116,16 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
             classifier.in_channels, classes, classifier.kernel_size, padding=classifier.padding
         )
 
-    def _take_losses(self, class_weights: Sequence[Any]) -> SourceLosses | None:
-        """Return what computes the terms of the trunk's ``loss_decode``."""
+    def _take_losses(
+        self, entries: Mapping[str, SourceHead], class_weights: Sequence[Any]
+    ) -> SourceLosses | None:
+        """Return what computes the terms of the trunk's ``loss_decode``, or a source's own."""
         terms = self.decode_head.loss_decode
         terms = list(terms) if isinstance(terms, nn.ModuleList) else [terms]
-        ignore = self.decode_head.ignore_index
-        return SourceLosses(terms, self.source_classes, class_weights, ignore)
+        losses = SourceLosses(terms, entries, class_weights, self.decode_head.ignore_index)
+        # they move to the device along with the network
+        self.own_losses = nn.ModuleDict(losses.own)
+        return losses
 
     def loss(self, inputs: Tensor, data_samples: Sequence[SegDataSample]) -> dict[str, Tensor]:
         """Return ``loss_SOURCE_TERM`` and ``acc_SOURCE`` (percent) for every source and term.
@@ -309,24 +318,3 @@ def _split(batch: Any, rows: Mapping[str, Sequence[int]]) -> dict[str, Any]:
     if order != sorted(order):
         batch = batch.index_select(0, torch.tensor(order, device=batch.device))
     return dict(zip(rows, batch.split([len(group) for group in rows.values()]), strict=True))
-
-
-def _check_heads(heads: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
-    if not heads:
-        raise RefusedError('model.heads is empty; needed: {source: dict(num_classes=K)}')
-    for source, head in heads.items():
-        # mmengine sums up whatever has 'loss' in its name, and torch has attributes of its own.
-        if not source or '.' in source or 'loss' in source or hasattr(nn.ModuleDict(), source):
-            raise RefusedError(
-                f'model.heads: {source!r} cannot name a source: no dots, no "loss", no name that '
-                'torch modules use themselves; rename it'
-            )
-        if not isinstance(head, Mapping) or set(head) != {'num_classes'}:
-            raise RefusedError(f'model.heads.{source}={head!r}; needed: dict(num_classes=K)')
-        classes = head['num_classes']
-        if not isinstance(classes, int) or classes < 2:
-            raise RefusedError(
-                f'model.heads.{source}.num_classes={classes!r}; needed: a whole number from 2, as '
-                'pixels of no class are ignored and one class alone teaches nothing'
-            )
-    return {source: head['num_classes'] for source, head in heads.items()}

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.decode_heads import PartialLabelMask2FormerHead
 from samrs_mm.models.segmentors.multi_head_encoder_decoder import MultiHeadEncoderDecoder
+from samrs_mm.models.segmentors.source_heads import SourceHead
 
 
 @MODELS.register_module()
@@ -22,7 +23,7 @@ class MultiHeadMask2Former(MultiHeadEncoderDecoder):
     those of the layers before the last too, are classified by that head.
 
     The loss is the sum over sources of a Mask2Former loss of the source's samples, normalised over
-    all ranks as ``PartialLabelMask2FormerHead`` does.
+    all ranks as ``PartialLabelMask2FormerHead`` does, times the ``loss_weight`` of its head.
 
     Raises:
         RefusedError: Another head, or what ``MultiHeadEncoderDecoder`` refuses.
@@ -40,8 +41,16 @@ class MultiHeadMask2Former(MultiHeadEncoderDecoder):
         self.decode_head.cls_embed = nn.Identity()
         return lambda classes: nn.Linear(classifier.in_features, classes + 1)
 
-    def _take_losses(self, class_weights: Sequence[Any]) -> None:
-        """The trunk has losses of its own."""
+    def _take_losses(self, entries: Mapping[str, SourceHead], class_weights: Sequence[Any]) -> None:
+        """The trunk has losses of its own; sources have but a weight."""
+        for source, entry in entries.items():
+            for name in ('loss_decode', 'sampler'):
+                if getattr(entry, name) is not None:
+                    raise RefusedError(
+                        f'model.heads.{source}.{name}: Mask2Former has losses of its own, in '
+                        'model.decode_head.loss_cls, loss_mask and loss_dice; leave it out'
+                    )
+        self._weights = {source: entry.loss_weight for source, entry in entries.items()}
 
     def _loss_by_source(
         self,
@@ -64,7 +73,7 @@ class MultiHeadMask2Former(MultiHeadEncoderDecoder):
             scores = [head(query) for query in queries]
             parts = self.decode_head.loss_by_feat(scores, masks, *targets)
             for name in ('cls', 'mask', 'dice'):
-                losses[f'loss_{source}_{name}'] = sum(
+                losses[f'loss_{source}_{name}'] = self._weights[source] * sum(
                     loss for key, loss in parts.items() if key.endswith(f'loss_{name}')
                 )
         return losses

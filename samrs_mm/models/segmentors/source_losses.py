@@ -1,18 +1,23 @@
-"""The loss terms of a decode head, each averaged over a source's samples on all ranks."""
+"""The loss terms of a decode head, or of a source, averaged over the source on all ranks."""
 
 import copy
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from mmengine.dist import all_reduce, get_world_size
 from mmseg.models.losses import CrossEntropyLoss, FocalLoss, LovaszLoss
+from mmseg.registry import MODELS
+from mmseg.structures import build_pixel_sampler
 from torch import Tensor, nn
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.wording import counted
+from samrs_mm.core.wording import counted, one_line
+from samrs_mm.models.segmentors.source_heads import SourceHead
 
 KEY = 'model.decode_head.loss_decode'
 ClassWeights = Mapping[str, Sequence[float]]
@@ -30,39 +35,59 @@ class SourceLosses:
     where a term averages over pixels or images. One over the whole batch (Lovász without
     ``per_image``) is the mean of the ranks' values, weighted by their images.
 
+    A source with ``loss_decode`` of its own has those terms instead. Its ``loss_weight`` multiplies
+    all of its terms. With a ``sampler`` of mmseg's, cross entropy is over the pixels that it takes,
+    divided by as many as without it, as mmseg does; what it takes of a rank's pixels it decides
+    there alone.
+
     Args:
         terms: Modules of the head.
-        classes: Number of classes of each source.
+        heads: What there is of each source.
         weights: For each term the class weights of sources, or None for the term's own.
         ignore_index: Label of pixels that count nowhere.
 
+    Attributes:
+        own: The modules of sources that have their own.
+
     Raises:
-        RefusedError: Class weights that don't fit the classes, or a loss that isn't called with
-            logits and labels alone.
+        RefusedError: Class weights that don't fit the classes, a loss that isn't called with
+            logits and labels alone, or a sampler without a term that it is for.
     """
 
     def __init__(
         self,
         terms: Sequence[nn.Module],
-        classes: Mapping[str, int],
+        heads: Mapping[str, SourceHead],
         weights: Sequence[ClassWeights | None],
         ignore_index: int,
     ):
-        keys = [KEY if len(terms) == 1 else f'{KEY}.{number}' for number in range(len(terms))]
+        keys = _keys(KEY, terms)
         for term, own, key in zip(terms, weights, keys, strict=True):
             _check_term(term, key)
-            unknown = [source for source in own or () if source not in classes]
+            unknown = [source for source in own or () if source not in heads]
             if unknown:
                 raise RefusedError(
-                    f'{key}.class_weight: {unknown[0]!r} is no head; there are {", ".join(classes)}'
+                    f'{key}.class_weight: {unknown[0]!r} is no head; there are {", ".join(heads)}'
                 )
-        self.ignore_index = ignore_index
+        self.ignore_index, self.heads = ignore_index, dict(heads)
+        self.own = {
+            source: build_terms(head.loss_decode, head.num_classes, source)
+            for source, head in heads.items()
+            if head.loss_decode is not None
+        }
         self.terms = {
-            source: [
-                _of_source(term, own, source, count, key)
+            source: list(self.own[source])
+            if source in self.own
+            else [
+                _of_source(term, own, source, head.num_classes, key)
                 for term, own, key in zip(terms, weights, keys, strict=True)
             ]
-            for source, count in classes.items()
+            for source, head in heads.items()
+        }
+        self.samplers = {
+            source: build_sampler(head.sampler, self.terms[source], ignore_index, source)
+            for source, head in heads.items()
+            if head.sampler is not None
         }
 
     def totals(self, labels: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
@@ -73,14 +98,14 @@ class SourceLosses:
             device: Where to.
 
         Returns:
-            For every source ``(1 + T,)`` float64: labelled pixels, and of each term the pixels,
-            pixels times class weights, or images. Nothing is 1.
+            For every source ``(1 + T,)`` float64, T the largest number of terms: labelled pixels,
+            and of each term the pixels, pixels times class weights, or images. Nothing is 1.
         """
-        rows = []
+        rows, width = [], 1 + max(map(len, self.terms.values()))
         for source, terms in self.terms.items():
             label = labels.get(source)
             if label is None:
-                rows.append(torch.zeros(1 + len(terms), dtype=torch.float64, device=device))
+                rows.append(torch.zeros(width, dtype=torch.float64, device=device))
                 continue
             labelled = label != self.ignore_index
             found = labelled.sum(dtype=torch.float64)
@@ -90,7 +115,8 @@ class SourceLosses:
                 else found.new_tensor(len(label))
                 for term in terms
             ]
-            rows.append(torch.stack([found, *amounts]))
+            row = torch.stack([found, *amounts])
+            rows.append(F.pad(row, (0, width - len(row))))
         totals = torch.stack(rows)
         all_reduce(totals)
         totals = torch.where(totals > 0, totals, 1.0) / get_world_size()
@@ -110,17 +136,23 @@ class SourceLosses:
             totals: The source's of ``totals``.
         """
         losses: dict[str, Tensor] = {}
-        terms = self.terms[source]
-        for name, term, total in zip(_names(source, terms), terms, totals[1:], strict=True):
-            value = self._value(term, logits, label, total)
+        terms, weight = self.terms[source], self.heads[source].loss_weight
+        sampler = self.samplers.get(source)
+        taken = None if sampler is None else sampler.sample(logits, label[:, None])
+        for number, (name, term) in enumerate(zip(_names(source, terms), terms, strict=True), 1):
+            value = self._value(term, logits, label, totals[number], taken)
+            value = value if weight == 1 else weight * value
             losses[name] = losses[name] + value if name in losses else value
         return losses
 
-    def _value(self, term: Any, logits: Tensor, label: Tensor, total: Tensor) -> Tensor:
+    def _value(
+        self, term: Any, logits: Tensor, label: Tensor, total: Tensor, taken: Tensor | None
+    ) -> Tensor:
+        """Return a term; ``taken`` is 1 for pixels that cross entropy is over, ``(n, H, W)``."""
         ignore = self.ignore_index
         if _over_pixels(term):
             elements = total * logits.shape[1] if term.use_sigmoid else total
-            return term(logits, label, avg_factor=elements, ignore_index=ignore)
+            return term(logits, label, weight=taken, avg_factor=elements, ignore_index=ignore)
         if isinstance(term, LovaszLoss):
             labelled = (label != ignore).flatten(1).sum(1) > 1
             if not labelled.any():
@@ -153,6 +185,74 @@ def take_class_weights(
         for entry in entries
     ]
     return dict(decode_head, loss_decode=entries if several else entries[0]), weights
+
+
+def build_terms(losses: Any, classes: int, source: str) -> nn.ModuleList:
+    """Build the loss terms that a source has of its own.
+
+    Args:
+        losses: Config of a term, or several.
+        classes: Number of classes of the source.
+        source: Name of its head.
+
+    Raises:
+        RefusedError: No term, a name that mmseg's registry lacks, or as ``SourceLosses``.
+    """
+    entries = list(losses) if isinstance(losses, list | tuple) else [losses]
+    keys = _keys(f'model.heads.{source}.loss_decode', entries)
+    if not entries:
+        raise RefusedError(f'model.heads.{source}.loss_decode is empty; give at least one term')
+    terms = []
+    for entry, key in zip(entries, keys, strict=True):
+        if not isinstance(entry, Mapping) or 'type' not in entry:
+            raise RefusedError(f'{key}={entry!r}; needed: dict(type=...)')
+        if isinstance(entry.get('class_weight'), Mapping):
+            raise RefusedError(
+                f'{key}.class_weight: the term is of {source} alone; give a list of {classes}'
+            )
+        with _building(key):
+            term = MODELS.build(entry)
+        _check_term(term, key)
+        terms.append(_of_source(term, None, source, classes, key))
+    return nn.ModuleList(terms)
+
+
+def build_sampler(
+    sampler: Mapping[str, Any], terms: Sequence[nn.Module], ignore_index: int, source: str
+) -> Any:
+    """Build mmseg's sampler of pixels, such as ``OHEMPixelSampler``, for a source.
+
+    Raises:
+        RefusedError: The source has no cross entropy over classes that it could be for, or it
+            can't be built.
+    """
+    key = f'model.heads.{source}.sampler'
+    chosen = [term for term in terms if _over_pixels(term) and not term.use_sigmoid]
+    others = [term for term in terms if _over_pixels(term) and term.use_sigmoid]
+    if not chosen or others:
+        raise RefusedError(
+            f'{key}: it picks pixels for CrossEntropyLoss, without use_sigmoid and averaged '
+            f"(reduction='mean'), which {source} "
+            f'{"has with use_sigmoid" if others else "has not"}; leave the sampler out, or choose '
+            'that loss'
+        )
+    context = SimpleNamespace(ignore_index=ignore_index, loss_decode=nn.ModuleList(chosen))
+    with _building(key):
+        return build_pixel_sampler(dict(sampler), context=context)
+
+
+@contextmanager
+def _building(key: str) -> Iterator[None]:
+    """Refuse what mmseg can't build, by the config's key."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AssertionError) as error:
+        said = one_line(error) or 'a value that is not allowed'
+        raise RefusedError(f'{key}: {type(error).__name__}: {said}') from error
+
+
+def _keys(key: str, terms: Sequence[Any]) -> list[str]:
+    return [key] if len(terms) == 1 else [f'{key}.{number}' for number in range(len(terms))]
 
 
 def check_length(term: nn.Module, classes: int, key: str, whose: str, cure: str = '') -> None:
@@ -190,7 +290,7 @@ def _of_source(
         term = copy.copy(term)
         own = weights.get(source)
         term.class_weight = None if own is None else list(own)
-    cure = f', or by source: class_weight=dict({source}=[...])'
+    cure = '' if source in key else f', or by source: class_weight=dict({source}=[...])'
     check_length(term, classes, key, f'model.heads.{source}', cure)
     if getattr(term, 'use_sigmoid', False) and isinstance(term, CrossEntropyLoss):
         if term.class_weight is not None:

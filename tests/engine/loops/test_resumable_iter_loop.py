@@ -57,9 +57,9 @@ class Line(BaseModel):
         return losses
 
 
-def loader_of(batch_size=3, seed=5):
+def loader_of(batch_size=3, seed=5, **division):
     dataset = Numbers()
-    sampler = ProportionalMultiSourceSampler(dataset, batch_size, seed)
+    sampler = ProportionalMultiSourceSampler(dataset, batch_size, seed, **division)
     return DataLoader(dataset, batch_size, sampler=sampler)
 
 
@@ -111,6 +111,34 @@ def test_a_change_of_the_batch_is_logged(tmp_path):
     runner_of(tmp_path, loader_of(6), 6, 'large', resume=True).train()
     log = ''.join(path.read_text() for path in tmp_path.glob('*/*.log'))
     assert 'Resumed with global_batch=6, started with 3: from here on the samples are not' in log
+
+
+@pytest.mark.parametrize('division', [dict(temperature=9.0), dict(shares=dict(a=5, b=1))], ids=str)
+def test_a_run_whose_sources_have_other_shares_goes_on_exactly(tmp_path, division):
+    name = next(iter(division))
+    straight = loader_of(6, **division)
+    runner_of(tmp_path / 'a', straight, 8, f'{name}-straight').train()
+    first, second = loader_of(6, **division), loader_of(seed=99, batch_size=6, **division)
+    runner_of(tmp_path / 'b', first, 4, f'{name}-first').train()
+    runner_of(tmp_path / 'b', second, 8, f'{name}-second', resume=True).train()
+    assert first.dataset.read + second.dataset.read == straight.dataset.read
+    plain = loader_of(6)
+    runner_of(tmp_path / 'c', plain, 8, f'{name}-plain').train()
+    assert plain.dataset.read != straight.dataset.read
+    log = ''.join(path.read_text() for path in tmp_path.glob('b/*/*.log'))
+    assert 'Resumed with' not in log
+
+
+@pytest.mark.parametrize(('before', 'after', 'said'), [
+    ({}, dict(temperature=3.0), 'temperature=3.0, started with the default:'),
+    (dict(temperature=3.0), {}, 'temperature=the default, started with 3.0:'),
+])  # fmt: skip
+def test_a_change_of_shares_is_logged(tmp_path, before, after, said):
+    name = '-'.join([*before, 'to', *after])
+    runner_of(tmp_path, loader_of(**before), 4, name).train()
+    runner_of(tmp_path, loader_of(**after), 6, f'{name}-on', resume=True).train()
+    log = ''.join(path.read_text() for path in tmp_path.glob('*/*.log'))
+    assert f'Resumed with {said}' in log
 
 
 @pytest.mark.parametrize('kind', ['ResumableSampler', 'ProportionalMultiSourceSampler'])

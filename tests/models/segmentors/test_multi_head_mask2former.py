@@ -328,3 +328,24 @@ def test_training_validation_and_export_by_the_tools(tmp_path):
     )
     assert codes == [0], log[-3000:]
     assert 'blue/mIoU' in log
+
+
+def heads_of(**own):
+    return {source: dict(num_classes=n, **own.get(source, {})) for source, n in CLASSES.items()}
+
+
+def test_a_source_is_weighted(monkeypatch):
+    same_points_everywhere(monkeypatch)
+    images = torch.rand(len(MIXED), 3, 64, 64)
+    samples = [sample_of(blocks(CLASSES[source]), source=source) for source in MIXED]
+    plain = small_model().loss(images, samples)
+    found = small_model(heads=heads_of(sior=dict(loss_weight=4))).loss(images, samples)
+    assert {name for name in plain if name.startswith('loss_sior')}
+    for name, value in plain.items():
+        assert torch.equal(found[name], (4 if 'sior' in name else 1) * value), name
+
+
+@pytest.mark.parametrize('name', ['loss_decode', 'sampler'])
+def test_a_source_has_no_losses_of_its_own(name):
+    with pytest.raises(RefusedError, match=f'heads.sota.{name}: Mask2Former has losses of its own'):
+        small_model(heads=heads_of(sota={name: dict(type='CrossEntropyLoss')}))

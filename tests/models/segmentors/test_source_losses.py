@@ -195,6 +195,133 @@ def test_an_image_without_labels_counts_0_for_lovasz():
     torch.testing.assert_close(losses['loss_sota_lovasz'], alone['loss_sota_lovasz'] / 2)
 
 
+def heads_of(**own):
+    return {source: dict(num_classes=n, **own.get(source, {})) for source, n in CLASSES.items()}
+
+
+def losses_of(model, images, samples):
+    return {name: value.detach() for name, value in model.loss(images, samples).items()}
+
+
+def test_a_source_has_losses_of_its_own():
+    images, samples = batch(MIXED, valid=0.6)
+    own = [CE, dict(TERMS['dice']), dict(LOVASZ)]
+    plain = losses_of(model_of(CE), images, samples)
+    of_all = losses_of(model_of(*own), images, samples)
+    found = losses_of(model_of(CE, heads=heads_of(sior=dict(loss_decode=own))), images, samples)
+    names = {'loss_sior_ce', 'loss_sior_dice', 'loss_sior_lovasz'}
+    assert found.keys() == plain.keys() | names
+    for name, value in found.items():
+        assert torch.equal(value, (of_all if name in names else plain)[name]), name
+
+
+def test_a_source_has_class_weights_of_its_own():
+    images, samples = batch(MIXED, valid=0.6)
+    weights = WEIGHTS['fast']
+    by_source = losses_of(model_of(mask_one(class_weight=dict(fast=weights))), images, samples)
+    own = dict(fast=dict(loss_decode=mask_one(class_weight=weights)))
+    found = losses_of(model_of(mask_one(), heads=heads_of(**own)), images, samples)
+    assert all(torch.equal(found[name], value) for name, value in by_source.items())
+
+
+def test_the_weight_of_a_source_multiplies_all_of_its_terms_and_gradients():
+    images, samples = batch(MIXED, valid=0.6)
+    terms = CE, TERMS['dice']
+    plain, grads = gradients(model_of(*terms), images, samples)
+    heads = heads_of(sota=dict(loss_weight=4))
+    found, changed = gradients(model_of(*terms, heads=heads), images, samples)
+    for name, value in plain.items():
+        factor = 4 if name.startswith('loss_sota') else 1
+        assert torch.equal(found[name], factor * value), name
+    for name, value in grads.items():
+        if name.startswith('heads.'):
+            factor = 4 if name.startswith('heads.sota') else 1
+            torch.testing.assert_close(changed[name], factor * value)
+
+
+OHEM = dict(type='OHEMPixelSampler', thresh=0.35, min_kept=100)
+
+
+@pytest.mark.parametrize('sampler', [OHEM, dict(type='OHEMPixelSampler', min_kept=300)])
+@pytest.mark.parametrize('valid', [1.0, 0.3])
+def test_hard_pixels_are_those_of_mmsegs_head(sampler, valid):
+    terms = [CE, TERMS['dice']]
+    images, samples = batch(MIXED, valid=valid)
+    heads = heads_of(sior=dict(sampler=sampler))
+    found = losses_of(model_of(*terms, heads=heads), images, samples)
+    plain = losses_of(model_of(*terms), images, samples)
+    changed = {name for name, value in plain.items() if not torch.equal(found[name], value)}
+    assert changed == {'loss_sior_ce'}, "Dice and others' losses see all pixels"
+    model = model_of(CE)
+    head = FCNHead(
+        in_channels=16, channels=16, num_convs=0, concat_input=False, sampler=dict(sampler),
+        num_classes=CLASSES['sior'], loss_decode=CE,
+    )  # fmt: skip
+    rows = [row for row, sample in enumerate(samples) if sample.source == 'sior']
+    logits = model.heads['sior'](model.decode_head(model.extract_feat(images))[rows])
+    expected = head.loss_by_feat(logits, [samples[row] for row in rows])['loss_ce']
+    torch.testing.assert_close(
+        found['loss_sior_ce'], expected, rtol=1e-5, atol=1e-6, check_dtype=False
+    )
+
+
+def test_two_ranks_equal_one_process_where_sources_differ(monkeypatch):
+    own = dict(
+        sota=dict(loss_decode=[CE, TERMS['dice'], TERMS['lovasz_of_images']], loss_weight=0.5),
+        fast=dict(loss_decode=mask_one(class_weight=WEIGHTS['fast']), loss_weight=3),
+        sior=dict(sampler=dict(OHEM, min_kept=2)),  # so few that the threshold decides
+    )
+    model = model_of(CE, heads=heads_of(**own))
+    parts = [
+        batch(['sota', 'sior'], seed=1, valid=0.9),
+        batch(['fast', 'fast', 'sota'], seed=2, valid=0.1),
+    ]
+    images = torch.cat([images for images, _ in parts])
+    whole, expected = gradients(model, images, parts[0][1] + parts[1][1])
+    share_totals(monkeypatch, model, parts)
+    ranks = [gradients(model, *part) for part in parts]
+    for key, value in whole.items():
+        mean = (ranks[0][0][key] + ranks[1][0][key]) / 2
+        torch.testing.assert_close(mean, value, rtol=1e-5, atol=1e-6, check_dtype=False)
+    for key, value in expected.items():
+        mean = (ranks[0][1][key] + ranks[1][1][key]) / 2
+        assert (mean - value).abs().max() <= 1e-4 * value.abs().max(), key
+
+
+def test_losses_of_sources_move_with_the_network_and_add_no_weights():
+    model = model_of(CE, heads=heads_of(sota=dict(loss_decode=[CE, TERMS['dice']])))
+    assert {*model.own_losses} == {'sota'}
+    assert model.state_dict().keys() == model_of(CE).state_dict().keys()
+
+
+@pytest.mark.parametrize(
+    ('own', 'message'),
+    [
+        (dict(loss_decode=[]), 'heads.sota.loss_decode is empty; give at least one term'),
+        (dict(loss_decode=3), 'heads.sota.loss_decode=3; needed: dict(type=...)'),
+        (dict(loss_decode=dict(type='DiseLoss')), 'heads.sota.loss_decode: KeyError: '),
+        (dict(loss_decode=dict(type='DiceLoss', wieght=1)), 'unexpected keyword argument'),
+        (dict(loss_decode=[CE, dict(type='OhemCrossEntropy')]),
+         "heads.sota.loss_decode.1.type='OhemCrossEntropy' takes no ignore_index"),
+        (dict(loss_decode=dict(type='CrossEntropyLoss', class_weight=[1.0])),
+         'heads.sota.loss_decode.class_weight has 1 value, model.heads.sota has 3 classes; '
+         'give one for each class'),
+        (dict(loss_decode=dict(type='CrossEntropyLoss', class_weight=dict(sota=[1.0] * 3))),
+         'the term is of sota alone; give a list of 3'),
+        (dict(loss_decode=TERMS['dice'], sampler=OHEM),
+         'heads.sota.sampler: it picks pixels for CrossEntropyLoss, '),
+        (dict(loss_decode=TERMS['sigmoid'], sampler=OHEM), 'which sota has with use_sigmoid;'),
+        (dict(sampler=dict(type='OHEMPixelSampler', min_kept=1)), 'heads.sota.sampler: Assertion'),
+        (dict(sampler=dict(type='OHEM')), 'heads.sota.sampler: KeyError'),
+    ],
+)  # fmt: skip
+def test_what_a_source_cannot_have(own, message):
+    with pytest.raises(RefusedError) as caught:
+        model_of(CE, heads=heads_of(sota=own))
+    assert message in str(caught.value)
+    assert '\n' not in str(caught.value)
+
+
 def mask_one(**changes):
     return dict(type='CrossEntropyLoss', **changes)
 
