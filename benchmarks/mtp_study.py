@@ -33,6 +33,8 @@ ARMS = dict(
     mtp_whole='MTP, neck and heads of a pre-trained detector, too',
 )
 FINETUNED = dict(semantic='study_finetune.py', instance='study_instances.py')
+NARROW = ('model.backbone.base_channels=32', 'model.decode_head.in_channels=[32,64,128,256]')
+"""What makes the network of the SEP study as narrow as that of the other two configs."""
 SIDE, TILE = 256, 128
 METRICS = {
     'mIoU': ('semantic', 'mIoU', 1),
@@ -82,12 +84,13 @@ class Run:
 
     def options(self) -> list[str]:
         """Return the options that give it the weights of its arm."""
+        narrow = [*NARROW] if self.task == 'semantic' else []
         if self.arm == 'scratch':
-            return []
+            return narrow
         arm = self.arm.removesuffix('_whole')
         path = f'runs/seed{self.seed}/{arm}/{arm}.pth'
         if self.task == 'semantic':
-            return [f'load_from={path}']
+            return [*narrow, f'load_from={path}']
         given = {'model.backbone': 'backbone.'}
         if arm != self.arm:
             given['model'] = 'detectors.grabcut_instance.'
@@ -162,7 +165,7 @@ def about(found: dict[Run, dict], plan: Plan) -> Iterator[str]:
     """Yield how the scores were made."""
     yield (
         f'{len(found)} of {len(all_runs(plan))} fine-tunings, {plan.seeds} seeds; mean ± sample '
-        'standard deviation in percent, differences seed by seed. ResNet-18 from random weights, '
+        'standard deviation in percent, differences seed by seed. ResNet-18 of half the width, '
         f'batch 8, AdamW at 1e-3. Pre-training: {plan.pretraining} iterations on 2 x '
         f'{plan.sources} scenes of domain A, crops of 96 px. Fine-tuning: {plan.iterations} '
         f'iterations on {plan.train} scenes of domain B of {TILE} px, last checkpoint; {plan.test} '
@@ -182,7 +185,10 @@ def study(folder: Path, plan: Plan, jobs: int, threads: int) -> None:
             run for run in all_runs(plan) if run not in finished(folder, plan) and run.seed == seed
         ]
         needed = [arm for arm in ('sep', 'mtp') if any(run.arm.startswith(arm) for run in left)]
-        first = [(place.pretrain, arm, seed, plan.pretraining) for arm in needed]
+        first = [
+            (place.pretrain, arm, seed, plan.pretraining, *(NARROW if arm == 'sep' else ()))
+            for arm in needed
+        ]
         later = [
             (place.finetune, FINETUNED[run.task], run.folder, seed, plan.iterations, *run.options())
             for run in left

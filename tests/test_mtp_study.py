@@ -5,10 +5,14 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import torch
+from config_rules import load
 from drawn_runs import SEGMENTORS
 from folders import load_tool
 from mmengine.config import Config
+from mmseg.registry import MODELS
 
+from samrs_mm.compat import is_onedl
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.drawn.scenes import DOMAINS
 from samrs_mm.engine.class_match import miscounts
@@ -131,3 +135,26 @@ def test_the_configs_fit_the_scenes_and_each_other(study):
     for key in ('optimizer', 'clip_grad'):
         assert cfgs['mtp'].optim_wrapper[key] == cfgs['sep'].optim_wrapper[key]
     assert cfgs['mtp'].param_scheduler == cfgs['sep'].param_scheduler
+
+
+@pytest.mark.skipif(not is_onedl(), reason="OpenMMLab's mmrotate can't be imported")
+def test_pre_trained_weights_fit_what_is_fine_tuned(study):
+    pairs = (option.split('=') for option in study.NARROW)
+    narrow = {key: json.loads(value) for key, value in pairs}
+
+    def shapes(name, options=None):
+        cfg = load(study.CONFIGS / f'study_{name}.py').copy()
+        cfg.merge_from_dict(options or {})
+        with torch.device('meta'):
+            state = MODELS.build(cfg.model).state_dict()
+        return {key: tuple(value.shape) for key, value in state.items()}
+
+    sep, mtp, semantic = shapes('sep', narrow), shapes('mtp'), shapes('finetune', narrow)
+    trunk = {key: shape for key, shape in semantic.items() if '.conv_seg.' not in key}
+    assert trunk.items() <= sep.items() <= mtp.items()
+    instances, prefix = shapes('instances'), 'detectors.grabcut_instance.'
+    taken = {
+        key: mtp.get(key if key.startswith('backbone.') else f'{prefix}{key}') for key in instances
+    }
+    other = {key for key, shape in instances.items() if taken[key] != shape}
+    assert {key.rpartition('.')[0] for key in other} == {f'bbox_head.rtm_cls.{k}' for k in range(3)}

@@ -22,10 +22,10 @@ norm_cfg = dict(type='GN', num_groups=32, requires_grad=True)
 width = 64
 model = dict(
     backbone=dict(
-        _delete_=True, _scope_='mmseg', type='ResNet', depth=18, out_indices=(1, 2, 3),
-        norm_cfg=dict(type='BN'),
+        _delete_=True, _scope_='mmseg', type='ResNet', depth=18, base_channels=32,
+        out_indices=(1, 2, 3), norm_cfg=dict(type='BN'),
     ),
-    neck=dict(in_channels=[128, 256, 512], out_channels=width, norm_cfg=norm_cfg),
+    neck=dict(in_channels=[64, 128, 256], out_channels=width, norm_cfg=norm_cfg),
     bbox_head=dict(num_classes=9, in_channels=width, feat_channels=width, norm_cfg=norm_cfg),
 )  # fmt: skip
 optim_wrapper = dict(optimizer=dict(lr=1e-3))

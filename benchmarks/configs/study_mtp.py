@@ -14,12 +14,17 @@ train_dataloader = dict(
     batch_size=8, num_workers=0, persistent_workers=False,
     dataset=dict(datasets=train_sources),
 )  # fmt: skip
+channels = [32, 64, 128, 256]
+neck = dict(_base_.neck, in_channels=channels[1:])
+of_city = {task: _base_.detectors[f'city_{task}'] for task in ('instance', 'oriented')}
 detectors = {
-    f'{name}_{task}': dict(_base_.detectors[f'city_{task}'], source=name)
+    f'{name}_{task}': dict(about, source=name, detector=dict(about['detector'], neck=neck))
     for name in folders
-    for task in ('instance', 'oriented')
+    for task, about in of_city.items()
 }
 model = dict(
+    backbone=dict(base_channels=32),
+    decode_head=dict(in_channels=channels),
     heads=dict(_delete_=True, grabcut=dict(num_classes=11), fill=dict(num_classes=11)),
     detectors=dict(_delete_=True, **detectors),
 )
