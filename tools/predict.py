@@ -12,13 +12,12 @@ from samrs_mm.api.network import WINDOW, Network, load_network
 from samrs_mm.cli import ToolParser, positive, run_command, tell_failures
 from samrs_mm.config_files import OptionsAction
 from samrs_mm.core import input_notes
-from samrs_mm.core.found_files import tell_untaken
 from samrs_mm.core.images import note_lines
 from samrs_mm.core.input_notes import some
 from samrs_mm.core.wording import counted, plural
 from samrs_mm.predict.folder import KINDS, POLYGONS, PredictedFolder
 from samrs_mm.predict.polygon_writer import refuse_unplaced
-from samrs_mm.predict.prediction import find_images, predict_images
+from samrs_mm.predict.prediction import find_images, predict_images, tell_left_out
 from samrs_mm.predict.scene_predictor import BLENDS
 
 EPILOG = """examples:
@@ -97,9 +96,8 @@ def main(argv: list[str] | None = None) -> int:
 def run(args: argparse.Namespace) -> int:
     """Check everything that can be known beforehand, then predict."""
     images = find_images(args.images)
-    for folder in args.images:
-        if line := tell_untaken(folder):
-            print(f'passed over: {line}', file=sys.stderr)
+    for line in tell_left_out(args.images):
+        print(f'passed over: {line}', file=sys.stderr)
     if POLYGONS in args.save:
         refuse_unplaced(list(images.values()))
     out = PredictedFolder(args.out, args.save, images)

@@ -12,12 +12,11 @@ from samrs_mm.api.network import load_network
 from samrs_mm.cli import ToolParser, positive, run_command, tell_failures, whole_number
 from samrs_mm.config_files import OptionsAction
 from samrs_mm.core.errors import ImageReadError, RefusedError
-from samrs_mm.core.found_files import tell_untaken
 from samrs_mm.core.images import SceneImage, file_sha256, note_lines
 from samrs_mm.core.input_notes import Inputs
 from samrs_mm.core.wording import counted
 from samrs_mm.engine.run_config import load_run_config, need
-from samrs_mm.predict.prediction import find_images
+from samrs_mm.predict.prediction import list_images, tell_left_out
 from samrs_mm.propose.boxes_file import BoxesFile, plain_boxes
 from samrs_mm.propose.detector import Detector, is_segmentor
 from samrs_mm.propose.done_images import DoneImages
@@ -102,10 +101,9 @@ def run(args: argparse.Namespace) -> int:
         raise RefusedError(f'--out {args.out}: is there already; another name, or --overwrite')
     if not args.out.absolute().parent.is_dir():
         raise RefusedError(f'--out {args.out}: no such folder as {args.out.parent}')
-    images = find_images(args.images)
-    for folder in args.images:
-        if line := tell_untaken(folder):
-            print(f'passed over: {line}', file=sys.stderr)
+    images = list_images(args.images)
+    for line in tell_left_out(args.images):
+        print(f'passed over: {line}', file=sys.stderr)
     config = load_run_config(args.config, args.cfg_options, None, 'none', ('model',), 'mmdet')
     need(config, args.config, 'model')
     maker = of_label_maps(args) if is_segmentor(config) else of_detector(args, config)
@@ -174,7 +172,7 @@ def check_classes(args: argparse.Namespace, known: tuple[str, ...]) -> None:
 
 def propose(
     args: argparse.Namespace,
-    images: dict[str, Path],
+    images: list[Path],
     maker: Detector | LabelMaps,
     file: BoxesFile,
     done: DoneImages,
@@ -183,7 +181,7 @@ def propose(
     failed: list[str] = []
     notes: dict[str, tuple[str, ...]] = {}
     before = 0
-    with tqdm(images.values(), 'images', delay=2, leave=False) as bar:
+    with tqdm(images, 'images', delay=2, leave=False) as bar:
         for path in bar:
             inputs = Inputs('', [path])
             about = done.of(path, inputs)
@@ -195,7 +193,7 @@ def propose(
             except ImageReadError as error:
                 failed.append(str(error))
                 continue
-            notes[path.name] = tuple(about['notes'])
+            notes[str(path)] = tuple(about['notes'])
             file.add(path, about['width'], about['height'], about['boxes'])
     for line in note_lines(notes):
         print(f'note     {line}')

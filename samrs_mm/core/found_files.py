@@ -35,6 +35,31 @@ def tell_untaken(folder: str | os.PathLike) -> str:
     )
 
 
+def tell_deeper(
+    folder: str | os.PathLike,
+    suffixes: Collection[str],
+    known: Iterable[str | os.PathLike] = (),
+) -> str:
+    """Return a line on the pictures in folders inside of a folder; '' if there are none.
+
+    Outputs of our own tools there are passed over, and folders that are ``known``.
+    """
+    root, taken = Path(folder), {os.path.abspath(path) for path in known}
+    found = [
+        path
+        for path in walk_files(root)
+        if path.suffix.lower() in suffixes
+        and path.parent != root
+        and os.path.abspath(path.parent) not in taken
+    ]
+    if not found:
+        return ''
+    return (
+        f'{folder}: {counted(len(found), "image lies", "images lie")} in folders inside of it, '
+        f'such as {min(found).relative_to(root).as_posix()}; give these folders'
+    )
+
+
 def files_by_stem(folder: str | os.PathLike, suffixes: Collection[str]) -> dict[str, list[str]]:
     """Return the files of a folder by stem: ``{stem: [file name, ...]}``, sorted; {} if absent.
 

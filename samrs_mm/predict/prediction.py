@@ -1,5 +1,6 @@
 """Predict a list of images into a folder: what is done is skipped, what fails is named."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import ImageReadError, RefusedError
-from samrs_mm.core.found_files import files_by_stem
+from samrs_mm.core.found_files import files_by_stem, tell_deeper, tell_untaken
 from samrs_mm.core.image_rule import ImageRule
 from samrs_mm.core.images import IMAGE_SUFFIXES, SceneImage, image_size
 from samrs_mm.core.input_notes import Inputs
@@ -21,10 +22,26 @@ from samrs_mm.predict.scene_writer import SceneWriter
 
 
 def find_images(inputs: Iterable[str]) -> dict[str, Path]:
-    """Return images by stem, in the order given; of folders all images that lie directly in them.
+    """Return the images of ``list_images`` by stem.
 
     Raises:
-        RefusedError: A path that isn't there or holds no image, or two images of one stem.
+        RefusedError: As there, or two images of one stem.
+    """
+    found: dict[str, Path] = {}
+    for item in list_images(inputs):
+        other = found.setdefault(item.stem, item)
+        if other != item:
+            raise RefusedError(
+                f'{other} and {item} would be written to one file; predict them into two --out'
+            )
+    return found
+
+
+def list_images(inputs: Iterable[str]) -> list[Path]:
+    """Return images in the order given; of folders all images that lie directly in them.
+
+    Raises:
+        RefusedError: A path that isn't there or holds no image.
     """
     found: dict[str, Path] = {}
     for path in map(Path, inputs):
@@ -37,14 +54,21 @@ def find_images(inputs: Iterable[str]) -> dict[str, Path]:
             names = files_by_stem(path, IMAGE_SUFFIXES).values()
             paths = [path / name for files in names for name in files]
         if not paths:
-            raise RefusedError(f'{path}: no image in it (looked for {", ".join(IMAGE_SUFFIXES)})')
+            deeper = tell_deeper(path, IMAGE_SUFFIXES)
+            raise RefusedError(
+                deeper or f'{path}: no image in it (looked for {", ".join(IMAGE_SUFFIXES)})'
+            )
         for item in paths:
-            other = found.setdefault(item.stem, item)
-            if other != item:
-                raise RefusedError(
-                    f'{other} and {item} would be written to one file; predict them into two --out'
-                )
-    return found
+            found.setdefault(os.path.abspath(item), item)
+    return [*found.values()]
+
+
+def tell_left_out(inputs: Iterable[str]) -> list[str]:
+    """Return lines on the pictures in folders that ``list_images`` leaves out."""
+    folders = [path for path in inputs if os.path.isdir(path)]
+    lines = [tell_untaken(path) for path in folders]
+    lines += [tell_deeper(path, IMAGE_SUFFIXES, folders) for path in folders]
+    return [line for line in lines if line]
 
 
 def class_names(checkpoint: dict[str, Any], source: str | None, count: int) -> list[str]:
