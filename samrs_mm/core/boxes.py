@@ -103,6 +103,10 @@ class LabelProblem:
     """``malformed``, or ``misfit``."""
 
 
+GUESSED = 'its label file is no UTF-8 and read as GB18030: class names may be wrong'
+"""Note on class names in letters beyond ASCII, in a file that does not say its encoding."""
+
+
 @dataclass(slots=True)
 class ParsedLabels:
     """The boxes of one image, in file order, and the problems met on the way.

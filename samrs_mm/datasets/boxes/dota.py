@@ -4,14 +4,20 @@ import re
 
 import numpy as np
 
-from samrs_mm.core.boxes import BadBoxError, BoxLabel, ParsedLabels, lines_of, read_boxes, to_float
+from samrs_mm.core.boxes import (
+    GUESSED,
+    BadBoxError,
+    BoxLabel,
+    ParsedLabels,
+    lines_of,
+    read_boxes,
+    to_float,
+)
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.found_files import as_there
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene, pair_scenes
 from samrs_mm.datasets.boxes.label_files import guessed, read_text
 from samrs_mm.registry import BOX_DATASETS
-
-GUESS = 'its label file is no UTF-8 and read as GB18030: class names may be wrong'
 
 _COLUMNS = 'x1 y1 x2 y2 x3 y3 x4 y4 category [difficult]'
 _NUMBER = re.compile(r'[-+]?\d*\.?\d+')
@@ -94,7 +100,7 @@ class DOTABoxDataset(BoxDataset):
         path = self.root / scene.label
         labels = parse_dota(read_text(path), scene.label)
         if not all(box.category.isascii() for box in labels.boxes) and guessed(path):
-            labels.notes.append(GUESS)
+            labels.notes.append(GUESSED)
         return labels
 
 

@@ -127,8 +127,9 @@ def _results(task: dict[str, Any]) -> tuple[list[Any], list[str]]:
         if isinstance(each, dict) and not each.get('was_cancelled')
     ]
     if not done:
-        predicted = task.get('predictions')
-        return [], ['predictions are not taken'] if predicted else []
+        why = 'all annotations cancelled' if task['annotations'] else 'not annotated'
+        predicted = '; predictions are not taken' if task.get('predictions') else ''
+        return [], [f'{why}, taken as an image without boxes{predicted}']
     chosen = max(done, key=_rank)
     notes = []
     if len(done) > 1:

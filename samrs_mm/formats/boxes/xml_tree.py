@@ -15,6 +15,7 @@ from defusedxml.ElementTree import XMLParser
 
 from samrs_mm.core.boxes import (
     FLAGS,
+    GUESSED,
     BadBoxError,
     BoxLabel,
     ParsedLabels,
@@ -100,6 +101,8 @@ def read_labels(
     tree = read_xml(data, file, root)
     _check_places(tree, file, paths)
     labels = read_boxes(objects_of(tree, file, paths), read)
+    if not all(box.category.isascii() for box in labels.boxes) and _decode(data)[1]:
+        labels.notes.append(GUESSED)
     labels.size = stated_size(*map(tree.findtext, size))
     return labels
 
@@ -157,7 +160,7 @@ def read_xml(data: bytes, file: str, root: str, most_bytes: int | None = None) -
     parser.parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_UNLESS_STANDALONE)
     try:
         # Characters, not bytes: expat can't decode multi-byte encodings such as GB2312.
-        parser.feed(_decode(data))
+        parser.feed(_decode(data)[0])
         tree = parser.close()
     except ElementTree.ParseError as error:
         line, column = error.position
@@ -175,14 +178,15 @@ def read_xml(data: bytes, file: str, root: str, most_bytes: int | None = None) -
     return tree
 
 
-def _decode(data: bytes) -> str:
+def _decode(data: bytes) -> tuple[str, bool]:
+    """Return the text of a file, and whether its encoding is a guess."""
     for mark, encoding in (
         (codecs.BOM_UTF8, 'utf-8-sig'),
         (codecs.BOM_UTF16_LE, 'utf-16'),
         (codecs.BOM_UTF16_BE, 'utf-16'),
     ):
         if data.startswith(mark):
-            return data.decode(encoding, errors='replace')
+            return data.decode(encoding, errors='replace'), False
     declared = re.match(rb'\s*<\?xml[^>]*?\bencoding\s*=\s*["\']([\w.-]{1,40})["\']', data)
     names = [declared[1].decode().lower()] if declared else []
     for name in [*names, 'utf-8']:
@@ -192,5 +196,5 @@ def _decode(data: bytes) -> str:
             continue
         # A declared UTF-16 whose bytes are ASCII decodes without an error, to nonsense.
         if '<' in text:
-            return text
-    return data.decode('gb18030', errors='replace')
+            return text, False
+    return data.decode('gb18030', errors='replace'), True

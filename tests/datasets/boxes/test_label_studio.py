@@ -163,6 +163,15 @@ def test_box_ids_stay_apart_where_ids_are_given_twice_or_are_none(studio):
     assert ids == ['export.json:1/x', 'export.json:1/x.2', 'export.json:1/2', 'export.json:1/e1']
 
 
+def test_a_task_that_was_skipped_is_told(studio):
+    edit(
+        studio, lambda tasks: [each.update(was_cancelled=True) for each in tasks[0]['annotations']]
+    )
+    assert build(studio).labels(0).notes == [
+        'export.json:1: all annotations cancelled, taken as an image without boxes'
+    ]
+
+
 def test_predictions_and_several_labels_are_told(studio):
     def change(tasks):
         tasks[0].update(annotations=[], predictions=[dict(result=[])])
@@ -170,7 +179,9 @@ def test_predictions_and_several_labels_are_told(studio):
 
     edit(studio, change)
     dataset = build(studio)
-    assert dataset.labels(0).notes == ['export.json:1: predictions are not taken']
+    assert dataset.labels(0).notes == [
+        'export.json:1: not annotated, taken as an image without boxes; predictions are not taken'
+    ]
     assert dataset.labels(1).boxes[0].notes == (
         'has the labels ["harbour", "ship"]; the first is taken',
     )

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from samrs_mm.core.boxes import GUESSED
 from samrs_mm.core.errors import LabelReadError
 from samrs_mm.formats.boxes.voc import parse_voc
 
@@ -20,6 +21,24 @@ def parse(*objects):
     lines = [f'<object>{text}</object>' for text in objects]
     text = '\n'.join(['<annotation>', *lines, '</annotation>'])
     return parse_voc(text.encode(), 'Annotations/1.xml')
+
+
+@pytest.mark.parametrize(
+    ('name', 'head', 'encoding', 'told'),
+    [
+        ('Häuser', '', 'cp1252', True),
+        ('海', '', 'gb2312', True),
+        ('Häuser', '<?xml version="1.0" encoding="windows-1252"?>', 'cp1252', False),
+        ('Häuser', '', 'utf-8', False),
+        ('Häuser', '', 'utf-16', False),
+        ('house', '<!-- für -->', 'cp1252', False),
+    ],
+)
+def test_class_names_whose_encoding_is_guessed_are_told(name, head, encoding, told):
+    text = f'{head}<annotation><object><name>{name}</name><bndbox>{SIDES}</bndbox></object>'
+    labels = parse_voc(f'{text}</annotation>'.encode(encoding), '1.xml')
+    assert len(labels.boxes) == 1
+    assert labels.notes == [GUESSED] * told
 
 
 @pytest.mark.parametrize('tag', ['bndbox', 'robndbox'])
