@@ -9,6 +9,7 @@ from functools import partial
 from tqdm import tqdm
 
 from samrs_mm.api.network import WINDOW, Network, load_network
+from samrs_mm.api.onnx_network import load_onnx
 from samrs_mm.cli import ToolParser, positive, run_command, tell_failures
 from samrs_mm.config_files import OptionsAction
 from samrs_mm.core import input_notes
@@ -28,6 +29,8 @@ EPILOG = """examples:
   # a pre-trained network has a head for each source
   tools/predict.py configs/sep/unet_resnet50.py pretrain/sep/unet_resnet50.pth data/city \\
       --out OUT --source sota
+  # a file of tools/export_model.py, by onnxruntime, without torch
+  tools/predict.py roofs.onnx data/city --out OUT
   # as tools/test.py predicts
   tools/predict.py CONFIG FILE.pth DIR --out OUT --blend average --stride 342
 what is written
@@ -55,9 +58,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = ToolParser(__doc__, EPILOG)
     add = parser.add_argument
-    add('config', help='config file the model was trained with')
-    add('checkpoint', help='its weights')
-    add('images', nargs='+', metavar='IMAGE', help='image files, or folders of them')
+    add('config', help='config file the model was trained with, or FILE.onnx of export_model.py')
+    add('checkpoint', help='its weights; none for FILE.onnx')
+    add('images', nargs='*', metavar='IMAGE', help='image files, or folders of them')
     add('--out', metavar='DIR', required=True, help='where the predictions go')
     add('--source', metavar='NAME', help='the head of a model that has several')
     add('--save', type=_kinds, metavar='KINDS', default=('labels',),
@@ -76,7 +79,15 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='delete predictions of images that a given folder has no longer')  # fmt: skip
     add('--cfg-options', nargs='+', action=OptionsAction, metavar='K=V',
         help='change config keys')  # fmt: skip
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    args.onnx = args.config.endswith('.onnx')
+    if args.onnx:
+        args.images.insert(0, args.checkpoint)
+        if args.source or args.cfg_options:
+            parser.error('--source and --cfg-options: FILE.onnx has one head and no config')
+    elif not args.images:
+        parser.error('the following arguments are required: IMAGE')
+    return args
 
 
 def _kinds(text: str) -> tuple[str, ...]:
@@ -103,18 +114,7 @@ def run(args: argparse.Namespace) -> int:
     out = PredictedFolder(args.out, args.save, images)
     if out.read() is None:
         out.refuse_foreign()
-    network = load_network(
-        args.config,
-        args.checkpoint,
-        source=args.source,
-        device=args.device,
-        window=args.window,
-        stride=args.stride,
-        blend=args.blend,
-        batch=args.batch,
-        flip=args.tta == 'flip',
-        options=args.cfg_options,
-    )
+    network = _load(args)
     print(network.matched)
     if args.restart:
         removed = out.restart(network.settings)
@@ -122,6 +122,16 @@ def run(args: argparse.Namespace) -> int:
     out.open(network.settings, network.classes)
     code = predict(images, network, out)
     return max(code, tell_gone(out, args.images, args.prune))
+
+
+def _load(args: argparse.Namespace) -> Network:
+    how: dict = dict(device=args.device, window=args.window, stride=args.stride, blend=args.blend,
+                     batch=args.batch, flip=args.tta == 'flip')  # fmt: skip
+    if args.onnx:
+        return load_onnx(args.config, **how)
+    return load_network(
+        args.config, args.checkpoint, source=args.source, options=args.cfg_options, **how
+    )
 
 
 def predict(images: dict, network: Network, out: PredictedFolder) -> int:

@@ -68,7 +68,8 @@ def load_network(
     """
     from samrs_mm.engine.run_config import load_run_config, need
     from samrs_mm.predict.prediction import class_names
-    from samrs_mm.predict.scene_predictor import BLENDS, ScenePredictor, WindowModel
+    from samrs_mm.predict.scene_predictor import BLENDS, ScenePredictor
+    from samrs_mm.predict.window_model import WindowModel
 
     path, weights = os.fspath(config), os.fspath(checkpoint)
     run_config = load_run_config(path, options, None, 'none', ('model',), 'mmseg')
@@ -119,23 +120,14 @@ def _load_model(
 def windows_of(
     config: 'Config', window: int | None, stride: int | None, blend: str, divisor: int
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return size and stride of the windows, each vertical and horizontal; see ``load_network``.
+    """Return size and stride of the windows, each vertical and horizontal; see ``load_network``."""
+    from samrs_mm.predict.scene_predictor import fit_windows
 
-    Taken from the middle, windows start at multiples of the network's stride, ``divisor``, unless a
-    stride is given: then each sees a pixel on the same grid.
-    """
     test = config.model.get('test_cfg') or {}
     slides = test.get('mode') == 'slide'
     size = tuple(test['crop_size']) if slides else (WINDOW, WINDOW)
     step = tuple(test['stride']) if slides else None
-    if window is not None:
-        size, step = (window, window), None
-    step = step if stride is None else (stride, stride)
-    if step is None:
-        step = tuple(max(side * 2 // 3, 1) for side in size)
-    if blend == 'centre' and stride is None:
-        step = tuple(max(each // divisor * divisor, min(divisor, each)) for each in step)
-    return size, step
+    return fit_windows(size, step, window, stride, blend, divisor)
 
 
 class Network:

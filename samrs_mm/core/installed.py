@@ -28,6 +28,7 @@ TOOLS = {
     'test': 'test.py',
     'ranks': 'run_ranks.py',
     'predict': 'predict.py',
+    'export-model': 'export_model.py',
     'propose': 'propose_boxes.py',
     'browse': 'analysis_tools/browse_dataset.py',
     'report': 'analysis_tools/review_report.py',

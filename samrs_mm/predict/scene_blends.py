@@ -1,11 +1,10 @@
 """How overlapping windows become the rows of a scene, in memory for a strip of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.tiling import Axis
@@ -31,11 +30,25 @@ class Strip:
     probabilities: np.ndarray | None = None
 
 
+class Scores(Protocol):
+    """What reads the scores of a network, which may lie on a GPU; K classes come first."""
+
+    num_classes: int
+
+    def labels(self, scores: Any) -> np.ndarray:
+        """Return the classes of the highest of scores ``(K, ...)``, uint8."""
+
+    def steps(self, scores: Any) -> np.ndarray:
+        """Return the probabilities of scores ``(K, ...)`` in whole 1/``STEPS``, uint8."""
+
+    def array(self, scores: Any) -> np.ndarray:
+        """Return scores as float32 of numpy, whose means the others read as well."""
+
+
 class Blend:
     """Takes the scores of windows row by row, and yields what is finished.
 
-    ``size`` is ``(H, W)`` of the scene without padding. ``probabilities`` turns scores ``(K, ...)``
-    of K classes into these; None leaves them out.
+    ``size`` is ``(H, W)`` of the scene without padding; ``reader`` reads the scores.
     """
 
     def __init__(
@@ -43,14 +56,14 @@ class Blend:
         down: Axis,
         across: Axis,
         size: tuple[int, int],
-        num_classes: int,
-        probabilities: Callable[[Tensor], Tensor] | None = None,
+        reader: Scores,
+        probabilities: bool = False,
     ):
-        self.down, self.across, self.num_classes = down, across, num_classes
+        self.down, self.across, self.reader = down, across, reader
         self.height, self.width = size
         self._probabilities = probabilities
 
-    def add(self, row: int, column: int, scores: Tensor) -> None:
+    def add(self, row: int, column: int, scores: Any) -> None:
         """Take the scores ``(K, h, w)`` of a window; those of a row come before its ``finish``."""
         raise NotImplementedError
 
@@ -62,15 +75,15 @@ class Blend:
         shape = (rows, self.width)
         strip = Strip(top, np.full(shape, UNLABELLED, np.uint8))
         if self._probabilities:
-            strip.probabilities = np.full((self.num_classes, *shape), UNLABELLED, np.uint8)
+            classes = self.reader.num_classes
+            strip.probabilities = np.full((classes, *shape), UNLABELLED, np.uint8)
         return strip
 
-    def _fill(self, strip: Strip, columns: slice, scores: Tensor) -> None:
+    def _fill(self, strip: Strip, columns: slice, scores: Any) -> None:
         """Write scores ``(K, rows, columns)`` as labels and probabilities."""
-        strip.labels[:, columns] = scores.argmax(0).to(torch.uint8).cpu().numpy()
-        if strip.probabilities is not None and self._probabilities:
-            steps = self._probabilities(scores).mul(STEPS).round().to(torch.uint8)
-            strip.probabilities[:, :, columns] = steps.cpu().numpy()
+        strip.labels[:, columns] = self.reader.labels(scores)
+        if strip.probabilities is not None:
+            strip.probabilities[:, :, columns] = self.reader.steps(scores)
 
 
 class CentreBlend(Blend):
@@ -84,7 +97,7 @@ class CentreBlend(Blend):
         top, bottom = self.down.owned[row]
         return self._empty(top, max(min(bottom, self.height) - top, 0))
 
-    def add(self, row: int, column: int, scores: Tensor) -> None:
+    def add(self, row: int, column: int, scores: Any) -> None:
         """Keep the middle of a window."""
         y, x = self.down.starts[row], self.across.starts[column]
         top, rows = self._strip.top - y, len(self._strip.labels)
@@ -108,14 +121,14 @@ class AverageBlend(Blend):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self._sums = torch.zeros(self.num_classes, self.down.length, self.width)
-        self._counts = [torch.from_numpy(axis.counts) for axis in (self.down, self.across)]
+        self._sums = np.zeros((self.reader.num_classes, self.down.length, self.width), np.float32)
+        self._counts = [axis.counts for axis in (self.down, self.across)]
 
-    def add(self, row: int, column: int, scores: Tensor) -> None:
+    def add(self, row: int, column: int, scores: Any) -> None:
         """Add a window to the sums."""
         x = self.across.starts[column]
         right = min(x + self.across.length, self.width)
-        self._sums[:, :, x:right] += scores[..., : right - x].cpu()
+        self._sums[:, :, x:right] += self.reader.array(scores[..., : right - x])
 
     def finish(self, row: int) -> Iterator[Strip]:
         """Yield the rows above the next row of windows, and move the sums up."""
@@ -130,5 +143,5 @@ class AverageBlend(Blend):
             yield strip
         done = later - start
         for plane in self._sums:
-            plane[:-done] = plane[done:].clone()
+            plane[:-done] = plane[done:].copy()
             plane[-done:] = 0

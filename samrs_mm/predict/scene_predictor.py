@@ -1,135 +1,66 @@
 """Predict a scene of any size window by window, holding no more than a strip of it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from mmseg.structures import SegDataSample
-from torch import Tensor, nn
 
-from samrs_mm.core.classes import UNLABELLED
-from samrs_mm.core.errors import RefusedError, SamrsError
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.tiling import Axis
-from samrs_mm.predict.scene_blends import AverageBlend, CentreBlend, Strip
+from samrs_mm.predict.scene_blends import AverageBlend, CentreBlend, Scores, Strip
 
 BLENDS = dict(centre=CentreBlend, average=AverageBlend)
 
 
-class WindowModel:
-    """A segmentor as a function from windows to the scores of their pixels.
+def fit_windows(
+    size: tuple[int, int],
+    step: tuple[int, int] | None,
+    window: int | None,
+    stride: int | None,
+    blend: str,
+    divisor: int,
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return size and stride of windows, each vertical and horizontal, in pixels.
 
-    The model is put into eval mode; ``source`` is its head where it has several. ``flip`` averages
-    the probabilities of a window and of its mirror image.
+    Taken from the middle, windows start at multiples of the network's stride, ``divisor``, unless a
+    stride is given: then each sees a pixel on the same grid.
 
-    Raises:
-        RefusedError: A source that the model doesn't have, none where it has several, a head with a
-            single channel, or a network that takes other than three bands.
+    Args:
+        size: Of the windows where the caller gives none.
+        step: Their distances, with ``size``; None takes 2/3 of the size.
+        window: Side that the caller wants.
+        stride: Distance that the caller wants.
+        blend: One of ``BLENDS``.
+        divisor: The network's stride.
     """
+    if window is not None:
+        size, step = (window, window), None
+    if stride is not None:
+        step = (stride, stride)
+    if step is None:
+        step = (max(size[0] * 2 // 3, 1), max(size[1] * 2 // 3, 1))
+    if blend == 'centre' and stride is None:
+        down, across = (max(each // divisor * divisor, min(divisor, each)) for each in step)
+        step = down, across
+    return size, step
 
-    def __init__(self, model: nn.Module, source: str | None = None, flip: bool = False):
-        self.model: Any = model.eval()
-        self.flip = flip
-        _check_bands(self.model)
-        self.source, self.num_classes = _head(self.model, source)
-        if self.num_classes > UNLABELLED:
-            raise RefusedError(f'{self.num_classes} classes: label files hold at most {UNLABELLED}')
-        self.preprocessor: Any = self.model.data_preprocessor
-        self._padding = dict(getattr(self.preprocessor, 'test_cfg', None) or {})
-        self.divisor = self._padding.get('size_divisor') or 1  # of the sides of the network's input
-        # Mask2Former sums masks by their classes: parts of what was found, not logits
-        self._sums_masks = hasattr(self.model.decode_head, 'cls_embed')
+
+class SlidingModel(Scores, Protocol):
+    """What slides over a scene: ``WindowModel`` by torch, ``OnnxModel`` by onnxruntime."""
+
+    source: str | None
+    flip: bool
+    divisor: int
 
     def padded(self, height: int, width: int) -> tuple[int, int]:
-        """Return the size to which the data preprocessor pads an image of this size."""
-        if self._padding.get('size'):
-            least = self._padding['size']
-            return max(height, least[-2]), max(width, least[-1])
-        height, width = (-(-side // self.divisor) * self.divisor for side in (height, width))
-        return height, width
+        """Return the size to which an image of this size is padded."""
 
-    @torch.inference_mode()
-    def scores(self, windows: Sequence[np.ndarray], size: tuple[int, int]) -> Tensor:
-        """Return the scores of windows ``(N, K, h, w)`` float32, on the model's device.
+    def scores(self, windows: Sequence[np.ndarray], size: tuple[int, int]) -> Any:
+        """Return the scores ``(N, K, h, w)`` of windows ``(rows, columns, 3)`` uint8 RGB.
 
-        Windows are ``(rows, columns, 3)`` uint8 RGB inside the scene; ``size`` pads them to h, w.
+        ``size`` pads them to h, w.
         """
-        scores = self._forward(windows, size)
-        if not self.flip:
-            return scores
-        mirrored = self._forward([window[:, ::-1] for window in windows], size)
-        for window, score in zip(windows, mirrored, strict=True):
-            width = window.shape[1]  # padding stays at the right, as in an image that is mirrored
-            score[..., :width] = score[..., :width].flip(2)
-        return (self._normalised(scores) + self._normalised(mirrored)) / 2
-
-    def probabilities(self, scores: Tensor) -> Tensor:
-        """Return the probabilities of classes of (averages of) scores, both ``(K, ...)``."""
-        scores = scores[None]
-        return (scores if self.flip else self._normalised(scores))[0]
-
-    def _prepare(self, window: np.ndarray, size: tuple[int, int]) -> Tensor:
-        """Normalise and pad, as the network would see this window of a whole padded scene."""
-        bgr = torch.from_numpy(np.ascontiguousarray(window[..., ::-1].transpose(2, 0, 1)))
-        data = dict(inputs=[bgr], data_samples=[SegDataSample()])
-        image = self.preprocessor(data, False)['inputs'][..., : size[0], : size[1]]
-        right, bottom = size[1] - image.shape[-1], size[0] - image.shape[-2]
-        return F.pad(image, (0, right, 0, bottom), value=getattr(self.preprocessor, 'pad_val', 0))
-
-    def _forward(self, windows: Sequence[np.ndarray], size: tuple[int, int]) -> Tensor:
-        inputs = torch.cat([self._prepare(window, size) for window in windows])
-        meta = dict(ori_shape=size, img_shape=size, pad_shape=size, padding_size=[0] * 4)
-        metas = [dict(meta, source=self.source) for _ in inputs]
-        try:
-            return self.model.encode_decode(inputs, metas)[:, : self.num_classes].float()
-        except torch.cuda.OutOfMemoryError as error:
-            raise SamrsError(
-                f'out of GPU memory with {len(inputs)} windows of {size[0]} x {size[1]} px; give '
-                'a smaller batch; the same command with a smaller --batch goes on from here'
-            ) from error
-
-    def _normalised(self, scores: Tensor) -> Tensor:
-        """Turn what the network returns ``(N, K, ...)`` into probabilities."""
-        if self._sums_masks:
-            return scores / scores.sum(1, keepdim=True).clamp(min=1e-12)
-        return scores.softmax(1)
-
-
-def _check_bands(model: Any) -> None:
-    """Refuse a network of other than three bands, by its normalisation or its first convolution."""
-    mean = getattr(model.data_preprocessor, 'mean', None)
-    if mean is not None and mean.numel() > 1:  # a single one is for all bands
-        bands = mean.numel()
-    else:
-        convolutions = (each for each in model.backbone.modules() if isinstance(each, nn.Conv2d))
-        bands = getattr(next(convolutions, None), 'in_channels', 3)
-    if bands != 3:
-        raise RefusedError(
-            f'the network takes images of {bands} bands; prediction shows it three of a file (red, '
-            'green, blue, 8 bits each): predict by your own loader, or train on three'
-        )
-
-
-def _head(model: Any, source: str | None) -> tuple[str | None, int]:
-    """Return the source whose head is used, if the model has several, and its classes."""
-    classes = getattr(model, 'source_classes', None)
-    if classes is None:
-        if source is not None:
-            raise RefusedError(f'source {source}: this model has one head only; leave it out')
-        if model.out_channels == 1:
-            raise RefusedError(
-                'model.decode_head.out_channels=1: a single channel is not supported; train with '
-                'num_classes=2 and without out_channels'
-            )
-        return None, model.out_channels
-    if source is None and len(classes) == 1:
-        (source,) = classes
-    if source not in classes:
-        given = 'the model has several heads' if source is None else f'source {source}: no head'
-        raise RefusedError(f'{given}; choose a source from {", ".join(classes)}')
-    return source, classes[source]
 
 
 class ScenePredictor:
@@ -150,7 +81,7 @@ class ScenePredictor:
 
     def __init__(
         self,
-        model: WindowModel,
+        model: SlidingModel,
         window: tuple[int, int],
         stride: tuple[int, int],
         blend: str = 'centre',
@@ -189,10 +120,8 @@ class ScenePredictor:
             ImageReadError: The scene is damaged.
         """
         down, across = self.axes(scene.height, scene.width)
-        size, to_probabilities = (scene.height, scene.width), self.model.probabilities
-        blend = BLENDS[self.blend](
-            down, across, size, self.model.num_classes, to_probabilities if probabilities else None
-        )
+        size = scene.height, scene.width
+        blend = BLENDS[self.blend](down, across, size, self.model, probabilities)
         for row, y in enumerate(down.starts):
             rows = min(down.length, scene.height - y)
             places = [(x, y, min(across.length, scene.width - x), rows) for x in across.starts]

@@ -11,11 +11,11 @@ from scene_cases import CLASSES, build, scene
 from segmentor_cases import CLASSES as HEADS
 from segmentor_cases import small_model
 
-from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.images import SceneImage
-from samrs_mm.predict import scene_predictor
 from samrs_mm.predict.scene_blends import STEPS, AverageBlend, CentreBlend
-from samrs_mm.predict.scene_predictor import ScenePredictor, WindowModel
+from samrs_mm.predict.scene_predictor import ScenePredictor
+from samrs_mm.predict.window_model import WindowModel
 
 NORMALISE = dict(type='SegDataPreProcessor', mean=[120.0] * 3, std=[60.0] * 3, bgr_to_rgb=True)
 
@@ -250,7 +250,7 @@ def test_too_little_gpu_memory_is_told_in_one_line(open_scene, monkeypatch):
 
     monkeypatch.setattr(model, 'encode_decode', full)
     predictor = ScenePredictor(WindowModel(model), (40, 40), (30, 30), batch=2)
-    with pytest.raises(scene_predictor.SamrsError, match=r'2 windows of 40 x 40 px.*--batch'):
+    with pytest.raises(SamrsError, match=r'2 windows of 40 x 40 px.*--batch'):
         list(predictor.strips(open_scene(scene(100, 100))))
 
 
