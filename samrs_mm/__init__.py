@@ -1,9 +1,9 @@
 """Segmentation datasets from detection boxes, and pre-training on several of them at once.
 
-``samrs_mm.load_segmentor``, ``open_annotated`` and ``load_network`` are for notebooks; see
-``samrs_mm.api``. Importing the package loads neither torch nor mmcv nor mmseg: ``samrs_mm.api`` is
-imported when one of its names is asked for. `samrs_mm.core` and `samrs_mm.formats` need no mm
-library at all.
+``samrs_mm.load_segmentor``, ``open_annotated``, ``load_network`` and ``load_onnx`` are for
+notebooks; see ``samrs_mm.api``. Importing the package loads neither torch nor mmcv nor mmseg:
+``samrs_mm.api`` is imported when one of its names is asked for. `samrs_mm.core` and
+`samrs_mm.formats` need no mm library at all.
 """
 
 import contextlib
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
         AnnotatedDataset,
         AnnotatedImage,
         Network,
+        OnnxNetwork,
         Segmentor,
         load_network,
+        load_onnx,
         load_segmentor,
         open_annotated,
     )
@@ -49,9 +51,11 @@ __all__ = [
     'AnnotatedDataset',
     'AnnotatedImage',
     'Network',
+    'OnnxNetwork',
     'Segmentor',
     '__version__',
     'load_network',
+    'load_onnx',
     'load_segmentor',
     'open_annotated',
 ]

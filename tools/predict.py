@@ -8,8 +8,9 @@ from functools import partial
 
 from tqdm import tqdm
 
-from samrs_mm.api.network import WINDOW, Network, load_network
+from samrs_mm.api.network import WINDOW, load_network
 from samrs_mm.api.onnx_network import load_onnx
+from samrs_mm.api.scene_network import SceneNetwork
 from samrs_mm.cli import ToolParser, positive, run_command, tell_failures
 from samrs_mm.config_files import OptionsAction
 from samrs_mm.core import input_notes
@@ -71,7 +72,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help="distance between windows (default: the config's, else 2/3 window)")  # fmt: skip
     add('--blend', choices=BLENDS, default='centre', help='see below (default %(default)s)')
     add('--batch', type=positive, metavar='N', default=4,
-        help='windows that go through the network together (default %(default)s)')  # fmt: skip
+        help='windows that go through the network together (default %(default)s; one by one '
+        'through FILE.onnx)')  # fmt: skip
     add('--tta', choices=['flip'], help='average with the prediction of the mirror image')
     add('--device', metavar='NAME', help='such as cuda:1 or cpu (default: a GPU if there is one)')
     add('--restart', action='store_true', help='predict finished images again')
@@ -124,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
     return max(code, tell_gone(out, args.images, args.prune))
 
 
-def _load(args: argparse.Namespace) -> Network:
+def _load(args: argparse.Namespace) -> SceneNetwork:
     how: dict = dict(device=args.device, window=args.window, stride=args.stride, blend=args.blend,
                      batch=args.batch, flip=args.tta == 'flip')  # fmt: skip
     if args.onnx:
@@ -134,7 +136,7 @@ def _load(args: argparse.Namespace) -> Network:
     )
 
 
-def predict(images: dict, network: Network, out: PredictedFolder) -> int:
+def predict(images: dict, network: SceneNetwork, out: PredictedFolder) -> int:
     """Predict what is not done, print counts and failures, and return the exit code."""
     replaced, unnoted = out.remove_outdated(images)
     if replaced:

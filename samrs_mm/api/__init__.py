@@ -17,14 +17,17 @@ It is the code of the tools: the results are theirs. Images are RGB. What can't 
 
 from samrs_mm.api.annotated import AnnotatedDataset, AnnotatedImage, open_annotated
 from samrs_mm.api.network import Network, load_network
+from samrs_mm.api.onnx_network import OnnxNetwork, load_onnx
 from samrs_mm.api.segmentor import Segmentor, load_segmentor
 
 __all__ = [
     'AnnotatedDataset',
     'AnnotatedImage',
     'Network',
+    'OnnxNetwork',
     'Segmentor',
     'load_network',
+    'load_onnx',
     'load_segmentor',
     'open_annotated',
 ]

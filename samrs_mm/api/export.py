@@ -1,29 +1,29 @@
 """A trained network written for other programs, and compared with what was written."""
 
 import importlib.util
+import io
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError, SamrsError
+from samrs_mm.core.images import SceneImage
+from samrs_mm.core.onnx_files import check_target, need_packages
 
+if TYPE_CHECKING:
+    from samrs_mm.api.network import Network
+    from samrs_mm.predict.window_model import WindowModel
+
+ENDINGS = ('.onnx', '.pt2')
 BOUND = 1e-3
 """Largest difference of scores, as a share of the largest, that a file may have."""
-
-
-def check_target(path: Path) -> None:
-    """Refuse a name that doesn't end in ``.onnx``.
-
-    Raises:
-        RefusedError: It doesn't.
-    """
-    if path.suffix != '.onnx':
-        raise RefusedError(f'{path}: a name that ends in .onnx is needed')
+_SIDES = (160, 224, 256)
+"""Of the tiles that are drawn where sizes are open, in pixels before they fit the network."""
 
 
 def export_network(
@@ -35,83 +35,161 @@ def export_network(
     side: int | None = None,
     output: str = 'logits',
     tiles: int = 10,
+    images: Sequence[str] = (),
     options: dict[str, Any] | None = None,
 ) -> Iterator[str]:
-    """Write a network as an ONNX file; yield what was done, line by line.
+    """Write a network as a file of ONNX or torch.export; yield what was done, line by line.
 
     Args:
         config: As for ``load_network``.
         checkpoint: As for ``load_network``.
-        target: The file.
+        target: The file, by whose ending it is ``.onnx`` or ``.pt2``.
         source: The head of a network that has several.
         side: Height and width of all images in pixels; None leaves them open.
         output: ``'logits'`` or ``'probabilities'``.
-        tiles: Images of noise on which the file is compared with the network.
+        tiles: How many tiles the file is compared with the network on.
+        images: Files or folders from which the tiles are cut, the first windows of each; without
+            any they are drawn.
         options: Config keys to change.
 
     Raises:
-        RefusedError: What ``load_network`` and ``export`` refuse.
+        RefusedError: What ``load_network`` and ``trace`` refuse, or a package that is missing.
         SamrsError: The file differs from the network by more than ``BOUND``; it isn't written.
     """
+    check_target(target, ENDINGS)
+    is_onnx = target.suffix == '.onnx'
+    if is_onnx:
+        need_packages('onnx', 'onnxscript')
     from samrs_mm.api.network import load_network
-    from samrs_mm.predict.onnx_export import add_metadata, export
+    from samrs_mm.predict.exported_network import trace
+    from samrs_mm.predict.network_files import as_onnx, as_torch
 
     network = load_network(
         config, checkpoint, source=source, device='cpu', window=side, options=options
     )
-    model = network.predictor.model
-    proto = export(model, side, output)
-    about: dict[str, Any] = dict(
-        checkpoint=os.path.basename(os.fspath(checkpoint)), sha256=network.settings['checkpoint'],
-        config=os.path.basename(os.fspath(config)), source=source,
-    )  # fmt: skip
-    if network.rule is not None:
-        about['image'] = network.rule.as_dict()
-    slides = side is None and (network.config.model.get('test_cfg') or {}).get('mode') == 'slide'
-    stride = network.config.model.test_cfg.stride if slides else None
-    add_metadata(proto, model, network.classes, network.predictor.window, stride, output, about)
-    data = proto.SerializeToString()
+    model = cast('WindowModel', network.predictor.model)
+    pixels = _cut(network, tiles, images) if images else _drawn(model.divisor, tiles, side)
     yield network.matched
-    yield compare(data, model, output, side, tiles)
+    program = trace(model, side, output)
+    told = _told(network, config, checkpoint, side, output)
+    data = as_onnx(program, output, side, told) if is_onnx else as_torch(program, told)
+    run = _onnx_runner(data) if is_onnx else _torch_runner(data)
+    if run is None:
+        yield 'not compared with the network: onnxruntime is missing (pip install onnxruntime)'
+    else:
+        where = f'{len(pixels)} tiles of {"the images" if images else "drawn blotches"}'
+        yield _compare(run, model, output, pixels, where)
     atomic_write(target, data)
     yield f'{target}: {len(data):,} bytes, {len(network.classes)} classes'
 
 
-def compare(data: bytes, model: Any, output: str, side: int | None, tiles: int) -> str:
-    """Run a file and the network it was made of on the same noise, and say how they differ.
+def _told(network: 'Network', config: Any, checkpoint: Any, side: int | None, output: str) -> dict:
+    """Return what stands beside the network in its file."""
+    from samrs_mm.predict.network_files import metadata
+
+    model = cast('WindowModel', network.predictor.model)
+    about: dict[str, Any] = dict(
+        checkpoint=os.path.basename(os.fspath(checkpoint)), sha256=network.settings['checkpoint'],
+        config=os.path.basename(os.fspath(config)), source=model.source,
+    )  # fmt: skip
+    if network.rule is not None:
+        about['image'] = network.rule.as_dict()
+    test = network.config.model.get('test_cfg') or {}
+    stride = test['stride'] if side is None and test.get('mode') == 'slide' else None
+    return metadata(model, network.classes, network.predictor.window, stride, output, about)
+
+
+def _drawn(divisor: int, count: int, side: int | None) -> list[np.ndarray]:
+    """Return tiles ``(H, W, 3)`` uint8 of coloured blotches with some noise."""
+    rng, tiles = np.random.default_rng(0), []
+    for number in range(count):
+        sizes = (_SIDES[number % 3], _SIDES[(number + number // 3) % 3])
+        height, width = (side or -(-size // divisor) * divisor for size in sizes)
+        coarse = rng.integers(0, 256, (height // 16 + 1, width // 16 + 1, 3))
+        blotches = coarse.repeat(16, 0).repeat(16, 1)[:height, :width]
+        noise = rng.integers(-25, 26, blotches.shape)
+        tiles.append((blotches + noise).clip(0, 255).astype(np.uint8))
+    return tiles
+
+
+def _cut(network: 'Network', count: int, images: Sequence[str]) -> list[np.ndarray]:
+    """Return tiles of the window's size from images, as the network is shown them.
+
+    Raises:
+        RefusedError: No image, or none as large as a window.
+    """
+    from samrs_mm.predict.prediction import find_images
+
+    height, width = network.predictor.window
+    tiles: list[np.ndarray] = []
+    for path in find_images(images).values():
+        scene = SceneImage(path, rule=network.rule)
+        for y in range(0, scene.height - height + 1, height):
+            for x in range(0, scene.width - width + 1, width):
+                if len(tiles) < count:
+                    tiles.append(scene.crop(x, y, width, height))
+    if not tiles:
+        raise RefusedError(f'{images[0]}: no image holds a window of {height} x {width} px')
+    return tiles
+
+
+_Runner = Callable[[np.ndarray], np.ndarray]
+
+
+def _onnx_runner(data: bytes) -> _Runner | None:
+    """Return an ONNX file as a function of an image; None without onnxruntime."""
+    if importlib.util.find_spec('onnxruntime') is None:
+        return None
+    import onnxruntime
+    import torch
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(data, options, providers=['CPUExecutionProvider'])
+    return lambda image: session.run(None, {'image': image})[0]
+
+
+def _torch_runner(data: bytes) -> _Runner:
+    """Return a file of torch.export as a function of an image."""
+    import torch
+
+    module = torch.export.load(io.BytesIO(data)).module()
+
+    def run(image: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return module(torch.from_numpy(image)).numpy()
+
+    return run
+
+
+def _compare(
+    run: _Runner, model: 'WindowModel', output: str, tiles: Sequence[np.ndarray], where: str
+) -> str:
+    """Run a file and the network it was made of on the same tiles, and say how they differ.
 
     Raises:
         SamrsError: By too much.
     """
-    if importlib.util.find_spec('onnxruntime') is None:
-        return 'not compared with the network: onnxruntime is missing (pip install onnxruntime)'
-    import onnxruntime
-    import torch
-
-    session = onnxruntime.InferenceSession(data, providers=['CPUExecutionProvider'])
-    rng, worst, largest, equal = np.random.default_rng(0), 0.0, 0.0, []
-    seconds = dict(torch=0.0, onnxruntime=0.0)
-    for number in range(tiles):
-        size = (side, side) if side else tuple((4 + (number + k) % 5) * 32 for k in (0, 2))
-        size = tuple(-(-each // model.divisor) * model.divisor for each in size)
-        pixels = rng.integers(0, 256, (*size, 3), np.uint8)
-        begun = time.monotonic()
-        wanted = model.scores([pixels], size)
-        wanted = model.normalised(wanted) if output == 'probabilities' else wanted
-        between = time.monotonic()
+    worst, largest, equal, seconds = 0.0, 0.0, [], np.zeros(2)
+    for number, pixels in enumerate([tiles[0], *tiles]):
         image = pixels.transpose(2, 0, 1)[None].astype(np.float32) / 255
-        (found,) = session.run(None, {'image': image})
-        seconds['torch'] += between - begun
-        seconds['onnxruntime'] += time.monotonic() - between
-        expected = torch.as_tensor(wanted).numpy()
-        worst = max(worst, float(np.abs(found - expected).max()))
-        largest = max(largest, float(np.abs(expected).max()))
-        equal.append(float((found.argmax(1) == expected.argmax(1)).mean()))
+        begun = time.monotonic()
+        scores = model.scores([pixels], pixels.shape[:2])
+        wanted = (model.normalised(scores) if output == 'probabilities' else scores).numpy()
+        between = time.monotonic()
+        found = run(image)
+        if number:  # what the first run of each prepares isn't counted
+            seconds += between - begun, time.monotonic() - between
+            worst = max(worst, float(np.abs(found - wanted).max()))
+            largest = max(largest, float(np.abs(wanted).max()))
+            equal.append(float((found.argmax(1) == wanted.argmax(1)).mean()))
     line = (
-        f'{output} differ by at most {worst:.1e} (of up to {largest:.1f}) on {tiles} images of '
-        f'noise, labels on {100 * (1 - np.mean(equal)):.4f} % of the pixels; onnxruntime took '
-        f'{seconds["onnxruntime"] / max(seconds["torch"], 1e-9):.2f} of the time of torch'
+        f'on {where}: {output} differ by at most {worst:.1e} (of up to {largest:.3g}), labels on '
+        f'{100 * (1 - np.mean(equal)):.4f} % of the pixels; the file takes '
+        f'{seconds[1] / max(seconds[0], 1e-9):.2f} of the time of PyTorch, '
+        f'{seconds[0] / len(tiles):.3f} s a tile'
     )
-    if worst > BOUND * max(largest, 1e-6):
-        raise SamrsError(f'the file is not the network: {line}')
+    if not worst <= BOUND * max(largest, 1e-6):  # NaN is no agreement either
+        raise SamrsError(f'the file is not the network, and was not written: {line}')
     return line

@@ -2,27 +2,20 @@
 
 import json
 import os
-from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from samrs_mm.api.inputs import ImageLike, read_scene
+from samrs_mm.api.scene_network import SceneNetwork
 from samrs_mm.compat import strict_loading
-from samrs_mm.core.atomic import dump
-from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.image_rule import ImageRule
 from samrs_mm.core.images import file_sha256
 from samrs_mm.core.parallel import fit_torch_threads
-from samrs_mm.core.wording import counted
 
 if TYPE_CHECKING:
     from mmengine.config import Config
     from torch import nn
 
-    from samrs_mm.predict.scene_blends import Strip
     from samrs_mm.predict.scene_predictor import ScenePredictor
 
 WINDOW = 512
@@ -68,16 +61,13 @@ def load_network(
     """
     from samrs_mm.engine.run_config import load_run_config, need
     from samrs_mm.predict.prediction import class_names
-    from samrs_mm.predict.scene_predictor import BLENDS, ScenePredictor
+    from samrs_mm.predict.scene_predictor import ScenePredictor, check_blend
     from samrs_mm.predict.window_model import WindowModel
 
     path, weights = os.fspath(config), os.fspath(checkpoint)
     run_config = load_run_config(path, options, None, 'none', ('model',), 'mmseg')
     need(run_config, path, 'model')
-    if blend not in BLENDS:
-        raise RefusedError(f'blend {blend!r} is unknown; allowed: {", ".join(BLENDS)}')
-    if batch < 1:
-        raise RefusedError(f'batch {batch}: at least 1 window is needed')
+    check_blend(blend, batch)
     model, loaded, matched = _load_model(run_config, path, weights, device)
     head = WindowModel(model, source, flip)
     sizes = windows_of(run_config, window, stride, blend, head.divisor)
@@ -130,14 +120,11 @@ def windows_of(
     return fit_windows(size, step, window, stride, blend, divisor)
 
 
-class Network:
+class Network(SceneNetwork):
     """A trained network; ``load_network`` builds one.
 
     Attributes:
-        classes: Class names; the position is the value in label maps.
-        predictor: What slides the window.
         config: The config it was built from.
-        matched: A line on what was loaded.
     """
 
     def __init__(
@@ -148,40 +135,8 @@ class Network:
         checkpoint: str,
         matched: str,
     ):
-        self.predictor, self.classes, self.config = predictor, classes, config
-        self.matched, self._checkpoint = matched, checkpoint
-
-    def predict(self, image: ImageLike) -> np.ndarray:
-        """Return the class index of each pixel, ``(H, W)`` uint8, as ``tools/predict.py`` does.
-
-        Pixels of a file without data (nodata, alpha 0, masked) are 255.
-
-        Args:
-            image: ``(H, W, 3)`` uint8 RGB of any size (OpenCV reads BGR: turn it by
-                ``image[..., ::-1]``), ``(H, W)`` grey, or an image file.
-
-        Raises:
-            InputError: An array that is no image of 8 bits.
-            ImageReadError: A file that can't be read.
-        """
-        return np.concatenate([strip.labels for strip in self._strips(image)])
-
-    def probabilities(self, image: ImageLike) -> np.ndarray:
-        """Return the probability of each class, ``(K, H, W)`` float32, NaN without data.
-
-        In steps of 1/250, as ``tools/predict.py`` writes them; see ``predict``.
-        """
-        from samrs_mm.predict.scene_blends import STEPS
-
-        parts = [strip.probabilities for strip in self._strips(image, probabilities=True)]
-        steps = np.concatenate([part for part in parts if part is not None], axis=1)
-        return np.where(steps == UNLABELLED, np.nan, steps.astype(np.float32) / STEPS)
-
-    def _strips(self, image: ImageLike, probabilities: bool = False) -> 'Iterator[Strip]':
-        from samrs_mm.predict.prediction import predict_scene
-
-        scene = read_scene(image, stream=True, rule=self.rule)
-        return predict_scene(self.predictor, scene, probabilities)
+        super().__init__(predictor, classes, checkpoint, matched)
+        self.config = config
 
     @cached_property
     def rule(self) -> ImageRule | None:
@@ -193,17 +148,9 @@ class Network:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """What decides its predictions, as plain data."""
-        head = self.predictor.model
         return dict(
             model=json.loads(json.dumps(self.config.model.to_dict(), default=str)),
-            checkpoint=file_sha256(self._checkpoint),
-            source=head.source,
-            window=list(self.predictor.window),
-            stride=list(self.predictor.stride),
-            blend=self.predictor.blend,
-            tta='flip' if head.flip else None,
-            **({} if self.rule is None else dict(image=json.loads(dump(self.rule.as_dict())))),
+            checkpoint=file_sha256(self._file),
+            source=self.predictor.model.source,
+            **self._how,
         )
-
-    def __repr__(self) -> str:
-        return f'<Network {self._checkpoint}: {counted(len(self.classes), "class")}>'

@@ -1,13 +1,14 @@
 """A network in an ONNX file, run by onnxruntime; neither torch nor any mm library is imported."""
 
-import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from samrs_mm.core.atomic import load
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.parallel import compute_threads
 from samrs_mm.predict.scene_blends import STEPS
 
 ABOUT = 'samrs_mm'
@@ -25,12 +26,13 @@ class OnnxModel:
 
     Attributes:
         about: What its maker wrote into it: ``classes``, ``window``, ``stride``, ...
+        side: Height and width of all images where the file has them fixed, else None.
 
     Raises:
         RefusedError: No onnxruntime, no such file or device, or a file of another maker.
     """
 
-    source = None
+    source: str | None = None
 
     def __init__(self, path: str | os.PathLike, device: str | None = None, flip: bool = False):
         self.flip = flip
@@ -41,12 +43,10 @@ class OnnxModel:
                 f'{path}: its metadata have no {ABOUT!r}, so it is no file of '
                 'tools/export_model.py; export the network by it'
             )
-        self.about: dict[str, Any] = json.loads(told[ABOUT])
+        self.about = _read_about(path, told[ABOUT])
         self.classes: tuple[str, ...] = tuple(self.about['classes'])
         self.num_classes, self.divisor = len(self.classes), self.about['divisor']
-        (image,) = self._session.get_inputs()
-        self._input = image.name
-        sides = image.shape[-2:]
+        self._input, *sides = self._check_shapes(path)
         self.side: tuple[int, int] | None = None
         if all(isinstance(side, int) for side in sides):
             self.side = (sides[0], sides[1])
@@ -83,6 +83,25 @@ class OnnxModel:
         """As ``WindowModel.array``."""
         return scores
 
+    def _check_shapes(self, path: str | os.PathLike) -> tuple[Any, ...]:
+        """Return the name of the input, and its height and width: numbers, or names of open ones.
+
+        Raises:
+            RefusedError: The network takes or gives what its metadata don't say.
+        """
+        images, scores = self._session.get_inputs(), self._session.get_outputs()
+        taken, given = ([each.shape for each in ends] for ends in (images, scores))
+        if len(taken) != 1 or len(taken[0]) != 4 or taken[0][:2] != [1, 3]:
+            raise RefusedError(
+                f'{path}: takes {taken}; allowed: one image (1, 3, H, W), red, green and blue'
+            )
+        if len(given) != 1 or len(given[0]) != 4 or given[0][1] != self.num_classes:
+            raise RefusedError(
+                f'{path}: gives {given}, but its metadata name {self.num_classes} classes; write '
+                'it anew by tools/export_model.py'
+            )
+        return images[0].name, *taken[0][2:]
+
     def _forward(self, windows: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray:
         batch = np.empty((len(windows), 3, *size), np.float32)
         batch[:] = self._padding
@@ -103,7 +122,49 @@ class OnnxModel:
         return powers / powers.sum(axis, keepdims=True)
 
 
+def _numbers(value: Any, count: int, least: float = -np.inf, kind: Any = int | float) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == count
+        and all(isinstance(each, kind) and each >= least for each in value)
+    )
+
+
+_ALLOWED: dict[str, Callable[[Any], bool]] = dict(
+    classes=lambda value: (
+        isinstance(value, list)
+        and 0 < len(value) < 256
+        and all(isinstance(name, str) for name in value)
+    ),
+    window=lambda value: _numbers(value, 2, 1, int),
+    stride=lambda value: value is None or _numbers(value, 2, 1, int),
+    output=lambda value: value in ('logits', 'probabilities'),
+    divisor=lambda value: _numbers([value], 1, 1, int),
+    padding=lambda value: _numbers(value, 3),
+    sums_masks=lambda value: isinstance(value, bool),
+)
+
+
+def _read_about(path: str | os.PathLike, text: str) -> dict[str, Any]:
+    """Return what is told of a network.
+
+    Raises:
+        RefusedError: It isn't what ``tools/export_model.py`` writes.
+    """
+    cure = 'write the file anew by tools/export_model.py'
+    try:
+        about = load(text.encode())
+    except ValueError as error:
+        raise RefusedError(f'{path}: metadata {ABOUT!r} are no JSON ({error}); {cure}') from error
+    for key, is_allowed in _ALLOWED.items():
+        if not isinstance(about, dict) or key not in about or not is_allowed(about[key]):
+            value = about.get(key) if isinstance(about, dict) else about
+            raise RefusedError(f'{path}: metadata {ABOUT!r}: {key}={value!r} cannot be; {cure}')
+    return about
+
+
 def _open(path: str, device: str | None) -> Any:
+    """Open a file on a device."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -114,24 +175,26 @@ def _open(path: str, device: str | None) -> Any:
         raise RefusedError(f'{path}: no such file')
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = compute_threads()
+    providers = _providers(device, onnxruntime.get_available_providers())
     try:
-        return onnxruntime.InferenceSession(path, options, providers=_providers(device))
-    except RefusedError:
-        raise
+        session = onnxruntime.InferenceSession(path, options, providers=providers)
     except Exception as error:
+        lines = str(error).splitlines() or [type(error).__name__]
         raise RefusedError(
-            f'{path}: onnxruntime cannot load it: {error}'.splitlines()[0]
+            f'{path}: onnxruntime cannot load it: {lines[0]}; is it whole?'
         ) from error
+    if device and device.startswith('cuda') and _PROVIDERS['cuda'] not in session.get_providers():
+        raise RefusedError(f'device {device}: onnxruntime cannot use it; --device cpu')
+    return session
 
 
-def _providers(device: str | None) -> list[Any]:
-    import onnxruntime
-
-    there = onnxruntime.get_available_providers()
+def _providers(device: str | None, there: Sequence[str]) -> list[Any]:
+    """Return what runs a network, best first."""
     kind, _, number = (device or 'cuda').partition(':')
-    if kind not in _PROVIDERS or (device and _PROVIDERS[kind] not in there):
-        known = [name for name, provider in _PROVIDERS.items() if provider in there]
+    known = [name for name, provider in _PROVIDERS.items() if provider in there]
+    if device and (kind not in known or (number and not number.isdecimal())):
         raise RefusedError(f'device {device}: this onnxruntime has {", ".join(known)}')
-    if kind == 'cuda' and _PROVIDERS['cuda'] in there:
+    if kind == 'cuda' and 'cuda' in known:
         return [(_PROVIDERS['cuda'], dict(device_id=int(number or 0))), _PROVIDERS['cpu']]
     return [_PROVIDERS['cpu']]

@@ -13,6 +13,18 @@ from samrs_mm.predict.scene_blends import AverageBlend, CentreBlend, Scores, Str
 BLENDS = dict(centre=CentreBlend, average=AverageBlend)
 
 
+def check_blend(blend: str, batch: int) -> None:
+    """Refuse what no ``ScenePredictor`` takes.
+
+    Raises:
+        RefusedError: An unknown blend, or a batch of no window.
+    """
+    if blend not in BLENDS:
+        raise RefusedError(f'blend {blend!r} is unknown; allowed: {", ".join(BLENDS)}')
+    if batch < 1:
+        raise RefusedError(f'batch {batch}: at least 1 window is needed')
+
+
 def fit_windows(
     size: tuple[int, int],
     step: tuple[int, int] | None,

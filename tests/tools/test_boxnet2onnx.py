@@ -1,7 +1,7 @@
 """BoxNet as an ONNX file: where onnx and onnxruntime are installed, it gives the same masks."""
 
-import builtins
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -47,14 +47,7 @@ def test_the_file_gives_the_same_masks(tmp_path, weights, capsys, side):
 
 
 def test_what_is_needed_is_told(tmp_path, weights, capsys, monkeypatch):
-    real = builtins.__import__
-
-    def without_onnx(name, *args, **kwargs):
-        if name == 'onnx':
-            raise ImportError("No module named 'onnx'")
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, '__import__', without_onnx)
+    monkeypatch.setitem(sys.modules, 'onnx', None)
     assert TOOL.main([str(tmp_path / 'a.onnx'), '--checkpoint', str(weights)]) == 2
     assert 'needs the package onnx' in (said := capsys.readouterr().err)
     assert said.count('\n') == 1

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from samrs_mm.cli import ToolParser, run_command
-from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import file_sha256
+from samrs_mm.core.onnx_files import check_target
 
 EPILOG = """the file takes crops (N, 14, S, S) float32 and gives logits (N, S, S), the object where
 above 0, and score (N,), the predicted IoU in [0, 1]; N is free. What the 14 channels are is in
@@ -42,8 +42,7 @@ def run(args: argparse.Namespace) -> None:
 
     path = Path(args.checkpoint) if args.checkpoint else default_weights()
     out = Path(args.out)
-    if out.suffix != '.onnx':
-        raise RefusedError(f'{out}: a name that ends in .onnx is needed')
+    check_target(out)
     network, info = load_weights(path)
     side = checked_side(args.side, '--side', network, info)
     write_onnx(out, network, info, side, dict(source=path.name, sha256=file_sha256(path)))

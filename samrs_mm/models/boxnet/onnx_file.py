@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from samrs_mm.core.atomic import atomic_write, dump
-from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.onnx_files import file_bytes, need_packages
 from samrs_mm.models.boxnet.inputs import CHANNELS
 from samrs_mm.models.boxnet.network import BoxNet
 from samrs_mm.models.boxnet.weights import WeightsInfo
@@ -41,12 +41,9 @@ def write_onnx(
         RefusedError: The package ``onnx`` is not installed.
         OSError: The file can't be written.
     """
-    try:
-        import onnx
-    except ImportError as error:
-        raise RefusedError(
-            f"writing ONNX needs the package onnx ({error}): pip install onnx, or '.[onnx]'"
-        ) from error
+    need_packages('onnx')
+    import onnx
+
     crops = torch.zeros(2, len(CHANNELS), side, side)
     names = ('crops', 'logits', 'score')
     file = io.BytesIO()
@@ -65,6 +62,4 @@ def write_onnx(
         )
     model = onnx.load_model_from_string(file.getvalue())
     told = source | {'channels': dump(list(CHANNELS)).decode().strip(), 'side': str(side)}
-    onnx.helper.set_model_props(model, told)
-    onnx.checker.check_model(model)
-    atomic_write(path, model.SerializeToString())
+    atomic_write(path, file_bytes(model, told))
