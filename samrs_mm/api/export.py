@@ -174,20 +174,20 @@ def _compare(
     worst, largest, equal, seconds = 0.0, 0.0, [], np.zeros(2)
     for number, pixels in enumerate([tiles[0], *tiles]):
         image = pixels.transpose(2, 0, 1)[None].astype(np.float32) / 255
-        begun = time.monotonic()
+        begun = time.process_time()
         scores = model.scores([pixels], pixels.shape[:2])
         wanted = (model.normalised(scores) if output == 'probabilities' else scores).numpy()
-        between = time.monotonic()
+        between = time.process_time()
         found = run(image)
         if number:  # what the first run of each prepares isn't counted
-            seconds += between - begun, time.monotonic() - between
+            seconds += between - begun, time.process_time() - between
             worst = max(worst, float(np.abs(found - wanted).max()))
             largest = max(largest, float(np.abs(wanted).max()))
             equal.append(float((found.argmax(1) == wanted.argmax(1)).mean()))
     line = (
         f'on {where}: {output} differ by at most {worst:.1e} (of up to {largest:.3g}), labels on '
         f'{100 * (1 - np.mean(equal)):.4f} % of the pixels; the file takes '
-        f'{seconds[1] / max(seconds[0], 1e-9):.2f} of the time of PyTorch, '
+        f'{seconds[1] / max(seconds[0], 1e-9):.2f} of the CPU time of PyTorch, '
         f'{seconds[0] / len(tiles):.3f} s a tile'
     )
     if not worst <= BOUND * max(largest, 1e-6):  # NaN is no agreement either

@@ -1,144 +1,126 @@
-"""A network written as ONNX gives what it gave; prediction by it needs no torch."""
+"""What an ONNX file gives for windows, and which files are refused."""
 
 import json
-import os
-import subprocess
 import sys
 
 import numpy as np
 import pytest
-import torch
-from folders import ROOT, load_tool
-from mmengine.config import Config
-from PIL import Image
-from scene_cases import CLASSES, build, network, scene
-from segmentor_cases import small_model
+from onnx_cases import ABOUT, CLASSES, scores_of, write_onnx
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.images import SceneImage
-from samrs_mm.predict.scene_predictor import ScenePredictor
-from samrs_mm.predict.window_model import WindowModel
+from samrs_mm.predict.onnx_model import OnnxModel
+from samrs_mm.predict.scene_blends import STEPS
 
 onnx = pytest.importorskip('onnx')
-pytest.importorskip('onnxscript')
-pytest.importorskip('onnxruntime')
+onnxruntime = pytest.importorskip('onnxruntime')
 
-TRAINING = ('torch', 'mmcv', 'mmseg', 'mmdet', 'mmpretrain', 'mmrotate')
-
-
-@pytest.fixture(scope='module')
-def work(tmp_path_factory):
-    """A config, its weights, an exported file, and an image."""
-    work = tmp_path_factory.mktemp('onnx')
-    Config(dict(
-        default_scope='mmseg', custom_imports=dict(imports=['scene_cases']),
-        model=network(layers=2, stride=4),
-    )).dump(work / 'net.py')  # fmt: skip
-    model = build(layers=2, stride=4).float()
-    meta = dict(dataset_meta=dict(classes=CLASSES))
-    torch.save(dict(state_dict=model.state_dict(), meta=meta), work / 'net.pth')
-    Image.fromarray(scene(150, 210)).save(work / 'scene.png')
-    assert export(work, 'open.onnx') == 0
-    return work
+PIXELS = np.random.default_rng(2).integers(0, 256, (10, 14, 3), np.uint8)
 
 
-def export(work, name, *flags):
-    argv = [str(work / 'net.py'), str(work / 'net.pth'), '--out', str(work / name), *flags]
-    return load_tool('export_model').main([*argv, '--tiles', '3'])
+def softmax(scores):
+    powers = np.exp(scores)
+    return powers / powers.sum(0)
 
 
-def labels(folder):
-    return np.array(Image.open(folder / 'labels/scene.png'))
+def test_scores_with_what_is_padded(tmp_path):
+    model = OnnxModel(write_onnx(tmp_path / 'a.onnx'))
+    assert model.padded(10, 14) == (12, 16)
+    assert model.side is None
+    whole = np.broadcast_to(np.uint8(ABOUT['padding']), (12, 16, 3)).copy()
+    whole[:10, :14] = PIXELS
+    found = model.scores([PIXELS, PIXELS[::-1]], (12, 16))
+    assert found.shape == (2, len(CLASSES), 12, 16)
+    np.testing.assert_allclose(found[0], scores_of(whole), atol=1e-5)
+    np.testing.assert_array_equal(model.labels(found[0]), scores_of(whole).argmax(0))
+    wanted = np.rint(softmax(scores_of(whole)) * STEPS)
+    assert np.abs(model.steps(found[0]).astype(int) - wanted).max() <= 1
 
 
-def test_prediction_by_the_file_is_that_by_the_network(work):
-    argv = [str(work / 'scene.png'), '--window', '64', '--save', 'labels,probabilities', '--out']
-    predict = load_tool('predict').main
-    assert predict([str(work / 'net.py'), str(work / 'net.pth'), *argv, str(work / 'torch')]) == 0
-    without = (
-        f'import runpy, sys\nsys.modules.update(dict.fromkeys({TRAINING!r}))\n'
-        f'sys.argv = {["predict.py", str(work / "open.onnx"), *argv, str(work / "onnx")]!r}\n'
-        f"runpy.run_path({str(ROOT / 'tools/predict.py')!r}, run_name='__main__')"
-    )
-    paths = os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])
-    done = subprocess.run([sys.executable, '-c', without], env=os.environ | dict(PYTHONPATH=paths),
-                          capture_output=True, text=True)  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert (labels(work / 'torch') == labels(work / 'onnx')).mean() > 0.9999
-    settings = json.loads((work / 'onnx/predictions.json').read_text())['settings']
-    assert settings['window'] == [64, 64]
+def test_a_mirror_image_is_turned_back(tmp_path):
+    """Padding stays at the right: a network of single pixels gives the same as without."""
+    path = write_onnx(tmp_path / 'a.onnx')
+    found = OnnxModel(path, flip=True).scores([PIXELS], (12, 16))[0, :, :10, :14]
+    np.testing.assert_allclose(found, softmax(scores_of(PIXELS)), atol=1e-5)
 
 
-@pytest.mark.parametrize('blend', ['centre', 'average'])
-@pytest.mark.parametrize('flip', [False, True])
-def test_scores_of_a_scene_are_the_same(work, blend, flip):
-    from samrs_mm.predict.onnx_model import OnnxModel
-
-    made = build(layers=2, stride=4).float()
-    models = WindowModel(made, flip=flip), OnnxModel(work / 'open.onnx', flip=flip)
-    image = SceneImage(work / 'scene.png')
-    found = []
-    for model in models:
-        predictor = ScenePredictor(model, (64, 96), (48, 64), blend, batch=2)
-        strips = [*predictor.strips(image, probabilities=True)]
-        found.append([
-            np.concatenate([strip.labels for strip in strips]),
-            np.concatenate([strip.probabilities for strip in strips], 1).astype(int),
-        ])  # fmt: skip
-    assert (found[0][0] == found[1][0]).mean() > 0.9999
-    assert np.abs(found[0][1] - found[1][1]).max() <= 1
+def test_probabilities_and_sums_of_masks_are_left_as_they_are(tmp_path):
+    scores = np.array([[[0.2]], [[0.6]], [[0.0]], [[0.0]]], np.float32)
+    of_shares = OnnxModel(write_onnx(tmp_path / 'a.onnx', output='probabilities'))
+    assert of_shares.steps(scores).ravel().tolist() == [50, 150, 0, 0]
+    of_masks = OnnxModel(write_onnx(tmp_path / 'b.onnx', sums_masks=True))
+    assert of_masks.steps(scores).ravel().tolist() == [62, 188, 0, 0]
 
 
-def test_metadata_are_those_that_deepness_reads(work):
-    assert export(work, 'tile.onnx', '--side', '64', '--output', 'probabilities') == 0
-    told = {each.key: each.value for each in onnx.load(work / 'tile.onnx').metadata_props}
-    assert json.loads(told['model_type']) == 'Segmentor'
-    assert [*json.loads(told['class_names']).values()] == [*CLASSES]
-    assert json.loads(told['tile_size']) == 64
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(work / 'tile.onnx', providers=['CPUExecutionProvider'])
-    assert session.get_inputs()[0].shape == [1, 3, 64, 64]
-    assert session.get_outputs()[0].shape == [1, len(CLASSES), 64, 64]
-    image = np.random.default_rng(0).random((1, 3, 64, 64), np.float32)
-    (shares,) = session.run(None, dict(image=image))
-    np.testing.assert_allclose(shares.sum(1), 1, atol=1e-5)
-
-
-def test_pooled_networks_take_any_size():
-    """UPerNet's means over parts of an image, one head of several."""
-    from samrs_mm.predict.exported_network import ExportedNetwork
-
-    preprocessor = dict(
-        type='SegDataPreProcessor', mean=[120.0, 110.0, 100.0], std=[60.0, 55.0, 50.0],
-        bgr_to_rgb=True, size_divisor=32, test_cfg=dict(size_divisor=32),
-    )  # fmt: skip
-    model = small_model(data_preprocessor=preprocessor)  # in float64
-    exported = ExportedNetwork(WindowModel(model, 'sior')).double().eval()
-    rng = np.random.default_rng(1)
-    for size in ((64, 96), (160, 128)):
-        pixels = rng.integers(0, 256, (*size, 3), np.uint8)
-        wanted = WindowModel(model, 'sior').scores([pixels], size)
-        image = torch.from_numpy(pixels.transpose(2, 0, 1)[None] / 255)
-        torch.testing.assert_close(exported(image).float(), wanted, rtol=1e-5, atol=1e-5)
+@pytest.mark.parametrize(
+    ('about', 'problem'),
+    [
+        (dict(classes=['a', 'b']), r'gives \[\[1, 4, .*\]\], but its metadata name 2 classes'),
+        (dict(classes=[*CLASSES, 'more']), 'name 5 classes'),
+        (dict(classes=[]), r'classes=\[\] cannot be'),
+        (dict(classes=[1, 2, 3, 4]), r'classes=\[1, 2, 3, 4\] cannot be'),
+        (dict(window=...), 'window=None cannot be; write the file anew'),
+        (dict(window=[0, 64]), r'window=\[0, 64\] cannot be'),
+        (dict(stride='x'), "stride='x' cannot be"),
+        (dict(divisor=0), 'divisor=0 cannot be'),
+        (dict(padding=[0, 0]), r'padding=\[0, 0\] cannot be'),
+        (dict(output='boxes'), "output='boxes' cannot be"),
+        (dict(bands=4), r'takes \[\[1, 4, .*\]\]; allowed: one image \(1, 3, H, W\)'),
+        (dict(bands=1), r'takes \[\[1, 1, '),
+    ],
+)
+def test_files_that_are_not_what_they_say(tmp_path, about, problem):
+    path = write_onnx(tmp_path / 'a.onnx', **about)
+    with pytest.raises(RefusedError, match=problem) as refused:
+        OnnxModel(path)
+    assert str(path) in str(refused.value)
 
 
-def test_what_cannot_be_is_refused(work, tmp_path, capsys):
-    from samrs_mm.api.onnx_network import load_onnx
-
-    assert export(work, 'x.onnx', '--side', '66') == 2
-    assert '--side 66: the network takes multiples of 4 px' in capsys.readouterr().err
-    assert export(work, 'x.pt') == 2
-    assert not (work / 'x.pt').exists()
-    foreign = onnx.load(work / 'open.onnx')
-    del foreign.metadata_props[:]
-    onnx.save(foreign, tmp_path / 'foreign.onnx')
-    with pytest.raises(RefusedError, match=r"its metadata have no 'samrs_mm', so it is no file of"):
-        load_onnx(tmp_path / 'foreign.onnx')
-    (tmp_path / 'text.onnx').write_text('no')
-    with pytest.raises(RefusedError, match=r'onnxruntime cannot load it.*is it whole'):
-        load_onnx(tmp_path / 'text.onnx')
+def test_other_files(tmp_path):
+    good = write_onnx(tmp_path / 'a.onnx')
+    for told, problem in (
+        ({}, r"its metadata have no 'samrs_mm', so it is no file of tools/export_model"),
+        (dict(samrs_mm='{'), r"metadata 'samrs_mm' are no JSON"),
+        (dict(samrs_mm='[]'), r'classes=\[\] cannot be'),
+        (dict(samrs_mm=json.dumps('x' * 10)), "classes='xxxxxxxxxx' cannot be"),
+    ):
+        foreign = onnx.load(good)
+        del foreign.metadata_props[:]
+        onnx.helper.set_model_props(foreign, told)
+        onnx.save(foreign, tmp_path / 'b.onnx')
+        with pytest.raises(RefusedError, match=problem):
+            OnnxModel(tmp_path / 'b.onnx')
     with pytest.raises(RefusedError, match='no such file'):
-        load_onnx(tmp_path / 'none.onnx')
-    with pytest.raises(RefusedError, match='device abacus: this onnxruntime has cpu'):
-        load_onnx(work / 'open.onnx', device='abacus')
+        OnnxModel(tmp_path / 'none.onnx')
+
+
+def test_cut_files(tmp_path):
+    """Cut at any place, a file is refused in one line."""
+    data = write_onnx(tmp_path / 'a.onnx').read_bytes()
+    for length in range(0, len(data), 7):
+        (tmp_path / 'b.onnx').write_bytes(data[:length])
+        with pytest.raises(RefusedError, match=r'is it whole|metadata') as refused:
+            OnnxModel(tmp_path / 'b.onnx')
+        assert '\n' not in str(refused.value)
+
+
+@pytest.mark.parametrize('device', ['abacus', 'cuda', 'cuda:x', 'cuda:0', 'cpux'])
+def test_devices_that_are_not_there(tmp_path, monkeypatch, device):
+    monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: ['CPUExecutionProvider'])
+    with pytest.raises(RefusedError, match=f'device {device}: this onnxruntime has cpu'):
+        OnnxModel(write_onnx(tmp_path / 'a.onnx'), device)
+
+
+def test_a_gpu_that_cannot_be_used_is_not_replaced_in_silence(tmp_path, monkeypatch):
+    both = ['CUDAExecutionProvider', 'CPUExecutionProvider']
+    monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: both)
+    path = write_onnx(tmp_path / 'a.onnx')
+    if 'CUDAExecutionProvider' not in OnnxModel(path)._session.get_providers():
+        with pytest.raises(RefusedError, match='device cuda: onnxruntime cannot use it'):
+            OnnxModel(path, 'cuda')
+
+
+def test_without_onnxruntime(tmp_path, monkeypatch):
+    path = write_onnx(tmp_path / 'a.onnx')
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    with pytest.raises(RefusedError, match=r"needs onnxruntime .*pip install '\.\[onnx\]'"):
+        OnnxModel(path)
