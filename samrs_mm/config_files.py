@@ -6,15 +6,16 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any
-
-from mmengine.config import Config, DictAction
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any
 
 from samrs_mm.compat import why_no_library
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.installed import MIM, find_config
 from samrs_mm.core.wording import one_line
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 ANNOTATE_KEYS = (
     'model', 'dataset', 'data_root', 'out', 'prompt', 'tile', 'overlap_policy',
@@ -25,17 +26,22 @@ REQUIRED_KEYS = ANNOTATE_KEYS[:7]
 OPTIONAL_DICTS = ('tile', 'grid', 'image', 'filters', 'label_fit', 'fidelity')
 
 
-class OptionsAction(DictAction):
-    """``--cfg-options`` of OpenMMLab's tools, with a line instead of a traceback."""
+class OptionsAction(argparse.Action):
+    """``--cfg-options`` of OpenMMLab's tools, with a line instead of a traceback.
+
+    mmengine is imported where there are such options.
+    """
 
     def __call__(
         self,
         parser: argparse.ArgumentParser,
         namespace: argparse.Namespace,
-        values: Sequence[str],
+        values: Any,
         option_string: str | None = None,
     ) -> None:
         """Parse ``key=value`` words into a dict."""
+        from mmengine.config import DictAction
+
         for word in values:
             key, separator, value = word.partition('=')
             if not separator or not key:
@@ -46,12 +52,13 @@ class OptionsAction(DictAction):
                     f'{key}.size=600 {key}.overlap=150'
                 )
         try:
-            super().__call__(parser, namespace, values, option_string)
+            action = DictAction(self.option_strings, self.dest)
+            action(parser, namespace, values, option_string)
         except RecursionError:
             parser.error('--cfg-options: brackets are nested too deeply')
 
 
-def read_config(path: str) -> Config:
+def read_config(path: str) -> 'Config':
     """Return a config as it is written, the modules of its ``custom_imports`` imported.
 
     The config is a file, or one of the package's by its name (see ``core.installed``). The
@@ -61,6 +68,8 @@ def read_config(path: str) -> Config:
     Raises:
         RefusedError: No such file, not a config, or a module that can't be imported.
     """
+    from mmengine.config import Config
+
     file = find_config(path)
     try:
         config = Config.fromfile(file, import_custom_modules=False)
@@ -98,6 +107,8 @@ def _drop_scope(part: Any) -> None:
 
     A folder's settings must not depend on how the base of its config was named.
     """
+    from mmengine.config import Config
+
     if isinstance(part, dict | Config):
         if part.get('_scope_') == 'samrs_mm':
             part.pop('_scope_')
@@ -134,7 +145,7 @@ def check_option(key: str, known: Collection[str], listed: Iterable[str]) -> Non
         raise RefusedError(f'--cfg-options: unknown key {top!r}; {hint}')
 
 
-def set_option(config: Config, key: str, value: Any) -> None:
+def set_option(config: 'Config', key: str, value: Any) -> None:
     """Set one dotted key.
 
     Raises:
@@ -150,7 +161,7 @@ def set_option(config: Config, key: str, value: Any) -> None:
         ) from error
 
 
-def load_config(path: str, options: dict[str, Any] | None, flags: dict[str, Any]) -> Config:
+def load_config(path: str, options: dict[str, Any] | None, flags: dict[str, Any]) -> 'Config':
     """Return an annotate config with ``--cfg-options`` and the tool's own flags applied.
 
     ``flags`` holds the values of the real flags by dotted key; None means not given. They are taken

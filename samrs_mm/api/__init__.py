@@ -12,13 +12,24 @@
     labels = network.predict('scene.tif')                                # (H, W) uint8
 
 It is the code of the tools: the results are theirs. Images are RGB. What can't be done raises a
-``samrs_mm.core.errors.SamrsError`` whose message is one line. Torch is imported by what needs it.
+``samrs_mm.core.errors.SamrsError`` whose message is one line. Torch and the mm libraries
+are imported by what needs them.
 """
 
-from samrs_mm.api.annotated import AnnotatedDataset, AnnotatedImage, open_annotated
-from samrs_mm.api.network import Network, load_network
-from samrs_mm.api.onnx_network import OnnxNetwork, load_onnx
-from samrs_mm.api.segmentor import Segmentor, load_segmentor
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from samrs_mm.api.annotated import AnnotatedDataset, AnnotatedImage, open_annotated
+    from samrs_mm.api.network import Network, load_network
+    from samrs_mm.api.onnx_network import OnnxNetwork, load_onnx
+    from samrs_mm.api.segmentor import Segmentor, load_segmentor
+
+_HOMES = dict(
+    AnnotatedDataset='annotated', AnnotatedImage='annotated', open_annotated='annotated',
+    Network='network', load_network='network', OnnxNetwork='onnx_network',
+    load_onnx='onnx_network', Segmentor='segmentor', load_segmentor='segmentor',
+)  # fmt: skip
 
 __all__ = [
     'AnnotatedDataset',
@@ -31,3 +42,10 @@ __all__ = [
     'load_segmentor',
     'open_annotated',
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, and no more: an ONNX file needs no mm library."""
+    if name not in _HOMES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(importlib.import_module(f'{__name__}.{_HOMES[name]}'), name)
