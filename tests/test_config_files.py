@@ -190,7 +190,7 @@ def test_a_base_of_the_package_that_was_never_installed(monkeypatch, tmp_path):
     def fromfile(*_, **__):
         raise error
 
-    monkeypatch.setattr('samrs_mm.config_files.Config.fromfile', fromfile)
+    monkeypatch.setattr('mmengine.config.Config.fromfile', fromfile)
     config = tmp_path / 'leaf.py'
     config.write_text("_base_ = 'samrs_mm::sep/upernet_vitae.py'\n")
     with pytest.raises(RefusedError, match='run `make env` or'):
