@@ -1,5 +1,7 @@
 """A small SAM with random weights, pictures and prompts for the tests of SAMSegmentor."""
 
+import copy
+
 import cv2
 import numpy as np
 import torch
@@ -24,6 +26,14 @@ def loaded(device='cpu', **options):
     segmentor = SAMSegmentor(**dict(arch=SMALL, threads=1, device=device) | options)
     segmentor.load()
     return segmentor
+
+
+def as_published(model):
+    """A copy of a SAM whose image encoder attends by the package's own code."""
+    model = copy.deepcopy(model)
+    for block in model.image_encoder.blocks:
+        vars(block.attn).pop('forward', None)
+    return model
 
 
 def lively(model, seed=1):

@@ -18,7 +18,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from sam3_reference import SMALL as SAM3
-from sam_cases import SMALL, in_chunks, prompts_of
+from sam_cases import SMALL, as_published, in_chunks, prompts_of
 
 from samrs_mm.core.prompts import AUTHORS, PAPER_SETTINGS, PROMPT_STYLES, SETTINGS
 from samrs_mm.drawn.dataset import write_demo_dataset
@@ -241,7 +241,7 @@ def test_every_setting_is_what_sam_predictor_gives(ablate, data, small_sam, monk
     assert rows['rbox']['reason'] == 'SAM takes no oriented box'
     assert [name for name, row in rows.items() if row['reason'] is None] == list(PAPER_SETTINGS)
 
-    predictor = package.SamPredictor(built[0].model)
+    predictor = package.SamPredictor(as_published(built[0].model))
     for stem, record in records_of(out, 'small_sam').items():
         image = np.asarray(Image.open(data / f'images/{stem}.png'))
         predictor.set_image(image)

@@ -102,15 +102,15 @@ def _position_scores(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return each query's scores with the rows and with the columns of keys; see ``folded``."""
     placed = query.unflatten(2, (height, width))
-    by_row = _relative(attention.rel_pos_h, height)
-    by_column = _relative(attention.rel_pos_w, width)
+    by_row = relative(attention.rel_pos_h, height)
+    by_column = relative(attention.rel_pos_w, width)
     return (
         torch.einsum('bnhwc,hkc->bnhwk', placed, by_row),
         torch.einsum('bnhwc,wkc->bnhwk', placed, by_column),
     )
 
 
-def _relative(table: torch.Tensor, size: int) -> torch.Tensor:
+def relative(table: torch.Tensor, size: int) -> torch.Tensor:
     """Return the entries ``(size, size, c)`` of a table of ``2 * size - 1`` distances."""
     steps = torch.arange(size, device=table.device)
     return table[steps[:, None] - steps[None] + size - 1]

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from samrs_mm.models.prompt_segmentors.encoded_image import EncodedImage, SquarePrompts
+from samrs_mm.models.prompt_segmentors.exact_attention import use_attention_in_place
 from samrs_mm.models.prompt_segmentors.fast_decoder import FastDecoder
 from samrs_mm.models.prompt_segmentors.fast_encoder import use_fast_attention
 from samrs_mm.models.prompt_segmentors.sam_base import SAMFamilySegmentor
@@ -81,6 +82,12 @@ class SAMSegmentor(SAMFamilySegmentor):
         )
         self._encoder_in_file = InFile(model.image_encoder, self.checkpoint)
         self._finish_loading()
+
+    def _finish_loading(self) -> None:
+        exactly = all(getattr(self, name) == value for name, value in self.exact_options.items())
+        if exactly and self.device.type == 'cpu' and hasattr(self.model.image_encoder, 'blocks'):
+            use_attention_in_place(self.model.image_encoder)
+        super()._finish_loading()
 
     def _use_fast_kernels(self) -> None:
         use_fast_attention(self.model.image_encoder)

@@ -42,6 +42,7 @@ from samrs_mm.models.prompt_segmentors.clicking import ClickTaker
 from samrs_mm.models.prompt_segmentors.encoded_image import EncodedImage, SquarePrompts
 from samrs_mm.models.prompt_segmentors.frame import Frame
 from samrs_mm.models.prompt_segmentors.in_parts import in_parts, is_out_of_memory
+from samrs_mm.models.prompt_segmentors.kept_memory import give_back, keep_freed_memory
 from samrs_mm.models.prompt_segmentors.precision import KERNELS, OVERFLOW, PRECISIONS
 from samrs_mm.models.prompt_segmentors.proposing import GridProposer
 from samrs_mm.models.prompt_segmentors.scale_up import mask_chunks, scale_up
@@ -195,7 +196,7 @@ class SAMFamilySegmentor(GridProposer, ClickTaker, StoredFeatures, PromptSegment
         """Build the network, load its weights and move it to the device.
 
         Also fixes, for the process, what decides float rounding: threads, no TF32, deterministic
-        cuDNN.
+        cuDNN. A process that computes on the CPU keeps the memory that it frees from then on.
 
         Raises:
             RefusedError: A package that it needs or the weights are missing, corrupt, or the
@@ -207,6 +208,8 @@ class SAMFamilySegmentor(GridProposer, ClickTaker, StoredFeatures, PromptSegment
         self._finish_loading()
 
     def _finish_loading(self) -> None:
+        if self.device.type == 'cpu':
+            keep_freed_memory()
         if self.kernels == 'fast':
             self._use_fast_kernels()
         if self.compile:
@@ -215,6 +218,8 @@ class SAMFamilySegmentor(GridProposer, ClickTaker, StoredFeatures, PromptSegment
     def unload(self) -> None:
         """See ``PromptSegmentor``."""
         self.model = self._last_settled = None
+        if self.device.type == 'cpu':
+            give_back()
 
     @property
     def _image_encoder(self) -> nn.Module:

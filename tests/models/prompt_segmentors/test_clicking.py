@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from sam_cases import lively, loaded, scene
+from sam_cases import as_published, lively, loaded, scene
 
 from samrs_mm.core.clicks import ClickedMask
 from samrs_mm.core.errors import SegmentorError
@@ -34,7 +34,7 @@ def predictor(segmentor, image):
     """Meta's own, with the same network."""
     from segment_anything import SamPredictor
 
-    found = SamPredictor(segmentor.model)
+    found = SamPredictor(as_published(segmentor.model))
     found.set_image(image)
     return found
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw
-from sam_cases import SIZES, gathered, in_chunks, loaded, prompts_of, scene
+from sam_cases import SIZES, as_published, gathered, in_chunks, loaded, prompts_of, scene
 
 from samrs_mm.core.prompts import PAPER_SETTINGS, mask_prompt
 
@@ -69,7 +69,7 @@ def assert_like_predictor(segmentor, predictor, size, chunk, names=PAPER_SETTING
 @pytest.mark.parametrize('size', SIZES.values(), ids=SIZES)
 def test_masks_and_scores_equal_sam_predictor(size, chunk, device):
     segmentor = loaded(device)
-    predictor = sam_package.SamPredictor(segmentor.model)
+    predictor = sam_package.SamPredictor(as_published(segmentor.model))
     compared = dict(assert_like_predictor(segmentor, predictor, size, chunk))
     assert tuple(compared) == PAPER_SETTINGS
     for name, masks in compared.items():
