@@ -46,7 +46,6 @@ def test_equals_the_attention_of_the_package_bit_for_bit(shape, package, threads
         ({}, True),
         (dict(kernels='fast'), False),
         (dict(precision='bf16', unchecked=True), False),
-        (dict(compile=True), False),
     ],
     ids=str,
 )
