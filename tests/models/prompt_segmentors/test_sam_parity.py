@@ -89,7 +89,7 @@ def vit_b(tmp_path_factory):
 
 @pytest.mark.slow
 def test_a_vit_b_equals_sam_predictor(vit_b):
-    segmentor = loaded(arch='vit_b', checkpoint=vit_b, threads=4)
+    segmentor = loaded(arch='vit_b', checkpoint=vit_b, threads=1)
     reference = sam_package.SamPredictor(sam_package.sam_model_registry['vit_b'](vit_b))
     for size in ((640, 640), (300, 1000), (1000, 300), (20, 33), (1300, 1500)):
         for name, masks in assert_like_predictor(segmentor, reference, size, chunk=3):
