@@ -161,7 +161,29 @@ def folded(name: str) -> str:
 
     Case doesn't count there, and macOS writes an umlaut as a letter and its dots.
     """
-    return unicodedata.normalize('NFC', unicodedata.normalize('NFC', name).casefold())
+    return composed(composed(name).casefold())
+
+
+def composed(name: str) -> str:
+    """Return a name with an umlaut as one letter (NFC); macOS writes it as a letter and its dots.
+
+    Such names look alike, and a file that was copied from there is no longer found by the other.
+    """
+    return unicodedata.normalize('NFC', name)
+
+
+def paired(names: Iterable[str], others: Iterable[str]) -> dict[str, str]:
+    """Return which of ``others`` each name is: the very one, else one that only looks the same.
+
+    None of them is given to two.
+    """
+    there, names = set(others), list(names)
+    found = {name: name for name in names if name in there}
+    left = {composed(other): other for other in sorted(there - found.keys())}
+    for name in names:
+        if name not in found and (other := left.pop(composed(name), None)) is not None:
+            found[name] = other
+    return found
 
 
 def walk_names(root: Path, passed_over: dict[Path, str] | None = None) -> Iterator[str]:

@@ -9,6 +9,7 @@ from samrs_mm.core.found_files import (
     files_by_stem,
     first_copy,
     folded,
+    paired,
     read_stems,
     refuse_incomplete,
     walk_files,
@@ -100,3 +101,7 @@ def test_names_that_windows_or_macos_take_for_one():
     composed, decomposed = 'K\u00f6ln.JPG', 'Ko\u0308ln.jpg'
     assert folded(composed) == folded(decomposed)
     assert folded('a b.png') != folded('ab.png')
+    assert paired([decomposed, 'x'], ['Ko\u0308ln.JPG', 'K\u00f6ln.jpg', 'y']) == {
+        decomposed: 'K\u00f6ln.jpg'
+    }
+    assert paired(['\u00e9', 'e\u0301'], ['e\u0301']) == {'e\u0301': 'e\u0301'}

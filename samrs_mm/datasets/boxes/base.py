@@ -15,7 +15,7 @@ from samrs_mm.core import label_fit
 from samrs_mm.core.boxes import BoxLabel, ParsedLabels
 from samrs_mm.core.classes import NAMED_CLASSES, ClassTable, UnknownClassError, slip_notes
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
-from samrs_mm.core.found_files import as_there, files_by_stem
+from samrs_mm.core.found_files import as_there, files_by_stem, paired
 from samrs_mm.core.image_rule import ImageRule
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.core.input_notes import facts_of
@@ -354,9 +354,9 @@ def pair_scenes(
 ) -> list[Scene]:
     """Pair a folder of images with a folder of label files by stem.
 
-    Both are relative to the root, and may be written in another case there. Two images of one stem
-    give two scenes; a label file without an image gives one, too. ``prefix`` is put before each
-    stem.
+    Both are relative to the root, and may be written in another case there; in stems an umlaut may
+    be one letter or two. Two images of one stem give two scenes; a label file without an image
+    gives one, too. ``prefix`` is put before each stem.
 
     Raises:
         RefusedError: There are images but no label folder.
@@ -369,9 +369,10 @@ def pair_scenes(
             f'{root / images} holds images, but there is no folder {root / labels}'
             + layout_hint(root)
         )
-    scenes = []
-    for stem in sorted(image_names.keys() | label_names.keys()):
-        label = str(PurePosixPath(labels, label_names[stem][0])) if stem in label_names else None
+    scenes, own = [], paired(image_names, label_names)
+    for stem in sorted(image_names.keys() | (label_names.keys() - own.values())):
+        of = stem if stem in label_names else own.get(stem)
+        label = str(PurePosixPath(labels, label_names[of][0])) if of else None
         for name in image_names.get(stem, [None]):
             image = str(PurePosixPath(images, name)) if name else None
             scenes.append(Scene(prefix + stem, image, label, split))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from samrs_mm.core.found_files import read_list, walk_names
+from samrs_mm.core.found_files import composed, read_list, walk_names
 
 PARTS = {'train': 'train', 'val': 'val', 'valid': 'val', 'validation': 'val', 'test': 'test'}
 """Parts of a dataset by the names that they bear."""
@@ -73,15 +73,16 @@ def image_parts(root: Path, source: str, images: Sequence[str]) -> ImageParts:
 
 
 def by_end(images: Sequence[str]) -> dict[str, list[str]]:
-    """Return images by file name without suffix, for ``listed``."""
+    """Return images by file name without suffix, ``composed``, for ``listed``."""
     ends: dict[str, list[str]] = {}
     for image in images:
-        ends.setdefault(PurePosixPath(image).stem, []).append(image)
+        ends.setdefault(composed(PurePosixPath(image).stem), []).append(image)
     return ends
 
 
 def listed(line: str, source: str, folder: str, ends: dict[str, list[str]]) -> list[str]:
     """Return the images that a line of a list means, of those in ``ends`` (see ``by_end``)."""
+    line = composed(line)
     if source == 'voc':  # lists of a class have a number at the end
         names = [PurePosixPath(text.replace('\\', '/')) for text in (line, line.split()[0])]
         likely = next((ends[n] for p in names for n in (p.name, p.stem) if n in ends), [])
@@ -89,6 +90,7 @@ def listed(line: str, source: str, folder: str, ends: dict[str, list[str]]) -> l
     path = PurePosixPath(line.replace('\\', '/'))
     for start in range(len(path.parts)):
         name = '/'.join(path.parts[start:])
-        if name in ends.get(path.stem, ()):
-            return [name]
+        same = [image for image in ends.get(path.stem, ()) if composed(image) == name]
+        if same:
+            return same
     return []

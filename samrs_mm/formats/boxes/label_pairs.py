@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from samrs_mm.core.errors import ImageReadError, RefusedError
-from samrs_mm.core.found_files import untaken_pictures, walk_names
+from samrs_mm.core.found_files import composed, untaken_pictures, walk_names
 from samrs_mm.core.images import IMAGE_SUFFIXES, image_size
 from samrs_mm.core.own_outputs import own_pictures
 from samrs_mm.formats.boxes.label_hints import no_label_hint
@@ -61,8 +61,9 @@ def find_pairs(root: Path, source: str) -> LabelPairs:
 
     An image ``images/A/NAME.jpg`` has its label in ``labels/A/NAME.txt`` (VOC: ``JPEGImages``,
     ``Annotations``, ``.xml``), or beside it; else in ``labels/NAME.txt`` if that is no other's.
-    These four folders may be written in any case (``Images``), names of files not. Pictures in
-    ``SegmentationObject`` and ``SegmentationClass`` of VOC are no images.
+    These four folders may be written in any case (``Images``), names of files not; an umlaut may be
+    one letter or two (NFC, NFD). Pictures in ``SegmentationObject`` and ``SegmentationClass`` of
+    VOC are no images.
 
     Raises:
         RefusedError: There are no images, none of them has a label file, two claim one, or the root
@@ -145,10 +146,16 @@ def _assign(
         else:
             late.append(image)
     taken = set(owners)
+    alike = {composed(place): place for place in label_files}
     for image in late:
         place = shared_place(image, source)
         if place in label_files and label_files[place] not in taken:
             claim(image, place)
+            continue
+        places = [alike.get(composed(p)) for p in (*own_places(image, source), place)]
+        free = [each for each in places if each and label_files[each] not in owners]
+        if free:
+            claim(image, free[0])
     return {image: name for name, image in owners.items()}
 
 

@@ -123,6 +123,11 @@ def test_pairing(dota_root, make_text):
     assert [scene.stem for scene in scenes] == ['x_P1', 'x_P2', 'x_P3', 'x_P4', 'x_Q9']
     assert scenes[-1] == Scene('x_Q9', None, 'labelTxt/Q9.txt', 'train')
     assert files_by_stem(dota_root / 'no', ('.png',)) == {}
+    make_text(dota_root / 'labelTxt/K\u00f6ln.txt', '')
+    (dota_root / 'images/Ko\u0308ln.png').touch()
+    found = [s for s in pair_scenes(dota_root, 'images', 'labelTxt', '.txt') if 'ln' in s.stem]
+    paths = 'images/Ko\u0308ln.png', 'labelTxt/K\u00f6ln.txt'
+    assert found == [Scene('Ko\u0308ln', *paths)], 'macOS writes an umlaut as two letters'
 
 
 @pytest.mark.parametrize('path', ['../a', 'a/../b', '/a', 'a\\b', 'a\tb', '', '.'])

@@ -37,6 +37,16 @@ def test_lists_of_yolo_name_images_by_path(tmp_path, line):
     assert found.lists == ['valid.txt']
 
 
+@pytest.mark.parametrize(('source', 'line'), [('voc', '{}'), ('yolo', './images/{}.png')])
+def test_an_umlaut_may_be_one_letter_or_two(tmp_path, source, line):
+    names = ['K\u00f6ln', 'Ko\u0308ln']
+    path = dict(voc='ImageSets__Main__train_txt', yolo='train_txt')[source]
+    for name, other in (names, names[::-1]):
+        write(tmp_path, **{path: line.format(name)})
+        found = image_parts(tmp_path, source, [f'images/{other}.png'])
+        assert found.of == {f'images/{other}.png': 'train'}
+
+
 def test_of_two_parts_the_first_counts(tmp_path):
     write(tmp_path, autosplit_val_txt='a.png\nb.png\n', Train_txt='a.png\nno.png\n')
     found = image_parts(tmp_path, 'yolo', ['a.png', 'b.png'])

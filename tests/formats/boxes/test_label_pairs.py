@@ -44,6 +44,31 @@ def test_who_belongs_to_whom(tmp_path, image, label):
     assert (pairs.labels, pairs.orphans, pairs.bare) == ({image: label}, {}, [])
 
 
+NFC, NFD = 'K\u00f6ln', 'Ko\u0308ln'
+"""One name as Linux and Windows write it, and as macOS does."""
+
+
+@pytest.mark.parametrize(
+    ('image', 'label'),
+    [
+        (f'images/{NFD}.png', f'labels/{NFC}.txt'),
+        (f'{NFC}/images/a.png', f'{NFD}/labels/a.txt'),
+        (f'pictures/{NFC}.png', f'labels/{NFD}.txt'),
+    ],
+)
+def test_an_umlaut_may_be_one_letter_or_two(tmp_path, image, label):
+    pairs = find_pairs(make(tmp_path, image, label), 'yolo')
+    assert (pairs.labels, pairs.orphans) == ({image: label}, {})
+
+
+def test_of_names_that_look_alike_each_has_its_own_labels(tmp_path):
+    both = [(f'images/{name}.png', f'labels/{name}.txt') for name in (NFC, NFD)]
+    make(tmp_path, *both[0], *both[1])
+    assert find_pairs(tmp_path, 'yolo').labels == dict(both)
+    (tmp_path / both[1][1]).unlink()
+    assert find_pairs(tmp_path, 'yolo').labels == dict(both[:1])
+
+
 @pytest.mark.parametrize(
     'names',
     [
