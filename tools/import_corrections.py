@@ -10,8 +10,10 @@ from samrs_mm.annotate.taking_back import Taker, tell_taken, user
 from samrs_mm.cli import ToolParser, progress, run_command
 from samrs_mm.config_files import read_config
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.input_notes import some
+from samrs_mm.core.wording import counted
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
-from samrs_mm.formats.corrections.found import AUTO, FORMATS, found_files
+from samrs_mm.formats.corrections.found import AUTO, FORMATS, found_files, other_files
 
 EPILOG = """what is read, by what is in the files
   labelme   JSON of LabelMe or X-AnyLabeling, of images that export_dataset.py --to labelme wrote
@@ -21,7 +23,7 @@ EPILOG = """what is read, by what is in the files
             it is installed: masks pixel by pixel
   cvat      "CVAT for images 1.1" (XML): masks, polygons, boxes
   decisions what the review report saved (also: sam_annotate.py --decisions FILE)
-  own       OUT/corrections/*.json of a copy of OUT that somebody else corrected
+  own       a copy of OUT that somebody else corrected, or its corrections/
 what becomes of it: OUT/corrections/STEM.json gets actions, which are only ever added
   shapes that nobody touched     none: their masks stay bit for bit, holes and all
   changed, of another class      mask, class: the box is corrected; the machine's mask stays beside
@@ -94,6 +96,9 @@ def run(args: argparse.Namespace) -> int:
     classes, policy = list(opened.dataset.classes), opened.settings['overlap_policy']
     if not args.dry_run:
         enter_corrections(out, classes, policy)
+    left = other_files(Path(args.edited), files) if files else []
+    if left:
+        print(f'left     {counted(len(left), "file")} of no such format: {some(map(str, left))}')
     taker = Taker(out, classes, args.by or user(), args.dry_run)
     if args.undo_stale:
         taker.undo_stale()

@@ -82,6 +82,8 @@ class Taker:
         if stem not in self._done:
             known = f'; images there are called {some(sorted(self._done))}' if self._done else ''
             raise EditError(f'{file}: no image {stem!r} in {self.out.root}{known}')
+        if self._files.get(stem) == file:
+            raise EditError(f'{file}: two images are called {stem!r}; take one out')
         if stem in self._files:
             raise EditError(
                 f'{file}: two files for {stem}, the other is {self._files[stem]}; remove one'

@@ -69,3 +69,14 @@ def test_a_box_is_known_by_its_name_of_now(corrected):
     assert actions(out)[-1].action == 'undo'
     (first, *_) = Record.load(out / 'instances/P0000.json').boxes
     assert not first.edited
+
+
+def test_an_image_that_a_file_has_twice_is_named(corrected, tmp_path, capsys):
+    out, _ = corrected
+    image = Record.load(out / 'instances/P0001.json').image
+    element = f'<image name="P0001.png" width="{image.width}" height="{image.height}"></image>'
+    path = tmp_path / 'two.xml'
+    path.write_text(f'<annotations>{element}{element}</annotations>')
+    capsys.readouterr()
+    assert take(out, str(path), '--dry-run') == 1
+    assert f"{path}: two images are called 'P0001'; take one out" in capsys.readouterr().err

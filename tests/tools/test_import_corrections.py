@@ -384,6 +384,7 @@ def test_cvat_comes_back_and_only_edits_count(tools, place, capsys):
         ),
         ('<points label="ship" points="1,1"/>', 'is a <points>; allowed: <mask>, <polygon>, <box>'),
         ('<polygon label="tank" points="2,60;12,60;12,80"/>', "unknown class 'tank'"),
+        ('<polygon label="ship" points="2,60;12,80;12,60;2,80"/>', 'crosses itself'),
     ):
         write(*shapes, bad)
         capsys.readouterr()

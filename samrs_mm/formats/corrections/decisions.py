@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samrs_mm.core.atomic import load
 from samrs_mm.core.classes import ClassTable, UnknownClassError
 from samrs_mm.formats.annotated.entries import REJECTED
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.corrections.actions import ACCEPT, CLASS, REJECT, Action, action_of
-from samrs_mm.formats.corrections.shapes import EditError, mask_digest
+from samrs_mm.formats.corrections.shapes import EditError, mask_digest, parsed
 
 DECIDED = (ACCEPT, REJECT, CLASS)
 """What can be decided by a key."""
@@ -67,7 +66,7 @@ def read_decisions(path: Path) -> tuple[str, dict[str, list[Decision]]]:
         EditError: Not a file of the report, or two decisions on one mask.
     """
     try:
-        data = load(path.read_bytes())
+        data = parsed(path)
         if not is_decisions(data) or not isinstance(data['decisions'], list):
             raise ValueError('not decisions that the review report saved')
         found: dict[str, list[Decision]] = {}

@@ -223,7 +223,9 @@ class _Comparison:
         width, height = self.size
         rings = [shape.ring for shape in shapes if shape.ring is not None]
         for shape in shapes:
-            if shape.ring is not None and not self.edited.retraced:
+            if (
+                shape.ring is not None and not self.edited.line
+            ):  # nobody can mend what a tool traced
                 check_ring(shape.ring, shape.place, self.size)
         whole = rendered(shapes, height, width, line)
         if box is not None and box.segmentation is not None and len(rings) == len(shapes):

@@ -1,11 +1,12 @@
 """Which files of a folder hold corrections, and in which format."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from samrs_mm.core.atomic import load
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.corrections.coco import read_coco_edits
 from samrs_mm.formats.corrections.cvat import read_cvat
 from samrs_mm.formats.corrections.decisions import is_decisions
@@ -22,13 +23,18 @@ _PASSED = ('export.json',)
 def found_files(root: Path, kind: str = AUTO) -> dict[Path, str]:
     """Return the files with corrections below a folder (or the file itself), and their format.
 
-    Files of other kinds are passed over, unless their format was named or nothing else is there.
-    A dataset of FiftyOne is one "file", by the name of its folder or, if its format is named, its
-    own.
+    Files of other kinds are passed over (see ``other_files``), unless their format was named or
+    nothing else is there. Of an annotated folder only its corrections are taken: its masks are
+    those of a machine. A dataset of FiftyOne is one "file", by the name of its folder or, if its
+    format is named, its own.
 
     Raises:
         RefusedError: There is none.
     """
+    if kind in (AUTO, OWN) and _is_annotated(root):
+        if not any((root / folder.CORRECTIONS).glob('*.json')):
+            raise RefusedError(f'{root}: an annotated folder, but nobody has corrected it')
+        root, kind = root / folder.CORRECTIONS, OWN
     on_disk = kind in (AUTO, FIFTYONE) and is_dataset_folder(root)
     if on_disk or (kind == FIFTYONE and not root.exists()):
         return {root: FIFTYONE}
@@ -37,11 +43,8 @@ def found_files(root: Path, kind: str = AUTO) -> dict[Path, str]:
             f'{root}: no such file or folder; the name of a dataset of FiftyOne goes with '
             '--from fiftyone'
         )
-    paths = [root] if root.is_file() else sorted([*root.rglob('*.json'), *root.rglob('*.xml')])
     found = {}
-    for path in paths:
-        if path.name in _PASSED or path.name.startswith('.'):
-            continue
+    for path in _candidates(root):
         known = kind_of(path)
         if known is not None and kind in (AUTO, known, FIFTYONE if known == COCO else None):
             found[path] = known
@@ -53,6 +56,20 @@ def found_files(root: Path, kind: str = AUTO) -> dict[Path, str]:
         )
         raise RefusedError(f'{root}: no file of {wanted} there')
     return found
+
+
+def other_files(root: Path, found: Collection[Path]) -> list[Path]:
+    """Return the JSON and XML files of a folder that ``found_files`` passed over."""
+    return [] if root in found or _is_annotated(root) else sorted({*_candidates(root)} - {*found})
+
+
+def _candidates(root: Path) -> list[Path]:
+    paths = [root] if root.is_file() else sorted([*root.rglob('*.json'), *root.rglob('*.xml')])
+    return [path for path in paths if path.name not in _PASSED and not path.name.startswith('.')]
+
+
+def _is_annotated(root: Path) -> bool:
+    return (root / folder.META).is_file() and (root / folder.INSTANCES).is_dir()
 
 
 def kind_of(path: Path) -> str | None:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from samrs_mm.core.atomic import load
 from samrs_mm.core.boxes import BadBoxError
 from samrs_mm.formats.annotated.entries import BoxEntry
 from samrs_mm.formats.annotated.record import Record
@@ -25,6 +24,7 @@ from samrs_mm.formats.corrections.shapes import (
     Shown,
     check_size,
     mask_digest,
+    parsed,
     rectangle,
     ring_around,
     ring_digest,
@@ -84,7 +84,7 @@ def read_labelme(path: Path) -> EditedImage:
         EditError: Not such a file, or a shape in it that covers no area.
     """
     try:
-        data = load(path.read_bytes())
+        data = parsed(path)
         if not is_labelme(data):
             raise ValueError('not of LabelMe or X-AnyLabeling (no shapes and imagePath)')
         return _edited(path, data)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from samrs_mm.core.atomic import load
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.formats.annotated.entries import REJECTED, BoxEntry
 
@@ -88,6 +89,19 @@ class EditedImage:
     retraced: bool = False
     line: bool = False
     when: str | None = None
+
+
+def parsed(path: Path) -> Any:
+    """Return what a JSON file holds.
+
+    Raises:
+        ValueError: It is no JSON.
+        OSError: It can't be read.
+    """
+    try:
+        return load(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f'not JSON ({error}); is the file whole? Save it again') from error
 
 
 def mask_digest(box: BoxEntry) -> str:
