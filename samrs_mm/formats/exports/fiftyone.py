@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import json
+import math
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -127,7 +128,7 @@ def _detection(box: BoxEntry, stem: str, size: tuple[int, int]) -> dict[str, Any
         attributes={},
         tags=tags + [box.status] * (box.status != KEPT),
         label=box.category,
-        bounding_box=[x / size[0], y / size[1], width / size[0], height / size[1]],
+        bounding_box=bounding_box(x, y, width, height, size),
         mask={'$binary': dict(base64=_array(pixels), subType='00')},
         confidence=box.score,
         index=box.id,
@@ -152,6 +153,24 @@ def _digest(*names: str) -> str:
 def _id(*names: str) -> dict[str, str]:
     """Return an id of MongoDB, the same for the same names."""
     return {'$oid': _digest(*names)[:24]}
+
+
+def bounding_box(x: int, y: int, width: int, height: int, size: tuple[int, int]) -> list[float]:
+    """Return a box of pixels in an image of ``size``, width and height, as fractions of it.
+
+    FiftyOne multiplies and cuts decimals off: 58 / 100 would be pixel 57. So fractions are the
+    least that lead back to the pixel.
+    """
+    starts, lengths = [], []
+    for start, length, side in ((x, width, size[0]), (y, height, size[1])):
+        low, part = start / side, length / side
+        while int(side * low) < start:
+            low = math.nextafter(low, 2)
+        while int(side * (low + part)) < start + length:
+            part = math.nextafter(part, 2)
+        starts.append(low)
+        lengths.append(part)
+    return starts + lengths
 
 
 def sample_fields() -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from export_cases import CLASSES, STEMS, kept, tool, write_folder
 from PIL import Image
 
 from samrs_mm.core import masks
+from samrs_mm.formats.exports.fiftyone import bounding_box
 
 
 @pytest.fixture(scope='module')
@@ -44,11 +45,27 @@ def pixels_of(detection, width, height):
     data = base64.b64decode(detection['mask']['$binary']['base64'])
     part = np.load(io.BytesIO(zlib.decompress(data)), allow_pickle=False)
     x, y, w, h = detection['bounding_box']
-    left, top = round(x * width), round(y * height)
-    assert part.shape == (round(h * height), round(w * width))
+    left, top, right, bottom = pixels_in([x, y, w, h], width, height)
+    assert part.shape == (bottom - top, right - left)
     whole = np.zeros((height, width), bool)
-    whole[top : top + part.shape[0], left : left + part.shape[1]] = part
+    whole[top:bottom, left:right] = part
     return whole
+
+
+def pixels_in(box, width, height):
+    """Return left, top, right and bottom of a bounding box, as eta.core.geometry does."""
+    x, y, w, h = box
+    right, bottom = min(x + w, 1), min(y + h, 1)
+    return int(width * x), int(height * y), int(width * right), int(height * bottom)
+
+
+@pytest.mark.parametrize('side', [7, 100, 800, 977])
+def test_fractions_lead_back_to_the_pixels(side):
+    for left in range(0, side, 1 + side // 40):
+        for right in range(left + 1, side + 1, 1 + side // 40):
+            box = bounding_box(left, 0, right - left, 3, (side, 3))
+            assert pixels_in(box, side, 3) == (left, 0, right, 3)
+            assert box[0] == pytest.approx(left / side, abs=1e-12)
 
 
 def test_masks_are_those_of_the_records(made, samples):
