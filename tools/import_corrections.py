@@ -72,7 +72,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--undo-stale', action='store_true',
         help='take back corrections whose box or class the labels no longer have')  # fmt: skip
     add('--dry-run', action='store_true', help='say what would be taken over, write nothing')
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)  # DIR may follow flags
     if args.edited is None and not args.undo_stale and not args.undo:
         parser.error('give DIR, what people corrected, or --undo or --undo-stale')
     return args
