@@ -12,6 +12,7 @@ from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.image_rule import ImageRule
 from samrs_mm.core.images import SceneImage
+from samrs_mm.core.masks import bbox, encode
 from samrs_mm.core.wording import counted
 
 ImageLike = np.ndarray | str | os.PathLike
@@ -104,6 +105,44 @@ def box_labels(boxes: Any, categories: Sequence[str] | None = None) -> list[BoxL
         BoxLabel(f'boxes[{i}]', name, **{form: row.reshape(shape)})
         for i, (name, row) in enumerate(zip(names, values, strict=True))
     ]
+
+
+def mask_prompts(masks: Any, size: tuple[int, int]) -> list[dict | None]:
+    """Return masks that are prompted with as COCO RLE; None of a box without one.
+
+    Args:
+        masks: ``(N, H, W)`` bool, or N of ``(H, W)``, some of which may be None.
+        size: Height and width of the image in pixels.
+
+    Raises:
+        InputError: One is of another type or size, or has no pixel.
+    """
+    found: list[dict | None] = []
+    for number, mask in enumerate(masks):
+        pixels = None if mask is None else np.asarray(mask)
+        if pixels is not None and (pixels.dtype != bool or pixels.shape != size):
+            sides = ' x '.join(map(str, pixels.shape))
+            raise InputError(
+                f'masks[{number}]: {pixels.dtype} {sides}; expected bool, {size[0]} x {size[1]} '
+                'as the image (mask > 0 is bool)'
+            )
+        if pixels is not None and not pixels.any():
+            raise InputError(f'masks[{number}]: no pixel; None says that a box has no mask')
+        found.append(None if pixels is None else encode(pixels))
+    return found
+
+
+def boxes_around(masks: Sequence[dict | None]) -> np.ndarray:
+    """Return the upright boxes ``(N, 4)`` around masks.
+
+    Raises:
+        InputError: There is none.
+    """
+    for number, mask in enumerate(masks):
+        if mask is None:
+            raise InputError(f'masks[{number}]: None; without boxes each object needs its mask')
+    x, y, width, height = np.array([bbox(mask or {}) for mask in masks], float).reshape(-1, 4).T
+    return np.stack([x, y, x + width, y + height], axis=1)
 
 
 def checked_names(argument: str, names: Sequence[str]) -> list[str]:

@@ -20,16 +20,19 @@ from samrs_mm.api.inputs import (
     ImageLike,
     InputError,
     box_labels,
+    boxes_around,
     checked_names,
+    mask_prompts,
     read_scene,
 )
 from samrs_mm.compat import strict_loading
-from samrs_mm.core.boxes import geometry
+from samrs_mm.core.boxes import BoxLabel, geometry
 from samrs_mm.core.classes import ClassTable, UnknownClassError
 from samrs_mm.core.errors import RefusedError, SegmentorError
 from samrs_mm.core.images import file_sha256
 from samrs_mm.core.masks import check_policy
 from samrs_mm.core.prompts import CLIPPED, PromptSetting, check_style
+from samrs_mm.core.wording import counted
 from samrs_mm.datasets.boxes.circumscribed import circumscribed_geometry
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.embeddings import pixels_sha256
@@ -103,11 +106,12 @@ class Segmentor:
     def segment(
         self,
         image: ImageLike,
-        boxes: Any,
+        boxes: Any = None,
         categories: Sequence[str] | None = None,
         *,
+        masks: Any = None,
         classes: Sequence[str] | None = None,
-        prompt: str = 'hbox',
+        prompt: str | None = None,
         filters: dict[str, Any] | None = None,
         overlap_policy: str = 'small_on_top',
         prompt_style: str = CLIPPED,
@@ -119,12 +123,16 @@ class Segmentor:
                 ``(H, W)`` uint8 grey, or an image file.
             boxes: In pixels, x to the right, y down; the shape says what they are: ``(N, 4)``
                 x0, y0, x1, y1; ``(N, 8)`` or ``(N, 4, 2)`` the corners of oriented boxes;
-                ``(N, 5)`` centre x, y, width, height and angle in radians, from x towards y.
+                ``(N, 5)`` centre x, y, width, height and angle in radians, from x towards y. None
+                takes the boxes around ``masks``.
+            masks: What is known of the N objects, to start from: ``(N, H, W)`` bool, or N of
+                ``(H, W)``, None where there is none; such as masks of an earlier answer.
             categories: N class names; None for one class, ``'object'``.
             classes: All class names in the order of the label map's values; None takes those in
                 ``categories``, sorted.
             prompt: What of a box the segmentor sees: ``'hbox'``, the upright box around it;
-                ``'rbox'``, the oriented box (not SAM); or any setting of ``--prompt``.
+                ``'rbox'``, the oriented box (not SAM); or any setting of ``--prompt``. None takes
+                ``'hbox'``, with masks ``'hbox+mask'``.
             filters: Limits that masks must keep, as in a config: ``dict(min_score=0.8)``.
             overlap_policy: Who wins where masks overlap in the label map; see
                 ``masks.paint_order``.
@@ -134,17 +142,22 @@ class Segmentor:
             The N boxes in their order: those without a mask have a status and a reason.
 
         Raises:
-            InputError: An image or boxes that can't be.
+            InputError: An image, boxes or masks that can't be, or masks and a prompt without.
             ImageReadError: A file that can't be read.
             RefusedError: A prompt, filter, policy or class that can't be.
             SegmentorError: The segmentor failed on the image.
         """
-        scene, labels = read_scene(image), box_labels(boxes, categories)
-        setting = PromptSetting.parse(prompt)
+        scene = read_scene(image)
+        known = None if masks is None else mask_prompts(masks, (scene.height, scene.width))
+        if boxes is None and known is not None:
+            boxes = boxes_around(known)
+        labels = box_labels(boxes, categories)
+        setting = _setting(prompt, known, len(labels))
         check_setting(setting, self.model)
         limits, policy = mask_filters(filters, self.model), check_policy(overlap_policy)
         table, style = _class_table(categories, classes), check_style(prompt_style)
-        prompter = BoxPrompter(setting, table, style)
+        prompter = _MaskPrompter(setting, table, style)
+        prompter.masks = known
         shapes = (circumscribed_geometry if setting.circumscribed else geometry)(labels)
         pixels = scene.read()
         valid = scene.valid(0, 0, scene.width, scene.height)
@@ -206,6 +219,30 @@ class Segmentor:
             return self.model.click(encoded, clicks, box, previous, valid)
         except ValueError as error:
             raise InputError(str(error)) from error
+
+
+class _MaskPrompter(BoxPrompter):
+    """Prompts boxes with the masks that are given."""
+
+    masks: list[dict | None] | None = None
+
+    def label_masks(self, sample: Sample, labels: Sequence[BoxLabel]) -> list[dict | None] | None:
+        """See ``BoxPrompter``."""
+        return self.masks
+
+
+def _setting(prompt: str | None, masks: Sequence[dict | None] | None, count: int) -> PromptSetting:
+    """Return the prompt setting of so many boxes, checked against their masks."""
+    if prompt is None:
+        prompt = 'hbox' if masks is None else 'hbox+mask'
+    setting = PromptSetting.parse(prompt, masks=True)
+    if setting.of_labels != (masks is not None):
+        cure = 'give them' if masks is None else "leave them out, or take 'hbox+mask' or 'mask'"
+        looks = 'looks at masks' if setting.of_labels else 'looks at no masks'
+        raise InputError(f'masks: prompt {setting.name!r} {looks}; {cure}')
+    if masks is not None and len(masks) != count:
+        raise InputError(f'masks: {len(masks)} for {counted(count, "box")}; give one for each')
+    return setting
 
 
 def _class_table(categories: Sequence[str] | None, classes: Sequence[str] | None) -> ClassTable:

@@ -126,6 +126,39 @@ def test_every_box_has_its_row():
     assert repr(found) == '<AnnotatedImage image: 80 x 60 px, 4 boxes, 1 kept>'
 
 
+def test_masks_are_prompts_to_start_from(data):
+    path, (polygons, _) = data / 'images/P0001.png', labels_of(data, 'P0001')
+    segmentor = samrs_mm.load_segmentor('grabcut')
+    first = segmentor.segment(path, polygons)
+    again = segmentor.segment(path, polygons, masks=first.masks)
+    assert {box.prompt for box in again.record.boxes} == {'hbox+mask'}
+    given = [np.roll(first.masks[0], 3, 1), None, *first.masks[2:]]
+    moved = segmentor.segment(path, polygons, masks=given)
+    assert (moved.masks[0] != again.masks[0]).any()
+    assert moved.statuses[1] == 'maskless'
+    np.testing.assert_array_equal(moved.masks[2:], again.masks[2:])
+    alone = segmentor.segment(path, masks=first.masks, prompt='mask')
+    assert len(alone.masks) == len(polygons)
+
+
+@pytest.mark.parametrize(
+    ('options', 'says'),
+    [
+        (dict(masks=np.ones((1, 20, 20))), r'masks\[0\]: float64 20 x 20; expected bool, 20 x 30'),
+        (dict(masks=np.zeros((1, 20, 30), bool)), r'masks\[0\]: no pixel'),
+        (dict(masks=np.ones((2, 20, 30), bool)), 'masks: 2 for 1 box; give one for each'),
+        (dict(masks=[None], boxes=None), r'masks\[0\]: None; without boxes'),
+        (dict(prompt='hbox+mask'), "masks: prompt 'hbox\\+mask' looks at masks; give them"),
+        (dict(masks=[None], prompt='hbox'), "prompt 'hbox' looks at no masks; leave them out"),
+        (dict(boxes=None), r'boxes: '),
+    ],
+)
+def test_masks_that_can_not_be(options, says):
+    image = np.zeros((20, 30, 3), np.uint8)
+    with pytest.raises(InputError, match=says):
+        samrs_mm.load_segmentor('grabcut').segment(image, **dict(boxes=[[2, 2, 9, 9]]) | options)
+
+
 def test_no_boxes_no_masks():
     image, _ = scene(60, 80)
     found = samrs_mm.load_segmentor('grabcut').segment(image, [])
