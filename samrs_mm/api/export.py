@@ -4,7 +4,8 @@ import importlib.util
 import io
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,6 +15,7 @@ from samrs_mm.core.atomic import atomic_write
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.onnx_files import check_target, need_packages
+from samrs_mm.predict.prediction import find_images
 
 if TYPE_CHECKING:
     from samrs_mm.api.network import Network
@@ -118,19 +120,20 @@ def _cut(network: 'Network', count: int, images: Sequence[str]) -> list[np.ndarr
     Raises:
         RefusedError: No image, or none as large as a window.
     """
-    from samrs_mm.predict.prediction import find_images
-
     height, width = network.predictor.window
-    tiles: list[np.ndarray] = []
-    for path in find_images(images).values():
-        scene = SceneImage(path, rule=network.rule)
-        for y in range(0, scene.height - height + 1, height):
-            for x in range(0, scene.width - width + 1, width):
-                if len(tiles) < count:
-                    tiles.append(scene.crop(x, y, width, height))
+    tiles = list(islice(_windows(find_images(images).values(), network), count))
     if not tiles:
         raise RefusedError(f'{images[0]}: no image holds a window of {height} x {width} px')
     return tiles
+
+
+def _windows(paths: Iterable[Path], network: 'Network') -> Iterator[np.ndarray]:
+    height, width = network.predictor.window
+    for path in paths:
+        scene = SceneImage(path, rule=network.rule)
+        for y in range(0, scene.height - height + 1, height):
+            for x in range(0, scene.width - width + 1, width):
+                yield scene.crop(x, y, width, height)
 
 
 _Runner = Callable[[np.ndarray], np.ndarray]
