@@ -62,7 +62,7 @@ class Plan:
     train: int = 42
     test: int = 70
     pretraining: int = 150
-    iterations: int = 100
+    iterations: int = 60
     seeds: int = 3
 
 
