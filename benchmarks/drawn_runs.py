@@ -217,12 +217,12 @@ class Place:
         args = CONFIGS / config, '--work-dir', work, '--restart', '--cfg-options', *options, *more
         self.tool('train', *args, log=name)
 
-    def pretrain(self, arm: str, seed: int, iterations: int, *more: str) -> str:
-        """Pre-train by ``study_{arm}.py`` unless it is done; return what was done."""
+    def pretrain(self, config: str, arm: str, seed: int, iterations: int) -> str:
+        """Pre-train, for an arm of a study, unless it is done; return what was done."""
         work = Path(f'runs/seed{seed}/{arm}')
         if not (self.folder / work / f'{arm}.pth').exists():
             export = f'default_hooks.export.path={work}/{arm}.pth'
-            self.train(f'study_{arm}.py', work, seed, iterations, export, *more)
+            self.train(config, work, seed, iterations, export)
         return f'pre-trained {work}'
 
     def finetune(self, config: str, work: Path, seed: int, iterations: int, *more: str) -> str:

@@ -32,9 +32,8 @@ ARMS = dict(
     mtp='MTP',
     mtp_whole='MTP, neck and heads of a pre-trained detector, too',
 )
-FINETUNED = dict(semantic='study_finetune.py', instance='study_instances.py')
-NARROW = ('model.backbone.base_channels=32', 'model.decode_head.in_channels=[32,64,128,256]')
-"""What makes the network of the SEP study as narrow as that of the other two configs."""
+PRETRAINED = dict(sep='study_sep_narrow.py', mtp='study_mtp.py')
+FINETUNED = dict(semantic='study_finetune_narrow.py', instance='study_instances.py')
 SIDE, TILE = 256, 128
 METRICS = {
     'mIoU': ('semantic', 'mIoU', 1),
@@ -84,13 +83,12 @@ class Run:
 
     def options(self) -> list[str]:
         """Return the options that give it the weights of its arm."""
-        narrow = [*NARROW] if self.task == 'semantic' else []
         if self.arm == 'scratch':
-            return narrow
+            return []
         arm = self.arm.removesuffix('_whole')
         path = f'runs/seed{self.seed}/{arm}/{arm}.pth'
         if self.task == 'semantic':
-            return [*narrow, f'load_from={path}']
+            return [f'load_from={path}']
         given = {'model.backbone': 'backbone.'}
         if arm != self.arm:
             given['model'] = 'detectors.grabcut_instance.'
@@ -184,11 +182,8 @@ def study(folder: Path, plan: Plan, jobs: int, threads: int) -> None:
         left = [
             run for run in all_runs(plan) if run not in finished(folder, plan) and run.seed == seed
         ]
-        needed = [arm for arm in ('sep', 'mtp') if any(run.arm.startswith(arm) for run in left)]
-        first = [
-            (place.pretrain, arm, seed, plan.pretraining, *(NARROW if arm == 'sep' else ()))
-            for arm in needed
-        ]
+        needed = [arm for arm in PRETRAINED if any(run.arm.startswith(arm) for run in left)]
+        first = [(place.pretrain, PRETRAINED[arm], arm, seed, plan.pretraining) for arm in needed]
         later = [
             (place.finetune, FINETUNED[run.task], run.folder, seed, plan.iterations, *run.options())
             for run in left

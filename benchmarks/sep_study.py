@@ -240,7 +240,7 @@ def study(folder: Path, plan: Plan, jobs: int, threads: int) -> None:
     left = [run for run in all_runs(plan) if run not in finished(folder, plan)]
     later = [(finetune, place, plan, run) for run in left if run.arm == 'sep']
     seeds = sorted({call[-1].seed for call in later})
-    first = [(place.pretrain, 'sep', seed, plan.sep_iterations) for seed in seeds]
+    first = [(place.pretrain, 'study_sep.py', 'sep', seed, plan.sep_iterations) for seed in seeds]
     first += [(finetune, place, plan, run) for run in left if run.arm != 'sep']
     total = len(first) + len(later)
     for number, done in enumerate(itertools.chain(at_once(jobs, first), at_once(jobs, later)), 1):

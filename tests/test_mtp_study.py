@@ -139,20 +139,16 @@ def test_the_configs_fit_the_scenes_and_each_other(study):
 
 @pytest.mark.skipif(not is_onedl(), reason="OpenMMLab's mmrotate can't be imported")
 def test_pre_trained_weights_fit_what_is_fine_tuned(study):
-    pairs = (option.split('=') for option in study.NARROW)
-    narrow = {key: json.loads(value) for key, value in pairs}
-
-    def shapes(name, options=None):
-        cfg = load(study.CONFIGS / f'study_{name}.py').copy()
-        cfg.merge_from_dict(options or {})
+    def shapes(config):
         with torch.device('meta'):
-            state = MODELS.build(cfg.model).state_dict()
+            state = MODELS.build(load(study.CONFIGS / config).model).state_dict()
         return {key: tuple(value.shape) for key, value in state.items()}
 
-    sep, mtp, semantic = shapes('sep', narrow), shapes('mtp'), shapes('finetune', narrow)
+    sep, mtp = (shapes(config) for config in study.PRETRAINED.values())
+    semantic, instances = (shapes(config) for config in study.FINETUNED.values())
     trunk = {key: shape for key, shape in semantic.items() if '.conv_seg.' not in key}
     assert trunk.items() <= sep.items() <= mtp.items()
-    instances, prefix = shapes('instances'), 'detectors.grabcut_instance.'
+    prefix = 'detectors.grabcut_instance.'
     taken = {
         key: mtp.get(key if key.startswith('backbone.') else f'{prefix}{key}') for key in instances
     }
