@@ -75,6 +75,12 @@ def test_arms_differ_in_the_weights_they_start_from_and_in_nothing_else(
                     'model.backbone.init_cfg.prefix=backbone.',
                 }
             )
+    scored = [words for name, words in tools.calls if name == 'test']
+    for words in scored:
+        given = trained[words[words.index('--work-dir') + 1]]
+        assert given[0] == words[0], 'the network that is scored is the one that was trained'
+        own = [word for word in given if word.startswith('model.') and '.init_cfg.' not in word]
+        assert own == []
     more = {*trained['runs/seed2/instance-mtp_whole']} - {*trained['runs/seed2/instance-mtp']}
     assert 'model.init_cfg.prefix=detectors.grabcut_instance.' in more
 
