@@ -34,21 +34,22 @@ def segment_all(
 ) -> Iterator[Sample]:
     """Yield the samples of batches with their masks, as ``segment`` does.
 
-    An asynchronous segmentor encodes the next batch before masks of one are taken off its device.
+    An asynchronous segmentor is given the next batch to encode before it is asked for anything of
+    this one, so that its device has work while features are looked at and masks are taken off it.
     """
     if not segmentor.asynchronous:
         for batch in batches:
             yield from segment(segmentor, batch, store)
         return
+    coded: list[tuple[Sample, Any]] = []
     waiting: list[tuple[Sample, list[Chunks]]] = []
-    for batch in chain(batches, ([],)):
+    for batch in chain(batches, ([], [])):
         encoded = _encoded(segmentor, batch, store)
-        for sample, begun in waiting:
-            yield _finished(sample, begun)
-        waiting = [
-            (sample, _begun(segmentor, sample, encoded.pop(sample.tile.index, None)))
-            for sample in batch
-        ]
+        begun = [(sample, _begun(segmentor, sample, code)) for sample, code in coded]
+        for sample, chunks in waiting:
+            yield _finished(sample, chunks)
+        coded = [(sample, encoded.pop(sample.tile.index, None)) for sample in batch]
+        waiting = begun
 
 
 def _begun(segmentor: PromptSegmentor, sample: Sample, code: Any) -> list[Chunks]:

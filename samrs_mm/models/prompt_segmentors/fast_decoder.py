@@ -35,7 +35,13 @@ class FastDecoder:
         with torch.no_grad():
             positions = as_pixels(self.prompt_encoder.get_dense_pe())
             self.transformer = two_way(self.decoder.transformer, positions)
+        self._upscaled = upscaled
         self._last: tuple[torch.Tensor, ImageSide] | None = None
+
+    def compile(self) -> None:
+        """Run what is done for each prompt through ``torch.compile``."""
+        self.transformer.compile()
+        self._upscaled = torch.compile(upscaled, dynamic=True)
 
     def image_side(self, features: torch.Tensor) -> ImageSide:
         """Return what prompts without masks share of features ``(1, C, h, w)``; kept for the next.
@@ -74,7 +80,9 @@ class FastDecoder:
         decoder = self.decoder
         tokens, pixels = self._transformed(features, sparse, dense)
         weights = decoder.output_hypernetworks_mlps[0](tokens[:, 1])
-        logits = upscaled(decoder.output_upscaling, pixels, weights[:, None], features.shape[-2:])
+        logits = self._upscaled(
+            decoder.output_upscaling, pixels, weights[:, None], features.shape[-2:]
+        )
         return logits[:, 0], decoder.iou_prediction_head(tokens[:, 0])[:, 0]
 
     @property

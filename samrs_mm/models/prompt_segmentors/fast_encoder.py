@@ -1,4 +1,4 @@
-"""The attention of SAM's image encoder without its matrix of all positions, equal up to rounding.
+"""The blocks of SAM's image encoder without their matrix of all positions, equal up to rounding.
 
 ``segment_anything`` adds two position scores, of row and column, to a matrix of all queries and
 keys, 805 MB for each global block of ViT-B. Here ``scaled_dot_product_attention`` does the work:
@@ -7,6 +7,9 @@ keys, 805 MB for each global block of ViT-B. Here ``scaled_dot_product_attention
   column, so that kernels for plain attention take them;
 * on a CPU, where longer queries cost as much as they save, the scores of a few rows of one head at
   a time fit into the cache.
+
+Windows are cut after the queries, keys and values are made, and put together before the last
+projection, so that no layer computes the pixels that fill up windows: a sixth at 64 x 64.
 """
 
 from functools import partial
@@ -19,24 +22,56 @@ SCORES_AT_ONCE = 2**22
 """Position scores made at once on a CPU."""
 
 
-def use_fast_attention(encoder: nn.Module) -> None:
-    """Let the blocks of a ``segment_anything`` image encoder, or one like it, attend so.
+def use_fast_blocks(encoder: nn.Module, compiled: bool = False) -> None:
+    """Let the blocks of a ``segment_anything`` image encoder, or one like it, compute so.
 
-    Its modules and parameters stay as they are.
+    Its modules and parameters stay as they are. ``compiled`` runs the blocks through
+    ``torch.compile``, which then compiles two, one with windows and one without, and not the whole.
     """
+    run = torch.compile(run_block) if compiled else run_block
     for block in encoder.blocks:
-        block.attn.forward = partial(attend, block.attn)
+        block.forward = partial(run, block)
 
 
-def attend(attention: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """Return what ``attention(x)`` does, ``x`` being ``(B, H, W, C)``."""
-    batch, height, width, _ = x.shape
-    qkv = attention.qkv(x).reshape(batch, height * width, 3, attention.num_heads, -1)
+def run_block(block: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Return what ``block(x)`` does, ``x`` being ``(B, H, W, C)``."""
+    x = x + attend(block.attn, block.norm1(x), block.window_size)
+    return x + block.mlp(block.norm2(x))
+
+
+def attend(attention: nn.Module, x: torch.Tensor, window: int = 0) -> torch.Tensor:
+    """Return what ``attention`` makes of ``(B, H, W, C)``, in windows of that side unless 0."""
+    batch, height, width, channels = x.shape
+    if window:
+        qkv = _windows(attention.qkv, x, window)
+    else:
+        qkv = attention.qkv(x)
+    rows, columns = qkv.shape[1:3]
+    qkv = qkv.reshape(len(qkv), rows * columns, 3, attention.num_heads, -1)
     query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-    rows, columns = _position_scores(attention, query, height, width)
+    scores = _position_scores(attention, query, rows, columns)
     kind = blocked if x.device.type == 'cpu' else folded
-    seen = kind(query, key, value, rows, columns)
-    return attention.proj(seen.transpose(1, 2).reshape(batch, height, width, -1))
+    seen = kind(query, key, value, *scores).transpose(1, 2)
+    if window:
+        down, across = -(-height // window), -(-width // window)
+        seen = seen.reshape(batch, down, across, window, window, channels).transpose(2, 3)
+        seen = seen.reshape(batch, down * window, across * window, channels)
+        seen = seen[:, :height, :width]
+    return attention.proj(seen.reshape(batch, height, width, channels))
+
+
+def _windows(layer: nn.Linear, x: torch.Tensor, window: int) -> torch.Tensor:
+    """Return ``layer`` of ``(B, H, W, C)`` cut into windows: ``(B * n, window, window, D)``.
+
+    Pixels that fill up the last ones are zeros before the layer, of which it makes its bias; the
+    others go through it before they are cut.
+    """
+    height, width = x.shape[1:3]
+    x = F.linear(x, layer.weight)
+    x = F.pad(x, (0, 0, 0, -width % window, 0, -height % window))
+    x = x.unflatten(1, (-1, window)).unflatten(3, (-1, window)).transpose(2, 3)
+    x = x.reshape(-1, window, window, x.shape[-1])
+    return x if layer.bias is None else x + layer.bias.to(x.dtype)
 
 
 def folded(

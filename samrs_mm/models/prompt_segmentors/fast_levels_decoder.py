@@ -26,7 +26,7 @@ class FastLevelsDecoder(FastDecoder):
         with torch.no_grad():
             positions = as_pixels(model.get_image_wide_positional_embeddings())
             self.transformer = _two_way(self.decoder.transformer, positions)
-        self._last = None
+        self._upscaled, self._last = upscaled, None
         self._last_added: tuple[torch.Tensor, Sequence[torch.Tensor]] | None = None
 
     def masks(
@@ -68,7 +68,7 @@ class FastLevelsDecoder(FastDecoder):
             decoder.upscale_conv1, decoder.upscale_layer_norm, decoder.activation,
             decoder.upscale_conv2, decoder.activation,
         )  # fmt: skip
-        logits = upscaled(layers, pixels, weights, features.shape[-2:], added)
+        logits = self._upscaled(layers, pixels, weights, features.shape[-2:], added)
         return logits, decoder.iou_prediction_head(tokens[:, 1])
 
 

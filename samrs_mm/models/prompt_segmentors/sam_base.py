@@ -79,7 +79,8 @@ class SAMFamilySegmentor(GridProposer, ClickTaker, StoredFeatures, PromptSegment
             the process may use, or what the folder was started with.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; None takes a GPU where there is one.
         kernels: ``'exact'``, the authors' code, or ``'fast'``: the same but for float rounding.
-        compile: Run the image encoder through ``torch.compile``, which pays on GPUs only.
+        compile: Run the image encoder, and the decoder of fast kernels, through ``torch.compile``,
+            which pays on GPUs only.
         unchecked: Annotate at a reduced precision without a report of ``fidelity.py``.
 
     Raises:
@@ -213,7 +214,12 @@ class SAMFamilySegmentor(GridProposer, ClickTaker, StoredFeatures, PromptSegment
         if self.kernels == 'fast':
             self._use_fast_kernels()
         if self.compile:
-            self._image_encoder.compile()
+            self._compile_encoder()
+            if self.kernels == 'fast':
+                self.fast_decoder.compile()
+
+    def _compile_encoder(self) -> None:
+        self._image_encoder.compile()
 
     def unload(self) -> None:
         """See ``PromptSegmentor``."""

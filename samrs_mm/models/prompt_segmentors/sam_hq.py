@@ -12,7 +12,7 @@ from torch import nn
 
 from samrs_mm.models.prompt_segmentors.base import check_switches, passes_on_to
 from samrs_mm.models.prompt_segmentors.fast_decoder import FastHQDecoder
-from samrs_mm.models.prompt_segmentors.fast_encoder import use_fast_attention
+from samrs_mm.models.prompt_segmentors.fast_encoder import use_fast_blocks
 from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor
 from samrs_mm.models.prompt_segmentors.sam_families import HQ
 from samrs_mm.models.prompt_segmentors.sam_hq_weights import build_hq, check_arch
@@ -74,7 +74,7 @@ class HQSAMSegmentor(SAMSegmentor):
 
     def _use_fast_kernels(self) -> None:
         if hasattr(self.model.image_encoder, 'blocks'):
-            use_fast_attention(self.model.image_encoder)
+            use_fast_blocks(self.model.image_encoder)
         self.fast_decoder = FastHQDecoder(self.model, self.hq_token_only)
 
     def _embed(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -95,6 +95,7 @@ class TwoWayTransformer:
     ):
         self.layers, self.final, self.final_norm = tuple(layers), final, final_norm
         self.positions = positions
+        self._run = self._look
         self._as_key = [a.split(a.key(positions)) for a in (*self._to_image, final)]
         self._as_query = [
             layer.to_tokens.split(layer.to_tokens.query(positions)) for layer in layers
@@ -115,6 +116,10 @@ class TwoWayTransformer:
             first.to_tokens.split(first.to_tokens.query(placed)),
         )
 
+    def compile(self) -> None:
+        """Run what is done for each prompt through ``torch.compile``, for any number of them."""
+        self._run = torch.compile(self._run, dynamic=True)
+
     def __call__(
         self, image: ImageSide | torch.Tensor, tokens: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -124,6 +129,11 @@ class TwoWayTransformer:
             image: What the prompts share, or pixels of each ``(n, P, C)``.
             tokens: ``(n, t, C)``.
         """
+        return self._run(image, tokens)
+
+    def _look(
+        self, image: ImageSide | torch.Tensor, tokens: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         shared = image if isinstance(image, ImageSide) else None
         pixels = image.pixels if isinstance(image, ImageSide) else image
         queries = tokens

@@ -64,17 +64,49 @@ def test_an_image_is_encoded_again_once_for_all_its_prompts(monkeypatch):
     assert precisions == ['fp32']
 
 
-def test_compile_runs_the_encoder_through_torch(monkeypatch):
-    compiled = []
-    monkeypatch.setattr(
-        torch, 'compile', lambda call, **_: lambda x: compiled.append(len(x)) or call(x)
-    )
+@pytest.fixture
+def graphs(monkeypatch):
+    """What ``torch.compile`` traces, each of which its own back end would take a minute for."""
+    found = []
+    compiler = torch.compile
+
+    def trace(graph, _):
+        found.append(graph)
+        return graph.forward
+
+    def compiled(call, **options):
+        return compiler(call, **options | dict(backend=trace, fullgraph=True))
+
+    monkeypatch.setattr(torch, 'compile', compiled)
+    torch.compiler.reset()
+    yield found
+    torch.compiler.reset()
+
+
+@pytest.mark.parametrize('kernels', ['exact', 'fast'])
+def test_two_kinds_of_blocks_are_compiled_once(kernels, graphs):
+    arch = SMALL | dict(depth=6, global_attn_indexes=[2, 5])
     image, _ = scene(64, 64)
-    segmentor = loaded(compile=True)
-    features = segmentor.encode([image])[0].features[0]
-    assert compiled == [1]
-    assert torch.equal(features, loaded().encode([image])[0].features[0])
-    assert segmentor.model.state_dict().keys() == loaded().model.state_dict().keys()
+    plain = loaded(kernels=kernels, arch=arch)
+    segmentor = loaded(kernels=kernels, arch=arch, compile=True)
+    for _ in range(2):
+        features = segmentor.encode([image])[0].features[0]
+        assert len(graphs) == 2
+    torch.testing.assert_close(features, plain.encode([image])[0].features[0], atol=1e-5, rtol=0)
+    assert segmentor.model.state_dict().keys() == plain.model.state_dict().keys()
+
+
+def test_the_fast_decoder_is_compiled_for_any_number_of_prompts(graphs):
+    image, polygons = scene(64, 64, count=9)
+    plain, compiled = loaded(kernels='fast'), loaded(kernels='fast', compile=True)
+    code = plain.encode([image])[0]
+    prompts = prompts_of('hbox', polygons, 64, 64)
+    for count in (9, 4, 2, 7):
+        found, expected = (
+            each._predict_part(code, prompts[:count], slice(None)) for each in (compiled, plain)
+        )
+        assert len(graphs) == 2, 'the transformer, and what scales its pixels up'
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
 def test_the_fast_encoder_is_one_graph_for_the_compiler():
