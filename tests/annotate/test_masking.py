@@ -61,12 +61,12 @@ def outcome(segmentor, count=4):
     return [(sample.masks, sample.error) for sample in done]
 
 
-def test_an_asynchronous_segmentor_encodes_ahead_of_the_masks():
+def test_an_asynchronous_segmentor_is_given_the_next_before_it_is_asked():
     plain, ahead = Told(False), Told(True)
     assert outcome(ahead) == outcome(plain)
     assert plain.told == ['encode 0', 'take 0', 'encode 2', 'take 2', 'encode 3', 'take 3']
     assert ahead.told == [
-        'encode 0', 'decode 0', 'take 0', 'encode 2', 'decode 2', 'encode 3', 'take 2', 'decode 3',
+        'encode 0', 'decode 0', 'encode 2', 'take 0', 'encode 3', 'decode 2', 'decode 3', 'take 2',
         'take 3',
     ]  # fmt: skip
 
