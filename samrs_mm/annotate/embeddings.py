@@ -227,7 +227,9 @@ class EmbeddingStore:
             return code
         arrays = _arrays(tensors, self.dtype)
         if not _all_finite(arrays):
-            self._count(self.left, self.path(asked.stem), 'beyond fp16', 'decoded unrounded')
+            whole = _all_finite(_arrays(tensors, FP32))
+            problem = 'beyond fp16' if whole else 'not finite'
+            self._count(self.left, self.path(asked.stem), problem, 'decoded unrounded')
             return code
         self._write_later(asked, lambda: arrays, notes)
         return self._decodable(arrays, asked.size, notes)

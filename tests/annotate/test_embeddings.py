@@ -192,6 +192,9 @@ def test_numbers_that_fp16_has_not_are_decoded_as_they_are(store_of, sam):
         assert store.keep(store.ask('a', IMAGE), large) is large
     assert not os.listdir(store_of.root)
     assert 'not stored: 1 beyond fp16' in '\n'.join(store.lines())
+    with store_of('fp16') as store:
+        assert store.keep(store.ask('a', IMAGE), broken) is broken
+    assert 'not stored: 1 not finite' in '\n'.join(store.lines())
     with store_of() as store:
         store.keep(store.ask('a', IMAGE), large)
         store.keep(store.ask('b', IMAGE), broken)

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import importlib.metadata
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from packaging.version import InvalidVersion, Version
 from samrs_mm.core.errors import RefusedError, describe
 from samrs_mm.core.images import file_sha256
 from samrs_mm.models.prompt_segmentors.sam_families import recognise_folder
+from samrs_mm.models.prompt_segmentors.weights_files import hub_note
 
 LOWEST, ABOVE, TRIED = '5.20', '6', '5.20.2 and 5.24.0'
 INSTALL = f'pip install "transformers>={LOWEST},<{ABOVE}"'
@@ -25,7 +25,6 @@ _COMPUTING = (
     'num_query_pool_stages', 'patch_size', 'query_stride', 'rope_theta', 'scale',
 )  # fmt: skip
 """Of a config: what decides numbers, and what no shape of a weight tells."""
-_HUB_NAME = re.compile(r'[\w-]+/[\w.-]+')
 
 
 def installed_version() -> str | None:
@@ -49,7 +48,8 @@ def import_transformers(who: str) -> Any:
     if version is None:
         raise RefusedError(f'{who} needs transformers, which is not installed: {INSTALL}')
     try:
-        fits = Version(LOWEST) <= Version(version) < Version(ABOVE)
+        found = Version(version)  # a candidate of 6 counts as 6
+        fits = Version(LOWEST) <= found and found.release < Version(ABOVE).release
     except InvalidVersion:
         fits = False
     if not fits:
@@ -94,9 +94,9 @@ def check_folder(path: Path, family: str, advice: str) -> None:
             parts of them are missing.
     """
     if not path.is_dir():
-        hub = ' (names on the Hugging Face hub are not looked up)' if is_hub_name(path) else ''
         raise RefusedError(
-            f'checkpoint {path}: no such file or folder{hub}; {advice}, or pass --checkpoint PATH'
+            f'checkpoint {path}: no such file or folder{hub_note(path)}; {advice}, or pass '
+            '--checkpoint PATH'
         )
     member = recognise_folder(path)
     if member is None:
@@ -172,11 +172,6 @@ def _square(value: Any) -> Any:
     """Return the side of a square, which some versions write as two numbers."""
     values = list(value) if isinstance(value, (list, tuple)) else [value]
     return values[0] if len(set(map(repr, values))) == 1 else values
-
-
-def is_hub_name(path: Path) -> bool:
-    """Whether a path that doesn't exist looks like ``owner/name`` on the Hugging Face hub."""
-    return bool(_HUB_NAME.fullmatch(path.as_posix())) and path.suffix not in ('.pt', '.pth')
 
 
 def read_config(kind: Any, transformers: Any, path: Path) -> Any:

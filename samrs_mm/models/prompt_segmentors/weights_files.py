@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from samrs_mm.models.prompt_segmentors.sam_families import (
     recognise,
     recognise_folder,
 )
+
+_HUB_NAME = re.compile(r'[\w-]+/[\w.-]+')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +96,9 @@ def read_weights(
         raise RefusedError(f'checkpoint {path}: {what}')
     if not path.is_file():
         advice = f'{published.advice} to that place, or' if published else 'check the path, or'
-        raise RefusedError(f'checkpoint {path}: no such file; {advice} pass --checkpoint FILE')
+        raise RefusedError(
+            f'checkpoint {path}: no such file{hub_note(path)}; {advice} pass --checkpoint FILE'
+        )
     if path.suffix == '.safetensors':
         raise RefusedError(
             f'checkpoint {path}: SAM2Segmentor and SAM3Segmentor take the folder around it, with '
@@ -114,6 +119,13 @@ def read_weights(
     if member is None:
         raise RefusedError(f'checkpoint {path}: holds no {family}, nor another of its family')
     return state
+
+
+def hub_note(path: Path) -> str:
+    """Return what to say of a path without a file that looks like a name on the hub, else ''."""
+    if _HUB_NAME.fullmatch(path.as_posix()) and path.suffix not in ('.pt', '.pth'):
+        return ' (names on the Hugging Face hub are not looked up)'
+    return ''
 
 
 def load_strictly(

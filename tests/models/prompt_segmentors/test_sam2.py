@@ -471,6 +471,7 @@ def test_paths_that_are_no_weights_are_one_clear_line(tmp_path, monkeypatch):
         (None, 'SAM2Segmentor needs transformers, which is not installed: pip install "trans'),
         ('4.57.1', 'below 6 (tried: 5.20.2 and 5.24.0), but 4.57.1 is installed'),
         ('6.0', 'but 6.0 is installed: pip install "transformers>=5.20,<6"'),
+        ('6.0.0rc1', 'but 6.0.0rc1 is installed: pip install "transformers>=5.20,<6"'),
         ('odd', 'but odd is installed'),
     ],
 )

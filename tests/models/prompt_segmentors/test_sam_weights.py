@@ -64,6 +64,12 @@ def refusal(arch, path):
     return str(info.value)
 
 
+def test_names_on_the_hub_are_not_looked_up():
+    line = refusal('vit_b', Path('facebook/sam-vit-base'))
+    assert 'facebook/sam-vit-base: no such file (names on the Hugging Face hub are not' in line
+    assert 'looked up' not in refusal('vit_b', Path('weights/sam_vit_b.pth'))
+
+
 @pytest.mark.parametrize('arch', ['vit_h', 'vit_l', 'vit_b'])
 def test_missing_weights_are_answered_with_their_source(arch, tmp_path):
     published = sam_weights.PUBLISHED[arch]
