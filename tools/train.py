@@ -19,7 +19,9 @@ from samrs_mm.engine.data_check import (
 )
 from samrs_mm.engine.hooks.stop_signal_hook import stop_before_training
 from samrs_mm.engine.initial_weights import check_initial_weights
+from samrs_mm.engine.precision import PRECISIONS, set_precision
 from samrs_mm.engine.run_config import (
+    accumulation_note,
     add_run_flags,
     batch_note,
     build_runner,
@@ -27,7 +29,6 @@ from samrs_mm.engine.run_config import (
     check_pretrained,
     load_run_config,
     need,
-    set_amp,
 )
 from samrs_mm.engine.run_start import find_start, put_aside, schedule_note
 
@@ -56,7 +57,10 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='go on from FILE, or from the newest checkpoint in the work dir, if any')  # fmt: skip
     add('--restart', action='store_true',
         help='start over in a work dir that holds checkpoints; they are moved aside')  # fmt: skip
-    add('--amp', action='store_true', help='mixed precision (GPUs only)')
+    add('--precision', choices=PRECISIONS,
+        help='what to compute in on a GPU (default: as the config key precision says, else float32 '
+        'with TF32 in convolutions alone); bf16 and fp16 are mixed')  # fmt: skip
+    add('--amp', action='store_true', help='the same as --precision fp16')
     add('--check', nargs='?', type=positive, const=reading_processes(8), metavar='N',
         help='read every image and label, in N processes (default: one a core, at most 8), name '
         'what is broken or does not fit, and end; what was right is remembered in checked.csv of '
@@ -92,7 +96,7 @@ def run(args: argparse.Namespace) -> None:
     stop_before_training()
     config = load_run_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     need(config, args.config, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
-    set_amp(config, args.amp)
+    precision = set_precision(config, args.precision, args.amp)
     _, start, _ = refuse_together(
         partial(check_folders, config),
         partial(find_start, config, args.resume, args.restart),
@@ -103,6 +107,7 @@ def run(args: argparse.Namespace) -> None:
     data = check_data(config, args.config, trained=trained)
     runner = build_runner(config, args.config)
     data.hand_over(runner)
+    runner.logger.info(precision)
     if not start.resume:
         check_initial_weights(runner.model)
     if start.path and start.checkpoint:
@@ -117,7 +122,8 @@ def run(args: argparse.Namespace) -> None:
     if not start.resume and is_main_process():
         aside = put_aside(config, args.restart)
         start.notes += [f'What an earlier run left is in {aside} now'] if aside else []
-    for note in (*start.notes, batch_note(config, get_world_size()), schedule_note(config)):
+    notes = batch_note(config, get_world_size()), accumulation_note(config), schedule_note(config)
+    for note in (*start.notes, *notes):
         if note:
             runner.logger.warning(note)
     runner.train()

@@ -12,6 +12,8 @@ visualizer = dict(
     vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')],
 )
 log_level = 'INFO'
+# 'fp32', 'tf32', 'bf16', 'fp16', as of --precision; None: as torch has it
+precision = None
 # Initial weights and dropout; samples and augmentation follow the sampler's own seed
 randomness = dict(seed=2023)
 env_cfg = dict(
@@ -43,4 +45,6 @@ default_hooks = dict(
     finite_loss=dict(type='FiniteLossHook'),
     stop_signal=dict(type='StopSignalHook'),
     owed_validation=dict(type='OwedValidationHook'),
+    speed=dict(type='SpeedHook'),
+    learning_curves=dict(type='LearningCurvesHook'),
 )

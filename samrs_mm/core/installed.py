@@ -36,6 +36,7 @@ TOOLS = {
     'score': 'analysis_tools/score_masks.py',
     'audit': 'analysis_tools/audit.py',
     'fidelity': 'analysis_tools/fidelity.py',
+    'flops': 'analysis_tools/count_flops.py',
     'results': 'analysis_tools/results_table.py',
     'export': 'dataset_converters/export_dataset.py',
     'import': 'dataset_converters/import_samrs.py',

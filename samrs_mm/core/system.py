@@ -10,8 +10,9 @@ from typing import IO
 
 try:
     import fcntl
+    import resource
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    fcntl = resource = None  # type: ignore[assignment]
 
 _MOST_ON_WINDOWS = 61
 """Processes that one can wait for there."""
@@ -30,6 +31,19 @@ def start_method() -> str | None:
 def most_processes(wanted: int) -> int:
     """Return how many processes a pool can have here, of those wanted."""
     return min(wanted, _MOST_ON_WINDOWS) if sys.platform == 'win32' else wanted
+
+
+def peak_memory() -> tuple[int, int] | None:
+    """Return the most memory in bytes that this process, and that any ended child, has had so far.
+
+    None where the system does not tell.
+    """
+    if resource is None:
+        return None
+    unit = 1 if sys.platform == 'darwin' else 1024
+    whose = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+    own, child = (resource.getrusage(each).ru_maxrss * unit for each in whose)
+    return own, child
 
 
 def lock_file(file: IO | int) -> None:

@@ -33,8 +33,8 @@ from samrs_mm.registry import register_all
 # top-level keys that the Runner and the tools read beside the Runner's arguments
 _OPTIONAL_KEYS = (
     'activation_checkpointing', 'check_data', 'compile', 'efficient_conv_bn_eval',
-    'find_unused_parameters', 'model_wrapper_cfg', 'pretrain_source', 'runner_type', 'sync_bn',
-    'tta_model', 'tta_pipeline',
+    'find_unused_parameters', 'model_wrapper_cfg', 'precision', 'pretrain_source', 'runner_type',
+    'sync_bn', 'tta_model', 'tta_pipeline',
 )  # fmt: skip
 _CONVERTER = 'tools/model_converters/convert_checkpoint.py'
 _OWN_WEIGHTS = (('pretrain', 'sep'), ('pretrain', 'mtp'))
@@ -191,26 +191,6 @@ def need(config: Config, path: str, *keys: str) -> None:
             raise RefusedError(f'config {path}: has no {key!r}, which this tool runs')
 
 
-def set_amp(config: Config, wanted: bool) -> None:
-    """Switch mixed precision on if ``wanted``, and refuse it where there is no accelerator.
-
-    Raises:
-        RefusedError: There is none, or the config has an optimizer wrapper of another kind.
-    """
-    wrapper = config.optim_wrapper
-    kind = wrapper.get('type', 'OptimWrapper')
-    if wanted and kind != 'AmpOptimWrapper':
-        if kind != 'OptimWrapper':
-            raise RefusedError(f"--amp: optim_wrapper.type is {kind!r}, it must be 'OptimWrapper'")
-        kind = wrapper.type = 'AmpOptimWrapper'
-        wrapper.loss_scale = 'dynamic'
-    if kind == 'AmpOptimWrapper' and get_device() == 'cpu':
-        raise RefusedError(
-            'mixed precision needs a GPU and none is visible; leave out --amp (and '
-            "optim_wrapper.type='AmpOptimWrapper' of the config)"
-        )
-
-
 def batch_note(config: Config, ranks: int) -> str | None:
     """Return a warning if the batch isn't the one that the learning rate is for, else None."""
     scale = config.get('auto_scale_lr') or {}
@@ -226,17 +206,33 @@ def batch_note(config: Config, ranks: int) -> str | None:
     )
 
 
+def accumulation_note(config: Config) -> str | None:
+    """Say what ``optim_wrapper.accumulative_counts`` makes of batch and length, if it is set."""
+    steps = config.optim_wrapper.get('accumulative_counts', 1)
+    length = config.train_cfg.get('max_iters')
+    if steps == 1 or not isinstance(length, int):
+        return None
+    return (
+        f'optim_wrapper.accumulative_counts={steps}: {steps} batches add up to one, and {length} '
+        f'iterations are {length // steps} updates of the weights; train_cfg.accumulate={steps} '
+        'instead keeps batch, iterations and schedule, and takes less memory'
+    )
+
+
 def check_batch(config: Config, ranks: int) -> None:
     """Refuse a batch of one image where UPerNet's batch norm sees a single pixel."""
     head = config.model.get('decode_head') or {}
     head = head if isinstance(head, dict) else head[0]
     normed = 'BN' in (head.get('norm_cfg') or {}).get('type', '')
     together = 1 if get_device() == 'cpu' else ranks  # CPU ranks have batch norms of their own
-    each = config.train_dataloader.get('batch_size')
-    if head.get('type') == 'UPerHead' and normed and (each or 0) * together == 1:
+    parts = (config.get('train_cfg') or {}).get('accumulate', 1)
+    each = (config.train_dataloader.get('batch_size') or 0) // parts
+    if head.get('type') == 'UPerHead' and normed and each * together == 1:
         raise RefusedError(
-            f'train_dataloader.batch_size={each} on {ranks} ranks: UPerHead pools an image to one '
-            'pixel, of which batch norm needs two; give batch_size=2 or more'
+            f'train_dataloader.batch_size={each * parts} on {ranks} ranks'
+            + f' with train_cfg.accumulate={parts}' * (parts > 1)
+            + ': UPerHead pools an image to one pixel, of which batch norm needs two; give '
+            f'batch_size={2 * parts} or more'
         )
 
 

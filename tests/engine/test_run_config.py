@@ -12,12 +12,12 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.transforms import LoadWindow
 from samrs_mm.engine import run_config
 from samrs_mm.engine.run_config import (
+    accumulation_note,
     batch_note,
     check_batch,
     check_pretrained,
     load_run_config,
     need,
-    set_amp,
 )
 
 TEXT = "model = dict(backbone=dict(depth=50))\noptim_wrapper = dict(type='OptimWrapper')\nx = 3\n"
@@ -119,18 +119,6 @@ def test_what_a_tool_needs():
         need(Config(dict(model={})), 'c.py', 'model', 'train_cfg')
 
 
-def test_mixed_precision(monkeypatch):
-    config = Config(dict(optim_wrapper=dict(type='OptimWrapper')))
-    set_amp(config, False)
-    with pytest.raises(RefusedError, match='mixed precision needs a GPU'):
-        set_amp(config, True)
-    monkeypatch.setattr(run_config, 'get_device', lambda: 'cuda')
-    set_amp(config, True)
-    assert config.optim_wrapper == dict(type='AmpOptimWrapper', loss_scale='dynamic')
-    with pytest.raises(RefusedError, match=r"optim_wrapper\.type is 'Mine'"):
-        set_amp(Config(dict(optim_wrapper=dict(type='Mine'))), True)
-
-
 def pretrained(path, **source):
     backbone = dict(type='R', init_cfg=dict(type='Pretrained', checkpoint=path))
     return Config(dict(model=dict(backbone=backbone), pretrain_source=dict(path=path, **source)))
@@ -229,6 +217,15 @@ def test_a_batch_that_the_learning_rate_is_not_for():
     assert batch_note(config, 1) is None
 
 
+def test_accumulation_of_mmengine_is_told():
+    config = Config(dict(optim_wrapper=dict(accumulative_counts=4), train_cfg=dict(max_iters=80)))
+    said = accumulation_note(config)
+    assert '4 batches add up to one, and 80 iterations are 20 updates' in said
+    assert 'train_cfg.accumulate=4 instead keeps batch, iterations and schedule' in said
+    config.optim_wrapper.pop('accumulative_counts')
+    assert accumulation_note(config) is None
+
+
 def upernet(size, norm='SyncBN', head='UPerHead'):
     model = dict(decode_head=dict(type=head, norm_cfg=norm and dict(type=norm)))
     return Config(dict(model=model, train_dataloader=dict(batch_size=size)))
@@ -239,6 +236,10 @@ def test_one_image_in_all_is_too_few_for_upernet(monkeypatch):
         check_batch(upernet(1), 1)
     with pytest.raises(RefusedError, match='on 4 ranks'):
         check_batch(upernet(1), 4)  # CPU processes don't share their batch norms
+    config = upernet(2)
+    config.train_cfg = dict(accumulate=2)
+    with pytest.raises(RefusedError, match=r'=2 on 1 ranks with .*accumulate=2: .*batch_size=4'):
+        check_batch(config, 1)
     for config in (upernet(2), upernet(1, norm='GN'), upernet(1, norm=None), upernet(1, 'BN', 'X')):
         check_batch(config, 1)
     monkeypatch.setattr(run_config, 'get_device', lambda: 'cuda')

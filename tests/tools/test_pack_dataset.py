@@ -57,7 +57,7 @@ def test_the_store_needs_the_plain_files_no_more(folder):
 def test_a_released_subset_needs_no_scan(tmp_path, monkeypatch):
     root = write_released(tmp_path / 'x', ['P0001_0000', 'P0001_0001'], empty=['P0001_0000'])
     assert pack(root) == 0
-    monkeypatch.setattr('samrs_mm.datasets.segmentation.tile_folder.count_labelled', None)
+    monkeypatch.setattr('samrs_mm.datasets.segmentation.tile_folder.find_labelled', None)
     assert len(SOTADataset(str(root), packed='packed')) == 1
 
 

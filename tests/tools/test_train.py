@@ -107,6 +107,22 @@ def test_a_run_that_is_told_to_stop_saves_and_goes_on(straight, tmp_path, ranks)
     assert [line['iter'] for line in lines] == list(range(20))
 
 
+def test_accumulation_keeps_the_batch_and_ema_is_one_line(straight, tmp_path):
+    write_run(tmp_path)
+    options = ['train_cfg.accumulate=2', 'train_cfg.max_iters=4', 'default_hooks.ema.type=EMAHook',
+               'precision=fp32']  # fmt: skip
+    log = train(tmp_path, '--cfg-options', *options)
+    assert 'Accumulation: the batch of 4 a rank goes through the network in 2 parts of 2;' in log
+    assert 'Precision: fp32 (matrix products and convolutions in float32, without TF32)' in log
+    (parted,), (whole,) = record(tmp_path), record(straight)
+    for one, other in zip(parted, whole[:4], strict=True):
+        assert one['images'] == other['images']
+        for name, value in one['logs'].items():
+            assert abs(value - other['logs'][name]) < 2e-4 * max(1, abs(value)), name
+    saved = torch.load(tmp_path / 'work/iter_4.pth', weights_only=True)
+    assert 'ema_state_dict' in saved
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('ranks', [1, 2])
 def test_told_to_stop_ten_times_at_random(tmp_path, ranks):

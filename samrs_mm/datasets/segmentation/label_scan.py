@@ -1,59 +1,76 @@
-"""Count labelled pixels of many label files, and remember the counts."""
+"""Find which of many label files hold a labelled pixel, and remember it."""
 
 import contextlib
 import csv
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
-
-import numpy as np
 
 from samrs_mm.core.atomic import whole_lines
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.parallel import threaded
+from samrs_mm.core.png_rows import holds_other
 from samrs_mm.core.system import lock_file
 from samrs_mm.datasets.transforms.pixels import read_label
 
 CACHE = 'labelled.csv'
-"""Name of the file of counts: ``stem,bytes,labelled``."""
+"""Name of the index: ``stem,bytes,labelled``; the last is 0 of a label that is all 255."""
+_TOGETHER = 64  # files that a thread looks at before it gives the results
 
 
-def count_labelled(
+def find_labelled(
     labels: dict[str, str],
     cache: Path,
     workers: int = 4,
     progress: Callable[[Iterable], Iterator] = iter,
-) -> dict[str, int]:
-    """Return the number of pixels that aren't 255 in each label file, by stem as they are given.
+) -> dict[str, bool]:
+    """Return of each label file, by stem as they are given, whether any of its pixels isn't 255.
 
-    Counts are written to ``cache`` as they come, so a killed scan goes on where it stopped; a count
-    holds as long as its file keeps its size in bytes. Processes that need the same counts wait for
-    the first of them. Where the cache can't be written, nothing is remembered.
+    A PNG is decompressed as far as its first labelled pixel. Results are written to ``cache`` as
+    they come, so a killed scan goes on where it stopped; one holds as long as its file keeps its
+    size in bytes. Processes that need the same results wait for the first of them. Where the cache
+    can't be written, nothing is remembered.
 
     Raises:
-        LabelReadError: A label can't be read.
+        LabelReadError: A label can't be read before its first labelled pixel.
     """
     with opened(cache) as file:
         known = _read(file)
         sizes = {stem: os.path.getsize(path) for stem, path in labels.items()}
-        counts = {
+        found = {
             stem: known[stem][1]
             for stem in labels
             if stem in known and known[stem][0] == sizes[stem]
         }
-        todo = [stem for stem in labels if stem not in counts]
+        todo = [stem for stem in labels if stem not in found]
         rows = csv.writer(file, lineterminator='\n')
-        with threaded(_count, [labels[stem] for stem in todo], workers) as results:
-            for stem, count in zip(todo, progress(results), strict=True):
-                counts[stem] = count
-                rows.writerow((stem, sizes[stem], count))
-    return counts
+        parts = [todo[place : place + _TOGETHER] for place in range(0, len(todo), _TOGETHER)]
+        with threaded(_look, [[labels[stem] for stem in part] for part in parts], workers) as looks:
+            answers = progress(answer for look in looks for answer in look)
+            for stem, answer in zip(todo, answers, strict=True):
+                found[stem] = answer
+                rows.writerow((stem, sizes[stem], int(answer)))
+    return found
 
 
-def _count(path: str) -> int:
-    return int(np.count_nonzero(read_label(path) != UNLABELLED))
+def _look(paths: Sequence[str]) -> list[bool]:
+    return [is_labelled(path) for path in paths]
+
+
+def is_labelled(path: str) -> bool:
+    """Return whether any pixel of a label isn't 255.
+
+    Raises:
+        LabelReadError: It can't be read before that.
+    """
+    try:
+        with open(path, 'rb') as file:
+            answer = holds_other(file.read(), UNLABELLED)
+    except OSError:
+        answer = None
+    return bool((read_label(path) != UNLABELLED).any()) if answer is None else answer
 
 
 def opened(cache: Path) -> TextIO:
@@ -66,11 +83,11 @@ def opened(cache: Path) -> TextIO:
     return file
 
 
-def _read(file: TextIO) -> dict[str, tuple[int, int]]:
-    """Return ``{stem: (bytes, count)}``."""
+def _read(file: TextIO) -> dict[str, tuple[int, bool]]:
+    """Return ``{stem: (bytes, labelled)}``."""
     known = {}
     for row in csv.reader(whole_lines(file)):
         with contextlib.suppress(ValueError):
-            stem, size, count = row
-            known[stem] = int(size), int(count)
+            stem, size, labelled = row
+            known[stem] = int(size), int(labelled) > 0
     return known

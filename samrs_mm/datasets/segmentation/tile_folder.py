@@ -22,7 +22,7 @@ from samrs_mm.datasets.segmentation.image_index import (
     read_meta,
     read_released,
 )
-from samrs_mm.datasets.segmentation.label_scan import CACHE, count_labelled
+from samrs_mm.datasets.segmentation.label_scan import CACHE, find_labelled
 from samrs_mm.datasets.segmentation.seeded import TakesSeeds
 from samrs_mm.datasets.segmentation.store import Store
 from samrs_mm.formats.annotated.folder import INDEX, refuse_without_pictures
@@ -234,9 +234,9 @@ class TileFolderDataset(TakesSeeds, BaseSegDataset):
             gone = missing_files(unknown.values())
             if gone:
                 raise RefusedError(f'{gone[0]}: no such label ({len(gone)} are missing)')
-            bar = partial(tqdm, total=len(unknown), desc='looking for empty labels', delay=2)
+            bar = partial(tqdm, total=len(unknown), desc='empty labels (once)', delay=2)
             workers = reading_processes(8)
-            counts |= count_labelled(unknown, Path(self.data_root, CACHE), workers, bar)
+            counts |= find_labelled(unknown, Path(self.data_root, CACHE), workers, bar)
         kept = [entry for entry in entries if counts[entry.stem]]
         if bare := len(entries) - len(kept):
             self._warn(

@@ -1,7 +1,8 @@
 """One backbone and one decode trunk for several sources, each with its own classes."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -152,6 +153,25 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
             for source, images in _split(inputs, rows).items()
         }
         return self._loss_by_source(features, rows, data_samples)
+
+    @contextmanager
+    def in_parts(self, data_samples: Sequence[SegDataSample], parts: int) -> Iterator[None]:
+        """Within the block, let ``loss`` be of equal parts of a batch, whose mean is the batch's.
+
+        A sample of the batch counts as it does where the batch is one: cross entropy, for one, is
+        over the labelled pixels of all parts. Collective. (Heads with losses of their own, such as
+        Mask2Former's, average within the part.)
+        """
+        rows = self._rows_by_source(sample.metainfo for sample in data_samples)
+        if self._losses is None:
+            yield
+            return
+        labels = {
+            source: [data_samples[row].gt_sem_seg.data[0] for row in group]
+            for source, group in rows.items()
+        }
+        with self._losses.of_parts(labels, parts, next(self.parameters()).device):
+            yield
 
     def _joint_loss(
         self, maps: Sequence[Tensor], data_samples: Sequence[SegDataSample]

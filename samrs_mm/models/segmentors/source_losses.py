@@ -89,38 +89,64 @@ class SourceLosses:
             for source, head in heads.items()
             if head.sampler is not None
         }
+        self._parts = 1
+        self._whole: dict[str, Tensor] | None = None
 
-    def totals(self, labels: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    @contextmanager
+    def of_parts(
+        self, labels: Mapping[str, Sequence[Tensor]], parts: int, device: torch.device
+    ) -> Iterator[None]:
+        """Within the block, let values be of equally large parts of a batch: their mean is its own.
+
+        Args:
+            labels: Of the whole batch of this rank by source, each ``(H, W)``.
+            parts: How many.
+            device: Where they are computed.
+        """
+        totals = self.totals({k: [*map(_alone, v)] for k, v in labels.items()}, device)
+        self._parts = parts
+        self._whole = {source: total / parts for source, total in totals.items()}
+        try:
+            yield
+        finally:
+            self._parts, self._whole = 1, None
+
+    def totals(
+        self, labels: Mapping[str, Tensor | Sequence[Tensor]], device: torch.device
+    ) -> dict[str, Tensor]:
         """Return what means are over, summed over ranks, over W; collective.
 
         Args:
-            labels: Of this rank by source, each ``(n, H, W)``.
+            labels: Of this rank by source, each ``(n, H, W)``, or several of them.
             device: Where to.
 
         Returns:
             For every source ``(1 + T,)`` float64, T the largest number of terms: labelled pixels,
             and of each term the pixels, pixels times class weights, or images. Nothing is 1.
         """
+        if self._whole is not None:
+            return self._whole
         rows, width = [], 1 + max(map(len, self.terms.values()))
         for source, terms in self.terms.items():
-            label = labels.get(source)
-            if label is None:
-                rows.append(torch.zeros(width, dtype=torch.float64, device=device))
-                continue
-            labelled = label != self.ignore_index
-            found = labelled.sum(dtype=torch.float64)
-            amounts = [
-                _amount(term, label, labelled)
-                if _over_pixels(term)
-                else found.new_tensor(len(label))
-                for term in terms
-            ]
-            row = torch.stack([found, *amounts])
-            rows.append(F.pad(row, (0, width - len(row))))
+            label = labels.get(source, ())
+            row = torch.zeros(width, dtype=torch.float64, device=device)
+            for part in [label] if isinstance(label, Tensor) else label:
+                row[: 1 + len(terms)] += self._amounts(terms, part).to(device)
+            rows.append(row)
         totals = torch.stack(rows)
         all_reduce(totals)
         totals = torch.where(totals > 0, totals, 1.0) / get_world_size()
         return dict(zip(self.terms, totals, strict=True))
+
+    def _amounts(self, terms: Sequence[nn.Module], label: Tensor) -> Tensor:
+        """Return labelled pixels of ``(n, H, W)``, and what each term's mean is over."""
+        labelled = label != self.ignore_index
+        found = labelled.sum(dtype=torch.float64)
+        amounts = [
+            _amount(term, label, labelled) if _over_pixels(term) else found.new_tensor(len(label))
+            for term in terms
+        ]
+        return torch.stack([found, *amounts])
 
     def nothing(self, source: str, zero: Tensor) -> dict[str, Tensor]:
         """Return the terms of a source without samples on this rank, each of which is ``zero``."""
@@ -163,8 +189,12 @@ class SourceLosses:
         else:
             value = term(logits, label, ignore_index=ignore)
         if getattr(term, 'reduction', None) == 'sum':
-            return value * get_world_size()
+            return value * get_world_size() * self._parts
         return value.mean() * (len(label) / total).to(value.dtype)
+
+
+def _alone(label: Tensor) -> Tensor:
+    return label[None]
 
 
 def take_class_weights(

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from samrs_mm.core.errors import LabelReadError
 from samrs_mm.datasets.segmentation import label_scan
-from samrs_mm.datasets.segmentation.label_scan import count_labelled
+from samrs_mm.datasets.segmentation.label_scan import find_labelled, is_labelled
+
+FOUND = dict(a=False, b=True, c=True)
 
 
 @pytest.fixture
@@ -19,27 +22,59 @@ def labels(tmp_path):
     return paths
 
 
-def test_counts_are_remembered(labels, tmp_path, monkeypatch):
+def test_what_was_found_is_remembered(labels, tmp_path, monkeypatch):
     cache = tmp_path / 'labelled.csv'
-    assert count_labelled(labels, cache, workers=2) == dict(a=0, b=100, c=200)
-    monkeypatch.setattr(label_scan, 'read_label', None)
-    assert count_labelled(labels, cache) == dict(a=0, b=100, c=200)
+    assert find_labelled(labels, cache, workers=2) == FOUND
+    monkeypatch.setattr(label_scan, 'is_labelled', None)
+    assert find_labelled(labels, cache) == FOUND
 
 
-def test_half_a_line_of_a_killed_scan_is_not_a_count(labels, tmp_path):
+def test_half_a_line_of_a_killed_scan_is_no_answer(labels, tmp_path):
     cache = tmp_path / 'labelled.csv'
     size = os.path.getsize(labels['c'])
     cache.write_text(f'c,{size},2')
-    assert count_labelled(labels, cache)['c'] == 200
+    assert find_labelled(labels, cache)['c'] is True
     assert f'c,{size},2\n' not in cache.read_text()
 
 
-def test_a_changed_file_is_counted_again(labels, tmp_path):
+def test_a_changed_file_is_looked_at_again(labels, tmp_path):
     cache = tmp_path / 'labelled.csv'
-    count_labelled(labels, cache)
+    find_labelled(labels, cache)
     Image.fromarray(np.zeros((50, 60), np.uint8)).save(labels['a'])
-    assert count_labelled(labels, cache)['a'] == 3000
+    assert find_labelled(labels, cache)['a'] is True
 
 
 def test_no_place_for_the_cache(labels, tmp_path):
-    assert count_labelled(labels, tmp_path / 'none/labelled.csv') == dict(a=0, b=100, c=200)
+    assert find_labelled(labels, tmp_path / 'none/labelled.csv') == FOUND
+
+
+def test_a_cache_of_counts_is_still_good(labels, tmp_path, monkeypatch):
+    cache = tmp_path / 'labelled.csv'
+    rows = [(stem, os.path.getsize(path)) for stem, path in labels.items()]
+    cache.write_text(''.join(f'{stem},{size},{100 * n}\n' for n, (stem, size) in enumerate(rows)))
+    monkeypatch.setattr(label_scan, 'is_labelled', None)
+    assert find_labelled(labels, cache) == FOUND
+
+
+def test_other_kinds_are_read_whole_and_broken_ones_are_named(tmp_path):
+    label = np.full((20, 30), 255, np.uint8)
+    for name, expect in (('empty.tif', False), ('full.tif', True)):
+        Image.fromarray(label).save(tmp_path / name)
+        assert is_labelled(str(tmp_path / name)) is expect
+        label[-1, -1] = 3
+    (tmp_path / 'broken.png').write_bytes(b'\x89PNG')
+    for name in ('broken.png', 'gone.png'):
+        with pytest.raises(LabelReadError, match=name):
+            is_labelled(str(tmp_path / name))
+
+
+def test_progress_counts_the_files(labels, tmp_path):
+    seen = []
+
+    def progress(results):
+        for result in results:
+            seen.append(result)
+            yield result
+
+    find_labelled(labels, tmp_path / 'labelled.csv', progress=progress)
+    assert seen == [False, True, True]

@@ -8,7 +8,7 @@ from samrs_folders import STEMS, pixels, write_annotated, write_released
 
 from samrs_mm.core.classes import FAST_CLASSES, PALETTE, SIOR_CLASSES, SOTA_CLASSES
 from samrs_mm.core.errors import LabelReadError, RefusedError
-from samrs_mm.datasets.segmentation.label_scan import count_labelled
+from samrs_mm.datasets.segmentation.label_scan import find_labelled
 from samrs_mm.datasets.segmentation.samrs import FASTDataset, SAMRSDataset, SIORDataset, SOTADataset
 
 LOAD = [dict(type='LoadWindow')]
@@ -96,13 +96,13 @@ def test_remembers_which_released_labels_are_empty(tmp_path, monkeypatch):
     (root / 'labelled.csv').write_text('\n'.join([cache[0], cache[2].replace(',', ',9'), 'P00']))
     read = []
     monkeypatch.setattr(
-        'samrs_mm.datasets.segmentation.label_scan.read_label',
-        lambda path: read.append(path) or np.zeros(3),
+        'samrs_mm.datasets.segmentation.label_scan.is_labelled',
+        lambda path: read.append(path) or True,
     )
     labels = {name: str(root / 'semlabels/gray' / f'{name}.png') for name in names}
-    counts = count_labelled(labels, root / 'labelled.csv', workers=1)
+    found = find_labelled(labels, root / 'labelled.csv', workers=1)
     assert [path.split('/')[-1][:-4] for path in read] == names[1:]
-    assert counts[names[1]] == 3
+    assert found[names[1]]
 
 
 def test_no_dior_test_image_is_in_any_split(tmp_path):

@@ -10,7 +10,7 @@ import samrs_mm.engine.hooks  # noqa: F401  (registers)
 from samrs_mm import compat
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.samplers import ProportionalMultiSourceSampler
-from samrs_mm.engine.loops import ResumableIterLoop
+from samrs_mm.engine.loops import ResumableIterLoop, resumable_iter_loop
 
 
 class Numbers(Dataset):
@@ -64,12 +64,14 @@ def loader_of(batch_size=3, seed=5, **division):
 
 
 def runner_of(tmp_path, loader, max_iters, name, **options):
+    cfg = options.pop('train_cfg', dict(type='ResumableIterLoop', max_iters=max_iters))
+    optimizer = dict(type='SGD', lr=0.01)
     return Runner(
         model=Line(),
         work_dir=str(tmp_path),
         train_dataloader=loader,
-        train_cfg=dict(type='ResumableIterLoop', max_iters=max_iters),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
+        train_cfg=cfg,
+        optim_wrapper=options.pop('optim_wrapper', dict(optimizer=optimizer)),
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=4)),
         custom_hooks=[dict(type='PlainCheckpointHook')],
         default_scope='mmseg',
@@ -139,6 +141,57 @@ def test_a_change_of_shares_is_logged(tmp_path, before, after, said):
     runner_of(tmp_path, loader_of(**after), 6, f'{name}-on', resume=True).train()
     log = ''.join(path.read_text() for path in tmp_path.glob('*/*.log'))
     assert f'Resumed with {said}' in log
+
+
+def test_other_ranks_are_told(tmp_path, monkeypatch):
+    runner_of(tmp_path, loader_of(6), 4, 'one').train()
+    monkeypatch.setattr(resumable_iter_loop, 'get_world_size', lambda: 2)
+    runner_of(tmp_path, loader_of(3), 6, 'two', resume=True).train()
+    log = ''.join(path.read_text() for path in tmp_path.glob('*/*.log'))
+    said = 'Resumed on 2 ranks x 3 samples = 6, started on 1 rank x 6 samples = 6: the batches stay'
+    assert said in log
+    runner_of(tmp_path, loader_of(3), 8, 'three', resume=True).train()
+    log = ''.join(path.read_text() for path in tmp_path.glob('*/*.log'))
+    assert log.count('Resumed on 2') == 1, 'nothing has changed'
+
+
+def parts_of(tmp_path, name, accumulate, batch=6):
+    torch.manual_seed(0)
+    cfg = dict(type='ResumableIterLoop', max_iters=4, accumulate=accumulate)
+    runner = runner_of(tmp_path / name, loader_of(batch), 4, name, train_cfg=cfg)
+    seen = []
+    step = Line.train_step
+
+    def noted(self, data, optim_wrapper):
+        seen.append(len(data))
+        return step(self, data, optim_wrapper)
+
+    runner.model.train_step = noted.__get__(runner.model)
+    runner.train()
+    return runner.model.weight.item(), seen, runner.message_hub.get_scalar('train/loss').data[0]
+
+
+def test_parts_of_a_batch_add_up_to_it(tmp_path):
+    whole, seen, losses = parts_of(tmp_path, 'whole', 1)
+    assert seen == [6] * 4
+    parted, parts, same = parts_of(tmp_path, 'parted', 3)
+    assert parts == [2] * 12
+    assert parted == pytest.approx(whole, rel=1e-6)
+    assert same == pytest.approx(losses, rel=1e-6), 'one value an iteration'
+
+
+@pytest.mark.parametrize('accumulate', [4, 0, 1.5])
+def test_parts_that_do_not_divide_the_batch(tmp_path, accumulate):
+    with pytest.raises(RefusedError, match=f'accumulate={accumulate}: the batch of 6 a rank'):
+        parts_of(tmp_path, f'bad{accumulate}', accumulate)
+
+
+def test_two_ways_to_accumulate_are_one_too_many(tmp_path):
+    cfg = dict(type='ResumableIterLoop', max_iters=4, accumulate=2)
+    wrapper = dict(optimizer=dict(type='SGD', lr=0.01), accumulative_counts=2)
+    runner = runner_of(tmp_path, loader_of(6), 4, 'both', train_cfg=cfg, optim_wrapper=wrapper)
+    with pytest.raises(RefusedError, match=r'accumulate=2 and optim_wrapper.accumulative_counts=2'):
+        runner.train()
 
 
 @pytest.mark.parametrize('kind', ['ResumableSampler', 'ProportionalMultiSourceSampler'])

@@ -175,6 +175,28 @@ def test_two_ranks_equal_one_process(monkeypatch, name):
         assert (mean - value).abs().max() <= 1e-4 * value.abs().max(), key
 
 
+@pytest.mark.parametrize('name', [name for name in TERMS if name != 'lovasz'])
+def test_the_mean_over_parts_is_that_of_the_whole_batch(name):
+    """Of parts with other sources and other shares of labelled pixels; batch norm doesn't mix."""
+    model = model_of(TERMS[name])
+    (images, samples), (others, more) = (
+        batch(['sota', 'sior', 'sota'], seed=1, valid=0.9),
+        batch(['fast', 'fast', 'sota'], seed=2, valid=0.1),
+    )
+    everything = samples + more
+    whole, expected = gradients(model, torch.cat([images, others]), everything)
+    with model.in_parts(everything, 2):
+        parts = [gradients(model, images, samples), gradients(model, others, more)]
+    for key, value in whole.items():
+        mean = (parts[0][0][key].mean() + parts[1][0][key].mean()) / 2
+        torch.testing.assert_close(mean, value.mean(), rtol=1e-5, atol=1e-6, check_dtype=False)
+    for key, value in expected.items():
+        mean = (parts[0][1][key] + parts[1][1][key]) / 2
+        assert (mean - value).abs().max() <= 1e-4 * value.abs().max(), key
+    again, _ = gradients(model, torch.cat([images, others]), everything)
+    assert all(torch.equal(again[key], whole[key]) for key in whole), 'only within the block'
+
+
 @pytest.mark.parametrize('name', TERMS)
 @pytest.mark.parametrize('pixels', [0, 1])
 def test_images_of_which_hardly_a_pixel_is_labelled(name, pixels):
