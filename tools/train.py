@@ -30,7 +30,7 @@ from samrs_mm.engine.run_config import (
     load_run_config,
     need,
 )
-from samrs_mm.engine.run_start import find_start, put_aside, schedule_note
+from samrs_mm.engine.run_start import clear_halves, find_start, put_aside, schedule_note
 
 EPILOG = """examples:
   tools/train.py configs/sep/upernet_resnet50_scratch.py
@@ -119,6 +119,8 @@ def run(args: argparse.Namespace) -> None:
             note = class_layer_note(runner.model, start.checkpoint, start.path, classes)
             start.notes += [note] if note else []
     check_batch(config, get_world_size())
+    if is_main_process():
+        clear_halves(config)
     if not start.resume and is_main_process():
         aside = put_aside(config, args.restart)
         start.notes += [f'What an earlier run left is in {aside} now'] if aside else []

@@ -86,6 +86,15 @@ def put_aside(config: Config, checkpoints: bool = True) -> str | None:
     return str(target)
 
 
+def clear_halves(config: Config) -> None:
+    """Remove what a run that was killed while it wrote a checkpoint has left in the work dir.
+
+    Such files never had their final name, and each may be as large as a checkpoint.
+    """
+    for path in Path(config.work_dir).glob('.*.pth.tmp'):
+        path.unlink(missing_ok=True)
+
+
 def _files(folder: Path) -> Iterator[Path]:
     """Yield the checkpoints in a work dir, the newest first, and what points to the last."""
     found = [(path, _NUMBERED.fullmatch(path.name)) for path in folder.glob('*.pth')]

@@ -3,7 +3,7 @@ import torch
 from mmengine.config import Config
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.engine.run_start import find_start, put_aside, schedule_note
+from samrs_mm.engine.run_start import clear_halves, find_start, put_aside, schedule_note
 
 
 def save(path, iteration=0, **parts):
@@ -128,6 +128,16 @@ def test_the_newest_is_found_whatever_last_checkpoint_says(work, text):
     if text is not None:
         (work / 'last_checkpoint').write_text(text)
     assert find_start(config_of(work), 'auto').path == str(work / 'iter_9.pth')
+
+
+def test_what_a_killed_run_left_unfinished_goes(work):
+    kept = {path.name for path in work.iterdir()}
+    for name in ('.iter_12.pth.tmp', '.best_mIoU_iter_9.pth.tmp'):
+        (work / name).write_bytes(b'half')
+    assert find_start(config_of(work), 'auto').path == str(work / 'iter_9.pth')
+    clear_halves(config_of(work))
+    assert {path.name for path in work.iterdir()} == kept
+    clear_halves(config_of(work / 'none'))
 
 
 @pytest.mark.parametrize('resume', ['auto', 'named'])
