@@ -281,6 +281,11 @@ def test_what_is_exported_can_be_chosen(tools, place, capsys):
     data = json.loads((place / 'planes/P0000.json').read_text())
     assert {shape['label'] for shape in data['shapes']} == {'plane'}
     assert (place / 'planes' / data['imagePath']).resolve() == place / 'dota/images/P0000.png'
+    capsys.readouterr()
+    assert export(tools, place, '--status', 'added', out='added') == 0
+    said = capsys.readouterr().out
+    assert 'kept: masks that --status leaves out' in said
+    assert 'without a mask' not in said
     assert export(tools, place, '--class', 'tank', out='x') == 2
     assert "--class 'tank': classes are plane, ship, small-vehicle" in capsys.readouterr().err
     with pytest.raises(SystemExit):

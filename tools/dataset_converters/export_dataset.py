@@ -355,11 +355,13 @@ def report(
         images, failures = counted(result.images, 'image'), counted(len(result.failures), 'image')
         print(f'{name or "images":8} {images}, {counted(result.counts[INSTANCES], export.unit)}'
               + (f'; {failures} failed' if result.failures else ''))  # fmt: skip
-        for regions, why in (
-            (False, 'boxes without a mask to export'),
-            (True, f'regions that are no objects; {args.to} has no place for them'),
+        rest = [k for k in result.left_out if k not in (*REGIONS, *HELD)]
+        for statuses, why in (
+            (HELD, 'masks that --status leaves out'),
+            (rest, 'boxes without a mask to export'),
+            (REGIONS, f'regions that are no objects; {args.to} has no place for them'),
         ):
-            lost = {k: n for k, n in result.left_out.items() if (k in REGIONS) == regions}
+            lost = {k: n for k, n in result.left_out.items() if k in statuses}
             if lost:
                 left_out = ', '.join(f'{count} {name}' for name, count in lost.items())
                 print(f'left out {left_out}: {why}')
