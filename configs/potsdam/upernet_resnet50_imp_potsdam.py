@@ -1,25 +1,3 @@
 # Potsdam: UPerNet + ResNet-50 from ImageNet weights
-_base_ = [
-    '../_base_/backbones/resnet50.py',
-    '../_base_/decoders/upernet.py',
-    '../_base_/pretrains/imp_resnet50.py',
-    '../_base_/segmentors/finetune.py',
-    '../_base_/datasets/potsdam.py',
-    '../_base_/schedules/finetune_80k.py',
-    '../_base_/schedules/adamw_resnet50_80k.py',
-]
-pretrain_source = _base_.imp_resnet50
-model = dict(
-    backbone=dict(
-        init_cfg=dict(type='Pretrained', checkpoint=pretrain_source['path']),
-        **_base_.backbone,
-    ),
-    decode_head=dict(
-        in_channels=_base_.backbone_channels,
-        channels=_base_.backbone_channels[1],
-        num_classes=_base_.num_classes,
-        **_base_.decode_head,
-    ),
-    test_cfg=_base_.slide,
-    **_base_.segmentor,
-)
+_base_ = ['../_base_/finetuning/upernet_resnet50_imp.py', '../_base_/datasets/potsdam.py']
+model = dict(decode_head=dict(num_classes=_base_.num_classes), test_cfg=_base_.slide)

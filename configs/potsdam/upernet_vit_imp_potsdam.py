@@ -1,26 +1,7 @@
 # Potsdam: UPerNet + ViT-B from ImageNet weights
-_base_ = [
-    '../_base_/backbones/vit.py',
-    '../_base_/decoders/upernet.py',
-    '../_base_/pretrains/imp_vit.py',
-    '../_base_/segmentors/finetune.py',
-    '../_base_/datasets/potsdam.py',
-    '../_base_/schedules/finetune_80k.py',
-    '../_base_/schedules/adamw_vit_80k.py',
-]
-pretrain_source = _base_.imp_vit
+_base_ = ['../_base_/finetuning/upernet_vit_imp.py', '../_base_/datasets/potsdam.py']
 model = dict(
-    backbone=dict(
-        init_cfg=dict(type='Pretrained', checkpoint=pretrain_source['path']),
-        img_size=_base_.crop_size[0],
-        **_base_.backbone,
-    ),
-    decode_head=dict(
-        in_channels=_base_.backbone_channels,
-        channels=_base_.backbone_channels[1],
-        num_classes=_base_.num_classes,
-        **_base_.decode_head,
-    ),
+    backbone=dict(img_size=_base_.crop_size[0]),
+    decode_head=dict(num_classes=_base_.num_classes),
     test_cfg=_base_.slide,
-    **_base_.segmentor,
 )

@@ -48,6 +48,7 @@ TOOLS = {
     'pack': 'dataset_converters/pack_dataset.py',
     'potsdam': 'dataset_converters/prepare_potsdam.py',
     'isaid': 'dataset_converters/prepare_isaid.py',
+    'deepglobe': 'dataset_converters/prepare_deepglobe.py',
     'draw': 'dataset_converters/make_demo_data.py',
     'convert': 'model_converters/convert_checkpoint.py',
     'onnx': 'model_converters/boxnet2onnx.py',

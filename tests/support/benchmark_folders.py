@@ -1,7 +1,9 @@
-"""Small downloads of ISPRS Potsdam and iSAID: the real layouts, file names and known defects."""
+"""Small downloads of benchmarks: the real layouts, file names and known defects."""
 
+import io
 from collections.abc import Iterable
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 from PIL import Image
@@ -12,6 +14,15 @@ POTSDAM_COLOURS = np.array(
 """Impervious surface, building, low vegetation, tree, car, clutter, eroded boundary."""
 POTSDAM_VALUES = np.array([0, 1, 2, 3, 4, 255, 255], np.uint8)
 CARS_OF_6_7 = (252, 255, 0)
+
+DEEPGLOBE_COLOURS = np.array(
+    [(0, 255, 255), (255, 255, 0), (255, 0, 255), (0, 255, 0), (0, 0, 255), (255, 255, 255),
+     (0, 0, 0)], np.uint8)  # fmt: skip
+"""Urban, agriculture, range, forest, water, barren, unknown."""
+VAIHINGEN_COLOURS = np.array(
+    [(0, 0, 0), (255, 255, 255), (0, 0, 255), (0, 255, 255), (0, 255, 0), (255, 255, 0),
+     (255, 0, 0)], np.uint8)  # fmt: skip
+"""Eroded boundary, then the classes of mmsegmentation's ``ISPRSDataset`` in their order."""
 
 ISAID_NUMBERS = (
     0, 4128768, 4144896, 16128, 8339200, 12533504, 16727808, 4161280, 8355584, 8323072, 12517376,
@@ -99,3 +110,66 @@ def put_together(root: Path, name: str, size: tuple[int, int]) -> tuple[np.ndarr
         image[part] = tile[: seen.shape[0], : seen.shape[1]]
         label[part] = values[: seen.shape[0], : seen.shape[1]]
     return image, label
+
+
+def write_deepglobe(
+    root: Path, names: Iterable[str], size: tuple[int, int] = (640, 620)
+) -> dict[str, np.ndarray]:
+    """Write scenes with masks that aren't pure, and an image without; return labels ``(H, W)``."""
+    (root / 'train').mkdir(parents=True)
+    (root / 'valid').mkdir()
+    Image.fromarray(picture(99, size)).save(root / 'valid/992507_sat.jpg')
+    written = {}
+    for seed, name in enumerate(names):
+        kinds = blobs(seed, size, 7)
+        noise = np.random.default_rng(seed).integers(0, 100, (*size, 3)).astype(np.uint8)
+        colours = DEEPGLOBE_COLOURS[kinds]
+        colours = np.where(colours > 0, colours - noise, noise)
+        Image.fromarray(picture(seed, size)).save(root / f'train/{name}_sat.jpg')
+        Image.fromarray(colours).save(root / f'train/{name}_mask.png')
+        written[name] = np.where(kinds == 6, 255, kinds).astype(np.uint8)
+    return written
+
+
+def write_loveda(root: Path, size: tuple[int, int] = (96, 80)) -> dict[str, np.ndarray]:
+    """Write the three archives of LoveDA; return label values ``(H, W)`` by stem."""
+    written: dict[str, np.ndarray] = {}
+    root.mkdir(parents=True)
+    for part in ('Train', 'Val', 'Test'):
+        with ZipFile(root / f'{part}.zip', 'w') as archive:
+            for place in ('Rural', 'Urban'):
+                for _ in range(2):
+                    name = str(len(written))
+                    written[name] = blobs(len(written), size, 8).astype(np.uint8)
+                    parts = dict(images_png=picture(len(written), size), masks_png=written[name])
+                    for kind, pixels in parts.items():
+                        if (part, kind) != ('Test', 'masks_png'):
+                            archive.writestr(f'{part}/{place}/{kind}/{name}.png', encoded(pixels))
+    return written
+
+
+def write_vaihingen(
+    root: Path, areas: Iterable[int], size: tuple[int, int] = (560, 530)
+) -> dict[str, np.ndarray]:
+    """Write ISPRS' two archives; return values of mmsegmentation's labels by area."""
+    root.mkdir(parents=True)
+    name = 'ISPRS_semantic_labeling_Vaihingen'
+    written = {}
+    with (
+        ZipFile(root / f'{name}.zip', 'w') as images,
+        ZipFile(root / f'{name}_ground_truth_eroded_COMPLETE.zip', 'w') as labels,
+    ):
+        for area in areas:
+            kinds = blobs(area, size, 7)
+            stem = f'top_mosaic_09cm_area{area}'
+            images.writestr(f'top/{stem}.tif', encoded(picture(area, size), 'TIFF'))
+            labels.writestr(f'{stem}_noBoundary.tif', encoded(VAIHINGEN_COLOURS[kinds], 'TIFF'))
+            written[f'area{area}'] = kinds.astype(np.uint8)
+    return written
+
+
+def encoded(pixels: np.ndarray, kind: str = 'PNG') -> bytes:
+    """Return an image file's bytes."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind)
+    return file.getvalue()

@@ -1,0 +1,3 @@
+# DeepGlobe: UPerNet + ViTAEv2-S from ImageNet weights
+_base_ = ['../_base_/finetuning/upernet_vitae_imp.py', '../_base_/datasets/deepglobe.py']
+model = dict(decode_head=dict(num_classes=_base_.num_classes), test_cfg=_base_.slide)

@@ -1,0 +1,3 @@
+# Vaihingen: UPerNet + ViT-B + RVSA from MillionAID MAE weights
+_base_ = ['../_base_/finetuning/upernet_vit-rvsa_mae.py', '../_base_/datasets/vaihingen.py']
+model = dict(decode_head=dict(num_classes=_base_.num_classes), test_cfg=_base_.slide)

@@ -1,0 +1,5 @@
+# Vaihingen: UPerNet + ViTAEv2-S after ImageNet weights and SEP
+_base_ = './upernet_vitae_imp_vaihingen.py'
+load_from = 'pretrain/sep/upernet_vitae.pth'
+pretrain_source = None
+model = dict(backbone=dict(init_cfg=None))
