@@ -41,13 +41,20 @@ SECONDS = 20.0
 
 _LOADERS = ('train_dataloader', 'val_dataloader')
 _ANNOTATE = dict(
-    SOTADataset='sota_sam-vit-h_hbox', SIORDataset='sior_sam-vit-h_hbox',
-    FASTDataset='fast_sam-vit-h_rhbox', AnnotatedInstanceDataset='sota_sam-vit-h_hbox',
+    sota='sota_sam-vit-h_hbox', sior='sior_sam-vit-h_hbox', fast='fast_sam-vit-h_rhbox'
 )  # fmt: skip
-_PREPARE = dict(Potsdam5Dataset='prepare_potsdam.py', ISAIDTilesDataset='prepare_isaid.py')
+_SOURCES = dict(SOTADataset='sota', SIORDataset='sior', FASTDataset='fast')
+_PREPARE = dict(
+    Potsdam5Dataset='prepare_potsdam.py', ISAIDTilesDataset='prepare_isaid.py',
+    DeepGlobeTilesDataset='prepare_deepglobe.py',
+)  # fmt: skip
+_BY_MMSEG = dict(LoveDADataset='loveda.py', ISPRSDataset='vaihingen.py')
+"""Converters that come with mmsegmentation."""
+_TASKS = 'AnnotatedInstanceDataset of several tasks'
 _PAGES = {
     'MaskCrops': ('boxnet_demo.py', 'mask_maker.md'),
     'AnnotatedInstanceDataset': ('instance_demo.py', 'detection.md'),
+    _TASKS: ('mtp_demo.py', 'pretraining.md'),
     '': ('sep_demo.py', 'dataset_prepare.md'),
 }
 _Result = TypeVar('_Result')
@@ -100,7 +107,9 @@ def _roots(entry: Any, key: str) -> Iterator[tuple[str, str, str]]:
         return
     root = entry.get('data_root')
     if isinstance(root, str) and root:
-        yield f'{key}.data_root', root, str(entry.get('type')).rpartition('.')[2]
+        kind = str(entry.get('type')).rpartition('.')[2]
+        several = kind == 'AnnotatedInstanceDataset' and entry.get('semantic')
+        yield f'{key}.data_root', root, _TASKS if several else kind
     yield from _roots(entry.get('dataset'), f'{key}.dataset')
     for number, part in enumerate(entry.get('datasets') or ()):
         yield from _roots(part, f'{key}.datasets.{number}')
@@ -108,7 +117,8 @@ def _roots(entry: Any, key: str) -> Iterator[tuple[str, str, str]]:
 
 def _ways(missing: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     """Yield how to make the folders of known datasets: ``{root: (key, dataset type)}``."""
-    first, *rest = [_ANNOTATE[kind] for _, kind in missing.values() if kind in _ANNOTATE] or ['']
+    configs = dict.fromkeys(_annotating(root, kind) for root, (_, kind) in missing.items())
+    first, *rest = [config for config in configs if config] or ['']
     if first:
         likewise = f' (likewise {", ".join(rest)})' if rest else ''
         yield (
@@ -120,6 +130,15 @@ def _ways(missing: Mapping[str, tuple[str, str]]) -> Iterator[str]:
         if kind in _PREPARE:
             out = Path(root).parent
             yield f'cut it: python tools/dataset_converters/{_PREPARE[kind]} DIR --out {out}'
+        elif kind in _BY_MMSEG:
+            yield f"lay it out by mmsegmentation's {_BY_MMSEG[kind]} DIR -o {root}"
+
+
+def _annotating(root: str, kind: str) -> str:
+    """Return the config that makes a dataset's folder of boxes; '' of datasets that have none."""
+    if kind.startswith('AnnotatedInstanceDataset'):
+        return _ANNOTATE.get(Path(root).name, _ANNOTATE['sota'])
+    return _ANNOTATE.get(_SOURCES.get(kind, ''), '')
 
 
 @dataclass

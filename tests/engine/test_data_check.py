@@ -2,7 +2,7 @@ import gc
 
 import numpy as np
 import pytest
-from folders import load_tool
+from folders import ROOT, load_tool
 from mmengine.config import Config
 from PIL import Image
 from samrs_folders import STEMS, write_annotated
@@ -49,6 +49,7 @@ def of_mmseg(root, classes=NAMES[:2], **more):
 KINDS = dict(
     ours=folder,
     mmseg=of_mmseg,
+    by_ours=lambda *args, **more: dict(of_mmseg(*args, **more), pipeline=LOAD),
     joined=lambda *args, **more: dict(type='ConcatDataset', datasets=[folder(*args, **more)]),
     repeated=lambda *args, **more: dict(
         type='RepeatDataset', times=2, dataset=of_mmseg(*args, **more)
@@ -214,6 +215,14 @@ def test_scenes_on_both_sides_are_named(tmp_path):
     assert '1 of 3 scenes of source a have images to train on, too, such as P0000' in warning
 
 
+def test_values_of_mmsegs_datasets_that_begin_at_1(tmp_path):
+    data = dict(of_mmseg(write_folder(tmp_path, (0, 1, 2)), reduce_zero_label=True), pipeline=LOAD)
+    assert check_data(config(data), 'x.py').warnings == []
+    write_folder(tmp_path, (0, 1, 3))
+    with pytest.raises(RefusedError, match=r'value 3 .*allowed are 0\.\.2'):
+        check_data(config(data), 'x.py')
+
+
 def test_labels_loaded_by_other_transforms_are_not_guessed(tmp_path):
     data = dict(of_mmseg(write_folder(tmp_path, (0, 255))), pipeline=MMSEG[:1])
     assert check_data(config(data), 'x.py').lines == [
@@ -238,6 +247,27 @@ def test_missing_data_and_weights_are_told_together_before_anything_is_built(
     ):  # fmt: skip
         assert words in error
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ('leaf', 'words'),
+    [
+        ('mtp/upernet-rtmdet_vitae',
+         ('sota_sam-vit-h_hbox.py --data-root DIR (likewise sior_sam-vit-h_hbox, fast_sam-vit-h_rh',
+          'configs/examples/mtp_demo.py', 'docs/pretraining.md')),
+        ('loveda/upernet_vitae_imp_loveda',
+         ("no such folder: data/loveDA; lay it out by mmsegmentation's loveda.py DIR -o data/love",)),
+        ('deepglobe/upernet_vitae_imp_deepglobe',
+         ('data/deepglobe/train, data/deepglobe/val; cut it: python tools/dataset_converters/prepare'
+          '_deepglobe.py DIR --out data/deepglobe; give yours',)),
+    ],
+)  # fmt: skip
+def test_missing_data_of_other_configs(tmp_path, monkeypatch, leaf, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RefusedError) as error:
+        check_folders(Config.fromfile(ROOT / f'configs/{leaf}.py'))
+    for each in words:
+        assert each in str(error.value)
 
 
 def test_folders_of_other_data(tmp_path):

@@ -1,4 +1,4 @@
-"""LoveDA, Vaihingen and DeepGlobe as downloaded, laid out by their tools, fine-tuned on and scored."""
+"""LoveDA, Vaihingen and DeepGlobe as downloaded: laid out by their tools, trained on, scored."""
 
 import re
 import runpy

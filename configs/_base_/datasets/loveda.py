@@ -1,5 +1,5 @@
-# LoveDA, seven classes: images of 1024 px in the folders of mmsegmentation's converter. Labels begin
-# at 1, 0 is no data. Those of the test images are not public. All else is as for Potsdam.
+# LoveDA, seven classes: images of 1024 px in the folders of mmsegmentation's converter. Labels
+# begin at 1, 0 is no data; the test images have none. All else is as for Potsdam.
 _base_ = './potsdam.py'
 num_classes = 7
 train_dataloader, val_dataloader = (

@@ -40,9 +40,14 @@ class Part:
         return len(self.dataset)
 
     def info(self, index: int) -> dict[str, Any]:
-        """Return what is known of an image before it is loaded: ``img_path`` and so on."""
+        """Return what is known of an image before it is loaded: ``img_path`` and so on.
+
+        ``num_classes`` is that of the label files; mmsegmentation's datasets don't say it.
+        """
         of_files = getattr(self.dataset, 'file_info', self.dataset.get_data_info)
-        return of_files(index)
+        info = of_files(index)
+        declared = getattr(self.dataset, 'METAINFO', {}).get('classes') or self.classes
+        return dict(num_classes=len(declared) + bool(info.get('reduce_zero_label'))) | info
 
     @cached_property
     def reader(self) -> 'WindowReader | TransformReader | None':

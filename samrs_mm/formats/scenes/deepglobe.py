@@ -58,16 +58,12 @@ def find_deepglobe_scenes(
                 f'{root}: {counted(len(names), "mask is", "masks are")} there, DeepGlobe has '
                 f'{SCENES}, in its folder train; {cure}'
             )
-    scenes = [
-        LabelledScene(
-            name,
-            side(name),
-            first_copy(files[f'{name}{_IMAGE}']),
-            first_copy(files[f'{name}{_LABEL}']),
-        )
+    pairs = {
+        name: [first_copy(files[f'{name}{end}']) for end in (_IMAGE, _LABEL)]
         for name in names
         if f'{name}{_IMAGE}' in files
-    ]
+    }
+    scenes = [LabelledScene(name, side(name), *pair) for name, pair in pairs.items()]
     if not scenes:
         raise RefusedError(
             f'{root}: no scene with both files, such as 119{_IMAGE} and 119{_LABEL}; unpack '

@@ -33,5 +33,5 @@ def test_an_incomplete_download(tmp_path, monkeypatch):
 
 
 def test_nothing_there(tmp_path):
-    with pytest.raises(RefusedError, match='no scene with both files, such as 119_sat.jpg and 119'):
+    with pytest.raises(RefusedError, match=r'no scene with both files, such as 119_sat\.jpg'):
         find_deepglobe_scenes(tmp_path, side)
