@@ -256,10 +256,10 @@ def test_missing_data_and_weights_are_told_together_before_anything_is_built(
          ('sota_sam-vit-h_hbox.py --data-root DIR (likewise sior_sam-vit-h_hbox, fast_sam-vit-h_rh',
           'configs/examples/mtp_demo.py', 'docs/pretraining.md')),
         ('loveda/upernet_vitae_imp_loveda',
-         ("no such folder: data/loveDA; lay it out by mmsegmentation's loveda.py DIR -o data/love",)),
+         ("data/loveDA; lay it out by mmsegmentation's loveda.py DIR -o data/loveDA; give",)),
         ('deepglobe/upernet_vitae_imp_deepglobe',
-         ('data/deepglobe/train, data/deepglobe/val; cut it: python tools/dataset_converters/prepare'
-          '_deepglobe.py DIR --out data/deepglobe; give yours',)),
+         ('data/deepglobe/train, data/deepglobe/val; cut it: python tools/dataset_converters/',
+          'prepare_deepglobe.py DIR --out data/deepglobe; give yours')),
     ],
 )  # fmt: skip
 def test_missing_data_of_other_configs(tmp_path, monkeypatch, leaf, words):

@@ -96,7 +96,8 @@ def _saturate(image: np.ndarray, factor: float) -> np.ndarray:
 
 def _turn_hue(image: np.ndarray, turn: float) -> np.ndarray:
     hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV)  # OpenCV's 8-bit hue counts 2 degrees
-    table = np.mod(_LEVELS.astype(int) + int(180 * turn), 180).astype(np.uint8)
+    # a turn is cut to whole steps after the circle closes, as albumentations does
+    table = np.mod(_LEVELS.astype(int) + 180 * turn, 180).astype(np.uint8)
     hsv[..., 0] = cv2.LUT(np.ascontiguousarray(hsv[..., 0]), table)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
 

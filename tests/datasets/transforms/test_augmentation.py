@@ -1,3 +1,5 @@
+import math
+
 import cv2
 import numpy as np
 import pytest
@@ -38,6 +40,15 @@ def test_parts_of_the_jitter(image):
     turned = augmentation._turn_hue(np.array([[[0, 0, 200]]], np.uint8), 1 / 3)
     np.testing.assert_array_equal(turned, [[[0, 200, 0]]])
     np.testing.assert_array_equal(augmentation._turn_hue(turned, -1 / 3), [[[0, 0, 200]]])
+
+
+@pytest.mark.parametrize('turn', [-0.1, -0.02, -0.001, 0.02, 0.0999])
+def test_a_turn_of_hue_is_cut_to_steps_after_the_circle_closes(image, turn):
+    hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV)
+    hue = [math.floor((int(value) + 180 * turn) % 180) for value in hsv[..., 0].ravel()]
+    hsv[..., 0] = np.reshape(hue, hsv.shape[:2])
+    expected = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
+    np.testing.assert_array_equal(augmentation._turn_hue(image, turn), expected)
 
 
 def test_jitter_stays_near_and_keeps_type(image):
