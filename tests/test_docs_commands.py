@@ -88,7 +88,16 @@ def tool_call(words: list[str]) -> tuple[str, list[str]] | None:
 
 def config_for(page: str, file: str) -> str:
     """Return a config that stands for the word CONFIG on a page."""
-    for folder in ('potsdam', 'isaid', 'sep', 'mae', 'annotate'):
+    for folder in (
+        'potsdam',
+        'isaid',
+        'loveda',
+        'vaihingen',
+        'deepglobe',
+        'sep',
+        'mae',
+        'annotate',
+    ):
         if page.startswith(f'configs/{folder}/'):
             return next(str(path) for path in sorted((ROOT / f'configs/{folder}').glob('*.py')))
     if file in ('sam_annotate.py', 'prompt_ablation.py'):
