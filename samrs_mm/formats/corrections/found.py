@@ -39,10 +39,8 @@ def found_files(root: Path, kind: str = AUTO) -> dict[Path, str]:
     if on_disk or (kind == FIFTYONE and not root.exists()):
         return {root: FIFTYONE}
     if not root.exists():
-        raise RefusedError(
-            f'{root}: no such file or folder; the name of a dataset of FiftyOne goes with '
-            '--from fiftyone'
-        )
+        hint = '; the name of a dataset of FiftyOne goes with --from fiftyone'
+        raise RefusedError(f'{root}: no such file or folder{hint * (kind == AUTO)}')
     found = {}
     for path in _candidates(root):
         known = kind_of(path)

@@ -31,6 +31,13 @@ def test_of_an_annotated_folder_only_its_corrections_are_taken(tmp_path):
     assert other_files(copy, [path]) == []
 
 
+def test_what_is_not_there_is_named_with_a_cure_that_fits(tmp_path):
+    with pytest.raises(RefusedError, match='no such file or folder; the name of a dataset of Fift'):
+        found_files(tmp_path / 'none')
+    with pytest.raises(RefusedError, match=r'none\.json: no such file or folder$'):
+        found_files(tmp_path / 'none.json', 'decisions')
+
+
 def test_files_of_no_format_are_passed_over_and_known(tmp_path):
     path = write(tmp_path / 'images/a.json', LABELME)
     other = write(tmp_path / 'images/b.json', dict(label='ship', points=[[1, 2]]))
