@@ -1,6 +1,7 @@
 """Propose boxes on new images: of a detector, or of the regions in a network's label maps."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -183,6 +184,9 @@ def propose(
     before = 0
     with tqdm(images, 'images', delay=2, leave=False) as bar:
         for path in bar:
+            if not os.path.abspath(path).isprintable():
+                failed.append(f'{path}: a name that no label file can hold; rename it')
+                continue
             inputs = Inputs('', [path])
             about = done.of(path, inputs)
             before += about is not None

@@ -1,6 +1,8 @@
 """Boxes on new images: of a detector, window by window, and of the regions in label maps."""
 
 import json
+import os
+import sys
 
 import numpy as np
 import pytest
@@ -258,3 +260,13 @@ def test_with_overwrite_other_settings_begin_anew(propose, tmp_path, looked):
     looked.kill = ()
     assert run(propose, *common, '--most', '1')[0] == 0
     assert looked == ['0.png', '0.png', '1.png']
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='file names are bytes on Linux alone')
+def test_a_name_that_is_no_text_is_named(propose, tmp_path, capsys):
+    folder = write_images(tmp_path, 2)
+    os.rename(folder / '0.png', os.fsencode(folder) + b'/b\xe4r.png')
+    code, found = run(propose, *write_detector(tmp_path), folder, '--device', 'cpu')
+    assert code == 1
+    assert [image['file_name'] for image in found['images']] == ['1.png']
+    assert 'a name that no label file can hold; rename it' in capsys.readouterr().err
