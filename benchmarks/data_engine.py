@@ -3,7 +3,7 @@
 The first round's scenes have boxes; of the others the detector of the round before proposes them.
 The mask maker makes masks, the person accepts, corrects, rejects and adds, and both networks learn
 from that. After each round both are scored on scenes that no round sees. The same command goes on
-with the round that it was killed in.
+where it was killed, a training from its start.
 """
 
 import argparse
@@ -181,11 +181,12 @@ def train(
     lines.append(f'train_dataloader = dict(dataset=dict(datasets=[{", ".join(parts)}]))')
     config.write_text('\n'.join([*lines, '']))
     start = [f'load_from={last["detector"]}'] if last.get('detector') else []
-    run_apart(
-        'train', config, '--work-dir', out / 'detector', '--cfg-options',
-        f'val_dataloader.dataset.data_root={held}', 'val_dataloader.dataset.ann_file=', *start,
-        *settings.detector,
-    )  # fmt: skip
+    if not (out / 'detector/last_checkpoint').is_file():  # written when the weights are whole
+        run_apart(
+            'train', config, '--work-dir', out / 'detector', '--cfg-options',
+            f'val_dataloader.dataset.data_root={held}', 'val_dataloader.dataset.ann_file=', *start,
+            *settings.detector,
+        )  # fmt: skip
     (detector,) = (out / 'detector').glob('iter_*.pth')
     start = [f'model.checkpoint={last["mask_maker"]}'] if last.get('mask_maker') else []
     run_apart(
@@ -251,17 +252,23 @@ def one_round(
     number: int, out: Path, folders: list[Path], last: dict[str, Any], settings: Settings
 ) -> tuple[Round, dict[str, Any]]:
     """Do a round and return its numbers and the weights that it ends with."""
-    drawn, here, found = out / 'drawn', out / f'round_{number}', Round()
-    shutil.rmtree(here, ignore_errors=True)
-    truth = known_objects(drawn)
-    names = list(truth)
-    first = settings.held_out + (number - 1) * settings.scenes
-    data = part_of(drawn, names[first : first + settings.scenes], here / 'data', number == 1)
-    if number > 1:
-        propose(last, data, settings)
-    annotate(data, here / 'masks', last.get('mask_maker'))
-    judge(here / 'masks', truth, found)
-    annotate(data, here / 'masks', last.get('mask_maker'))
+    drawn, here = out / 'drawn', out / f'round_{number}'
+    judged, truth = here / 'judged.json', known_objects(drawn)
+    if judged.is_file():
+        found = Round(**json.loads(judged.read_bytes()))
+    else:
+        shutil.rmtree(here, ignore_errors=True)
+        found, names = Round(), list(truth)
+        first = settings.held_out + (number - 1) * settings.scenes
+        data = part_of(drawn, names[first : first + settings.scenes], here / 'data', number == 1)
+        if number > 1:
+            propose(last, data, settings)
+        annotate(data, here / 'masks', last.get('mask_maker'))
+        judge(here / 'masks', truth, found)
+        annotate(data, here / 'masks', last.get('mask_maker'))
+        atomic_write(judged, dump(asdict(found)))
+    for name in ('mask_maker', 'of_boxes', 'of_proposals', 'held'):
+        shutil.rmtree(here / name, ignore_errors=True)
     weights = train(here, [*folders, here / 'masks'], out / 'held/masks', last, settings)
     score(here, out / 'held', truth, weights, settings, found)
     return found, weights

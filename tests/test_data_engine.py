@@ -85,6 +85,25 @@ def test_it_goes_on_where_it_was(bench, rounds, monkeypatch):
     assert bench.run(out, settings) == found
 
 
+def test_what_a_killed_round_has_judged_and_trained_stays(bench, rounds, tmp_path, monkeypatch):
+    out, found, settings = rounds
+    trained, calls = tmp_path / 'detector', []
+    trained.mkdir()
+    (trained / 'iter_2.pth').touch()
+    monkeypatch.setattr(bench, 'run_apart', lambda name, *words, **_: calls.append(words[0].name))
+    train = dict(last={}, settings=settings, held=tmp_path, folders=[tmp_path])
+    with monkeypatch.context() as patch:
+        patch.setattr(bench, 'judge', None)
+        patch.setattr(bench, 'score', lambda *_: None)
+        patch.setattr(bench, 'train', lambda *_: {})
+        again, _ = bench.one_round(2, out, [], {}, settings)
+    assert (again.boxes, again.rejected) == (found[1].boxes, found[1].rejected)
+    bench.train(tmp_path, **train)
+    (trained / 'last_checkpoint').touch()
+    assert bench.train(tmp_path, **train)['detector'] == trained / 'iter_2.pth'
+    assert calls == ['detector.py', 'mask_maker.py', 'mask_maker.py']
+
+
 def test_masks_go_to_objects_one_to_one(bench):
     overlaps = np.array([[0.9, 0.6, 0.0], [0.8, 0.7, 0.0], [0.0, 0.0, 0.4]])
     assert bench.pairs(overlaps) == {0: 0, 1: 1}
