@@ -12,6 +12,7 @@ from samrs_mm.annotate.correcting import corrections_of
 from samrs_mm.cli import tell_failures
 from samrs_mm.core.classes import ClassTable
 from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.found_files import composed
 from samrs_mm.core.input_notes import some
 from samrs_mm.core.wording import counted
 from samrs_mm.formats.annotated import folder
@@ -58,6 +59,7 @@ class Taker:
         self.taken = Taken()
         self._files: dict[str, Path] = {}
         self._done = out.done()
+        self._alike = {composed(stem): stem for stem in self._done}
 
     def take(self, path: Path, kind: str) -> None:
         """Take over a file; what can't be is one of ``taken.problems``."""
@@ -78,7 +80,9 @@ class Taker:
             line = str(error)
             self.taken.problems.append(line if line.startswith(str(path)) else f'{path}: {line}')
 
-    def _check(self, stem: str, file: Path) -> None:
+    def _check(self, stem: str, file: Path) -> str:
+        """Return the folder's name of an image, which may write an umlaut in another way."""
+        stem = stem if stem in self._done else self._alike.get(composed(stem), stem)
         if stem not in self._done:
             known = f'; images there are called {some(sorted(self._done))}' if self._done else ''
             raise EditError(f'{file}: no image {stem!r} in {self.out.root}{known}')
@@ -90,9 +94,10 @@ class Taker:
             )
         self._files[stem] = file
         self.taken.images += 1
+        return stem
 
     def _compare(self, edited: EditedImage) -> None:
-        self._check(edited.stem, edited.file)
+        edited.stem = self._check(edited.stem, edited.file)
         when = edited.when
         if when is None:
             seconds = int(edited.file.stat().st_mtime)
@@ -105,7 +110,7 @@ class Taker:
 
     def _merge(self, path: Path) -> None:
         theirs = Corrections.load(path)
-        self._check(theirs.stem, path)
+        theirs.stem = self._check(theirs.stem, path)
         with self.out.lock():
             record = Record.load_checked(self.out.path(folder.INSTANCES, theirs.stem))
             ours = corrections_of(self.out, theirs.stem) or Corrections.of(
@@ -121,7 +126,7 @@ class Taker:
             self._try(path, partial(self._decide_image, path, stem, found, by or self.by))
 
     def _decide_image(self, path: Path, stem: str, found: list[Decision], by: str) -> None:
-        self._check(stem, path)
+        stem = self._check(stem, path)
         with self.out.lock():
             record = Record.load_checked(self.out.path(folder.INSTANCES, stem))
             actions = actions_of(found, record, self.table, by)

@@ -80,3 +80,19 @@ def test_an_image_that_a_file_has_twice_is_named(corrected, tmp_path, capsys):
     capsys.readouterr()
     assert take(out, str(path), '--dry-run') == 1
     assert f"{path}: two images are called 'P0001'; take one out" in capsys.readouterr().err
+
+
+def test_an_umlaut_may_be_one_letter_or_two(tmp_path, capsys):
+    data, out = write_dota(tmp_path / 'data', scenes=1), tmp_path / 'out'
+    for path in sorted(data.glob('*/P0000.*')):
+        path.rename(path.with_name(f'Ko\u0308ln{path.suffix}'))
+    command = [CONFIG, '--data-root', str(data), '--out', str(out), *FLAGS]
+    assert load_tool('sam_annotate').main(command) == 0
+    image = Record.load(out / 'instances/Ko\u0308ln.json').image
+    path = tmp_path / 'one.xml'
+    path.write_text(
+        f'<annotations><image name="K\u00f6ln.png" width="{image.width}" height="{image.height}">'
+        '</image></annotations>', encoding='utf-8',
+    )  # fmt: skip
+    assert take(out, str(path), '--dry-run') == 0
+    assert 'images   1 image' in capsys.readouterr().out
