@@ -144,7 +144,7 @@ FOUND = commands()
 def test_all_pages_have_some_and_every_program_is_known():
     assert {page for page, _ in FOUND} >= {'README.md', 'docs/finetune.md', 'configs/mae/README.md'}
     assert len(FOUND) > 100
-    known = {'python', 'samrs-mm', 'mim', 'bash', 'make', *FOREIGN}
+    known = {'python', 'samrs-mm', 'mim', 'bash', 'sbatch', 'make', *FOREIGN}
     assert {words_of(command)[0] for _, command in FOUND if words_of(command)} <= known
 
 
