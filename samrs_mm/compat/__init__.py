@@ -17,6 +17,7 @@ from samrs_mm.compat.ground import (
     why_no_library,
 )
 from samrs_mm.compat.ops import has_compiled_ops, how_to_get_ops, offer_stand_in
+from samrs_mm.compat.optional_packages import refuse_missing_package
 
 __all__ = [
     'broken_library',
@@ -31,6 +32,7 @@ __all__ = [
     'mmrotate_boxes',
     'offer_stand_in',
     'prepare_imports',
+    'refuse_missing_package',
     'safe_load',
     'strict_loading',
     'why_no_library',

@@ -60,6 +60,8 @@ _ALIASES = {
     'InstanceNorm': 'IN', 'SyncBatchNorm': 'SyncBN', 'learning_rate': 'lr',
     'dropout': 'dropout_ratio',
 }  # fmt: skip
+_HANDED_OUT = {'TIMMBackbone'}
+"""Classes that hand further arguments to a package outside, which refuses those it hasn't."""
 _LOADER = {*inspect.signature(DataLoader).parameters, 'num_batch_per_epoch'}
 _TOP = {
     'optim_wrapper': 'OPTIM_WRAPPERS', 'param_scheduler': 'PARAM_SCHEDULERS', 'train_cfg': 'LOOPS',
@@ -263,7 +265,7 @@ def _parameters(made: Any) -> tuple[set[str], bool, bool]:
             return names, True, True
         names |= {*_named(parameters), *_taken_out(constructor)}
         if not any(each.kind is each.VAR_KEYWORD for each in parameters):
-            return names, taken, False
+            return names, taken or made.__name__ in _HANDED_OUT, made.__name__ in _HANDED_OUT
         taken = True
     return names, taken, taken
 

@@ -1,4 +1,4 @@
-"""What detectors of mmdet and mmrotate need of a config, and would say too late or never."""
+"""What parts of other libraries need of a config, and would say too late or never."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import TRANSFORMS
 
-from samrs_mm.compat import has_compiled_ops, how_to_get_ops
+from samrs_mm.compat import has_compiled_ops, how_to_get_ops, refuse_missing_package
 from samrs_mm.core.errors import RefusedError
 
 _OPS = {
@@ -21,6 +21,16 @@ _MOVES = {
 }  # fmt: skip
 """Transforms of mmseg and mmcv that move pixels."""
 _INNER = ('resize_type', 'rotate_type')
+
+
+def check_packages(config: Config, path: str) -> None:
+    """Refuse a model with a part whose package is not installed.
+
+    Raises:
+        RefusedError: Names the part and what installs the package.
+    """
+    for key, kind in _types(config.get('model'), 'model'):
+        refuse_missing_package(kind, f'config {path}: {key}.type: ')
 
 
 def check_ops(config: Config, path: str) -> None:

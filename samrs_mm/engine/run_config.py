@@ -27,7 +27,7 @@ from samrs_mm.engine.config_keys import check_keys
 from samrs_mm.engine.config_values import check_values, without_idle_workers
 from samrs_mm.engine.config_variables import made_of
 from samrs_mm.engine.cpu_dist import rank_of
-from samrs_mm.engine.detector_check import check_ops, check_pipelines
+from samrs_mm.engine.detector_check import check_ops, check_packages, check_pipelines
 from samrs_mm.registry import register_all
 
 # top-level keys that the Runner and the tools read beside the Runner's arguments
@@ -90,6 +90,7 @@ def load_run_config(
             f'{how_to_install(everything=True)}'
         ) from error
     without_idle_workers(config)
+    check_packages(config, path)
     check_keys(config, path, scope, parts)
     check_values(config, path)
     check_ops(config, path)

@@ -2,12 +2,13 @@
 
 import pytest
 from folders import ROOT
-from mmengine.config import DictAction
+from mmengine.config import Config, DictAction
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import HOOKS, MODELS
 from torch import nn
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.engine.config_keys import check_keys
 from samrs_mm.engine.run_config import load_run_config
 
 SEP = str(ROOT / 'configs/sep/upernet_resnet50.py')
@@ -193,3 +194,13 @@ def test_losses_of_sources_are_looked_at(tmp_path):
                                   'examples/sep_demo', 'sep/upernet_vit-adapter'])  # fmt: skip
 def test_shipped_configs_pass(leaf):
     load_run_config(str(ROOT / f'configs/{leaf}.py'), None, None, 'none')
+
+
+def test_arguments_that_timm_takes_are_left_to_timm():
+    def check(**options):
+        backbone = dict(type='TIMMBackbone', model_name='convnext_tiny', **options)
+        check_keys(Config(dict(model=backbone)), 'c.py', 'mmseg')
+
+    check(out_indices=(0, 1), dims=[8])
+    with pytest.raises(RefusedError, match=r"in_chans=4: .*did you mean 'in_channels'"):
+        check(in_chans=4)

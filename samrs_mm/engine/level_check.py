@@ -1,0 +1,134 @@
+"""Do the levels of a backbone fit the decode heads? Found out on one small image."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.wording import one_line
+from samrs_mm.engine.hooks.class_check_hook import network_of
+from samrs_mm.models.layers.bands import bands_of
+
+_SIDES = (64, 224, 512)
+"""In pixels; some backbones take images of one size only."""
+
+
+def check_levels(model: nn.Module) -> str | None:
+    """Refuse heads that ask for levels, or channels, that backbone and neck don't give.
+
+    A network with a backbone and a decode head sees one black image in evaluation mode; of others
+    nothing is known here.
+
+    Args:
+        model: Built model, wrapped or not.
+
+    Returns:
+        A warning where all levels of several that a head joins have one stride, else None.
+
+    Raises:
+        RefusedError: Names the head, and the levels with their strides and channels.
+    """
+    network = network_of(model)
+    if not (hasattr(network, 'backbone') and getattr(network, 'decode_head', None) is not None):
+        return None
+    training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            side, maps = _maps(network)
+            notes = [_check_head(key, head, maps, side, network) for key, head in _heads(network)]
+    finally:
+        network.train(training)
+    return next(filter(None, notes), None)
+
+
+def _maps(network: Any) -> tuple[int, Sequence[Tensor]]:
+    """Return the side of an image that the backbone takes, and the maps after the neck."""
+    weight = next(network.backbone.parameters())
+    bands = bands_of(network.backbone) or 3
+    padding = getattr(network.data_preprocessor, 'size_divisor', None) or 1
+    failed: Exception | None = None
+    for least in _SIDES:
+        side = -(-least // padding) * padding
+        image = torch.zeros(1, bands, side, side, dtype=weight.dtype, device=weight.device)
+        try:
+            maps = network.backbone(image)
+        except (AssertionError, RuntimeError, ValueError) as error:
+            failed = failed or error
+            continue
+        found = _list(maps)
+        if not getattr(network, 'with_neck', False):
+            return side, found
+        try:
+            return side, _list(network.neck(found))
+        except (AssertionError, IndexError, RuntimeError, ValueError) as error:
+            raise RefusedError(
+                f'model.neck: {type(network.neck).__name__} does not fit the levels of '
+                f'{type(network.backbone).__name__}, which are {level_text(found, side)}: '
+                f'{one_line(error)[:300]}'
+            ) from error
+    raise RefusedError(
+        f'model.backbone: {type(network.backbone).__name__} takes no image of '
+        f'{", ".join(map(str, _SIDES))} px a side, {bands} bands: {one_line(failed)[:300]}'
+        if failed
+        else 'model.backbone: gives nothing'
+    )
+
+
+def _list(maps: Any) -> list[Tensor]:
+    return list(maps) if isinstance(maps, list | tuple) else [maps]
+
+
+def _heads(network: Any) -> Iterator[tuple[str, Any]]:
+    for key in ('decode_head', 'auxiliary_head'):
+        head: Any = getattr(network, key, None)
+        several = isinstance(head, nn.ModuleList)
+        for number, each in enumerate(head if several else [head]):
+            if hasattr(each, 'in_index'):
+                yield f'model.{key}' + f'.{number}' * several, each
+
+
+def _check_head(key: str, head: Any, maps: Sequence[Tensor], side: int, network: Any) -> str | None:
+    index, channels = _tuple(head.in_index), _tuple(head.in_channels)
+    there = (
+        f'{type(getattr(network, "neck", None) or network.backbone).__name__} gives '
+        f'{level_text(maps, side)}'
+    )
+    if any(not -len(maps) <= number < len(maps) for number in index):
+        raise RefusedError(
+            f'{key}.in_index={list(index)}: there are {len(maps)} levels, counted from 0; {there}'
+        )
+    given = tuple(maps[number].shape[1] for number in index)
+    if head.input_transform == 'resize_concat':
+        channels, given = (sum(channels),), (sum(given),)
+    if channels != given:
+        raise RefusedError(
+            f'{key}.in_channels={_shown(channels)} of in_index={_shown(index)}, where {there}; set '
+            f'in_channels={_shown(given)}, or choose other levels'
+        )
+    strides = {side / maps[number].shape[-1] for number in index}
+    if len(index) > 1 and len(strides) == 1:
+        return (
+            f'{key} joins {len(index)} levels of one stride: {there}. For finer detail '
+            "give model.neck=dict(type='Feature2Pyramid', embed_dim="
+            f'{given[0]}, norm_cfg=...)'
+        )
+    return None
+
+
+def level_text(maps: Sequence[Tensor], side: int) -> str:
+    """Write maps ``(1, C, h, w)`` of an image of that side with their strides and channels."""
+    return ', '.join(
+        f'level {number}: stride {side / level.shape[-1]:g}, {level.shape[1]} channels'
+        for number, level in enumerate(maps)
+    )
+
+
+def _tuple(value: Any) -> tuple[int, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _shown(values: tuple[int, ...]) -> str:
+    return str(values[0] if len(values) == 1 else list(values))

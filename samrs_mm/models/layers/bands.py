@@ -1,0 +1,12 @@
+"""How many bands a network takes."""
+
+from typing import Any
+
+from torch import nn
+
+
+def bands_of(part: Any) -> int | None:
+    """Return the input channels of the first convolution of a backbone; None without one."""
+    kinds = (nn.Conv2d, nn.Conv3d)
+    first = next((layer for layer in part.modules() if isinstance(layer, kinds)), None)
+    return None if first is None else first.in_channels
