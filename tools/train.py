@@ -19,7 +19,7 @@ from samrs_mm.engine.data_check import (
 )
 from samrs_mm.engine.hooks.stop_signal_hook import stop_before_training
 from samrs_mm.engine.initial_weights import check_initial_weights
-from samrs_mm.engine.level_check import check_levels
+from samrs_mm.engine.level_check import check_bands, check_levels
 from samrs_mm.engine.precision import PRECISIONS, set_precision
 from samrs_mm.engine.run_config import (
     accumulation_note,
@@ -109,6 +109,7 @@ def run(args: argparse.Namespace) -> None:
     runner = build_runner(config, args.config)
     data.hand_over(runner)
     runner.logger.info(precision)
+    check_bands(config, runner.model)
     if note := check_levels(runner.model):
         start.notes.append(note)
     if not start.resume:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from samrs_mm.core.boxes import BoxLabel
 from samrs_mm.core.errors import SamrsError
-from samrs_mm.core.image_rule import ImageRule
+from samrs_mm.core.image_rule import VALUES, ImageRule
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.masks import bbox, encode
 from samrs_mm.core.wording import counted
@@ -32,11 +32,15 @@ class InputError(SamrsError, ValueError):
     """An argument that can't be."""
 
 
-def read_scene(image: ImageLike, stream: bool = False, rule: ImageRule | None = None) -> SceneImage:
+def read_scene(
+    image: ImageLike, stream: bool = False, rule: ImageRule | None = None, bands: int = 3
+) -> SceneImage:
     """Return an image whose pixels can be read; ``stream`` and ``rule`` as in ``SceneImage``.
 
+    Arrays have to have so many ``bands``, of 8 bits unless the rule gives values as stored.
+
     Raises:
-        InputError: An array that is no image of 8 bits.
+        InputError: An array that is no such image.
         ImageReadError: A file that can't be read.
     """
     if isinstance(image, str | os.PathLike):
@@ -46,16 +50,19 @@ def read_scene(image: ImageLike, stream: bool = False, rule: ImageRule | None = 
         raise InputError(f"image: Pillow's mode {image.mode}; image.convert('RGB') gives colours")
     pixels = np.asarray(image)
     found = f'image: {pixels.dtype} {pixels.shape}'
-    if pixels.dtype != np.uint8:
+    if rule is not None and rule.form == VALUES:
+        pixels = pixels.astype(np.float32)
+    elif pixels.dtype != np.uint8:
         scale = '; (image * 255).round().astype(np.uint8) if it is in 0..1'
         raise InputError(
             f'{found}; expected uint8, 0..255, or the path of a file, which may be of any depth'
             + (scale if pixels.dtype.kind == 'f' else '')
         )
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., None], 3, axis=2)
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
-        raise InputError(f'{found}; expected (H, W, 3), RGB, or (H, W){_cure(pixels.shape)}')
+    if pixels.ndim == 2 and bands in (1, 3):
+        pixels = np.repeat(pixels[..., None], bands, axis=2)
+    if pixels.ndim != 3 or pixels.shape[2] != bands or not pixels.size:
+        expected = '(H, W, 3), RGB, or (H, W)' if bands == 3 else f'(H, W, {bands})'
+        raise InputError(f'{found}; expected {expected}{_cure(pixels.shape) if bands == 3 else ""}')
     return SceneImage.of_array(pixels)
 
 

@@ -62,6 +62,7 @@ def load_network(
     from samrs_mm.engine.run_config import load_run_config, need
     from samrs_mm.predict.prediction import class_names
     from samrs_mm.predict.scene_predictor import ScenePredictor, check_blend
+    from samrs_mm.predict.shown import image_rule
     from samrs_mm.predict.window_model import WindowModel
 
     path, weights = os.fspath(config), os.fspath(checkpoint)
@@ -69,7 +70,8 @@ def load_network(
     need(run_config, path, 'model')
     check_blend(blend, batch)
     model, loaded, matched = _load_model(run_config, path, weights, device)
-    head = WindowModel(model, source, flip)
+    rule = image_rule(run_config)
+    head = WindowModel(model, source, flip, given=3 if rule is None else rule.count)
     sizes = windows_of(run_config, window, stride, blend, head.divisor)
     predictor = ScenePredictor(head, *sizes, blend, batch)
     names = class_names(loaded, head.source, head.num_classes)

@@ -40,7 +40,8 @@ class SceneNetwork:
 
         Args:
             image: ``(H, W, 3)`` uint8 RGB of any size (OpenCV reads BGR: turn it by
-                ``image[..., ::-1]``), ``(H, W)`` grey, or an image file.
+                ``image[..., ::-1]``), ``(H, W)`` grey, or an image file. Of a network of other
+                bands ``(H, W, bands)``, float32 where its config says ``form='values'``.
 
         Raises:
             InputError: An array that is no image of 8 bits.
@@ -62,7 +63,7 @@ class SceneNetwork:
     def _strips(self, image: ImageLike, probabilities: bool = False) -> 'Iterator[Strip]':
         from samrs_mm.predict.prediction import predict_scene
 
-        scene = read_scene(image, stream=True, rule=self.rule)
+        scene = read_scene(image, stream=True, rule=self.rule, bands=self.predictor.model.bands)
         return predict_scene(self.predictor, scene, probabilities)
 
     @cached_property

@@ -1,7 +1,7 @@
 """How the bands of scenes are shown where a config says it: the key ``image``."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,7 @@ from samrs_mm.core.errors import RefusedError
 
 PERCENTILE, RANGE = 'percentile', 'range'
 FILE = 'file'
+RGB, BANDS, VALUES = FORMS = ('rgb', 'bands', 'values')
 LIMITS = (1.0, 99.0)
 """Percentiles of the stretch ``percentile`` where none are given."""
 
@@ -21,6 +22,7 @@ class ImageRule:
     Args:
         bands: One to three channels, see ``Channel.parse``: one is shown grey, two get their mean
             as the third. None takes the bands that the file says, see ``rendering.shown_bands``.
+            In other forms than ``rgb`` any number; None takes all but alpha.
         stretch: ``percentile`` and ``range`` say what ``limits`` are; None leaves 8 bits as they
             are and scales others as ``rendering`` tells.
         limits: What becomes 0 and 255: percentiles of the scene's pixels with data, channel by
@@ -29,6 +31,9 @@ class ImageRule:
         nodata: Where there is no data: ``file`` goes by the file (nodata value, alpha, mask), a
             number is the value that stands for none, whatever the file says; None says that all
             pixels have data. Pixels that are NaN never have.
+        form: ``rgb``, a picture: three channels of 8 bits; ``bands``, each band a channel of 8
+            bits, stretched alike; ``values``, each band a channel as it is stored, float32. The
+            last two are for networks, not for annotation. Without data all channels are 0.
     """
 
     bands: tuple[int | str, ...] | None = None
@@ -36,6 +41,7 @@ class ImageRule:
     limits: tuple = ()
     gamma: float = 1.0
     nodata: float | str | None = FILE
+    form: str = RGB
 
     @classmethod
     def from_config(cls, entry: Any) -> 'ImageRule | None':
@@ -62,8 +68,21 @@ class ImageRule:
     def _check(self) -> None:
         """Raise RefusedError where a value can't be."""
         bands = self.bands
-        if bands is not None and not (isinstance(bands, tuple) and 1 <= len(bands) <= 3):
-            raise RefusedError(f'image.bands={bands!r}; allowed: one to three bands, or None')
+        if self.form not in FORMS:
+            raise RefusedError(f'image.form={self.form!r}; allowed: {", ".join(map(repr, FORMS))}')
+        most = 3 if self.form == RGB else math.inf
+        if bands is not None and not (isinstance(bands, tuple) and 1 <= len(bands) <= most):
+            count = 'one to three bands' if most == 3 else 'one band or more'
+            more = "; more than three are for networks, with image.form='bands' or 'values'"
+            raise RefusedError(
+                f'image.bands={bands!r}; allowed: {count}, or None'
+                + more * (most == 3 and isinstance(bands, tuple) and len(bands) > 3)
+            )
+        if self.form == VALUES and (self.stretch is not None or self.gamma != 1):
+            raise RefusedError(
+                "image.form='values' gives bands as they are stored; leave image.stretch, limits "
+                "and gamma out, or choose image.form='bands'"
+            )
         try:
             assert self.channels is None or self.channels
         except ValueError as error:
@@ -102,6 +121,22 @@ class ImageRule:
         if limits == ():
             return ()
         return limits if isinstance(limits, tuple) and isinstance(limits[0], tuple) else (limits,)
+
+    @property
+    def count(self) -> int | None:
+        """Channels that a network gets; None where the file decides."""
+        if self.form == RGB:
+            return 3
+        return None if self.bands is None else len(self.bands)
+
+    def picture(self) -> 'ImageRule | None':
+        """Return how pictures show what a network gets by this rule: its first bands as colours."""
+        if self.form == RGB or self.bands is None:
+            return self if self.form == RGB else None
+        shown = self.bands[:3] if len(self.bands) >= 3 else self.bands[:1]
+        pairs = self._pairs
+        limits = pairs[: len(shown)] if len(pairs) > 1 else self.limits
+        return replace(self, form=RGB, bands=shown, limits=limits)
 
     @cached_property
     def channels(self) -> tuple[Channel, ...] | None:

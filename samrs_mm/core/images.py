@@ -76,7 +76,8 @@ class SceneImage:
 
     ``width`` and ``height`` are in pixels; ``notes`` say what was changed to get 8-bit RGB; where
     ``gaps`` is False, all pixels have data. ``stretch`` says which values
-    of its ``channels`` became 0 and 255.
+    of its ``channels`` became 0 and 255. ``bands`` and ``dtype`` are those of its windows: 3 and
+    uint8, unless ``rule.form`` says otherwise.
 
     Raises:
         ImageReadError: Missing, empty, truncated or unreadable file.
@@ -101,31 +102,39 @@ class SceneImage:
         self.notes = (*self._pixels.notes, *orientation_note(path))
         self.gaps, self.stretch = self._pixels.gaps, self._pixels.stretch
         self.channels: tuple[str, ...] = self._pixels.channels
+        self.bands, self.dtype = self._pixels.bands, self._pixels.dtype
 
     @classmethod
     def of_array(cls, pixels: np.ndarray) -> 'SceneImage':
-        """Return the image of pixels ``(H, W, 3)`` uint8 RGB that are in memory, not copied."""
+        """Return the image of pixels ``(H, W, C)`` that are in memory, not copied; RGB of three."""
         image = cls.__new__(cls)
         image._path, image._pixels, image._stored = Path(), _ArrayPixels(pixels), True
         image.width, image.height = image._pixels.size
         image.notes, image.gaps = image._pixels.notes, image._pixels.gaps
         image.stretch, image.channels = image._pixels.stretch, image._pixels.channels
+        image.bands, image.dtype = image._pixels.bands, image._pixels.dtype
         return image
+
+    @property
+    def path(self) -> Path:
+        """The file; an empty path of pixels that are in memory."""
+        return self._path
 
     def crop(
         self, x: int, y: int, width: int, height: int, pad: tuple[int, int, int] = (0, 0, 0)
     ) -> np.ndarray:
-        """Return a window as ``(height, width, 3)`` uint8 RGB.
+        """Return a window as ``(height, width, bands)``, uint8 RGB of a picture.
 
-        It may reach beyond the right and bottom border; what lies there is ``pad`` (RGB).
+        It may reach beyond the right and bottom border; what lies there is ``pad`` (RGB), or 0 of
+        other than three bands.
 
         Raises:
             ImageReadError: A streamed file is damaged there.
         """
         right, bottom = min(x + width, self.width), min(y + height, self.height)
-        window = np.empty((height, width, 3), np.uint8)
+        window = np.empty((height, width, self.bands), self.dtype)
         if (right - x, bottom - y) != (width, height):
-            window[:] = pad
+            window[:] = pad if self.bands == 3 else 0
         for top in range(y, bottom, _STRIP):
             end = min(top + _STRIP, bottom)
             try:
@@ -134,7 +143,7 @@ class SceneImage:
             except _READ_ERRORS as error:
                 raise _reason(self._path, error) from error
             if valid is not None:
-                part = np.where(valid[..., None], part, np.uint8(0))
+                part = np.where(valid[..., None], part, part.dtype.type(0))
             window[top - y : end - y, : right - x] = part
         return window
 
@@ -157,7 +166,7 @@ class SceneImage:
         return np.pad(found, ((0, below), (0, beside)), constant_values=True)
 
     def read(self) -> np.ndarray:
-        """Return the whole image as ``(H, W, 3)`` uint8 RGB."""
+        """Return the whole image as ``(H, W, bands)``, uint8 RGB of a picture."""
         return self.crop(0, 0, self.width, self.height)
 
 
@@ -165,6 +174,7 @@ class _PillowPixels:
     """An image that Pillow decodes, in its own mode; see ``RasterPixels``."""
 
     stretch, channels = Stretch(), COLOURS
+    bands, dtype = 3, np.dtype(np.uint8)
 
     def __init__(self, image: Image.Image, path: Path):
         image.load()
@@ -194,7 +204,7 @@ class _PillowPixels:
 
 
 class _ArrayPixels:
-    """An image ``(H, W, 3)`` uint8 RGB that is there already."""
+    """An image ``(H, W, C)`` that is there already."""
 
     notes: tuple[str, ...] = ()
     gaps = False
@@ -203,6 +213,7 @@ class _ArrayPixels:
     def __init__(self, pixels: np.ndarray):
         self._array = pixels
         self.size: tuple[int, int] = (pixels.shape[1], pixels.shape[0])
+        self.bands, self.dtype = pixels.shape[2], pixels.dtype
 
     def window(self, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
         return self._array[y0:y1, x0:x1]

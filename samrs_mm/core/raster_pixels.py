@@ -8,7 +8,7 @@ import rasterio
 from rasterio.enums import MaskFlags
 from rasterio.windows import Window
 
-from samrs_mm.core.image_rule import FILE, ImageRule
+from samrs_mm.core.image_rule import FILE, RGB, VALUES, ImageRule
 from samrs_mm.core.raster_file import gdal, open_raster
 from samrs_mm.core.rendering import (
     Choice,
@@ -37,7 +37,7 @@ class RasterPixels:
 
     ``stretch`` says which values of the ``channels`` become 0 and 255; ``size`` is width and height
     in pixels; ``notes`` say what is done to show it as 8-bit RGB; ``gaps`` is whether there may be
-    pixels without data.
+    pixels without data; ``bands`` and ``dtype`` are those of windows.
 
     Raises:
         ValueError: Not a picture, or of values that can't be shown; also what rasterio raises.
@@ -66,13 +66,16 @@ class RasterPixels:
             if not (stream and streamable(file)):
                 self._hold()
             self._shown: Rendering = rendering_of(file, self._sample, self._choice, rule, known)
+        form = RGB if rule is None else rule.form
+        self.bands = 3 if form == RGB else self._choice.count
+        self.dtype = np.dtype(np.float32 if form == VALUES else np.uint8)
         self.stretch, self.channels = self._shown.stretch, self._choice.names
         self.notes = self._shown.notes + self._notes(file)
         if self._held is not None:
             file.close()
 
     def window(self, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
-        """Return a window as ``(h, w, 3)`` uint8 RGB, without data too."""
+        """Return a window as ``(h, w, bands)``, uint8 RGB of a picture, without data too."""
         with gdal():
             return self._shown(self._values(Window(x0, y0, x1 - x0, y1 - y0)))
 

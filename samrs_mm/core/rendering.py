@@ -16,7 +16,7 @@ import rasterio
 from rasterio.windows import Window
 
 from samrs_mm.core.channels import BoundChannel
-from samrs_mm.core.image_rule import PERCENTILE, RANGE, ImageRule
+from samrs_mm.core.image_rule import PERCENTILE, RANGE, RGB, VALUES, ImageRule
 from samrs_mm.core.value_sample import HIGH, LOW, TOP, Range, SampledValues, sample_windows
 
 _UNNAMED = 'taken for red, green, blue: the file names none'
@@ -72,6 +72,7 @@ class Rendering:
         inverted: Whether 0 is white.
         gamma: See ``ImageRule``.
         notes: What was done, for users; empty for plain 8-bit RGB.
+        form: See ``ImageRule``.
     """
 
     stretch: Stretch = Stretch()
@@ -79,9 +80,12 @@ class Rendering:
     inverted: bool = False
     gamma: float = 1.0
     notes: tuple[str, ...] = ()
+    form: str = RGB
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Return channels ``(1 to 3, h, w)`` as ``(h, w, 3)`` uint8 RGB; NaN becomes 0."""
+        """Return channels ``(C, h, w)`` as ``(h, w, 3)`` uint8 RGB, or ``(h, w, C)``; NaN is 0."""
+        if self.form == VALUES:
+            return np.nan_to_num(values.astype(np.float32)).transpose(1, 2, 0)
         if self.table is not None:
             return self.table[values[0]]
         if self.stretch.ranges is not None:
@@ -96,6 +100,8 @@ class Rendering:
             values = np.rint(np.nan_to_num(scaled)).astype(np.uint8)
         if self.inverted:
             values = 255 - values
+        if self.form != RGB:
+            return values.transpose(1, 2, 0)
         if len(values) == 2:
             mean = (values[0].astype(np.uint16) + values[1]) // 2
             values = np.stack([*values, mean.astype(np.uint8)])
@@ -124,11 +130,15 @@ def choose(file: rasterio.DatasetReader, rule: ImageRule | None = None) -> Choic
     """
     if rule is None or rule.channels is None:
         bands, notes = shown_bands(file)
+        if rule is not None and rule.form != RGB:
+            bands, notes = _data_bands(file), ('image.form: each band a channel',)
         return Choice(bands, shown_type(file, bands), notes)
     channels = tuple(channel.bound(file.descriptions) for channel in rule.channels)
     texts = tuple(channel.text for channel in rule.channels)
     third = '; the third is their mean' * (len(channels) == 2)
-    notes = (f'image.bands: {", ".join(texts)} shown' + ' grey' * (len(channels) == 1) + third,)
+    shown = ' shown' + ' grey' * (len(channels) == 1) + third
+    shown = shown if rule.form == RGB else ', each a channel'
+    notes = (f'image.bands: {", ".join(texts)}{shown}',)
     plain = tuple(channel.band for channel in channels if channel.band)
     if len(plain) == len(channels):
         return Choice(plain, shown_type(file, plain), notes, texts=texts)
@@ -153,10 +163,12 @@ def rendering_of(
         ValueError: The limits of the rule are for another number of channels.
     """
     rule = rule or ImageRule()
+    if rule.form == VALUES:
+        return Rendering(notes=choice.notes, form=VALUES)
     structure = file.tags(ns='IMAGE_STRUCTURE')
     inverted = structure.get('MINISWHITE') == 'YES' and not choice.channels
     table = None
-    if not (inverted or choice.texts or rule.stretch or rule.gamma != 1):
+    if not (inverted or choice.texts or rule.stretch or rule.gamma != 1 or rule.form != RGB):
         table = _palette(file, choice.bands)
     if table is not None:
         return Rendering(table=table, notes=_palette_notes(table))
@@ -167,7 +179,7 @@ def rendering_of(
         notes += (f'image.gamma {rule.gamma:g}',)
         if stretch.ranges is None:
             stretch = Stretch(((0.0, 255.0),) * choice.count)
-    return Rendering(stretch, None, inverted, rule.gamma, notes)
+    return Rendering(stretch, None, inverted, rule.gamma, notes, rule.form)
 
 
 def _stretch(
@@ -223,6 +235,13 @@ def shown_bands(file: rasterio.DatasetReader) -> tuple[tuple[int, ...], tuple[st
     if file.count == 2 and alpha:
         return (band,), ('LA: alpha dropped',)
     return (band,), (f'{file.count} bands: band {band} shown grey, the others dropped',)
+
+
+def _data_bands(file: rasterio.DatasetReader) -> tuple[int, ...]:
+    """Return the numbers of all bands but alpha."""
+    if _converted(file):
+        return 1, 2, 3
+    return tuple(band for band in range(1, file.count + 1) if band != alpha_band(file))
 
 
 def alpha_band(file: rasterio.DatasetReader) -> int | None:

@@ -70,10 +70,15 @@ def check_pipelines(config: Config, path: str) -> None:
     Raises:
         RefusedError: Names the first such transform, and mmdet's in its place.
     """
+    for key, pipeline in pipelines_of(config):
+        _check_pipeline(pipeline, f'config {path}: {key}', config.get('default_scope'))
+
+
+def pipelines_of(config: Config) -> Iterator[tuple[str, list]]:
+    """Yield the pipelines of all data loaders with their keys."""
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         entry = (config.get(loader) or {}).get('dataset')
-        for key, pipeline in _pipelines(entry, f'{loader}.dataset'):
-            _check_pipeline(pipeline, f'config {path}: {key}', config.get('default_scope'))
+        yield from _pipelines(entry, f'{loader}.dataset')
 
 
 def _pipelines(entry: Any, key: str) -> Iterator[tuple[str, list]]:

@@ -1,18 +1,58 @@
-"""Do the levels of a backbone fit the decode heads? Found out on one small image."""
+"""Do bands fit the backbone, and its levels the decode heads? Found out on one small image."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
+from mmengine.config import Config
 from torch import Tensor, nn
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.core.wording import one_line
+from samrs_mm.core.image_rule import ImageRule
+from samrs_mm.core.wording import counted, one_line
+from samrs_mm.engine.detector_check import pipelines_of
 from samrs_mm.engine.hooks.class_check_hook import network_of
 from samrs_mm.models.layers.bands import bands_of
 
+LOADERS = ('LoadWindow', 'LoadImageFromFile')
+"""Those of ours, which show images by a rule."""
 _SIDES = (64, 224, 512)
 """In pixels; some backbones take images of one size only."""
+
+
+def check_bands(config: Config, model: nn.Module) -> None:
+    """Refuse bands that are loaded or normalised otherwise than the backbone takes them.
+
+    Args:
+        config: The run's config.
+        model: What was built of it, wrapped or not.
+
+    Raises:
+        RefusedError: Names the numbers and the keys.
+    """
+    network = network_of(model)
+    takes = bands_of(network.backbone) if hasattr(network, 'backbone') else None
+    if takes is None:
+        return
+    mean = getattr(getattr(network, 'data_preprocessor', None), 'mean', None)
+    if mean is not None and mean.numel() not in (1, takes):
+        raise RefusedError(
+            f'model.data_preprocessor.mean has {counted(mean.numel(), "value")}, model.backbone '
+            f'takes images of {counted(takes, "band")}: give one for each (in_channels of the '
+            "backbone; type='BandPreProcessor' takes any number)"
+        )
+    for key, pipeline in pipelines_of(config):
+        for number, step in enumerate(pipeline):
+            if step.get('type') not in LOADERS:
+                continue
+            rule = ImageRule.from_config(step.get('image'))
+            given = 3 if rule is None else rule.count
+            if given not in (None, takes):
+                raise RefusedError(
+                    f'{key}.{number}.image gives {counted(given, "band")}, model.backbone takes '
+                    f"{takes}: image=dict(bands={[*range(1, takes + 1)]}, form='bands'), or "
+                    'another in_channels of the backbone'
+                )
 
 
 def check_levels(model: nn.Module) -> str | None:

@@ -80,6 +80,8 @@ def trace(model: WindowModel, side: int | None, output: str) -> ExportedProgram:
         RefusedError: A side that the network can't take, or a network that has no such graph.
     """
     step = model.divisor
+    if model.bands != 3:
+        raise RefusedError(f'the network takes {model.bands} bands; networks of three are exported')
     if side is not None and side % step:
         raise RefusedError(f'--side {side}: the network takes multiples of {step} px')
     network = ExportedNetwork(model, output).cpu().eval()

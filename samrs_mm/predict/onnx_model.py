@@ -33,6 +33,7 @@ class OnnxModel:
     """
 
     source: str | None = None
+    bands = 3
 
     def __init__(self, path: str | os.PathLike, device: str | None = None, flip: bool = False):
         self.flip = flip

@@ -121,20 +121,25 @@ def _predict_image(
     out: PredictedFolder,
     names: Sequence[str],
     tick: Callable[[int], object],
+    rule: ImageRule | None,
 ) -> None:
     """Predict one image and write what is wanted of it.
 
-    Its note comes first: files that stand are never taken for those of an earlier image.
+    Its note comes first: files that stand are never taken for those of an earlier image. Overlays
+    of other than three bands of 8 bits show the first bands.
     """
     place = place_of(Path(inputs.paths[0]))
     targets = out.targets(stem, bool(place.profile))
     size = image.height, image.width
     strips = predict_scene(predictor, image, PROBABILITIES in targets, tick)
+    picture = image
+    if OVERLAYS in targets and (image.bands, image.dtype) != (3, np.uint8):
+        picture = SceneImage(image.path, stream=True, rule=rule and rule.picture())
     with SceneWriter(targets, place, size, names) as writer:
         for strip in strips:
             pixels: np.ndarray | None = None
             if OVERLAYS in targets:
-                pixels = image.crop(0, strip.top, image.width, len(strip.labels))
+                pixels = picture.crop(0, strip.top, image.width, len(strip.labels))
             writer.push(strip.labels, strip.probabilities, pixels)
         out.notes.add({stem: inputs.note()})
 
@@ -171,7 +176,7 @@ def predict_images(
             end, inputs = progress.n + count, inputs_of(images[stem])
             try:
                 image = SceneImage(images[stem], stream=True, rule=rule)
-                _predict_image(image, inputs, stem, predictor, out, names, progress.update)
+                _predict_image(image, inputs, stem, predictor, out, names, progress.update, rule)
                 notes[images[stem].name] = image.notes
             except ImageReadError as error:
                 failed.append(str(error))

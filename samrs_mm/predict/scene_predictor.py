@@ -5,9 +5,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.tiling import Axis
+from samrs_mm.core.wording import counted
 from samrs_mm.predict.scene_blends import AverageBlend, CentreBlend, Scores, Strip
 
 BLENDS = dict(centre=CentreBlend, average=AverageBlend)
@@ -64,12 +65,13 @@ class SlidingModel(Scores, Protocol):
     source: str | None
     flip: bool
     divisor: int
+    bands: int
 
     def padded(self, height: int, width: int) -> tuple[int, int]:
         """Return the size to which an image of this size is padded."""
 
     def scores(self, windows: Sequence[np.ndarray], size: tuple[int, int]) -> Any:
-        """Return the scores ``(N, K, h, w)`` of windows ``(rows, columns, 3)`` uint8 RGB.
+        """Return the scores ``(N, K, h, w)`` of windows ``(rows, columns, bands)``, RGB of three.
 
         ``size`` pads them to h, w.
         """
@@ -129,8 +131,13 @@ class ScenePredictor:
         are of no meaning. ``tick`` is called with the number of windows that are done.
 
         Raises:
-            ImageReadError: The scene is damaged.
+            ImageReadError: The scene is damaged, or of other bands than the network's.
         """
+        if scene.bands != self.model.bands:
+            raise ImageReadError(
+                f'{scene.path}: {counted(scene.bands, "band")} by the config, and the network '
+                f'takes {self.model.bands}: choose them by image.bands of LoadWindow'
+            )
         down, across = self.axes(scene.height, scene.width)
         size = scene.height, scene.width
         blend = BLENDS[self.blend](down, across, size, self.model, probabilities)

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from samrs_mm.core.classes import UNLABELLED
 from samrs_mm.core.errors import RefusedError, SamrsError
+from samrs_mm.core.wording import counted
+from samrs_mm.models.layers.bands import network_bands
 from samrs_mm.predict.scene_blends import STEPS
 
 
@@ -18,17 +20,24 @@ class WindowModel:
     """A segmentor as a function from windows to the scores of their pixels.
 
     The model is put into eval mode; ``source`` is its head where it has several. ``flip`` averages
-    the probabilities of a window and of its mirror image.
+    the probabilities of a window and of its mirror image. Images have so many ``given`` bands, by
+    the config; None where the file decides. ``bands`` are those that the network takes.
 
     Raises:
         RefusedError: A source that the model doesn't have, none where it has several, a head with a
-            single channel, or a network that takes other than three bands.
+            single channel, or a network that takes other bands than it is given.
     """
 
-    def __init__(self, model: nn.Module, source: str | None = None, flip: bool = False):
+    def __init__(
+        self,
+        model: nn.Module,
+        source: str | None = None,
+        flip: bool = False,
+        given: int | None = 3,
+    ):
         self.model: Any = model.eval()
         self.flip = flip
-        _check_bands(self.model)
+        self.bands = _bands(self.model, given)
         self.source, self.num_classes = _head(self.model, source)
         if self.num_classes > UNLABELLED:
             raise RefusedError(f'{self.num_classes} classes: label files hold at most {UNLABELLED}')
@@ -50,7 +59,8 @@ class WindowModel:
     def scores(self, windows: Sequence[np.ndarray], size: tuple[int, int]) -> Tensor:
         """Return the scores of windows ``(N, K, h, w)`` float32, on the model's device.
 
-        Windows are ``(rows, columns, 3)`` uint8 RGB inside the scene; ``size`` pads them to h, w.
+        Windows are ``(rows, columns, bands)`` inside the scene, RGB of three; ``size`` pads them to
+        h, w.
         """
         scores = self._forward(windows, size)
         if not self.flip:
@@ -77,8 +87,9 @@ class WindowModel:
 
     def _prepare(self, window: np.ndarray, size: tuple[int, int]) -> Tensor:
         """Normalise and pad, as the network would see this window of a whole padded scene."""
-        bgr = torch.from_numpy(np.ascontiguousarray(window[..., ::-1].transpose(2, 0, 1)))
-        data = dict(inputs=[bgr], data_samples=[SegDataSample()])
+        turned = window[..., ::-1] if self.bands == 3 else window  # as images are loaded: BGR
+        pixels = torch.from_numpy(np.ascontiguousarray(turned.transpose(2, 0, 1)))
+        data = dict(inputs=[pixels], data_samples=[SegDataSample()])
         image = self.preprocessor(data, False)['inputs'][..., : size[0], : size[1]]
         right, bottom = size[1] - image.shape[-1], size[0] - image.shape[-2]
         return F.pad(image, (0, right, 0, bottom), value=getattr(self.preprocessor, 'pad_val', 0))
@@ -102,19 +113,17 @@ class WindowModel:
         return scores.softmax(1)
 
 
-def _check_bands(model: Any) -> None:
-    """Refuse a network of other than three bands, by its normalisation or its first convolution."""
-    mean = getattr(model.data_preprocessor, 'mean', None)
-    if mean is not None and mean.numel() > 1:  # a single one is for all bands
-        bands = mean.numel()
-    else:
-        convolutions = (each for each in model.backbone.modules() if isinstance(each, nn.Conv2d))
-        bands = getattr(next(convolutions, None), 'in_channels', 3)
-    if bands != 3:
+def _bands(model: Any, given: int | None) -> int:
+    """Return how many bands a network takes; refuse one that is given others."""
+    bands = network_bands(model) or 3
+    if given not in (None, bands):
         raise RefusedError(
-            f'the network takes images of {bands} bands; prediction shows it three of a file (red, '
-            'green, blue, 8 bits each): predict by your own loader, or train on three'
+            f'the network takes images of {counted(bands, "band")}, and the test pipeline of the '
+            f'config gives it {given}: say there which, by LoadWindow '
+            f"image=dict(bands={[*range(1, bands + 1)]}, form='bands'), or 'values' for bands as "
+            'stored'
         )
+    return bands
 
 
 def _head(model: Any, source: str | None) -> tuple[str | None, int]:

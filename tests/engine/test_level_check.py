@@ -5,6 +5,7 @@ from mmseg.utils import register_all_modules
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.engine.level_check import check_levels
+from samrs_mm.registry import register_all
 
 NORM = dict(type='BN')
 CONV = dict(type='ResNet', depth=18, base_channels=4, norm_cfg=NORM)
@@ -18,6 +19,7 @@ HEAD = dict(
 
 def network(backbone=CONV, head=HEAD, **parts):
     register_all_modules()
+    register_all()
     model = dict(type='EncoderDecoder', backbone=backbone, decode_head=head)
     return MODELS.build(dict(model, data_preprocessor=dict(type='SegDataPreProcessor'), **parts))
 

@@ -263,6 +263,6 @@ def test_networks_of_other_bands_are_refused(bands, normalised):
     if bands == 1 or not normalised:
         stem = next(each for each in model.backbone.modules() if isinstance(each, torch.nn.Conv2d))
         stem.in_channels = bands
-    with pytest.raises(RefusedError, match=f'the network takes images of {bands} bands; ') as error:
+    with pytest.raises(RefusedError, match=f'the network takes images of {bands} band') as error:
         WindowModel(model)
     assert '\n' not in str(error.value)

@@ -5,7 +5,7 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samrs_mm.cli import ToolParser, run_command
 from samrs_mm.compat import safe_load
@@ -28,6 +28,9 @@ EPILOG = """what IN may be
   InternImage-T, DeiT or timm ViT-B, BEiT-B, MAE (the authors', the original's and mmpretrain's).
   OUT then holds the backbone's own names, as init_cfg=dict(type='Pretrained', checkpoint=OUT) of
   the backbone takes it
+  with --config of a backbone of timm, transformers, mmpretrain or MAEViT: timm's and Meta's DINOv3
+  (ViT, ConvNeXt), SatMAE of three bands, Prithvi (the first date), files of the hub whose names
+  are those of the model; also as .safetensors
 the kind of IN is recognised by its names (--from auto), or given by --from, and then checked.
 Several backbones start from a plain ViT, so --to has to say which.
   --from beit         BEiT in full: for --to vit-beit, the default
@@ -37,6 +40,9 @@ every key of IN and of the model is accounted for: kept, renamed, resized, dropp
 unused), missing (known to be initialised), left over. What is missing or left over beyond that
 is refused, unknown keys of a classification head too: --allow lets it pass. --config gives the
 sizes of a model that is not one of the paper's.
+a model of other bands than the file's: a single band gets the sum of all kernels; of several each
+gets that of its number, those beyond the mean of all, times the file's number of bands over the
+model's; --bands chooses instead.
 examples:
   tools/model_converters/convert_checkpoint.py pretrain/rsp-resnet-50-ckpt.pth \\
       pretrain/rsp_resnet50.pth
@@ -69,6 +75,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         metavar='CONFIG',
         help='config file whose model the weights are for, if not one of the paper',
     )
+    add('--bands', type=_bands, metavar='N,N,...',
+        help="the file's band for each of the model's, from 1 (default: see below)")  # fmt: skip
     add('--ema', action=argparse.BooleanOptionalAction,
         help='where IN has weights and their moving average, take the average (default: the '
              'weights themselves, as the authors do)')  # fmt: skip
@@ -76,6 +84,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help="names that may be missing or left over; * is anything, as in 'head.*'")  # fmt: skip
     add('--report', metavar='FILE.csv', help='write a table of every key')
     return parser.parse_args(argv)
+
+
+def _bands(text: str) -> list[int]:
+    try:
+        return [int(word) for word in text.split(',')]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r}: give numbers, such as 3,2,1') from None
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -103,14 +118,16 @@ def run(args: argparse.Namespace) -> None:
 def convert_file(args: argparse.Namespace, model: dict | None) -> tuple[Route, Conversion]:
     """Convert the weights of IN; print where they were and what they are of."""
     try:
-        checkpoint = safe_load(args.source)
+        checkpoint = _read(args.source)
     except OSError as error:
         raise RefusedError(f'{args.source}: {error.strerror}') from error
     except ValueError as error:
         raise RefusedError(str(error)) from error
     try:
         entry, state = find_weights(checkpoint, args.ema)
-        route, conversion = convert_state(state, args.origin, args.target, model, args.allow)
+        route, conversion = convert_state(
+            state, args.origin, args.target, model, args.allow, args.bands
+        )
     except RefusedError as error:
         raise RefusedError(f'{args.source}: {error}') from error
     others = [str(key) for key in checkpoint if entry and key != entry]
@@ -118,6 +135,19 @@ def convert_file(args: argparse.Namespace, model: dict | None) -> tuple[Route, C
     print(f'{args.source}: {len(state)} weights{f" in {entry}" if entry else ""}{beside}')
     print(route.title)
     return route, conversion
+
+
+def _read(path: str) -> 'dict[str, Any]':
+    """Return what a checkpoint holds; raises OSError or ValueError."""
+    if not path.endswith('.safetensors'):
+        return safe_load(path)
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f'{path}: {error}') from error
 
 
 def check(conversion: Conversion, source: Path) -> None:

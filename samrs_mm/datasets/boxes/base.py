@@ -16,7 +16,7 @@ from samrs_mm.core.boxes import BoxLabel, ParsedLabels
 from samrs_mm.core.classes import NAMED_CLASSES, ClassTable, UnknownClassError, slip_notes
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.found_files import as_there, files_by_stem, paired
-from samrs_mm.core.image_rule import ImageRule
+from samrs_mm.core.image_rule import RGB, ImageRule
 from samrs_mm.core.images import IMAGE_SUFFIXES
 from samrs_mm.core.input_notes import facts_of
 from samrs_mm.core.label_fit import FitRule, Header, read_header
@@ -389,4 +389,9 @@ def build_dataset(config: Any, options: dict[str, Any] | None = None) -> BoxData
     dataset = build(BOX_DATASETS, entry, 'dataset')
     dataset.rule = FitRule.from_config(config.get('label_fit'))
     dataset.image_rule = ImageRule.from_config(config.get('image'))
+    if dataset.image_rule is not None and dataset.image_rule.form != RGB:
+        raise RefusedError(
+            f'image.form={dataset.image_rule.form!r} is for networks trained on bands; masks are '
+            'made from pictures: leave it out'
+        )
     return dataset

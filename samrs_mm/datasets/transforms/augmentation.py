@@ -7,6 +7,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.transforms.instances import turn_objects
 
 
@@ -51,7 +52,7 @@ _LEVELS = np.arange(256, dtype=np.float64)
 
 
 def _look_up(image: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    return cv2.LUT(image, np.clip(levels, 0, 255).astype(np.uint8))
+    return cv2.LUT(image, np.clip(levels, 0, 255).astype(np.uint8)).reshape(image.shape)
 
 
 def change_contrast(image: np.ndarray) -> np.ndarray:
@@ -70,12 +71,16 @@ def change_gamma(image: np.ndarray) -> np.ndarray:
 
 
 def jitter_colours(image: np.ndarray) -> np.ndarray:
-    """Change brightness, contrast, saturation and hue of ``(H, W, 3)`` BGR in random order."""
+    """Change brightness, contrast, saturation and hue of ``(H, W, 3)`` BGR in random order.
+
+    Of other than three bands brightness and contrast change.
+    """
     factors = [1 + np.random.uniform(-limit, limit) for limit in (0.07, 0.07, 0.1)]
     factors.append(np.random.uniform(-0.1, 0.1))
     steps = (_scale, _stretch, _saturate, _turn_hue)
     for number in np.random.permutation(len(steps)):
-        image = steps[number](image, factors[number])
+        if image.shape[2] == 3 or steps[number] in (_scale, _stretch):
+            image = steps[number](image, factors[number])
     return image
 
 
@@ -85,7 +90,8 @@ def _scale(image: np.ndarray, factor: float) -> np.ndarray:
 
 def _stretch(image: np.ndarray, factor: float) -> np.ndarray:
     """Scale the distances to the mean grey."""
-    mean = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).mean()
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.shape[2] == 3 else image
+    mean = grey.mean()
     return _look_up(image, _LEVELS * factor + mean * (1 - factor))
 
 
@@ -120,7 +126,7 @@ class OneOfColour(BaseTransform):
     Source: Wang et al. 2023, arXiv:2305.02034 (the paper names gamma and jitter only; the official
     code has all four).
 
-    Required Keys: img ``(H, W, 3)`` uint8 BGR
+    Required Keys: img ``(H, W, C)`` uint8, BGR of three; others have no saturation and hue
 
     Modified Keys: img
 
@@ -129,6 +135,7 @@ class OneOfColour(BaseTransform):
         weights: Relative weight by name: contrast, gamma, brightness, jitter.
 
     Raises:
+        RefusedError: Pixels of other than 8 bits.
         ValueError: An unknown name, weights that aren't positive, or an impossible probability.
     """
 
@@ -150,6 +157,11 @@ class OneOfColour(BaseTransform):
         if np.random.random() < self.prob:
             number = np.searchsorted(self._ends, np.random.random(), side='right')
             image = np.ascontiguousarray(results['img'])
+            if image.dtype != np.uint8:
+                raise RefusedError(
+                    f'OneOfColour: {image.dtype} pixels; it changes those of 8 bits: choose '
+                    "image.form='bands', or leave it out of train_pipeline"
+                )
             results['img'] = _CHANGES[self._names[number]](image)
         return results
 

@@ -15,6 +15,8 @@ from samrs_mm.datasets.transforms.pixels import Pixels
 
 _WITH_OBJECTS = 'load the whole image, and put mmdet.RandomCrop behind mmdet.LoadAnnotations'
 
+_CHANNELS_AT_ONCE = 4  # as many as OpenCV's warpAffine takes
+
 
 @dataclass(frozen=True)
 class CropSpan:
@@ -86,11 +88,11 @@ def cut(pixels: Pixels, rows: CropSpan, columns: CropSpan) -> tuple[np.ndarray, 
     labels exactly, images within one level (OpenCV 4 also rounds coordinates to 1/32 px here).
 
     Returns:
-        ``(h, w, 3)`` uint8 and ``(h, w)`` uint8, or None where there is no label.
+        ``(h, w, C)`` of the image's type and ``(h, w)`` uint8, or None where there is no label.
     """
     image, label = pixels.read(*rows.source, *columns.source)
     size, place = (rows.length, columns.length), (rows.target, columns.target)
-    canvas = np.zeros((*size, 3), image.dtype)
+    canvas = np.zeros((*size, image.shape[2]), image.dtype)
     canvas[place] = _resized(image, rows, columns)
     if label is None:
         return canvas, None
@@ -107,10 +109,17 @@ def _resized(image: np.ndarray, rows: CropSpan, columns: CropSpan) -> np.ndarray
     matrix = np.array([[columns.step, 0, x], [0, rows.step, y]])
     width, height = (axis.visible[1] - axis.visible[0] for axis in (columns, rows))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    image = np.ascontiguousarray(image)
-    return cv2.warpAffine(
-        image, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
-    )
+    parts = [
+        cv2.warpAffine(
+            np.ascontiguousarray(image[..., first : first + _CHANNELS_AT_ONCE]),
+            matrix,
+            (width, height),
+            flags=flags,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        for first in range(0, image.shape[2], _CHANNELS_AT_ONCE)
+    ]
+    return np.dstack(parts) if len(parts) > 1 or image.shape[2] == 1 else parts[0]
 
 
 class Crop(BaseTransform):

@@ -24,14 +24,16 @@ class LoadWindow(BaseTransform):
     Required Keys: img_path or pack_path; seg_map_path (None or absent: no label); optional:
     num_classes (to check the label against), label_map, reduce_zero_label
 
-    Added Keys: img ``(H, W, 3)`` uint8 BGR, gt_seg_map ``(H, W)`` uint8, img_shape, ori_shape
+    Added Keys: img ``(H, W, 3)`` uint8 BGR (or as ``image.form`` says), gt_seg_map ``(H, W)``
+    uint8, img_shape, ori_shape
 
     Args:
         crop: Config of a ``Crop``, such as ``dict(type='RandomScaleCrop', crop_size=224)``; None
             loads all of the image.
         image: How images are shown: the key ``image`` of annotate configs (see ``ImageRule``). The
             packed store, whose pixels are fixed, is refused then. ``predict.py`` takes it from the
-            test pipeline.
+            test pipeline. ``form='bands'`` or ``'values'`` gives any bands, in the order of
+            ``bands``; of three the order is turned, as that of BGR is.
 
     mmseg's inferencers look for a transform that is called ``LoadImageFromFile``, and put another
     in its place that builds it: in a test pipeline write ``dict(type='LoadImageFromFile',

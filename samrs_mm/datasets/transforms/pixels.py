@@ -70,14 +70,15 @@ class _Raster:
 
 
 class _Scene:
-    """An image that ``SceneImage`` reads, cut as an array is, ``(h, w, 3)`` uint8 BGR."""
+    """An image that ``SceneImage`` reads, cut as an array is, ``(h, w, bands)``; three are BGR."""
 
     def __init__(self, image: SceneImage):
         self.image = image
         self.shape: tuple[int, int] = (image.height, image.width)
 
     def __getitem__(self, window: tuple[slice, slice]) -> np.ndarray:
-        return np.ascontiguousarray(self.image.crop(*self._place(window))[..., ::-1])
+        pixels = self.image.crop(*self._place(window))
+        return np.ascontiguousarray(pixels[..., ::-1] if self.image.bands == 3 else pixels)
 
     def valid(self, window: tuple[slice, slice]) -> np.ndarray | None:
         """Return which pixels have data; None where all have."""
@@ -94,7 +95,7 @@ class Pixels:
     """An image and its label, in memory or in open files, of which windows can be read.
 
     Args:
-        image: ``(H, W, 3)``.
+        image: ``(H, W, C)``.
         label: ``(H, W)``, or None.
         num_classes: Number of classes to check a label file against; None checks nothing.
     """

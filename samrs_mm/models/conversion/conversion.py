@@ -11,6 +11,7 @@ from torch import Tensor
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.conversion.key_maps import Rule, Shapes, State
+from samrs_mm.models.conversion.outside import fit_bands
 from samrs_mm.models.layers.vit import resize_pos_embed
 
 KEPT, RENAMED, RESIZED, DROPPED = 'kept', 'renamed', 'resized', 'dropped'
@@ -55,6 +56,7 @@ def convert(
     wanted: Shapes | None = None,
     fresh: Mapping[str, str] | None = None,
     allowed: Sequence[str] = (),
+    bands: Sequence[int] | None = None,
 ) -> Conversion:
     """Rename, resize and drop weights.
 
@@ -66,6 +68,7 @@ def convert(
         fresh: What may be missing, if none of it is there: by regular expression of whole names
             what it starts as.
         allowed: Shell patterns of names that may be missing or left over besides.
+        bands: Which band of the file each band of the model gets, from 1; None: see ``fit_bands``.
 
     Raises:
         RefusedError: Two weights come out under one name, or one that another needs is missing.
@@ -73,7 +76,7 @@ def convert(
     plain = without_module(state)
     converted, rows = {}, []
     for source, (name, tensor) in zip(state, plain.items(), strict=True):
-        row, result = _convert_one(name, tensor, plain, rules, wanted)
+        row, result = _convert_one(name, tensor, plain, rules, wanted, bands)
         if result is not None:
             if row.target in converted:
                 raise RefusedError(f'{source}: a second weight that becomes {row.target}')
@@ -89,7 +92,12 @@ def convert(
 
 
 def _convert_one(
-    name: str, tensor: Tensor, state: State, rules: Iterable[Rule], wanted: Shapes | None
+    name: str,
+    tensor: Tensor,
+    state: State,
+    rules: Iterable[Rule],
+    wanted: Shapes | None,
+    bands: Sequence[int] | None,
 ) -> tuple[Row, Tensor | None]:
     """Return the row of a weight, whose name has no ``module.``, and the new tensor if any."""
 
@@ -101,6 +109,8 @@ def _convert_one(
         if not (match := re.fullmatch(rule.pattern, new)):
             continue
         if rule.target is None:
+            if rule.change:
+                rule.change(result, new, state)  # refuses what is not to be dropped
             return row(DROPPED, rule.reason), None
         before, new, ruled = new, match.expand(rule.target), True
         if rule.change:
@@ -111,13 +121,34 @@ def _convert_one(
     if new not in wanted if wanted is not None else not ruled:
         return row(LEFT_OVER, 'not of this model'), None
     size = tuple(result.shape) if wanted is None else wanted[new]
-    if result.shape == size:
+    first = wanted is not None and new == _first_convolution(wanted)
+    if result.shape == size and not (first and bands):
+        reasons = [reason for reason in reasons if reason]
         return row(RENAMED if reasons else KEPT, ', '.join(reasons), new), result
-    resized = fit_pos_embed(result, size) if new.endswith('pos_embed') else None
+    resized = None
+    if new.endswith('pos_embed'):
+        resized = fit_pos_embed(result, size)
+    elif first and result.shape[:1] + result.shape[2:] == size[:1] + size[2:]:
+        resized = fit_bands(result, size[1], bands)
+        reasons.append(
+            'bands ' + (','.join(map(str, bands)) if bands else 'by number, else their mean')
+        )
     if resized is None:
-        return row(LEFT_OVER, f'of another shape than {shape_text(size)} in the model'), None
+        return row(LEFT_OVER, _unlike(result.shape, size)), None
     reasons.append(f'from {shape_text(tensor.shape)} to {shape_text(size)}')
-    return row(RESIZED, ', '.join(reasons), new), resized
+    return row(RESIZED, ', '.join(filter(None, reasons)), new), resized
+
+
+def _first_convolution(wanted: Shapes) -> str | None:
+    return next((name for name, size in wanted.items() if len(size) in (4, 5)), None)
+
+
+def _unlike(shape: Sequence[int], size: Sequence[int]) -> str:
+    """Say how a weight that doesn't fit differs from the model's."""
+    text = f'of another shape than {shape_text(size)} in the model'
+    if len(shape) == len(size) == 4 and tuple(shape[:2]) == tuple(size[:2]):
+        text += f': patches or kernels of {shape[-1]} px, the model has {size[-1]}'
+    return text
 
 
 def new_name(name: str, rules: Iterable[Rule]) -> str:

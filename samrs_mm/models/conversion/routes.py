@@ -16,6 +16,7 @@ from samrs_mm.models.conversion.conversion import (
     without_module,
 )
 from samrs_mm.models.conversion.key_maps import DECODERS, LAYOUTS, NETWORKS, Network, State
+from samrs_mm.models.conversion.outside import outside_network
 
 AUTO, AUTHORS = 'auto', 'authors'
 ORIGINS = (AUTO, *(name for name in LAYOUTS if name != key_maps.PLAIN), *key_maps.PLAIN_ORIGINS)
@@ -42,6 +43,7 @@ def convert_state(
     target: str = AUTO,
     model: Mapping[str, Any] | None = None,
     allowed: Sequence[str] = (),
+    bands: Sequence[int] | None = None,
 ) -> tuple[Route, Conversion]:
     """Convert the weights of a checkpoint.
 
@@ -52,6 +54,7 @@ def convert_state(
             their names.
         model: Config of the segmentor that the weights are for; without it, it is the paper's.
         allowed: Shell patterns of names that may be missing or left over.
+        bands: Which band of the file each band of the model gets, from 1; see ``fit_bands``.
 
     Raises:
         RefusedError: The weights are not of that origin, or not known what they are of.
@@ -60,7 +63,7 @@ def convert_state(
     layout = _find_layout(plain, origin)
     find = _whole if layout in (key_maps.SAMRS, key_maps.OURS) else _backbone
     route, *arguments = find(plain, layout, origin, target, model)
-    conversion = convert(state, *arguments, allowed=allowed)
+    conversion = convert(state, *arguments, allowed=allowed, bands=bands)
     if target == AUTHORS:
         conversion.rows.extend(_dead_rows(conversion.state, route.network))
     return route, conversion
@@ -98,6 +101,8 @@ def _backbone(
     wanted = networks.shapes_of(
         model['backbone'] if model else networks.backbone_config(key, names)
     )
+    if model and (found := outside_network(model['backbone'], wanted)):
+        network = found
     rules = known.rules + network.rules
     return Route(layout, key), rules, wanted, {**known.fresh, **network.fresh}
 
