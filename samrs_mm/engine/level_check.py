@@ -14,8 +14,6 @@ from samrs_mm.engine.detector_check import pipelines_of
 from samrs_mm.engine.hooks.class_check_hook import network_of
 from samrs_mm.models.layers.bands import bands_of
 
-LOADERS = ('LoadWindow', 'LoadImageFromFile')
-"""Those of ours, which show images by a rule."""
 _SIDES = (64, 224, 512)
 """In pixels; some backbones take images of one size only."""
 
@@ -34,7 +32,7 @@ def check_bands(config: Config, model: nn.Module) -> None:
     takes = bands_of(network.backbone) if hasattr(network, 'backbone') else None
     if takes is None:
         return
-    mean = getattr(getattr(network, 'data_preprocessor', None), 'mean', None)
+    mean: Any = getattr(getattr(network, 'data_preprocessor', None), 'mean', None)
     if mean is not None and mean.numel() not in (1, takes):
         raise RefusedError(
             f'model.data_preprocessor.mean has {counted(mean.numel(), "value")}, model.backbone '
@@ -43,11 +41,11 @@ def check_bands(config: Config, model: nn.Module) -> None:
         )
     for key, pipeline in pipelines_of(config):
         for number, step in enumerate(pipeline):
-            if step.get('type') not in LOADERS:
+            if step.get('type') != 'LoadWindow' and step.get('_scope_') != 'samrs_mm':
                 continue
             rule = ImageRule.from_config(step.get('image'))
             given = 3 if rule is None else rule.count
-            if given not in (None, takes):
+            if given is not None and given != takes:
                 raise RefusedError(
                     f'{key}.{number}.image gives {counted(given, "band")}, model.backbone takes '
                     f"{takes}: image=dict(bands={[*range(1, takes + 1)]}, form='bands'), or "

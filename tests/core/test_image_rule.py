@@ -181,7 +181,11 @@ def test_a_rule_as_plain_data():
         ('red', 'allowed: None or dict'),
         (dict(band=1), 'image.band is unknown; allowed: bands, stretch, limits, gamma, nodata'),
         (dict(bands=()), 'one to three bands'),
-        (dict(bands=(1, 2, 3, 4)), 'one to three bands'),
+        (dict(bands=(1, 2, 3, 4)), r"one to three bands.*with image\.form='bands' or 'values'"),
+        (dict(form='rgba'), "allowed: 'rgb', 'bands', 'values'"),
+        (dict(form='bands', bands=()), 'one band or more'),
+        (dict(form='values', gamma=2), 'leave image.stretch, limits and gamma out'),
+        (dict(form='values', stretch='percentile'), "or choose image.form='bands'"),
         (dict(bands=1.5), 'one to three bands'),
         (dict(bands='b1.real'), 'image.bands: .* is not allowed'),
         (dict(stretch='minmax'), "allowed: 'percentile', 'range', None"),
@@ -202,3 +206,14 @@ def test_impossible_values_are_refused(entry, said):
     with pytest.raises(RefusedError, match=said) as error:
         ImageRule.from_config(entry)
     assert '\n' not in str(error.value)
+
+
+def test_what_networks_get_and_what_pictures_show_of_it():
+    limits = ((0, 1), (0, 2), (0, 3), (0, 4))
+    four = rule(bands=(5, 4, 3, 2), form='bands', stretch='range', limits=limits)
+    assert four.count == 4
+    assert four.picture() == rule(bands=(5, 4, 3), stretch='range', limits=limits[:3])
+    assert rule(bands=(7, 2), form='values').picture() == rule(bands=(7,))
+    every = rule(form='values')
+    assert (every.count, every.picture()) == (None, None)
+    assert rule(gamma=2.0).count == 3

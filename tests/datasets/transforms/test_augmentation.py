@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.transforms import OneOfColour, RandomRotate90, augmentation
 
 
@@ -110,3 +111,21 @@ def test_says_the_new_shape():
     assert shapes == {(4, 6), (6, 4)}
     with pytest.raises(ValueError, match='prob=2'):
         RandomRotate90(2)
+
+
+@pytest.mark.parametrize('bands', [1, 2, 4, 6])
+@pytest.mark.parametrize('change', ['contrast', 'gamma', 'brightness', 'jitter'])
+def test_any_bands_change_alike(bands, change):
+    rng = np.random.default_rng(0)
+    plane = rng.integers(60, 190, (8, 9, 1), np.uint8)
+    np.random.seed(1)
+    colour = OneOfColour(prob=1, weights={change: 1})
+    found = colour(dict(img=np.repeat(plane, bands, axis=2)))['img']
+    assert (found.dtype, found.shape) == (np.uint8, (8, 9, bands))
+    assert (found == found[..., :1]).all()
+    assert (found != plane).any()
+
+
+def test_pixels_as_stored_are_refused():
+    with pytest.raises(RefusedError, match=r"float32 pixels; .*image\.form='bands'"):
+        OneOfColour(prob=1)(dict(img=np.zeros((2, 2, 4), np.float32)))

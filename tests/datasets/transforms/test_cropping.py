@@ -103,3 +103,16 @@ def test_center_crop():
 def test_refuses_impossible_settings(kwargs, match):
     with pytest.raises(ValueError, match=match):
         RandomScaleCrop(**kwargs)
+
+
+@pytest.mark.parametrize('bands', [1, 2, 4, 5, 9])
+@pytest.mark.parametrize('dtype', [np.uint8, np.float32])
+def test_each_band_is_cut_as_it_is_alone(bands, dtype):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (40, 50, bands)).astype(dtype)
+    rows, columns = CropSpan.place(40, 0.7, 24, 0.4), CropSpan.place(50, 0.7, 24, 0.9)
+    found, _ = cut(Pixels(image, None), rows, columns)
+    assert (found.dtype, found.shape) == (dtype, (24, 24, bands))
+    for band in range(bands):
+        alone, _ = cut(Pixels(np.repeat(image[..., band, None], 3, axis=2), None), rows, columns)
+        np.testing.assert_array_equal(found[..., band], alone[..., 0])
