@@ -13,6 +13,7 @@ from samrs_mm.core.wording import counted, one_line
 from samrs_mm.engine.detector_check import pipelines_of
 from samrs_mm.engine.hooks.class_check_hook import network_of
 from samrs_mm.models.layers.bands import bands_of
+from samrs_mm.models.segmentors.band_preprocessor import BandPreProcessor
 
 _SIDES = (64, 224, 512)
 """In pixels; some backbones take images of one size only."""
@@ -32,8 +33,12 @@ def check_bands(config: Config, model: nn.Module) -> None:
     takes = bands_of(network.backbone) if hasattr(network, 'backbone') else None
     if takes is None:
         return
-    mean: Any = getattr(getattr(network, 'data_preprocessor', None), 'mean', None)
-    if mean is not None and mean.numel() not in (1, takes):
+    preprocessor: Any = getattr(network, 'data_preprocessor', None)
+    mean = getattr(preprocessor, 'mean', None)
+    for_all = (
+        mean is not None and mean.numel() == 1 and not isinstance(preprocessor, BandPreProcessor)
+    )
+    if mean is not None and mean.numel() != takes and not for_all:
         raise RefusedError(
             f'model.data_preprocessor.mean has {counted(mean.numel(), "value")}, model.backbone '
             f'takes images of {counted(takes, "band")}: give one for each (in_channels of the '
