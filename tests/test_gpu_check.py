@@ -38,7 +38,7 @@ def test_tiles_are_timed_by_stage_and_end_to_end(parts):
     assert 'problem' not in rows
     assert rows['loop of SamPredictor'].keys() == {'read', 'encode', 'decode', 'code', 'all'}
     assert rows['exact']['pixels'] == f'0 of {2 * 3 * 256**2}'
-    for way in parts.WAYS:
+    for way in ('exact', 'fast', 'fp16'):
         assert rows[way]['iou_mean'] > 0.98
         assert rows[way]['tiles_a_second'] > 0
         assert rows[way]['times_the_loop'] > 0

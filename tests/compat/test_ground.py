@@ -3,7 +3,9 @@ import logging
 import subprocess
 import sys
 
+import cv2
 import mmengine.logging
+import numpy as np
 import pytest
 import torch
 from folders import ROOT
@@ -105,7 +107,7 @@ def test_a_missing_library_is_named_with_what_installs_it(monkeypatch):
 
 @pytest.mark.parametrize(
     ('tool', 'missing'),
-    [('sam_annotate', 'mmengine'), ('train', 'mmengine'), ('test', 'mmseg'), ('predict', 'torch')],
+    [('sam_annotate', 'mmengine'), ('train', 'mmengine'), ('test', 'mmseg')],
 )
 def test_a_tool_without_a_library_ends_in_one_line(tool, missing):
     path = ROOT / f'tools/{tool}.py'
@@ -117,6 +119,18 @@ def test_a_tool_without_a_library_ends_in_one_line(tool, missing):
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line == f'error: {compat.missing_library(ModuleNotFoundError(name=missing))}'
+
+
+def test_predicting_by_a_checkpoint_names_torch_which_its_help_does_not_need(tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((8, 8, 3), np.uint8))
+    path, argv = ROOT / 'tools/predict.py', ['x', 'a.py', 'a.pth', str(tmp_path), '--out', 'b']
+    code = (
+        f"import runpy, sys; sys.modules['torch'] = None; sys.path.insert(0, {str(ROOT)!r}); "
+        f"sys.argv = {argv}; runpy.run_path({str(path)!r}, run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == f'error: {compat.missing_library(ModuleNotFoundError(name="torch"))}\n'
 
 
 def test_libraries_that_are_mocked_are_there():

@@ -97,7 +97,7 @@ def test_a_misspelt_variable_is_told_by_one_rank(path, capsys, monkeypatch, rank
 
 
 def test_no_shipped_config_is_told_of_a_misspelt_variable(monkeypatch, capsys):
-    for check in ('check_keys', 'check_values', 'check_ops'):
+    for check in ('check_keys', 'check_values', 'check_ops', 'check_packages'):
         monkeypatch.setattr(run_config, check, lambda *args: None)
     paths = [path for path in (ROOT / 'configs').rglob('*.py') if 'annotate' not in path.parts]
     for path in paths:

@@ -109,17 +109,20 @@ def _resized(image: np.ndarray, rows: CropSpan, columns: CropSpan) -> np.ndarray
     matrix = np.array([[columns.step, 0, x], [0, rows.step, y]])
     width, height = (axis.visible[1] - axis.visible[0] for axis in (columns, rows))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    bands = image.shape[2]
+    # OpenCV 4 warps two channels by coarser coordinates than one, three or four.
+    whole = image if bands % _CHANNELS_AT_ONCE != 2 else np.dstack([image, image[..., -1]])
     parts = [
         cv2.warpAffine(
-            np.ascontiguousarray(image[..., first : first + _CHANNELS_AT_ONCE]),
+            np.ascontiguousarray(whole[..., first : first + _CHANNELS_AT_ONCE]),
             matrix,
             (width, height),
             flags=flags,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        for first in range(0, image.shape[2], _CHANNELS_AT_ONCE)
+        for first in range(0, bands, _CHANNELS_AT_ONCE)
     ]
-    return np.dstack(parts) if len(parts) > 1 or image.shape[2] == 1 else parts[0]
+    return np.dstack(parts)[..., :bands]
 
 
 class Crop(BaseTransform):

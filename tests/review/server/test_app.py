@@ -143,7 +143,7 @@ def test_an_object_more_by_a_box(session, prompter):
         (dict(clicks='all'), 400, "clicks is 'all'"), (dict(clicks={'a': 1}), 400, 'clicks is'),
         (dict(clicks=[[1, 1, 1]] * 1001), 400, '1000 at most'),
         (dict(clicks=[['a', None, 1]]), 400, 'rows of x, y'),
-        (dict(box=[5, 5, 5, 9]), 400, 'is empty'), (dict(box='here'), 400, 'could not convert'),
+        (dict(box=[5, 5, 5, 9]), 400, 'is empty'), (dict(box='here'), 400, 'or four corners'),
         (dict(clicks=[[5, 5, 1]], answer=7), 400, 'answer is 7'),
         (dict(clicks=[[5, 5, 1]], runs=[3, 4]), 400, '7 pixels; the image has 128 x 96'),
         (dict(clicks=[[5, 5, 1]], runs=[-1, 12289]), 400, 'expected a list of run lengths'),
