@@ -26,7 +26,7 @@ class HuggingFaceBackbone(BaseModule):
     Args:
         config: As in a ``config.json`` of the hub: ``model_type`` and what differs from its
             defaults; or the path of such a file, or of its folder.
-        in_channels: Bands of the images.
+        in_channels: Bands of the images, whatever ``num_channels`` the config says.
         out_indices: Which stages or blocks, counted from 1; None takes the four stages, or the
             blocks at the quarters of the depth.
         init_cfg: As for ``BaseModule``.
@@ -51,8 +51,9 @@ class HuggingFaceBackbone(BaseModule):
 
         values = dict(_read(config) if isinstance(config, str) else config)
         kind = values.pop('model_type', None)
+        values['num_channels'] = in_channels
         try:
-            made = transformers.AutoConfig.for_model(kind, **values, num_channels=in_channels)
+            made = transformers.AutoConfig.for_model(kind, **values)
             made.set_output_features_output_indices(
                 out_features=None, out_indices=list(out_indices or _quarters(made))
             )

@@ -6,6 +6,7 @@ import torch
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.backbones.huggingface import HuggingFaceBackbone
+from samrs_mm.models.layers.bands import bands_of
 
 PLAIN = dict(hidden_size=16, num_hidden_layers=4, num_attention_heads=2)
 KINDS = {
@@ -40,11 +41,14 @@ def test_maps_and_gradients(kind):
 
 
 def test_config_of_a_file_or_folder(tmp_path):
+    """The hub's files say a number of bands."""
     pytest.importorskip('transformers')
-    config = dict(KINDS['dinov2'][0], model_type='dinov2', architectures=['Dinov2Model'])
+    about = dict(model_type='dinov2', architectures=['Dinov2Model'], num_channels=3)
+    config = dict(KINDS['dinov2'][0], **about)
     (tmp_path / 'config.json').write_text(json.dumps(config))
     for path in (tmp_path, tmp_path / 'config.json'):
         assert HuggingFaceBackbone(str(path)).out_channels == (16,) * 4
+        assert bands_of(HuggingFaceBackbone(str(path), in_channels=5)) == 5
     with pytest.raises(RefusedError, match=r'other\.json.*give a config.json'):
         HuggingFaceBackbone(str(tmp_path / 'other.json'))
 
