@@ -17,7 +17,11 @@ from samrs_mm.engine.data_check import (
     check_folders,
     refuse_together,
 )
-from samrs_mm.engine.hooks.stop_signal_hook import stop_before_training
+from samrs_mm.engine.hooks.stop_signal_hook import (
+    StopSignalHook,
+    stop_before_training,
+    training_begins,
+)
 from samrs_mm.engine.initial_weights import check_initial_weights
 from samrs_mm.engine.level_check import check_bands, check_levels
 from samrs_mm.engine.precision import PRECISIONS, set_precision
@@ -132,6 +136,8 @@ def run(args: argparse.Namespace) -> None:
     for note in (*start.notes, *notes):
         if note:
             runner.logger.warning(note)
+    if not any(isinstance(hook, StopSignalHook) for hook in runner.hooks):
+        training_begins()  # else the hook does it, as late as can be
     runner.train()
     leave_ranks()
     kept = [hook.kept for hook in runner.hooks if getattr(hook, 'kept', None)]

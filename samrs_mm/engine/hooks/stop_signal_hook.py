@@ -13,21 +13,33 @@ from mmseg.registry import HOOKS
 from samrs_mm.core.errors import StoppedAtOnce, StoppedError
 
 _SIGNALS = [getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1') if hasattr(signal, name)]
+_earlier: dict[int, Any] = {}
+"""What signals did before ``stop_before_training``."""
 
 
 def stop_before_training() -> None:
     """Let a signal that asks to stop end a run in which nothing has been trained yet.
 
-    Its exit code tells a scheduler that the same command is to be given again.
+    Its exit code tells a scheduler that the same command is to be given again. ``StopSignalHook``
+    ends that, or ``training_begins``.
     """
-
-    def leave(number: int, frame: Any) -> NoReturn:
-        name = signal.Signals(number).name
-        raise StoppedAtOnce(f'stopped by {name} before training began; give the same command again')
-
     if threading.current_thread() is threading.main_thread():
         for each in _SIGNALS:
-            signal.signal(each, leave)
+            before = signal.signal(each, _end_early)
+            if before is not _end_early:
+                _earlier[each] = before
+
+
+def training_begins() -> None:
+    """Let signals do again what they did before ``stop_before_training``."""
+    for number, handler in _earlier.items():
+        if signal.getsignal(number) is _end_early:
+            signal.signal(number, handler)
+
+
+def _end_early(number: int, frame: Any) -> NoReturn:
+    name = signal.Signals(number).name
+    raise StoppedAtOnce(f'stopped by {name} before training began; give the same command again')
 
 
 @HOOKS.register_module()
@@ -54,7 +66,12 @@ class StopSignalHook(Hook):
         """Listen from here on."""
         main = threading.current_thread() is threading.main_thread()
         if main and isinstance(runner.train_loop, IterBasedTrainLoop) and _checkpoints(runner):
-            self._before = {each: signal.signal(each, self._ask) for each in _SIGNALS}
+            before = {each: signal.signal(each, self._ask) for each in _SIGNALS}
+            self._before = {
+                each: _earlier[each] if was is _end_early else was for each, was in before.items()
+            }
+        elif main:
+            training_begins()
 
     def after_train(self, runner: Runner) -> None:
         """Listen no longer."""

@@ -7,7 +7,7 @@ from line_runs import runner_of, validation
 from mmengine.hooks import Hook
 
 from samrs_mm.cli import STOPPED, run_command
-from samrs_mm.core.errors import StoppedError
+from samrs_mm.core.errors import StoppedAtOnce, StoppedError
 from samrs_mm.engine.hooks.stop_signal_hook import stop_before_training
 
 HOOKS = ('StopSignalHook', 'PlainCheckpointHook')
@@ -102,3 +102,17 @@ def test_before_training_a_signal_ends_it_with_the_same_exit_code(capsys):
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
     said = 'stopped by SIGUSR1 before training began; give the same command again\n'
     assert capsys.readouterr().err == said
+
+
+def test_what_is_said_before_training_is_not_said_in_it(tmp_path):
+    """A run that saves nothing has lost its work; one that has ended owes none."""
+    stop_before_training()
+    runner = runner_of(tmp_path / 'left', 9, data=range(9), hooks=HOOKS)
+    runner._hooks = [hook for hook in runner.hooks if type(hook).__name__ != 'CheckpointHook']
+    runner.register_hook(Sends(signal.SIGTERM))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        runner.train()
+    assert not isinstance(caught.value, StoppedAtOnce)
+    stop_before_training()
+    run(tmp_path / 'whole')
+    assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
