@@ -227,6 +227,7 @@ def check_batch(config: Config, ranks: int) -> None:
     normed = 'BN' in (head.get('norm_cfg') or {}).get('type', '')
     together = 1 if get_device() == 'cpu' else ranks  # CPU ranks have batch norms of their own
     parts = (config.get('train_cfg') or {}).get('accumulate', 1)
+    parts = parts if isinstance(parts, int) and parts > 0 else 1  # the loop refuses others
     each = (config.train_dataloader.get('batch_size') or 0) // parts
     if head.get('type') == 'UPerHead' and normed and each * together == 1:
         raise RefusedError(

@@ -240,6 +240,10 @@ def test_one_image_in_all_is_too_few_for_upernet(monkeypatch):
     config.train_cfg = dict(accumulate=2)
     with pytest.raises(RefusedError, match=r'=2 on 1 ranks with .*accumulate=2: .*batch_size=4'):
         check_batch(config, 1)
+    for parts in (0, -1, '2', None):  # the loop says what is wrong
+        config = upernet(2)
+        config.train_cfg = dict(accumulate=parts)
+        check_batch(config, 1)
     for config in (upernet(2), upernet(1, norm='GN'), upernet(1, norm=None), upernet(1, 'BN', 'X')):
         check_batch(config, 1)
     monkeypatch.setattr(run_config, 'get_device', lambda: 'cuda')
