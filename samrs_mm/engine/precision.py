@@ -53,6 +53,8 @@ def _set_wrapper(config: Config, wanted: str | None) -> None:
             raise RefusedError(
                 f"--precision {wanted}: optim_wrapper.type is {kind!r}, it must be 'OptimWrapper'"
             )
+        if wrapper.get('dtype', 'float16') != _MIXED[wanted]:
+            wrapper.pop('loss_scale', None)  # that of the other type
         wrapper.type = 'AmpOptimWrapper'
         wrapper.dtype = _MIXED[wanted]
         wrapper.setdefault('loss_scale', 'dynamic' if wanted == 'fp16' else 1.0)

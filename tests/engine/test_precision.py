@@ -57,6 +57,15 @@ def test_mixed(gpu, wanted, amp, dtype, scale):
     assert config.optim_wrapper == expected
 
 
+def test_the_loss_is_scaled_as_the_wanted_type_needs(gpu):
+    given = dict(type='AmpOptimWrapper', dtype='bfloat16', loss_scale=1.0)
+    config = config_of(**given)
+    set_precision(config, 'fp16')
+    assert config.optim_wrapper == dict(given, dtype='float16', loss_scale='dynamic')
+    set_precision(config, 'bf16')
+    assert config.optim_wrapper == given
+
+
 def test_amp_leaves_the_type_of_the_config(gpu):
     config = config_of(dtype='bfloat16')
     assert set_precision(config, None, amp=True).startswith('Precision: bf16 (')
