@@ -16,13 +16,19 @@ def read_scalars(work_dir: Path) -> dict[str, Series]:
     """Return ``{name: [(iteration, value), ...]}`` of all that was logged in a work dir.
 
     Each start of a run has a folder there. A later one counts from its first iteration on, so what
-    was trained again after a kill, or begun anew, is there once.
+    was trained again after a kill, or begun anew, is there once. One that begins with a validation
+    has not trained that iteration again.
     """
     runs = [_read(path) for path in sorted(work_dir.glob('*/vis_data/scalars.json'))]
     kept: list[dict[str, Any]] = []
     for run in filter(None, runs):
         first = min(line['step'] for line in run)
-        kept = [line for line in kept if line['step'] < first] + run
+        trained = min((line['step'] for line in run if 'lr' in line), default=first + 1)
+        kept = [
+            line
+            for line in kept
+            if line['step'] < first or ('lr' in line and first == line['step'] < trained)
+        ] + run
     series: dict[str, Series] = {}
     for line in kept:
         for name, value in line.items():

@@ -27,6 +27,16 @@ def test_a_run_begun_anew_hides_the_old_one(tmp_path):
     assert read_scalars(tmp_path) == {'loss': [(10, 3.0)]}
 
 
+def test_a_validation_that_was_owed_hides_no_training(tmp_path):
+    write(tmp_path, '1', dict(step=10, lr=0.1, loss=1.0), dict(step=10, mIoU=5.0))
+    write(tmp_path, '2', dict(step=10, mIoU=6.0), dict(step=20, lr=0.1, loss=0.5))
+    found = read_scalars(tmp_path)
+    assert (found['loss'], found['mIoU']) == ([(10, 1.0), (20, 0.5)], [(10, 6.0)])
+    write(tmp_path, '3', dict(step=10, lr=0.1, loss=3.0), dict(step=10, mIoU=7.0))
+    found = read_scalars(tmp_path)
+    assert (found['loss'], found['mIoU']) == ([(10, 3.0)], [(10, 7.0)])
+
+
 def test_half_a_line_of_a_killed_run_is_left_out(tmp_path):
     write(tmp_path, '1', dict(step=10, loss=1.0))
     with open(tmp_path / '1/vis_data/scalars.json', 'a') as file:
