@@ -105,11 +105,11 @@ def run_ranks(command: Sequence[str], place: Place, grace: float = GRACE) -> int
     lines of the ranks, each once, come at the end of all output.
     """
     with tempfile.TemporaryDirectory() as folder:
-        ranks = [
-            subprocess.Popen(command, env=env | {FOLDER: folder}, start_new_session=True)
-            for env in place.environments()
-        ]
-        with _passed_on(ranks):
+        ranks: list[subprocess.Popen] = []
+        with _passed_on(ranks):  # from before the first is started: none may be left behind
+            for env in place.environments():
+                env |= {FOLDER: folder}
+                ranks.append(subprocess.Popen(command, env=env, start_new_session=True))
             order, ended = _wait(ranks, grace)
         failed = [number for number in order if ranks[number].returncode]
         first = place.node * place.ranks

@@ -95,6 +95,30 @@ def test_signals_go_to_all_ranks(tmp_path, name):
     assert len(list(tmp_path.glob('told*'))) == 2
 
 
+def test_a_signal_while_ranks_are_started_leaves_none_behind(monkeypatch, capfd):
+    started, start = [], subprocess.Popen
+
+    def told(number, frame):
+        raise AssertionError('not passed on')
+
+    def signalled(*args, **kwargs):
+        if started:
+            os.kill(os.getpid(), signal.SIGTERM)
+        started.append(start(*args, **kwargs))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, 'Popen', signalled)
+    before = signal.signal(signal.SIGTERM, told)
+    try:
+        assert run('time.sleep(60)', 2) == 128 + signal.SIGTERM
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        alive = [rank for rank in started if rank.poll() is None]
+        for rank in alive:
+            rank.kill()
+    assert (len(started), alive) == (2, [])
+
+
 def test_what_a_rank_leaves(tmp_path, monkeypatch):
     monkeypatch.setenv('SAMRS_MM_RANK_MESSAGES', str(tmp_path))
     monkeypatch.setenv('RANK', '3')
