@@ -223,9 +223,8 @@ class _Comparison:
         width, height = self.size
         rings = [shape.ring for shape in shapes if shape.ring is not None]
         for shape in shapes:
-            if (
-                shape.ring is not None and not self.edited.line
-            ):  # nobody can mend what a tool traced
+            # Nobody can mend what a tool traced.
+            if shape.ring is not None and not self.edited.line:
                 check_ring(shape.ring, shape.place, self.size)
         whole = rendered(shapes, height, width, line)
         if box is not None and box.segmentation is not None and len(rings) == len(shapes):

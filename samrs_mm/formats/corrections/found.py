@@ -32,9 +32,10 @@ def found_files(root: Path, kind: str = AUTO) -> dict[Path, str]:
         RefusedError: There is none.
     """
     if kind in (AUTO, OWN) and _is_annotated(root):
-        if not any((root / folder.CORRECTIONS).glob('*.json')):
+        paths = _candidates(root / folder.CORRECTIONS)
+        if not paths:
             raise RefusedError(f'{root}: an annotated folder, but nobody has corrected it')
-        root, kind = root / folder.CORRECTIONS, OWN
+        return dict.fromkeys(paths, OWN)  # a damaged one, too: its reader says what is wrong
     on_disk = kind in (AUTO, FIFTYONE) and is_dataset_folder(root)
     if on_disk or (kind == FIFTYONE and not root.exists()):
         return {root: FIFTYONE}

@@ -29,6 +29,8 @@ def test_of_an_annotated_folder_only_its_corrections_are_taken(tmp_path):
     path = write(copy / 'corrections/a.json', dict(image={}, actions=[]))
     assert found_files(copy) == found_files(copy, 'own') == {path: 'own'}
     assert other_files(copy, [path]) == []
+    cut = write(copy / 'corrections/b.json', '{"image": {')
+    assert found_files(copy) == {path: 'own', cut: 'own'}
 
 
 def test_what_is_not_there_is_named_with_a_cure_that_fits(tmp_path):
