@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
     failed = propose(args, images, maker, file, done)
     tell_failures(failed)
     if len(failed) == len(images):
-        done.remove()
+        done.remove_empty()
         return 1
     root = file.write(args.out)
     print(f'boxes    {len(file)} on {counted(len(images) - len(failed), "image")}')

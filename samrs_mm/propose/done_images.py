@@ -28,6 +28,7 @@ class DoneImages:
         self.path = target.with_name(f'{target.name}.part')
         head = dump(dict(settings=settings))
         self._known: dict[str, dict[str, Any]] = {}
+        self._added = 0
         try:
             lines = self.path.read_bytes().splitlines(keepends=True) if self.path.exists() else []
             if lines and not (anew and lines[0] != head):
@@ -46,7 +47,7 @@ class DoneImages:
             self._known = {each['path']: each for each in done}
         except (ValueError, KeyError, TypeError) as error:
             raise RefusedError(
-                f'{self.path}: not a part of a boxes file; another --out, or --overwrite'
+                f'{self.path}: not a part of a boxes file; delete it, or another --out'
             ) from error
         if changed:
             raise RefusedError(
@@ -69,11 +70,17 @@ class DoneImages:
         """
         line = dump(dict(path=os.path.abspath(path), note=inputs.note(), about=about))
         try:
-            with open(self.path, 'ab', buffering=0) as file:
+            with open(self.path, 'ab') as file:
                 file.write(line)
         except OSError as error:
             error.filename = str(self.path)  # a full disk is met in write(), which knows no name
             raise
+        self._added += 1
+
+    def remove_empty(self) -> None:
+        """Delete the file if no image is done."""
+        if not self._known and not self._added:
+            self.remove()
 
     def remove(self) -> None:
         """Delete the file: the boxes file is whole."""
