@@ -17,6 +17,7 @@ A member is a subclass of ``SAMFamilySegmentor`` in a module of its own: ``sam.p
 Its weights are read by ``weights_files.read_weights``; a package is imported in ``_build``.
 """
 
+import gc
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -224,6 +225,7 @@ class SAMFamilySegmentor(GridProposer, ClickTaker, StoredFeatures, PromptSegment
     def unload(self) -> None:
         """See ``PromptSegmentor``."""
         self.model = self._last_settled = None
+        gc.collect()  # modules and what computes in their place hold each other
         if self.device.type == 'cpu':
             give_back()
 

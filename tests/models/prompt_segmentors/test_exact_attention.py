@@ -1,4 +1,5 @@
 import importlib
+import weakref
 
 import pytest
 import torch
@@ -54,3 +55,12 @@ def test_only_the_exact_way_attends_in_place(options, expected):
     blocks = loaded(arch=SMALL, **options).model.image_encoder.blocks
     used = {getattr(block.attn.forward, 'func', None) is attend_in_place for block in blocks}
     assert used == {expected}
+
+
+@pytest.mark.parametrize('kernels', ['exact', 'fast'])
+def test_an_unloaded_encoder_is_freed(kernels):
+    pytest.importorskip('segment_anything', reason='segment_anything is not installed')
+    segmentor = loaded(arch=SMALL, kernels=kernels)
+    parts = [weakref.ref(block.attn) for block in segmentor.model.image_encoder.blocks]
+    segmentor.unload()
+    assert [part() for part in parts] == [None] * len(parts)
