@@ -5,7 +5,6 @@ what it gives. CPU time of one process, both ways side by side, medians of round
 """
 
 import copy
-import ctypes
 import multiprocessing
 import statistics
 import time
@@ -21,7 +20,11 @@ from pycocotools import mask as coco_mask
 from samrs_mm.core import masks as mask_ops
 from samrs_mm.core.prompts import PromptBatch, PromptSetting
 from samrs_mm.models.prompt_segmentors.frame import Frame
-from samrs_mm.models.prompt_segmentors.kept_memory import give_back, keep_freed_memory
+from samrs_mm.models.prompt_segmentors.kept_memory import (
+    free_as_usual,
+    give_back,
+    keep_freed_memory,
+)
 from samrs_mm.models.prompt_segmentors.sam import SAMSegmentor
 from samrs_mm.models.prompt_segmentors.scale_up import scale_up
 
@@ -69,10 +72,8 @@ class Plain:
         self.predictor, self.tile, self.chunk = SamPredictor(model), tile, chunk
 
     def begin(self) -> None:
-        """Let the process take large blocks from the system each time, as glibc comes to do."""
-        libc = ctypes.CDLL(None)
-        for option, value in ((-4, 2**16), (-3, 2**25), (-1, 2**26)):
-            libc.mallopt(option, value)
+        """Let the process take large blocks from the system each time."""
+        free_as_usual()
 
     def encode(self) -> None:
         """Encode the image."""

@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from samrs_mm.annotate.driver import SampleStream
+from samrs_mm.models.prompt_segmentors.kept_memory import free_as_usual
 
 
 class _Part(IterableDataset):
@@ -44,7 +45,8 @@ def read_ahead(
 
 
 def _start_worker(_: int) -> None:
-    """Make a worker read on one thread and leave signals to the main process."""
+    """Make a worker read on one thread, keep no memory, and leave signals to the main process."""
+    free_as_usual()  # a fork of a process with a loaded segmentor keeps each scene's
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

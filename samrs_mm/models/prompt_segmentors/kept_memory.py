@@ -9,7 +9,7 @@ import functools
 import sys
 from typing import Any
 
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 """Of ``mallopt``; see malloc.h."""
 
 
@@ -23,6 +23,16 @@ def keep_freed_memory() -> bool:
     if libc is None:
         return False
     return bool(libc.mallopt(_MMAP_MAX, 0) and libc.mallopt(_TRIM_THRESHOLD, -1))
+
+
+def free_as_usual() -> None:
+    """Let this process give back large blocks that it frees, as glibc comes to do by itself."""
+    libc = _glibc()
+    if libc is not None:
+        for option, value in (
+            (_MMAP_MAX, 2**16), (_MMAP_THRESHOLD, 2**25), (_TRIM_THRESHOLD, 2**26),
+        ):  # fmt: skip
+            libc.mallopt(option, value)
 
 
 def give_back() -> None:
