@@ -94,7 +94,7 @@ class SAMSegmentor(SAMFamilySegmentor):
         self.fast_decoder = FastDecoder(self.model)
 
     def _compile_encoder(self) -> None:
-        """Its blocks, of which two kinds are compiled: seconds in place of minutes."""
+        """Compile its blocks, of which there are two kinds, in place of all of them as one."""
         encoder = self.model.image_encoder
         if not hasattr(encoder, 'blocks'):  # a TinyViT
             super()._compile_encoder()
