@@ -1,5 +1,6 @@
 """What benchmarks on drawn scenes share: tools, scenes with known masks, and runs of a study."""
 
+import argparse
 import csv
 import importlib.util
 import itertools
@@ -23,6 +24,7 @@ from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.classes import UNLABELLED, palette_for
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.core.masks import Instance, compose
+from samrs_mm.core.parallel import usable_cores
 from samrs_mm.drawn.scenes import DOMAINS
 from samrs_mm.formats.annotated.folder import INDEX, INSTANCES, SEMANTIC
 from samrs_mm.formats.annotated.record import Record
@@ -36,6 +38,20 @@ PRELOAD = [
 ]  # fmt: skip
 SEGMENTORS = dict(grabcut='GrabCutSegmentor', fill='BoxFillSegmentor')
 """The sources of domain A, and what makes their masks."""
+
+
+def parse_study(about: str | None, name: str, argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line of a study, which ``about`` describes; it writes to its name."""
+    parser = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    cores = usable_cores()
+    add = parser.add_argument
+    add('--out', type=Path, default=Path('work_dirs', name), help='default: %(default)s')
+    add('--jobs', type=int, default=cores, help='runs at once (default: cores, %(default)s)')
+    add('--threads', type=int, default=1, help='CPU threads of a run (default: %(default)s)')
+    add('--quick', action='store_true', help='a few iterations, to see that it works')
+    return parser.parse_args(argv)
 
 
 def run_apart(name: str, *arguments: object, allowed: int = 0) -> None:

@@ -9,7 +9,6 @@ and nothing is chosen by a score. A seed has its own SEP run, subsets, initial w
 The same command goes on where it stopped; a run is finished when its metrics.json is there.
 """
 
-import argparse
 import csv
 import itertools
 import json
@@ -20,14 +19,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from drawn_runs import CONFIGS, Place, at_once, open_study, spread, write_tiles
+from drawn_runs import CONFIGS, Place, at_once, open_study, parse_study, spread, write_tiles
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from mmengine.config import Config
 
 from samrs_mm.cli import run_command
 from samrs_mm.core.atomic import atomic_write, dump
-from samrs_mm.core.parallel import usable_cores
 from samrs_mm.datasets.segmentation.subsets import subset_name
 
 CONFIG = 'study_finetune.py'
@@ -250,16 +248,7 @@ def study(folder: Path, plan: Plan, jobs: int, threads: int) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the study and return its exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    cores = usable_cores()
-    add = parser.add_argument
-    add('--out', type=Path, default=Path('work_dirs/sep_study'), help='default: %(default)s')
-    add('--jobs', type=int, default=cores, help='runs at once (default: cores, %(default)s)')
-    add('--threads', type=int, default=1, help='CPU threads of a run (default: %(default)s)')
-    add('--quick', action='store_true', help='a few iterations, to see that it works')
-    args = parser.parse_args(argv)
+    args = parse_study(__doc__, 'sep_study', argv)
     plan = QUICK if args.quick else Plan()
     return run_command(lambda: study(args.out, plan, args.jobs, args.threads))
 
