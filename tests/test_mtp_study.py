@@ -1,6 +1,5 @@
 """The study of benchmarks/mtp_study.py: its order of work, its arms, and what its table says."""
 
-import json
 import shutil
 from dataclasses import replace
 
@@ -11,6 +10,7 @@ from drawn_runs import SEGMENTORS
 from folders import load_tool
 from mmengine.config import Config
 from mmseg.registry import MODELS
+from study_tools import Tools
 
 from samrs_mm.compat import is_onedl
 from samrs_mm.core.errors import SamrsError
@@ -25,32 +25,18 @@ def study():
     return load_tool('../benchmarks/mtp_study')
 
 
-class Tools:
-    """Stands in for the tools: notes the calls, writes what the study looks for."""
-
-    def __init__(self, monkeypatch, study, die_after=None):
-        self.calls, self.die_after = [], die_after
-        monkeypatch.setattr(study, 'prepare', lambda place, plan: None)
-        monkeypatch.setattr(study.Place, 'tool', lambda place, *args, **_: self(place, *args))
-
-    def __call__(self, place, name, *args):
-        if len(self.calls) == self.die_after:
-            raise SamrsError('killed')
-        words = [str(word) for word in args]
-        self.calls.append((name, words))
-        work = place.folder / words[words.index('--work-dir') + 1]
-        work.mkdir(parents=True, exist_ok=True)
-        if name == 'train':
-            (work / f'{work.name}.pth').touch()
-            (work / 'last_checkpoint').touch()
-        else:
-            (work / 'metrics.json').write_text(json.dumps({'mIoU': 20.0, 'coco/bbox_mAP_50': 0.1}))
+def watch(monkeypatch, study, die_after=None):
+    """Let tools stand in that train and test nothing; return them."""
+    return Tools(
+        monkeypatch, study, lambda place, plan: None, '{}.pth'.format,
+        lambda name: {'mIoU': 20.0, 'coco/bbox_mAP_50': 0.1}, die_after,
+    )  # fmt: skip
 
 
 def test_arms_differ_in_the_weights_they_start_from_and_in_nothing_else(
     study, monkeypatch, tmp_path
 ):
-    tools = Tools(monkeypatch, study)
+    tools = watch(monkeypatch, study)
     study.study(tmp_path, study.Plan(), jobs=1, threads=1)
     trained = {
         words[words.index('--work-dir') + 1]: words
@@ -86,19 +72,19 @@ def test_arms_differ_in_the_weights_they_start_from_and_in_nothing_else(
 
 
 def test_the_same_command_goes_on_where_it_stopped(study, monkeypatch, tmp_path):
-    whole = Tools(monkeypatch, study)
+    whole = watch(monkeypatch, study)
     study.study(tmp_path / 'straight', study.Plan(), jobs=2, threads=1)
-    first = Tools(monkeypatch, study, die_after=11)
+    first = watch(monkeypatch, study, die_after=11)
     with pytest.raises(SamrsError, match='killed'):
         study.study(tmp_path / 'stopped', study.Plan(), jobs=1, threads=1)
-    second = Tools(monkeypatch, study)
+    second = watch(monkeypatch, study)
     study.study(tmp_path / 'stopped', study.Plan(), jobs=1, threads=1)
     both = [(name, tuple(words)) for name, words in first.calls + second.calls]
     assert len({*both}) == len(both) == len(whole.calls) == 3 * (2 + 2 * 7)
     texts = [(tmp_path / name / 'table.md').read_text() for name in ('straight', 'stopped')]
     assert texts[0] == texts[1]
     shutil.rmtree(tmp_path / 'stopped/runs/seed1/semantic-sep')
-    again = Tools(monkeypatch, study)
+    again = watch(monkeypatch, study)
     study.study(tmp_path / 'stopped', study.Plan(), jobs=1, threads=1)
     assert [words[words.index('--work-dir') + 1] for _, words in again.calls] == [
         'runs/seed1/semantic-sep'

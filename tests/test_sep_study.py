@@ -14,6 +14,7 @@ import pytest
 from folders import ROOT, load_tool, tree
 from mmengine.config import Config
 from pycocotools import mask as coco_mask
+from study_tools import Tools
 
 from samrs_mm.core.errors import RefusedError, SamrsError
 from samrs_mm.drawn.dataset import write_demo_dataset
@@ -76,37 +77,25 @@ def test_labels_of_tiles_are_exact(study, classes, tmp_path):
     assert len(seen) > 5
 
 
-class Tools:
-    """Stands in for the tools: notes the calls, writes what the study looks for."""
+def prepare(place, plan):
+    for part, count in TILES.items():
+        folder = place.folder / 'data' / part
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / 'tiles.json').write_text(json.dumps(dict(tiles=count)))
 
-    def __init__(self, monkeypatch, study, die_after=None):
-        self.calls, self.die_after = [], die_after
-        monkeypatch.setattr(study, 'prepare', self.prepare)
-        monkeypatch.setattr(study.Place, 'tool', lambda place, *args, **_: self(place, *args))
 
-    def prepare(self, place, plan):
-        for part, count in TILES.items():
-            folder = place.folder / 'data' / part
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / 'tiles.json').write_text(json.dumps(dict(tiles=count)))
-
-    def __call__(self, place, name, *args):
-        if len(self.calls) == self.die_after:
-            raise SamrsError('killed')
-        words = [str(word) for word in args]
-        self.calls.append((name, words))
-        work = place.folder / words[words.index('--work-dir') + 1]
-        work.mkdir(parents=True, exist_ok=True)
-        if name == 'train':
-            (work / ('sep.pth' if work.name == 'sep' else 'last_checkpoint')).touch()
-        else:
-            (work / 'metrics.json').write_text(json.dumps(dict(mIoU=1.0 + len(work.name), mF1=2.0)))
+def watch(monkeypatch, study, die_after=None):
+    """Let tools stand in that train and test nothing; return them."""
+    return Tools(
+        monkeypatch, study, prepare, lambda name: 'sep.pth' if name == 'sep' else 'last_checkpoint',
+        lambda name: dict(mIoU=1.0 + len(name), mF1=2.0), die_after,
+    )  # fmt: skip
 
 
 def test_arms_differ_in_the_weights_they_start_from_and_in_nothing_else(
     study, monkeypatch, tmp_path
 ):
-    tools = Tools(monkeypatch, study)
+    tools = watch(monkeypatch, study)
     study.study(tmp_path, study.Plan(), jobs=1, threads=1)
     trained = [words for name, words in tools.calls if name == 'train']
     work_dirs = [words[words.index('--work-dir') + 1] for words in trained]
@@ -124,17 +113,17 @@ def test_arms_differ_in_the_weights_they_start_from_and_in_nothing_else(
 
 
 def test_the_same_command_goes_on_where_it_stopped(study, monkeypatch, tmp_path):
-    whole = Tools(monkeypatch, study)
+    whole = watch(monkeypatch, study)
     study.study(tmp_path / 'straight', study.Plan(), jobs=2, threads=1)
-    first = Tools(monkeypatch, study, die_after=12)
+    first = watch(monkeypatch, study, die_after=12)
     with pytest.raises(SamrsError, match='killed'):
         study.study(tmp_path / 'stopped', study.Plan(), jobs=1, threads=1)
     assert len(first.calls) == 12
-    second = Tools(monkeypatch, study)
+    second = watch(monkeypatch, study)
     study.study(tmp_path / 'stopped', study.Plan(), jobs=1, threads=1)
     both = [(name, tuple(words)) for name, words in first.calls + second.calls]
     assert len(set(both)) == len(both) == len(whole.calls) == 3 + 2 * 24
-    again = Tools(monkeypatch, study)
+    again = watch(monkeypatch, study)
     study.study(tmp_path / 'stopped', study.Plan(), jobs=1, threads=1)
     assert again.calls == []
     assert (tmp_path / 'stopped/plot.png').stat().st_size > 10_000
@@ -145,7 +134,7 @@ def test_the_same_command_goes_on_where_it_stopped(study, monkeypatch, tmp_path)
 
 
 def test_a_study_of_another_size_is_refused(study, monkeypatch, tmp_path):
-    tools = Tools(monkeypatch, study)
+    tools = watch(monkeypatch, study)
     study.study(tmp_path, study.QUICK, jobs=1, threads=1)
     before = tree(tmp_path)
     with pytest.raises(RefusedError, match='of another size; give another --out'):
