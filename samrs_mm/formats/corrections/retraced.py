@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import shapely
 
 from samrs_mm.core import masks
 from samrs_mm.formats.annotated.entries import BoxEntry
@@ -68,13 +69,13 @@ def is_retraced(shapes: Sequence[Shape], box: BoxEntry) -> bool:
     places = np.minimum(points.astype(int), [width - 1, height - 1])
     if distance[places[:, 1], places[:, 0]].max() > CORNERS:
         return False
-    again: np.ndarray = np.zeros_like(mask)
-    for ring in rings:
-        cv2.fillPoly(again, [np.floor(ring - low).astype(np.int32)], 1)
-    before, after = _border(_filled(mask)), _border(again)
-    return bool(
-        _distance(after)[before].max() <= BETWEEN and _distance(before)[after].max() <= BETWEEN
-    )
+    lines = shapely.MultiLineString([np.vstack([ring, ring[:1]]) - low for ring in rings])
+    rows, columns = _border(_filled(mask)).nonzero()
+    if shapely.distance(lines, shapely.points(columns, rows)).max() > BETWEEN:
+        return False
+    along = shapely.get_coordinates(shapely.segmentize(lines, 1.0)).astype(int)
+    along = np.minimum(along, [width - 1, height - 1])
+    return bool(distance[along[:, 1], along[:, 0]].max() <= BETWEEN)
 
 
 def _has_own_corners(rings: Sequence[np.ndarray], mask: np.ndarray) -> bool:

@@ -42,6 +42,34 @@ def test_a_mask_traced_anew_is_the_mask(name, trace):
     assert is_retraced(trace(mask), box_of(mask))
 
 
+AIRPLANE = dict(
+    size=[512, 512],
+    counts=(
+        ']WQ43k?3N2N10001O001O001O01O010O010O010O0010O010O010O01O01O01O01O010O1e@Fo>g0N9G'
+        ':F`0@1N1O2N10OOD<J7C`APOk>i0:000O101N1OCPAMo>2SAMl>2WAMh>4XAMg>2[AMd>3]ANa>2aAM^'
+        '>3cAN[>2gAMX>3iAMW>1lAOR>1oAOP>1RBNm=2TBOj=0YBOg=0ZB0e=0]BOb=1_B0_=0cBO]=0dB0[=0'
+        'gB0W=0jB0U=0mBOR=0PC1o<NSC1m<NTC3k<LWC3i<LXC5h<H[Ck0c=0001O0O2MN[Om@a0V?Aj@:Y?Hf'
+        '@6[?6100O100K6N2N2N2NRX^2'
+    ),
+)
+"""A drawn airplane whose wings end in points."""
+EXPORTED = [
+    298.0, 305.5, 293.5, 303.0, 290.5, 255.0, 260.0, 241.5, 257.5, 237.0, 261.0, 232.5,
+    268.0, 232.5, 295.0, 243.5, 303.0, 234.5, 332.0, 213.5, 336.0, 213.5, 336.5, 217.0,
+    308.5, 249.0, 344.0, 267.5, 342.5, 263.0, 350.0, 255.5, 354.0, 255.5, 349.5, 273.0,
+    341.5, 291.0, 337.0, 292.5, 335.0, 271.5, 303.0, 260.5, 298.0, 305.5,
+]  # fmt: skip
+"""What FiftyOne 1.22 made of it when nobody had touched it: x, y, x, y, ..."""
+
+
+def test_an_export_of_fiftyone_that_cuts_thin_ends_is_the_mask():
+    ring = np.array(EXPORTED).reshape(-1, 2)
+    box = box_of(masks.decode(AIRPLANE) > 0)
+    assert is_retraced([Shape('s', 'airplane', ring=ring)], box)
+    cut = np.delete(ring, [3, 4, 5], axis=0)  # the end of a wing
+    assert not is_retraced([Shape('s', 'airplane', ring=cut)], box)
+
+
 def chained(mask):
     """Trace a mask as CVAT does where it makes polygons of masks: closed, without tiny parts."""
     rings, _ = cv2.findContours(
