@@ -45,7 +45,7 @@ def load(option, path=SEP, **more):
         ('model.backbone.dept=18', 'depth'),
         ('model.backbone.init_cfg.chekpoint=x', 'checkpoint'),
         ('model.decode_head.dropout=0.1', 'dropout_ratio'),
-        ('model.decode_head.loss_decode.loss_wieght=1.0', 'loss_weight'),
+        ('model.decode_head.loss_decode.loss_weights=1.0', 'loss_weight'),
         ('model.data_preprocessor.means=1', 'mean'),
         ('default_hooks.checkpiont.interval=5', 'checkpoint'),
         ('default_hooks.export.pth=x', 'path'),
@@ -182,10 +182,10 @@ def test_a_tool_that_runs_the_model_alone_looks_at_the_model_alone():
 
 
 def test_losses_of_sources_are_looked_at(tmp_path):
-    term = "dict(type='DiceLoss', wieght=3.0)"
+    term = "dict(type='DiceLoss', weights=3.0)"
     text = f'model = dict(heads=dict(a=dict(loss_decode=[{term}])))'
     with pytest.raises(
-        RefusedError, match=r'heads\.a\.loss_decode\.0\.wieght=3\.0: DiceLoss takes no wieght'
+        RefusedError, match=r'heads\.a\.loss_decode\.0\.weights=3\.0: DiceLoss takes no weights'
     ):
         load_run_config(write(tmp_path, text), None, None, 'none')
 

@@ -314,7 +314,7 @@ def test_losses_of_sources_move_with_the_network_and_add_no_weights():
         (dict(loss_decode=[]), 'heads.sota.loss_decode is empty; give at least one term'),
         (dict(loss_decode=3), 'heads.sota.loss_decode=3; needed: dict(type=...)'),
         (dict(loss_decode=dict(type='DiseLoss')), 'heads.sota.loss_decode: KeyError: '),
-        (dict(loss_decode=dict(type='DiceLoss', wieght=1)), 'unexpected keyword argument'),
+        (dict(loss_decode=dict(type='DiceLoss', weights=1)), 'unexpected keyword argument'),
         (dict(loss_decode=[CE, dict(type='OhemCrossEntropy')]),
          "heads.sota.loss_decode.1.type='OhemCrossEntropy' takes no ignore_index"),
         (dict(loss_decode=dict(type='CrossEntropyLoss', class_weight=[1.0])),
