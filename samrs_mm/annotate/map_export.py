@@ -24,8 +24,8 @@ _ELSE = '; gis wants the GeoTIFFs that were annotated, or a world file beside th
 class GISExport(Export):
     """``masks.gpkg``, ``labels/SCENE.tif`` and styles for QGIS, as of a run with boxes on a map.
 
-    Of several masks of one box that of the tile with most room is taken; masks without boxes are
-    joined over tiles.
+    Of several masks of one box the one that a person corrected last is taken, else that of the tile
+    with most room; masks without boxes are joined over tiles.
 
     Args:
         out: The folder.
@@ -39,7 +39,7 @@ class GISExport(Export):
 
     folders = (folder.LABELS,)
     losses = {
-        _SAME: 'masks of what another tile shows better, or more of: one stands for each object',
+        _SAME: 'masks of what another tile shows better: one stands for each object',
         FLAGS: 'objects with flags such as difficult, which it has no place for',
     }
     unlabelled = 'stays 255 in labels/, nodata; no polygon is there'
@@ -88,7 +88,7 @@ class GISExport(Export):
         tiles: list[tuple[str, str]] = []
         for scene, (place, records) in self._scenes.items():
             tiles += [(stem, box.box_id) for stem, record in records.items() for box in record.kept]
-            here = masks_of_scene(records, place, self._filters)
+            here = masks_of_scene(records, place, self._filters, self.annotated)
             write_labels(self.out, scene, place, here, self.policy, self.classes)
             found += here
         first = next((place.crs for place, _ in self._scenes.values()), None)

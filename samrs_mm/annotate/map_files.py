@@ -74,7 +74,7 @@ class MapFiles:
             place = self.dataset.places.get(stem)
             if tiles and place:
                 records = {tile.stem: self._record(tile) for tile in tiles}
-                here = masks_of_scene(records, place, self.filters)
+                here = masks_of_scene(records, place, self.filters, self.out)
                 here.sort(key=self._row)
                 names += write_labels(root, stem, place, here, self.policy, self.classes)
                 found += here

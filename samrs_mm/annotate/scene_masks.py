@@ -1,7 +1,8 @@
 """Masks of whole scenes on the map: one for each box, as polygons and as a label map."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import shapely
 from rasterio.crs import CRS
 
+from samrs_mm.annotate.correcting import corrections_of
 from samrs_mm.annotate.scene_objects import objects_of
 from samrs_mm.annotate.writer import MaskFilters
 from samrs_mm.core import dealing, masks
@@ -20,7 +22,9 @@ from samrs_mm.core.tiling import Window
 from samrs_mm.drawing.qgis import polygon_style, raster_style
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.entries import BoxEntry
+from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import Record
+from samrs_mm.formats.corrections.actions import Corrections, last_change
 from samrs_mm.formats.scenes.label_geotiff import BLOCK, write_label_geotiff
 from samrs_mm.formats.vector.geopackage import Table, beside, write_tables
 from samrs_mm.formats.vector.polygons import multipolygon
@@ -98,13 +102,25 @@ def _is_cut(box: BoxEntry, window: Window, place: Place) -> bool:
     )
 
 
-def _one_each(found: Iterable[SceneMask]) -> list[SceneMask]:
-    """Return one mask for each box of a scene: that of the tile that gives it most room."""
-    best: dict[str, SceneMask] = {}
-    for new in found:
-        if new.room > best.setdefault(new.box.box_id, new).room:
-            best[new.box.box_id] = new
-    return list(best.values())
+def _one_each(found: Iterable[SceneMask], out: AnnotatedFolder) -> list[SceneMask]:
+    """Return one mask for each box of a scene, of those of its tiles; see ``_best``."""
+    groups: dict[str, list[SceneMask]] = {}
+    for each in found:
+        groups.setdefault(each.box.box_id, []).append(each)
+    read = cache(partial(corrections_of, out))
+    return [_best(group, read) for group in groups.values()]
+
+
+def _best(
+    of_box: Sequence[SceneMask], corrections: Callable[[str], Corrections | None]
+) -> SceneMask:
+    """Return the mask that a person corrected last, else that of the tile with most room."""
+    corrected = [each for each in of_box if each.box.by_hand]
+    if len(corrected) < 2:
+        return max(corrected or of_box, key=lambda each: each.room)
+    return max(
+        corrected, key=lambda each: (last_change(corrections(each.tile), each.box), each.room)
+    )
 
 
 def _objects(records: Mapping[str, Record], place: Place, filters: MaskFilters) -> list[SceneMask]:
@@ -125,18 +141,23 @@ def _objects(records: Mapping[str, Record], place: Place, filters: MaskFilters) 
 
 
 def masks_of_scene(
-    records: Mapping[str, Record], place: Place, filters: MaskFilters
+    records: Mapping[str, Record], place: Place, filters: MaskFilters, out: AnnotatedFolder
 ) -> list[SceneMask]:
     """Return what a scene's label map and polygons are made of, of its records by stem.
 
     One mask for each box, in the order of the records, or for each object where there are no boxes;
-    objects are filtered by the folder's ``filters``.
+    objects are filtered by the folder's ``filters``. Of several masks of a box it is the one that a
+    person corrected last, else that of the tile that gives the box most room.
+
+    Raises:
+        CorrectionsError: A file of corrections in the folder ``out`` is damaged.
     """
     if any(box.prompt == GRID for record in records.values() for box in record.boxes):
         return _objects(records, place, filters)
-    return _one_each(
+    found = (
         each for stem, record in records.items() for each in _masks_of_tile(record, stem, place)
     )
+    return _one_each(found, out)
 
 
 def label_names(stem: str) -> list[str]:

@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+from corrected import square
 from export_cases import tool
 from folders import ROOT, load_tool, tree, write_dota
 from map_cases import LONLAT, UTM, affine, box, on_map, read_layer, write_layer, write_scene
 from PIL import Image
 from rasterio import features
+
+from samrs_mm.formats.annotated.folder import AnnotatedFolder
+from samrs_mm.formats.annotated.record import Record
+from samrs_mm.formats.corrections.actions import Corrections, action_of
 
 DOTA = str(ROOT / 'configs/annotate/dota_grabcut_rbox.py')
 GEO = str(ROOT / 'configs/annotate/geo_grabcut_rbox.py')
@@ -83,6 +88,54 @@ def test_polygons_and_label_maps_of_any_folder(dota, tmp_path, capsys):
     assert export['subsets']['']['instances'] == 7
     assert tool(tmp_path / 'made', '--to', 'gis', '--out', tmp_path / 'again') == 0
     assert tree(tmp_path / 'gis') == tree(tmp_path / 'again')
+
+
+def tiles_by_box(made):
+    """Return the tiles of each box that has a mask there, by its id."""
+    found = {}
+    for path in sorted((made / 'instances').iterdir()):
+        for entry in Record.load(path).kept:
+            found.setdefault(entry.box_id, []).append(path.stem)
+    return found
+
+
+def redraw(made, stem, box_id, side, when):
+    """Correct a mask by hand: a square of so many pixels a side."""
+    out = AnnotatedFolder(made)
+    record = Record.load(out.path('instances', stem))
+    (entry,) = [each for each in record.boxes if each.box_id == box_id]
+    path = out.corrections(stem)
+    found = Corrections.load(path) if path.exists() else Corrections.of(stem, record.image)
+    mask = square(record.image.height, record.image.width, side=side)
+    found.add(action_of(entry, 'mask', mask, by='ann', when=when))
+    found.write(path)
+
+
+def test_of_several_tiles_the_mask_corrected_last_is_taken(dota, tmp_path):
+    made = tmp_path / 'made'
+    assert annotate(dota, made) == 0
+
+    def shown(name):
+        assert annotate(dota, made, '--finalise') == 0
+        assert tool(made, '--to', 'gis', '--out', tmp_path / name) == 1, 'P0002 is not on the map'
+        _, _, columns = read_layer(tmp_path / name / 'masks.gpkg', 'masks')
+        seen = zip(columns['tile'], columns['pixels'], strict=True)
+        return dict(zip(columns['box_id'], seen, strict=True))
+
+    before = shown('before')
+    box_id, tiles = next((box_id, tiles) for box_id, tiles in tiles_by_box(made).items()
+                         if len(tiles) > 1 and box_id in before)  # fmt: skip
+    roomy = before[box_id][0]
+    other = next(tile for tile in tiles if tile != roomy)
+    redraw(made, other, box_id, 7, '2026-01-02T10:00:00Z')
+    assert shown('one')[box_id] == (other, 49)
+    redraw(made, roomy, box_id, 5, '2026-01-02T10:30:00+01:00')
+    assert shown('older')[box_id] == (other, 49), 'half past nine by UTC'
+    redraw(made, roomy, box_id, 6, '2026-01-02T11:30:00+01:00')
+    after = shown('newer')
+    assert after.pop(box_id) == (roomy, 36)
+    before.pop(box_id)
+    assert after == before
 
 
 def test_what_is_not_on_the_map_is_named(dota, tmp_path, capsys):

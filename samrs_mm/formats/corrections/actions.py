@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ ACTIONS = (ACCEPT, REJECT, CLASS, MASK, ADD, UNDO)
 _SEEN = ('width', 'height', 'sha256')
 _CURE = 'put back a copy of it; without one, delete it (its corrections are lost) and run again'
 _ID = 16
+_NEVER = datetime.min.replace(tzinfo=timezone.utc)
 
 
 class CorrectionsError(SamrsError):
@@ -85,6 +87,15 @@ class Action(Entry):
         if isinstance(self.value, dict):
             return self.value if self.action == MASK else self.value['segmentation']
         return None
+
+    @property
+    def moment(self) -> datetime:
+        """``when`` as a time, in UTC where it names no zone; long ago where it is none."""
+        try:
+            found = datetime.fromisoformat(self.when.replace('Z', '+00:00'))  # 'Z' from 3.11 on
+        except ValueError:
+            return _NEVER
+        return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
 
 def action_of(
@@ -185,6 +196,16 @@ class Corrections:
     def is_of(self, image: ImageEntry) -> bool:
         """Whether an image is the picture that people saw."""
         return self.image == {name: getattr(image, name) for name in _SEEN}
+
+
+def last_change(corrections: Corrections | None, box: BoxEntry) -> datetime:
+    """Return when a box of a record was last acted on, of what stands; long ago if never.
+
+    It is known by its name or, where labels moved in their file, by its corners.
+    """
+    known = corrections.standing if corrections else []
+    of_box = (each for each in known if box.box_id == each.box_id or box.polygon == each.polygon)
+    return max((each.moment for each in of_box), default=_NEVER)
 
 
 def standing(actions: Sequence[Action]) -> list[Action]:
