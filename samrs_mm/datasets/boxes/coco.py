@@ -10,6 +10,7 @@ from samrs_mm.core.boxes import ParsedLabels
 from samrs_mm.core.errors import ImageReadError, LabelReadError, RefusedError
 from samrs_mm.core.found_files import as_there, folded, walk_names
 from samrs_mm.core.images import IMAGE_SUFFIXES, image_size
+from samrs_mm.core.path_ends import PathEnds, without_root
 from samrs_mm.core.wording import counted
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene
 from samrs_mm.datasets.boxes.label_files import check_path
@@ -29,7 +30,8 @@ class COCOBoxDataset(BoxDataset):
 
     Layout: ``annotations.json``, and ``images/`` or the images beside the json file; they may lie
     in sub-folders: ``a/b.png`` gets the stem ``a__b``. Folders called train, val, valid or test
-    (or ``train2017``) are parts of the dataset, unless an image has a ``split``.
+    (or ``train2017``) are parts of the dataset, unless an image has a ``split``. An absolute path
+    means the only image that its last parts fit.
     Classes: the file's categories by id, those without a box too, unless the config fixes them.
     Labels: H-Boxes from ``bbox``, R-Boxes from ``rbox`` (8 numbers) or from a 4-point
     ``segmentation``. Crowds (``iscrowd``) and what is to be ignored (``ignore``) are regions, not
@@ -128,10 +130,15 @@ class COCOBoxDataset(BoxDataset):
         """Return the images of the file, as they are called in the image folder if one is there.
 
         One that is there only in another case is taken, unless the file names that, too.
+
+        Raises:
+            RefusedError: A path leads out, or an absolute one may be several images.
         """
-        names = [self._inside(file_name, there) for file_name in self.coco.file_names]
+        ends = PathEnds(there)
+        names = [self._inside(file_name, there, ends) for file_name in self.coco.file_names]
         if there.issuperset(names):
             return names
+        self._refuse_several(names, there, ends)
         others: dict[str, list[str]] = {}
         for other in there.difference(names):
             others.setdefault(folded(other), []).append(other)
@@ -142,16 +149,35 @@ class COCOBoxDataset(BoxDataset):
                 names[row] = found[0]
         return names
 
+    def _refuse_several(self, names: Sequence[str], there: set[str], ends: PathEnds) -> None:
+        """Refuse an absolute path that may be several images."""
+        for file_name, name in zip(self.coco.file_names, names, strict=True):
+            if name in there or without_root(file_name) is None:
+                continue
+            if found := ends.ending_in(name):
+                raise RefusedError(
+                    f'{self.ann_file}: file_name {file_name!r} may be '
+                    f'{counted(len(found), "image")}, such as {found[0]} and {found[1]}; give its '
+                    'place from the folder of images on'
+                )
+
     def _find_images(self) -> set[str]:
         """Return the files below the image folder; of two that may be it, the one that fits."""
-        there, names = set(walk_names(self.root / self.images)), self.coco.file_names
-        found = sum(self._inside(name, there) in there for name in names)
-        if self._beside is None or self._beside == self.images or found == len(names):
+        there = set(walk_names(self.root / self.images))
+        if self._beside is None or self._beside == self.images:
+            return there
+        found = self._count(there)
+        if found == len(self.coco.file_names):
             return there
         beside = set(walk_names(self.root / self._beside))
-        if sum(name.replace('\\', '/') in beside for name in names) > found:
+        if self._count(beside) > found:
             self.images, there = self._beside, beside
         return there
+
+    def _count(self, there: set[str]) -> int:
+        """Return how many images of the file are among the files of a folder."""
+        ends = PathEnds(there)
+        return sum(self._inside(name, there, ends) in there for name in self.coco.file_names)
 
     def _check_bbox(self, scenes: list[Scene]) -> None:
         """Refuse boxes whose numbers are not what COCO's are, as far as sizes of images tell."""
@@ -235,9 +261,16 @@ class COCOBoxDataset(BoxDataset):
         image = PurePosixPath(self.images, name).as_posix() if there else None
         return Scene(_stem(name), image, label, part or part_of(image or name))
 
-    def _inside(self, file_name: str, there: set[str]) -> str:
-        """Return a file name relative to the image folder (some files name the folder too)."""
+    def _inside(self, file_name: str, there: set[str], ends: PathEnds) -> str:
+        """Return a file name relative to the image folder (some files name the folder too).
+
+        An absolute path, as of another machine, is the only file of the folder that it ends in.
+        """
         name = file_name.replace('\\', '/')  # as Windows writes it
+        if name not in there and (rest := without_root(file_name)) is not None:
+            check_path(rest)
+            found = ends.ending_in(rest)
+            return found[0] if len(found) == 1 else rest
         check_path(name)
         name = PurePosixPath(name).as_posix()
         shorter = name.removeprefix(f'{self.images}/')

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 from samrs_mm.core.boxes import ParsedLabels
 from samrs_mm.core.errors import LabelReadError, RefusedError
-from samrs_mm.core.found_files import folded, walk_names
+from samrs_mm.core.found_files import walk_names
 from samrs_mm.core.images import IMAGE_SUFFIXES
+from samrs_mm.core.path_ends import PathEnds
 from samrs_mm.core.wording import counted
 from samrs_mm.datasets.boxes.base import BoxDataset, ClassNames, Scene
 from samrs_mm.datasets.boxes.paired import part_lines, stem_of
@@ -139,10 +140,7 @@ class _Places:
     """The images of a dataset, by the ends of their paths."""
 
     def __init__(self, images: list[str], prefix: str):
-        self._images, self._prefix = set(images), prefix
-        self._by_name: dict[str, list[str]] = {}
-        for image in images:
-            self._by_name.setdefault(folded(PurePosixPath(image).name), []).append(image)
+        self._images, self._prefix, self._ends = set(images), prefix, PathEnds(images)
 
     def find(self, named: str, label: str, subset: str = '') -> str | None:
         """Return the image that a label file means by a path; None if there is none."""
@@ -152,23 +150,12 @@ class _Places:
             if place in self._images:
                 return place
         bare = re.sub(self._prefix, '', PurePosixPath(name).name) if self._prefix else ''
-        ends = self._ending_in(name) or (self._ending_in(bare) if bare else [])
+        ends = self._ends.ending_in(name) or (self._ends.ending_in(bare) if bare else [])
         return ends[0] if len(ends) == 1 else None
-
-    def _ending_in(self, name: str) -> list[str]:
-        """Return the images whose paths share most with the end of one, if need be but for case."""
-        called = self._by_name.get(folded(PurePosixPath(name).name), [])
-        for form in (str, folded):
-            parts = PurePosixPath(form(name)).parts
-            for start in range(len(parts)):
-                end = '/'.join(parts[start:])
-                if found := [image for image in called if f'/{form(image)}'.endswith(f'/{end}')]:
-                    return found
-        return []
 
     def why_not(self, named: str) -> str:
         """Return why ``find`` found nothing."""
-        ends = self._ending_in(_plain(named))
+        ends = self._ends.ending_in(_plain(named))
         if ends:
             several = counted(len(ends), 'image')
             return f'{_plain(named)} may be {several}, such as {ends[0]} and {ends[1]}'

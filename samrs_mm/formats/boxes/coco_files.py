@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from samrs_mm.core.path_ends import PathEnds, without_root
 from samrs_mm.formats.boxes.label_lists import PARTS
 from samrs_mm.formats.foreign import is_coco
 
@@ -80,13 +81,20 @@ def first_image(path: Path) -> str:
 
 
 def image_folder(image: str, json: str, names: Iterable[str]) -> str:
-    """Return the folder from which a file name leads to an image; '' if there is none."""
+    """Return the folder from which a file name leads to an image; '' if there is none.
+
+    Below it lies what the end of an absolute path means, as of another machine.
+    """
+    beside = _folder(json)
+    if (rest := without_root(image)) is not None:
+        found = PathEnds(names).ending_in(rest)
+        below = [name for name in found if beside == '.' or name.startswith(f'{beside}/')]
+        return (beside if below else '.') if found else ''
     folders = [
         name[: -len(image)].rstrip('/') or '.'
         for name in names
         if name == image or name.endswith(f'/{image}')
     ]
-    beside = _folder(json)
     return beside if beside in folders else min(folders, default='')
 
 

@@ -76,7 +76,9 @@ def test_file_names_that_name_the_image_folder(coco_root):
     [
         ('../a.png', 'leads out of the data root'),
         ('sub/../../a.png', 'leads out of the data root'),
-        ('/etc/a.png', 'leads out of the data root'),
+        ('/etc/../a.png', 'leads out of the data root'),
+        ('C:\\data\\..\\a.png', 'leads out of the data root'),
+        ('C:\\', 'names no file'),
         ('..\\a.png', 'leads out of the data root'),
         ('a\n.png', 'control characters'),
         ('a\0.png', 'control characters'),
@@ -120,6 +122,41 @@ def test_file_names_of_windows_are_taken(coco_root):
     for name in ('sub\\a.png', 'images\\sub\\a.png'):
         edit(coco_root, images=[dict(id=0, file_name=name)])
         assert Scene('sub__a', 'images/sub/a.png', ANN) in COCOBoxDataset(coco_root).scenes
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'C:\\data\\images\\sub\\a.png', 'd:/sub/a.png', '\\\\server\\share\\a.png', 'C:a.png',
+        '/home/ann/sub/a.png', 'C:\\data\\A.PNG',
+    ],
+)  # fmt: skip
+def test_absolute_paths_are_found_by_their_last_parts(coco_root, name):
+    edit(coco_root, images=[dict(id=0, file_name=name)])
+    assert Scene('sub__a', 'images/sub/a.png', ANN) in COCOBoxDataset(coco_root).scenes
+
+
+def test_an_absolute_path_that_may_be_two_images_is_refused(coco_root, make_image):
+    make_image(coco_root / 'images/top/a.png')
+    edit(coco_root, images=[dict(id=0, file_name='C:\\data\\sub\\a.png')])
+    assert Scene('sub__a', 'images/sub/a.png', ANN) in COCOBoxDataset(coco_root).scenes
+    edit(coco_root, images=[dict(id=0, file_name='C:\\data\\a.png')])
+    message = (
+        r"annotations.json: file_name 'C:\\\\data\\\\a.png' may be 2 images, such as "
+        r'sub/a.png and top/a.png; give its place from the folder of images on'
+    )
+    with pytest.raises(RefusedError, match=message):
+        COCOBoxDataset(coco_root)
+
+
+def test_an_absolute_path_that_is_nowhere_has_no_image(coco_root):
+    names = ['C:\\data\\b.png', 'C:\\data\\gone.png']
+    edit(coco_root, images=[dict(id=k, file_name=name) for k, name in enumerate(names)])
+    dataset = COCOBoxDataset(coco_root)
+    images = {scene.stem: scene.image for scene in dataset.scenes}
+    assert (images['b'], images['data__gone']) == ('images/b.png', None)
+    place = [scene.stem for scene in dataset.scenes].index('data__gone')
+    assert 'gone.png is not there' in dataset.no_image(place)
 
 
 @pytest.mark.parametrize(
@@ -286,7 +323,6 @@ def test_of_two_image_folders_the_one_that_fits_is_taken(coco_root, make_image):
     ('name', 'hint'),
     [
         ('train/b.png', 'without their folders 1 would fit'),
-        ('C:\\data\\b.png', 'without their folders 1 would fit'),
         ('b.jpg', 'without their suffixes 1 would fit'),
         ('x/b.jpg', 'without folders and suffixes 1 would fit'),
     ],

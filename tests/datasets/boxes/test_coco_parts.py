@@ -40,6 +40,25 @@ def splits(dataset):
     return {scene.stem: scene.split for scene in dataset.scenes}
 
 
+def of_windows(part):
+    """Return a COCO file whose images are called by absolute paths of another machine."""
+    (image,) = part['images']
+    name = f'C:\\data\\{PARTS[image["file_name"].removesuffix(".png")]}\\{image["file_name"]}'
+    return part | dict(images=[image | dict(file_name=name)])
+
+
+@pytest.mark.parametrize(
+    ('place', 'pictures'),
+    [('{}/labels.json', '{}'), ('annotations/instances_{}.json', 'images/{}'),
+     ('annotations/instances_{}.json', '{}/images')],
+)  # fmt: skip
+def test_absolute_paths_of_windows(tmp_path, place, pictures):
+    split_up(tmp_path, place, pictures, of_windows)
+    dataset = build(tmp_path)
+    assert splits(dataset) == {'train__harbour one': 'train', 'val__pier': 'val'}
+    assert_boxes(dataset, BOXES, stems={'harbour one': 'train__harbour one', 'pier': 'val__pier'})
+
+
 def test_cocos_own_layout(tmp_path):
     split_up(tmp_path, 'annotations/instances_{}2017.json', '{}2017')
     captions = dict(images=[dict(id=1, file_name='pier.png')], annotations=[], categories=[])
