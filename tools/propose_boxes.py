@@ -1,6 +1,7 @@
 """Propose boxes on new images: of a detector, or of the regions in a network's label maps."""
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -15,10 +16,11 @@ from samrs_mm.config_files import OptionsAction
 from samrs_mm.core.errors import ImageReadError, RefusedError
 from samrs_mm.core.images import SceneImage, file_sha256, note_lines
 from samrs_mm.core.input_notes import Inputs
+from samrs_mm.core.resumable import signature_of
 from samrs_mm.core.wording import counted
 from samrs_mm.engine.run_config import load_run_config, need
 from samrs_mm.predict.prediction import list_images, tell_left_out
-from samrs_mm.propose.boxes_file import BoxesFile, plain_boxes
+from samrs_mm.propose.boxes_file import BoxesFile, boxes_there, plain_boxes
 from samrs_mm.propose.detector import Detector, is_segmentor
 from samrs_mm.propose.done_images import DoneImages
 from samrs_mm.propose.label_maps import LabelMaps
@@ -48,6 +50,7 @@ examples:
   tools/propose_boxes.py CONFIG FILE.pth new --out boxes.json --class ship 'storage tank'
   tools/propose_boxes.py configs/sep/unet_resnet50.py pretrain/sep/unet_resnet50.pth new \\
       --out boxes.json --source sota --class ship --min-area 50
+Done? The same command says so, and writes nothing; other settings or images want --overwrite.
 Killed? The same command goes on: FILE.part has the images that are done. It is deleted in the end,
 but where an image could not be read: then the same command with --overwrite looks at that one only.
 exit codes: 0 done; 1 an image could not be read (it is named, and not in the file), or interrupted;
@@ -98,8 +101,6 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Propose boxes on every image and write them."""
-    if args.out.exists() and not args.overwrite:
-        raise RefusedError(f'--out {args.out}: is there already; another name, or --overwrite')
     if not args.out.absolute().parent.is_dir():
         raise RefusedError(f'--out {args.out}: no such folder as {args.out.parent}')
     images = list_images(args.images)
@@ -108,8 +109,27 @@ def run(args: argparse.Namespace) -> int:
     config = load_run_config(args.config, args.cfg_options, None, 'none', ('model',), 'mmdet')
     need(config, args.config, 'model')
     maker = of_label_maps(args) if is_segmentor(config) else of_detector(args, config)
-    file = BoxesFile(maker.classes, about(args))
-    done = DoneImages(args.out, settings_of(args, maker), args.overwrite)
+    settings = settings_of(args, maker)
+    info = about(args, settings)
+    if not args.overwrite:
+        there = boxes_there(args.out, info, maker.classes, images)
+        if there is not None:
+            print(f'before   {args.out} is up to date: {counted(there, "box", "boxes")} on '
+                  f'{counted(len(images), "image")}')  # fmt: skip
+            return 0
+    file = BoxesFile(maker.classes, info)
+    with contextlib.closing(DoneImages(args.out, settings, args.overwrite)) as done:
+        return fill(args, images, maker, file, done)
+
+
+def fill(
+    args: argparse.Namespace,
+    images: list[Path],
+    maker: Detector | LabelMaps,
+    file: BoxesFile,
+    done: DoneImages,
+) -> int:
+    """Propose boxes on all images and write the file; return the exit code."""
     failed = propose(args, images, maker, file, done)
     tell_failures(failed)
     if len(failed) == len(images):
@@ -198,7 +218,7 @@ def propose(
                 failed.append(str(error))
                 continue
             notes[str(path)] = tuple(about['notes'])
-            file.add(path, about['width'], about['height'], about['boxes'])
+            file.add(path, inputs.sha256(), about['width'], about['height'], about['boxes'])
     for line in note_lines(notes):
         print(f'note     {line}')
     if before:
@@ -229,7 +249,7 @@ def chosen(found: Proposals, classes: tuple[str, ...], args: argparse.Namespace)
     return found[np.flatnonzero(fits)[: args.most]]
 
 
-def about(args: argparse.Namespace) -> dict[str, Any]:
+def about(args: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:
     """Return what the file says of where its boxes come from."""
     return dict(
         description='proposed by samrs_mm',
@@ -238,6 +258,7 @@ def about(args: argparse.Namespace) -> dict[str, Any]:
         score=args.score,
         min_area=args.min_area,
         max_area=args.max_area,
+        signature=signature_of(settings),
     )
 
 

@@ -70,6 +70,23 @@ def locked_folder(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def hold_file(file: IO | int) -> bool:
+    """Hold an open file, or folder, as ``lock_file`` does, but without waiting.
+
+    Returns:
+        Whether nobody else holds it so; True where there are no locks.
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network file systems have no locks
+        pass
+    return True
+
+
 @contextlib.contextmanager
 def held_alone(folder: Path) -> Iterator[bool]:
     """Hold a folder within the block, and say whether nobody else holds it so.
@@ -77,19 +94,12 @@ def held_alone(folder: Path) -> Iterator[bool]:
     It does not wait, and keeps nobody from ``locked_folder`` of another folder. Where there are no
     locks, the answer is True.
     """
-    if fcntl is None:
+    if fcntl is None:  # nor can a folder be opened there
         yield True
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        alone = True
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            alone = False
-        except OSError:  # some network file systems have no locks
-            pass
-        yield alone
+        yield hold_file(handle)
     finally:
         os.close(handle)
 

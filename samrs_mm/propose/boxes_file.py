@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from samrs_mm.core.atomic import atomic_write, dump
+from samrs_mm.core.atomic import atomic_write, dump, load
+from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.images import file_sha256
+from samrs_mm.core.wording import counted
 from samrs_mm.propose.proposals import Proposals
 
 DIGITS = 2
@@ -31,10 +34,13 @@ class BoxesFile:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, path: Path, width: int, height: int, boxes: Sequence[dict[str, Any]]) -> None:
+    def add(
+        self, path: Path, sha256: str, width: int, height: int, boxes: Sequence[dict[str, Any]]
+    ) -> None:
         """Add an image of so many pixels and its boxes, as ``plain_boxes`` returns them."""
+        image = dict(file_name=str(path), width=width, height=height, sha256=sha256)
         number = len(self._images) + 1
-        self._images.append(dict(id=number, file_name=str(path), width=width, height=height))
+        self._images.append(dict(id=number) | image)
         for box in boxes:
             self._entries.append(dict(id=len(self._entries) + 1, image_id=number) | box)
 
@@ -49,16 +55,66 @@ class BoxesFile:
         Raises:
             OSError: It can't be written.
         """
-        paths = [os.path.abspath(image['file_name']) for image in self._images]
-        root = Path(os.path.commonpath([os.path.dirname(path) for path in paths]))
+        root, names = _named([image['file_name'] for image in self._images])
         images = [
-            dict(image, file_name=Path(path).relative_to(root).as_posix())
-            for image, path in zip(self._images, paths, strict=True)
+            dict(image, file_name=name) for image, name in zip(self._images, names, strict=True)
         ]
         categories = [dict(id=k, name=name) for k, name in enumerate(self._classes, start=1)]
         content = dict(info=self._info, images=images, annotations=self._entries)
         atomic_write(target, dump(content | dict(categories=categories)))
         return root
+
+
+def _named(paths: Sequence[str | os.PathLike]) -> tuple[Path, list[str]]:
+    """Return the folder that all images lie in, and their names from there."""
+    whole = [os.path.abspath(path) for path in paths]
+    root = Path(os.path.commonpath([os.path.dirname(path) for path in whole]))
+    return root, [Path(path).relative_to(root).as_posix() for path in whole]
+
+
+def boxes_there(
+    target: Path, info: dict[str, Any], classes: Sequence[str], paths: Sequence[Path]
+) -> int | None:
+    """Return how many boxes a file holds that was made just so; None where there is no file.
+
+    Args:
+        target: The file.
+        info: As of ``BoxesFile``, likewise the classes.
+        classes: See there.
+        paths: The images, which are read.
+
+    Raises:
+        RefusedError: It was made otherwise, of other images, or is something else.
+    """
+    if not target.exists():
+        return None
+    try:
+        content = load(target.read_bytes())
+        made = content['info'], [each['name'] for each in content['categories']]
+        images = {each['file_name']: each.get('sha256') for each in content['images']}
+        number = len(content['annotations'])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise _there(target, '') from None
+    if made != (info, list(classes)):
+        raise _there(target, ', made with other settings')
+    now = dict(zip(_named(paths)[1], paths, strict=True))
+    others = sorted(images.keys() ^ now.keys())
+    others += [name for name in images if name in now and images[name] != _sha256(now[name])]
+    if others:
+        raise _there(target, f', of other images: {counted(len(others), "differs", "differ")}, '
+                     f'such as {others[0]}')  # fmt: skip
+    return number
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        return file_sha256(path)
+    except OSError:
+        return None
+
+
+def _there(target: Path, how: str) -> RefusedError:
+    return RefusedError(f'--out {target}: is there already{how}; another name, or --overwrite')
 
 
 def plain_boxes(found: Proposals) -> list[dict[str, Any]]:

@@ -1,19 +1,22 @@
 """What a run that was killed leaves of a boxes file: a line for each image that is done."""
 
 import os
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from samrs_mm.core.atomic import atomic_write, dump, load
+from samrs_mm.core.atomic import dump, load
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.input_notes import Inputs
 from samrs_mm.core.resumable import differences
+from samrs_mm.core.system import hold_file
 
 
 class DoneImages:
     """``FILE.part`` beside a boxes file: a line of settings, then one for each image.
 
     Lines are added at the end, the last of an image counts; half a line of a killed run does not.
+    It is held against other runs until it is removed or closed; see ``system.hold_file``.
 
     Args:
         target: The boxes file.
@@ -21,7 +24,7 @@ class DoneImages:
         anew: Whether a file of other settings is begun anew.
 
     Raises:
-        RefusedError: It is of other settings, or can't be written.
+        RefusedError: It is of other settings, can't be written, or another run holds it.
     """
 
     def __init__(self, target: Path, settings: dict[str, Any], anew: bool = False):
@@ -30,19 +33,31 @@ class DoneImages:
         self._known: dict[str, dict[str, Any]] = {}
         self._added = 0
         try:
-            lines = self.path.read_bytes().splitlines(keepends=True) if self.path.exists() else []
-            if lines and not (anew and lines[0] != head):
-                self._take(target, lines, load(head)['settings'])
-            else:
-                atomic_write(self.path, head)
+            self._held = _held(self.path)
+            try:
+                self._begin(target, head, anew)
+            except BaseException:
+                self.close()
+                raise
         except OSError as error:
             raise RefusedError(f'--out {target}: cannot write there: {error.strerror}') from error
 
+    def _begin(self, target: Path, head: bytes, anew: bool) -> None:
+        """Take what is there, or begin anew."""
+        lines = self._held.read().splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith(b'\n')]
+        if whole and not (anew and whole[0] != head):
+            self._take(target, whole, load(head)['settings'])
+        else:
+            whole = []
+        self._held.truncate(sum(map(len, whole)))
+        if not whole:
+            self._append(head)
+
     def _take(self, target: Path, lines: list[bytes], settings: dict[str, Any]) -> None:
         """Take what earlier runs have done, if it is of these settings."""
-        whole = [line for line in lines if line.endswith(b'\n')]
         try:
-            before, *done = map(load, whole)
+            before, *done = map(load, lines)
             changed = differences(before['settings'], settings)
             self._known = {each['path']: each for each in done}
         except (ValueError, KeyError, TypeError) as error:
@@ -54,8 +69,14 @@ class DoneImages:
                 f'--out {target} was begun with other settings ({"; ".join(changed)}); use the '
                 'same, another name, or --overwrite to begin anew'
             )
-        if len(whole) < len(lines):
-            atomic_write(self.path, b''.join(whole))
+
+    def _append(self, line: bytes) -> None:
+        try:
+            with open(self.path, 'ab') as file:
+                file.write(line)
+        except OSError as error:
+            error.filename = str(self.path)  # a full disk is met in write(), which knows no name
+            raise
 
     def of(self, path: Path, inputs: Inputs) -> dict[str, Any] | None:
         """Return what ``add`` was told of an image; None where it isn't done, or has changed."""
@@ -68,13 +89,7 @@ class DoneImages:
         Raises:
             OSError: It can't be written.
         """
-        line = dump(dict(path=os.path.abspath(path), note=inputs.note(), about=about))
-        try:
-            with open(self.path, 'ab') as file:
-                file.write(line)
-        except OSError as error:
-            error.filename = str(self.path)  # a full disk is met in write(), which knows no name
-            raise
+        self._append(dump(dict(path=os.path.abspath(path), note=inputs.note(), about=about)))
         self._added += 1
 
     def remove_empty(self) -> None:
@@ -84,4 +99,31 @@ class DoneImages:
 
     def remove(self) -> None:
         """Delete the file: the boxes file is whole."""
+        if sys.platform == 'win32':  # no open file can be deleted there
+            self.close()
         self.path.unlink(missing_ok=True)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._held.close()
+
+
+def _held(path: Path) -> BinaryIO:
+    """Open a file to read and append, held against other processes.
+
+    Raises:
+        RefusedError: Another holds it.
+        OSError: It can't be opened.
+    """
+    while True:
+        file = open(path, 'a+b')
+        if not hold_file(file):
+            file.close()
+            raise RefusedError(
+                f'{path}: another run is writing it; wait for its end, or another --out'
+            )
+        if path.exists() and os.path.samestat(os.stat(path), os.fstat(file.fileno())):
+            file.seek(0)
+            return file
+        file.close()  # a run that ended just now has deleted it

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from folders import load_tool
+from folders import load_tool, tree
 from mmengine.config import Config
 from PIL import Image
 from proposing import CLASSES, write_detector
@@ -180,13 +180,6 @@ def test_refusals(propose, tmp_path, capsys, flags, says):
     assert says in line
 
 
-def test_a_file_is_not_written_over(propose, tmp_path, capsys):
-    folder = write_images(tmp_path, 1)
-    (tmp_path / 'boxes.json').write_text('{}')
-    assert run(propose, *write_detector(tmp_path), folder) == (2, {})
-    assert 'is there already; another name, or --overwrite' in capsys.readouterr().err
-
-
 @pytest.fixture
 def looked(monkeypatch):
     """The images that a detector looks at; it is killed at those in ``looked.kill``."""
@@ -205,6 +198,44 @@ def looked(monkeypatch):
 
     monkeypatch.setattr(Detector, 'propose', watched)
     return seen
+
+
+def test_the_same_command_again_is_up_to_date(propose, tmp_path, looked, capsys):
+    folder = write_images(tmp_path, 2)
+    common = *write_detector(tmp_path), folder, '--device', 'cpu'
+    assert run(propose, *common)[0] == 0
+    whole, boxes = tree(tmp_path), run(propose, *common)[1]
+    capsys.readouterr()
+    looked.clear()
+    assert run(propose, *common) == (0, boxes)
+    assert 'boxes.json is up to date: 6 boxes on 2 images' in capsys.readouterr().out
+    assert (tree(tmp_path), looked) == (whole, [])
+
+    def refused(*flags):
+        before = tree(tmp_path)
+        assert run(propose, *common, *flags)[0] == 2
+        assert (tree(tmp_path), looked) == (before, [])
+        return capsys.readouterr().err.splitlines()[-1]
+
+    assert 'is there already, made with other settings; another name, or --over' in refused(
+        '--most', '1'
+    )
+    (folder / '1.png').rename(folder / '2.png')
+    assert 'of other images: 2 differ, such as 1.png; another name' in refused()
+    (folder / '2.png').rename(folder / '1.png')
+    Image.open(folder / '1.png').transpose(Image.Transpose.ROTATE_180).save(folder / '1.png')
+    assert 'of other images: 1 differs, such as 1.png; another name' in refused()
+
+
+@pytest.mark.parametrize('content', ['{}', '[]', 'no json', '{"info": 3, "images": [7]}'])
+def test_a_file_of_somebody_else_is_not_written_over(propose, tmp_path, capsys, content):
+    folder = write_images(tmp_path, 1)
+    config, weights = write_detector(tmp_path)
+    (tmp_path / 'boxes.json').write_text(content)
+    argv = config, weights, folder, '--out', tmp_path / 'boxes.json', '--device', 'cpu'
+    assert propose([*map(str, argv)]) == 2
+    assert 'is there already; another name, or --overwrite' in capsys.readouterr().err
+    assert (tmp_path / 'boxes.json').read_text() == content
 
 
 def test_a_killed_run_goes_on(propose, tmp_path, looked, capsys):
