@@ -1,5 +1,5 @@
 # sep_study.py, second half: the same network on domain B's tiles, exact labels, background a class
-_base_ = '../../configs/potsdam/upernet_resnet50_imp_potsdam.py'
+_base_ = ['../../configs/potsdam/upernet_resnet50_imp_potsdam.py', './study_run.py']
 pretrain_source = None
 metainfo = dict(
     classes=(
@@ -26,11 +26,10 @@ model = dict(
     decode_head=dict(in_channels=[64, 128, 256, 512], channels=64, num_classes=10),
     test_cfg=dict(_delete_=True, mode='whole'),
 )
-train_cfg = dict(max_iters=300)
-param_scheduler = [dict(type='CosineAnnealingLR', T_max=300, end=300, eta_min=5e-6, by_epoch=False)]
+train_cfg = _base_.length
+param_scheduler = _base_.finetuning
 default_hooks = dict(
     logger=dict(interval=10),
-    checkpoint=dict(_delete_=True, type='CheckpointHook', by_epoch=False, interval=300,
-                    save_optimizer=False),
+    checkpoint=_base_.last,
 )  # fmt: skip
-visualizer = dict(vis_backends=[dict(type='LocalVisBackend')])
+visualizer = dict(vis_backends=_base_.curves)

@@ -1,5 +1,5 @@
 # mtp_study.py, fine-tuning to masks: RTMDet-Ins as in pre-training, on domain B's known masks
-_base_ = '../../configs/examples/instance_demo.py'
+_base_ = ['../../configs/examples/instance_demo.py', './study_run.py']
 folder = dict(_delete_=True, type='AnnotatedInstanceDataset', source='b')
 train_pipeline, test_pipeline = (
     [
@@ -16,7 +16,6 @@ test_dataloader = dict(
     dataset=dict(folder, data_root='data/test_masks', pipeline=test_pipeline, test_mode=True,
                  filter_empty=False),
 )  # fmt: skip
-# nothing is chosen by validation
 val_dataloader = val_cfg = val_evaluator = None
 norm_cfg = dict(type='GN', num_groups=32, requires_grad=True)
 width = 64
@@ -29,11 +28,10 @@ model = dict(
     bbox_head=dict(num_classes=9, in_channels=width, feat_channels=width, norm_cfg=norm_cfg),
 )  # fmt: skip
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
-train_cfg = dict(max_iters=300)
-param_scheduler = [dict(type='CosineAnnealingLR', T_max=300, end=300, eta_min=5e-6, by_epoch=False)]
+train_cfg = _base_.length
+param_scheduler = _base_.finetuning
 default_hooks = dict(
     logger=dict(interval=10),
-    checkpoint=dict(_delete_=True, type='CheckpointHook', by_epoch=False, interval=300,
-                    save_optimizer=False),
+    checkpoint=_base_.last,
 )  # fmt: skip
-visualizer = dict(vis_backends=[dict(type='LocalVisBackend')])
+visualizer = dict(vis_backends=_base_.curves)

@@ -1,5 +1,5 @@
 # mtp_study.py: the sources, crops and schedule of study_sep.py, with masks and R-Boxes learnt, too
-_base_ = '../../configs/examples/mtp_demo.py'
+_base_ = ['../../configs/examples/mtp_demo.py', './study_run.py']
 folders = dict(grabcut='data/grabcut', fill='data/fill')
 crop = (96, 96)
 source = dict(_base_.train_sources[0], ann_file='')
@@ -28,17 +28,14 @@ model = dict(
     heads=dict(_delete_=True, grabcut=dict(num_classes=11), fill=dict(num_classes=11)),
     detectors=dict(_delete_=True, **detectors),
 )
-# nothing is chosen by validation
 val_dataloader = val_cfg = val_evaluator = None
 test_dataloader = test_cfg = test_evaluator = None
-train_cfg = dict(max_iters=600)
-param_scheduler = [dict(type='CosineAnnealingLR', T_max=600, end=600, eta_min=1e-4, by_epoch=False)]
+train_cfg = _base_.length
+param_scheduler = _base_.pretraining
 optim_wrapper = dict(optimizer=dict(lr=1e-3, weight_decay=0.05))
 default_hooks = dict(
     logger=dict(interval=10),
-    checkpoint=dict(
-        _delete_=True, type='CheckpointHook', by_epoch=False, interval=600, save_optimizer=False
-    ),
+    checkpoint=_base_.last,
     export=dict(path='mtp.pth'),
 )
-visualizer = dict(vis_backends=[dict(type='LocalVisBackend')])
+visualizer = dict(vis_backends=_base_.curves)

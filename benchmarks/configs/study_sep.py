@@ -1,5 +1,5 @@
 # sep_study.py, first half: two sources of domain A, one with GrabCut's masks, one with filled boxes
-_base_ = '../../configs/examples/sep_demo.py'
+_base_ = ['../../configs/examples/sep_demo.py', './study_run.py']
 folders = dict(grabcut='data/grabcut', fill='data/fill')
 crop = dict(type='RandomScaleCrop', crop_size=(96, 96))
 train_pipeline = [dict(type='LoadWindow', crop=crop), *_base_.train_pipeline[1:]]
@@ -14,16 +14,13 @@ train_dataloader = dict(
 model = dict(
     heads=dict(_delete_=True, grabcut=dict(num_classes=11), fill=dict(num_classes=11)),
 )
-# nothing is chosen by validation
 val_dataloader = val_cfg = val_evaluator = None
 test_dataloader = test_cfg = test_evaluator = None
-train_cfg = dict(max_iters=600)
-param_scheduler = [dict(type='CosineAnnealingLR', T_max=600, end=600, eta_min=1e-4, by_epoch=False)]
+train_cfg = _base_.length
+param_scheduler = _base_.pretraining
 custom_hooks = []
 default_hooks = dict(
-    checkpoint=dict(
-        _delete_=True, type='CheckpointHook', by_epoch=False, interval=600, save_optimizer=False
-    ),
+    checkpoint=_base_.last,
     export=dict(path='sep.pth'),
 )
-visualizer = dict(vis_backends=[dict(type='LocalVisBackend')])
+visualizer = dict(vis_backends=_base_.curves)
