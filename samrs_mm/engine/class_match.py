@@ -5,6 +5,7 @@ from itertools import zip_longest
 from typing import Any
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.wording import counted
 
 Classes = dict[str | None, tuple[str, ...]]
 """Class names by source; the key is None for a network of one head."""
@@ -89,6 +90,19 @@ def detector_miscounts(model: Mapping[str, Any], data: Classes, loader: str) -> 
                     f'{key}={count}, but {loader} has {len(names)} classes ({", ".join(names)}); '
                     'make them equal'
                 )
+        yield from _weight_miscounts(model, 'model', len(names), loader)
+
+
+def _weight_miscounts(model: Mapping[str, Any], key: str, count: int, loader: str) -> Iterator[str]:
+    """Yield where a head of queries weighs another number of classes."""
+    loss = (model.get('panoptic_head') or {}).get('loss_cls') or {}
+    weights = loss.get('class_weight')
+    if isinstance(weights, list | tuple) and len(weights) != count + 1:
+        yield (
+            f'{key}.panoptic_head.loss_cls.class_weight has {len(weights)} values, but {loader} '
+            f'has {counted(count, "class")}; give {count + 1}: one a class, and one for queries '
+            'without an object'
+        )
 
 
 def _task_miscounts(detectors: Mapping[str, Any], data: Classes, loader: str) -> Iterator[str]:
@@ -102,6 +116,10 @@ def _task_miscounts(detectors: Mapping[str, Any], data: Classes, loader: str) ->
                     f'{key}={count}, but {loader} has {len(names)} classes of {source}; make them '
                     'equal'
                 )
+        if names:
+            yield from _weight_miscounts(
+                config, f'model.detectors.{name}.detector', len(names), loader
+            )
 
 
 def _detector_counts(part: Any, key: str) -> Iterator[tuple[str, int]]:

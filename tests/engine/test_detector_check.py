@@ -97,9 +97,28 @@ def test_heads_of_another_number_of_classes_are_named():
         model = load(f'{name}_resnet50_imp_sota').model
         assert is_detector(model)
         assert [*miscounts(model, {None: ('a',) * 18}, 'val')] == []
-        found = [*miscounts(model, {None: ('a', 'b')}, 'val_dataloader')]
+        found = [
+            line
+            for line in miscounts(model, {None: ('a', 'b')}, 'val_dataloader')
+            if 'class_weight' not in line
+        ]
         wanted = [f'model.{key}=18, but val_dataloader has 2 classes (a, b); make' for key in keys]
         assert [line[: len(start)] for line, start in zip(found, wanted, strict=True)] == wanted
+
+
+def test_class_weights_of_another_number_of_classes_are_named():
+    model = load('mask2former_resnet50_imp_sota').model
+    model.panoptic_head.num_things_classes = model.panoptic_fusion_head.num_things_classes = 2
+    said = (
+        'model{}.panoptic_head.loss_cls.class_weight has 19 values, but train_dataloader has 2 '
+        'classes; give 3: one a class, and one for queries without an object'
+    )
+    assert [*miscounts(model, {None: ('a', 'b')}, 'train_dataloader')] == [said.format('')]
+    of_several = dict(detectors=dict(x_instance=dict(source='x', detector=model)))
+    [line] = miscounts(of_several, dict(x=('a', 'b')), 'train_dataloader')
+    assert line == said.format('.detectors.x_instance.detector')
+    model.panoptic_head.loss_cls.class_weight = [1.0, 1.0, 0.1]
+    assert not [*miscounts(model, {None: ('a', 'b')}, 'train_dataloader')]
 
 
 def test_sources_of_a_detector_have_one_list_of_classes():
