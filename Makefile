@@ -1,4 +1,6 @@
 PYTHON_ENV := .venv/bin/python
+# Containers forbid Python to keep what it compiles, which triples the start of every tool.
+export PYTHONDONTWRITEBYTECODE :=
 WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n : 4)))
 
 .DEFAULT_GOAL := help

@@ -1,5 +1,6 @@
 """Settings of all tests."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -12,6 +13,11 @@ from samrs_mm.compat import has_compiled_ops
 # A busy machine is no failure: no deadline for an example, none for drawing one.
 settings.register_profile('samrs_mm', deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile('samrs_mm')
+
+# Containers forbid Python to keep what it compiles; each program that the tests start would compile
+# torch and the mm libraries again, which triples its start.
+os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
+sys.dont_write_bytecode = False
 
 # A shell that starts the tests in the background has them, and all that they start, ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

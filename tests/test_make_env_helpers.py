@@ -32,6 +32,13 @@ download.proxy='http://other-command'
 """
 
 
+def test_python_keeps_what_it_compiles_also_in_a_container():
+    recipe = 'shown: ; @echo "[$$PYTHONDONTWRITEBYTECODE]"'
+    command = ['make', '-s', '-C', FOLDER.parent, f'--eval={recipe}', 'shown']
+    env = os.environ | dict(PYTHONDONTWRITEBYTECODE='1')
+    assert subprocess.check_output(command, env=env, text=True) == '[]\n'
+
+
 def test_pip_settings_by_their_rank():
     settings = uv_like_pip.pip_settings(LISTING)
     assert settings == {
