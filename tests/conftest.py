@@ -1,5 +1,6 @@
 """Settings of all tests."""
 
+import gc
 import os
 import signal
 import sys
@@ -37,6 +38,17 @@ LONGEST = (
 _PLACES = {str(Path(__file__).parent / name): place for place, name in enumerate(LONGEST)}
 
 
+@pytest.fixture(autouse=True, scope='session')
+def _quick_mmengine():
+    """Where mmengine is loaded, have it do what the tests are about, and no more."""
+    with pytest.MonkeyPatch.context() as patch:
+        if 'mmengine.runner' in sys.modules:
+            from quick_mmengine import quicken
+
+            quicken(patch)
+        yield
+
+
 @pytest.fixture(autouse=True, scope='module')
 def _own_default_scope():
     """Take away the scopes of names that a file's tests leave: the next file's would see them."""
@@ -48,6 +60,8 @@ def _own_default_scope():
         scopes = registry.DefaultScope._instance_dict
         for name in [name for name in scopes if scopes[name] is not before.get(name)]:
             del scopes[name]
+    gc.collect()
+    gc.freeze()  # mmengine collects for every dataset; what is loaded by now need not be looked at
 
 
 def pytest_configure(config):

@@ -5,7 +5,6 @@ import re
 import pytest
 import torch
 import yaml
-from config_dumps import leave_unformatted
 from config_rules import PRIMITIVE, SHORT, leaves, load, read_axis, read_entry
 from folders import ROOT
 from mmseg.registry import DATASETS, METRICS, MODELS
@@ -21,12 +20,6 @@ DETECTORS = dict(
 )
 BACKBONES = dict(resnet50='imp', vitae='imp')
 BACKBONES['vit-rvsa'] = 'mae'
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    # pretty printing takes longer than all else here
-    leave_unformatted(monkeypatch)
 
 
 def leaf_params():

@@ -1,7 +1,6 @@
 """Every leaf of the folders of fine-tuning keeps the rules."""
 
 import pytest
-from config_dumps import leave_unformatted
 from config_rules import check_finetune_leaf, leaves
 from folders import ROOT
 
@@ -10,9 +9,7 @@ LEAVES = leaves(*(ROOT / 'configs' / data for data in DATA))
 
 
 @pytest.mark.parametrize('leaf', LEAVES, ids=lambda path: path.stem)
-def test_a_leaf_keeps_the_rules(leaf, tmp_path, monkeypatch):
-    # pretty printing takes longer than all else here
-    leave_unformatted(monkeypatch)
+def test_a_leaf_keeps_the_rules(leaf, tmp_path):
     check_finetune_leaf(leaf, tmp_path)
 
 

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from config_dumps import leave_unformatted
 from config_rules import PRIMITIVE, leaves, load, read_entry
 from folders import ROOT
 from mmengine.optim import build_optim_wrapper
@@ -16,11 +15,6 @@ LEAVES = leaves(ROOT / 'configs/mtp')
 DEMO = ROOT / 'configs/examples/mtp_demo.py'
 CLASSES = dict(sota=SOTA_CLASSES, sior=SIOR_CLASSES, fast=FAST_CLASSES)
 pytestmark = pytest.mark.skipif(not is_onedl(), reason="OpenMMLab's mmrotate can't be imported")
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    leave_unformatted(monkeypatch)
 
 
 @pytest.mark.parametrize('leaf', [*LEAVES, DEMO], ids=lambda path: path.stem)

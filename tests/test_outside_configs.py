@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from config_dumps import leave_unformatted
 from config_rules import leaves, load
 from folders import ROOT
 from mmengine.optim import build_optim_wrapper
@@ -15,11 +14,6 @@ from samrs_mm.engine.level_check import check_levels
 LEAVES = leaves(ROOT / 'configs/outside')
 LONGEST = 14
 SOURCES = dict(sota=3, sior=4, fast=2)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    leave_unformatted(monkeypatch)
 
 
 def shrink(model):

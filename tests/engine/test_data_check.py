@@ -1,5 +1,3 @@
-import gc
-
 import numpy as np
 import pytest
 from folders import ROOT, load_tool
@@ -19,9 +17,6 @@ NAMES = ('ground', 'roof', 'road')
 @pytest.fixture(scope='module', autouse=True)
 def registered():
     register_all()
-    gc.freeze()  # mmengine collects for every dataset, through all that is loaded
-    yield
-    gc.unfreeze()
 
 
 def write_folder(root, values, images=6, side=32):

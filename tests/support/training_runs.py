@@ -1,7 +1,6 @@
 """Tiny sources, a config to train on them, and runs of the tools in processes of their own."""
 
 import contextlib
-import gc
 import json
 import multiprocessing
 import os
@@ -9,11 +8,9 @@ import signal
 import socket
 from pathlib import Path
 
-import mmengine.runner.runner
 import numpy as np
 import pytest
 import torch
-from config_dumps import leave_unformatted
 from folders import PRELOAD, ROOT, load_tool
 from mmengine.config import Config
 from mmengine.dist import get_rank, get_world_size
@@ -21,6 +18,7 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmseg.registry import HOOKS, OPTIM_WRAPPERS, TRANSFORMS
 from PIL import Image
+from quick_mmengine import quicken
 
 CLASSES = dict(red=3, green=5, blue=2)
 IMAGES = dict(red=5, green=4, blue=11)
@@ -252,11 +250,7 @@ def _child(name, argv, log, environment, folder):
     os.chdir(folder)
     multiprocessing.set_start_method(None, force=True)  # as in a new interpreter
     torch.set_num_threads(1)
-    gc.freeze()  # mmengine collects for every dataset, through all that the server has loaded
-    # Formatting the config, for every checkpoint, and asking compilers for their versions takes
-    # longer than the training.
-    leave_unformatted(pytest.MonkeyPatch())
-    mmengine.runner.runner.collect_env = dict
+    quicken(pytest.MonkeyPatch())
     code = load_tool(name).main(argv)
     if code:
         os._exit(code)

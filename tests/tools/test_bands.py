@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import rasterio
-from config_dumps import leave_unformatted
 from folders import load_tool
 from mmengine.config import Config
 from PIL import Image
@@ -75,8 +74,7 @@ def test_trained_validated_and_predicted(run, tmp_path, capsys):
     assert 'gives it 3' in told
 
 
-def test_other_numbers_are_refused_before_training(run, capsys, monkeypatch):
-    leave_unformatted(monkeypatch)
+def test_other_numbers_are_refused_before_training(run, capsys):
     config, _ = run
     for option, said in (
         ('model.backbone.in_channels=6', 'model.backbone takes images of 6 bands'),

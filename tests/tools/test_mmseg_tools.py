@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import rasterio
 import torch
-from config_dumps import leave_unformatted
 from folders import ROOT
 from label_cases import assert_best_class
 from mmengine.config import Config
@@ -68,9 +67,7 @@ def write_config(root, kind):
 @pytest.fixture(scope='module', params=BASES)
 def made(request, tmp_path_factory):
     root = tmp_path_factory.mktemp(request.param)
-    with pytest.MonkeyPatch.context() as patch:
-        leave_unformatted(patch)
-        write_config(root, request.param)
+    write_config(root, request.param)
     return request.param, root
 
 

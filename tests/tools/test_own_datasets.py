@@ -4,7 +4,6 @@ import re
 
 import numpy as np
 import pytest
-from config_dumps import leave_unformatted
 from folders import ROOT
 from mmengine.config import Config
 from PIL import Image
@@ -70,11 +69,6 @@ def train(tmp_path, base, dataset, validation, **changes):
     codes, said = run_tool('train', argv, tmp_path / 'log')
     assert codes == [0], said[-3000:]
     return said
-
-
-@pytest.fixture(autouse=True)
-def quick_dump(monkeypatch):
-    leave_unformatted(monkeypatch)
 
 
 @pytest.mark.parametrize('kind', KINDS)

@@ -1,15 +1,12 @@
 """Every way by which a tool loads weights, tried with a checkpoint that holds code."""
 
-import gc
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import mmengine.runner.runner
 import pytest
 import torch
-from config_dumps import leave_unformatted
 from evil_checkpoints import KINDS, MARKER, SUFFIXES, served, write_evil
 from folders import CONFIG, ROOT, load_tool, write_dota
 from mmengine.config import Config
@@ -62,9 +59,6 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
     monkeypatch.setenv('no_proxy', '127.0.0.1')
     monkeypatch.setenv('LOCAL_RANK', '0')
-    leave_unformatted(monkeypatch)
-    monkeypatch.setattr(mmengine.runner.runner, 'collect_env', dict)
-    monkeypatch.setattr(gc, 'collect', lambda: 0)  # mmengine does for each dataset, a second
     write_run(tmp_path)
     yield tmp_path
     assert not Path(MARKER).exists(), 'the code ran'

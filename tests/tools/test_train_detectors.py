@@ -4,7 +4,6 @@ import copy
 import json
 
 import pytest
-from config_dumps import leave_unformatted
 from config_rules import load
 from detector_runs import SIDE, SMALL, small, train_two_iterations, write_data
 from folders import ROOT
@@ -99,8 +98,7 @@ def write_config_of_two_folders(leaf, path):
 
 
 @pytest.mark.slow
-def test_several_folders_are_trained_scored_and_written_as_one(tmp_path, monkeypatch):
-    leave_unformatted(monkeypatch)
+def test_several_folders_are_trained_scored_and_written_as_one(tmp_path):
     for name, classes in SOURCES.items():
         write_instances(tmp_path / name, classes=classes)
     leaf, path = ROOT / 'configs/instance/mask2former_resnet50_imp_sota.py', tmp_path / 'two.py'
