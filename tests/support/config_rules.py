@@ -51,11 +51,15 @@ def count_parameters(model):
     return SHAPES[str(model | dict(backbone=model.backbone | dict(init_cfg=None)))][1]
 
 
+@cache
+def models_of(metafile):
+    return yaml.safe_load(metafile.read_text(encoding='utf-8'))['Models']
+
+
 def read_entry(leaf):
     """Return a leaf's entry in its folder's metafile, or None."""
     metafile = leaf.with_name('metafile.yml')
-    models = yaml.safe_load(metafile.read_text(encoding='utf-8'))['Models']
-    found = [model for model in models if model['Name'] == leaf.stem]
+    found = [model for model in models_of(metafile) if model['Name'] == leaf.stem]
     assert len(found) <= 1, f'{metafile}: {leaf.stem} is there twice'
     return found[0] if found else None
 
@@ -63,7 +67,7 @@ def read_entry(leaf):
 def read_axis(leaf, axis, name):
     """Return the variables of ``_base_/AXIS/NAME.py``; None where there is no such file."""
     path = leaf.parents[1] / '_base_' / axis / f'{name}.py'
-    return Config.fromfile(path).to_dict() if path.is_file() else None
+    return read(path).to_dict() if path.is_file() else None
 
 
 def check_any(leaf, tmp_path):
