@@ -132,13 +132,13 @@ class COCOBoxDataset(BoxDataset):
         One that is there only in another case is taken, unless the file names that, too.
 
         Raises:
-            RefusedError: A path leads out, or an absolute one may be several images.
+            RefusedError: A path leads out, or what an absolute one means is not clear.
         """
         ends = PathEnds(there)
         names = [self._inside(file_name, there, ends) for file_name in self.coco.file_names]
+        self._refuse_unclear(names, there, ends)
         if there.issuperset(names):
             return names
-        self._refuse_several(names, there, ends)
         others: dict[str, list[str]] = {}
         for other in there.difference(names):
             others.setdefault(folded(other), []).append(other)
@@ -149,17 +149,21 @@ class COCOBoxDataset(BoxDataset):
                 names[row] = found[0]
         return names
 
-    def _refuse_several(self, names: Sequence[str], there: set[str], ends: PathEnds) -> None:
-        """Refuse an absolute path that may be several images."""
+    def _refuse_unclear(self, names: Sequence[str], there: set[str], ends: PathEnds) -> None:
+        """Refuse absolute paths that may be several images, or of which two are the same one."""
+        known: dict[str, str] = {}
         for file_name, name in zip(self.coco.file_names, names, strict=True):
-            if name in there or without_root(file_name) is None:
+            other = known.setdefault(name, file_name)
+            if without_root(file_name) is None:
                 continue
-            if found := ends.ending_in(name):
+            found = [] if name in there else ends.ending_in(name)
+            if found or other != file_name:
                 raise RefusedError(
-                    f'{self.ann_file}: file_name {file_name!r} may be '
-                    f'{counted(len(found), "image")}, such as {found[0]} and {found[1]}; give its '
-                    'place from the folder of images on'
-                )
+                    f'{self.ann_file}: file_name {file_name!r} '
+                    + (f'may be {counted(len(found), "image")}, such as {found[0]} and {found[1]}'
+                       if found else f'and {other!r} would be the same image {name}')
+                    + '; give its place from the folder of images on'
+                )  # fmt: skip
 
     def _find_images(self) -> set[str]:
         """Return the files below the image folder; of two that may be it, the one that fits."""

@@ -46,7 +46,7 @@ class Decision:
             raise ValueError(
                 f'{place}.action is {self.action!r:.40}; allowed: {", ".join(DECIDED)}'
             )
-        if isinstance(self.value, str) != (self.action == CLASS):
+        if not isinstance(self.value, str if self.action == CLASS else type(None)):
             raise ValueError(f'{place}.value is {self.value!r:.40}; not a value of {self.action!r}')
         if self.seconds is not None and not (
             type(self.seconds) in (int, float) and 0 <= self.seconds < float('inf')

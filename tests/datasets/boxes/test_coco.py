@@ -149,6 +149,16 @@ def test_an_absolute_path_that_may_be_two_images_is_refused(coco_root, make_imag
         COCOBoxDataset(coco_root)
 
 
+def test_two_absolute_paths_to_one_image_are_refused(coco_root):
+    names = ['C:\\one\\a.png', 'C:\\two\\a.png']
+    edit(coco_root, images=[dict(id=k, file_name=name) for k, name in enumerate(names)])
+    message = (
+        r"'C:\\\\two\\\\a.png' and 'C:\\\\one\\\\a.png' would be the same image sub/a.png; give"
+    )
+    with pytest.raises(RefusedError, match=message):
+        COCOBoxDataset(coco_root)
+
+
 def test_an_absolute_path_that_is_nowhere_has_no_image(coco_root):
     names = ['C:\\data\\b.png', 'C:\\data\\gone.png']
     edit(coco_root, images=[dict(id=k, file_name=name) for k, name in enumerate(names)])

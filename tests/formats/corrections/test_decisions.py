@@ -74,6 +74,8 @@ def test_what_does_not_fit_is_named(record, tmp_path, change, says):
     [
         (dict(action='keep'), "decisions[0].action is 'keep'; allowed: accept, reject, class"),
         (dict(action='class'), "decisions[0].value is None; not a value of 'class'"),
+        (dict(value=1), "decisions[0].value is 1; not a value of 'accept'"),
+        (dict(value=['ship']), "decisions[0].value is ['ship']; not a value of 'accept'"),
         (dict(seconds=-1), 'decisions[0].seconds is -1; expected 0 or more'),
         (dict(stem=3), 'decisions[0] has a name or a time that is no text'),
         (dict(more=1), 'decisions[0] is {'),

@@ -84,6 +84,14 @@ def test_decisions_and_their_undoing(client, session):
     assert {item['box_id'] for item in decided} == {first['box_id'], third['box_id']}
 
 
+@pytest.mark.parametrize('value', [1, 'ship', ['ship'], {'a': 1}])
+def test_a_value_with_what_takes_none_is_said_in_a_line(client, session, value):
+    answer = ask(client, 'decide', image_of(client)['boxes'][0], action='accept', value=value)
+    assert answer.status_code == 409
+    assert "; not a value of 'accept'" in answer.json()['error']
+    assert not session.out.corrections('P0000').exists()
+
+
 def runs_of(mask):
     """Run lengths column by column, as the page sends them."""
     flat = mask.ravel(order='F').astype(int)
