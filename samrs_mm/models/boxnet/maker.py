@@ -1,8 +1,11 @@
 """Masks of objects in a picture, by the network: crops in, windows of the picture out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -23,8 +26,13 @@ BATCH = 4
 LEAST_PART = 0.2
 """Parts of a mask that are smaller than this share of the largest are dropped."""
 
+_HELD = 2
+"""Pieces of work that are held for each thread."""
+
 _STABLE = 1.0
 _PIXELS_AT_ONCE = 1 << 24
+_Item = TypeVar('_Item')
+_Made = TypeVar('_Made')
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,8 @@ class MaskMaker:
         device: Where it runs.
         finer: Look again at objects whose crop was shrunk, see ``finer``.
         fill_holes: Fill the holes of masks.
+        threads: Passes at the same time. Each is computed by one thread: no thread waits for
+            another, and rounding does not follow their number.
     """
 
     def __init__(
@@ -76,10 +86,11 @@ class MaskMaker:
         device: torch.device,
         finer: bool = True,
         fill_holes: bool = True,
+        threads: int = 1,
     ):
         self.network = network.requires_grad_(False).to(device)
         self.info, self.side, self.device = info, side, device
-        self.finer, self.fill_holes = finer, fill_holes
+        self.finer, self.fill_holes, self.threads = finer, fill_holes, threads
 
     def make(self, picture: Picture, asked: Iterable[Asked]) -> Iterator[ObjectMask]:
         """Yield the mask of everything asked, in order; few crops are held at a time.
@@ -87,11 +98,24 @@ class MaskMaker:
         Raises:
             SegmentorError: The weights give no numbers.
         """
-        remaining = iter(asked)
-        while batch := list(islice(remaining, BATCH)):
-            logits, scores = self.run([each.sample(picture, self.side) for each in batch])
-            for each, found, score in zip(batch, logits, scores, strict=True):
-                yield self._finished(picture, each, found, float(score))
+        for masks in self.spread(partial(self._pass, picture), _in_parts(asked, BATCH)):
+            yield from masks
+
+    def spread(self, work: Callable[[_Item], _Made], items: Iterable[_Item]) -> Iterator[_Made]:
+        """Yield ``work(item)`` of each item, in order; ``threads`` of them at the same time."""
+        if self.threads == 1:
+            yield from map(work, items)
+            return
+        with ThreadPoolExecutor(self.threads) as pool:
+            for several in _in_parts(items, _HELD * self.threads):
+                yield from pool.map(work, several)
+
+    def _pass(self, picture: Picture, asked: Sequence[Asked]) -> list[ObjectMask]:
+        logits, scores = self.run([each.sample(picture, self.side) for each in asked])
+        return [
+            self.finished(picture, each, found, float(score))
+            for each, found, score in zip(asked, logits, scores, strict=True)
+        ]
 
     @torch.inference_mode()
     def run(self, samples: Sequence[CropSample]) -> tuple[np.ndarray, np.ndarray]:
@@ -113,9 +137,10 @@ class MaskMaker:
             raise SegmentorError('the network gives NaN; are the weights whole?')
         return np.concatenate(logits), np.concatenate(scores)
 
-    def _finished(
+    def finished(
         self, picture: Picture, asked: Asked, logits: np.ndarray, score: float
     ) -> ObjectMask:
+        """Return the mask of what was asked, from what ``run`` gave for its crop."""
         frame, found = asked.frame, logits
         if self.finer and frame.shrink(self.side).max() > SHRUNK_FROM:
             frame, found = look_again(self.run, picture, asked, logits)
@@ -124,6 +149,12 @@ class MaskMaker:
         return ObjectMask(
             mask, (rows.start, columns.start), score, stability_of(logits), asked.frame, logits
         )
+
+
+def _in_parts(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    remaining = iter(items)
+    while part := list(islice(remaining, size)):
+        yield part
 
 
 def pasted(logits: np.ndarray, frame: CropFrame, rows: slice, columns: slice) -> np.ndarray:

@@ -35,8 +35,9 @@ def mask_of_clicks(maker: MaskMaker, picture: Picture, clicks: np.ndarray) -> Ob
     likely = scores - _RIM_WEIGHT * np.array([_share_of_rim(each) for each in logits])
     best = np.argsort(-likely, kind='stable')[:_LOOKED_AT_AGAIN]
     again = [_around_own_box(tried[k], logits[k]) for k in best]
-    _, scores = maker.run([each.sample(picture, maker.side) for each in again])
-    return next(iter(maker.make(picture, [again[int(np.argmax(scores))]])))
+    logits, scores = maker.run([each.sample(picture, maker.side) for each in again])
+    chosen = int(np.argmax(scores))
+    return maker.finished(picture, again[chosen], logits[chosen], float(scores[chosen]))
 
 
 def _around_own_box(asked: Asked, logits: np.ndarray) -> Asked:

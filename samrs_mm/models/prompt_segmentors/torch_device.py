@@ -44,7 +44,8 @@ def to_host(tensor: torch.Tensor) -> torch.Tensor:
 
 def fix_rounding(threads: int) -> None:
     """Fix, for the process, what decides float rounding: threads, no TF32, cuDNN's choices."""
-    torch.set_num_threads(threads)
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True

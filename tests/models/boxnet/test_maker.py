@@ -76,6 +76,17 @@ def test_a_mask_depends_on_its_own_box_alone(trained):
     assert len({each.score for each in together}) == len(boxes)
 
 
+def test_threads_change_no_bit_and_no_order(trained):
+    several = MaskMaker(trained.network, trained.info, 32, trained.device, threads=3)
+    boxes = np.concatenate([BOXES + shift for shift in range(5)])
+    assert len(boxes) > 2 * BATCH * several.threads, 'more than are held at a time'
+    wanted = trained.make(Picture(IMAGE), asked_of(boxes))
+    for first, second in zip(wanted, several.make(Picture(IMAGE), asked_of(boxes)), strict=True):
+        assert (first.score, first.corner) == (second.score, second.corner)
+        np.testing.assert_array_equal(first.logits, second.logits)
+        np.testing.assert_array_equal(first.mask, second.mask)
+
+
 def test_every_pass_has_one_size(trained):
     maker = painter()
     list(maker.make(Picture(IMAGE), asked_of(BOXES[:1])))

@@ -113,13 +113,28 @@ def test_the_padding_of_a_tile_and_pixels_without_data_are_not_seen():
 
 def test_settings_tell_all_that_may_change_a_mask(weights, segmentor):
     assert segmentor.settings == dict(
-        type='BoxNetSegmentor', side=None, finer=True, fill_holes=True, threads=1, device='cpu'
+        type='BoxNetSegmentor', side=None, finer=True, fill_holes=True, device='cpu'
     )
     assert segmentor.checkpoint_sha256 == file_sha256(weights)
-    options = dict(side=48, finer=False, fill_holes=False, threads=2, device='cpu')
-    assert BoxNetSegmentor(weights, **options).settings == dict(type='BoxNetSegmentor', **options)
+    options = dict(side=48, finer=False, fill_holes=False, device='cpu')
+    made = BoxNetSegmentor(weights, **options, threads=2)
+    assert made.settings == dict(type='BoxNetSegmentor', **options)
     made = build(PROMPT_SEGMENTORS, dict(type='BoxNetSegmentor', checkpoint=weights), 'model')
     assert made.provided_scores == ('score', 'stability')
+
+
+def test_torch_computes_on_one_thread_whatever_others_set(weights, segmentor):
+    wanted = [mask.score for mask in masks_of(segmentor, prompts_of('rbox'))]
+    made = BoxNetSegmentor(weights, threads=2, device='cpu')
+    made.load()
+    assert made.maker.threads == 2
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        assert [mask.score for mask in masks_of(made, prompts_of('rbox'))] == wanted
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_side_is_that_of_the_weights_or_chosen(weights):
