@@ -7,16 +7,15 @@ drawn = dict(_base_.train_dataloader.dataset, sides=((0, 96),), seed=3)
 mixed = dict(
     type='MixedCrops',
     datasets=[dict(masks, pipeline=[*views, *_base_.crop_pipeline]), drawn],
-    shares=(2, 1),
-    length=_base_.crops,
-    _delete_=True,
-)
+    shares=(2, 1), length=_base_.crops, _delete_=True,
+)  # fmt: skip
 iterations = 200
 train_dataloader = dict(batch_size=24, dataset=mixed)
 val_dataloader = dict(
     dataset=dict(masks, part='val', pipeline=[dict(type='PackCrop')], _delete_=True)
 )
 test_dataloader = val_dataloader
+val_evaluator = test_evaluator = dict(type='BoxMaskMetric', prior=10.0)  # few objects
 model = dict(widths=None, checkpoint='boxnet_s')
 optim_wrapper = dict(optimizer=dict(lr=3e-4))
 param_scheduler = [

@@ -4,7 +4,6 @@ import numpy as np
 
 _STEPS = 50
 _LEAST_SLOPE = 0.05
-_SHRINK = 1e-3
 
 
 def rank_correlation(said: np.ndarray, true: np.ndarray) -> float:
@@ -21,7 +20,7 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     return (np.cumsum(counts) - (counts + 1) / 2)[inverse.ravel()]
 
 
-def fit_score(logits: np.ndarray, ious: np.ndarray) -> tuple[float, float]:
+def fit_score(logits: np.ndarray, ious: np.ndarray, prior: float = 1e-3) -> tuple[float, float]:
     """Return temperature and shift by which logits say the IoUs best.
 
     ``sigmoid(logit / temperature + shift)`` has the least cross-entropy to the IoUs, found by
@@ -32,14 +31,16 @@ def fit_score(logits: np.ndarray, ious: np.ndarray) -> tuple[float, float]:
     Args:
         logits: ``(N,)``.
         ious: ``(N,)`` in [0, 1].
+        prior: How much slope and shift are held at 1 and 0, which is what the logits say by
+            themselves: the weight of half their squared distance from there, beside the sum of the
+            cross-entropies. The default decides nothing but what equal logits leave open.
     """
     inputs = np.stack([np.asarray(logits, float), np.ones(len(logits))], 1)
     fitted = np.array([1.0, 0.0])
     for _ in range(_STEPS):
         said = 1 / (1 + np.exp(-inputs @ fitted))
-        # a little towards 1 and 0, so that a few logits, or equal ones, still give an answer
-        gradient = inputs.T @ (said - ious) + _SHRINK * (fitted - [1, 0])
-        curvature = (inputs * (said * (1 - said))[:, None]).T @ inputs + _SHRINK * np.eye(2)
+        gradient = inputs.T @ (said - ious) + prior * (fitted - [1, 0])
+        curvature = (inputs * (said * (1 - said))[:, None]).T @ inputs + prior * np.eye(2)
         step = np.linalg.solve(curvature, gradient)
         fitted = fitted - np.clip(step, -1, 1)
         if np.abs(step).max() < 1e-9:

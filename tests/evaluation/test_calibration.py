@@ -47,3 +47,14 @@ def test_little_to_fit_gives_numbers(logits):
     temperature, shift = fit_score(np.array(logits), falling)
     assert 0 < temperature <= 20
     assert math.isfinite(shift)
+
+
+def test_a_prior_holds_what_few_masks_say_near_what_the_logits_say():
+    logits, ious = np.array([2.0, 2.5, 3.0]), np.array([0.7, 0.65, 0.72])
+    alone, held = (said_scores(logits, *fit_score(logits, ious, k)).mean() for k in (1e-3, 10))
+    assert alone == pytest.approx(ious.mean(), abs=1e-3)
+    assert ious.mean() + 0.05 < held < said_scores(logits, 1, 0).mean()
+    many = said_scores(
+        np.tile(logits, 500), *fit_score(np.tile(logits, 500), np.tile(ious, 500), 10)
+    )
+    assert many.mean() == pytest.approx(ious.mean(), abs=3e-3)
