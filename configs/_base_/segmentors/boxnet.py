@@ -1,5 +1,5 @@
 # The mask maker: 0.97 M parameters, from random weights. model.bf16=True is twice as fast on CPUs
-# that compute in bfloat16 (lscpu | grep amx_bf16)
+# that compute in bfloat16 by AMX, 1.6 times by AVX-512 (lscpu | grep bf16)
 _base_ = '../default_runtime.py'
 segmentor = dict(type='BoxNetTrainer', widths=(32, 48, 80, 112))
 visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
