@@ -87,12 +87,13 @@ def put_aside(config: Config, checkpoints: bool = True) -> str | None:
 
 
 def clear_halves(config: Config) -> None:
-    """Remove what a run that was killed while it wrote a checkpoint has left in the work dir.
+    """Remove what a run that was killed while it wrote a checkpoint, or weights, has left.
 
     Such files never had their final name, and each may be as large as a checkpoint.
     """
-    for path in Path(config.work_dir).glob('.*.pth.tmp'):
-        path.unlink(missing_ok=True)
+    for suffix in ('pth', 'safetensors'):
+        for path in Path(config.work_dir).glob(f'.*.{suffix}.tmp'):
+            path.unlink(missing_ok=True)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -132,7 +132,7 @@ def test_the_newest_is_found_whatever_last_checkpoint_says(work, text):
 
 def test_what_a_killed_run_left_unfinished_goes(work):
     kept = {path.name for path in work.iterdir()}
-    for name in ('.iter_12.pth.tmp', '.best_mIoU_iter_9.pth.tmp'):
+    for name in ('.iter_12.pth.tmp', '.best_mIoU_iter_9.pth.tmp', '.boxnet_s.safetensors.tmp'):
         (work / name).write_bytes(b'half')
     assert find_start(config_of(work), 'auto').path == str(work / 'iter_9.pth')
     clear_halves(config_of(work))
