@@ -1,12 +1,15 @@
 """Every leaf of configs/instance and configs/rotated keeps the rules."""
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
 import yaml
 from config_rules import PRIMITIVE, SHORT, leaves, load, read_axis, read_entry
 from folders import ROOT
+from instance_folders import write_instances
+from mmengine.structures import InstanceData
 from mmseg.registry import DATASETS, METRICS, MODELS
 
 from samrs_mm.compat import is_onedl
@@ -53,6 +56,8 @@ def test_a_leaf_keeps_the_rules(leaf):
     assert DATASETS.get(dataset.type).__name__ == 'AnnotatedInstanceDataset'
     assert dataset.get('boxes', 'mask') == ('rbox' if library == 'mmrotate' else 'mask')
     assert cfg.val_dataloader.dataset.test_mode
+    assert not cfg.val_dataloader.dataset.filter_empty
+    assert dataset.get('filter_empty', True)
     assert cfg.test_dataloader == cfg.val_dataloader
     assert not [*miscounts(cfg.model, {None: SOTA_CLASSES}, 'train_dataloader')]
     assert METRICS.build(cfg.val_evaluator)
@@ -110,3 +115,37 @@ def test_both_folders_have_every_detector_with_every_backbone_and_start():
     assert {path.stem for path in LEAVES} == wanted
     index = yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import']
     assert {f'configs/{folder}/metafile.yml' for folder in DETECTORS} <= {*index}
+
+
+def val_data(leaf, root):
+    """Return the validation set of a leaf on a small folder whose last image has no object."""
+    entry = load(leaf).val_dataloader.dataset | dict(data_root=str(write_instances(root)))
+    return DATASETS.build(entry)
+
+
+def test_a_false_alarm_in_an_image_without_objects_costs_precision(tmp_path):
+    cfg = load(ROOT / 'configs/instance/rtmdet-ins_resnet50_imp_sota.py')
+    data = val_data(Path(cfg.filename), tmp_path)
+    samples = [data[index]['data_samples'] for index in range(len(data))]
+    assert [len(sample.gt_instances) for sample in samples][1:] == [0]
+    metric = METRICS.build(dict(cfg.val_evaluator, metric='bbox'))
+    metric.dataset_meta = data.metainfo
+    scores = {}
+    for alarms in (0, 1):
+        metric.results.clear()
+        for sample, more in zip(samples, (0, alarms), strict=True):
+            truth = sample.gt_instances
+            found = InstanceData(
+                bboxes=torch.cat([truth.bboxes.tensor, torch.tensor([[0.0, 0, 30, 30]] * more)]),
+                labels=torch.cat([truth.labels, truth.labels.new_zeros(more)]),
+                scores=torch.tensor([0.5] * len(truth) + [0.9] * more),
+            )
+            metric.process({}, [sample.to_dict() | dict(pred_instances=found.to_dict())])
+        scores[alarms] = metric.evaluate(len(samples))['coco/bbox_mAP_50']
+    assert scores[0] == 1 > scores[1]
+
+
+@pytest.mark.skipif(not is_onedl(), reason="OpenMMLab's mmrotate can't be imported")
+def test_an_image_without_r_boxes_is_validated(tmp_path):
+    data = val_data(ROOT / 'configs/rotated/rtmdet-r_resnet50_imp_sota.py', tmp_path)
+    assert data[len(data) - 1]['data_samples'].gt_instances.bboxes.tensor.shape == (0, 5)

@@ -29,6 +29,7 @@ def test_a_leaf_keeps_the_rules(leaf):
             assert entry.semantic
             assert (entry.boxes, entry.pipeline[-1].type) == ('rbox', 'PackMultiTaskInputs')
             assert bool(entry.get('test_mode')) == (loader is cfg.val_dataloader)
+            assert entry.get('filter_empty', True) == (loader is cfg.train_dataloader)
             assert entry.pipeline[-1].tasks == tasks[entry.source]
     assert cfg.test_dataloader == cfg.val_dataloader
     wanted = {(source, task) for source, names in tasks.items() for task in names}

@@ -84,7 +84,7 @@ def _testing(root: Path, tasks) -> dict:
     loader = dict(
         batch_size=2, num_workers=0,
         sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
-        dataset=_sources(root, tasks, 'train.txt', [], meta_keys=TEST_KEYS),
+        dataset=_sources(root, tasks, '', [], meta_keys=TEST_KEYS),
     )  # fmt: skip
     scores = [
         dict(type='DetectorMetric', detector=f'{source}_{task}', source=source, task=task,
@@ -107,6 +107,7 @@ def _sources(root: Path, tasks, ann_file: str, change: list, **pack) -> dict:
         datasets.append(dict(
             type='AnnotatedInstanceDataset', data_root=str(root / 'data' / source), source=source,
             boxes='rbox' if oriented else 'mask', semantic=True, ann_file=ann_file,
+            filter_empty=bool(change),
             pipeline=[*steps, *change, dict(type='PackMultiTaskInputs', tasks=names, **pack)],
             test_mode=not change,
         ))  # fmt: skip

@@ -1,5 +1,5 @@
 # SAMRS's subsets with label maps, masks and R-Boxes, of annotated folders: sam_annotate.py writes
-# them, or import_samrs.py of the released pickles. Lists: make_splits.py FOLDER
+# them, or import_samrs.py of the released pickles. Lists: make_splits.py FOLDER --keep-empty
 image_size, crop_size = (1024, 1024), (448, 448)
 load = [
     dict(type='LoadWindow'),
@@ -42,7 +42,8 @@ train_sources, val_sources = (
     ]
     for ann_file, steps, keys, mode in (
         ('train.txt', [*load, *change], {}, {}),
-        ('val.txt', test_load, dict(meta_keys=test_keys), dict(test_mode=True)),
+        # what is found in an image without objects is a false alarm
+        ('val.txt', test_load, dict(meta_keys=test_keys), dict(test_mode=True, filter_empty=False)),
     )
 )
 train_dataloader = dict(

@@ -1,5 +1,5 @@
 # Masks of SOTA, or of any folder that sam_annotate.py wrote (import_samrs.py makes one of released
-# pickles). Lists: tools/dataset_converters/make_splits.py FOLDER
+# pickles). Lists: tools/dataset_converters/make_splits.py FOLDER --keep-empty
 image_size = (1024, 1024)
 data = dict(type='AnnotatedInstanceDataset', data_root='data/samrs/sota', source='sota')
 load = [
@@ -54,6 +54,9 @@ val_dataloader = dict(
     persistent_workers=True,
     # no image twice: it would count twice in the metric
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
-    dataset=dict(data, ann_file='val.txt', pipeline=test_pipeline, test_mode=True),
+    # what is found in an image without objects is a false alarm
+    dataset=dict(
+        data, ann_file='val.txt', filter_empty=False, pipeline=test_pipeline, test_mode=True
+    ),
 )
 test_dataloader = val_dataloader
