@@ -15,6 +15,7 @@ from mmseg.registry import DATASETS, METRICS, MODELS
 from samrs_mm.compat import is_onedl
 from samrs_mm.core.classes import SOTA_CLASSES
 from samrs_mm.engine.class_match import miscounts
+from samrs_mm.engine.run_config import load_run_config
 
 LEAVES = leaves(ROOT / 'configs/instance', ROOT / 'configs/rotated')
 DETECTORS = dict(
@@ -149,3 +150,14 @@ def test_a_false_alarm_in_an_image_without_objects_costs_precision(tmp_path):
 def test_an_image_without_r_boxes_is_validated(tmp_path):
     data = val_data(ROOT / 'configs/rotated/rtmdet-r_resnet50_imp_sota.py', tmp_path)
     assert data[len(data) - 1]['data_samples'].gt_instances.bboxes.tensor.shape == (0, 5)
+
+
+@pytest.mark.parametrize('name', ['instance/mask2former', 'rotated/rtmdet-r'])
+def test_one_option_gives_all_datasets_a_folder(name, monkeypatch):
+    monkeypatch.setattr('samrs_mm.engine.run_config.check_ops', lambda config, path: None)
+    if name.startswith('rotated') and not is_onedl():
+        pytest.skip("OpenMMLab's mmrotate can't be imported")
+    leaf = str(ROOT / f'configs/{name}_resnet50_imp_sota.py')
+    cfg = load_run_config(leaf, {'data.data_root': 'own'}, None, 'none')
+    loaders = cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader
+    assert {loader.dataset.data_root for loader in loaders} == {'own'}

@@ -82,7 +82,7 @@ def write_task_run(root: Path, tasks=INSTANCES, validate=False, **changes) -> st
 
 def _testing(root: Path, tasks) -> dict:
     loader = dict(
-        batch_size=2, num_workers=0,
+        batch_size=1, num_workers=0,
         sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
         dataset=_sources(root, tasks, '', [], meta_keys=TEST_KEYS),
     )  # fmt: skip
