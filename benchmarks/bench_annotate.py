@@ -22,7 +22,8 @@ from writer_stages import print_writing
 
 from samrs_mm.annotate.driver import Annotator, BoxPrompter, SampleStream
 from samrs_mm.annotate.plan import Plan
-from samrs_mm.annotate.writer import LabelMapWriter, MaskFilters, RecordWriter
+from samrs_mm.annotate.record_writer import RecordWriter
+from samrs_mm.annotate.writer import LabelMapWriter, MaskFilters
 from samrs_mm.core import masks
 from samrs_mm.core.atomic import dump
 from samrs_mm.core.boxes import geometry

@@ -18,10 +18,10 @@ from sam_stages import Tile
 
 from samrs_mm.annotate.driver import BoxPrompter, SampleStream
 from samrs_mm.annotate.plan import Plan
+from samrs_mm.annotate.record_writer import RecordWriter
 from samrs_mm.annotate.writer import (
     LabelMapWriter,
     MaskFilters,
-    RecordWriter,
     Sample,
     enter_masks,
 )

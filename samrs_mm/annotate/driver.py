@@ -19,8 +19,9 @@ from tqdm import tqdm
 from samrs_mm.annotate.embeddings import EmbeddingStore
 from samrs_mm.annotate.masking import segment_all
 from samrs_mm.annotate.plan import Plan, Tile
+from samrs_mm.annotate.record_writer import RecordWriter
 from samrs_mm.annotate.scene_sheets import SceneSheets
-from samrs_mm.annotate.writer import RecordWriter, Sample
+from samrs_mm.annotate.writer import Sample
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core import regions, tiling
 from samrs_mm.core.boxes import BoxGeometry, BoxLabel, geometry

@@ -24,11 +24,12 @@ from samrs_mm.annotate.map_files import ON_MAP, MapFiles
 from samrs_mm.annotate.masked_boxes import box_prompter
 from samrs_mm.annotate.opened_dataset import open_masked
 from samrs_mm.annotate.plan import Plan, Tile
+from samrs_mm.annotate.record_writer import RecordWriter, writing_processes
 from samrs_mm.annotate.scene_sheets import SceneSheets
 from samrs_mm.annotate.threads import keep_threads, misfit, open_folder
 from samrs_mm.annotate.totals import Totals
 from samrs_mm.annotate.verify import check_tile, verify
-from samrs_mm.annotate.writer import LabelMapWriter, MaskFilters, RecordWriter
+from samrs_mm.annotate.writer import LabelMapWriter, MaskFilters
 from samrs_mm.compat import strict_loading
 from samrs_mm.core.atomic import dump, load
 from samrs_mm.core.errors import RefusedError
@@ -244,7 +245,8 @@ class AnnotationJob:
         done = self.out.done()
         stream = SampleStream(self.plan, groups, self.prompter, self.out, done, self.sheets)
         maps = LabelMapWriter(self.out, self.policy, self.filters, self.dataset.classes)
-        writer = RecordWriter(self.out, signature_of(settings), maps)
+        writers = writing_processes(self.segmentor.asynchronous, workers, len(stream))
+        writer = RecordWriter(self.out, signature_of(settings), maps, processes=writers)
         return Annotator(stream, self.segmentor, writer, workers, self.store, quiet)
 
     @property

@@ -1,13 +1,7 @@
-"""What becomes of masks: filtered, painted and written, label map first, record last."""
+"""What becomes of masks: entered into records, filtered, and painted as label maps."""
 
-import contextlib
-import errno
-import os
-import threading
-from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +10,7 @@ from samrs_mm.annotate.correcting import correct
 from samrs_mm.annotate.plan import Tile
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core import masks
-from samrs_mm.core.errors import RefusedError, SamrsError, describe
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.grid import GRID, GridPrompts
 from samrs_mm.core.images import write_png
 from samrs_mm.core.masks import Mask
@@ -29,7 +23,6 @@ from samrs_mm.formats.annotated.record import Record
 if TYPE_CHECKING:
     from typing_extensions import Self  # typing has it from Python 3.11 on
 
-_FULL_IN_A_ROW = 8
 Masks = Sequence[Sequence[Mask]]
 
 
@@ -45,9 +38,13 @@ class Sample:
         masks: For each of ``prompted`` the masks of its prompts, in order.
         error: Why the tile failed, in one line; None if it did not.
         note: Of its input, see ``input_notes.note_of``; empty if it could not be read.
-        valid: Which of its pixels have data, ``(H, W)`` bool; None says all.
+        valid: Which of its pixels have data, ``(H, W)`` bool; None says all, or that it is no
+            longer needed.
         grid: Its points, where masks are made without boxes.
         proposals: What they gave (``Proposal``), the best first.
+
+    Attributes:
+        gaps: Whether some of its pixels have no data.
     """
 
     tile: Tile
@@ -60,6 +57,10 @@ class Sample:
     valid: np.ndarray | None = None
     grid: GridPrompts | None = None
     proposals: Sequence[Any] = ()
+    gaps: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gaps = self.valid is not None
 
     @property
     def prompt_count(self) -> int:
@@ -67,6 +68,12 @@ class Sample:
         if self.grid is not None:
             return len(self.grid)
         return sum(len(boxes.chosen) for boxes in self.prompted)
+
+    def let_go(self) -> None:
+        """Keep no more than what is to be written: a process may get it from another."""
+        self.image = self.valid = None
+        self.prompted = [replace(boxes, prompts=None) for boxes in self.prompted]
+        self.grid = self.grid and replace(self.grid, valid=None)
 
 
 @dataclass(frozen=True)
@@ -156,107 +163,11 @@ def _checked(name: str, value: Any) -> Any:
     return value
 
 
-class RecordWriter:
-    """Commits images from a few threads, never more than ``pending`` ahead of the disk.
-
-    Args:
-        out: The annotated folder.
-        signature: Signature that goes into every record.
-        complete: Enters a sample's masks into its record, and writes all files but the record.
-        threads: Writing threads.
-        pending: Images that may wait; ``commit`` blocks beyond.
-
-    Attributes:
-        statuses: Count of boxes by status, of the images committed so far.
-        images: Number of images committed.
-        failures: One line for each image that failed.
-    """
-
-    def __init__(
-        self,
-        out: AnnotatedFolder,
-        signature: str,
-        complete: Callable[[Sample], None],
-        threads: int = 2,
-        pending: int = 8,
-    ):
-        self.out, self.signature, self.complete = out, signature, complete
-        self.statuses: Counter[str] = Counter()
-        self.images = 0
-        self.failures: list[str] = []
-        self._full_in_a_row = 0
-        self._lock = threading.Lock()
-        self._slots = threading.BoundedSemaphore(pending)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix='writer')
-
-    def __enter__(self) -> 'Self':
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=True)
-
-    def commit(self, sample: Sample) -> None:
-        """Queue a finished image, or the record of its failure, which the next run tries again.
-
-        Raises:
-            SamrsError: The disk has been full for many images in a row; going on is no use.
-        """
-        if self._full_in_a_row >= _FULL_IN_A_ROW:
-            raise SamrsError(
-                f'{self.out.root}: no space left on the device, {self._full_in_a_row} images in a '
-                'row could not be written; free some and run the same command to go on'
-            )
-        sample.image = None
-        sample.record.signature = self.signature
-        self._slots.acquire()
-        writing = self._pool.submit(self._write, sample)
-        writing.add_done_callback(lambda _: self._slots.release())
-
-    def _write(self, sample: Sample) -> None:
-        if sample.error is not None:
-            self._fail(sample, sample.error)
-            return
-        try:
-            self.complete(sample)
-            # before the record, which a kill in between would leave with the note of other input
-            with contextlib.suppress(OSError):  # without a note the record itself is compared
-                self.out.notes.add({sample.tile.stem: sample.note})
-            sample.record.write(self.out.path(folder.INSTANCES, sample.tile.stem))
-            self.out.path(folder.FAILED, sample.tile.stem).unlink(missing_ok=True)
-        except Exception as error:  # noqa: BLE001 (whatever it was, only this image is lost)
-            self._fail(sample, describe(error))
-            self._count_full(error)
-            return
-        with self._lock:
-            self._full_in_a_row = 0
-            self.images += 1
-            self.statuses.update(box.status for box in sample.record.boxes)
-
-    def _fail(self, sample: Sample, error: str) -> None:
-        lines = [error.replace(os.path.join(self.out.root, ''), '')]
-        path = self.out.path(folder.FAILED, sample.tile.stem)
-        try:
-            sample.record.fail(lines[0])
-            sample.record.write(path)
-        except Exception as second:  # noqa: BLE001 (a thread's exception would go unseen)
-            if not self._count_full(second):
-                lines.append(f'{path}: cannot record the failure: {describe(second)}')
-        with self._lock:
-            self.failures += lines
-
-    def _count_full(self, error: Exception) -> bool:
-        """Count an error if it says that the disk is full, and return whether it does."""
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        with self._lock:
-            self._full_in_a_row += full
-        return full
-
-
 def enter_masks(sample: Sample, filters: MaskFilters) -> None:
     """Enter a sample's masks into its record, and decide which are kept."""
     if sample.grid is not None:
         enter_proposals(sample, sample.grid)
-    empty = 'the segmentor returned no pixel' + ' with data' * (sample.valid is not None)
+    empty = 'the segmentor returned no pixel' + ' with data' * sample.gaps
     for boxes, found in zip(sample.prompted, sample.masks, strict=True):
         for position, mask in zip(boxes.chosen, found, strict=True):
             sample.record.boxes[position].enter_mask(mask, empty)

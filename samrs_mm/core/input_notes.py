@@ -181,6 +181,10 @@ class InputNotes:
         self.path = Path(root, NAME)
         self._notes: dict[str, str] | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy for another process has read nothing yet."""
+        return InputNotes, (self.path.parent,)
+
     def read(self) -> dict[str, str]:
         """Return the notes by key, as they stand in the file now; {} where there is none."""
         notes = {}

@@ -7,7 +7,8 @@ from folders import tree, write_dota
 
 from samrs_mm.annotate.driver import Annotator, BoxPrompter, SampleStream
 from samrs_mm.annotate.plan import Plan
-from samrs_mm.annotate.writer import LabelMapWriter, MaskFilters, RecordWriter
+from samrs_mm.annotate.record_writer import RecordWriter
+from samrs_mm.annotate.writer import LabelMapWriter, MaskFilters
 from samrs_mm.core.images import SceneImage
 from samrs_mm.core.prompts import AUTHORS, CLIPPED, PromptSetting
 from samrs_mm.core.tiling import TileSpec

@@ -3,6 +3,7 @@ import sys
 import pytest
 from folders import CONFIG, write_dota
 
+from samrs_mm.annotate import record_writer
 from samrs_mm.annotate.job import AnnotationJob
 from samrs_mm.config_files import load_config
 from samrs_mm.core.errors import RefusedError
@@ -73,3 +74,13 @@ def test_rhboxes_without_mmrotate_are_refused(job, monkeypatch):
     monkeypatch.setitem(sys.modules, 'mmrotate.structures.bbox', None)
     with pytest.raises(RefusedError, match=r"^prompt 'rhbox': rotated boxes need mmrotate"):
         job(prompt='rhbox')
+
+
+@pytest.mark.parametrize(('on_gpu', 'expected'), [(False, 0), (True, 2)])
+def test_processes_write_where_a_gpu_computes(job, monkeypatch, on_gpu, expected):
+    made = job()
+    made.collect_classes()
+    monkeypatch.setattr(record_writer, '_IMAGES_A_PROCESS', 1)
+    monkeypatch.setattr(type(made.segmentor), 'asynchronous', on_gpu)
+    groups = made.plan.shard(0, 1)
+    assert made.annotator({}, groups, workers=4).writer._processes == expected

@@ -24,7 +24,7 @@ from samrs_mm.annotate.ablation.scores import (
     AblationRecord,
     ScoredBox,
     SegmentorRun,
-    SettingResult,
+    enter_results,
 )
 from samrs_mm.annotate.changes import Changes, Comparison, make_ready
 from samrs_mm.annotate.driver import Annotator, RunResult, SampleStream
@@ -39,8 +39,9 @@ from samrs_mm.annotate.job import Groups, Progress
 from samrs_mm.annotate.masked_boxes import LabelMaskReader
 from samrs_mm.annotate.opened_dataset import open_dataset
 from samrs_mm.annotate.plan import Plan, Tile
+from samrs_mm.annotate.record_writer import RecordWriter, writing_processes
 from samrs_mm.annotate.threads import keep_threads, misfit, open_folder
-from samrs_mm.annotate.writer import RecordWriter, Sample
+from samrs_mm.annotate.writer import Sample
 from samrs_mm.compat import strict_loading
 from samrs_mm.config_files import read_config
 from samrs_mm.core import masks as mask_ops
@@ -53,7 +54,6 @@ from samrs_mm.core.resumable import ResumableFolder
 from samrs_mm.datasets.boxes.base import BoxDataset, LabelCounts
 from samrs_mm.datasets.boxes.circumscribed import no_mmrotate
 from samrs_mm.datasets.boxes.true_masks import TrueMasks, refuse_without_masks, truth_options
-from samrs_mm.evaluation.mask_overlap import MaskRegion, boundary_width
 from samrs_mm.models.prompt_segmentors.base import PromptSegmentor
 from samrs_mm.registry import PROMPT_SEGMENTORS, build
 
@@ -117,23 +117,6 @@ class TruthPrompter(LabelMaskReader):
                 prompt_boxes(each, labels, shapes, width, height, self.style, sample.valid)
                 for each in self.settings
             ]
-
-
-def enter_results(sample: Sample) -> None:
-    """Measure each setting's masks against the true ones and enter the results."""
-    image = sample.record.image
-    image.encodes = int(sample.prompt_count > 0)
-    width = boundary_width(image.height, image.width)
-    scored = [
-        (position, box, MaskRegion.of(box.truth, width))
-        for position, box in enumerate(sample.record.boxes)
-        if box.status == SCORED
-    ]
-    for boxes, found in zip(sample.prompted, sample.masks, strict=True):
-        by_box = dict(zip(boxes.chosen, found, strict=True))
-        for position, box, truth in scored:
-            status, mask = boxes.statuses[position], by_box.get(position)
-            box.results[boxes.setting.name] = SettingResult.of(status, mask, truth, width)
 
 
 class AblationJob:
@@ -317,8 +300,9 @@ class AblationJob:
             SamrsError: The disk is full; what was committed is safe.
         """
         stream = SampleStream(self.plan, groups, self._prompter(run), done=run.out.done())
-        writer = RecordWriter(run.out, run.signature, enter_results)
         segmentor, store = self.segmentors[run.name], self.stores.get(run.name)
+        writers = writing_processes(segmentor.asynchronous, workers, len(stream))
+        writer = RecordWriter(run.out, run.signature, enter_results, processes=writers)
         if 'threads' in segmentor.settings:  # of the process; another segmentor may have set them
             segmentor.take_threads(segmentor.threads)
         return Annotator(stream, segmentor, writer, workers, store).run()

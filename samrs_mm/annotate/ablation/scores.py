@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from samrs_mm.annotate.plan import Plan
+from samrs_mm.annotate.writer import Sample
 from samrs_mm.core import masks
 from samrs_mm.core.masks import Mask
 from samrs_mm.core.prompts import SETTINGS
@@ -19,7 +20,7 @@ from samrs_mm.core.resumable import signature_of
 from samrs_mm.evaluation.bootstrap import interval
 from samrs_mm.evaluation.mask_ap import SIZES
 from samrs_mm.evaluation.mask_iou import iou_ratios
-from samrs_mm.evaluation.mask_overlap import MaskRegion, measure
+from samrs_mm.evaluation.mask_overlap import MaskRegion, boundary_width, measure
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.entries import (
     EMPTY,
@@ -162,6 +163,23 @@ class AblationRecord(Record):
     def fail(self, error: str) -> None:
         """Make this the record of a failure; it has no boxes."""
         self.error, self.boxes = error, []
+
+
+def enter_results(sample: Sample) -> None:
+    """Measure each setting's masks against the true ones and enter the results."""
+    image = sample.record.image
+    image.encodes = int(sample.prompt_count > 0)
+    width = boundary_width(image.height, image.width)
+    scored = [
+        (position, box, MaskRegion.of(box.truth, width))
+        for position, box in enumerate(sample.record.boxes)
+        if box.status == SCORED
+    ]
+    for boxes, found in zip(sample.prompted, sample.masks, strict=True):
+        by_box = dict(zip(boxes.chosen, found, strict=True))
+        for position, box, truth in scored:
+            status, mask = boxes.statuses[position], by_box.get(position)
+            box.results[boxes.setting.name] = SettingResult.of(status, mask, truth, width)
 
 
 class AblationFolder(AnnotatedFolder):

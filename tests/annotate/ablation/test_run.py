@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
 
-from samrs_mm.annotate.ablation.run import enter_results
-from samrs_mm.annotate.ablation.scores import AblationRecord, ScoredBox, SettingResult
+from samrs_mm.annotate.ablation.scores import (
+    AblationRecord,
+    ScoredBox,
+    SettingResult,
+    enter_results,
+)
 from samrs_mm.annotate.plan import Tile
 from samrs_mm.annotate.writer import Sample
 from samrs_mm.core import masks

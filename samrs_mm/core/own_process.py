@@ -1,0 +1,93 @@
+"""Work done by a Python of its own, so that none of it waits for the lock of this one."""
+
+import contextlib
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+
+from samrs_mm.core.errors import SamrsError
+
+
+class DiedError(SamrsError):
+    """A process ended before its work was done."""
+
+
+class OwnProcess:
+    """A process that does one kind of work, item by item; a thread of this one waits for it.
+
+    It is a new interpreter, not a fork: it has nothing of a GPU and no lock that a thread held.
+    Unlike a spawned one of ``multiprocessing`` it does not import the program that was started,
+    only what the work needs. Ctrl-C does not reach it; it ends when this process does, after the
+    item at hand.
+
+    Args:
+        work: Picklable; it must not raise for a single bad item, which would end the process.
+    """
+
+    def __init__(self, work: Callable[[Any], Any]):
+        code = f'import sys; sys.path[:] = {sys.path!r}; import {__name__} as own; own.serve()'
+        self._process = subprocess.Popen(
+            [sys.executable, '-c', code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        with contextlib.suppress(OSError):  # the first item is told that it is gone
+            self._send(_packed(work))
+
+    def __call__(self, item: Any) -> Any:
+        """Return ``work(item)``; both are picklable.
+
+        Raises:
+            DiedError: The process is gone.
+        """
+        data = _packed(item)
+        try:
+            self._send(data)
+            return pickle.load(self._process.stdout)  # type: ignore[arg-type]  # it is a pipe
+        except (OSError, EOFError, pickle.UnpicklingError) as error:
+            self.close()
+            code = self._process.returncode
+            how = f'was ended by signal {-code}' if code < 0 else f'ended with exit code {code}'
+            raise DiedError(f'its process {how}') from error
+
+    @property
+    def ended(self) -> bool:
+        """Whether it died, or was closed."""
+        return self._process.returncode is not None
+
+    def close(self) -> None:
+        """Let the process end, and wait for it."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]  # both are pipes
+        self._process.wait()
+
+    def _send(self, data: bytes) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(data)
+        self._process.stdin.flush()
+
+
+def _packed(item: Any) -> bytes:
+    return pickle.dumps(item, pickle.HIGHEST_PROTOCOL)
+
+
+def serve() -> None:
+    """Do the work that comes by the standard input until that ends; prints go to stderr."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Slurm tells all processes; the parent decides
+    cv2.setNumThreads(0)
+    taken, given = sys.stdin.buffer, os.fdopen(os.dup(1), 'wb')
+    os.dup2(2, 1)
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        work = pickle.load(taken)
+        while True:
+            pickle.dump(work(pickle.load(taken)), given, pickle.HIGHEST_PROTOCOL)
+            given.flush()
