@@ -130,6 +130,7 @@ class SAMFamilySegmentor(GridProposer, ClickTaker, StoredFeatures, PromptSegment
         self.unchecked = unchecked
         self.device = torch_device(device)
         self.model: Any = None
+        self.fast_decoder: Any = None
         self._encoder_in_file: InFile | None = None
         self._last_settled: tuple[EncodedImage, EncodedImage] | None = None
 
@@ -224,7 +225,7 @@ class SAMFamilySegmentor(GridProposer, ClickTaker, StoredFeatures, PromptSegment
 
     def unload(self) -> None:
         """See ``PromptSegmentor``."""
-        self.model = self._last_settled = None
+        self.model = self.fast_decoder = self._encoder_in_file = self._last_settled = None
         gc.collect()  # modules and what computes in their place hold each other
         if self.device.type == 'cpu':
             give_back()

@@ -1,5 +1,7 @@
 """``kernels='fast'`` is equal to the exact way but for float rounding, in all that it is asked."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -131,3 +133,10 @@ def test_no_weight_is_held_twice(pair):
     transformer = fast.fast_decoder.transformer
     for attention in (transformer.final, *(layer.to_image for layer in transformer.layers)):
         assert {id(attention.query.weight), id(attention.value.bias)} <= held
+
+
+def test_nothing_is_kept_of_what_is_unloaded(weights):
+    fast = loaded(kernels='fast', arch=ARCH, checkpoint=weights)
+    parts = [weakref.ref(each) for each in (fast.model.mask_decoder, fast.model.image_encoder)]
+    fast.unload()
+    assert [part() for part in parts] == [None, None]
