@@ -1,5 +1,6 @@
 """What the parts of gpu_check.py share: pictures, boxes, masks and how far these agree."""
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,6 +54,14 @@ def enliven(model: torch.nn.Module) -> None:
                 weight.copy_(torch.randn(weight.shape) * 0.3)
             if 'output_upscaling' in name and weight.ndim == 4:
                 weight.copy_(weight.mean((2, 3), keepdim=True).expand_as(weight))
+
+
+def untouched(model: torch.nn.Module) -> torch.nn.Module:
+    """Return a copy of a SAM that computes as its package does: attention in place is ours."""
+    model = copy.deepcopy(model)
+    for block in getattr(model.image_encoder, 'blocks', ()):
+        vars(block.attn).pop('forward', None)
+    return model
 
 
 def draw(height: int, width: int, rng: np.random.Generator) -> np.ndarray:

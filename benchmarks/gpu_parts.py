@@ -20,6 +20,7 @@ from gpu_masks import (
     guarded,
     masks_of,
     predictor_masks,
+    untouched,
 )
 from gpu_tiles import part_tiles
 from gpu_training import part_ranks, part_sep
@@ -74,6 +75,7 @@ def compare_devices(name: str, kind: type, scale: Scale, rows: dict) -> None:
         segmentor.load()
         enliven(segmentor.model.cpu())
         segmentor.model.to(segmentor.device)
+    plain = untouched(made[0].model) if name in PREDICTORS else None
     rng, exact = np.random.default_rng(1), {}
     for shape, (height, width) in SHAPES.items():
         image, boxes = draw(height, width, rng), draw_boxes(height, width, 12, rng)
@@ -81,7 +83,7 @@ def compare_devices(name: str, kind: type, scale: Scale, rows: dict) -> None:
         exact[shape] = image, boxes, here
         row = agreement(here, there)
         if name in PREDICTORS:
-            theirs = predicted(PREDICTORS[name], made[0].model, image, boxes)
+            theirs = predicted(PREDICTORS[name], plain, image, boxes)
             row['as_predictor'] = here == theirs
         rows[f'{name}, {shape}'] = row
     made[0].kernels = 'fast'

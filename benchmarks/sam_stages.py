@@ -4,7 +4,6 @@ Weights are random, so the masks are drawn: the decoder runs, and logits of blob
 what it gives. CPU time of one process, both ways side by side, medians of rounds.
 """
 
-import copy
 import multiprocessing
 import statistics
 import time
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gpu_masks import untouched
 from pycocotools import mask as coco_mask
 
 from samrs_mm.core import masks as mask_ops
@@ -66,10 +66,7 @@ class Plain:
     def __init__(self, model: Any, tile: Tile, chunk: int = 20):
         from segment_anything import SamPredictor
 
-        model = copy.deepcopy(model)
-        for block in model.image_encoder.blocks:
-            vars(block.attn).pop('forward', None)  # the package's own code
-        self.predictor, self.tile, self.chunk = SamPredictor(model), tile, chunk
+        self.predictor, self.tile, self.chunk = SamPredictor(untouched(model)), tile, chunk
 
     def begin(self) -> None:
         """Let the process take large blocks from the system each time."""

@@ -3,7 +3,10 @@
 import json
 
 import pytest
-from folders import load_tool
+import torch
+from folders import load_tool, tree
+
+from samrs_mm.models.prompt_segmentors import exact_attention
 
 
 @pytest.fixture(scope='module')
@@ -32,6 +35,17 @@ def test_each_member_of_the_family_is_compared(parts, monkeypatch):
         assert rows[row]['fast_least'] > 0.99
 
 
+def test_the_predictor_computes_as_its_package_does(parts, monkeypatch):
+    """Not by our attention, which would be compared with itself."""
+    pytest.importorskip('segment_anything', reason='segment_anything is not installed')
+    wrong = lambda attention, x: attention.proj(torch.zeros_like(x))  # noqa: E731
+    monkeypatch.setattr(exact_attention, 'attend_in_place', wrong)
+    monkeypatch.setattr(parts, 'SHAPES', dict(wide=(60, 100)))
+    kind, rows = parts.PROMPT_SEGMENTORS.get('SAMSegmentor'), {}
+    parts.compare_devices('SAMSegmentor', kind, parts.REHEARSAL, rows)
+    assert rows['SAMSegmentor, wide']['as_predictor'] is False
+
+
 def test_tiles_are_timed_by_stage_and_end_to_end(parts):
     rows = {}
     parts.part_tiles(parts.REHEARSAL, rows)
@@ -42,6 +56,18 @@ def test_tiles_are_timed_by_stage_and_end_to_end(parts):
         assert rows[way]['iou_mean'] > 0.98
         assert rows[way]['tiles_a_second'] > 0
         assert rows[way]['times_the_loop'] > 0
+    assert rows['fp16, written by threads'].keys() <= rows['fp16'].keys()
+
+
+def test_a_pretended_gpu_is_given_work_by_the_product(tmp_path):
+    bench = load_tool('../benchmarks/pretended_gpu')
+    scale = bench.Scale('cpu', '', side=128, boxes=3, staged=0, seconds=60, workers=0)
+    found = bench.compare(tmp_path, scale, 8, 1, bench.Pace(0.002, 0.001), (0, 1))
+    assert found.keys() == {0, 1}
+    assert all(row['own_cpu_ms'] > 0 for row in found.values())
+    written = [tree(tmp_path / f'{processes}-0/instances') for processes in found]
+    assert written[0] == written[1]
+    assert len(written[0]) == 8
 
 
 def test_a_row_that_fails_leaves_the_others(parts, monkeypatch):

@@ -1,6 +1,6 @@
 """Low-resolution logits of the SAM family scaled up to masks of the image."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +50,7 @@ def scale_up(low_res: torch.Tensor, frame: Frame, threshold: float = 0.0) -> Ite
     """
     if low_res.device.type == 'cpu':
         return _on_cpu(low_res, frame, threshold)
-    return _taken(_queued(low_res, frame, threshold))
+    return taken(_queued(low_res, frame, threshold))
 
 
 def _on_cpu(low_res: torch.Tensor, frame: Frame, threshold: float) -> Iterator[ScaledMask]:
@@ -72,7 +72,8 @@ def _queued(low_res: torch.Tensor, frame: Frame, threshold: float) -> list[Devic
     return [made for _, made in in_parts(work, len(low_res), at_once)]
 
 
-def _taken(queued: list[DeviceMasks]) -> Iterator[ScaledMask]:
+def taken(queued: Iterable[DeviceMasks]) -> Iterator[ScaledMask]:
+    """Yield masks that come off a device, which is waited for."""
     for masks in queued:
         for window in masks.windows():
             yield ScaledMask(*window)
