@@ -100,7 +100,7 @@ class MaskCrops(CropDataset):
         chosen = split(found, held_out, seed)[PARTS.index(part)][:count]
         self.objects, problems = cut_out(chosen)
         if not self.objects:
-            raise RefusedError(f'{data_root}: no image to cut objects out of: {problems[0]}')
+            raise RefusedError(f'{data_root}: no object to cut out of an image: {problems[0]}')
         images = counted(len({item.found.stem for item in self.objects}), 'image')
         use = 'to learn from' if part == 'train' else 'held out'
         self.notes = [f'{data_root}: {counted(len(self.objects), "mask")} of {images} {use}']

@@ -246,7 +246,7 @@ def _usable(segmentation: Any, box: np.ndarray, height: int, width: int) -> dict
     if (area := masks.area(rle)) < LEAST_AREA:
         raise ValueError(f'a mask of {area} px; needed: {LEAST_AREA} or more')
     own = [x, y, x + w, y + h]
-    if _iou(box, np.array(own, float)) < _LEAST_IOU:
+    if not _iou(box, np.array(own, float)) >= _LEAST_IOU:  # NaN is no box
         raise MisfitError(
             f'its box {np.round(box, 1).tolist()} and its mask at {own} (x0, y0, x1, y1) are not '
             'of one object'
@@ -266,7 +266,8 @@ def cut_out(found: Sequence[FoundMask]) -> tuple[list[MaskedObject], list[str]]:
     Where the windows of an image have more pixels than itself, they share those of the image.
 
     Returns:
-        The objects, and a line on each image that can't be read; its objects are left out.
+        The objects, and a line on each image that can't be read and on each mask without a pixel
+        that has data; these objects are left out.
     """
     places: dict[Path, list[int]] = {}
     for number, each in enumerate(found):
@@ -280,8 +281,19 @@ def cut_out(found: Sequence[FoundMask]) -> tuple[list[MaskedObject], list[str]]:
         except SamrsError as error:
             problems.append(str(error))
         else:
-            objects |= zip(numbers, cut, strict=True)
+            for number, item in zip(numbers, cut, strict=True):
+                if _has_data(item):
+                    objects[number] = item
+                else:
+                    problems.append(f'{item.found.place}: a mask where {path} has no data')
     return [objects[number] for number in sorted(objects)], problems
+
+
+def _has_data(item: MaskedObject) -> bool:
+    if item.valid is None:
+        return True
+    (x, y), (height, width) = item.corner.tolist(), item.mask.shape
+    return bool((item.valid[y : y + height, x : x + width] & item.mask).any())
 
 
 def _of_image(image: SceneImage, found: Sequence[FoundMask]) -> list[MaskedObject]:

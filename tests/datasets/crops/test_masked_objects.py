@@ -91,8 +91,9 @@ def change_mask(**changes):
         (dict(segmentation=[[1, 1, 3, 1, 3, 3]]), 'needed: 16 or more'),
         (dict(segmentation=[[1, 1, 3]]), 'a polygon of 3 numbers'),
         (dict(bbox=[1.0, 1.0, 4.0, 4.0]), 'are not of one object'),
+        (dict(bbox=[np.nan, 1.0, 4.0, 4.0]), 'nan'),
     ],
-    ids=['size', 'empty', 'tiny', 'polygon', 'elsewhere'],
+    ids=['size', 'empty', 'tiny', 'polygon', 'elsewhere', 'nan'],
 )
 def test_a_mask_that_cannot_be_used_is_left_out_and_told(tmp_path, changes, text):
     found = read(write_coco(tmp_path, change=change_mask(**changes)))
@@ -210,6 +211,22 @@ def test_an_image_that_is_damaged_behind_its_header_is_told(tmp_path):
     assert [item.found.stem for item in objects] == ['P0'] * 4
     assert len(problems) == 1
     assert 'P1.png' in problems[0]
+
+
+def test_masks_where_the_image_has_no_data(tmp_path):
+    def rename(content):
+        content['images'][1]['file_name'] = 'P1.tif'
+
+    root = write_coco(tmp_path, change=rename)
+    (root / 'images/P1.png').unlink()
+    pixels = np.full((HEIGHT, WIDTH), np.nan, np.float32)
+    Image.fromarray(pixels).save(root / 'images/P1.tif')
+    found = read(root)
+    objects, problems = cut_out([*found.by_image['P1'], *found.by_image['P0']])
+    assert [item.found.stem for item in objects] == ['P0'] * 4
+    assert len(problems) == 3
+    assert problems[0].startswith('annotations.json:annotations[4]: a mask where ')
+    assert problems[0].endswith('P1.tif has no data')
 
 
 def test_an_image_of_another_size(tmp_path):
