@@ -1,6 +1,5 @@
 """Settings of all tests."""
 
-import gc
 import os
 import signal
 import sys
@@ -39,9 +38,11 @@ _PLACES = {str(Path(__file__).parent / name): place for place, name in enumerate
 
 
 @pytest.fixture(autouse=True, scope='session')
-def _quick_mmengine():
-    """Where mmengine is loaded, have it do what the tests are about, and no more."""
+def _quick_libraries():
+    """Wait for no disk, which only a power failure would tell from this; have mmengine do no more
+    than what the tests are about."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, 'fsync', os.fstat)  # which refuses what is no open file, too
         if 'mmengine.runner' in sys.modules:
             from quick_mmengine import quicken
 
@@ -60,8 +61,6 @@ def _own_default_scope():
         scopes = registry.DefaultScope._instance_dict
         for name in [name for name in scopes if scopes[name] is not before.get(name)]:
             del scopes[name]
-    gc.collect()
-    gc.freeze()  # mmengine collects for every dataset; what is loaded by now need not be looked at
 
 
 def pytest_configure(config):
