@@ -61,7 +61,8 @@ def test_a_port_is_found():
     ],
 )  # fmt: skip
 def test_what_failed_ranks_say_is_last_and_once(capfd, code, expect, said):
-    assert run(code) == expect
+    # where all end by themselves: as long as a busy machine takes to start them
+    assert run(code, grace=0.3 if 'sleep(60)' in code else 60) == expect
     assert capfd.readouterr().err == said
 
 
