@@ -18,7 +18,7 @@ _SHOWN = 3
 # Each task has its own: heads and detectors of sources, and mmsegmentation's last layers and
 # auxiliary heads
 _CLASSIFIER = re.compile(
-    r'(heads|detectors|auxiliary_head|decode_head\.(\d+\.)?(conv_seg|cls_embed))\.'
+    r'(heads|side_heads|detectors|auxiliary_head|decode_head\.(\d+\.)?(conv_seg|cls_embed))\.'
 )
 
 

@@ -64,7 +64,12 @@ def panels(series: Mapping[str, Series]) -> dict[str, dict[str, Series]]:
     }
     sources = _sources(series)
     for source in sources:
-        found[f'{source}: loss'] = _named(series, lambda n, s=source: n.startswith(f'loss_{s}_'))
+        found[f'{source}: loss'] = _named(
+            series,
+            lambda n, s=source: (
+                n.startswith(f'loss_{s}_') or (n.startswith(f'{s}.') and '.loss' in n)
+            ),
+        )
         found[f'{source}: percent'] = _named(
             series, lambda n, s=source: n == f'acc_{s}' or _score_of(n) == s
         )

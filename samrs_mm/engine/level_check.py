@@ -1,10 +1,12 @@
 """Do bands fit the backbone, and its levels the decode heads? Found out on one small image."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmseg.models.decode_heads import OCRHead
 from torch import Tensor, nn
 
 from samrs_mm.core.errors import RefusedError
@@ -82,6 +84,7 @@ def check_levels(model: nn.Module) -> str | None:
         with torch.no_grad():
             side, maps = _maps(network)
             notes = [_check_head(key, head, maps, side, network) for key, head in _heads(network)]
+            _check_cascade(network, maps, side)
     finally:
         network.train(training)
     return next(filter(None, notes), None)
@@ -135,10 +138,7 @@ def _heads(network: Any) -> Iterator[tuple[str, Any]]:
 
 def _check_head(key: str, head: Any, maps: Sequence[Tensor], side: int, network: Any) -> str | None:
     index, channels = _tuple(head.in_index), _tuple(head.in_channels)
-    there = (
-        f'{type(getattr(network, "neck", None) or network.backbone).__name__} gives '
-        f'{level_text(maps, side)}'
-    )
+    there = _given(network, maps, side)
     if any(not -len(maps) <= number < len(maps) for number in index):
         raise RefusedError(
             f'{key}.in_index={list(index)}: there are {len(maps)} levels, counted from 0; {there}'
@@ -159,6 +159,30 @@ def _check_head(key: str, head: Any, maps: Sequence[Tensor], side: int, network:
             f'{given[0]}, norm_cfg=...)'
         )
     return None
+
+
+def _check_cascade(network: Any, maps: Sequence[Tensor], side: int) -> None:
+    """Refuse an ``OCRHead`` whose levels are not of the size of the logits that it is given."""
+    decoders = [each for each in _heads(network) if each[0].startswith('model.decode_head')]
+    for (_, before), (key, head) in pairwise(decoders):
+        if not isinstance(head, OCRHead):
+            continue
+        own = maps[_tuple(head.in_index)[0]].shape[-1]
+        first = not isinstance(before, OCRHead)  # which gives logits of the size of its levels
+        given = (before(maps) if first else maps[_tuple(before.in_index)[0]]).shape[-1]
+        if own != given:
+            raise RefusedError(
+                f'{key}.in_index={_shown(_tuple(head.in_index))} is of stride {side / own:g}, and '
+                f'the logits of the head before it are of stride {side / given:g}, where '
+                f'{_given(network, maps, side)}; give both heads levels of one stride, or '
+                "in_index=[...] with input_transform='resize_concat', or strides and dilations of "
+                'the backbone'
+            )
+
+
+def _given(network: Any, maps: Sequence[Tensor], side: int) -> str:
+    giver = type(getattr(network, 'neck', None) or network.backbone).__name__
+    return f'{giver} gives {level_text(maps, side)}'
 
 
 def level_text(maps: Sequence[Tensor], side: int) -> str:

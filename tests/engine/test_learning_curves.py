@@ -46,9 +46,9 @@ def test_half_a_line_of_a_killed_run_is_left_out(tmp_path):
 
 SERIES = {
     'loss': [(1, 2.0), (2, 1.0)], 'lr': [(1, 0.1)], 'images_s': [(1, 9.0)], 'time': [(1, 0.3)],
-    'loss_sota_ce': [(1, 1.0)], 'loss_sota2_ce': [(1, 1.0)], 'acc_sota': [(1, 40.0)],
-    'acc_sota2': [(1, 41.0)], 'sota/mIoU': [(2, 12.0)], 'sota/aAcc': [(2, 50.0)], 'mIoU':
-    [(2, 12.0)],
+    'loss_sota_ce': [(1, 1.0)], 'sota.aux.loss_ce': [(1, 0.4)], 'loss_sota2_ce': [(1, 1.0)],
+    'acc_sota': [(1, 40.0)], 'acc_sota2': [(1, 41.0)], 'sota/mIoU': [(2, 12.0)],
+    'sota/aAcc': [(2, 50.0)], 'mIoU': [(2, 12.0)],
 }  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def test_each_source_has_panels_of_its_own():
     found = {title: [*curves] for title, curves in panels(SERIES).items()}
     assert found == {
         'loss': ['loss'], 'validation': ['mIoU'], 'learning rate': ['lr'], 'images a second':
-        ['images_s'], 'sota: loss': ['loss_sota_ce'],
+        ['images_s'], 'sota: loss': ['loss_sota_ce', 'sota.aux.loss_ce'],
         'sota: percent': ['acc_sota', 'sota/mIoU', 'sota/aAcc'], 'sota2: loss': ['loss_sota2_ce'],
         'sota2: percent': ['acc_sota2'],
     }  # fmt: skip

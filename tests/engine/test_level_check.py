@@ -2,6 +2,7 @@ import pytest
 import torch
 from mmseg.registry import MODELS
 from mmseg.utils import register_all_modules
+from segmentor_cases import CASCADE, CLASSES, small_model
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.engine.level_check import check_levels
@@ -58,6 +59,45 @@ def test_auxiliary_heads_are_checked_too():
         RefusedError, match=r'^model\.auxiliary_head\.1\.in_channels=8 of in_index=2'
     ):
         check_levels(network(auxiliary_head=[dict(aux, in_channels=16), aux]))
+
+
+@pytest.mark.parametrize(
+    ('head', 'message'),
+    [
+        (
+            dict(in_index=4),
+            r'1\.in_index=\[4\]: there are 4 levels.*level 3: stride 8, 64 channels',
+        ),
+        (dict(in_channels=8), r'1\.in_channels=8 of in_index=1, .* level 1: stride 8, 16 channels'),
+    ],
+)
+def test_auxiliary_heads_of_sources_are_checked_too(head, message):
+    first, second = CASCADE['auxiliary_head']
+    model = small_model(**CASCADE | dict(auxiliary_head=[first, dict(second, **head)]))
+    with pytest.raises(RefusedError, match=rf'^model\.auxiliary_head\.{message}'):
+        check_levels(model)
+
+
+@pytest.mark.parametrize('kind', ['MultiHeadCascadeEncoderDecoder', 'CascadeEncoderDecoder'])
+def test_logits_of_another_size_than_ocr_works_at(kind):
+    parts = dict(type=kind, backbone=dict(CASCADE['backbone'], strides=(1, 2, 1, 2)))
+    if kind == 'CascadeEncoderDecoder':
+        heads = [dict(head, num_classes=3) for head in CASCADE['decode_head']]
+        parts |= dict(decode_head=heads, auxiliary_head=None, heads=None)
+    assert check_levels(cascade(dict(parts, backbone=CASCADE['backbone']))) is None
+    with pytest.raises(
+        RefusedError,
+        match=r'^model.decode_head.1.in_index=3 is of stride 16, and the logits of the head before '
+        r'it are of stride 8, where ResNet gives level 0: stride 4, 8 channels',
+    ) as error:
+        check_levels(cascade(parts))
+    assert '\n' not in str(error.value)
+
+
+def cascade(parts):
+    heads = {source: dict(num_classes=count) for source, count in CLASSES.items()}
+    model = dict(CASCADE, heads=heads) | parts
+    return MODELS.build({key: part for key, part in model.items() if part is not None})
 
 
 def test_one_stride_for_all_levels_is_warned_of():

@@ -128,7 +128,7 @@ def check_named(leaf, decoder, backbone, pretrain):
         [source] = axes['pretrain'].values()
         assert model.backbone.init_cfg.checkpoint == source['path']
     if axes['decoder']:
-        assert model.decode_head.type == axes['decoder']['decode_head']['type']
+        assert _types(model.decode_head) == _types(axes['decoder']['decode_head'])
     if axes['backbone']:
         assert model.backbone.type == axes['backbone']['backbone']['type']
     unknown = [part for part, found in axes.items() if found is None]
@@ -138,6 +138,10 @@ def check_named(leaf, decoder, backbone, pretrain):
             f'{leaf.name}: configs/_base_ has no file for the {" and ".join(unknown)} in its name; '
             'add one, or describe the config in README.md'
         )
+
+
+def _types(heads):
+    return [head['type'] for head in (heads if isinstance(heads, list) else [heads])]
 
 
 def check_sep_leaf(leaf, tmp_path):
@@ -169,7 +173,9 @@ def check_finetune_leaf(leaf, tmp_path):
     dataset = cfg.train_dataloader.dataset
     assert dataset.ann_file == (subset_name(int(percent[:-3]) / 100) if percent else '')
     classes = len(DATASETS.get(dataset.type).METAINFO['classes'])
-    assert cfg.model.decode_head.num_classes == classes
+    heads = cfg.model.decode_head
+    for head in heads if isinstance(heads, list) else [heads]:
+        assert head.num_classes == classes
     for loader in (cfg.val_dataloader, cfg.test_dataloader):
         assert loader.dataset.type == dataset.type
         assert loader.dataset.test_mode
@@ -187,11 +193,20 @@ def check_finetune_leaf(leaf, tmp_path):
 def check_takes_over(cfg, of_sep):
     """Backbone and trunk have the same names and shapes as in pre-training; the head is new."""
     tuned, pretrained = shapes(cfg.model), shapes(of_sep.model)
-    shared = {name: shape for name, shape in pretrained.items() if not name.startswith('heads.')}
+    shared = {
+        name: shape
+        for name, shape in pretrained.items()
+        if not name.startswith(('heads.', 'side_heads.'))
+    }
     resized = {name.rpartition('.')[2] for name in shared if tuned.get(name) != shared[name]}
     assert resized <= {'pos_embed', 'relative_position_bias_table'}
     new = {name.rpartition('.')[0] for name in tuned.keys() - shared.keys()}
-    assert new in ({'decode_head.conv_seg'}, {'decode_head.cls_embed'})
+    predicts = {name.replace('auxiliary', 'decode') for name in new}
+    assert predicts in (
+        {'decode_head.conv_seg'},
+        {'decode_head.cls_embed'},
+        {f'decode_head.{number}.conv_seg' for number in range(2)},
+    )
 
 
 def leaves(*folders: Path):

@@ -1,4 +1,4 @@
-"""A small network with heads of 3, 5 and 2 classes, and batches for it."""
+"""Small networks with heads of 3, 5 and 2 classes, and batches for them."""
 
 import mmseg.models  # noqa: F401  (registers)
 import numpy as np
@@ -16,6 +16,28 @@ from samrs_mm.models.segmentors import multi_head_encoder_decoder, source_losses
 CLASSES = dict(sota=3, sior=5, fast=2)
 NORM = dict(type='BN', requires_grad=True)
 LOSS = dict(type='CrossEntropyLoss', avg_non_ignore=True)
+
+# Of ResNet-18 with 8 channels; AUXILIARY is of the first level, CASCADE of levels of one stride
+AUXILIARY = dict(
+    type='FCNHead', in_channels=8, in_index=0, channels=8, num_convs=1, concat_input=False,
+    dropout_ratio=0.0, norm_cfg=NORM, loss_decode=dict(LOSS, loss_weight=0.4),
+)  # fmt: skip
+CASCADE = dict(
+    type='MultiHeadCascadeEncoderDecoder',
+    num_stages=2,
+    backbone=dict(
+        type='ResNet', depth=18, base_channels=8, norm_cfg=NORM, strides=(1, 2, 1, 1),
+        dilations=(1, 1, 2, 4),
+    ),
+    decode_head=[
+        dict(AUXILIARY, in_channels=32, in_index=2),
+        dict(
+            type='OCRHead', in_channels=64, in_index=3, channels=16, ocr_channels=8,
+            dropout_ratio=0.0, norm_cfg=NORM, loss_decode=LOSS,
+        ),
+    ],
+    auxiliary_head=[AUXILIARY, dict(AUXILIARY, in_channels=16, in_index=1)],
+)  # fmt: skip
 
 
 def small_model(head='UPerHead', seed=0, **overrides):
@@ -97,7 +119,8 @@ def labels_by_source(samples):
 def share_totals(monkeypatch, model, parts):
     """Have each of two simulated ranks add up both ranks' totals."""
     own = [
-        model._losses.totals(labels_by_source(samples), torch.device('cpu')) for _, samples in parts
+        model._output.losses.totals(labels_by_source(samples), torch.device('cpu'))
+        for _, samples in parts
     ]
     lone = [
         torch.stack(

@@ -262,3 +262,29 @@ def record(root, ranks=1):
         [json.loads(line) for line in Path(root, f'rank{rank}.jsonl').read_text().splitlines()]
         for rank in range(ranks)
     ]
+
+
+def train(root, *argv, ranks=1, config=None, expect=0):
+    """Train the config of ``write_run`` by the tool; return what rank 0 printed."""
+    codes, log = run_tool('train', [config or str(root / 'tiny.py'), *argv], root / 'log', ranks)
+    assert codes == [expect] * ranks, log[-3000:]
+    return log
+
+
+def same_state(one, other):
+    """Whether two checkpoints hold bit-equal weights, optimizer and schedule."""
+    first, second = (torch.load(path, weights_only=True) for path in (one, other))
+    leaves = [
+        torch.utils._pytree.tree_leaves({key: item[key] for key in parts})
+        for item in (first, second)
+        for parts in [('state_dict', 'optimizer', 'param_schedulers')]
+    ]
+    return len(leaves[0]) == len(leaves[1]) and all(
+        torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+        for a, b in zip(*leaves, strict=True)
+    )
+
+
+def gradients(root, number=0):
+    """Return the gradients of a step that ``GradientWriter`` wrote."""
+    return torch.load(root / f'gradients{number}.pth', weights_only=True)

@@ -16,33 +16,13 @@ import pytest
 import torch
 from folders import ROOT, load_tool
 from PIL import Image
-from training_runs import IMAGES, record, run_tool, write_run
+from training_runs import IMAGES, gradients, record, run_tool, same_state, train, write_run
 
 WHOLE = 20 * 4  # samples in 20 iterations
 
 
-def train(root, *argv, ranks=1, config=None, expect=0):
-    codes, log = run_tool('train', [config or str(root / 'tiny.py'), *argv], root / 'log', ranks)
-    assert codes == [expect] * ranks, log[-3000:]
-    return log
-
-
 def loads(root):
     return Counter((root / 'loads.txt').read_text().split())
-
-
-def same_state(one, other):
-    """Whether two checkpoints hold bit-equal weights, optimizer and schedule."""
-    first, second = (torch.load(path, weights_only=True) for path in (one, other))
-    leaves = [
-        torch.utils._pytree.tree_leaves({key: item[key] for key in parts})
-        for item in (first, second)
-        for parts in [('state_dict', 'optimizer', 'param_schedulers')]
-    ]
-    return len(leaves[0]) == len(leaves[1]) and all(
-        torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
-        for a, b in zip(*leaves, strict=True)
-    )
 
 
 @pytest.fixture(scope='module')
@@ -157,10 +137,6 @@ def test_what_is_written_loads_as_data(straight):
     assert exported['meta']['iter'] == 20
     assert exported['meta']['classes']['blue'] == ['blue0', 'blue1']
     assert not list((straight / 'sep').glob('*[!h]'))
-
-
-def gradients(root, number=0):
-    return torch.load(root / f'gradients{number}.pth', weights_only=True)
 
 
 @pytest.mark.parametrize('share', ['all', 'absent'])

@@ -55,7 +55,7 @@ class ExportWeightsHook(Hook):
     def __init__(
         self,
         path: str = 'pretrain/sep/{config}.pth',
-        drop: Sequence[str] = ('auxiliary_head.',),
+        drop: Sequence[str] = (),
         weights: str = 'last',
     ):
         if weights not in ('last', 'best'):

@@ -2,12 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from mmengine.dist import all_reduce, get_world_size
+from mmengine.model import ModuleList
 from mmseg.models import EncoderDecoder
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
@@ -17,10 +18,21 @@ from torch import Tensor, nn
 from samrs_mm.core.classes import PALETTE
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.segmentors.source_heads import SourceHead, read_heads
-from samrs_mm.models.segmentors.source_losses import SourceLosses, take_class_weights
+from samrs_mm.models.segmentors.source_outputs import (
+    SourceOutput,
+    keyed,
+    open_sides,
+    read_trunks,
+    take_classifier,
+)
+from samrs_mm.models.segmentors.source_rows import Rows, labels_of, split
 
 FORWARD_MODES = ('joint', 'sequential')
-HEADS_INIT = dict(type='Xavier', distribution='uniform', override=dict(name='heads'))
+HEADS_INIT = dict(
+    type='Xavier',
+    distribution='uniform',
+    override=[dict(name='heads'), dict(name='side_heads')],
+)
 
 
 @MODELS.register_module()
@@ -41,6 +53,11 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
     without any labelled pixel in the whole batch is logged as loss 0 and accuracy 0. The
     ``class_weight`` of a term may be given by source, ``dict(SOURCE=[...])``.
 
+    Auxiliary heads, one or a list, are shared and end in a classifier per source in the same way,
+    ``side_heads.aux.SOURCE`` or ``side_heads.aux_0.SOURCE``; their trunks keep mmsegmentation's
+    names. They train by losses of their own (``SOURCE.aux_0.loss_ce`` in the log), times the
+    ``loss_weight`` of the source, and predict nothing.
+
     Source: Wang et al. 2023, arXiv:2305.02034, section 4.1 and figure 7.
 
     Args:
@@ -49,13 +66,14 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
         heads: ``{source: dict(num_classes=K)}``, in the order of the forwards if sequential. A
             source may have ``loss_decode``, ``loss_weight`` and ``sampler`` of its own, as in
             ``SourceHead``.
+        auxiliary_head: Config of a head, or a list of them, without ``num_classes``.
         forward_mode: ``'joint'``, one forward of the whole batch, as in the paper; or
             ``'sequential'``, a forward per source, as in the authors' code: then batch norm sees
             one source at a time and updates its running statistics once per source.
         init_cfg: How the classifiers (or more) begin.
-        **kwargs: As for ``EncoderDecoder``, except ``auxiliary_head``. With ``input_size=(h, w)``
-            in ``test_cfg`` images, or windows of them, are resized to so many pixels before the
-            network predicts; logits have the size they came in.
+        **kwargs: As for ``EncoderDecoder``. With ``input_size=(h, w)`` in ``test_cfg`` images, or
+            windows of them, are resized to so many pixels before the network predicts; logits have
+            the size they came in.
 
     Raises:
         RefusedError: A head, name, mode or option that can't be.
@@ -66,6 +84,7 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
         backbone: Mapping[str, Any],
         decode_head: Mapping[str, Any],
         heads: Mapping[str, Mapping[str, int]],
+        auxiliary_head: Any = None,
         forward_mode: str = 'joint',
         init_cfg: Mapping[str, Any] | None = HEADS_INIT,
         **kwargs: Any,
@@ -76,18 +95,15 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
             raise RefusedError(
                 f'model.forward_mode={forward_mode!r}; choose from {", ".join(FORWARD_MODES)}'
             )
-        if kwargs.get('auxiliary_head') is not None:
-            raise RefusedError('model.auxiliary_head: it has one set of classes; leave it out')
-        if decode_head.get('sampler') is not None:
-            raise RefusedError(
-                'model.decode_head.sampler: give it to the sources that are to have it, as '
-                'model.heads.SOURCE.sampler'
-            )
-        decode_head, class_weights = take_class_weights(decode_head)
+        self._check_decode_head(decode_head)
+        # The widest head's classes: slide_inference makes room for so many.
+        widest = max(num_classes.values())
+        decode_head, class_weights = read_trunks('decode_head', decode_head, widest)
+        auxiliary_head, side_weights = read_trunks('auxiliary_head', auxiliary_head, widest)
         super().__init__(
-            backbone,
-            # The widest head's classes: slide_inference makes room for so many.
-            dict(decode_head, num_classes=max(num_classes.values())),
+            backbone=backbone,
+            decode_head=decode_head,
+            auxiliary_head=auxiliary_head,
             init_cfg=init_cfg,
             **kwargs,
         )
@@ -101,32 +117,57 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
             )
         build = self._take_classifier()
         self.heads = nn.ModuleDict({name: build(count) for name, count in num_classes.items()})
-        self._losses = self._take_losses(entries, class_weights)
+        self.side_heads = nn.ModuleDict()
+        self._output = self._open_output(entries, class_weights)
+        self._auxiliaries = self._open_sides('auxiliary_head', entries, side_weights)
+
+    def _check_decode_head(self, decode_head: Any) -> None:
+        """Refuse a list, before anything is built."""
+        if isinstance(decode_head, list | tuple):
+            raise RefusedError(
+                f'model.decode_head is a list of {len(decode_head)}; choose '
+                "model.type='MultiHeadCascadeEncoderDecoder', or give one head"
+            )
+
+    def _init_auxiliary_head(self, auxiliary_head: Any) -> None:
+        super()._init_auxiliary_head(auxiliary_head)
+        if isinstance(auxiliary_head, list):
+            # torch's own list would not pass init_weights on
+            self.auxiliary_head = ModuleList(self.auxiliary_head)
 
     def _take_classifier(self) -> Callable[[int], nn.Module]:
-        """Take the trunk's classifier out; return what builds one for a number of classes."""
-        classifier = getattr(self.decode_head, 'conv_seg', None)
-        if classifier is None:
-            raise RefusedError(
-                f'model.decode_head.type={type(self.decode_head).__name__!r} has no conv_seg; for '
-                "Mask2Former choose model.type='MultiHeadMask2Former'"
-            )
-        # A head ends in dropout and conv_seg; with the identity it returns the features instead.
-        self.decode_head.conv_seg = nn.Identity()
-        return lambda classes: nn.Conv2d(
-            classifier.in_channels, classes, classifier.kernel_size, padding=classifier.padding
-        )
+        """Take out the classifier that predicts; return what builds one for a number of classes."""
+        several = isinstance(self.decode_head, nn.ModuleList)
+        key, trunk = [*keyed('decode_head', self.decode_head)][-1]
+        return take_classifier(trunk, key, several)
 
-    def _take_losses(
-        self, entries: Mapping[str, SourceHead], class_weights: Sequence[Any]
-    ) -> SourceLosses | None:
-        """Return what computes the terms of the trunk's ``loss_decode``, or a source's own."""
-        terms = self.decode_head.loss_decode
-        terms = list(terms) if isinstance(terms, nn.ModuleList) else [terms]
-        losses = SourceLosses(terms, entries, class_weights, self.decode_head.ignore_index)
+    def _open_output(
+        self, entries: Mapping[str, SourceHead], class_weights: Sequence[Sequence[Any]]
+    ) -> SourceOutput | None:
+        """Return what compares predictions with labels, by the head's terms or a source's own."""
+        key, trunk = [*keyed('decode_head', self.decode_head)][-1]
+        output = SourceOutput(trunk, self.heads, entries, class_weights[-1], key)
         # they move to the device along with the network
-        self.own_losses = nn.ModuleDict(losses.own)
-        return losses
+        self.own_losses = nn.ModuleDict(output.losses.own)
+        return output
+
+    def _open_sides(
+        self,
+        name: str,
+        entries: Mapping[str, SourceHead],
+        class_weights: Sequence[Sequence[Any]],
+    ) -> list[SourceOutput]:
+        """Give heads that don't predict, as many as there are class weights, their classifiers."""
+        trunks = getattr(self, name, None)
+        trunks = trunks[: len(class_weights)] if isinstance(trunks, nn.ModuleList) else trunks
+        opened = open_sides(name, trunks, entries, class_weights)
+        self.side_heads.update({place: output.heads for place, output in opened.items()})
+        return [*opened.values()]
+
+    @property
+    def _outputs(self) -> list[SourceOutput]:
+        """All that compares logits with labels."""
+        return [*filter(None, [self._output]), *self._auxiliaries]
 
     def loss(self, inputs: Tensor, data_samples: Sequence[SegDataSample]) -> dict[str, Tensor]:
         """Return ``loss_SOURCE_TERM`` and ``acc_SOURCE`` (percent) for every source and term.
@@ -149,10 +190,10 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
                 "batch size per rank, or choose 'joint'"
             )
         features = {
-            source: self.decode_head(self.extract_feat(images))
-            for source, images in _split(inputs, rows).items()
+            source: self._features(self.extract_feat(images))
+            for source, images in split(inputs, rows).items()
         }
-        return self._loss_by_source(features, rows, data_samples)
+        return self._losses_of(features, rows, data_samples)
 
     @contextmanager
     def in_parts(self, data_samples: Sequence[SegDataSample], parts: int) -> Iterator[None]:
@@ -163,14 +204,14 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
         Mask2Former's, average within the part.)
         """
         rows = self._rows_by_source(sample.metainfo for sample in data_samples)
-        if self._losses is None:
-            yield
-            return
         labels = {
             source: [data_samples[row].gt_sem_seg.data[0] for row in group]
             for source, group in rows.items()
         }
-        with self._losses.of_parts(labels, parts, next(self.parameters()).device):
+        device = next(self.parameters()).device
+        with ExitStack() as stack:
+            for output in self._outputs:
+                stack.enter_context(output.losses.of_parts(labels, parts, device))
             yield
 
     def _joint_loss(
@@ -178,39 +219,36 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
     ) -> dict[str, Tensor]:
         """Return the losses of a batch whose feature maps are there, each ``(N, C, h, w)``."""
         rows = self._rows_by_source(sample.metainfo for sample in data_samples)
-        return self._loss_by_source(_split(self.decode_head(maps), rows), rows, data_samples)
+        return self._losses_of(split(self._features(maps), rows), rows, data_samples)
 
-    def _loss_by_source(
+    def _features(self, maps: Sequence[Tensor]) -> list[Any]:
+        """Return what sources classify: what ``_decode`` gives, then of each auxiliary head."""
+        return [self._decode(maps), *(output.trunk(maps) for output in self._auxiliaries)]
+
+    def _decode(self, maps: Sequence[Tensor]) -> Any:
+        """Return what is made of the maps for all sources, to predict from."""
+        return self.decode_head(maps)
+
+    def _losses_of(
         self,
-        features: Mapping[str, Tensor],
-        rows: Mapping[str, Sequence[int]],
+        features: Mapping[str, Sequence[Any]],
+        rows: Rows,
         data_samples: Sequence[SegDataSample],
     ) -> dict[str, Tensor]:
-        """Classify, upsample and compare; features are ``{source: (n, C, h, w)}``."""
-        trunk, ignore = self.decode_head, self.decode_head.ignore_index
-        labels = {
-            source: trunk._stack_batch_gt([data_samples[i] for i in group]).squeeze(1)
-            for source, group in rows.items()
-        }
-        totals = self._losses.totals(labels, next(iter(labels.values())).device)
-        losses = {}
-        for source, head in self.heads.items():
-            if source not in features:
-                zero = 0 * sum(weight.sum() for weight in head.parameters())
-                losses |= self._losses.nothing(source, zero)
-                losses[f'acc_{source}'] = totals[source].new_zeros(())
-                continue
-            label = labels[source]  # (n, H, W)
-            logits = resize(
-                head(features[source]),
-                size=label.shape[1:],
-                mode='bilinear',
-                align_corners=self.align_corners,
-            )
-            losses |= self._losses.of(source, logits, label, totals[source])
-            hits = ((logits.argmax(1) == label) & (label != ignore)).sum()
-            losses[f'acc_{source}'] = 100 * hits / totals[source][0]
+        """Return the losses of all heads; features are as of ``_features``, by source."""
+        decoded = {source: parts[0] for source, parts in features.items()}
+        losses = self._loss_by_source(decoded, rows, data_samples)
+        for number, output in enumerate(self._auxiliaries, 1):
+            logits = output.classify({source: each[number] for source, each in features.items()})
+            losses |= output.compare(logits, labels_of(data_samples, rows))
         return losses
+
+    def _loss_by_source(
+        self, features: Mapping[str, Any], rows: Rows, data_samples: Sequence[SegDataSample]
+    ) -> dict[str, Tensor]:
+        """Classify, upsample and compare; features are ``{source: (n, C, h, w)}``."""
+        output = self._output
+        return output.compare(output.classify(features), labels_of(data_samples, rows))
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return this rank's loss to differentiate, and what to log: the means over all ranks."""
@@ -230,7 +268,7 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
         size = (self.test_cfg or {}).get('input_size')
         if size is not None:
             inputs = resize(inputs, size=tuple(size), mode='bilinear', align_corners=False)
-        features = self.decode_head(self.extract_feat(inputs))
+        features = self._decode(self.extract_feat(inputs))
         return self._route(features, batch_img_metas, batch_img_metas)
 
     def _forward(
@@ -241,7 +279,7 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
         With samples ``(N, K, h, w)`` as in ``encode_decode``; without, ``(N, k, h, w)`` by the head
         of ``test_cfg.source``, or ``{source: (N, k, h, w)}``, all images by all heads.
         """
-        features = self.decode_head(self.extract_feat(inputs))
+        features = self._decode(self.extract_feat(inputs))
         if data_samples is None and self.default_source is not None:
             return self._classify(self.default_source, features)
         if data_samples is None:
@@ -249,12 +287,12 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
         return self._route(features, [sample.metainfo for sample in data_samples])
 
     def _route(
-        self, features: Tensor, metas: Sequence[Mapping], sizes: Sequence[Mapping] | None = None
+        self, features: Any, metas: Sequence[Mapping], sizes: Sequence[Mapping] | None = None
     ) -> Tensor:
         """Send each sample to its source's head; pad the classes with -inf."""
         rows = self._rows_by_source(metas, self.default_source)
         parts = []
-        for source, part in _split(features, rows).items():
+        for source, part in split(features, rows).items():
             logits = self._classify(source, part, sizes)
             missing = self.out_channels - logits.shape[1]
             parts.append(F.pad(logits, (0, 0, 0, 0, 0, missing), value=-torch.inf))
@@ -262,11 +300,15 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
         return torch.cat(parts)[torch.tensor(order).argsort().to(parts[0].device)]
 
     def _classify(
-        self, source: str, features: Tensor, sizes: Sequence[Mapping] | None = None
+        self, source: str, features: Any, sizes: Sequence[Mapping] | None = None
     ) -> Tensor:
         """Return one source's logits, at the size of the input if its metainfos are given."""
-        logits = self.heads[source](features)
-        return logits if sizes is None else self.decode_head.predict_by_feat(logits, sizes)
+        logits = self._logits(source, features)
+        return logits if sizes is None else self._output.trunk.predict_by_feat(logits, sizes)
+
+    def _logits(self, source: str, features: Any) -> Tensor:
+        """Return what predicts, ``(n, k, h, w)``, of what ``_decode`` gives of one source."""
+        return self.heads[source](features)
 
     def postprocess_result(
         self, seg_logits: Tensor, data_samples: Sequence[SegDataSample]
@@ -324,17 +366,3 @@ class MultiHeadEncoderDecoder(EncoderDecoder):
             for source in self.heads
             if source in sources
         }
-
-
-def _split(batch: Any, rows: Mapping[str, Sequence[int]]) -> dict[str, Any]:
-    """Part a batch ``(N, ...)``, or each in a nesting of lists, by source.
-
-    The parts are views of it where the sources already follow each other.
-    """
-    if not isinstance(batch, Tensor):
-        parts = [_split(item, rows) for item in batch]
-        return {source: [part[source] for part in parts] for source in rows}
-    order = [row for group in rows.values() for row in group]
-    if order != sorted(order):
-        batch = batch.index_select(0, torch.tensor(order, device=batch.device))
-    return dict(zip(rows, batch.split([len(group) for group in rows.values()]), strict=True))

@@ -41,7 +41,9 @@ class MultiHeadMask2Former(MultiHeadEncoderDecoder):
         self.decode_head.cls_embed = nn.Identity()
         return lambda classes: nn.Linear(classifier.in_features, classes + 1)
 
-    def _take_losses(self, entries: Mapping[str, SourceHead], class_weights: Sequence[Any]) -> None:
+    def _open_output(
+        self, entries: Mapping[str, SourceHead], class_weights: Sequence[Sequence[Any]]
+    ) -> None:
         """The trunk has losses of its own; sources have but a weight."""
         for source, entry in entries.items():
             for name in ('loss_decode', 'sampler'):

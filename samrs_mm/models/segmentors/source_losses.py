@@ -2,7 +2,7 @@
 
 import copy
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +19,6 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.wording import counted, one_line
 from samrs_mm.models.segmentors.source_heads import SourceHead
 
-KEY = 'model.decode_head.loss_decode'
 ClassWeights = Mapping[str, Sequence[float]]
 
 
@@ -45,6 +44,9 @@ class SourceLosses:
         heads: What there is of each source.
         weights: For each term the class weights of sources, or None for the term's own.
         ignore_index: Label of pixels that count nowhere.
+        key: Of the head in the config.
+        place: What mmsegmentation logs the head as, such as ``'aux_0'``; empty for the one that
+            predicts.
 
     Attributes:
         own: The modules of sources that have their own.
@@ -60,8 +62,10 @@ class SourceLosses:
         heads: Mapping[str, SourceHead],
         weights: Sequence[ClassWeights | None],
         ignore_index: int,
+        key: str = 'model.decode_head',
+        place: str = '',
     ):
-        keys = _keys(KEY, terms)
+        keys = _keys(f'{key}.loss_decode', terms)
         for term, own, key in zip(terms, weights, keys, strict=True):
             _check_term(term, key)
             unknown = [source for source in own or () if source not in heads]
@@ -69,7 +73,7 @@ class SourceLosses:
                 raise RefusedError(
                     f'{key}.class_weight: {unknown[0]!r} is no head; there are {", ".join(heads)}'
                 )
-        self.ignore_index, self.heads = ignore_index, dict(heads)
+        self.ignore_index, self.heads, self.place = ignore_index, dict(heads), place
         self.own = {
             source: build_terms(head.loss_decode, head.num_classes, source)
             for source, head in heads.items()
@@ -150,10 +154,26 @@ class SourceLosses:
 
     def nothing(self, source: str, zero: Tensor) -> dict[str, Tensor]:
         """Return the terms of a source without samples on this rank, each of which is ``zero``."""
-        return dict.fromkeys(_names(source, self.terms[source]), zero)
+        return dict.fromkeys(self._names(source), zero)
+
+    def accuracy(self, source: str) -> str:
+        """Return the name of a source's accuracy in the log."""
+        return f'{source}.{self.place}.acc_seg' if self.place else f'acc_{source}'
+
+    def _names(self, source: str) -> list[str]:
+        """Return the names of a source's terms; mmengine adds up those that hold 'loss'."""
+        names = [getattr(term, 'loss_name', 'loss_decode') for term in self.terms[source]]
+        if self.place:
+            return [f'{source}.{self.place}.{name}' for name in names]
+        return [
+            f'loss_{source}_{name.removeprefix("loss_")}' if 'loss' in name else f'{source}_{name}'
+            for name in names
+        ]
 
     def of(self, source: str, logits: Tensor, label: Tensor, totals: Tensor) -> dict[str, Tensor]:
-        """Return ``{'loss_SOURCE_TERM': scalar}``; terms of one name are added up.
+        """Return ``{'loss_SOURCE_TERM': scalar}``, or with a place ``SOURCE.PLACE.loss_TERM``.
+
+        Terms of one name are added up.
 
         Args:
             source: Name of the head.
@@ -165,7 +185,7 @@ class SourceLosses:
         terms, weight = self.terms[source], self.heads[source].loss_weight
         sampler = self.samplers.get(source)
         taken = None if sampler is None else sampler.sample(logits, label[:, None])
-        for number, (name, term) in enumerate(zip(_names(source, terms), terms, strict=True), 1):
+        for number, (name, term) in enumerate(zip(self._names(source), terms, strict=True), 1):
             value = self._value(term, logits, label, totals[number], taken)
             value = value if weight == 1 else weight * value
             losses[name] = losses[name] + value if name in losses else value
@@ -347,12 +367,3 @@ def _amount(term: Any, label: Tensor, labelled: Tensor) -> Tensor:
         return labelled.sum(dtype=torch.float64)
     weights = torch.tensor(list(term.class_weight), dtype=torch.float64, device=label.device)
     return (weights[label.clamp(0, len(weights) - 1)] * labelled).sum()
-
-
-def _names(source: str, terms: Iterable[nn.Module]) -> list[str]:
-    """Return the names in the log; mmengine adds up those that hold 'loss', as mmseg means it."""
-    names = [getattr(term, 'loss_name', 'loss_decode') for term in terms]
-    return [
-        f'loss_{source}_{name.removeprefix("loss_")}' if 'loss' in name else f'{source}_{name}'
-        for name in names
-    ]

@@ -55,7 +55,8 @@ def test_the_last_weights(tmp_path):
     made, hook = train(tmp_path, score=50.0)
     written = exported(tmp_path)
     assert [*written['state_dict']] == [
-        'backbone.weight', 'backbone.bias', 'neck.weight', 'neck.bias',
+        f'{part}.{kind}' for part in ('backbone', 'neck', 'auxiliary_head')
+        for kind in ('weight', 'bias')
     ]  # fmt: skip
     assert torch.equal(written['state_dict']['neck.bias'], made.model.neck.bias)
     run = written['meta'].pop('run')
@@ -69,6 +70,12 @@ def test_the_last_weights(tmp_path):
         tmp_path / 'sep/tiny.pth'
     ).read_bytes()
     assert hook.kept is None
+
+
+def test_what_is_to_be_dropped_is_not_written(tmp_path):
+    path = str(tmp_path / 'sep/{config}.pth')
+    train(tmp_path, hook=ExportWeightsHook(path, drop=('auxiliary_head.', 'neck.')))
+    assert [*exported(tmp_path)['state_dict']] == ['backbone.weight', 'backbone.bias']
 
 
 def test_the_averaged_weights_where_validation_had_them(tmp_path):

@@ -333,8 +333,10 @@ def test_unknown_sources_are_refused_with_the_known_ones(source, message):
         (dict(heads=dict(a=2)), r'model.heads.a=2; needed: dict\(num_classes=K\)'),
         (dict(heads=dict(a=dict(num_classes=1))), 'a.num_classes=1; needed: a whole number from 2'),
         (dict(forward_mode='both'), "forward_mode='both'; choose from joint, sequential"),
-        (dict(auxiliary_head=dict(type='FCNHead')), 'auxiliary_head: .* leave it out'),
-        (dict(decode_head=dict(sampler=dict(type='OHEM'))), 'as model.heads.SOURCE.sampler'),
+        (
+            dict(decode_head=dict(type='FCNHead', sampler=dict(type='OHEM'))),
+            'as model.heads.SOURCE.sampler',
+        ),
     ],
 )
 def test_what_cannot_be_built_is_refused_in_one_line(options, message):
