@@ -291,8 +291,9 @@ def measure(
     rbox = np.array(polygon, float)
     hbox = box_ops.bounding_boxes(rbox[None]) if prompt_box is None else np.array([prompt_box])
     frame = box_ops.corners(box_ops.clip(hbox, width, height))[0]
-    fill, _ = _covered(segmentation, frame)
-    coverage, covered = _covered(segmentation, rbox)
+    fill, shared = _covered(segmentation, frame)
+    upright = np.array_equal(frame, rbox)  # upright boxes are looked at once
+    coverage, covered = (fill, shared) if upright else _covered(segmentation, rbox)
     x, y, part = crop(segmentation)
     h, w = part.shape
     return dict(

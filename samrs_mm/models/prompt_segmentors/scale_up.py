@@ -86,11 +86,10 @@ def mask_chunks(
 
     ``told`` are scores ``(n,)`` and, of members that choose, which mask it is ``(n,)``.
     """
-    scores, *choices = told
+    scores, *choices = (each.numpy() for each in told)
     for i, mask in enumerate(made):
-        if not i and not scores.isfinite().all():
+        if not i and not np.isfinite(scores).all():
             raise SegmentorError('the predicted IoU is NaN; are the weights whole?')
         window = mask.y, mask.x, *frame.original_size
-        chosen = choices[0][i : i + 1].numpy() if choices else None
-        score = scores[i : i + 1].numpy()
-        yield MaskChunk(mask.mask[None], score, mask.stability, notes, window, chosen)
+        chosen = choices[0][i : i + 1] if choices else None
+        yield MaskChunk(mask.mask[None], scores[i : i + 1], mask.stability, notes, window, chosen)
