@@ -36,7 +36,7 @@ def as_on_gpu(monkeypatch):
     """Let SAM go on the CPU the way that it goes on a GPU."""
     monkeypatch.setattr(SAMSegmentor, 'asynchronous', True)
     monkeypatch.setattr(
-        scale_up_module, '_on_cpu', lambda *a: scale_up_module._taken(scale_up_module._queued(*a))
+        scale_up_module, '_on_cpu', lambda *a: scale_up_module.taken(scale_up_module._queued(*a))
     )
 
 
