@@ -23,7 +23,10 @@ from samrs_mm.models.prompt_segmentors.base import (
 )
 from samrs_mm.models.prompt_segmentors.grabcut_clicks import (
     CLICK_SIDE,
+    REACHES,
+    SEARCH_SIDE,
     clicked_parts,
+    edge_strength,
     labels_of,
     scaled_up,
 )
@@ -128,9 +131,10 @@ class GrabCutSegmentor(PromptSegmentor):
         """Return the mask of an object by clicks, a box, and the mask so far.
 
         Clicks are what is sure; the mask so far, or the box's inside, is likely the object. What is
-        clicked without either is looked for nearby, and of what is found there only the parts that
-        were clicked count. A crop longer than 256 px is looked at at that size, so that whoever
-        clicks needn't wait.
+        clicked without either is looked for within 32, 64, 128 and 256 px of the clicks, and that
+        mask is taken along whose border the image changes most; of what is found there only the
+        parts that were clicked count. A crop longer than 256 px is looked at at that size (128 px
+        while the reach is searched), so that whoever clicks needn't wait.
 
         Args:
             encoded: The image ``(H, W, 3)`` uint8 RGB.
@@ -147,26 +151,61 @@ class GrabCutSegmentor(PromptSegmentor):
         core = self.core
         if core is None:
             core = CORE_RBOX if np.shape(box) == (4, 2) else CORE_HBOX
-        labels, around = labels_of(encoded.shape[:2], clicks, box, previous, core)
-        x0, y0, x1, y1 = self._crop(around.reshape(2, 2), *encoded.shape[:2])
-        part = labels[y0:y1, x0:x1]
-        height, width = part.shape
-        scale = min(1.0, min(self.max_side, CLICK_SIDE) / max(height, width))
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        crop = cv2.resize(encoded[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA)
-        small = cv2.resize(part, size, interpolation=cv2.INTER_NEAREST_EXACT)
+        given = clicks, box, previous, core
+        alone = box is None and previous is None
+        times = self._reach_of(encoded, given) if alone else 1
+        corner, labels, crop, small = self._asked(encoded, given, times, CLICK_SIDE)
         before = small & 1
-        found = self._settled(np.ascontiguousarray(crop), np.ascontiguousarray(small))
-        whole = scaled_up(found, (width, height))
-        if previous is not None and scale < 1:  # what stays keeps its finest details
-            whole = np.where(scaled_up(found ^ before, (width, height)), whole, part & 1 > 0)
-        if box is None and previous is None:
-            whole = clicked_parts(whole, np.asarray(clicks, float) - [x0, y0, 0])
+        found = self._settled(crop, small)
+        size = labels.shape[::-1]
+        whole = scaled_up(found, size)
+        if previous is not None and crop.shape[:2] != labels.shape:  # what stays keeps its details
+            whole = np.where(scaled_up(found ^ before, size), whole, labels & 1 > 0)
+        if alone:
+            whole = clicked_parts(whole, np.asarray(clicks, float) - [*corner, 0])
         mask = np.zeros(encoded.shape[:2], bool)
-        mask[y0:y1, x0:x1] = whole
+        mask[corner[1] :, corner[0] :][: size[1], : size[0]] = whole
         if valid is not None:
             mask &= valid
         return ClickedMask(mask)
+
+    def _asked(
+        self, image: np.ndarray, given: tuple, times: int, side: int
+    ) -> tuple[tuple[int, int], np.ndarray, np.ndarray, np.ndarray]:
+        """Return what GrabCut is to settle of an image, in a crop of at most ``side`` pixels.
+
+        Args:
+            image: ``(H, W, 3)`` uint8.
+            given: Clicks, box, mask so far, core: see ``labels_of``, as for ``times``.
+            times: See there.
+            side: Longest side.
+
+        Returns:
+            x, y of the crop in the image; its labels ``(H', W')``; pixels and labels as they are
+            looked at, ``(h, w, 3)`` and ``(h, w)``.
+        """
+        labels, around = labels_of(image.shape[:2], *given, times=times)
+        x0, y0, x1, y1 = self._crop(around.reshape(2, 2), *image.shape[:2])
+        part = labels[y0:y1, x0:x1]
+        height, width = part.shape
+        scale = min(1.0, min(self.max_side, side) / max(height, width))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        crop = cv2.resize(image[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA)
+        small = cv2.resize(part, size, interpolation=cv2.INTER_NEAREST_EXACT)
+        return (x0, y0), part, np.ascontiguousarray(crop), np.ascontiguousarray(small)
+
+    def _reach_of(self, image: np.ndarray, given: tuple) -> int:
+        """Return which of ``REACHES`` finds the mask with the strongest edge; see ``_asked``."""
+        best, strongest = REACHES[0], -1.0
+        for times in REACHES:
+            corner, labels, crop, small = self._asked(image, given, times, SEARCH_SIDE)
+            clicks = np.asarray(given[0], float) - [*corner, 0]
+            clicks[:, :2] *= np.divide(small.shape[::-1], labels.shape[::-1])
+            found = clicked_parts(self._settled(crop, small) > 0, clicks)
+            strength = edge_strength(crop, found)
+            if strength > strongest:
+                best, strongest = times, strength
+        return best
 
     def _settled(self, crop: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return GrabCut's decision on a crop ``(h, w, 3)``, ``(h, w)`` uint8, 1 for the object.

@@ -20,8 +20,11 @@ from samrs_mm.core.masks import fill_polygon
 LEAST_REACH = 32.0
 """How far an object is looked for around clicks without a box or a mask, in pixels at least."""
 
-CLICK_SIDE = 256
-"""Longest side in pixels of a crop that clicks are settled on: some 0.1 s."""
+REACHES = 1, 2, 4, 8
+"""Times of that, or of what several clicks span, among which the strongest edge decides."""
+
+CLICK_SIDE, SEARCH_SIDE = 256, 128
+"""Longest sides in pixels of crops: that clicks are settled on (some 0.1 s), and that are tried."""
 
 _DISC = 0.03
 _NEAR = 0.5
@@ -29,7 +32,7 @@ _NEAR = 0.5
 
 def labels_of(
     size: tuple[int, int], clicks: Any, box: Any, previous: ClickedMask | np.ndarray | None,
-    core: float,
+    core: float, times: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Return what GrabCut is to take for sure and for likely, and the object's box so far.
 
@@ -42,6 +45,7 @@ def labels_of(
         box: x0, y0, x1, y1 or corners; None without one.
         previous: The mask so far; None without one.
         core: Scale of the part of a box that is the object for sure, where nothing else says it.
+        times: One of ``REACHES``, where there are clicks alone.
 
     Returns:
         ``(H, W)`` uint8 by OpenCV's ``GC_*``, and x0, y0, x1, y1 in pixels.
@@ -77,7 +81,7 @@ def labels_of(
     if around is None:
         objects = clicks[clicks[:, 2] > 0, :2]
         low, high = objects.min(axis=0), objects.max(axis=0)
-        reach = max(LEAST_REACH, (high - low).max())
+        reach = times * max(LEAST_REACH, (high - low).max())
         around = np.concatenate([low - reach, high + reach])
         x0, y0, x1, y1 = _clipped(around + np.array([1, 1, -1, -1]) * _NEAR * reach, size)
         labels[y0:y1, x0:x1] = cv2.GC_PR_FGD
@@ -99,6 +103,23 @@ def clicked_parts(mask: np.ndarray, clicks: np.ndarray) -> np.ndarray:
     objects = clicks[clicks[:, 2] > 0, :2].astype(int).clip(0, [width - 1, height - 1])
     found = set(parts[objects[:, 1], objects[:, 0]].tolist()) - {0}
     return np.isin(parts, list(found))
+
+
+def edge_strength(image: np.ndarray, mask: np.ndarray) -> float:
+    """Return how much an image ``(h, w, 3)`` uint8 changes along the border of a mask ``(h, w)``.
+
+    It is the mean length of the colours' gradient, 0 where the mask is cut off by the image's edge.
+    """
+    part, kernel = mask.astype(np.uint8), np.ones((3, 3), np.uint8)
+    inner = cv2.erode(part, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    border = cv2.dilate(part, kernel) != inner
+    if not border.any():
+        return 0.0
+    smooth = cv2.GaussianBlur(image.astype(np.float32), (0, 0), 1)
+    across, down = (cv2.Sobel(smooth, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
+    change = np.sqrt((across**2 + down**2).sum(axis=2))
+    change[[0, -1]] = change[:, [0, -1]] = 0
+    return float(change[border].mean())
 
 
 def scaled_up(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -6,7 +6,11 @@ import pytest
 
 from samrs_mm.core.clicks import ClickedMask
 from samrs_mm.models.prompt_segmentors.grabcut import GrabCutSegmentor
-from samrs_mm.models.prompt_segmentors.grabcut_clicks import CLICK_SIDE, labels_of
+from samrs_mm.models.prompt_segmentors.grabcut_clicks import (
+    CLICK_SIDE,
+    edge_strength,
+    labels_of,
+)
 
 SIZE = (120, 160)
 
@@ -32,6 +36,29 @@ def test_a_click_finds_what_it_lies_in_and_nothing_else(scene):
     found = GrabCutSegmentor().click(image, [[50, 45, 1]])
     assert iou(found.mask, masks[0]) > 0.95
     assert (found.score, found.stability) == (None, None)
+
+
+@pytest.mark.parametrize('radius', [8, 30, 120, 250])
+def test_one_click_finds_objects_of_any_size(radius):
+    rng = np.random.default_rng(0)
+    image = cv2.GaussianBlur(rng.integers(40, 110, (640, 640, 3)).astype(np.uint8), (0, 0), 2)
+    truth = np.zeros((640, 640), np.uint8)
+    cv2.ellipse(truth, (320, 300), (radius, int(radius * 0.6)), 20, 0, 360, 1, -1)
+    image[truth > 0] += 70
+    cv2.circle(image, (60, 60), 30, (160, 160, 160), -1)
+    found = GrabCutSegmentor().click(image, [[320, 300, 1]])
+    assert iou(found.mask, truth > 0) > 0.95
+
+
+def test_the_edge_of_a_crop_is_no_edge_of_a_mask():
+    image = np.zeros((20, 30, 3), np.uint8)
+    image[:, 15:] = 200
+    half = image[..., 0] > 0
+    strong = edge_strength(image, half)
+    shifted = np.roll(half, 4, axis=1)
+    assert strong > 3 * edge_strength(image, shifted)
+    assert edge_strength(image, np.ones((20, 30), bool)) == 0
+    assert edge_strength(image, np.zeros((20, 30), bool)) == 0
 
 
 def test_a_click_beside_the_object_takes_away_what_is_wrong(scene):
