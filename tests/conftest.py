@@ -25,8 +25,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 LONGEST = (
-    'test_docs.py', 'tools/test_train.py', 'compat/test_ground.py', 'compat/test_ops.py',
-    'fuzz/test_fuzz.py', 'tools/test_dataset_stats.py', 'tools/test_prompt_ablation.py',
+    'test_docs.py', 'tools/test_train.py', 'tools/test_train_starts.py', 'compat/test_ground.py',
+    'compat/test_ops.py', 'fuzz/test_fuzz.py', 'tools/test_dataset_stats.py',
+    'tools/prompt_ablation/test_scores.py', 'tools/prompt_ablation/test_runs.py',
     'test_sep_configs.py', 'test_examples.py', 'api/test_network.py', 'tools/test_finetune.py',
     'models/segmentors/test_multi_head_ranks.py', 'annotate/test_changes.py', 'test_registry.py',
     'models/prompt_segmentors/test_sam_parity.py', 'models/conversion/test_routes.py',
