@@ -29,7 +29,7 @@ from samrs_mm.compat import strict_loading
 from samrs_mm.core.boxes import BoxLabel, geometry
 from samrs_mm.core.classes import ClassTable, UnknownClassError
 from samrs_mm.core.errors import RefusedError, SegmentorError
-from samrs_mm.core.images import file_sha256
+from samrs_mm.core.images import SceneImage, file_sha256
 from samrs_mm.core.masks import check_policy
 from samrs_mm.core.prompts import CLIPPED, PromptSetting, check_style
 from samrs_mm.core.wording import counted
@@ -152,26 +152,36 @@ class Segmentor:
         if boxes is None and known is not None:
             boxes = boxes_around(known)
         labels = box_labels(boxes, categories)
-        setting = _setting(prompt, known, len(labels))
-        check_setting(setting, self.model)
+        setting = _setting(prompt, known, len(labels), self.model)
         limits, policy = mask_filters(filters, self.model), check_policy(overlap_policy)
         table, style = _class_table(categories, classes), check_style(prompt_style)
         prompter = _MaskPrompter(setting, table, style)
         prompter.masks = known
-        shapes = (circumscribed_geometry if setting.circumscribed else geometry)(labels)
         pixels = scene.read()
+        sample = self._sample(image, scene, pixels)
+        self._make_masks(sample, labels, prompter)
+        enter_masks(sample, limits)
+        label_map = sample.record.paint(policy)
+        return AnnotatedImage(_stem(image), table.classes, sample.record, pixels, label_map)
+
+    def _sample(self, image: ImageLike, scene: SceneImage, pixels: np.ndarray) -> Sample:
+        """Return an image as one tile, its boxes still to be entered."""
+        tile = Tile(0, self._file_stem(image, pixels), 0)
         valid = scene.valid(0, 0, scene.width, scene.height)
-        record = _record(image, pixels, scene.notes)
-        sample = Sample(Tile(0, self._file_stem(image, pixels), 0), record, pixels, valid=valid)
-        prompter.prompt(sample, labels, shapes, (scene.width, scene.height))
+        return Sample(tile, _record(image, pixels, scene.notes), pixels, valid=valid)
+
+    def _make_masks(
+        self, sample: Sample, labels: Sequence[BoxLabel], prompter: BoxPrompter
+    ) -> None:
+        """Prompt the sample of a whole image with all boxes."""
+        circumscribed = prompter.setting.circumscribed
+        shapes = (circumscribed_geometry if circumscribed else geometry)(labels)
+        image = sample.record.image
+        prompter.prompt(sample, labels, shapes, (image.width, image.height))
         with self.store or nullcontext():
             for done in segment(self.model, [sample], self.store):
                 if done.error is not None:
                     raise SegmentorError(done.error)
-        enter_masks(sample, limits)
-        label_map = sample.record.paint(policy)
-        classes = prompter.table.classes
-        return AnnotatedImage(_stem(image), classes, sample.record, pixels, label_map)
 
     def _file_stem(self, image: ImageLike, pixels: np.ndarray) -> str:
         """Return the name of an image's file of embeddings; one in memory has that of its hash."""
@@ -231,8 +241,10 @@ class _MaskPrompter(BoxPrompter):
         return self.masks
 
 
-def _setting(prompt: str | None, masks: Sequence[dict | None] | None, count: int) -> PromptSetting:
-    """Return the prompt setting of so many boxes, checked against their masks."""
+def _setting(
+    prompt: str | None, masks: Sequence[dict | None] | None, count: int, model: PromptSegmentor
+) -> PromptSetting:
+    """Return the prompt setting of so many boxes, checked against their masks and the segmentor."""
     if prompt is None:
         prompt = 'hbox' if masks is None else 'hbox+mask'
     setting = PromptSetting.parse(prompt, masks=True)
@@ -242,6 +254,7 @@ def _setting(prompt: str | None, masks: Sequence[dict | None] | None, count: int
         raise InputError(f'masks: prompt {setting.name!r} {looks}; {cure}')
     if masks is not None and len(masks) != count:
         raise InputError(f'masks: {len(masks)} for {counted(count, "box")}; give one for each')
+    check_setting(setting, model)
     return setting
 
 
