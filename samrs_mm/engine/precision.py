@@ -69,8 +69,11 @@ def _set_wrapper(config: Config, wanted: str | None) -> None:
             "optim_wrapper.type='AmpOptimWrapper' of the config)"
         )
     if wrapper.get('dtype') == 'bfloat16' and not _has_bf16():
-        raise RefusedError('--precision bf16: this GPU has no bfloat16; give fp16')
+        raise RefusedError(
+            '--precision bf16: this GPU has no bfloat16, and would only imitate it; give fp16'
+        )
 
 
 def _has_bf16() -> bool:
-    return not torch.cuda.is_available() or torch.cuda.is_bf16_supported()
+    cuda = torch.cuda
+    return not cuda.is_available() or cuda.is_bf16_supported(including_emulation=False)

@@ -96,7 +96,14 @@ def test_mixed_needs_a_gpu(monkeypatch, wanted):
         set_precision(config_of(), wanted)
 
 
-def test_a_gpu_without_bfloat16(gpu, monkeypatch):
-    monkeypatch.setattr(precision, '_has_bf16', lambda: False)
-    with pytest.raises(RefusedError, match='this GPU has no bfloat16; give fp16'):
+@pytest.mark.parametrize('imitated', [True, False])
+def test_a_gpu_without_bfloat16(gpu, monkeypatch, imitated):
+    """One that computes it by other types is such a one."""
+
+    def supported(including_emulation=True):
+        return imitated and including_emulation
+
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'is_bf16_supported', supported)
+    with pytest.raises(RefusedError, match=r'this GPU has no bfloat16, and .* give fp16'):
         set_precision(config_of(), 'bf16')
