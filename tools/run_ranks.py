@@ -24,7 +24,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('ranks', type=positive, help='ranks on this machine')
     add('--nodes', type=positive, default=1, help='machines, with as many each (default 1)')
     add('--node', type=whole_number, default=0, help='which of them this is, from 0 (default 0)')
-    add('--address', default='127.0.0.1', help='host of rank 0 (default this machine)')
+    add('--address', help='host of rank 0 (default this machine)')
     add('--port', type=positive, help='a free port there (default: one is found, on one machine)')
     add('tool', choices=('train', 'test'), help='what to run')
     add('arguments', nargs=argparse.REMAINDER, help='its arguments')
@@ -33,6 +33,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         parser.error(f'--node {args.node} of --nodes {args.nodes}: they count from 0')
     if args.nodes > 1 and args.port is None:
         parser.error('--nodes needs --port: a free port of the host of rank 0')
+    if args.node and args.address is None:
+        parser.error(f'--node {args.node} needs --address: the host of rank 0, which is --node 0')
     return args
 
 
@@ -42,7 +44,8 @@ def main(argv: list[str] | None = None) -> int:
     tool = [str(shipped('tools') / TOOLS[args.tool])]
     if called_by_name():
         tool = ['-m', 'samrs_mm', args.tool]
-    place = Place(args.ranks, args.nodes, args.node, args.address, args.port)
+    address = args.address or '127.0.0.1'
+    place = Place(args.ranks, args.nodes, args.node, address, args.port)
     command = [sys.executable, '-u', *tool, *args.arguments, '--launcher', 'pytorch']
     return run_ranks(command, place)
 

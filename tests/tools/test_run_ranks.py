@@ -31,6 +31,10 @@ def test_by_name_where_no_tools_are_beside(started, monkeypatch):
     ('argv', 'said'),
     [
         (['2', '--nodes', '2', 'train', 'C'], '--nodes needs --port'),
+        (
+            ['2', '--nodes', '2', '--node', '1', '--port', '5', 'train', 'C'],
+            '--node 1 needs --address: the host of rank 0',
+        ),
         (['2', '--node', '1', 'train', 'C'], '--node 1 of --nodes 1: they count from 0'),
         (['0', 'train', 'C'], "'0' is not a whole number of at least 1"),
         (['2', 'annotate', 'C'], "invalid choice: 'annotate'"),
