@@ -47,10 +47,10 @@ class StopSignalHook(Hook):
     """Ends a run at SIGTERM or SIGUSR1: after the iteration at work, with a checkpoint of it.
 
     So do schedulers of clusters ask, some time before they kill. With several ranks all stop at the
-    iteration in which the first was asked. In a validation the run ends after the batch at work;
-    each rank waits for its own signal there, since ranks may have different numbers of batches. A
-    second signal ends the run at once. A run without a ``CheckpointHook`` that counts iterations is
-    left alone.
+    iteration in which the first was asked, and none leaves before rank 0 has saved. In a validation
+    the run ends after the batch at work, where each rank has one: after those a validation is ended
+    first, since other ranks may be waiting for its scores. A second signal ends the run at once. A
+    run without a ``CheckpointHook`` that counts iterations is left alone.
 
     Raises:
         StoppedError: Says which checkpoint was saved, and how to go on.
@@ -61,6 +61,7 @@ class StopSignalHook(Hook):
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
         self._asked: int | None = None
+        self._common = 0
 
     def before_train(self, runner: Runner) -> None:
         """Listen from here on."""
@@ -83,28 +84,37 @@ class StopSignalHook(Hook):
         """Save and end, if a rank was asked to."""
         if not self._before or not _any_rank(self._asked is not None):
             return
-        path = _save(runner, runner.iter + 1)
-        barrier()  # a rank that ends has its launcher end the others, rank 0 while it writes
-        self._end(f'after iteration {runner.iter + 1}', path)
+        self._save_and_end(runner, runner.iter + 1, 'after iteration')
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Find out how many batches of the validation every rank has."""
+        if self._before:
+            common = torch.tensor(len(runner.val_loop.dataloader))
+            all_reduce(common, 'min')
+            self._common = int(common.item())
 
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Save and end, if this rank was asked to."""
-        if not self._before or self._asked is None:
+        """Save and end, if a rank was asked to."""
+        if not self._before or batch_idx >= self._common:
+            return
+        if not _any_rank(self._asked is not None):
             return
         for hook in runner.hooks:
             if isinstance(hook, EMAHook):  # a validation is of the averaged weights
                 hook.after_val_epoch(runner)
-        path = _save(runner, runner.iter)
-        self._end(f'in the validation of iteration {runner.iter}', path)
+        self._save_and_end(runner, runner.iter, 'in the validation of iteration')
 
-    def _end(self, where: str, path: str) -> NoReturn:
+    def _save_and_end(self, runner: Runner, done: int, where: str) -> NoReturn:
+        """Save, and end once rank 0 has: a rank that ends has its launcher end the others."""
+        path = _save(runner, done)
+        barrier()
         self._leave()
         name = signal.Signals(self._asked).name if self._asked is not None else 'another rank'
         raise StoppedError(
-            f'stopped by {name} {where}, which is saved in {path}; the same command with --resume '
-            'goes on from there'
+            f'stopped by {name} {where} {done}, which is saved in {path}; the same command with '
+            '--resume goes on from there'
         )
 
     def _ask(self, number: int, frame: Any) -> None:

@@ -1,10 +1,14 @@
+import json
+import multiprocessing
 import os
 import signal
 
 import pytest
 import torch
+from folders import PRELOAD
 from line_runs import runner_of, validation
 from mmengine.hooks import Hook
+from stopped_ranks import stop
 
 from samrs_mm.cli import STOPPED, run_command
 from samrs_mm.core.errors import StoppedAtOnce, StoppedError
@@ -88,6 +92,33 @@ def test_a_validation_ends_after_its_batch(tmp_path, hooks):
     for part in ('state_dict', 'optimizer', 'ema_state_dict'):
         assert str(saved['in'].get(part)) == str(saved['after'].get(part))
     assert saved['in']['meta']['iter'] == 4
+
+
+def test_ranks_end_a_validation_together_once_rank_0_has_saved(tmp_path):
+    """All asked, one asked, and one in a batch that the other has not: that waits for scores."""
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload(PRELOAD)
+    ranks = [
+        context.Process(target=stop, args=(f'file://{tmp_path}/group', rank, str(tmp_path)))
+        for rank in range(2)
+    ]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join(600)
+        rank.kill()
+    assert [rank.exitcode for rank in ranks] == [0, 0]
+    for rank in range(2):
+        said = json.loads((tmp_path / f'rank{rank}.json').read_text())
+        for name, asked, where, saved in (
+            ('all', (0, 1), 'in the validation of iteration', 4),
+            ('one', (1,), 'in the validation of iteration', 4),
+            ('last', (0,), 'after iteration', 5),
+        ):
+            line, files = said[name]
+            by = 'SIGUSR1' if rank in asked else 'another rank'
+            assert line.startswith(f'stopped by {by} {where} {saved}, which is saved in ')
+            assert f'{tmp_path}/{name}/iter_{saved}.pth' in files
 
 
 def test_before_training_a_signal_ends_it_with_the_same_exit_code(capsys):
