@@ -14,11 +14,8 @@ from samrs_mm.core.image_rule import ImageRule
 from samrs_mm.core.wording import counted, one_line
 from samrs_mm.engine.detector_check import pipelines_of
 from samrs_mm.engine.hooks.class_check_hook import network_of
-from samrs_mm.models.layers.bands import bands_of
+from samrs_mm.models.layers.bands import SIDES, bands_of
 from samrs_mm.models.segmentors.band_preprocessor import BandPreProcessor
-
-_SIDES = (64, 224, 512)
-"""In pixels; some backbones take images of one size only."""
 
 
 def check_bands(config: Config, model: nn.Module) -> None:
@@ -95,14 +92,14 @@ def _maps(network: Any) -> tuple[int, Sequence[Tensor]]:
     weight = next(network.backbone.parameters())
     bands = bands_of(network.backbone) or 3
     padding = getattr(network.data_preprocessor, 'size_divisor', None) or 1
-    failed: Exception | None = None
-    for least in _SIDES:
+    failed: list[Exception] = []
+    for least in SIDES:
         side = -(-least // padding) * padding
         image = torch.zeros(1, bands, side, side, dtype=weight.dtype, device=weight.device)
         try:
             maps = network.backbone(image)
         except (AssertionError, RuntimeError, ValueError) as error:
-            failed = failed or error
+            failed.append(error)
             continue
         found = _list(maps)
         if not getattr(network, 'with_neck', False):
@@ -117,9 +114,7 @@ def _maps(network: Any) -> tuple[int, Sequence[Tensor]]:
             ) from error
     raise RefusedError(
         f'model.backbone: {type(network.backbone).__name__} takes no image of '
-        f'{", ".join(map(str, _SIDES))} px a side, {bands} bands: {one_line(failed)[:300]}'
-        if failed
-        else 'model.backbone: gives nothing'
+        f'{", ".join(map(str, SIDES))} px a side, {bands} bands: {one_line(failed[0])[:300]}'
     )
 
 

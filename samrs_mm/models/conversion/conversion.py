@@ -2,8 +2,9 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -57,6 +58,7 @@ def convert(
     fresh: Mapping[str, str] | None = None,
     allowed: Sequence[str] = (),
     bands: Sequence[int] | None = None,
+    image: Callable[[], Collection[str]] = tuple,
 ) -> Conversion:
     """Rename, resize and drop weights.
 
@@ -69,14 +71,19 @@ def convert(
             what it starts as.
         allowed: Shell patterns of names that may be missing or left over besides.
         bands: Which band of the file each band of the model gets, from 1; None: see ``fit_bands``.
+        image: Finds the model's weights that the image meets: those that are fitted to its bands.
 
     Raises:
-        RefusedError: Two weights come out under one name, or one that another needs is missing.
+        RefusedError: Two weights come out under one name, one that another needs is missing, or
+            it is not known which weights bands are for.
     """
+    image = cache(image)
+    if bands and wanted is not None and not image():
+        raise RefusedError('--bands: it is not known which convolution of the model sees the image')
     plain = without_module(state)
     converted, rows = {}, []
     for source, (name, tensor) in zip(state, plain.items(), strict=True):
-        row, result = _convert_one(name, tensor, plain, rules, wanted, bands)
+        row, result = _convert_one(name, tensor, plain, rules, wanted, bands, image)
         if result is not None:
             if row.target in converted:
                 raise RefusedError(f'{source}: a second weight that becomes {row.target}')
@@ -98,6 +105,7 @@ def _convert_one(
     rules: Iterable[Rule],
     wanted: Shapes | None,
     bands: Sequence[int] | None,
+    image: Callable[[], Collection[str]],
 ) -> tuple[Row, Tensor | None]:
     """Return the row of a weight, whose name has no ``module.``, and the new tensor if any."""
 
@@ -121,26 +129,25 @@ def _convert_one(
     if new not in wanted if wanted is not None else not ruled:
         return row(LEFT_OVER, 'not of this model'), None
     size = tuple(result.shape) if wanted is None else wanted[new]
-    first = wanted is not None and new == _first_convolution(wanted)
-    if result.shape == size and not (first and bands):
-        reasons = [reason for reason in reasons if reason]
-        return row(RENAMED if reasons else KEPT, ', '.join(reasons), new), result
     resized = None
-    if new.endswith('pos_embed'):
-        resized = fit_pos_embed(result, size)
-    elif first and result.shape[:1] + result.shape[2:] == size[:1] + size[2:]:
+    alike = len(size) in (4, 5) and result.shape[:1] + result.shape[2:] == size[:1] + size[2:]
+    if alike and (bands or result.shape != size) and new in image():
         resized = fit_bands(result, size[1], bands)
         reasons.append(
             'bands ' + (','.join(map(str, bands)) if bands else 'by number, else their mean')
         )
+    elif result.shape == size:
+        reasons = [reason for reason in reasons if reason]
+        return row(RENAMED if reasons else KEPT, ', '.join(reasons), new), result
+    elif new.endswith('pos_embed'):
+        resized = fit_pos_embed(result, size)
     if resized is None:
-        return row(LEFT_OVER, _unlike(result.shape, size)), None
+        text = _unlike(result.shape, size)
+        if alike:
+            text += f'; bands are fitted where the image goes in: {", ".join(image()) or "unknown"}'
+        return row(LEFT_OVER, text), None
     reasons.append(f'from {shape_text(tensor.shape)} to {shape_text(size)}')
     return row(RESIZED, ', '.join(filter(None, reasons)), new), resized
-
-
-def _first_convolution(wanted: Shapes) -> str | None:
-    return next((name for name, size in wanted.items() if len(size) in (4, 5)), None)
 
 
 def _unlike(shape: Sequence[int], size: Sequence[int]) -> str:

@@ -11,11 +11,13 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
+from torch import nn
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.installed import shipped
 from samrs_mm.models.conversion.conversion import has, position_grid
 from samrs_mm.models.conversion.key_maps import DECODERS, NETWORKS, VITS, Network, Shapes, State
+from samrs_mm.models.layers.bands import image_convolutions
 
 _PATCH_SIZE = 16
 _REGISTERING = ('mmseg.models', 'samrs_mm.models.backbones', 'samrs_mm.models.decode_heads')
@@ -118,6 +120,19 @@ def shapes_of(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     Raises:
         RefusedError: It can't be built.
     """
+    return {name: tuple(value.shape) for name, value in _built(config).state_dict().items()}
+
+
+def image_weights(backbone: Mapping[str, Any]) -> list[str]:
+    """Return the names of the weights of a backbone that the image meets.
+
+    Raises:
+        RefusedError: It can't be built.
+    """
+    return [f'{name}.weight' for name in image_convolutions(_built(backbone))]
+
+
+def _built(config: Mapping[str, Any]) -> nn.Module:
     for part in _REGISTERING:
         importlib.import_module(part)
     config = ConfigDict(config)
@@ -130,11 +145,10 @@ def shapes_of(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
             warnings.simplefilter('ignore')
             try:
                 with torch.device('meta'):
-                    model = MODELS.build(config)
+                    return MODELS.build(config)
             except (NotImplementedError, RuntimeError):
                 # Some read values while they are built, as the drop-path rates of mmseg's Swin.
-                model = MODELS.build(config)
+                return MODELS.build(config)
     except (AssertionError, ImportError, KeyError, TypeError, ValueError) as error:
         text = ' '.join(str(error).split())
         raise RefusedError(f'{config.get("type")} cannot be built: {text}') from error
-    return {name: tuple(value.shape) for name, value in model.state_dict().items()}

@@ -63,7 +63,13 @@ def convert_state(
     layout = _find_layout(plain, origin)
     find = _whole if layout in (key_maps.SAMRS, key_maps.OURS) else _backbone
     route, *arguments = find(plain, layout, origin, target, model)
-    conversion = convert(state, *arguments, allowed=allowed, bands=bands)
+
+    def image() -> list[str]:
+        backbone = model['backbone'] if model else networks.backbone_config(route.network)
+        prefix = 'backbone.' if route.decoder else ''
+        return [prefix + name for name in networks.image_weights(backbone)]
+
+    conversion = convert(state, *arguments, allowed=allowed, bands=bands, image=image)
     if target == AUTHORS:
         conversion.rows.extend(_dead_rows(conversion.state, route.network))
     return route, conversion

@@ -177,6 +177,43 @@ def test_other_bands_give_what_equal_bands_gave(backbone, bands):
         torch.testing.assert_close(level, other, rtol=1e-4, atol=1e-4)
 
 
+@MODELS.register_module()
+class LateStem(torch.nn.Module):
+    """The image's convolution is not the first one; with ``flat`` it has none."""
+
+    def __init__(self, in_channels=3, flat=False):
+        super().__init__()
+        self.bias = torch.nn.Conv2d(2 if flat else in_channels - 1, 4, 1)
+        self.stem = torch.nn.Linear(64, 4) if flat else torch.nn.Conv2d(in_channels, 4, 4)
+
+    def forward(self, image):
+        return self.stem(image)
+
+
+def test_bands_are_fitted_where_the_image_goes_in():
+    state = LateStem().state_dict()
+    state['bias.weight'] = torch.ones(4, 4, 1, 1)  # that of five bands
+    ours, conversion = converted(state, dict(type='LateStem', in_channels=5))
+    assert [row.target for row in conversion.rows if row.status == RESIZED] == ['stem.weight']
+    assert ours.stem.weight.equal(fit_bands(state['stem.weight'], 5))
+    _, chosen = converted(LateStem().state_dict(), dict(type='LateStem'), bands=[3, 2, 1])
+    assert [row.target for row in chosen.rows if row.status == RESIZED] == ['stem.weight']
+
+
+def test_bands_are_not_fitted_elsewhere():
+    state = LateStem().state_dict()
+    _, conversion = convert_state(state, model=dict(backbone=dict(type='LateStem', in_channels=4)))
+    (fault,) = (row for row in conversion.failures if row.source)
+    assert fault.source == 'bias.weight'
+    assert fault.reason.endswith('; bands are fitted where the image goes in: stem.weight')
+
+
+def test_bands_of_a_model_without_a_convolution_of_the_image_are_refused():
+    backbone = dict(type='LateStem', flat=True)
+    with pytest.raises(RefusedError, match='--bands: it is not known which convolution'):
+        convert_state(LateStem(flat=True).state_dict(), model=dict(backbone=backbone), bands=[1])
+
+
 def test_chosen_bands():
     kernel = torch.arange(12.0).view(2, 6, 1, 1)
     assert fit_bands(kernel, 4, [3, 2, 1, 4])[0].flatten().tolist() == [2, 1, 0, 3]
