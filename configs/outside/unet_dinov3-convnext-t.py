@@ -1,8 +1,6 @@
 # UNet + DINOv3 ConvNeXt-T by timm
-_base_ = '../_base_/trunks/sep_unet.py'
-convnext = dict(type='TIMMBackbone', model_name='convnext_tiny', pretrained=False)
-weights = dict(type='Pretrained', checkpoint='pretrain/dinov3_convnext-t.pth')
+_base_ = ['../_base_/trunks/sep_unet.py', '../_base_/backbones/dinov3-convnext-t.py']
 model = dict(
-    backbone=dict(features_only=True, out_indices=(0, 1, 2, 3), init_cfg=weights, **convnext),
-    decode_head=dict(in_channels=[96, 192, 384, 768]),
+    backbone=_base_.backbone,
+    decode_head=dict(in_channels=_base_.backbone_channels),
 )
