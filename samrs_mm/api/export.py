@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 ENDINGS = ('.onnx', '.pt2')
 BOUND = 1e-3
 """Largest difference of scores, as a share of the largest, that a file may have."""
-_SIDES = (160, 224, 256)
-"""Of the tiles that are drawn where sizes are open, in pixels before they fit the network."""
+_SIDES = (64, 224, 160, 320, 96)
+"""Of tiles where sizes are open, in pixels before they fit the network: a file may be right for one
+size and wrong for others."""
 
 
 def export_network(
@@ -50,8 +51,7 @@ def export_network(
         side: Height and width of all images in pixels; None leaves them open.
         output: ``'logits'`` or ``'probabilities'``.
         tiles: How many tiles the file is compared with the network on.
-        images: Files or folders from which the tiles are cut, the first windows of each; without
-            any they are drawn.
+        images: Files or folders from which the tiles are cut; without any they are drawn.
         options: Config keys to change.
 
     Raises:
@@ -70,7 +70,8 @@ def export_network(
         config, checkpoint, source=source, device='cpu', window=side, options=options
     )
     model = cast('WindowModel', network.predictor.model)
-    pixels = _cut(network, tiles, images) if images else _drawn(model.divisor, tiles, side)
+    sizes = _sizes(model.divisor, tiles, side)
+    pixels = _cut(network, sizes, images) if images else _drawn(sizes)
     yield network.matched
     program = trace(model, side, output)
     told = _told(network, config, checkpoint, side, output)
@@ -101,12 +102,21 @@ def _told(network: 'Network', config: Any, checkpoint: Any, side: int | None, ou
     return metadata(model, network.classes, network.predictor.window, stride, output, about)
 
 
-def _drawn(divisor: int, count: int, side: int | None) -> list[np.ndarray]:
+def _sizes(divisor: int, count: int, side: int | None) -> list[tuple[int, int]]:
+    """Return heights and widths of tiles; the first 25 differ where sizes are open."""
+    if side:
+        return [(side, side)] * count
+    fitting, kinds = [-(-each // divisor) * divisor for each in _SIDES], len(_SIDES)
+    return [
+        (fitting[number % kinds], fitting[(number + number // kinds + 1) % kinds])
+        for number in range(count)
+    ]
+
+
+def _drawn(sizes: Iterable[tuple[int, int]]) -> list[np.ndarray]:
     """Return tiles ``(H, W, 3)`` uint8 of coloured blotches with some noise."""
     rng, tiles = np.random.default_rng(0), []
-    for number in range(count):
-        sizes = (_SIDES[number % 3], _SIDES[(number + number // 3) % 3])
-        height, width = (side or -(-size // divisor) * divisor for size in sizes)
+    for height, width in sizes:
         coarse = rng.integers(0, 256, (height // 16 + 1, width // 16 + 1, 3))
         blotches = coarse.repeat(16, 0).repeat(16, 1)[:height, :width]
         noise = rng.integers(-25, 26, blotches.shape)
@@ -114,17 +124,24 @@ def _drawn(divisor: int, count: int, side: int | None) -> list[np.ndarray]:
     return tiles
 
 
-def _cut(network: 'Network', count: int, images: Sequence[str]) -> list[np.ndarray]:
-    """Return tiles of the window's size from images, as the network is shown them.
+def _cut(
+    network: 'Network', sizes: Sequence[tuple[int, int]], images: Sequence[str]
+) -> list[np.ndarray]:
+    """Return tiles from the windows of images, as the network is shown them.
 
     Raises:
         RefusedError: No image, or none as large as a window.
     """
     height, width = network.predictor.window
-    tiles = list(islice(_windows(find_images(images).values(), network), count))
-    if not tiles:
+    windows = list(islice(_windows(find_images(images).values(), network), len(sizes)))
+    if not windows:
         raise RefusedError(f'{images[0]}: no image holds a window of {height} x {width} px')
-    return tiles
+    divisor = cast('WindowModel', network.predictor.model).divisor
+    fitting = [side // divisor * divisor for side in (height, width)]
+    return [
+        pixels[: min(rows, fitting[0]), : min(columns, fitting[1])]
+        for pixels, (rows, columns) in zip(windows, sizes, strict=False)
+    ]
 
 
 def _windows(paths: Iterable[Path], network: 'Network') -> Iterator[np.ndarray]:
@@ -160,8 +177,14 @@ def _torch_runner(data: bytes) -> _Runner:
     module = torch.export.load(io.BytesIO(data)).module()
 
     def run(image: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            return module(torch.from_numpy(image)).numpy()
+        try:
+            with torch.inference_mode():
+                return module(torch.from_numpy(image)).numpy()
+        except AssertionError as error:
+            raise SamrsError(
+                f'the graph does not hold for {image.shape[2]} x {image.shape[3]} px, and was not '
+                f'written ({error}); --side N fixes the size'
+            ) from error
 
     return run
 

@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
+from torch.fx.experimental._config import patch
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.predict.open_sizes import for_open_sizes
 from samrs_mm.predict.window_model import WindowModel
 
 OUTPUTS = ('logits', 'probabilities')
@@ -31,7 +33,7 @@ class ExportedNetwork(nn.Module):
 
     def __init__(self, model: WindowModel, output: str = 'logits'):
         super().__init__()
-        self.network = _with_plain_pools(copy.deepcopy(model.model))
+        self.network: Any = for_open_sizes(copy.deepcopy(model.model))
         self.source, self.num_classes, self.output = model.source, model.num_classes, output
         self.normalised = model.normalised
         mean, std = colours_of(model)
@@ -85,20 +87,34 @@ def trace(model: WindowModel, side: int | None, output: str) -> ExportedProgram:
     if side is not None and side % step:
         raise RefusedError(f'--side {side}: the network takes multiples of {step} px')
     network = ExportedNetwork(model, output).cpu().eval()
-    example = torch.rand(1, 3, side or 5 * step, side or 6 * step)
+    try:
+        return graph_of(network, torch.rand(1, 3, side or 5 * step, side or 6 * step), side, step)
+    except Exception as error:
+        raise RefusedError(unwritable(error, side)) from error
+
+
+def graph_of(network: nn.Module, image: Tensor, side: int | None, step: int) -> ExportedProgram:
+    """Return a module of an image ``(1, C, H, W)`` as a graph.
+
+    Open sizes are taken for any size while it is traced, so that what holds for one size only
+    doesn't get into the graph unseen.
+
+    Args:
+        network: The module, in evaluation mode.
+        image: An example.
+        side: Height and width of all images; None leaves them open.
+        step: What open sizes are multiples of.
+    """
     open_sides = None
     if side is None:
         rows, columns = (
             Dim(name, min=2, max=max(_MOST // step, 4)) for name in ('rows', 'columns')
         )
-        open_sides = dict(image={2: step * rows, 3: step * columns} if step > 1
-                          else {2: rows, 3: columns})  # fmt: skip
-    try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter('ignore')
-            return torch.export.export(network, (example,), dynamic_shapes=open_sides, strict=False)
-    except Exception as error:
-        raise RefusedError(unwritable(error, side)) from error
+        open_sides = {2: step * rows, 3: step * columns} if step > 1 else {2: rows, 3: columns}
+    with warnings.catch_warnings(), torch.no_grad(), patch(backed_size_oblivious=True):
+        warnings.simplefilter('ignore')
+        shapes = None if open_sides is None else (open_sides,)
+        return torch.export.export(network, (image,), dynamic_shapes=shapes, strict=False)
 
 
 def unwritable(error: Exception, side: int | None) -> str:
@@ -106,36 +122,3 @@ def unwritable(error: Exception, side: int | None) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     cure = '' if side else '; with --side N all images have one size, which more networks can do'
     return f'this network cannot be exported: {lines[0]}{cure}'
-
-
-class _PlainPool(nn.Module):
-    """``AdaptiveAvgPool2d`` by two products of matrices, which sizes may be open in."""
-
-    def __init__(self, output: Any):
-        super().__init__()
-        self.output = (output, output) if isinstance(output, int) else tuple(output)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        rows, columns = (
-            _shares(side, count, maps)
-            for side, count in zip(maps.shape[-2:], self.output, strict=True)
-        )
-        return rows @ maps @ columns.T
-
-
-def _shares(side: int, count: int, like: Tensor) -> Tensor:
-    """Return how much each of ``side`` rows counts in each of ``count`` means of them."""
-    number = torch.arange(count, device=like.device)[:, None]
-    place = torch.arange(side, device=like.device)[None]
-    first, last = (number * side) // count, -((-(number + 1) * side) // count)
-    inside = ((place >= first) & (place < last)).to(like.dtype)
-    return inside / inside.sum(1, keepdim=True)
-
-
-def _with_plain_pools(network: nn.Module) -> Any:
-    for name, part in network.named_children():
-        if isinstance(part, nn.AdaptiveAvgPool2d):
-            setattr(network, name, _PlainPool(part.output_size))
-        else:
-            _with_plain_pools(part)
-    return network

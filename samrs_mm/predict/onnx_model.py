@@ -1,6 +1,7 @@
 """A network in an ONNX file, run by onnxruntime; neither torch nor any mm library is imported."""
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -181,13 +182,22 @@ def _open(path: str, device: str | None) -> Any:
     try:
         session = onnxruntime.InferenceSession(path, options, providers=providers)
     except Exception as error:
-        lines = str(error).splitlines() or [type(error).__name__]
-        raise RefusedError(
-            f'{path}: onnxruntime cannot load it: {lines[0]}; is it whole?'
-        ) from error
+        raise RefusedError(_unloadable(path, error, onnxruntime.__version__)) from error
     if device and device.startswith('cuda') and _PROVIDERS['cuda'] not in session.get_providers():
         raise RefusedError(f'device {device}: onnxruntime cannot use it; --device cpu')
     return session
+
+
+def _unloadable(path: str, error: Exception, version: str) -> str:
+    """Return the line on a file that onnxruntime does not load."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    newer = re.search(r'Opset \d+|IR version: \d+|No Op registered for \w+', line)
+    if newer:
+        return (
+            f'{path}: onnxruntime {version} is too old for it ({newer[0]}): '
+            'pip install -U onnxruntime'
+        )
+    return f'{path}: onnxruntime {version} cannot load it: {line}; is it whole?'
 
 
 def _providers(device: str | None, there: Sequence[str]) -> list[Any]:

@@ -103,6 +103,27 @@ def test_cut_files(tmp_path):
         assert '\n' not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ('newer', 'told'),
+    [
+        (dict(opset_import=99), 'Opset 99'),
+        (dict(ir_version=99), 'IR version: 99'),
+        (dict(op_type='Fold'), 'No Op registered for Fold'),
+    ],
+)
+def test_files_of_newer_versions(tmp_path, newer, told):
+    model = onnx.load(write_onnx(tmp_path / 'a.onnx'))
+    for name, value in newer.items():
+        if name == 'opset_import':
+            model.opset_import[0].version = value
+        else:
+            setattr(model if hasattr(model, name) else model.graph.node[0], name, value)
+    onnx.save(model, tmp_path / 'b.onnx')
+    with pytest.raises(RefusedError, match='is too old for it') as refused:
+        OnnxModel(tmp_path / 'b.onnx')
+    assert f'({told}): pip install -U onnxruntime' in str(refused.value)
+
+
 @pytest.mark.parametrize('device', ['abacus', 'cuda', 'cuda:x', 'cuda:0', 'cpux'])
 def test_devices_that_are_not_there(tmp_path, monkeypatch, device):
     monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: ['CPUExecutionProvider'])

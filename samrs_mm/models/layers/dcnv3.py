@@ -12,6 +12,7 @@ from torchvision.ops import Permute
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.layers.deformable_sampling import sample_deformably
+from samrs_mm.models.layers.sizes import is_open
 from samrs_mm.models.layers.vit import NORM_EPS
 
 POINTS = 9
@@ -59,7 +60,7 @@ class DCNv3(nn.Module):
         guide = self.dw_conv(maps.permute(0, 3, 1, 2))  # (B, H, W, channels)
         offsets = self.offset(guide).view(batch, height, width, self.groups, POINTS, 2)
         points = _regular_points(height, width, maps.device) + offsets  # (B, H, W, groups, 9, 2)
-        locations = points / points.new_tensor((width, height))
+        locations = points / _as_tensor((width, height), points)
         weights = self.mask(guide).view(batch, -1, self.groups, 1, POINTS).softmax(-1)  # one level
         samples = sample_deformably(
             self.input_proj(maps).view(batch, -1, self.groups, channels // self.groups),
@@ -73,6 +74,13 @@ class DCNv3(nn.Module):
 def channels_last_norm(channels: int) -> nn.Sequential:
     """Layer norm of maps ``(B, channels, H, W)`` that returns ``(B, H, W, channels)``."""
     return nn.Sequential(Permute([0, 2, 3, 1]), nn.LayerNorm(channels, eps=NORM_EPS))
+
+
+def _as_tensor(sizes: tuple[int, int], like: Tensor) -> Tensor:
+    """Return two sizes ``(2,)``; open ones, too, which ``new_tensor`` would fix."""
+    if is_open(*sizes):
+        return torch.stack([torch.full((), size, dtype=like.dtype) for size in sizes])
+    return like.new_tensor(sizes)
 
 
 def _regular_points(height: int, width: int, device: torch.device) -> Tensor:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.models.layers.sizes import cut, is_open, missing
 from samrs_mm.models.layers.vit import tokens_to_maps
 from samrs_mm.models.layers.windows import from_windows, to_windows
 
@@ -73,8 +74,9 @@ class RVSA(nn.Module):
         """
         size, heads = self.window_size, self.num_heads
         (height, width), dims = grid, tokens.shape[-1]
-        top, left = (-height % size) // 2, (-width % size) // 2
-        border = (left, -width % size - left, top, -height % size - top)
+        below, right = missing(height, size), missing(width, size)
+        top, left = below // 2, right // 2
+        border = (left, right - left, top, below - top)
 
         points = self.sampling_points(F.pad(tokens_to_maps(tokens, grid), border), grid)
         qkv = F.pad(self.qkv(tokens).unflatten(1, grid), (0, 0, *border))
@@ -83,9 +85,11 @@ class RVSA(nn.Module):
         # (B * windows, heads, size ** 2, dims / heads), as query
         key, value = self._sample(key_value, points)
         bias = self.position_bias(query).to(query.dtype)
-        windows = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        maps = from_windows(windows.transpose(1, 2).flatten(2), size, *qkv.shape[1:3])
-        return self.proj(maps[:, top : top + height, left : left + width].flatten(1, 2))
+        attend = _attend if is_open(height, width) else F.scaled_dot_product_attention
+        windows = attend(query, key, value, bias)
+        maps = from_windows(windows.transpose(1, 2).flatten(2), size, height + below, width + right)
+        maps = cut(cut(maps, 1, top, height), 2, left, width)
+        return self.proj(maps.flatten(1, 2))
 
     def sampling_points(self, maps: Tensor, grid: tuple[int, int]) -> Tensor:
         """Return where keys and values are read, in float32 whatever the precision of the rest.
@@ -113,8 +117,10 @@ class RVSA(nn.Module):
         reach = torch.arange(size, device=maps.device) - middle
         x = step_x * reach * (1 + scales[:, 0])
         y = step_y * reach[:, None] * (1 + scales[:, 1])
-        centre_x = step_x * torch.arange(middle, columns, size, device=maps.device) - 1
-        centre_y = step_y * torch.arange(middle, rows, size, device=maps.device) - 1
+        centre_y, centre_x = (
+            step * (torch.arange(count, device=maps.device) * size + middle) - 1
+            for step, count in zip((step_y, step_x), counts, strict=True)
+        )
         divisor_x, divisor_y = self._divisors(grid, counts)
         move_x = centre_x[:, None, None] + offsets[:, 0] / divisor_x
         move_y = centre_y[:, None, None, None] + offsets[:, 1] / divisor_y
@@ -125,7 +131,10 @@ class RVSA(nn.Module):
     def _divisors(self, grid: tuple[int, int], counts: tuple[int, int]) -> tuple[int, int]:
         if self.offset_divisor == 'corrected':
             return counts[1], counts[0]
-        return max(grid[0] // self.window_size, 1), max(grid[1] // self.window_size, 1)
+        return (
+            torch.sym_max(grid[0] // self.window_size, 1),
+            torch.sym_max(grid[1] // self.window_size, 1),
+        )
 
     def _sample(self, key_value: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """Read keys and values ``(B, H, W, 2 * dims)`` at the points of all heads.
@@ -151,8 +160,34 @@ class RVSA(nn.Module):
             ``(B * windows, num_heads, window_size ** 2, window_size ** 2)``.
         """
         query = query.unflatten(2, (self.window_size, -1))
-        by_row = torch.einsum('bnyxc,ykc->bnyxk', query, self.rel_pos_h[self.distances])
-        by_column = torch.einsum('bnyxc,xkc->bnyxk', query, self.rel_pos_w[self.distances])
+        by_row = _by_place(query, self.rel_pos_h[self.distances])
+        by_column = _by_place(query.transpose(2, 3), self.rel_pos_w[self.distances])
+        by_column = by_column.transpose(2, 3)
         by_query = (by_row[..., :, None] + by_column[..., None, :]).flatten(4).flatten(2, 3)
         fixed = self.relative_position_bias_table[self.relative_position_index]
         return by_query + fixed.permute(2, 0, 1)
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+    """Return scaled dot product attention, which asks whether there is one window only.
+
+    All are ``(windows, heads, tokens, width)`` but for the bias ``(windows, heads, tokens,
+    tokens)``.
+    """
+    joined = [each.flatten(0, 1) for each in (query, key, value, bias)]
+    scores = torch.bmm(joined[0], joined[1].transpose(1, 2)) * query.shape[-1] ** -0.5
+    mixed = torch.bmm((scores + joined[3]).softmax(-1), joined[2])
+    return mixed.unflatten(0, query.shape[:2])
+
+
+def _by_place(query: Tensor, table: Tensor) -> Tensor:
+    """Return ``torch.einsum('bnyxc,ykc->bnyxk', query, table)``, which asks for sizes of 1.
+
+    Args:
+        query: ``(B, heads, rows, columns, width)``.
+        table: ``(rows, keys, width)``.
+    """
+    batch, heads, _, columns, _ = query.shape
+    rows = query.permute(2, 0, 1, 3, 4).flatten(1, 3)  # (rows, B * heads * columns, width)
+    products = torch.bmm(rows, table.transpose(1, 2))
+    return products.unflatten(1, (batch, heads, columns)).permute(1, 2, 0, 3, 4)

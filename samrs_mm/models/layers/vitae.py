@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
+from samrs_mm.models.layers.sizes import cut, missing, must_pad
 from samrs_mm.models.layers.vit import Mlp
 from samrs_mm.models.layers.windows import from_windows, to_windows
 
@@ -113,11 +114,12 @@ class MapAttention(nn.Module):
         size = self.window_size
         if size is None:
             return self._mix(maps.flatten(1, 2)).unflatten(1, (height, width))
-        below, right = -height % size, -width % size
-        if below or right:
+        below, right = missing(height, size), missing(width, size)
+        if must_pad(below, right):
             maps = F.pad(maps, (0, 0, 0, right, 0, below))
         mixed = self._mix(to_windows(maps, size))
-        return from_windows(mixed, size, *maps.shape[1:3])[:, :height, :width]
+        mixed = from_windows(mixed, size, height + below, width + right)
+        return cut(cut(mixed, 1, 0, height), 2, 0, width)
 
     def _mix(self, tokens: Tensor) -> Tensor:
         """Attend inside each of ``(groups, N, in_channels)``."""

@@ -8,7 +8,7 @@ from backbone_cases import perturb
 from rvsa_reference import rvsa
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.models.layers.rvsa import RVSA
+from samrs_mm.models.layers.rvsa import RVSA, _attend, _by_place
 from samrs_mm.models.layers.windows import from_windows, to_windows
 
 DIMS, HEADS = 8, 2
@@ -160,3 +160,17 @@ def test_index_tables_are_not_saved():
 def test_another_divisor_is_refused():
     with pytest.raises(RefusedError, match=r"offset_divisor='swapped'; allowed: released, corr"):
         RVSA(DIMS, HEADS, offset_divisor='swapped')
+
+
+@pytest.mark.parametrize('windows', [1, 6])
+def test_products_and_attention_of_open_sizes(windows):
+    """What any size can be traced through is what was computed before, bit for bit but for one."""
+    generator = torch.Generator().manual_seed(0)
+    query, key, value = torch.randn(3, windows, 2, 49, 8, generator=generator)
+    grid, table = query.unflatten(2, (7, 7)), torch.randn(7, 7, 8, generator=generator)
+    by_column = _by_place(grid.transpose(2, 3), table).transpose(2, 3)
+    assert torch.equal(_by_place(grid, table), torch.einsum('bnyxc,ykc->bnyxk', grid, table))
+    assert torch.equal(by_column, torch.einsum('bnyxc,xkc->bnyxk', grid, table))
+    bias = torch.randn(windows, 2, 49, 49, generator=generator)
+    wanted = F.scaled_dot_product_attention(query, key, value, bias)
+    torch.testing.assert_close(_attend(query, key, value, bias), wanted, rtol=1e-5, atol=1e-5)

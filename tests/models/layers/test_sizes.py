@@ -4,7 +4,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samrs_mm.models.layers.sizes import STRIDES, crop_levels, pad_to_multiple
+from samrs_mm.models.layers.sizes import (
+    STRIDES,
+    crop_levels,
+    cut,
+    missing,
+    pad_to_multiple,
+    parts,
+)
 
 SIDES = st.integers(1, 70)
 
@@ -49,3 +56,18 @@ def test_levels_are_cropped_to_whatever_an_image_touches(height, width):
         rows, columns = math.ceil(height / stride), math.ceil(width / stride)
         assert torch.equal(cropped, level[:, :, :rows, :columns])
         assert cropped.shape == (2, 4, rows, columns)
+
+
+@given(side=st.integers(1, 10**6), divisor=st.integers(1, 64))
+def test_what_a_side_lacks(side, divisor):
+    assert missing(side, divisor) == -side % divisor
+    assert parts(side, divisor) == math.ceil(side / divisor)
+
+
+@given(start=st.integers(0, 4), length=st.integers(1, 5), dim=st.sampled_from([0, 1, 2, -1, -2]))
+def test_a_cut_is_a_view(start, length, dim):
+    maps = torch.arange(9.0**3).view(9, 9, 9)
+    wanted = maps.movedim(dim, 0)[start : start + length].movedim(0, dim)
+    found = cut(maps, dim, start, length)
+    assert torch.equal(found, wanted)
+    assert found.data_ptr() == wanted.data_ptr()  # not copied

@@ -1,0 +1,146 @@
+"""Layers of libraries that fix sizes in a graph, as they ask sizes or count in fractions.
+
+Here they compute the same for any size. They stand in for the originals in networks that are
+exported, nowhere else.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmseg.models.backbones.swin import ShiftWindowMSA
+from mmseg.models.utils.embed import AdaptivePadding, PatchMerging
+from torch import Tensor, nn
+
+from samrs_mm.models.layers.sizes import cut, missing
+from samrs_mm.models.layers.windows import from_windows, to_windows
+
+_HIDDEN = -100.0
+"""Added to the logits of tokens that mustn't see each other, as Swin was trained."""
+
+
+def for_open_sizes(network: nn.Module) -> nn.Module:
+    """Put layers of this file in the place of those that they stand for; return the network."""
+    for name, part in network.named_children():
+        stand_in = _STAND_INS.get(type(part))
+        if stand_in is None:
+            for_open_sizes(part)
+        else:
+            setattr(network, name, stand_in(part))
+    return network
+
+
+class PlainPool(nn.Module):
+    """``AdaptiveAvgPool2d`` by two products of matrices."""
+
+    def __init__(self, pool: nn.AdaptiveAvgPool2d):
+        super().__init__()
+        output: Any = pool.output_size
+        self.output = (output, output) if isinstance(output, int) else tuple(output)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return means over equal parts of maps ``(B, C, H, W)``."""
+        rows, columns = (
+            _shares(side, count, maps)
+            for side, count in zip(maps.shape[-2:], self.output, strict=True)
+        )
+        return rows @ maps @ columns.T
+
+
+def _shares(side: int, count: int, like: Tensor) -> Tensor:
+    """Return how much each of ``side`` rows counts in each of ``count`` means of them."""
+    number = torch.arange(count, device=like.device)[:, None]
+    place = torch.arange(side, device=like.device)[None]
+    first, last = (number * side) // count, -((-(number + 1) * side) // count)
+    inside = ((place >= first) & (place < last)).to(like.dtype)
+    return inside / inside.sum(1, keepdim=True)
+
+
+class ShiftedWindows(nn.Module):
+    """Swin's attention within windows that may be shifted; mmsegmentation's ``ShiftWindowMSA``."""
+
+    def __init__(self, layer: ShiftWindowMSA):
+        super().__init__()
+        self.w_msa, self.drop = layer.w_msa, layer.drop
+        self.size, self.shift = layer.window_size, layer.shift_size
+
+    def forward(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Attend within windows of tokens ``(B, h * w, C)`` of a grid ``(h, w)``."""
+        height, width = grid
+        below, right = missing(height, self.size), missing(width, self.size)
+        maps = F.pad(tokens.unflatten(1, grid), (0, 0, 0, right, 0, below))
+        rows, columns = height + below, width + right
+        mask = None
+        if self.shift:
+            maps = maps.roll((-self.shift, -self.shift), (1, 2))
+            mask = self._mask(rows, columns, maps.device)
+        windows = self.w_msa(to_windows(maps, self.size), mask=mask)
+        maps = from_windows(windows, self.size, rows, columns)
+        if self.shift:
+            maps = maps.roll((self.shift, self.shift), (1, 2))
+        return self.drop(cut(cut(maps, 1, 0, height), 2, 0, width).flatten(1, 2))
+
+    def _mask(self, rows: int, columns: int, device: torch.device) -> Tensor:
+        """Return what is added, ``(windows, size ** 2, size ** 2)``: what was far apart is."""
+        row, column = (self._parts(side, device) for side in (rows, columns))
+        parts = to_windows((3 * row[:, None] + column)[None, ..., None], self.size)[..., 0]
+        apart = parts[:, None] != parts[:, :, None]
+        return apart * _HIDDEN
+
+    def _parts(self, side: int, device: torch.device) -> Tensor:
+        """Return which of three parts each place of a shifted side belongs to."""
+        place = torch.arange(side, device=device)
+        return (place >= side - self.size).long() + (place >= side - self.shift).long()
+
+
+class WholePadding(nn.Module):
+    """mmsegmentation's ``AdaptivePadding``: zeros until strides end at the border."""
+
+    def __init__(self, padding: AdaptivePadding):
+        super().__init__()
+        self.around = padding.padding == 'same'
+        self.stride = padding.stride
+        self.excess = tuple(
+            (kernel - 1) * dilation + 1 - stride
+            for kernel, stride, dilation in zip(
+                padding.kernel_size, padding.stride, padding.dilation, strict=True
+            )
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Pad maps ``(B, C, H, W)``."""
+        rows, columns = (
+            torch.sym_max(missing(side, stride) + excess, 0) if excess else missing(side, stride)
+            for side, stride, excess in zip(maps.shape[-2:], self.stride, self.excess, strict=True)
+        )
+        top, left = (rows // 2, columns // 2) if self.around else (0, 0)
+        return F.pad(maps, (left, columns - left, top, rows - top))
+
+
+def _open_merging(layer: PatchMerging) -> PatchMerging:
+    """Let patches be merged by ``pixel_unshuffle`` where that is what ``Unfold`` does."""
+    for_open_sizes(layer)
+    sampler = layer.sampler
+    sides = {*sampler.kernel_size, *sampler.stride}
+    if len(sides) == 1 and {*sampler.padding} == {0} and {*sampler.dilation} == {1}:
+        layer.sampler = _Unshuffle(sampler)
+    return layer
+
+
+class _Unshuffle(nn.Module):
+    def __init__(self, sampler: Any):
+        super().__init__()
+        self.kernel_size, self.stride = sampler.kernel_size, sampler.stride
+        self.padding, self.dilation = sampler.padding, sampler.dilation
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return F.pixel_unshuffle(maps, self.stride[0]).flatten(2)
+
+
+_STAND_INS: dict[type, Callable[[Any], nn.Module]] = {
+    nn.AdaptiveAvgPool2d: PlainPool,
+    ShiftWindowMSA: ShiftedWindows,
+    AdaptivePadding: WholePadding,
+    PatchMerging: _open_merging,
+}
