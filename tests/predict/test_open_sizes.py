@@ -67,7 +67,6 @@ def swin(shift: int) -> nn.Module:
 PARTS = dict(
     windows=lambda: ChannelsLast(MapAttention(CHANNELS, CHANNELS, 2, 7)),
     rvsa=lambda: OnTokens(RVSA(CHANNELS, 2)),
-    corrected_rvsa=lambda: OnTokens(RVSA(CHANNELS, 2, offset_divisor='corrected')),
     dcnv3=lambda: ChannelsLast(DCNv3(CHANNELS, 2)),
     swin=lambda: swin(0),
     shifted_swin=lambda: swin(3),
@@ -76,7 +75,7 @@ PARTS = dict(
 )
 
 
-@pytest.mark.parametrize('name', [*PARTS])
+@pytest.mark.parametrize('name', sorted({*PARTS} - {'swin'}))
 def test_graphs_of_open_sizes_hold_for_all(name):
     """Of ONNX, too: it rounds quotients below 0 up, and keeps none of a graph's conditions."""
     layer, step = moved(PARTS[name]()), 2 if name == 'merging' else 1
