@@ -25,6 +25,7 @@ from samrs_mm.models.prompt_segmentors.grabcut_clicks import (
     CLICK_SIDE,
     REACHES,
     SEARCH_SIDE,
+    STRONGER,
     clicked_parts,
     edge_strength,
     labels_of,
@@ -132,9 +133,10 @@ class GrabCutSegmentor(PromptSegmentor):
 
         Clicks are what is sure; the mask so far, or the box's inside, is likely the object. What is
         clicked without either is looked for within 32, 64, 128 and 256 px of the clicks, and that
-        mask is taken along whose border the image changes most; of what is found there only the
-        parts that were clicked count. A crop longer than 256 px is looked at at that size (128 px
-        while the reach is searched), so that whoever clicks needn't wait.
+        mask is taken along whose border the image changes most, a larger one if it is by 1.3 times;
+        of what is found there only the parts that were clicked count. A crop longer than 256 px is
+        looked at at that size (128 px while the reach is searched), so that whoever clicks needn't
+        wait.
 
         Args:
             encoded: The image ``(H, W, 3)`` uint8 RGB.
@@ -195,15 +197,15 @@ class GrabCutSegmentor(PromptSegmentor):
         return (x0, y0), part, np.ascontiguousarray(crop), np.ascontiguousarray(small)
 
     def _reach_of(self, image: np.ndarray, given: tuple) -> int:
-        """Return which of ``REACHES`` finds the mask with the strongest edge; see ``_asked``."""
-        best, strongest = REACHES[0], -1.0
+        """Return which of ``REACHES`` finds the mask with the strongest edge; see ``STRONGER``."""
+        best, strongest = REACHES[0], 0.0
         for times in REACHES:
             corner, labels, crop, small = self._asked(image, given, times, SEARCH_SIDE)
             clicks = np.asarray(given[0], float) - [*corner, 0]
             clicks[:, :2] *= np.divide(small.shape[::-1], labels.shape[::-1])
             found = clicked_parts(self._settled(crop, small) > 0, clicks)
             strength = edge_strength(crop, found)
-            if strength > strongest:
+            if strength > strongest * STRONGER:
                 best, strongest = times, strength
         return best
 

@@ -23,6 +23,9 @@ LEAST_REACH = 32.0
 REACHES = 1, 2, 4, 8
 """Times of that, or of what several clicks span, among which the strongest edge decides."""
 
+STRONGER = 1.3
+"""How much stronger the edge of what a longer reach finds has to be: less is noise."""
+
 CLICK_SIDE, SEARCH_SIDE = 256, 128
 """Longest sides in pixels of crops: that clicks are settled on (some 0.1 s), and that are tried."""
 
