@@ -64,7 +64,8 @@ def test_a_pretended_gpu_is_given_work_by_the_product(tmp_path):
     scale = bench.Scale('cpu', '', side=128, boxes=3, staged=0, seconds=60, workers=0)
     found = bench.compare(tmp_path, scale, 8, 1, bench.Pace(0.002, 0.001), (0, 1))
     assert found.keys() == {0, 1}
-    assert all(row['own_cpu_ms'] > 0 for row in found.values())
+    assert found[0].keys() == {'tiles', 'ms_a_tile', 'tiles_a_second', 'own_cpu_ms'}
+    assert {row['tiles'] for row in found.values()} == {8}
     written = [tree(tmp_path / f'{processes}-0/instances') for processes in found]
     assert written[0] == written[1]
     assert len(written[0]) == 8
