@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
-from torch.fx.experimental._config import patch
+from torch.fx.experimental._config import patch  # type: ignore[attr-defined]
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.predict.open_sizes import for_open_sizes
