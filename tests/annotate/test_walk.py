@@ -12,19 +12,19 @@ from folders import CONFIG, ROOT, load_tool, write_dota
 from samrs_mm.annotate.driver import Annotator, SampleStream
 from samrs_mm.annotate.finalise import Finaliser
 
-MOST, MOST_OF_THE_RUN = 35, 59
+MOST, MOST_OF_THE_RUN = 36, 60
 """Files that a reader opens to follow one box, and that a whole run enters; never to get more.
 
-Thirteen of a box's are which tile it goes to, its masking by itself, the masks' windows and runs,
-the sheet of what is known of a scene and the objects joined on it, the lists of images and the
-totals at the end, two that look for corrections, and the note of what its image was made from and
-of the files beside it, written under a lock; the run also opens the dataset, chooses the prompter,
-compares what is finished with that note, asks how many threads the folder was started with, and for
-a report of a reduced precision, has a rule by which pictures are shown, a module for boxes around
-others, one for what it says on the way, and one for the table that ends it. Six of a run's are what
-every tool enters: config files and their names, operating systems, the set of mm libraries, strict
-loading, and words for numbers. Python's own search for a module that is imported on the way, which
-asks our finders, is no part of it.
+Fourteen of a box's are which tile it goes to, who writes it, its masking by itself, the masks'
+windows and runs, the sheet of what is known of a scene and the objects joined on it, the lists of
+images and the totals at the end, two that look for corrections, and the note of what its image was
+made from and of the files beside it, written under a lock; the run also opens the dataset, chooses
+the prompter, compares what is finished with that note, asks how many threads the folder was started
+with, and for a report of a reduced precision, has a rule by which pictures are shown, a module for
+boxes around others, one for what it says on the way, and one for the table that ends it. Six of a
+run's are what every tool enters: config files and their names, operating systems, the set of mm
+libraries, strict loading, and words for numbers. Python's own search for a module that is imported
+on the way, which asks our finders, is no part of it.
 """
 
 BEGINNINGS = SampleStream._scene.__code__, Finaliser._stream.__code__

@@ -30,14 +30,17 @@ def gradients(root, step):
 
 @pytest.mark.parametrize('tasks', TASKS)
 def test_two_ranks_that_each_lack_a_source_train_as_one(tasks, tmp_path):
-    """The same global batches: losses as logged, and the first step's gradients."""
+    """The same global batches: losses as logged, and the first step's gradients.
+
+    By SGD: of a gradient near zero Adam takes the sign, which rounding decides.
+    """
     roots = {ranks: tmp_path / str(ranks) for ranks in (1, 2)}
     for ranks, root in roots.items():
         write_task_run(root, tasks)
         train(
             root, '--cfg-options', 'train_cfg.max_iters=3',
             f'train_dataloader.batch_size={2 // ranks}', 'optim_wrapper.type=GradientWriter',
-            f'optim_wrapper.folder={root}', ranks=ranks,
+            f'optim_wrapper.folder={root}', 'optim_wrapper.optimizer.type=SGD', ranks=ranks,
         )  # fmt: skip
     (one,), two = record(roots[1]), record(roots[2], 2)
     for whole, *parts in zip(one, *two, strict=True):
@@ -46,7 +49,7 @@ def test_two_ranks_that_each_lack_a_source_train_as_one(tasks, tmp_path):
     assert {*one[0]['logs']} >= {'loss_a_ce', 'loss_a_instance_mask', 'loss_b_ce'}
     for name, value in one[0]['logs'].items():
         assert two[0][0]['logs'][name] == pytest.approx(value, rel=1e-5, abs=1e-6), name
-    assert one[2]['logs']['loss'] == pytest.approx(two[0][2]['logs']['loss'], rel=1e-3)
+    assert one[2]['logs']['loss'] == pytest.approx(two[0][2]['logs']['loss'], rel=1e-4)
     pairs = zip(gradients(roots[2], 0), gradients(roots[1], 0), strict=True)
     worst = max(float((a - b).abs().max() / b.abs().max().clamp(min=1e-6)) for a, b in pairs)
     print(f'largest difference of a gradient, relative to its tensor: {worst:.1e}')

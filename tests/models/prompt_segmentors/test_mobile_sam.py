@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,13 +48,32 @@ def test_predictions_are_those_kept_of_mobile_sam(shape, segmentor):
     size, rows = SIZES[shape], dict(GOLDEN[shape])
     image, polygons = scene(*size, count=CHUNK)
     encoded = segmentor.encode([image])[0]
-    np.testing.assert_allclose(sample(encoded.features[0], 24), rows.pop('features'), atol=1e-4)
+    np.testing.assert_allclose(sample(encoded.features[0], 24), rows.pop('features'), atol=1e-5)
     for name, kept in rows.items():
         prompts = prompts_of(name, polygons, *size)
         got = described(*own_predictions(segmentor, encoded, prompts))
-        np.testing.assert_allclose(got['scores'], kept['scores'], atol=1e-4, err_msg=name)
-        np.testing.assert_allclose(got['logits'], kept['logits'], atol=1e-3, err_msg=name)
-        np.testing.assert_allclose(got['pixels'], kept['pixels'], atol=2, err_msg=name)
+        noise = rounding(segmentor, encoded, prompts, got)
+        for key, bound in (('scores', 1e-4), ('logits', 1e-3), ('pixels', 2)):
+            allowed = bound + 4 * noise[key]
+            np.testing.assert_allclose(got[key], kept[key], rtol=0, atol=allowed, err_msg=name)
+
+
+def rounding(segmentor, encoded, prompts, got):
+    """How far predictions go where features change by a millionth, as from processor to processor.
+
+    The lively weights make a hundredth of a logit of that.
+    """
+    found = {key: 0.0 for key in got}
+    for seed in range(3):
+        rng = torch.Generator().manual_seed(seed)
+        features = tuple(
+            each * (1 + 1e-6 * torch.randn(each.shape, generator=rng)) for each in encoded.features
+        )
+        masks = own_predictions(segmentor, replace(encoded, features=features), prompts)
+        for key, values in described(*masks).items():
+            found[key] = max(found[key], float(np.abs(np.subtract(values, got[key])).max()))
+    assert found['scores'] < 0.01, 'with this much rounding, nothing is compared'
+    return found
 
 
 def test_fast_kernels_change_rounding_only():
