@@ -69,7 +69,7 @@ def complexity(model: nn.Module, shape: Sequence[int], depth: int = 2) -> Comple
         with torch.no_grad():
             products = analyzer.by_module()
             uncounted = dict(analyzer.unsupported_ops())
-    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+    except (AssertionError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         size = ' x '.join(map(str, shape))
         raise RefusedError(
             f'the network cannot be counted on an image of {size}: {one_line(error)}'

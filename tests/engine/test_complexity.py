@@ -6,6 +6,23 @@ from torch import nn
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.engine.complexity import complexity
+from samrs_mm.models.backbones import InternImage, MAEViT, ViT, ViTAdapter, ViTAEv2, ViTRVSA
+
+TRANSFORMER = dict(embed_dims=24, depth=4, num_heads=3, mlp_ratio=2)
+BACKBONES = dict(
+    vit=lambda: ViT(TRANSFORMER, img_size=64),
+    mae=lambda: MAEViT(TRANSFORMER, img_size=64),
+    rvsa=lambda: ViTRVSA(dict(TRANSFORMER, global_blocks=(3,), level_blocks=(0, 1, 2, 3))),
+    adapter=lambda: ViTAdapter(
+        dict(
+            TRANSFORMER, depth=8, conv_dims=4, deform_heads=6, deform_ratio=0.5, ffn_ratio=0.25
+        )
+    ),
+    vitae=lambda: ViTAEv2(),
+    internimage=lambda: InternImage(
+        dict(channels=16, depths=(1, 1, 1, 1), groups=(2, 4, 8, 16), mlp_ratio=4)
+    ),
+)  # fmt: skip
 
 
 class Net(nn.Module):
@@ -51,7 +68,25 @@ def test_twice_the_pixels_are_twice_the_products():
     assert 2 * one == two == 8 * 16 * (32 + 16)
 
 
+@pytest.mark.parametrize('name', sorted(BACKBONES))
+def test_our_backbones_are_counted_at_sizes_that_they_pad(name):
+    """Where torch traces for it, sizes are tensors."""
+    whole, *_ = complexity(BACKBONES[name](), (3, 50, 70), 0).parts
+    assert whole.products > whole.weights
+
+
 def test_a_forward_that_fails_is_refused():
     with pytest.raises(RefusedError, match='cannot be counted on an image of 3 x 8 x 8: '):
         complexity(nn.Conv2d(4, 8, 1), (3, 8, 8))
     assert torch.is_grad_enabled()
+
+
+class OfOneSize(nn.Conv2d):
+    def forward(self, x):
+        assert x.shape[-1] == 224, "Input width doesn't match model (224)."
+        return super().forward(x)
+
+
+def test_a_network_that_asserts_its_size_is_refused():
+    with pytest.raises(RefusedError, match=r'of 3 x 8 x 8: Input width'):
+        complexity(OfOneSize(3, 8, 1), (3, 8, 8))

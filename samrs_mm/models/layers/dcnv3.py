@@ -79,7 +79,9 @@ def channels_last_norm(channels: int) -> nn.Sequential:
 def _as_tensor(sizes: tuple[int, int], like: Tensor) -> Tensor:
     """Return two sizes ``(2,)``; open ones, too, which ``new_tensor`` would fix."""
     if is_open(*sizes):
-        return torch.stack([torch.full((), size, dtype=like.dtype) for size in sizes])
+        return torch.stack(
+            [torch.full((), size, dtype=like.dtype, device=like.device) for size in sizes]
+        )
     return like.new_tensor(sizes)
 
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.models.layers.sizes import cut, is_open, missing
+from samrs_mm.models.layers.sizes import at_least, cut, is_open, missing
 from samrs_mm.models.layers.vit import tokens_to_maps
 from samrs_mm.models.layers.windows import from_windows, to_windows
 
@@ -131,10 +131,7 @@ class RVSA(nn.Module):
     def _divisors(self, grid: tuple[int, int], counts: tuple[int, int]) -> tuple[int, int]:
         if self.offset_divisor == 'corrected':
             return counts[1], counts[0]
-        return (
-            torch.sym_max(grid[0] // self.window_size, 1),
-            torch.sym_max(grid[1] // self.window_size, 1),
-        )
+        return at_least(grid[0] // self.window_size, 1), at_least(grid[1] // self.window_size, 1)
 
     def _sample(self, key_value: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """Read keys and values ``(B, H, W, 2 * dims)`` at the points of all heads.

@@ -48,7 +48,11 @@ def cut(maps: Tensor, dim: int, start: int, length: int) -> Tensor:
     return F.pad(maps, (0, 0) * (behind - 1) + (-start, start + length - size))
 
 
-def _at_least(side: int, least: int) -> int:
+def at_least(side: int, least: int) -> int:
+    """Return the larger of a side and a number.
+
+    (``torch.sym_max`` takes no tensors, which sizes are where ``torch.jit`` traces.)
+    """
     if not is_open(side):
         return max(side, least)
     return side if statically_known_true(side >= least) else torch.sym_max(side, least)
@@ -61,7 +65,7 @@ def pad_to_multiple(images: Tensor, divisor: int, least: int = 0) -> Tensor:
     """
     height, width = images.shape[-2:]
     below, right = (
-        parts(_at_least(side, least), divisor) * divisor - side for side in (height, width)
+        parts(at_least(side, least), divisor) * divisor - side for side in (height, width)
     )
     return F.pad(images, (0, right, 0, below)) if must_pad(below, right) else images
 
@@ -89,5 +93,7 @@ def crop_levels(
 
 def _crop(level: Tensor, height: int, width: int) -> Tensor:
     """Return the first rows and columns, as many as there are."""
+    if not is_open(*level.shape[-2:], height, width):
+        return level[..., :height, :width]
     rows = cut(level, -2, 0, torch.sym_min(level.shape[-2], height))
     return cut(rows, -1, 0, torch.sym_min(level.shape[-1], width))
