@@ -132,12 +132,21 @@ class MultiHeadCascadeEncoderDecoder(MultiHeadEncoderDecoder, CascadeEncoderDeco
         return [source for source, count in zip(self.heads, present, strict=True) if count]
 
     def _synchronised(self) -> list[nn.Module]:
-        """Return the norms of later heads that wait for all ranks."""
-        return [
-            part
-            for part in self.decode_head[1:].modules()
-            if isinstance(part, nn.SyncBatchNorm) and part.training
-        ]
+        """Return the norms of later heads that wait for all ranks.
+
+        Raises:
+            RefusedError: They are not torch's.
+        """
+        parts = [part for part in self.decode_head[1:].modules() if part.training]
+        norms = [part for part in parts if isinstance(part, nn.SyncBatchNorm)]
+        for part in parts:
+            if 'Sync' in type(part).__name__ and not isinstance(part, nn.SyncBatchNorm):
+                raise RefusedError(
+                    f'model.decode_head: {type(part).__name__} of {type(part).__module__} is not '
+                    "torch's, the one in which a rank can take part without a sample of a source; "
+                    "choose sync_bn='torch', or norm_cfg=dict(type='SyncBN')"
+                )
+        return norms
 
     def _uncounted_chain(self, source: str, features: Mapping[str, Sequence[Any]]) -> list[Tensor]:
         """Run a source that this rank lacks on an image of another, which no norm counts."""
@@ -156,7 +165,10 @@ def _counting_nothing(norm: nn.Module) -> Iterator[Any]:
 
     def empty(norm: nn.Module, inputs: tuple[Tensor]) -> Tensor:
         given.append(inputs[0])
-        return inputs[0][:0]
+        # without a sample torch sends zeros of this type, with samples sums of float32 at least:
+        # in mixed precision ranks would wait for numbers of another size
+        least = torch.promote_types(inputs[0].dtype, torch.float32)
+        return inputs[0][:0].to(least)
 
     def zeros(norm: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
         # the sum keeps the norm in the graph: it waits in the backward pass, too

@@ -18,6 +18,8 @@ from segmentor_cases import (
 )
 
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.models.segmentors import multi_head_cascade_encoder_decoder
+from samrs_mm.models.segmentors.multi_head_cascade_encoder_decoder import _counting_nothing
 
 MIXED = ['fast', 'sota', 'fast', 'sior', 'sota']
 FCN, OCR = CASCADE['decode_head']
@@ -148,6 +150,52 @@ def test_ranks_together_equal_one_process(monkeypatch):
     for name, value in expected.items():
         mean = (ranks[0][1][name] + ranks[1][1][name]) / 2
         assert (mean - value).abs().max() <= 1e-9 * value.abs().max(), name
+
+
+class Recording(torch.nn.SyncBatchNorm):
+    """Keeps what it is given, and gives it back as torch's own does without a sample."""
+
+    def forward(self, maps):
+        self.given = maps
+        return maps.clone()
+
+
+@pytest.mark.parametrize(
+    ('dtype', 'sent'),
+    [
+        (torch.bfloat16, torch.float32),
+        (torch.float16, torch.float32),
+        (torch.float32, torch.float32),
+        (torch.float64, torch.float64),
+    ],
+)
+def test_a_norm_without_a_sample_sends_numbers_of_the_size_that_others_send(dtype, sent):
+    """Torch's own sends zeros of its input's type, and of samples sums of float32 at least."""
+    norm, maps = Recording(3), torch.ones(2, 3, 4, 4, dtype=dtype, requires_grad=True)
+    hooks = [*_counting_nothing(norm)]
+    found = norm(maps)
+    assert norm.given.shape == (0, 3, 4, 4)
+    assert norm.given.dtype == sent
+    assert found.dtype == dtype
+    assert not found.any()
+    found.sum().backward()  # through the norm, which waits there, too
+    assert not maps.grad.any()
+    for hook in hooks:
+        hook.remove()
+
+
+class NaiveSyncBatchNorm(torch.nn.BatchNorm2d):
+    """Another library's."""
+
+
+def test_norms_that_would_wait_for_ever_are_refused_on_ranks(monkeypatch):
+    model = small_model(**CASCADE).train()
+    model.decode_head[1].bottleneck.bn = NaiveSyncBatchNorm(16).double()
+    batch = batch_of(['sota', 'sior'])
+    model.loss(*batch)  # alone it waits for nobody
+    monkeypatch.setattr(multi_head_cascade_encoder_decoder, 'get_world_size', lambda: 2)
+    with pytest.raises(RefusedError, match=r"NaiveSyncBatchNorm of .* choose sync_bn='torch'"):
+        model.loss(*batch)
 
 
 def test_the_mean_over_parts_is_that_of_the_whole_batch():
