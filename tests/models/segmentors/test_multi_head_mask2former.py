@@ -17,7 +17,7 @@ from mmengine.optim import build_optim_wrapper
 from mmseg.registry import MODELS
 from mmseg.utils import register_all_modules
 from released_keys import released_keys
-from segmentor_cases import freeze_batch_norm
+from segmentor_cases import AUXILIARY, freeze_batch_norm
 from training_runs import record, run_tool, write_run
 
 import samrs_mm.models.segmentors  # noqa: F401  (registers)
@@ -116,6 +116,21 @@ def test_joint_equals_one_forward_per_source_where_batch_norm_does_not_mix():
     apart = gradients(freeze_batch_norm(small_model(forward_mode='sequential')), images, samples)
     for ours, theirs in zip(joint, apart, strict=True):
         assert_equal(ours, theirs)
+
+
+def test_auxiliary_heads_add_losses_and_change_no_other():
+    plain = small_model().eval()
+    model = small_model(auxiliary_head=[AUXILIARY]).eval()
+    model.load_state_dict(plain.state_dict(), strict=False)
+    images, samples = batch_of(MIXED)
+    (losses, grads), (without, _) = (gradients(each, images, samples) for each in (model, plain))
+    assert all(torch.equal(losses[name], value) for name, value in without.items())
+    added = {f'{s}.aux_0.{term}' for s in CLASSES for term in ('loss_ce', 'acc_seg')}
+    assert losses.keys() - without.keys() == added
+    assert all(grad.any() for name, grad in grads.items() if name.startswith(('aux', 'side')))
+    metas = [sample.metainfo for sample in samples]
+    found, expected = (each.encode_decode(images, metas) for each in (model, plain))
+    assert torch.equal(found, expected)
 
 
 def test_gradient_reaches_every_parameter():

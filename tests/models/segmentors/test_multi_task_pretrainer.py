@@ -6,10 +6,12 @@ import pytest
 import torch
 from mmengine.config import ConfigDict
 from mmseg.registry import MODELS
+from segmentor_cases import AUXILIARY
 from task_cases import (
     ALL,
     CLASSES,
     INSTANCES,
+    NORM,
     detectors_of,
     instance_detector,
     task_batch,
@@ -71,18 +73,20 @@ def test_the_joint_batch_is_the_sum_of_its_parts(tasks):
         assert ((value - added[name]).abs().max() / scale) < 1e-3, name
 
 
-def test_without_its_detectors_it_is_the_parent():
-    model = task_model()
+@pytest.mark.parametrize('auxiliary_head', [None, [dict(AUXILIARY, norm_cfg=NORM)]])
+def test_without_its_detectors_it_is_the_parent(auxiliary_head):
+    model = task_model(auxiliary_head=auxiliary_head)
     images, samples = task_batch(['a', 'b', 'b'])
     config = {
         key: value for key, value in task_config().items() if key not in ('type', 'detectors')
     }
-    parent = MultiHeadEncoderDecoder(**config)
+    parent = MultiHeadEncoderDecoder(**config, auxiliary_head=auxiliary_head)
     told = parent.load_state_dict(model.state_dict(), strict=False)
     assert not told.missing_keys
     assert all(key.startswith('detectors.') for key in told.unexpected_keys)
     wanted = parent.train().loss(images, samples)
     found = model.loss(images, samples)
+    assert ('a.aux_0.loss_ce' in wanted) == bool(auxiliary_head)
     assert {name: value.item() for name, value in wanted.items()} == {
         name: found[name].item() for name in wanted
     }
