@@ -97,7 +97,7 @@ class RecordWriter:
         complete: Enters a sample's masks into its record, and writes all files but the record;
             picklable where there are processes.
         threads: Writing threads, without processes.
-        pending: Images that may wait; ``commit`` blocks beyond.
+        pending: Images that may wait, two for each process at least; ``commit`` blocks beyond.
         processes: Writing processes, see ``writing_processes``; they change no byte.
 
     Attributes:
@@ -121,7 +121,7 @@ class RecordWriter:
         self.failures: list[str] = []
         self._full_in_a_row = 0
         self._lock = threading.Lock()
-        self._slots = threading.BoundedSemaphore(pending)
+        self._slots = threading.BoundedSemaphore(max(pending, 2 * processes))
         self._pool = ThreadPoolExecutor(processes or threads, thread_name_prefix='writer')
         self._work = SampleWriter(out, complete)
         self._processes, self._idle = processes, SimpleQueue[OwnProcess]()

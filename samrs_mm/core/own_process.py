@@ -13,6 +13,10 @@ import cv2
 
 from samrs_mm.core.errors import SamrsError
 
+_NO_MORE = ...
+"""Sent after the last item. The end of the pipe would not do: a process that this one forks
+meanwhile, such as one that reads ahead, holds its other end as well."""
+
 
 class DiedError(SamrsError):
     """A process ended before its work was done."""
@@ -23,15 +27,16 @@ class OwnProcess:
 
     It is a new interpreter, not a fork: it has nothing of a GPU and no lock that a thread held.
     Unlike a spawned one of ``multiprocessing`` it does not import the program that was started,
-    only what the work needs. Ctrl-C does not reach it; it ends when this process does, after the
-    item at hand.
+    only what the work needs. Ctrl-C does not reach it; it ends when this process does, and what
+    that has forked, after the item at hand.
 
     Args:
         work: Picklable; it must not raise for a single bad item, which would end the process.
     """
 
     def __init__(self, work: Callable[[Any], Any]):
-        code = f'import sys; sys.path[:] = {sys.path!r}; import {__name__} as own; own.serve()'
+        path = [each for each in sys.path if isinstance(each, str)]  # import passes over others
+        code = f'import sys; sys.path[:] = {path!r}; import {__name__} as own; own.serve()'
         self._process = subprocess.Popen(
             [sys.executable, '-c', code],
             stdin=subprocess.PIPE,
@@ -64,6 +69,8 @@ class OwnProcess:
 
     def close(self) -> None:
         """Let the process end, and wait for it."""
+        with contextlib.suppress(OSError, ValueError):  # it has died, or was closed before
+            self._send(_packed(_NO_MORE))
         for pipe in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]  # both are pipes
@@ -80,7 +87,7 @@ def _packed(item: Any) -> bytes:
 
 
 def serve() -> None:
-    """Do the work that comes by the standard input until that ends; prints go to stderr."""
+    """Do the work that comes by the standard input, until no more does; prints go to stderr."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Slurm tells all processes; the parent decides
     cv2.setNumThreads(0)
@@ -88,6 +95,6 @@ def serve() -> None:
     os.dup2(2, 1)
     with contextlib.suppress(EOFError, BrokenPipeError):
         work = pickle.load(taken)
-        while True:
-            pickle.dump(work(pickle.load(taken)), given, pickle.HIGHEST_PROTOCOL)
+        while (item := pickle.load(taken)) is not _NO_MORE:
+            pickle.dump(work(item), given, pickle.HIGHEST_PROTOCOL)
             given.flush()

@@ -1,9 +1,11 @@
 """A process of its own, whose work is to evaluate what it is sent."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -52,6 +54,29 @@ def test_one_that_dies_says_how(capfd):
         process('__import__("os")._exit(3)')
     assert process.ended
     assert capfd.readouterr().err == 'hello\n', 'what is printed is no answer'
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='no forks there')
+def test_one_is_closed_while_a_fork_of_this_process_lives():
+    """Processes that read ahead do, where the loop over what they read ends by an error."""
+    process = OwnProcess(eval)
+    fork = multiprocessing.get_context('fork').Process(target=time.sleep, args=(600,), daemon=True)
+    fork.start()
+    try:
+        closing = threading.Thread(target=process.close, daemon=True)
+        closing.start()
+        closing.join(60)
+        assert process.ended
+    finally:
+        fork.kill()
+        fork.join()
+
+
+def test_what_import_passes_over_is_no_place_to_look(monkeypatch):
+    monkeypatch.setattr(sys, 'path', [*sys.path, ROOT])
+    process = OwnProcess(eval)
+    assert process('1 + 1') == 2
+    process.close()
 
 
 def test_none_outlives_the_process_that_started_it():
