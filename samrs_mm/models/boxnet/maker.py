@@ -106,7 +106,8 @@ class MaskMaker:
         if self.threads == 1:
             yield from map(work, items)
             return
-        with ThreadPoolExecutor(self.threads) as pool:
+        # Asking is what gives a thread the process's number; its first pass would have all cores.
+        with ThreadPoolExecutor(self.threads, initializer=torch.get_num_threads) as pool:
             for several in _in_parts(items, _HELD * self.threads):
                 yield from pool.map(work, several)
 

@@ -22,7 +22,7 @@ from samrs_mm.models.prompt_segmentors.base import (
     check_switches,
     check_whole_numbers,
 )
-from samrs_mm.models.prompt_segmentors.torch_device import fix_rounding, torch_device
+from samrs_mm.models.prompt_segmentors.torch_device import fix_rounding, one_thread, torch_device
 from samrs_mm.registry import PROMPT_SEGMENTORS
 
 
@@ -46,8 +46,8 @@ class BoxNetSegmentor(PromptSegmentor):
         fill_holes: Fill the holes of masks.
         threads: Passes of four boxes at the same time; None takes the cores that the process may
             use. Changes no bit: torch computes each pass on one thread, which is set for the
-            process. (Its own threads wait for each other 70 times a pass: with two on a busy
-            machine a box took 83 ms of CPU time instead of 10.)
+            process while masks are made. (Its own threads wait for each other 70 times a pass:
+            with two on a busy machine a box took 83 ms of CPU time instead of 10.)
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; None takes a GPU where there is one.
 
     Raises:
@@ -92,14 +92,14 @@ class BoxNetSegmentor(PromptSegmentor):
     def load(self) -> None:
         """Load the weights and move them to the device.
 
-        Also fixes, for the process, what decides float rounding: one thread of torch, no TF32,
+        Also fixes, for the process, what decides float rounding beside threads: no TF32,
         deterministic cuDNN.
 
         Raises:
             RefusedError: The weights are missing, damaged, or of something else; or the crops'
                 side does not fit them.
         """
-        fix_rounding(threads=1)
+        fix_rounding()
         path = default_weights() if self.checkpoint is None else Path(self.checkpoint)
         network, info = load_weights(path)
         side = checked_side(self.side, 'model.side', network, info)
@@ -110,7 +110,6 @@ class BoxNetSegmentor(PromptSegmentor):
 
     def encode(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the images ``(H, W, 3)`` uint8 RGB as they are."""
-        fix_rounding(threads=1)  # another segmentor of the process may have set its own
         return list(images)
 
     def decode(self, encoded: np.ndarray, prompts: PromptBatch) -> Iterator[MaskChunk]:
@@ -118,13 +117,14 @@ class BoxNetSegmentor(PromptSegmentor):
         assert self.maker is not None, 'load() comes first'
         width, height = prompts.size or (encoded.shape[1], encoded.shape[0])
         picture = Picture(encoded[:height, :width], prompts.valid)
-        for found in self._masks(self.maker, picture, prompts):
-            yield MaskChunk(
-                found.mask[None],
-                np.array([found.score]),
-                np.array([found.stability]),
-                window=(*found.corner, *encoded.shape[:2]),
-            )
+        with one_thread:
+            for found in self._masks(self.maker, picture, prompts):
+                yield MaskChunk(
+                    found.mask[None],
+                    np.array([found.score]),
+                    np.array([found.stability]),
+                    window=(*found.corner, *encoded.shape[:2]),
+                )
 
     def _masks(
         self, maker: MaskMaker, picture: Picture, prompts: PromptBatch
@@ -146,8 +146,8 @@ class BoxNetSegmentor(PromptSegmentor):
     ) -> Clicked:
         """Return the mask of an object by clicks; see ``models.boxnet.clicks.click``."""
         assert self.maker is not None, 'load() comes first'
-        fix_rounding(threads=1)
-        return click(self.maker, Picture(image, valid), clicks, box, previous)
+        with one_thread:
+            return click(self.maker, Picture(image, valid), clicks, box, previous)
 
 
 def _asked(prompt: PromptBatch, side: int) -> Asked:

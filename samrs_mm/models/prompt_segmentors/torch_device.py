@@ -1,5 +1,7 @@
 """Where segmentors run that torch computes, and how it rounds there."""
 
+import threading
+
 import numpy as np
 import torch
 
@@ -42,11 +44,42 @@ def to_host(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.to('cpu', non_blocking=tensor.is_cuda)
 
 
-def fix_rounding(threads: int) -> None:
-    """Fix, for the process, what decides float rounding: threads, no TF32, cuDNN's choices."""
-    if torch.get_num_threads() != threads:
+def fix_rounding(threads: int | None = None) -> None:
+    """Fix, for the process, what decides float rounding: threads, no TF32, cuDNN's choices.
+
+    None leaves the threads as they are.
+    """
+    if threads is not None:
         torch.set_num_threads(threads)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
+
+
+class _OneThread:
+    """Has torch compute on one thread while any block within is at work, then as before.
+
+    The number is the process's, so that blocks of several threads share it.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._within, self._before = threading.Lock(), 0, 1
+
+    def __enter__(self) -> None:
+        with self._lock:
+            threads = torch.get_num_threads()
+            if not self._within:
+                self._before = threads
+            self._within += 1
+            if threads != 1:
+                torch.set_num_threads(1)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._within -= 1
+            if not self._within and self._before != 1:
+                torch.set_num_threads(self._before)
+
+
+one_thread = _OneThread()

@@ -124,15 +124,20 @@ def test_settings_tell_all_that_may_change_a_mask(weights, segmentor):
 
 
 def test_torch_computes_on_one_thread_whatever_others_set(weights, segmentor):
+    """Afterwards the others have their threads again."""
     wanted = [mask.score for mask in masks_of(segmentor, prompts_of('rbox'))]
     made = BoxNetSegmentor(weights, threads=2, device='cpu')
     made.load()
     assert made.maker.threads == 2
+    seen: list[int] = []
+    made.maker.network.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
         assert [mask.score for mask in masks_of(made, prompts_of('rbox'))] == wanted
-        assert torch.get_num_threads() == 1
+        made.click(IMAGE, [[20, 20, 1]])
+        assert set(seen) == {1}
+        assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
 
