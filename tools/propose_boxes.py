@@ -22,7 +22,7 @@ from samrs_mm.engine.run_config import load_run_config, need
 from samrs_mm.predict.prediction import list_images, tell_left_out
 from samrs_mm.propose.boxes_file import BoxesFile, boxes_there, plain_boxes
 from samrs_mm.propose.detector import Detector, is_segmentor
-from samrs_mm.propose.done_images import DoneImages
+from samrs_mm.propose.done_images import DoneImages, remove_left
 from samrs_mm.propose.label_maps import LabelMaps
 from samrs_mm.propose.proposals import Proposals
 
@@ -114,6 +114,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.overwrite:
         there = boxes_there(args.out, info, maker.classes, images)
         if there is not None:
+            remove_left(args.out, settings)
             print(f'before   {args.out} is up to date: {counted(there, "box", "boxes")} on '
                   f'{counted(len(images), "image")}')  # fmt: skip
             return 0

@@ -10,6 +10,7 @@ import numpy as np
 from samrs_mm.core.atomic import atomic_write, dump, load
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.images import file_sha256
+from samrs_mm.core.side_files import NOTHING, side_files, side_sha256
 from samrs_mm.core.wording import counted
 from samrs_mm.propose.proposals import Proposals
 
@@ -39,6 +40,7 @@ class BoxesFile:
     ) -> None:
         """Add an image of so many pixels and its boxes, as ``plain_boxes`` returns them."""
         image = dict(file_name=str(path), width=width, height=height, sha256=sha256)
+        image |= _beside(path)
         number = len(self._images) + 1
         self._images.append(dict(id=number) | image)
         for box in boxes:
@@ -91,7 +93,7 @@ def boxes_there(
     try:
         content = load(target.read_bytes())
         made = content['info'], [each['name'] for each in content['categories']]
-        images = {each['file_name']: each.get('sha256') for each in content['images']}
+        images = {each['file_name']: _hashes(each) for each in content['images']}
         number = len(content['annotations'])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise _there(target, '') from None
@@ -99,18 +101,29 @@ def boxes_there(
         raise _there(target, ', made with other settings')
     now = dict(zip(_named(paths)[1], paths, strict=True))
     others = sorted(images.keys() ^ now.keys())
-    others += [name for name in images if name in now and images[name] != _sha256(now[name])]
+    others += [name for name in images if name in now and images[name] != _hashes_of(now[name])]
     if others:
         raise _there(target, f', of other images: {counted(len(others), "differs", "differ")}, '
                      f'such as {others[0]}')  # fmt: skip
     return number
 
 
-def _sha256(path: Path) -> str | None:
+def _hashes(image: dict[str, Any]) -> dict[str, Any]:
+    return {name: image[name] for name in ('sha256', 'beside') if name in image}
+
+
+def _hashes_of(path: Path) -> dict[str, Any]:
+    """Return the hashes of an image as its entry has them; none where it can't be read."""
     try:
-        return file_sha256(path)
+        return dict(sha256=file_sha256(path)) | _beside(path)
     except OSError:
-        return None
+        return {}
+
+
+def _beside(path: Path) -> dict[str, Any]:
+    """Return the hashes of the files beside an image that decide its pixels, if there are any."""
+    found = [digest for each in side_files(path) if (digest := side_sha256(each)) != NOTHING]
+    return dict(beside=found) if found else {}
 
 
 def _there(target: Path, how: str) -> RefusedError:

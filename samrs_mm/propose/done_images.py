@@ -1,5 +1,6 @@
 """What a run that was killed leaves of a boxes file: a line for each image that is done."""
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -28,7 +29,7 @@ class DoneImages:
     """
 
     def __init__(self, target: Path, settings: dict[str, Any], anew: bool = False):
-        self.path = target.with_name(f'{target.name}.part')
+        self.path = _part_of(target)
         head = dump(dict(settings=settings))
         self._known: dict[str, dict[str, Any]] = {}
         self._added = 0
@@ -81,7 +82,10 @@ class DoneImages:
     def of(self, path: Path, inputs: Inputs) -> dict[str, Any] | None:
         """Return what ``add`` was told of an image; None where it isn't done, or has changed."""
         known = self._known.get(os.path.abspath(path))
-        return known['about'] if known and inputs.look(known['note']).same else None
+        if known is None or not inputs.look(known['note']).same:
+            return None
+        inputs.take_sha256(known['note'].split('\t')[1].rpartition(':')[2])
+        return known['about']
 
     def add(self, path: Path, inputs: Inputs, about: dict[str, Any]) -> None:
         """Note that an image is done; ``about`` is plain data.
@@ -107,6 +111,17 @@ class DoneImages:
     def close(self) -> None:
         """Let go of the file."""
         self._held.close()
+
+
+def remove_left(target: Path, settings: dict[str, Any]) -> None:
+    """Delete what a run that was killed at its very end left beside its whole boxes file."""
+    if _part_of(target).exists():
+        with contextlib.suppress(RefusedError):  # it is of other settings, or of a run at work
+            DoneImages(target, settings).remove()
+
+
+def _part_of(target: Path) -> Path:
+    return target.with_name(f'{target.name}.part')
 
 
 def _held(path: Path) -> BinaryIO:

@@ -6,10 +6,12 @@ import sys
 
 import pytest
 
+from samrs_mm.core import input_notes
 from samrs_mm.core.errors import RefusedError
+from samrs_mm.core.images import file_sha256
 from samrs_mm.core.input_notes import Inputs
 from samrs_mm.propose import done_images
-from samrs_mm.propose.done_images import DoneImages
+from samrs_mm.propose.done_images import DoneImages, remove_left
 
 ABOUT = dict(width=3, height=2, notes=[], boxes=[])
 
@@ -95,6 +97,31 @@ def test_a_file_that_is_deleted_before_it_is_held_is_begun_anew(tmp_path, monkey
     with contextlib.closing(DoneImages(tmp_path / 'boxes.json', {})) as done:
         assert deleted == [str(done.path)]
         assert done.path.read_bytes() == b'{"settings":{}}\n'
+
+
+def test_an_image_that_is_done_is_not_read_again(tmp_path, image, monkeypatch):
+    with contextlib.closing(DoneImages(tmp_path / 'boxes.json', {})) as done:
+        done.add(image, Inputs('', [image]), ABOUT)
+    wanted, inputs = file_sha256(image), Inputs('', [image])
+    monkeypatch.setattr(input_notes, 'file_sha256', None)
+    with contextlib.closing(DoneImages(tmp_path / 'boxes.json', {})) as done:
+        assert done.of(image, inputs) == ABOUT
+    assert inputs.sha256() == wanted
+
+
+@pytest.mark.parametrize(('settings', 'stays'), [({}, False), (dict(score=1), True)])
+def test_what_is_left_beside_a_whole_file_goes(tmp_path, image, settings, stays):
+    target = tmp_path / 'boxes.json'
+    remove_left(target, {})
+    assert not list(tmp_path.glob('*.part'))
+    with contextlib.closing(DoneImages(target, settings)) as done:
+        done.add(image, Inputs('', [image]), ABOUT)
+        before = done.path.read_bytes()
+        if sys.platform != 'win32':
+            remove_left(target, {})
+            assert done.path.read_bytes() == before, 'a run is at work on it'
+    remove_left(target, {})
+    assert done.path.exists() == stays
 
 
 def test_half_a_line_of_settings_is_begun_anew(tmp_path):

@@ -210,6 +210,13 @@ def test_the_same_command_again_is_up_to_date(propose, tmp_path, looked, capsys)
     assert run(propose, *common) == (0, boxes)
     assert 'boxes.json is up to date: 6 boxes on 2 images' in capsys.readouterr().out
     assert (tree(tmp_path), looked) == (whole, [])
+    looked.kill = ('1.png',)
+    (tmp_path / 'boxes.json').unlink()
+    assert run(propose, *common)[0] == 1
+    (tmp_path / 'boxes.json').write_text(json.dumps(boxes))
+    assert run(propose, *common)[0] == 0
+    assert not (tmp_path / 'boxes.json.part').exists(), 'of a run that was killed at its very end'
+    looked.clear()
 
     def refused(*flags):
         before = tree(tmp_path)
@@ -223,8 +230,17 @@ def test_the_same_command_again_is_up_to_date(propose, tmp_path, looked, capsys)
     (folder / '1.png').rename(folder / '2.png')
     assert 'of other images: 2 differ, such as 1.png; another name' in refused()
     (folder / '2.png').rename(folder / '1.png')
+    mask = folder / '0.png.msk'
+    Image.new('L', SIZE, 255).save(mask, 'TIFF')
+    assert 'of other images: 1 differs, such as 0.png; another name' in refused()
+    looked.kill = ()
+    assert run(propose, *common, '--overwrite')[0] == 0
+    assert run(propose, *common)[0] == 0
+    mask.unlink()
+    looked.clear()
+    assert 'of other images: 1 differs, such as 0.png; another name' in refused()
     Image.open(folder / '1.png').transpose(Image.Transpose.ROTATE_180).save(folder / '1.png')
-    assert 'of other images: 1 differs, such as 1.png; another name' in refused()
+    assert 'of other images: 2 differ, such as 0.png; another name' in refused()
 
 
 @pytest.mark.parametrize('content', ['{}', '[]', 'no json', '{"info": 3, "images": [7]}'])
