@@ -132,11 +132,11 @@ class GrabCutSegmentor(PromptSegmentor):
         """Return the mask of an object by clicks, a box, and the mask so far.
 
         Clicks are what is sure; the mask so far, or the box's inside, is likely the object. What is
-        clicked without either is looked for within 32, 64, 128 and 256 px of the clicks, and that
-        mask is taken along whose border the image changes most, a larger one if it is by 1.3 times;
-        of what is found there only the parts that were clicked count. A crop longer than 256 px is
-        looked at at that size (128 px while the reach is searched), so that whoever clicks needn't
-        wait.
+        clicked without either is looked for within 32, 64, 128 and 256 px of the clicks (or 1 to 8
+        times what several clicks span, where that is more), and that mask is taken along whose
+        border the image changes most, a larger one if it is by 1.3 times; of what is found there
+        only the parts that were clicked count. A crop longer than 256 px is looked at at that size
+        (128 px while the reach is searched), so that whoever clicks needn't wait.
 
         Args:
             encoded: The image ``(H, W, 3)`` uint8 RGB.
