@@ -1,3 +1,5 @@
+from itertools import count
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,8 @@ from samrs_mm import compat
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.datasets.samplers import ProportionalMultiSourceSampler
 from samrs_mm.engine.loops import ResumableIterLoop, resumable_iter_loop
+
+NUMBERS = count()
 
 
 class Numbers(Dataset):
@@ -75,7 +79,8 @@ def runner_of(tmp_path, loader, max_iters, name, **options):
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=4)),
         custom_hooks=[dict(type='PlainCheckpointHook')],
         default_scope='mmseg',
-        experiment_name=name,
+        # two runs of one name in one second would share their logged values
+        experiment_name=f'{name}-{next(NUMBERS)}',
         log_level='WARNING',
         **options,
     )
