@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ENDINGS = ('.onnx', '.pt2')
 BOUND = 1e-3
 """Largest difference of scores, as a share of the largest, that a file may have."""
-_SIDES = (64, 224, 160, 320, 96)
+_SIDES = (64, 240, 160, 336, 96)
 """Of tiles where sizes are open, in pixels before they fit the network: a file may be right for one
 size and wrong for others."""
 

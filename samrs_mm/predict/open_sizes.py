@@ -5,7 +5,7 @@ exported, nowhere else.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -36,8 +36,7 @@ class PlainPool(nn.Module):
 
     def __init__(self, pool: nn.AdaptiveAvgPool2d):
         super().__init__()
-        output: Any = pool.output_size
-        self.output = (output, output) if isinstance(output, int) else tuple(output)
+        self.output = _pair(cast('int | tuple[int, ...]', pool.output_size))
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return means over equal parts of maps ``(B, C, H, W)``."""
@@ -55,6 +54,30 @@ def _shares(side: int, count: int, like: Tensor) -> Tensor:
     first, last = (number * side) // count, -((-(number + 1) * side) // count)
     inside = ((place >= first) & (place < last)).to(like.dtype)
     return inside / inside.sum(1, keepdim=True)
+
+
+class CoveredMaxPool(nn.Module):
+    """``MaxPool2d`` of windows side by side, on what they cover: it asks whether that is all."""
+
+    def __init__(self, pool: nn.MaxPool2d):
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return the largest values in the windows of maps ``(B, C, H, W)``."""
+        for dim, size in zip((-2, -1), _pair(self.pool.kernel_size), strict=True):
+            maps = cut(maps, dim, 0, maps.shape[dim] // size * size)
+        return self.pool(maps)
+
+
+def _open_max_pool(pool: nn.MaxPool2d) -> nn.Module:
+    side_by_side = _pair(pool.kernel_size) == _pair(pool.stride) and not pool.ceil_mode
+    plain = _pair(pool.padding) == (0, 0) and _pair(pool.dilation) == (1, 1)
+    return CoveredMaxPool(pool) if side_by_side and plain else pool
+
+
+def _pair(sides: int | tuple[int, ...]) -> tuple[int, ...]:
+    return (sides, sides) if isinstance(sides, int) else tuple(sides)
 
 
 class ShiftedWindows(nn.Module):
@@ -140,6 +163,7 @@ class _Unshuffle(nn.Module):
 
 _STAND_INS: dict[type, Callable[[Any], nn.Module]] = {
     nn.AdaptiveAvgPool2d: PlainPool,
+    nn.MaxPool2d: _open_max_pool,
     ShiftWindowMSA: ShiftedWindows,
     AdaptivePadding: WholePadding,
     PatchMerging: _open_merging,

@@ -72,6 +72,7 @@ PARTS = dict(
     shifted_swin=lambda: swin(3),
     merging=lambda: OnTokens(PatchMerging(CHANNELS, 4)),
     padded=PaddedAndCropped,
+    max_pool=lambda: nn.Sequential(nn.MaxPool2d(2, 2), nn.Conv2d(CHANNELS, CHANNELS, 1)),
 )
 
 
@@ -98,7 +99,7 @@ def test_graphs_of_open_sizes_hold_for_all(name):
         np.testing.assert_allclose(given, found.numpy(), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize('name', ['swin', 'shifted_swin', 'merging'])
+@pytest.mark.parametrize('name', ['swin', 'shifted_swin', 'merging', 'max_pool'])
 def test_stand_ins_give_the_same(name):
     layer = moved(PARTS[name]())
     with torch.no_grad():
@@ -116,6 +117,12 @@ def test_padding_to_whole_strides(kind, sides):
     for size in SIZES:
         wanted = theirs(maps_of(*size))
         assert torch.equal(for_open_sizes(nn.Sequential(theirs[0]))(maps_of(*size)), wanted)
+
+
+def test_pools_whose_windows_overlap_are_left():
+    layer = nn.Sequential(nn.MaxPool2d(3, 2, 1), nn.MaxPool2d(2, 2, ceil_mode=True))
+    before = [*layer]
+    assert [*for_open_sizes(layer)] == before
 
 
 def test_overlapping_patches_are_merged_as_ever():
