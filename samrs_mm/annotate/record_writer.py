@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from samrs_mm.annotate.writer import Sample
 from samrs_mm.core.errors import SamrsError, describe
-from samrs_mm.core.own_process import DiedError, OwnProcess
+from samrs_mm.core.own_process import OwnProcess
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 _FULL_IN_A_ROW = 8
 _IMAGES_A_PROCESS = 16
-"""Images that a process has to write at least; starting it costs as much as writing about 30."""
+"""Images that a process has to write at least.
+
+Starting one costs the CPU time of writing about 30, but on a core that would be idle: the first
+images are read and encoded meanwhile. Fewer images are written before it is there.
+"""
 
 
 def writing_processes(on_gpu: bool, readers: int, images: int) -> int:
@@ -127,8 +131,12 @@ class RecordWriter:
         self._processes, self._idle = processes, SimpleQueue[OwnProcess]()
 
     def __enter__(self) -> 'Self':
-        for _ in range(self._processes):  # they start while the first images are read and encoded
-            self._idle.put(OwnProcess(self._work))
+        try:
+            for _ in range(self._processes):
+                self._idle.put(OwnProcess(self._work))
+        except SamrsError as error:
+            self.__exit__()
+            raise SamrsError(f'{error}; with --workers 0 this one writes the images') from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -171,12 +179,9 @@ class RecordWriter:
             if process.ended:
                 process = OwnProcess(self._work)
             return process(sample)
-        except DiedError as error:
-            return self._work.fail(
-                sample, f'{sample.tile.stem}: could not be written: {error}, perhaps out of memory'
-            )
         except Exception as error:  # noqa: BLE001 (a thread's exception would go unseen)
-            return self._work.fail(sample, describe(error))
+            why = f'{sample.tile.stem}: could not be written: {describe(error)}'
+            return self._work.fail(sample, why)
         finally:
             self._idle.put(process)
 

@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from multiprocessing import spawn
 from typing import Any
 
 import cv2
 
-from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.errors import SamrsError, describe
 
 _NO_MORE = ...
 """Sent after the last item. The end of the pipe would not do: a process that this one forks
@@ -19,7 +20,7 @@ meanwhile, such as one that reads ahead, holds its other end as well."""
 
 
 class DiedError(SamrsError):
-    """A process ended before its work was done."""
+    """A process ended before its work was done, or gave what can't be read and was ended."""
 
 
 class OwnProcess:
@@ -32,19 +33,28 @@ class OwnProcess:
 
     Args:
         work: Picklable; it must not raise for a single bad item, which would end the process.
+
+    Raises:
+        SamrsError: There is no interpreter to start, or the system starts no more.
     """
 
     def __init__(self, work: Callable[[Any], Any]):
         path = [each for each in sys.path if isinstance(each, str)]  # import passes over others
         code = f'import sys; sys.path[:] = {path!r}; import {__name__} as own; own.serve()'
-        self._process = subprocess.Popen(
-            [sys.executable, '-c', code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
+        packed, python = _packed(work), _interpreter()
+        try:
+            self._process = subprocess.Popen(
+                [python, '-c', code],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise SamrsError(
+                f'{python}: could not be started for another process: {error.strerror}'
+            ) from error
         with contextlib.suppress(OSError):  # the first item is told that it is gone
-            self._send(_packed(work))
+            self._send(packed)
 
     def __call__(self, item: Any) -> Any:
         """Return ``work(item)``; both are picklable.
@@ -56,11 +66,19 @@ class OwnProcess:
         try:
             self._send(data)
             return pickle.load(self._process.stdout)  # type: ignore[arg-type]  # it is a pipe
-        except (OSError, EOFError, pickle.UnpicklingError) as error:
+        except Exception as error:  # whatever it was, the rest of the answer may be in the pipe
             self.close()
-            code = self._process.returncode
-            how = f'was ended by signal {-code}' if code < 0 else f'ended with exit code {code}'
-            raise DiedError(f'its process {how}') from error
+            raise DiedError(f'its process {self._fate(error)}') from error
+
+    def _fate(self, error: Exception) -> str:
+        """Return how the process ended that gave no answer but this error."""
+        code = self._process.returncode
+        if code < 0:
+            killed = code == -signal.SIGKILL
+            return f'was ended by signal {-code}' + ', perhaps out of memory' * killed
+        if code or isinstance(error, OSError | EOFError):
+            return f'ended with exit code {code}'
+        return f'gave an answer that cannot be read: {describe(error)}'
 
     @property
     def ended(self) -> bool:
@@ -80,6 +98,18 @@ class OwnProcess:
         assert self._process.stdin is not None
         self._process.stdin.write(data)
         self._process.stdin.flush()
+
+
+def _interpreter() -> str:
+    """Return the Python that ``multiprocessing`` starts, too; who embeds one may set it."""
+    python = os.fsdecode(spawn.get_executable() or b'')
+    if not python:
+        raise SamrsError(
+            'this Python does not know its own program (sys.executable is empty, as where another '
+            'program embeds it) and can start no other process; name a Python by '
+            'multiprocessing.set_executable'
+        )
+    return python
 
 
 def _packed(item: Any) -> bytes:

@@ -9,12 +9,14 @@ import pytest
 from folders import tree
 from written_samples import Deadly, Full, made_sample, mask
 
+from samrs_mm.annotate import record_writer
 from samrs_mm.annotate.ablation.scores import SCORED, AblationRecord, ScoredBox, enter_results
 from samrs_mm.annotate.record_writer import RecordWriter, SampleWriter, writing_processes
 from samrs_mm.annotate.writer import LabelMapWriter, MaskFilters
 from samrs_mm.core import masks
 from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.grid import GridPrompts, GridSpec
+from samrs_mm.core.own_process import DiedError
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import Record
@@ -121,6 +123,42 @@ def test_a_process_that_dies_loses_its_image_alone(out):
     assert [box.status for box in failed.boxes] == ['failed']
     assert failed.error == died
     assert (out.done(), out.failed()) == ({'a0', 'a2', 'a4'}, {'a1', 'a3'})
+
+
+class Ended:
+    """A process that has ended over each image; from the third on none can be started."""
+
+    def __init__(self, started: list):
+        if len(started) == 2:
+            raise SamrsError('python: could not be started')
+        started.append(self)
+        self.ended = False
+
+    def __call__(self, _):
+        self.ended = True
+        raise DiedError('its process ended with exit code 1')
+
+    def close(self):
+        self.ended = True
+
+
+def test_memory_is_not_blamed_for_an_error_of_python(out, monkeypatch):
+    started = []
+    monkeypatch.setattr(record_writer, 'OwnProcess', lambda _: Ended(started))
+    with writer_of(out, processes=1) as writer:
+        for number in range(3):
+            writer.commit(made_sample(number, mask()))
+    died = 'could not be written: its process ended with exit code 1'
+    not_replaced = 'a2: could not be written: python: could not be started'
+    assert writer.failures == [f'a0: {died}', f'a1: {died}', not_replaced]
+
+
+def test_processes_that_cannot_all_be_started_are_refused(out, monkeypatch):
+    started = []
+    monkeypatch.setattr(record_writer, 'OwnProcess', lambda _: Ended(started))
+    with pytest.raises(SamrsError, match=r'^python: could not be started; with --workers 0 '):
+        writer_of(out, processes=3).__enter__()
+    assert [each.ended for each in started] == [True, True]
 
 
 def test_no_more_is_sent_than_is_written(out):

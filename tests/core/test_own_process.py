@@ -7,10 +7,12 @@ import subprocess
 import sys
 import threading
 import time
+from multiprocessing import spawn
 
 import pytest
 from folders import ROOT
 
+from samrs_mm.core.errors import SamrsError
 from samrs_mm.core.own_process import DiedError, OwnProcess
 
 
@@ -50,10 +52,31 @@ def test_writing_needs_no_torch(process):
 def test_one_that_dies_says_how(capfd):
     process = OwnProcess(eval)
     assert process('[print("hello", flush=True), 7][1]') == 7
-    with pytest.raises(DiedError, match='its process ended with exit code 3'):
+    with pytest.raises(DiedError, match=r'its process ended with exit code 3$'):
         process('__import__("os")._exit(3)')
     assert process.ended
     assert capfd.readouterr().err == 'hello\n', 'what is printed is no answer'
+
+
+def test_one_whose_answer_cannot_be_read_is_ended():
+    """Its next answer would begin with what is left of this one."""
+    process = OwnProcess(eval)
+    with pytest.raises(DiedError, match=r'process gave an answer that .* read: ValueError: inval'):
+        process('type("Odd", (), dict(__reduce__=lambda _: (int, ("seven",))))()')
+    assert process.ended
+
+
+def test_a_python_that_cannot_be_started_is_named(monkeypatch):
+    monkeypatch.setattr(spawn, 'get_executable', lambda: b'/gone/python')
+    with pytest.raises(SamrsError, match=r'^/gone/python: could not be started .*: No such file'):
+        OwnProcess(eval)
+
+
+@pytest.mark.parametrize('executable', [None, '', b''])
+def test_a_program_that_embeds_python_is_told_what_to_set(monkeypatch, executable):
+    monkeypatch.setattr(spawn, 'get_executable', lambda: executable)
+    with pytest.raises(SamrsError, match=r'empty, .* embeds it.* multiprocessing\.set_executable'):
+        OwnProcess(eval)
 
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='no forks there')
