@@ -28,6 +28,8 @@ from samrs_mm.datasets.boxes.isaid import ISAIDInstanceDataset
 from samrs_mm.drawn.dataset import write_demo_dataset
 from samrs_mm.drawn.scenes import DOMAINS, Painter
 from samrs_mm.evaluation.calibration import rank_correlation
+from samrs_mm.formats.annotated.doubt import doubt
+from samrs_mm.formats.annotated.entries import KEPT, BoxEntry
 from samrs_mm.models.boxnet.simulated_clicks import next_click
 from samrs_mm.models.boxnet.weights import default_weights
 from samrs_mm.models.prompt_segmentors.box_fill import BoxFillSegmentor
@@ -68,7 +70,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Row:
-    """What a segmentor made of an object's box."""
+    """What a segmentor made of an object's box; ``doubt`` of those that score their masks."""
 
     group: str
     kind: str
@@ -78,6 +80,7 @@ class Row:
     iou: float
     score: float | None
     ms: float
+    doubt: float | None = None
 
 
 def pictures_of(group: str, dataset: Any, every: int) -> Iterator[Picture]:
@@ -165,9 +168,22 @@ def whole(chunk: Any, size: tuple[int, int]) -> Iterator[np.ndarray]:
         yield full
 
 
+def scores_of(chunk: Any) -> list[tuple[Any, Any]]:
+    """Return the predicted IoU and the stability of each mask; None where there is none."""
+    columns = (getattr(chunk, name, None) for name in ('scores', 'stability'))
+    return list(zip(*([None] * len(chunk.masks) if c is None else c for c in columns), strict=True))
+
+
 def iou_of(one: np.ndarray, other: np.ndarray) -> float:
     """Return the IoU of two masks."""
     return float((one & other).sum() / max((one | other).sum(), 1))
+
+
+def doubt_of(mask: np.ndarray, corners: np.ndarray, said: float, stability: float) -> float:
+    """Return how little the review report would trust a mask ``(H, W)`` bool in a box."""
+    box = BoxEntry.new(1, '', 0, '', '', corners, None, None, KEPT)
+    box.enter_mask(masks.Mask(masks.encode(mask), said, stability), '')
+    return doubt(box)
 
 
 def score(picture: Picture, methods: dict[str, Any]) -> Iterator[Row]:
@@ -175,16 +191,20 @@ def score(picture: Picture, methods: dict[str, Any]) -> Iterator[Row]:
     size = picture.pixels.shape[:2]
     for prompt in PROMPTS:
         for loose in LOOSE:
-            batch = prompts_of(picture, prompt, corners_of(picture, prompt, loose))
+            corners = corners_of(picture, prompt, loose)
+            batch = prompts_of(picture, prompt, corners)
             for name, segmentor in methods.items():
                 begun = time.process_time()
                 chunks = list(segmentor.decode(segmentor.encode([picture.pixels])[0], batch))
                 ms = (time.process_time() - begun) * 1000 / len(picture.objects)
-                said = [s for c in chunks for s in (c.scores if c.scores is not None else [None])]
                 made = (mask for chunk in chunks for mask in whole(chunk, size))
-                for item, mask, value in zip(picture.objects, made, said, strict=True):
+                told = (each for chunk in chunks for each in scores_of(chunk))
+                for item, box, mask, (said, stability) in zip(
+                    picture.objects, corners, made, told, strict=True
+                ):
+                    doubted = None if said is None else doubt_of(mask, box, said, stability)
                     iou = iou_of(mask, item.mask)
-                    yield Row(picture.group, item.kind, prompt, loose, name, iou, value, ms)
+                    yield Row(picture.group, item.kind, prompt, loose, name, iou, said, ms, doubted)
 
 
 def clicked(picture: Picture, segmentor: BoxNetSegmentor, prompt: str) -> Iterator[list[float]]:
@@ -242,19 +262,21 @@ def _cell(ious: list[float], best: float) -> str:
 
 
 def calibration(rows: list[Row]) -> str:
-    """Return what the predicted IoU is worth, by group."""
+    """Return what the predicted IoU, and the review report's doubt, are worth, by group."""
     lines = []
     for group in sorted({row.group for row in rows}):
         own = [row for row in rows if row.group == group and row.score is not None]
         said, true = np.array([row.score for row in own]), np.array([row.iou for row in own])
+        doubted = np.array([row.doubt for row in own])
         worst = said <= np.quantile(said, 0.2)
         lines.append([
-            group, str(len(own)), f'{rank_correlation(said, true):.2f}', f'{said.mean():.3f}',
+            group, str(len(own)), f'{rank_correlation(said, true):.2f}',
+            f'{rank_correlation(-doubted, true):.2f}', f'{said.mean():.3f}',
             f'{true.mean():.3f}', f'{true[worst].mean():.3f}', f'{true[~worst].mean():.3f}',
         ])  # fmt: skip
     return table(
-        ['set', 'masks', 'rank correlation', 'said', 'true', 'true, worst fifth by score',
-         'true, the others'], lines,
+        ['set', 'masks', 'rank correlation', "of the report's doubt, turned", 'said', 'true',
+         'true, worst fifth by score', 'true, the others'], lines,
     )  # fmt: skip
 
 

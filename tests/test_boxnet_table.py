@@ -83,11 +83,22 @@ def test_the_best_of_a_column_is_bold(table):
 
 def test_the_calibration_of_scores_in_order(table):
     rows = [
-        table.Row('a', 'ship', 'hbox', 0.0, 'BoxNet', iou, iou / 2, 1.0)
+        table.Row('a', 'ship', 'hbox', 0.0, 'BoxNet', iou, iou / 2, 1.0, iou)
         for iou in np.linspace(0.1, 0.9, 10)
     ]
     cells = table.calibration(rows).splitlines()[2].split(' | ')
-    assert cells[1:5] == ['10', '1.00', '0.250', '0.500']
+    assert cells[1:6] == ['10', '1.00', '-1.00', '0.250', '0.500']
+
+
+def test_the_doubt_is_the_one_of_the_report(table):
+    mask = np.zeros((60, 80), bool)
+    mask[10:20, 20:60] = True
+    box = np.array([(20, 10), (60, 10), (60, 30), (20, 30)], float)
+    assert table.doubt_of(mask, box, 0.9, 0.8) == pytest.approx((0.1 + 0.2 + 0.5) / 5)
+    mask[40:44, 20:60] = True  # 160 of 560 px outside, a second part
+    wanted = (0.1 + 0.2 + 0.5 + 160 / 560 + 0.5) / 5
+    assert table.doubt_of(mask, box, 0.9, 0.8) == pytest.approx(wanted, abs=1e-4)
+    assert table.doubt_of(mask & False, box, 0.9, 0.8) == 1
 
 
 def test_all_tables_are_printed(table, tmp_path, monkeypatch, capsys):
