@@ -3,10 +3,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import rasterio
 import torch
 from boxnet_cases import AT, SMALL, bright_ellipses, iou, painter, random_weights
 from folders import load_tool, write_dota
 
+import samrs_mm
 from samrs_mm.annotate.masking import decode
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core import masks
@@ -109,6 +111,21 @@ def test_the_padding_of_a_tile_and_pixels_without_data_are_not_seen():
     valid[60:] = False
     for mask in masks_of(painted(), prompts_of('hbox', valid=valid)):
         assert not masks.decode(mask.segmentation)[60:].any()
+
+
+@pytest.mark.parametrize(('dtype', 'gap'), [('uint16', 7), ('float32', np.nan)])
+def test_one_band_of_16_bit_or_float_with_pixels_without_data(tmp_path, weights, dtype, gap):
+    values = IMAGE[..., 0].astype(dtype) * 9
+    values[60:] = gap
+    height, width = values.shape
+    shape = dict(count=1, height=height, width=width, dtype=dtype, nodata=gap)
+    with rasterio.open(tmp_path / 'a.tif', 'w', 'GTiff', **shape) as file:
+        file.write(values, 1)
+    segmentor = samrs_mm.load_segmentor('boxnet', weights, threads=1, device='cpu')
+    found = segmentor.segment(tmp_path / 'a.tif', POLYGONS, prompt='rbox')
+    assert found.masks.any()
+    assert not found.masks[:, 60:].any()
+    assert np.isfinite(found.scores[found.kept]).all()
 
 
 def test_settings_tell_all_that_may_change_a_mask(weights, segmentor):
