@@ -1,52 +1,89 @@
 """Objects of which nothing but points is known: which crop shows them whole."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core.crop_frame import CropFrame
 from samrs_mm.models.boxnet.asked import Asked, Picture
-from samrs_mm.models.boxnet.maker import MaskMaker, ObjectMask, tidied
+from samrs_mm.models.boxnet.maker import BATCH, MaskMaker, ObjectMask, tidied
 
 REACHES = tuple(8 * 2 ** (step / 2) for step in range(11))
 """Half the sides of the crops that are tried around a point, in pixels of the picture."""
 
+FIRST = (1, 4, 7, 10)
+"""Places in ``REACHES`` that are tried first; every other one is beside one of them."""
+
 _RIM_WEIGHT = 2.0
-_LOOKED_AT_AGAIN = 4  # no more than a pass takes
+_BETWEEN_TRIED = 2  # so many of the likeliest have both sizes beside them tried
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A crop around a point, the logits ``(S, S)`` of its mask, and how likely that is whole."""
+
+    asked: Asked
+    logits: np.ndarray
+    likely: float
 
 
 def mask_of_clicks(maker: MaskMaker, picture: Picture, clicks: np.ndarray) -> ObjectMask:
     """Return the mask of what is clicked, one object click at least.
 
-    Crops of several sizes are tried around the object's clicks. The best masks by score, less twice
-    the share of the crop's rim that they cover (they go on there), are made again in crops around
-    their own boxes; the one that then has the best score is returned.
+    Crops of four sizes are tried around the object's clicks, then of sizes beside them, the
+    likeliest first, until those beside the two likeliest of all have been tried. A mask is as
+    likely as its score, less twice the share of the crop's rim that it covers (it goes on there).
+    The likeliest are made again in crops around their own boxes; the one that then has the best
+    score is returned. That takes three passes, or four.
 
     Args:
         maker: Makes the masks.
         picture: The whole picture.
         clicks: ``(N, 3)`` x, y in pixels of the picture, and 1 for the object or 0.
     """
-    objects = clicks[clicks[:, 2] > 0, :2]
-    middle = (objects.min(axis=0) + objects.max(axis=0)) / 2
-    apart = np.abs(objects - middle).max()
-    tried = [Asked.of_point(middle, reach + apart, clicks) for reach in REACHES]
-    logits, scores = maker.run([each.sample(picture, maker.side) for each in tried])
-    likely = scores - _RIM_WEIGHT * np.array([_share_of_rim(each) for each in logits])
-    best = np.argsort(-likely, kind='stable')[:_LOOKED_AT_AGAIN]
-    again = [_around_own_box(tried[k], logits[k]) for k in best]
+    looks = _look(maker, picture, clicks, FIRST)
+    while _untried(looks, (ranked := _likeliest(looks))[:_BETWEEN_TRIED]):
+        looks |= _look(maker, picture, clicks, _untried(looks, ranked)[:BATCH])
+    again = [_around_own_box(looks[step]) for step in ranked[:BATCH]]
     logits, scores = maker.run([each.sample(picture, maker.side) for each in again])
     chosen = int(np.argmax(scores))
     return maker.finished(picture, again[chosen], logits[chosen], float(scores[chosen]))
 
 
-def _around_own_box(asked: Asked, logits: np.ndarray) -> Asked:
+def _look(
+    maker: MaskMaker, picture: Picture, clicks: np.ndarray, steps: Sequence[int]
+) -> dict[int, _Look]:
+    """Return what is seen around the clicks as far as places in ``REACHES`` say, by place."""
+    objects = clicks[clicks[:, 2] > 0, :2]
+    middle = (objects.min(axis=0) + objects.max(axis=0)) / 2
+    apart = np.abs(objects - middle).max()
+    asked = [Asked.of_point(middle, REACHES[step] + apart, clicks) for step in steps]
+    logits, scores = maker.run([each.sample(picture, maker.side) for each in asked])
+    likely = scores - _RIM_WEIGHT * np.array([_share_of_rim(each) for each in logits])
+    return dict(zip(steps, map(_Look, asked, logits, likely.tolist()), strict=True))
+
+
+def _likeliest(looks: dict[int, _Look]) -> list[int]:
+    """Return the places of all looks, the likeliest first."""
+    return sorted(looks, key=lambda step: -looks[step].likely)
+
+
+def _untried(looks: dict[int, _Look], steps: Sequence[int]) -> list[int]:
+    """Return the places beside some that have not been looked at, in the order of these."""
+    beside = dict.fromkeys(step for tried in steps for step in (tried - 1, tried + 1))
+    return [step for step in beside if step not in looks and 0 <= step < len(REACHES)]
+
+
+def _around_own_box(look: _Look) -> Asked:
     """Return the same clicks in the crop around the box of their mask; in their own without one."""
-    box = _box_of(tidied(logits > 0), asked.frame)
+    box = _box_of(tidied(look.logits > 0), look.asked.frame)
     if box is None:
-        return asked
+        return look.asked
     frame, _ = CropFrame.around(box_ops.corners(box[None])[0])
-    return Asked(frame, clicks=asked.clicks)
+    return Asked(frame, clicks=look.asked.clicks)
 
 
 def _box_of(mask: np.ndarray, frame: CropFrame) -> np.ndarray | None:
