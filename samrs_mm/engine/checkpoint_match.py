@@ -15,11 +15,11 @@ from samrs_mm.engine.hooks.class_check_hook import network_of
 from samrs_mm.engine.run_config import sep_cure, state_of
 
 _SHOWN = 3
-# Each task has its own: heads and detectors of sources, and mmsegmentation's last layers and
-# auxiliary heads
+# Each task has its own: heads and detectors of sources, and mmsegmentation's last layers
 _CLASSIFIER = re.compile(
-    r'(heads|side_heads|detectors|auxiliary_head|decode_head\.(\d+\.)?(conv_seg|cls_embed))\.'
+    r'(heads|side_heads|detectors|(auxiliary|decode)_head\.(\d+\.)?(conv_seg|cls_embed))\.'
 )
+_AUXILIARY = 'auxiliary_head.'
 
 
 Shapes = dict[str, tuple[int, ...]]
@@ -97,7 +97,8 @@ def check_match(
         path: For the message.
         whole: Every weight must be there and fit, as to test or to resume; otherwise all but the
             classifiers, as to start on other classes: backbone and trunk have to be taken over
-            in full. To begin with a backbone alone is what its ``init_cfg`` is for.
+            in full, and auxiliary heads where both have some. To begin with a backbone alone is
+            what its ``init_cfg`` is for.
         resume: No weight may be interpolated: the optimizer's state would not fit.
 
     Returns:
@@ -115,9 +116,14 @@ def check_match(
         'of another shape': [name for name in unlike if name not in resized],
         'not of this model': [name for name in found if name not in wanted],
     }
+    lone = _has_auxiliary(wanted) != _has_auxiliary(found)
+
+    def is_new(name: str) -> bool:
+        return bool(_CLASSIFIER.match(name)) or (lone and name.startswith(_AUXILIARY))
+
     faults = []
     for what, names in wrong.items():
-        names = [name for name in names if whole or not _CLASSIFIER.match(name)]
+        names = [name for name in names if whole or not is_new(name)]
         if names:
             faults.append(f'{len(names)} {what} ({_some(names, found, wanted)})')
     new, unused = wrong['missing'] + wrong['of another shape'], wrong['not of this model']
@@ -128,7 +134,8 @@ def check_match(
             'than the config'
             + ('' if whole else '; for its backbone alone see docs/finetune.md, "What is loaded"')
         )
-    parts = [f'{path}: {matched}' + ('' if whole else f' ({_by_part(wanted)})')]
+    kept = [name for name in wanted if not is_new(name)]
+    parts = [f'{path}: {matched}' + ('' if whole else f' ({_by_part(kept)})')]
     if resized:
         parts.append(f'{len(resized)} resized ({_some(resized, found, wanted)})')
     parts += [
@@ -180,9 +187,13 @@ def _resizes(model: nn.Module, name: str, shape: tuple[int, ...]) -> bool:
     return resizes is not None and resizes(weight, shape)
 
 
-def _by_part(wanted: Shapes) -> str:
+def _has_auxiliary(weights: Shapes) -> bool:
+    return any(name.startswith(_AUXILIARY) for name in weights)
+
+
+def _by_part(kept: Sequence[str]) -> str:
     """Count the weights of backbone and trunk, or of whatever a model consists of."""
-    parts = Counter(name.partition('.')[0] for name in wanted if not _CLASSIFIER.match(name))
+    parts = Counter(name.partition('.')[0] for name in kept)
     titles = dict(decode_head='trunk')
     return ', '.join(f'{titles.get(part, part)} {n} of {n}' for part, n in parts.items())
 

@@ -95,6 +95,25 @@ def test_a_start_that_lacks_part_of_backbone_or_trunk_is_refused(tmp_path, model
         match(tmp_path, model, saved, whole=False)
 
 
+def auxiliary(width=4, classes=5):
+    return nn.ModuleDict(dict(convs=nn.Linear(3, width), conv_seg=nn.Linear(4, classes)))
+
+
+def test_auxiliary_heads_are_taken_over_but_for_their_classifiers(tmp_path):
+    plain, one = segmentor(classes=5), segmentor(classes=5, auxiliary_head=auxiliary())
+    other = segmentor(classes=6, auxiliary_head=auxiliary(classes=6))
+    line = match(tmp_path, one, other, whole=False)
+    assert 'c.pth: 6 of 10 weights match (backbone 2 of 2, trunk 2 of 2, auxiliary_head 2' in line
+    assert line.endswith('; new: auxiliary_head.conv_seg, decode_head.conv_seg')
+    line = match(tmp_path, one, plain, whole=False)
+    assert line.endswith('trunk 2 of 2); new: auxiliary_head.conv_seg, auxiliary_head.convs')
+    for saved in (auxiliary(width=7), nn.ModuleList([auxiliary()])):
+        with pytest.raises(
+            RefusedError, match=r'auxiliary_head\..*; it is of another architecture'
+        ):
+            match(tmp_path, one, segmentor(classes=5, auxiliary_head=saved), whole=False)
+
+
 def vit(img_size, variant='plain', width=8):
     arch = dict(embed_dims=width, depth=1, num_heads=2, mlp_ratio=1)
     backbone = ViT(arch=arch, img_size=img_size, variant=variant)
