@@ -14,8 +14,9 @@ from mmengine.hooks import Hook
 
 from samrs_mm.core.errors import StoppedError
 
-STOPS = dict(all=({0, 1}, 0), one=({1}, 0), last=({0}, 1))
-"""By name: the ranks that are asked, and in which batch of a validation in which rank 0 has two."""
+STOPS = dict(all=({0, 1}, 0, 3), one=({1}, 0, 3), last=({0}, 1, 3), between=({1}, 2, 22))
+"""By name: the ranks that are asked, in which batch of a validation, and how many images that has:
+of an odd number rank 0 has one more."""
 
 
 class Counts(NoScores):
@@ -46,19 +47,20 @@ class Slow(Hook):
 
 
 def stop(init: str, rank: int, folder: str) -> None:
-    """Train once for each of ``STOPS``, and write what a rank says and finds saved then."""
+    """Train once for each of ``STOPS``; write what a rank says, finds saved and has validated."""
     torch.set_num_threads(1)
     torch.distributed.init_process_group('gloo', init_method=init, world_size=2, rank=rank)
     said = {}
-    for name, (asked, batch) in STOPS.items():
+    for name, (asked, batch, images) in STOPS.items():
+        scores = Counts()
         loader = dict(
-            dataset=[torch.zeros(1)] * 3,
+            dataset=[torch.zeros(1)] * images,
             sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
         )
         runner = runner_of(
             Path(folder, name), 9, range(9), hooks=('StopSignalHook', 'PlainCheckpointHook'),
             model=ValidatedLine(), val_interval=4, val_dataloader=loader, val_cfg={},
-            val_evaluator=Evaluator([Counts()]),
+            val_evaluator=Evaluator([scores]),
         )  # fmt: skip
         runner.register_hook(Slow())
         if get_rank() in asked:
@@ -66,5 +68,6 @@ def stop(init: str, rank: int, folder: str) -> None:
         try:
             runner.train()
         except StoppedError as error:
-            said[name] = [str(error), sorted(map(str, Path(folder, name).glob('*.pth')))]
+            files = sorted(map(str, Path(folder, name).glob('*.pth')))
+            said[name] = [str(error), files, len(scores.results)]
     Path(folder, f'rank{rank}.json').write_text(json.dumps(said))

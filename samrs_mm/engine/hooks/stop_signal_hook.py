@@ -5,7 +5,7 @@ import threading
 from typing import Any, NoReturn
 
 import torch
-from mmengine.dist import all_reduce, barrier
+from mmengine.dist import all_reduce, barrier, get_world_size
 from mmengine.hooks import CheckpointHook, EMAHook, Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmseg.registry import HOOKS
@@ -13,6 +13,8 @@ from mmseg.registry import HOOKS
 from samrs_mm.core.errors import StoppedAtOnce, StoppedError
 
 _SIGNALS = [getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1') if hasattr(signal, name)]
+_VAL_BATCHES = 8
+"""In a validation, several ranks ask each other after this many batches: they wait there."""
 _earlier: dict[int, Any] = {}
 """What signals did before ``stop_before_training``."""
 
@@ -48,9 +50,10 @@ class StopSignalHook(Hook):
 
     So do schedulers of clusters ask, some time before they kill. With several ranks all stop at the
     iteration in which the first was asked, and none leaves before rank 0 has saved. In a validation
-    the run ends after the batch at work, where each rank has one: after those a validation is ended
-    first, since other ranks may be waiting for its scores. A second signal ends the run at once. A
-    run without a ``CheckpointHook`` that counts iterations is left alone.
+    a run of one rank ends after the batch at work. Of several ranks it ends after the next batch
+    that 8 divide, or the last that each rank has: after those a validation is ended first, since
+    other ranks may be waiting for its scores. A second signal ends the run at once. A run without a
+    ``CheckpointHook`` that counts iterations is left alone.
 
     Raises:
         StoppedError: Says which checkpoint was saved, and how to go on.
@@ -96,10 +99,11 @@ class StopSignalHook(Hook):
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Save and end, if a rank was asked to."""
-        if not self._before or batch_idx >= self._common:
-            return
-        if not _any_rank(self._asked is not None):
+        """Save and end, if a rank was asked to, where all ranks ask each other."""
+        done = batch_idx + 1
+        every = _VAL_BATCHES if get_world_size() > 1 else 1
+        now = done == self._common or (done < self._common and done % every == 0)
+        if not self._before or not now or not _any_rank(self._asked is not None):
             return
         for hook in runner.hooks:
             if isinstance(hook, EMAHook):  # a validation is of the averaged weights

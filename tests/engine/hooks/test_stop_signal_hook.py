@@ -12,7 +12,7 @@ from stopped_ranks import stop
 
 from samrs_mm.cli import STOPPED, run_command
 from samrs_mm.core.errors import StoppedAtOnce, StoppedError
-from samrs_mm.engine.hooks.stop_signal_hook import stop_before_training
+from samrs_mm.engine.hooks.stop_signal_hook import StopSignalHook, stop_before_training
 
 HOOKS = ('StopSignalHook', 'PlainCheckpointHook')
 
@@ -95,7 +95,8 @@ def test_a_validation_ends_after_its_batch(tmp_path, hooks):
 
 
 def test_ranks_end_a_validation_together_once_rank_0_has_saved(tmp_path):
-    """All asked, one asked, and one in a batch that the other has not: that waits for scores."""
+    """All asked, one asked, one in a batch that the other has not, which waits for scores, and one
+    in a validation of 11 batches: they ask each other after 8."""
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload(PRELOAD)
     ranks = [
@@ -110,15 +111,32 @@ def test_ranks_end_a_validation_together_once_rank_0_has_saved(tmp_path):
     assert [rank.exitcode for rank in ranks] == [0, 0]
     for rank in range(2):
         said = json.loads((tmp_path / f'rank{rank}.json').read_text())
-        for name, asked, where, saved in (
-            ('all', (0, 1), 'in the validation of iteration', 4),
-            ('one', (1,), 'in the validation of iteration', 4),
-            ('last', (0,), 'after iteration', 5),
+        for name, asked, where, saved, batches in (
+            ('all', (0, 1), 'in the validation of iteration', 4, 1),
+            ('one', (1,), 'in the validation of iteration', 4, 1),
+            ('last', (0,), 'after iteration', 5, 0),
+            ('between', (1,), 'in the validation of iteration', 4, 8),
         ):
-            line, files = said[name]
+            line, files, done = said[name]
+            assert done == batches
             by = 'SIGUSR1' if rank in asked else 'another rank'
             assert line.startswith(f'stopped by {by} {where} {saved}, which is saved in ')
             assert f'{tmp_path}/{name}/iter_{saved}.pth' in files
+
+
+@pytest.mark.parametrize(
+    ('ranks', 'asked'), [(1, [*range(19)]), (2, [7, 15, 18])], ids=['one', 'two']
+)
+def test_in_a_validation_ranks_ask_each_other_seldom(monkeypatch, ranks, asked):
+    """After every eighth batch and the last that all have: each time the slowest is waited for."""
+    module = 'samrs_mm.engine.hooks.stop_signal_hook'
+    hook, batches = StopSignalHook(), []
+    monkeypatch.setattr(f'{module}.get_world_size', lambda: ranks)
+    monkeypatch.setattr(f'{module}._any_rank', lambda _: batches.append(number))
+    hook._before, hook._common = {signal.SIGTERM: None}, 19
+    for number in range(23):
+        hook.after_val_iter(None, number)
+    assert batches == asked
 
 
 def test_before_training_a_signal_ends_it_with_the_same_exit_code(capsys):
