@@ -26,14 +26,15 @@ class ExportedNetwork(nn.Module):
     Args:
         model: The network, which stays as it is.
         output: ``'logits'`` or ``'probabilities'``.
+        fixed: All images have one size.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, model: WindowModel, output: str = 'logits'):
+    def __init__(self, model: WindowModel, output: str = 'logits', fixed: bool = False):
         super().__init__()
-        self.network: Any = for_open_sizes(copy.deepcopy(model.model))
+        self.network: Any = for_open_sizes(copy.deepcopy(model.model), fixed)
         self.source, self.num_classes, self.output = model.source, model.num_classes, output
         self.normalised = model.normalised
         mean, std = colours_of(model)
@@ -86,8 +87,8 @@ def trace(model: WindowModel, side: int | None, output: str) -> ExportedProgram:
         raise RefusedError(f'the network takes {model.bands} bands; networks of three are exported')
     if side is not None and side % step:
         raise RefusedError(f'--side {side}: the network takes multiples of {step} px')
-    network = ExportedNetwork(model, output).cpu().eval()
     try:
+        network = ExportedNetwork(model, output, fixed=side is not None).cpu().eval()
         return graph_of(network, torch.rand(1, 3, side or 5 * step, side or 6 * step), side, step)
     except Exception as error:
         raise RefusedError(unwritable(error, side)) from error

@@ -4,15 +4,18 @@ Here they compute the same for any size. They stand in for the originals in netw
 exported, nowhere else.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
+from mmcv.cnn import MaxPool2d
 from mmseg.models.backbones.swin import ShiftWindowMSA
 from mmseg.models.utils.embed import AdaptivePadding, PatchMerging
 from torch import Tensor, nn
 
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.layers.sizes import cut, missing
 from samrs_mm.models.layers.windows import from_windows, to_windows
 
@@ -20,15 +23,42 @@ _HIDDEN = -100.0
 """Added to the logits of tokens that mustn't see each other, as Swin was trained."""
 
 
-def for_open_sizes(network: nn.Module) -> nn.Module:
-    """Put layers of this file in the place of those that they stand for; return the network."""
+def for_open_sizes(network: nn.Module, fixed: bool = False) -> nn.Module:
+    """Put layers of this file in the place of those that they stand for; return the network.
+
+    A subclass counts as its base, unless it computes otherwise.
+
+    Args:
+        network: With the layers inside.
+        fixed: Images have one size after all: layers that compute otherwise may stay.
+
+    Raises:
+        RefusedError: A subclass computes otherwise than its base, which fixes sizes.
+    """
     for name, part in network.named_children():
-        stand_in = _STAND_INS.get(type(part))
-        if stand_in is None:
-            for_open_sizes(part)
+        base = next((kind for kind in _STAND_INS if isinstance(part, kind)), None)
+        own = _own_methods(type(part), base) if base else []
+        if base is None or (own and fixed):
+            for_open_sizes(part, fixed)
+        elif own:
+            kind = type(part)
+            raise RefusedError(
+                f'{kind.__module__}.{kind.__qualname__} has its own {", ".join(own)}: how its base '
+                f'{base.__name__} takes images of any size is known, but not how it does'
+            )
         else:
-            setattr(network, name, stand_in(part))
+            setattr(network, name, _STAND_INS[base](part))
     return network
+
+
+def _own_methods(kind: type, base: type) -> list[str]:
+    """Return which of a base's methods a subclass has of its own, but for its construction."""
+    methods = (name for name, value in vars(base).items() if inspect.isfunction(value))
+    return [
+        name
+        for name in methods
+        if name != '__init__' and getattr(kind, name) is not getattr(base, name)
+    ]
 
 
 class PlainPool(nn.Module):
@@ -163,6 +193,7 @@ class _Unshuffle(nn.Module):
 
 _STAND_INS: dict[type, Callable[[Any], nn.Module]] = {
     nn.AdaptiveAvgPool2d: PlainPool,
+    MaxPool2d: _open_max_pool,  # mmcv's own method is for old versions of torch
     nn.MaxPool2d: _open_max_pool,
     ShiftWindowMSA: ShiftedWindows,
     AdaptivePadding: WholePadding,

@@ -67,3 +67,18 @@ def test_what_cannot_be_is_refused(monkeypatch):
     with pytest.raises(RefusedError, match=r'this network cannot be exported: .*--side N') as said:
         trace(model, None, 'logits')
     assert '\n' not in str(said.value)
+
+
+def test_a_layer_of_unknown_sizes_is_refused_where_they_are_open():
+    class Own(torch.nn.AdaptiveAvgPool2d):
+        def forward(self, maps):
+            return maps + super().forward(maps)
+
+    model = WindowModel(build(layers=1, stride=4).float())
+    convolve = model.model.backbone
+    model.model.backbone = torch.nn.Sequential(Own(1), convolve)
+    with pytest.raises(RefusedError, match=r'Own has its own forward: .*; with --side N all'):
+        trace(model, None, 'logits')
+    image = torch.rand(1, 3, 16, 16)
+    wanted = ExportedNetwork(model, fixed=True)(image)
+    torch.testing.assert_close(trace(model, 16, 'logits').module()(image), wanted)

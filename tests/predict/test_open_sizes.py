@@ -3,16 +3,18 @@
 import numpy as np
 import pytest
 import torch
+from mmcv.cnn import MaxPool2d
 from mmseg.models.backbones.swin import ShiftWindowMSA
 from mmseg.models.utils.embed import AdaptivePadding, PatchMerging
 from torch import nn
 
+from samrs_mm.core.errors import RefusedError
 from samrs_mm.models.layers.dcnv3 import DCNv3
 from samrs_mm.models.layers.rvsa import RVSA
 from samrs_mm.models.layers.sizes import crop_levels, pad_to_multiple
 from samrs_mm.models.layers.vitae import MapAttention
 from samrs_mm.predict.exported_network import graph_of
-from samrs_mm.predict.open_sizes import for_open_sizes
+from samrs_mm.predict.open_sizes import CoveredMaxPool, PlainPool, WholePadding, for_open_sizes
 
 CHANNELS = 8
 SIZES = ((8, 9), (14, 21), (7, 30), (3, 2), (28, 11))
@@ -129,3 +131,42 @@ def test_overlapping_patches_are_merged_as_ever():
     layer = nn.Sequential(PatchMerging(CHANNELS, 4, kernel_size=3, stride=2, padding=1))
     before = layer[0].sampler
     assert for_open_sizes(layer)[0].sampler is before
+
+
+class OfFour(nn.AdaptiveAvgPool2d):
+    """Computes as its base does."""
+
+    def __init__(self):
+        super().__init__(4)
+
+
+class Doubled(nn.AdaptiveAvgPool2d):
+    def forward(self, maps):
+        return 2 * super().forward(maps)
+
+
+class Unpadded(AdaptivePadding):
+    def get_pad_shape(self, input_shape):
+        return 0, 0
+
+
+def test_subclasses_count_as_their_bases():
+    layers = nn.Sequential(nn.Sequential(OfFour()), MaxPool2d(2, 2), AdaptivePadding(2, 2))
+    layers[2].__class__ = type('Own', (AdaptivePadding,), {})
+    (pool,), *others = for_open_sizes(layers)
+    assert [type(each) for each in (pool, *others)] == [PlainPool, CoveredMaxPool, WholePadding]
+    maps = maps_of(14, 21)
+    torch.testing.assert_close(pool(maps), OfFour()(maps), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ('layer', 'said'),
+    [
+        (Doubled(2), r'\.Doubled has its own forward: how its base AdaptiveAvgPool2d takes'),
+        (Unpadded(2, 2), r'\.Unpadded has its own get_pad_shape: how its base AdaptivePadding'),
+    ],
+)
+def test_subclasses_that_compute_otherwise_are_refused(layer, said):
+    with pytest.raises(RefusedError, match=said):
+        for_open_sizes(nn.Sequential(nn.Sequential(layer)))
+    assert for_open_sizes(nn.Sequential(layer), fixed=True)[0] is layer
