@@ -1,6 +1,7 @@
 """Auxiliary heads and decode heads in a row, trained by the tool on three sources."""
 
 import copy
+import re
 
 import pytest
 import torch
@@ -87,6 +88,36 @@ def test_two_ranks_that_lack_a_source_equal_one(straight, tmp_path):
     floor = 1e-3 * max(float(grad.abs().max()) for _, grad in pairs)
     for one, other in pairs:
         assert (one - other).abs().max() <= 1e-4 * other.abs().max().clamp(min=floor)
+
+
+def test_weights_of_auxiliary_heads_are_averaged_and_resumed(tmp_path):
+    options = (
+        *SHORT, 'train_cfg.max_iters=2', 'default_hooks.checkpoint.interval=1',
+        'default_hooks.ema.type=EMAHook', 'default_hooks.ema.momentum=0.5',
+    )  # fmt: skip
+    write(tmp_path)
+    train(tmp_path, *options)
+    work = tmp_path / 'work'
+    exported = torch.load(tmp_path / 'sep/tiny.pth', weights_only=True)['state_dict']
+    (work / 'iter_2.pth').rename(tmp_path / 'straight.pth')
+    (work / 'last_checkpoint').write_text(str(work / 'iter_1.pth'))
+    train(tmp_path, '--resume', *options)
+    first, last, resumed = (
+        torch.load(path, weights_only=True)
+        for path in (work / 'iter_1.pth', tmp_path / 'straight.pth', work / 'iter_2.pth')
+    )
+    # a checkpoint has the averaged weights as its own, and beside them those that are trained
+    averaged, trained = last['state_dict'], last['ema_state_dict']
+    names = [name for name in averaged if re.match('(auxiliary_head|side_heads).*weight', name)]
+    assert len(names) > len(CLASSES)
+    for name in names:
+        step = first['ema_state_dict'][f'module.{name}'], trained[f'module.{name}']
+        assert not torch.equal(*step), name
+        torch.testing.assert_close(averaged[name], sum(step) / 2, msg=name)
+        assert torch.equal(exported[name], averaged[name])
+    assert same_state(work / 'iter_2.pth', tmp_path / 'straight.pth')
+    assert trained.keys() == resumed['ema_state_dict'].keys()
+    assert all(torch.equal(value, resumed['ema_state_dict'][key]) for key, value in trained.items())
 
 
 def test_its_weights_are_for_fine_tuning_with_and_without_auxiliary_head(straight):
