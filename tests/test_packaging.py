@@ -22,7 +22,6 @@ import samrs_mm
 ROOT = Path(__file__).resolve().parents[1]
 PYTHONS = ('3.10', '3.11', '3.12', '3.13')
 LISTS = sorted(path.stem for path in (ROOT / 'requirements').glob('*.txt'))
-PINNED = [name for name in LISTS if name != 'onnx']  # which none of our environments has
 SOURCES = ('samrs_mm', 'configs', 'tools', 'tests', 'requirements')
 JUNK = shutil.ignore_patterns('__pycache__', '.mim')
 SUFFIXES = '.py', '.yml', '.md', '.safetensors', '.html', '.css', '.js'
@@ -236,12 +235,12 @@ def pins(name: str, python: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize('python', PYTHONS)
-@pytest.mark.parametrize('name', [name for name in PINNED if not name.startswith('openmmlab')])
+@pytest.mark.parametrize('name', [name for name in LISTS if not name.startswith('openmmlab')])
 def test_every_requirement_is_pinned(name, python):
     check_pins(name, pins('constraints.txt', python), python)
 
 
-@pytest.mark.parametrize('name', [name for name in PINNED if not name.startswith('onedl')])
+@pytest.mark.parametrize('name', [name for name in LISTS if not name.startswith('onedl')])
 def test_every_requirement_of_the_classic_set_is_pinned(name):
     check_pins(name, pins('constraints-openmmlab.txt', '3.11'), '3.11')
 
