@@ -1,4 +1,4 @@
-"""Fine-tuning backbones of other libraries on a user's own data, by the example configs."""
+"""Fine-tuning backbones of other libraries, on a user's own data too, by the example configs."""
 
 import re
 
@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+from config_rules import check_takes_over, load
 from folders import ROOT, load_tool
 from mmengine.config import Config
-from mmseg.registry import MODELS
+from mmseg.registry import DATASETS, MODELS
 from mmseg.utils import register_all_modules
 from PIL import Image
 from training_runs import run_tool
@@ -101,6 +102,23 @@ def test_prithvi_is_trained_on_own_rasters_of_six_bands(tmp_path, capsys):
     assert 'prithvi.pth' in trained(tmp_path)
 
 
-@pytest.mark.parametrize('name', ['own_dinov3', 'own_prithvi'])
-def test_the_configs_are_short(name):
-    assert len((ROOT / f'configs/examples/{name}.py').read_text().splitlines()) <= 30
+@pytest.mark.parametrize('data', ['potsdam', 'loveda', 'vaihingen', 'deepglobe'])
+def test_sep_weights_of_timms_convnext_go_on_to_each_benchmark(data, tmp_path):
+    """By the line of ``_base_``; backbone, decode head and schedule are those of pre-training."""
+    path, sep = tmp_path / f'{data}.py', load(ROOT / 'configs/outside/upernet_dinov3-convnext-t.py')
+    text = (ROOT / 'configs/examples/potsdam_dinov3.py').read_text()
+    assert "'../potsdam/upernet_vit_imp-sep_potsdam.py'" in text
+    path.write_text(text.replace('potsdam', data).replace('../', f'{ROOT}/configs/'))
+    tuned = load(path)
+    assert tuned.load_from == 'pretrain/sep/upernet_dinov3-convnext-t.pth'
+    assert tuned.optim_wrapper == sep.optim_wrapper
+    check_takes_over(tuned, sep)
+    classes = len(DATASETS.get(tuned.train_dataloader.dataset.type).METAINFO['classes'])
+    assert tuned.model.decode_head.num_classes == classes
+
+
+@pytest.mark.parametrize(
+    ('name', 'lines'), [('own_dinov3', 30), ('own_prithvi', 30), ('potsdam_dinov3', 10)]
+)
+def test_the_configs_are_short(name, lines):
+    assert len((ROOT / f'configs/examples/{name}.py').read_text().splitlines()) <= lines
