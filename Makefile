@@ -30,7 +30,9 @@ test-sam-family: env ## run the tests that need transformers, which is put into 
 	$(PYTHON_ENV) -m uv pip install --quiet --python $(PYTHON_ENV) --target .venv/sam-family -c constraints.txt \
 	  "$$(grep '^transformers' requirements/sam-family.txt)"
 	PYTHONPATH=$(CURDIR)/.venv/sam-family OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(PYTHON_ENV) -m pytest \
-	  tests/models/prompt_segmentors tests/tools/prompt_ablation tests/test_gpu_check.py -k 'sam2 or sam3 or hf_models or famil' $(ARGS)
+	  tests/models/prompt_segmentors tests/tools/prompt_ablation tests/test_gpu_check.py tests/models/backbones/test_huggingface.py \
+	  tests/models/conversion/test_outside.py tests/test_outside_configs.py \
+	  -k 'sam2 or sam3 or hf_models or famil or huggingface or hub or hf-' $(ARGS)
 
 fuzz: env ## spoil files of every kind for MINUTES (60) and tell which reader falls over
 	PYTHONPATH=tests:tests/support $(PYTHON_ENV) -m fuzz --minutes $(or $(MINUTES),60)
