@@ -276,6 +276,7 @@ def _look(datasets: dict[str, Any], config: Config) -> tuple[list[str], list[str
         for sources in (train, val)
     )
     refused = [line for look in looks.values() for line in refusals(look, alone)]
+    refused += [line for parts in train.values() for line in _untaught(parts)]
     noted = [line for look in looks.values() for line in warnings(look)]
     for source, look in val_looks.items():
         refused += [f'val_dataloader: source {source}: {fault}' for fault in look.faults[:1]]
@@ -286,6 +287,13 @@ def _look(datasets: dict[str, Any], config: Config) -> tuple[list[str], list[str
         if any(getattr(part.dataset, 'metainfo', True) for part in train[source]):
             lines += table(look, val_looks.get(source))  # crops of a mask maker have no classes
     return refused, lines, noted
+
+
+def _untaught(parts: Iterable[Part]) -> Iterator[str]:
+    """Name datasets that lack what a detector is to learn of them."""
+    for part in parts:
+        if hasattr(part.dataset, 'without_rboxes') and (line := part.dataset.without_rboxes()):
+            yield line
 
 
 def _by_source(dataset: Any) -> dict[str, list[Part]]:

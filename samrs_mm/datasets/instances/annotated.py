@@ -1,5 +1,6 @@
 """An annotated folder as instances: masks and boxes, read in place, an image at a time."""
 
+import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,14 +17,17 @@ from samrs_mm.core.images import image_size
 from samrs_mm.datasets.segmentation.image_index import missing_files
 from samrs_mm.datasets.segmentation.parts import WindowReader
 from samrs_mm.datasets.segmentation.tile_folder import TileFolderDataset
+from samrs_mm.datasets.transforms.packing import PackMultiTaskInputs
 from samrs_mm.formats.annotated import folder
 from samrs_mm.formats.annotated.entries import EMPTY, FILTERED, HELD, REGIONS, BoxEntry
-from samrs_mm.formats.annotated.record import Record
+from samrs_mm.formats.annotated.record import Record, RecordError
 from samrs_mm.formats.labelled_image import LabelledImage
 
 BOXES = ('mask', 'hbox', 'rbox')
 IGNORED_STATUSES = (*REGIONS, EMPTY, FILTERED, MASKLESS)
 """Statuses of what may hold objects that have no mask."""
+UPRIGHT = 30
+"""So many boxes of which none is turned are taken for H-Boxes."""
 
 
 class RecordReader(WindowReader):
@@ -149,6 +153,34 @@ class AnnotatedInstanceDataset(TileFolderDataset):
             label_map=None if tuple(classes) == self.found else mapped,
         )
 
+    def without_rboxes(self) -> str | None:
+        """Return why no oriented detector can learn from the folder, if one is to, or None.
+
+        H-Boxes taken as R-Boxes would teach that nothing is turned. Records are read until a box
+        is, or ``UPRIGHT`` are not.
+        """
+        steps = self.pipeline.transforms
+        packing = [step for step in steps if isinstance(step, PackMultiTaskInputs)]
+        if self.boxes != 'rbox' or (packing and 'oriented' not in packing[-1].tasks):
+            return None
+        upright = 0
+        for index in range(len(self)):
+            info = self.file_info(index)
+            with contextlib.suppress(RecordError):  # which is told when the image is read
+                record = Record.load_checked(Path(info['record_path']), info['num_classes'])
+                quads = [box.corners for box in record.boxes if box.status in HELD]
+                known = [quad for quad in quads if np.isfinite(quad).all()]
+                if any(map(_is_turned, known)):
+                    return None
+                upright += len(known)
+            if upright >= UPRIGHT:
+                return (
+                    f"source {self.source}: boxes='rbox', but of the first {upright} boxes of "
+                    f'{self.data_root} none is turned: its labels have no R-Boxes to learn; leave '
+                    'the oriented detector of this source out'
+                )
+        return None
+
     def file_info(self, index: int) -> dict[str, Any]:
         """Return what is known of an image without reading its record."""
         return super().get_data_info(index)
@@ -191,3 +223,9 @@ class AnnotatedInstanceDataset(TileFolderDataset):
         return dict(
             bbox=bounds.ravel().tolist(), mask=mask, bbox_label=int(label), ignore_flag=ignored
         )
+
+
+def _is_turned(quad: np.ndarray) -> bool:
+    """Whether an edge of corners ``(4, 2)`` is neither level nor upright, by 0.01 px."""
+    edges = np.abs(np.roll(quad, -1, 0) - quad)
+    return bool((edges.min(1) > 0.01).any())

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from instance_folders import write_instances
 from mask_folders import CLASSES
+from mmengine.config import Config
 from mmseg.registry import DATASETS
 
 from samrs_mm.core import masks
@@ -12,6 +13,7 @@ from samrs_mm.core.errors import LabelReadError, RefusedError
 from samrs_mm.datasets.instances.annotated import AnnotatedInstanceDataset
 from samrs_mm.datasets.segmentation.full_check import Memories, check_all
 from samrs_mm.datasets.segmentation.parts import parts_of
+from samrs_mm.engine.data_check import check_data
 from samrs_mm.formats.annotated.record import Record, RecordError
 
 
@@ -138,6 +140,39 @@ def test_refuses_a_source_of_nothing_but_crowds(root):
     )
     with pytest.raises(RefusedError, match='no image is left'):
         AnnotatedInstanceDataset(str(root))
+
+
+def make_upright(root):
+    for path in (root / 'instances').iterdir():
+        record = Record.load(path)
+        for box in record.kept:
+            x0, y0 = box.corners.min(0).tolist()
+            x1, y1 = box.corners.max(0).tolist()
+            box.polygon = [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
+        record.write(path)
+
+
+def test_labels_without_r_boxes_are_told_to_oriented_detectors(root, monkeypatch):
+    monkeypatch.setattr('samrs_mm.datasets.instances.annotated.UPRIGHT', 5)
+    steps = [dict(type='PackMultiTaskInputs', tasks=['instance'])]
+    oriented = AnnotatedInstanceDataset(str(root), boxes='rbox', source='sior')
+    assert oriented.without_rboxes() is None, 'they are turned'
+    make_upright(root)
+    assert oriented.without_rboxes() == (
+        f"source sior: boxes='rbox', but of the first 7 boxes of {root} none is turned: its "
+        'labels have no R-Boxes to learn; leave the oriented detector of this source out'
+    )
+    about = dict(type='AnnotatedInstanceDataset', data_root=str(root), boxes='rbox', semantic=True)
+    run = dict(
+        default_scope='mmseg', train_dataloader=dict(dataset=about),
+        model=dict(type='EncoderDecoder', decode_head=dict(type='UPerHead')),
+    )  # fmt: skip
+    with pytest.raises(RefusedError, match=r'first 7 boxes .*check_data=warn in --cfg-options'):
+        check_data(Config(run), 'x.py')
+    for others in (dict(boxes='hbox'), dict(boxes='rbox', pipeline=steps)):
+        assert AnnotatedInstanceDataset(str(root), **others).without_rboxes() is None
+    monkeypatch.setattr('samrs_mm.datasets.instances.annotated.UPRIGHT', 50)
+    assert oriented.without_rboxes() is None, 'too few to tell'
 
 
 def test_reads_records_when_they_are_asked_for(root):
