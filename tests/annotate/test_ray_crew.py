@@ -332,7 +332,8 @@ def test_killed_actors_of_ray_itself(annotate, tmp_path, monkeypatch):
         folder = tmp_path / 'out/instances'
         while len(killed) < 2 and not ended.wait(0.05):
             if folder.is_dir() and len(list(folder.iterdir())) > len(killed):
-                for pid in itertools.islice(hands_at_work(psutil), 1):
+                alive = (pid for pid in hands_at_work(psutil) if pid not in killed)
+                for pid in itertools.islice(alive, 1):
                     os.kill(pid, signal.SIGKILL)
                     killed.append(pid)
 

@@ -18,7 +18,7 @@ FIRST = (1, 4, 7, 10)
 """Places in ``REACHES`` that are tried first; every other one is beside one of them."""
 
 _RIM_WEIGHT = 2.0
-_BETWEEN_TRIED = 2  # so many of the likeliest have both sizes beside them tried
+_SURROUNDED = 2  # so many of the likeliest have both sizes beside them tried
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def mask_of_clicks(maker: MaskMaker, picture: Picture, clicks: np.ndarray) -> Ob
         clicks: ``(N, 3)`` x, y in pixels of the picture, and 1 for the object or 0.
     """
     looks = _look(maker, picture, clicks, FIRST)
-    while _untried(looks, (ranked := _likeliest(looks))[:_BETWEEN_TRIED]):
+    while _untried(looks, (ranked := _likeliest(looks))[:_SURROUNDED]):
         looks |= _look(maker, picture, clicks, _untried(looks, ranked)[:BATCH])
     again = [_around_own_box(looks[step]) for step in ranked[:BATCH]]
     logits, scores = maker.run([each.sample(picture, maker.side) for each in again])

@@ -58,6 +58,6 @@ def test_they_are_small_and_say_what_made_them():
     assert path.stat().st_size < MEGABYTES * 1e6
     network, info = load_weights(path)
     assert network.widths == BoxNet().widths == info.widths
-    assert info.recipe['config'] == 'boxnet_s_longer'
+    assert info.recipe['config'] == 'boxnet_s'
     assert info.recipe['iterations'] > 0
     assert info.recipe['seed'] is not None

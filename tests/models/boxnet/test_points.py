@@ -48,12 +48,14 @@ def test_masks_that_go_on_beyond_their_crop_count_less():
     assert iou(whole(found, 400, 400), mask) > 0.9
 
 
-def test_several_clicks_are_all_in_every_crop():
+def test_several_clicks_are_all_in_crops_of_every_size():
     maker = painter('object_clicks')
     mask_of_clicks(maker, Picture(IMAGE), clicks_at((100, 80), (160, 120)))
-    crops = np.concatenate([crops.numpy() for crops in maker.network.seen])
-    for crop in crops[:8]:
-        discs = crop[11] > 0.5
+    *tried, _ = maker.network.seen
+    clicked = [crop[AT['object_clicks']].numpy() > 0.5 for crops in tried for crop in crops]
+    shown = [discs for discs in clicked if discs.any()]  # passes are filled up
+    assert len(shown) >= 8
+    for discs in shown:
         assert discs[:32, :32].any()
         assert discs[32:, 32:].any()
 
