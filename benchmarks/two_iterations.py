@@ -67,7 +67,9 @@ def put_weights(cfg: Config, out: Path) -> None:
     body = MODELS.build(dict(cfg.model.backbone, init_cfg=None))
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = init.get('prefix', '')
-    torch.save({f'{prefix}{key}': value for key, value in body.state_dict().items()}, path)
+    part = path.with_suffix('.part')
+    torch.save({f'{prefix}{key}': value for key, value in body.state_dict().items()}, part)
+    part.replace(path)
 
 
 def measure(command: Sequence[str], folder: Path, log: Path) -> dict[str, float]:
@@ -81,9 +83,15 @@ def measure(command: Sequence[str], folder: Path, log: Path) -> dict[str, float]
     environment = os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
     with log.open('w') as file:
         child = subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=file)
-        _, status, used = os.wait4(child.pid, 0)
-    if code := os.waitstatus_to_exitcode(status):
-        raise SamrsError(f'exit code {code}; see {log}')
+        try:
+            _, status, used = os.wait4(child.pid, 0)
+        except BaseException:
+            child.kill()
+            child.wait()
+            raise
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SamrsError(f'exit code {child.returncode}; see {log}')
     return dict(cpu=used.ru_utime + used.ru_stime, memory=used.ru_maxrss / 2**20)
 
 
@@ -140,9 +148,10 @@ def run(args: argparse.Namespace) -> None:
     leaves = [path.resolve() for path in args.configs] or [
         path for room in ROOMS for path in sorted((ROOT / 'configs' / room).glob('*.py'))
     ]
-    record = out / 'results.json'
+    record = out / f'results-{args.scenes}x{args.size}.json'
     results = json.loads(record.read_bytes()) if record.is_file() else {}
     print('| config | images | CPU s | peak memory | losses | evaluated |\n' + '| --- ' * 6 + '|')
+    failed = []
     for leaf in leaves:
         name = f'{leaf.parent.name}/{leaf.stem}'
         if 'losses' not in results.get(name, {}):
@@ -150,9 +159,10 @@ def run(args: argparse.Namespace) -> None:
                 results[name] = run_leaf(leaf, out)
             except SamrsError as error:
                 results[name] = dict(failed=str(error))
+                failed.append(name)
             atomic_write(record, dump(results))
         print(row(name, results[name]), flush=True)
-    if failed := [name for name, found in results.items() if 'failed' in found]:
+    if failed:
         raise SamrsError(f'failed: {", ".join(failed)}')
 
 

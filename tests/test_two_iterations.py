@@ -1,8 +1,9 @@
 """The parts of benchmarks/two_iterations.py: its scenes, starting weights, and what it measures."""
 
 import json
-import resource
+import os
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -73,15 +74,37 @@ def test_losses_and_scores_are_those_of_the_log(bench, tmp_path, monkeypatch):
     assert '| nothing found |' in bench.row('leaf', dict(found, scores={}))
 
 
-def test_memory_and_time_are_those_of_the_one_process(bench, tmp_path):
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-    code = f'import time; held = b"x" * ({own + 300} << 20)\nwhile time.process_time() < 0.5: pass'
-    large = bench.measure([sys.executable, '-c', code], tmp_path, tmp_path / 'log.txt')
-    small = bench.measure([sys.executable, '-c', ''], tmp_path, tmp_path / 'log.txt')
-    assert large['memory'] > small['memory'] + 0.25
-    assert large['cpu'] > max(0.5, small['cpu'])
+def test_time_and_exit_code_are_those_of_the_one_process(bench, tmp_path):
+    work = 'import time\nwhile time.process_time() < 0.5: pass'
+    long = bench.measure([sys.executable, '-c', work], tmp_path, tmp_path / 'log.txt')
+    short = bench.measure([sys.executable, '-c', ''], tmp_path, tmp_path / 'log.txt')
+    assert long['cpu'] > max(0.5, short['cpu'])
     with pytest.raises(SamrsError, match=r'exit code 3; see .*log\.txt'):
         bench.measure([sys.executable, '-c', 'exit(3)'], tmp_path, tmp_path / 'log.txt')
+
+
+def test_memory_is_its_peak_in_gigabytes(bench, tmp_path, monkeypatch):
+    used = SimpleNamespace(ru_utime=2.0, ru_stime=0.5, ru_maxrss=3 << 20)
+    real = os.wait4
+    monkeypatch.setattr(os, 'wait4', lambda pid, options: (*real(pid, options)[:2], used))
+    measured = bench.measure([sys.executable, '-c', ''], tmp_path, tmp_path / 'log.txt')
+    assert measured == dict(cpu=2.5, memory=3.0)
+
+
+def test_who_stops_the_benchmark_stops_the_training(bench, tmp_path, monkeypatch):
+    waited = []
+
+    def interrupted(pid, options):
+        waited.append(pid)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, 'wait4', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bench.measure(
+            [sys.executable, '-c', 'import time; time.sleep(600)'], tmp_path, tmp_path / 'log.txt'
+        )
+    with pytest.raises(ProcessLookupError):
+        os.kill(waited[0], 0)
 
 
 def test_a_failed_leaf_is_told_and_run_again_and_the_others_are_kept(
@@ -106,9 +129,10 @@ def test_a_failed_leaf_is_told_and_run_again_and_the_others_are_kept(
     assert '| `room/good` | 1 | 70 | 6.0 GB | 3.50, 3.25 | 1 scores |' in out
     assert 'bad.txt' in out
     assert 'failed: room/bad' in err
+    assert bench.main([command[0], *command[2:]]) == 0
     ways['bad'] = good
     assert bench.main(command) == 0
     assert calls == ['good', 'bad', 'bad']
-    assert json.loads((tmp_path / 'results.json').read_text()) == {
+    assert json.loads((tmp_path / 'results-5x512.json').read_text()) == {
         'room/good': good, 'room/bad': good,
     }  # fmt: skip
