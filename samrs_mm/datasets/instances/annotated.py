@@ -28,6 +28,8 @@ IGNORED_STATUSES = (*REGIONS, EMPTY, FILTERED, MASKLESS)
 """Statuses of what may hold objects that have no mask."""
 UPRIGHT = 30
 """So many boxes of which none is turned are taken for H-Boxes."""
+LOOKED_AT = 64
+"""Images, spread over the list, in which a turned box is looked for."""
 
 
 class RecordReader(WindowReader):
@@ -156,16 +158,16 @@ class AnnotatedInstanceDataset(TileFolderDataset):
     def without_rboxes(self) -> str | None:
         """Return why no oriented detector can learn from the folder, if one is to, or None.
 
-        H-Boxes taken as R-Boxes would teach that nothing is turned. Records are read until a box
-        is, or ``UPRIGHT`` are not.
+        H-Boxes taken as R-Boxes would teach that nothing is turned. Of ``LOOKED_AT`` images,
+        spread over the list, records are read until a box is; it takes ``UPRIGHT`` boxes to tell.
         """
         steps = self.pipeline.transforms
         packing = [step for step in steps if isinstance(step, PackMultiTaskInputs)]
         if self.boxes != 'rbox' or (packing and 'oriented' not in packing[-1].tasks):
             return None
-        upright = 0
-        for index in range(len(self)):
-            info = self.file_info(index)
+        upright, looked_at = 0, min(len(self), LOOKED_AT)
+        for index in np.linspace(0, len(self) - 1, looked_at).astype(int):
+            info = self.file_info(int(index))
             with contextlib.suppress(RecordError):  # which is told when the image is read
                 record = Record.load_checked(Path(info['record_path']), info['num_classes'])
                 quads = [box.corners for box in record.boxes if box.status in HELD]
@@ -173,13 +175,14 @@ class AnnotatedInstanceDataset(TileFolderDataset):
                 if any(map(_is_turned, known)):
                     return None
                 upright += len(known)
-            if upright >= UPRIGHT:
-                return (
-                    f"source {self.source}: boxes='rbox', but of the first {upright} boxes of "
-                    f'{self.data_root} none is turned: its labels have no R-Boxes to learn; leave '
-                    'the oriented detector of this source out'
-                )
-        return None
+        if upright < UPRIGHT:
+            return None
+        return (
+            f"source {self.source}: boxes='rbox', but of the {upright} boxes in {looked_at} of "
+            f'{len(self)} images of {self.data_root} none is turned, as if its labels had no '
+            'R-Boxes; leave the oriented detector of this source out: detectors of upright boxes '
+            '(configs/instance) fit level objects as well'
+        )
 
     def file_info(self, index: int) -> dict[str, Any]:
         """Return what is known of an image without reading its record."""

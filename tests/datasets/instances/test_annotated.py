@@ -142,8 +142,8 @@ def test_refuses_a_source_of_nothing_but_crowds(root):
         AnnotatedInstanceDataset(str(root))
 
 
-def make_upright(root):
-    for path in (root / 'instances').iterdir():
+def make_upright(root, images='*'):
+    for path in (root / 'instances').glob(f'{images}.json'):
         record = Record.load(path)
         for box in record.kept:
             x0, y0 = box.corners.min(0).tolist()
@@ -159,20 +159,32 @@ def test_labels_without_r_boxes_are_told_to_oriented_detectors(root, monkeypatch
     assert oriented.without_rboxes() is None, 'they are turned'
     make_upright(root)
     assert oriented.without_rboxes() == (
-        f"source sior: boxes='rbox', but of the first 7 boxes of {root} none is turned: its "
-        'labels have no R-Boxes to learn; leave the oriented detector of this source out'
+        f"source sior: boxes='rbox', but of the 17 boxes in 4 of 4 images of {root} none is "
+        'turned, as if its labels had no R-Boxes; leave the oriented detector of this source out: '
+        'detectors of upright boxes (configs/instance) fit level objects as well'
     )
     about = dict(type='AnnotatedInstanceDataset', data_root=str(root), boxes='rbox', semantic=True)
     run = dict(
         default_scope='mmseg', train_dataloader=dict(dataset=about),
         model=dict(type='EncoderDecoder', decode_head=dict(type='UPerHead')),
     )  # fmt: skip
-    with pytest.raises(RefusedError, match=r'first 7 boxes .*check_data=warn in --cfg-options'):
+    with pytest.raises(RefusedError, match=r'17 boxes in 4 .*check_data=warn in --cfg-options'):
         check_data(Config(run), 'x.py')
     for others in (dict(boxes='hbox'), dict(boxes='rbox', pipeline=steps)):
         assert AnnotatedInstanceDataset(str(root), **others).without_rboxes() is None
     monkeypatch.setattr('samrs_mm.datasets.instances.annotated.UPRIGHT', 50)
     assert oriented.without_rboxes() is None, 'too few to tell'
+
+
+def test_turned_boxes_are_looked_for_over_the_whole_list(root, monkeypatch):
+    monkeypatch.setattr('samrs_mm.datasets.instances.annotated.UPRIGHT', 1)
+    dataset = AnnotatedInstanceDataset(str(root), boxes='rbox')
+    make_upright(root, 'P000[0-2]')
+    assert dataset.without_rboxes() is None, 'level ones at the head of the list say nothing'
+    monkeypatch.setattr('samrs_mm.datasets.instances.annotated.LOOKED_AT', 2)
+    assert dataset.without_rboxes() is None, 'the last image is looked at'
+    make_upright(root, 'P0003')
+    assert ' in 2 of 4 images of ' in dataset.without_rboxes(), 'no more than was looked at'
 
 
 def test_reads_records_when_they_are_asked_for(root):
