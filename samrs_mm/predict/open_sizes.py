@@ -36,19 +36,26 @@ def for_open_sizes(network: nn.Module, fixed: bool = False) -> nn.Module:
         RefusedError: A subclass computes otherwise than its base, which fixes sizes.
     """
     for name, part in network.named_children():
-        base = next((kind for kind in _STAND_INS if isinstance(part, kind)), None)
+        for_open_sizes(part, fixed)
+        base = _base_of(part)
         own = _own_methods(type(part), base) if base else []
         if base is None or (own and fixed):
-            for_open_sizes(part, fixed)
-        elif own:
+            continue
+        if own:
             kind = type(part)
             raise RefusedError(
                 f'{kind.__module__}.{kind.__qualname__} has its own {", ".join(own)}: how its base '
                 f'{base.__name__} takes images of any size is known, but not how it does'
             )
-        else:
-            setattr(network, name, _STAND_INS[base](part))
+        setattr(network, name, _STAND_INS[base](part))
     return network
+
+
+def _base_of(part: nn.Module) -> type | None:
+    """Return which layer with a stand-in a part is; None also if it needs none as it is set."""
+    if isinstance(part, nn.MaxPool2d) and not _side_by_side(part):
+        return None
+    return next((kind for kind in _STAND_INS if isinstance(part, kind)), None)
 
 
 def _own_methods(kind: type, base: type) -> list[str]:
@@ -100,10 +107,10 @@ class CoveredMaxPool(nn.Module):
         return self.pool(maps)
 
 
-def _open_max_pool(pool: nn.MaxPool2d) -> nn.Module:
-    side_by_side = _pair(pool.kernel_size) == _pair(pool.stride) and not pool.ceil_mode
-    plain = _pair(pool.padding) == (0, 0) and _pair(pool.dilation) == (1, 1)
-    return CoveredMaxPool(pool) if side_by_side and plain else pool
+def _side_by_side(pool: nn.MaxPool2d) -> bool:
+    """Whether windows neither overlap nor go beyond the border."""
+    whole = _pair(pool.kernel_size) == _pair(pool.stride) and not pool.ceil_mode
+    return whole and _pair(pool.padding) == (0, 0) and _pair(pool.dilation) == (1, 1)
 
 
 def _pair(sides: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -173,7 +180,8 @@ class WholePadding(nn.Module):
 
 def _open_merging(layer: PatchMerging) -> PatchMerging:
     """Let patches be merged by ``pixel_unshuffle`` where that is what ``Unfold`` does."""
-    for_open_sizes(layer)
+    if isinstance(layer.adap_padding, AdaptivePadding):  # a subclass that may not pad to strides
+        return layer
     sampler = layer.sampler
     sides = {*sampler.kernel_size, *sampler.stride}
     if len(sides) == 1 and {*sampler.padding} == {0} and {*sampler.dilation} == {1}:
@@ -193,8 +201,8 @@ class _Unshuffle(nn.Module):
 
 _STAND_INS: dict[type, Callable[[Any], nn.Module]] = {
     nn.AdaptiveAvgPool2d: PlainPool,
-    MaxPool2d: _open_max_pool,  # mmcv's own method is for old versions of torch
-    nn.MaxPool2d: _open_max_pool,
+    MaxPool2d: CoveredMaxPool,  # mmcv's own method is for old versions of torch
+    nn.MaxPool2d: CoveredMaxPool,
     ShiftWindowMSA: ShiftedWindows,
     AdaptivePadding: WholePadding,
     PatchMerging: _open_merging,

@@ -127,6 +127,27 @@ def test_pools_whose_windows_overlap_are_left():
     assert [*for_open_sizes(layer)] == before
 
 
+def test_own_pools_whose_windows_overlap_are_left_and_hold_for_all_sizes():
+    pool = TripledPool(3, 2, 1)
+    layer = for_open_sizes(nn.Sequential(pool))
+    assert layer[0] is pool
+    graph = graph_of(layer, maps_of(20, 26), None, 2).module()
+    for height, width in SIZES:
+        maps = maps_of(2 * height, 2 * width)
+        torch.testing.assert_close(graph(maps), layer(maps))
+
+
+@pytest.mark.parametrize('size', [(4, 6), (5, 7)])
+def test_merging_with_an_own_padding_is_left_at_a_fixed_size(size):
+    layer = OnTokens(PatchMerging(CHANNELS, 4))
+    layer.layer.adap_padding = Unpadded(2, 2)
+    maps = maps_of(*size)
+    with pytest.raises(RefusedError, match=r'\.Unpadded has its own get_pad_shape'):
+        for_open_sizes(layer)
+    wanted = layer(maps)
+    assert torch.equal(for_open_sizes(layer, fixed=True)(maps), wanted)
+
+
 def test_overlapping_patches_are_merged_as_ever():
     layer = nn.Sequential(PatchMerging(CHANNELS, 4, kernel_size=3, stride=2, padding=1))
     before = layer[0].sampler
@@ -150,6 +171,11 @@ class Unpadded(AdaptivePadding):
         return 0, 0
 
 
+class TripledPool(nn.MaxPool2d):
+    def forward(self, maps):
+        return 3 * super().forward(maps)
+
+
 def test_subclasses_count_as_their_bases():
     layers = nn.Sequential(nn.Sequential(OfFour()), MaxPool2d(2, 2), AdaptivePadding(2, 2))
     layers[2].__class__ = type('Own', (AdaptivePadding,), {})
@@ -163,6 +189,7 @@ def test_subclasses_count_as_their_bases():
     ('layer', 'said'),
     [
         (Doubled(2), r'\.Doubled has its own forward: how its base AdaptiveAvgPool2d takes'),
+        (TripledPool(2), r'\.TripledPool has its own forward: how its base MaxPool2d takes'),
         (Unpadded(2, 2), r'\.Unpadded has its own get_pad_shape: how its base AdaptivePadding'),
     ],
 )
