@@ -104,12 +104,15 @@ def _interpreter() -> str:
     """Return the Python that ``multiprocessing`` starts, too; who embeds one may set it."""
     python = os.fsdecode(spawn.get_executable() or b'')
     if not python:
-        raise SamrsError(
-            'this Python does not know its own program (sys.executable is empty, as where another '
-            'program embeds it) and can start no other process; name a Python by '
-            'multiprocessing.set_executable'
-        )
-    return python
+        why = 'does not know its own program (sys.executable is empty, as where another embeds it)'
+    elif getattr(sys, 'frozen', False) and python == sys.executable:
+        why = f'is part of a frozen program, {python}, which would only start itself again,'
+    else:
+        return python
+    raise SamrsError(
+        f'this Python {why} and can start no other process; name a Python by '
+        'multiprocessing.set_executable'
+    )
 
 
 def _packed(item: Any) -> bytes:

@@ -79,6 +79,19 @@ def test_a_program_that_embeds_python_is_told_what_to_set(monkeypatch, executabl
         OwnProcess(eval)
 
 
+def test_a_frozen_program_is_not_started_as_a_python(monkeypatch):
+    python = sys.executable
+    monkeypatch.setattr(sys, 'frozen', True, raising=False)
+    monkeypatch.setattr(sys, 'executable', '/app/host')
+    monkeypatch.setattr(spawn, 'get_executable', lambda: b'/app/host')
+    with pytest.raises(SamrsError, match=r'program, /app/host, which .*\.set_executable$'):
+        OwnProcess(eval)
+    monkeypatch.setattr(spawn, 'get_executable', lambda: os.fsencode(python))
+    process = OwnProcess(eval)
+    assert process('1 + 1') == 2, 'one that was set is taken'
+    process.close()
+
+
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='no forks there')
 def test_one_is_closed_while_a_fork_of_this_process_lives():
     """Processes that read ahead do, where the loop over what they read ends by an error."""
