@@ -121,9 +121,11 @@ def check_match(
     def is_new(name: str) -> bool:
         return bool(_CLASSIFIER.match(name)) or (lone and name.startswith(_AUXILIARY))
 
-    faults = []
+    faults: list[str] = []
+    faulty: list[str] = []
     for what, names in wrong.items():
         names = [name for name in names if whole or not is_new(name)]
+        faulty += names
         if names:
             faults.append(f'{len(names)} {what} ({_some(names, found, wanted)})')
     new, unused = wrong['missing'] + wrong['of another shape'], wrong['not of this model']
@@ -131,8 +133,7 @@ def check_match(
     if faults:
         raise RefusedError(
             f'checkpoint {path}: {matched}; {"; ".join(faults)}; it is of another architecture '
-            'than the config'
-            + ('' if whole else '; for its backbone alone see docs/finetune.md, "What is loaded"')
+            'than the config' + ('' if whole else _cure(faulty))
         )
     kept = [name for name in wanted if not is_new(name)]
     parts = [f'{path}: {matched}' + ('' if whole else f' ({_by_part(kept)})')]
@@ -185,6 +186,12 @@ def _resizes(model: nn.Module, name: str, shape: tuple[int, ...]) -> bool:
     owner, _, weight = name.rpartition('.')
     resizes = getattr(model.get_submodule(owner), 'resizes_on_load', None)
     return resizes is not None and resizes(weight, shape)
+
+
+def _cure(faulty: Sequence[str]) -> str:
+    if all(name.startswith(_AUXILIARY) for name in faulty):
+        return '; without auxiliary_head in the config, those of the checkpoint are left out'
+    return '; for its backbone alone see docs/finetune.md, "What is loaded"'
 
 
 def _has_auxiliary(weights: Shapes) -> bool:

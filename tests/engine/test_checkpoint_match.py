@@ -108,10 +108,13 @@ def test_auxiliary_heads_are_taken_over_but_for_their_classifiers(tmp_path):
     line = match(tmp_path, one, plain, whole=False)
     assert line.endswith('trunk 2 of 2); new: auxiliary_head.conv_seg, auxiliary_head.convs')
     for saved in (auxiliary(width=7), nn.ModuleList([auxiliary()])):
-        with pytest.raises(
-            RefusedError, match=r'auxiliary_head\..*; it is of another architecture'
-        ):
+        with pytest.raises(RefusedError, match=r'auxiliary_head\..*; it is of another .*; without'):
             match(tmp_path, one, segmentor(classes=5, auxiliary_head=saved), whole=False)
+        line = match(tmp_path, plain, segmentor(classes=5, auxiliary_head=saved), whole=False)
+        assert 'trunk 2 of 2); not used: auxiliary_head.' in line, 'as the refusal says'
+    wider = segmentor(width=6, classes=5, auxiliary_head=auxiliary(width=7))
+    with pytest.raises(RefusedError, match=r'; for its backbone alone see .*"What is loaded"$'):
+        match(tmp_path, one, wider, whole=False)
 
 
 def vit(img_size, variant='plain', width=8):
