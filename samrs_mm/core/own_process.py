@@ -74,7 +74,7 @@ class OwnProcess:
         """Return how the process ended that gave no answer but this error."""
         code = self._process.returncode
         if code < 0:
-            killed = code == -signal.SIGKILL
+            killed = code == -getattr(signal, 'SIGKILL', 0)
             return f'was ended by signal {-code}' + ', perhaps out of memory' * killed
         if code or isinstance(error, OSError | EOFError):
             return f'ended with exit code {code}'
