@@ -5,6 +5,7 @@ new leaf is checked as soon as its file is there.
 """
 
 import re
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
@@ -23,8 +24,9 @@ SHORT, PRIMITIVE = 8, 30  # lines of a leaf that inherits another leaf, and of a
 
 
 def load(path):
+    """Return a config, which the caller may change."""
     register_all_modules(init_default_scope=True)  # which goes with each file of tests
-    return read(path)
+    return deepcopy(read(path))
 
 
 @cache
