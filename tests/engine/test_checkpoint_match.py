@@ -179,7 +179,10 @@ def test_weights_of_pre_training_that_are_missing():
         ('sep/mine', 'RELEASED.pth pretrain/sep/mine.pth'),
     ],
 )
-def test_the_config_that_writes_missing_weights_is_named_where_it_is(path, end):
+def test_the_config_that_writes_missing_weights_is_named_where_it_is(
+    path, end, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)  # where the demo ran, its weights are there
     with pytest.raises(RefusedError) as error:
         weight_shapes(f'pretrain/{path}.pth')
     assert str(error.value).endswith(end)
