@@ -161,7 +161,8 @@ def test_no_checkpoint(tmp_path):
         weight_shapes(str(path))
 
 
-def test_weights_of_pre_training_that_are_missing():
+def test_weights_of_pre_training_that_are_missing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(RefusedError) as error:
         weight_shapes('pretrain/sep/upernet_vitae.pth')
     [line] = str(error.value).splitlines()
