@@ -6,7 +6,6 @@ from that. After each round both are scored on scenes that no round sees. The sa
 where it was killed, a training from its start.
 """
 
-import argparse
 import json
 import shutil
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from drawn_runs import ROOT, known_objects, run_apart, run_inside
+from drawn_runs import ROOT, known_objects, parser_of, run_apart, run_inside
 
 from samrs_mm.cli import run_command
 from samrs_mm.core import masks as mask_ops
@@ -316,9 +315,8 @@ def table(rounds: list[Round]) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmark and return its exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__, 'data_engine')
     add = parser.add_argument
-    add('--out', type=Path, default=Path('work_dirs/data_engine'), help='default: %(default)s')
     add('--scenes', type=int, default=12, help='scenes of a round (default: %(default)s)')
     add('--iterations', type=int, default=150, help='of the detector (default: %(default)s)')
     add('--size', type=int, default=256, help='side of a scene in pixels (default: %(default)s)')

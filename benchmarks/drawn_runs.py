@@ -40,14 +40,21 @@ SEGMENTORS = dict(grabcut='GrabCutSegmentor', fill='BoxFillSegmentor')
 """The sources of domain A, and what makes their masks."""
 
 
-def parse_study(about: str | None, name: str, argv: list[str] | None) -> argparse.Namespace:
-    """Read the command line of a study, which ``about`` describes; it writes to its name."""
+def parser_of(about: str | None, name: str) -> argparse.ArgumentParser:
+    """Return the parser of a benchmark, which ``about`` describes; it writes to its name."""
     parser = argparse.ArgumentParser(
         description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    out = Path('work_dirs', name)
+    parser.add_argument('--out', type=Path, default=out, help='default: %(default)s')
+    return parser
+
+
+def parse_study(about: str | None, name: str, argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line of a study, which ``about`` describes; it writes to its name."""
+    parser = parser_of(about, name)
     cores = usable_cores()
     add = parser.add_argument
-    add('--out', type=Path, default=Path('work_dirs', name), help='default: %(default)s')
     add('--jobs', type=int, default=cores, help='runs at once (default: cores, %(default)s)')
     add('--threads', type=int, default=1, help='CPU threads of a run (default: %(default)s)')
     add('--quick', action='store_true', help='a few iterations, to see that it works')

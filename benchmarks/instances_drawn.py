@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from drawn_runs import BOXES, ROOT, put_known_masks, run_apart, run_inside
+from drawn_runs import BOXES, ROOT, parser_of, put_known_masks, run_apart, run_inside
 
 from samrs_mm.cli import run_command
 from samrs_mm.core.atomic import atomic_write, dump
@@ -80,9 +80,8 @@ def run(args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmark and return its exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__, 'instances_drawn')
     add = parser.add_argument
-    add('--out', type=Path, default=Path('work_dirs/instances_drawn'), help='default: %(default)s')
     add('--scenes', type=int, default=120, help='default: %(default)s')
     add('--seed', type=int, default=0, help='default: %(default)s')
     return run_command(lambda: run(parser.parse_args(argv)), 'the same command goes on')

@@ -17,7 +17,7 @@ from pathlib import Path
 from shutil import rmtree
 
 import torch
-from drawn_runs import BOXES, ROOT, put_known_masks, run_inside
+from drawn_runs import BOXES, ROOT, parser_of, put_known_masks, run_inside
 from mmengine.config import Config
 from mmseg.registry import MODELS
 
@@ -25,6 +25,7 @@ from samrs_mm.cli import run_command
 from samrs_mm.core.atomic import atomic_write, dump
 from samrs_mm.core.classes import FAST_CLASSES, SIOR_CLASSES, SOTA_CLASSES
 from samrs_mm.core.errors import SamrsError
+from samrs_mm.core.wording import counted
 from samrs_mm.drawn.scenes import DOMAINS
 from samrs_mm.engine.run_config import load_run_config
 
@@ -130,7 +131,7 @@ def row(name: str, found: dict) -> str:
         return f'| `{name}` | | | | {found["failed"]} | |'
     losses = ', '.join(f'{loss:.2f}' for loss in found['losses'])
     # mmdet's metric gives no score where nothing at all was found
-    scores = f'{len(found["scores"])} scores' if found['scores'] else 'nothing found'
+    scores = counted(len(found['scores']), 'score') if found['scores'] else 'nothing found'
     return (
         f'| `{name}` | {found["batch"]} | {found["cpu"]:.0f} | {found["memory"]:.1f} GB '
         f'| {losses} | {scores} |'
@@ -168,10 +169,9 @@ def run(args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmark and return its exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__, 'two_iterations')
     add = parser.add_argument
     add('configs', nargs='*', type=Path, help='leaves (default: all of three rooms)')
-    add('--out', type=Path, default=Path('work_dirs/two_iterations'), help='default: %(default)s')
     add('--scenes', type=int, default=5, help='of each source (default: %(default)s)')
     add('--size', type=int, default=512, help='of a scene, in pixels (default: %(default)s)')
     return run_command(lambda: run(parser.parse_args(argv)), 'the same command goes on')

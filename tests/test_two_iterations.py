@@ -126,7 +126,7 @@ def test_a_failed_leaf_is_told_and_run_again_and_the_others_are_kept(
     command = [str(tmp_path / f'room/{name}.py') for name in ways] + ['--out', str(tmp_path)]
     assert bench.main(command) == 1
     out, err = capsys.readouterr()
-    assert '| `room/good` | 1 | 70 | 6.0 GB | 3.50, 3.25 | 1 scores |' in out
+    assert '| `room/good` | 1 | 70 | 6.0 GB | 3.50, 3.25 | 1 score |' in out
     assert 'bad.txt' in out
     assert 'failed: room/bad' in err
     assert bench.main([command[0], *command[2:]]) == 0
