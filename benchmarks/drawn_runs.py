@@ -3,6 +3,7 @@
 import argparse
 import csv
 import importlib.util
+import inspect
 import itertools
 import json
 import multiprocessing
@@ -12,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +51,35 @@ def parser_of(about: str | None, name: str) -> argparse.ArgumentParser:
     return parser
 
 
-def parse_study(about: str | None, name: str, argv: list[str] | None) -> argparse.Namespace:
-    """Read the command line of a study, which ``about`` describes; it writes to its name."""
+def parse_study(
+    about: str | None, name: str, argv: list[str] | None, full: Any, quick: Any
+) -> tuple[argparse.Namespace, Any]:
+    """Read the command line of a study, which ``about`` describes; it writes to its name.
+
+    Args:
+        about: The study's docstring.
+        name: Of the study's folder.
+        argv: The command line; None is that of the program.
+        full: The dataclass that says how large the study is; each of its numbers is an option.
+        quick: The same for ``--quick``.
+
+    Returns:
+        Options, and how large the study is to be.
+    """
     parser = parser_of(about, name)
     cores = usable_cores()
     add = parser.add_argument
     add('--jobs', type=int, default=cores, help='runs at once (default: cores, %(default)s)')
     add('--threads', type=int, default=1, help='CPU threads of a run (default: %(default)s)')
     add('--quick', action='store_true', help='a few iterations, to see that it works')
-    return parser.parse_args(argv)
+    sizes = {key: value for key, value in asdict(full).items() if isinstance(value, int)}
+    size = parser.add_argument_group('size', inspect.getdoc(full))
+    for key, value in sizes.items():
+        option = f'--{key.replace("_", "-")}'
+        size.add_argument(option, type=int, metavar='N', help=f'default: {value}')
+    args = parser.parse_args(argv)
+    given = {key: value for key in sizes if (value := getattr(args, key)) is not None}
+    return args, replace(quick if args.quick else full, **given)
 
 
 def run_apart(name: str, *arguments: object, allowed: int = 0) -> None:

@@ -248,8 +248,7 @@ def study(folder: Path, plan: Plan, jobs: int, threads: int) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the study and return its exit code."""
-    args = parse_study(__doc__, 'sep_study', argv)
-    plan = QUICK if args.quick else Plan()
+    args, plan = parse_study(__doc__, 'sep_study', argv, Plan(), QUICK)
     return run_command(lambda: study(args.out, plan, args.jobs, args.threads))
 
 

@@ -91,6 +91,21 @@ def test_the_same_command_goes_on_where_it_stopped(study, monkeypatch, tmp_path)
     ] * 2, 'and its pre-training is there'
 
 
+@pytest.mark.parametrize('quick', [False, True])
+def test_how_large_it_is_can_be_told(study, monkeypatch, tmp_path, quick):
+    tools = watch(monkeypatch, study)
+    given = ['--out', str(tmp_path), '--seeds', '2', '--pretraining', '7', *['--quick'] * quick]
+    assert study.main(given) == 0
+    trained = [words for name, words in tools.calls if name == 'train']
+    assert len(trained) == 2 * (2 + 7)
+    assert 'train_cfg.max_iters=7' in trained[0]
+    length = (study.QUICK if quick else study.Plan()).iterations
+    assert f'train_cfg.max_iters={length}' in trained[2]
+    refused = watch(monkeypatch, study)
+    assert study.main([*given, '--seeds', '1']) == 2
+    assert refused.calls == []
+
+
 def test_differences_are_taken_seed_by_seed(study):
     plan = replace(study.Plan(), seeds=2)
     added = dict(scratch=0.0, sep=1.0, mtp=2.0, mtp_whole=5.0)
