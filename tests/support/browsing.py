@@ -7,6 +7,13 @@ def resize(browser, width):
     browser.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', size)
 
 
+def settle(page):
+    """Wait until the page is laid out and drawn, with what follows from a change of its size."""
+    page.execute_async_script(
+        'const [done] = arguments; requestAnimationFrame(() => requestAnimationFrame(done));'
+    )
+
+
 def wait(page, condition):
     """Wait until a condition holds, 10 seconds at most; return what it returned."""
     from selenium.webdriver.support.wait import WebDriverWait

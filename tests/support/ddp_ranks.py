@@ -1,6 +1,7 @@
 """Two ranks of DistributedDataParallel over gloo, compared with one process."""
 
 import json
+from pathlib import Path
 
 import torch
 from mmengine.dist import get_rank
@@ -40,7 +41,7 @@ def synchronise(model):
 MODELS = dict(plain=({}, freeze_batch_norm), cascade=(CASCADE, synchronise))
 
 
-def compare(init: str, rank: int, target: str) -> None:
+def compare(init: str, rank: int, folder: str) -> None:
     """Write the largest differences of gradients (relative) and logged values of a rank, as JSON.
 
     Of each of ``MODELS``. Rank 0 lacks fast, rank 1 lacks sior.
@@ -64,8 +65,7 @@ def compare(init: str, rank: int, target: str) -> None:
         )
         difference = max(abs(logged[key].item() - whole[key].item()) for key in whole)
         differences[name] = dict(gradient=gradient, logged=difference)
-    with open(target, 'w') as file:
-        json.dump(differences, file)
+    Path(folder, f'rank{rank}.json').write_text(json.dumps(differences))
 
 
 def _on_ranks(name, model, images, samples):

@@ -5,7 +5,6 @@ import fcntl
 import hashlib
 import importlib.util
 import itertools
-import multiprocessing
 import os
 import resource
 import signal
@@ -15,6 +14,7 @@ from types import ModuleType
 
 import numpy as np
 from PIL import Image
+from processes import exit_codes, started
 
 from samrs_mm.core import input_notes
 from samrs_mm.formats.annotated import folder
@@ -22,12 +22,6 @@ from samrs_mm.formats.annotated.record import Record
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'configs/annotate/dota_grabcut_rbox.py')
-PRELOAD = [
-    'training_runs', 'samrs_mm.annotate.job', 'samrs_mm.datasets.segmentation.samrs',
-    'mmseg.datasets', 'mmseg.engine', 'mmseg.evaluation', 'mmseg.models', 'mmseg.visualization',
-    'torch._dynamo',
-]  # fmt: skip
-"""What the one fork server has imported: the first list that it is given is the one that counts."""
 
 
 def write_dota(root: Path, scenes: int = 5, size: tuple[int, int] = (96, 128), seed: int = 0):
@@ -107,8 +101,6 @@ def load_tool(name: str) -> ModuleType:
 def run_apart(argv: list[str], fault: tuple = (), tool: str = 'sam_annotate') -> int:
     """Run a tool in a process of its own and return its exit code.
 
-    A fork server has the imports done, so this takes a fraction of a new interpreter's time.
-
     Args:
         argv: Command line.
         fault: ``('kill', call, nth)``: SIGKILL at the nth call of ``os.<call>``;
@@ -120,12 +112,8 @@ def run_apart(argv: list[str], fault: tuple = (), tool: str = 'sam_annotate') ->
     Returns:
         The exit code, negative if a signal ended the process.
     """
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(PRELOAD)
-    child = context.Process(target=_child, args=(argv, fault, tool))
-    child.start()
-    child.join()
-    return child.exitcode
+    (code,) = exit_codes([started(_child, argv, fault, tool)])
+    return code
 
 
 def _child(argv: list[str], fault: tuple, tool: str) -> None:

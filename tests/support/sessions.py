@@ -8,14 +8,12 @@ import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from folders import PRELOAD, load_tool
+from folders import load_tool
+from processes import exit_codes, started
 
 
 def run_in_session(tool: str, argv: list[str], log: Path, ending: int, nth: int) -> BaseProcess:
     """Run a tool as the leader of a session, end it, and return its process.
-
-    A fork server starts it: forked from a test process, whose libraries have threads, it could
-    wait for ever for a lock that one of those held.
 
     Args:
         tool: Name of the tool, as ``load_tool`` takes it.
@@ -25,11 +23,8 @@ def run_in_session(tool: str, argv: list[str], log: Path, ending: int, nth: int)
         nth: Counted in each of its processes, with those files that the tool itself replaced
             before it started them.
     """
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(PRELOAD)
-    process = context.Process(target=_lead, args=(tool, argv, log, ending, nth))
-    process.start()
-    process.join(60)
+    process = started(_lead, tool, argv, log, ending, nth)
+    exit_codes([process], 60)
     return process
 
 

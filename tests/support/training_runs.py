@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from folders import PRELOAD, ROOT, load_tool
+from folders import ROOT, load_tool
 from mmengine.config import Config
 from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmseg.registry import HOOKS, OPTIM_WRAPPERS, TRANSFORMS
 from PIL import Image
+from processes import exit_codes, started
 from quick_mmengine import quicken
 
 CLASSES = dict(red=3, green=5, blue=2)
@@ -215,13 +216,9 @@ def _dataset(root, pipeline, **options):
 def run_tool(name, argv, log, ranks=1, folder=ROOT):
     """Run a tool in ``folder``, in a process of its own, or in one for each rank over gloo.
 
-    A fork server has the imports done, so this takes a fraction of a new interpreter's time.
-
     Returns:
         The exit codes, and what rank 0 printed.
     """
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(PRELOAD)
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
@@ -232,14 +229,8 @@ def run_tool(name, argv, log, ranks=1, folder=ROOT):
         environment = {key: str(value) for key, value in names.items()} if ranks > 1 else {}
         flags = ['--launcher', 'pytorch'] if ranks > 1 else []
         target = f'{log}.{rank}'
-        child = context.Process(
-            target=_child, args=(name, [*argv, *flags], target, environment, folder)
-        )
-        child.start()
-        children.append(child)
-    for child in children:
-        child.join()
-    return [child.exitcode for child in children], Path(f'{log}.0').read_text()
+        children.append(started(_child, name, [*argv, *flags], target, environment, folder))
+    return exit_codes(children), Path(f'{log}.0').read_text()
 
 
 def _child(name, argv, log, environment, folder):

@@ -1,14 +1,14 @@
 import io
-import multiprocessing
 import random
 
 import numpy as np
 import pytest
 import torch
-from folders import PRELOAD, ROOT
+from folders import ROOT
 from mmengine import Config
 from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS, TRANSFORMS
+from processes import fork_server
 from samrs_folders import STEMS, write_annotated
 from torch.utils.data import DataLoader
 
@@ -71,11 +71,9 @@ def test_a_seeded_draw_depends_on_its_seed_alone(configs):
 def test_workers_draw_the_same_samples(configs):
     dataset = MultiSourceDataset(configs)
     draws = [(index, 100 + index) for index in (4, 0, 2, 5)]
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(PRELOAD)
     batches = [
         list(DataLoader(dataset, batch_size=2, sampler=draws, collate_fn=list, **workers))
-        for workers in ({}, dict(num_workers=2, multiprocessing_context=context))
+        for workers in ({}, dict(num_workers=2, multiprocessing_context=fork_server()))
     ]
     for one, other in zip(*batches, strict=True):
         for a, b in zip(one, other, strict=True):

@@ -1,13 +1,11 @@
-import json
-import multiprocessing
 import os
 import signal
 
 import pytest
 import torch
-from folders import PRELOAD
 from line_runs import runner_of, validation
 from mmengine.hooks import Hook
+from processes import on_two_ranks
 from stopped_ranks import stop
 
 from samrs_mm.cli import STOPPED, run_command
@@ -97,20 +95,7 @@ def test_a_validation_ends_after_its_batch(tmp_path, hooks):
 def test_ranks_end_a_validation_together_once_rank_0_has_saved(tmp_path):
     """All asked, one asked, one in a batch that the other has not, which waits for scores, and one
     in a validation of 11 batches: they ask each other after 8."""
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(PRELOAD)
-    ranks = [
-        context.Process(target=stop, args=(f'file://{tmp_path}/group', rank, str(tmp_path)))
-        for rank in range(2)
-    ]
-    for rank in ranks:
-        rank.start()
-    for rank in ranks:
-        rank.join(600)
-        rank.kill()
-    assert [rank.exitcode for rank in ranks] == [0, 0]
-    for rank in range(2):
-        said = json.loads((tmp_path / f'rank{rank}.json').read_text())
+    for rank, said in enumerate(on_two_ranks(stop, tmp_path)):
         for name, asked, where, saved, batches in (
             ('all', (0, 1), 'in the validation of iteration', 4, 1),
             ('one', (1,), 'in the validation of iteration', 4, 1),

@@ -1,12 +1,9 @@
 """MultiHeadEncoderDecoder, and its cascade, on several ranks."""
 
-import json
-import multiprocessing
-
 import pytest
 import torch
 from ddp_ranks import compare
-from folders import PRELOAD
+from processes import on_two_ranks
 from segmentor_cases import batch_of, freeze_batch_norm, gradients, share_totals, small_model
 
 from samrs_mm.core.errors import RefusedError
@@ -43,20 +40,7 @@ def test_two_gloo_ranks_equal_one_process_without_unused_parameters(tmp_path):
 
     Batch norm of the cascade is over both ranks, each of which lacks a source.
     """
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(PRELOAD)
-    files = [tmp_path / f'rank{rank}.json' for rank in range(2)]
-    ranks = [
-        context.Process(target=compare, args=(f'file://{tmp_path}/group', rank, str(file)))
-        for rank, file in enumerate(files)
-    ]
-    for rank in ranks:
-        rank.start()
-    for rank in ranks:
-        rank.join(120)
-    assert [rank.exitcode for rank in ranks] == [0, 0]
-    for file in files:
-        differences = json.loads(file.read_text())
+    for differences in on_two_ranks(compare, tmp_path):
         assert differences.keys() == {'plain', 'cascade'}
         for difference in differences.values():
             assert difference['gradient'] < 1e-9

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from browsing import resize, wait
+from browsing import resize, settle, wait
 from reviewed import annotated
 
 from samrs_mm.core import masks
@@ -43,10 +43,12 @@ def reviewed(tmp_path, prompter):
         thread = threading.Thread(target=serve)
         thread.start()
         while not servers or not servers[0].started:
+            assert thread.is_alive()
             time.sleep(0.01)
         yield session, told[0]
         servers[0].should_exit = True
         thread.join(10)
+        assert not thread.is_alive()
 
 
 @pytest.fixture
@@ -154,8 +156,8 @@ def test_decided_masks_are_found_again(page, reviewed):
 def test_a_click_chooses_the_mask_that_it_hits(page, reviewed):
     from selenium.webdriver.common.action_chains import ActionChains
 
+    settle(page)
     press(page, 'x')
-    time.sleep(0.3)
     stem = shown(page)[0].removeprefix('images/').removesuffix('.png')
     boxes = [box for box in reviewed[0].record(stem).boxes if box.box_id != shown(page)[1]]
     x, y, width, height = boxes[0].bbox
@@ -175,8 +177,8 @@ class Pointer:
 
         self.page, self.chain = page, ActionChains(page, duration=20)
         self.canvas = page.find_element('id', 'canvas')
+        settle(page)
         press(page, 'x')  # the whole picture: where its pixels lie is known
-        time.sleep(0.2)
         stage = page.find_element('id', 'stage').size
         self.scale = min(stage['width'] / 128, stage['height'] / 96)
 
@@ -373,7 +375,7 @@ def test_another_token_is_said(page, reviewed):
 @pytest.mark.parametrize('width', [1280, 390])
 def test_it_fits_the_window(page, width):
     resize(page, width)
-    time.sleep(0.3)
+    settle(page)
     assert page.execute_script('return document.documentElement.scrollWidth') <= width
     assert page.execute_script('return document.documentElement.scrollHeight') <= 900
     for name in ('accept', 'reject', 'class', 'undo', 'next'):

@@ -88,6 +88,7 @@ def running(session, monkeypatch):
     thread = threading.Thread(target=serving.serve, args=(session, listening, told.append))
     thread.start()
     while not told or not stopped or not stopped[0].started:
+        assert thread.is_alive()
         time.sleep(0.01)
     address, _, token = told[0].partition('#')
     yield int(address.rstrip('/').rpartition(':')[2]), token
