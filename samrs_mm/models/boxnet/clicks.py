@@ -6,7 +6,6 @@ import numpy as np
 
 from samrs_mm.core import boxes as box_ops
 from samrs_mm.core.clicks import (
-    box_around,
     box_of_mask,
     check_inside,
     checked_clicks,
@@ -57,7 +56,7 @@ def click(
         clicks: ``(N, 3)`` all clicks so far: x, y in pixels, and 1 for the object or 0 for the
             background; may be none where there is a box or a mask.
         box: ``(4,)`` x0, y0, x1, y1, or the corners ``(4, 2)`` of an oriented box, in pixels; or
-            None.
+            None. Where the object is clicked beyond it, it grows.
         previous: The answer before, or any mask ``(H, W)`` bool to start from; or None.
 
     Raises:
@@ -68,13 +67,12 @@ def click(
     previous = _checked_previous(picture, previous)
     check_inside(picture.size, clicks, corners)
     around, oriented = corners, box is not None and np.shape(box) == (4, 2)
-    if corners is None and previous is not None:
-        found = box_around(_box_of(previous), clicks)
-        around = None if found is None else box_ops.corners(found[None])[0]
+    if corners is None and previous is not None and (found := _box_of(previous)) is not None:
+        around = box_ops.corners(found[None])[0]
     refuse_nothing(clicks, around)
     if around is None:
         return _answer(picture, mask_of_clicks(maker, picture, clicks))
-    frame, half = CropFrame.around(around)
+    frame, half = CropFrame.around(_grown(around, clicks))
     asked = Asked(
         frame,
         None if corners is None else half,
@@ -83,6 +81,21 @@ def click(
         previous=None if previous is None else _chances(previous, frame, maker.side),
     )
     return _answer(picture, next(iter(maker.make(picture, [asked]))))
+
+
+def _grown(corners: np.ndarray, clicks: np.ndarray) -> np.ndarray:
+    """Return a box ``(4, 2)``, its sides moved outwards where the object is clicked beyond them.
+
+    They move by twice the distance: the click is taken for the middle of what the box lacks.
+    """
+    frame, half = CropFrame.around(corners)
+    objects = clicks[clicks[:, 2] > 0, :2]
+    places = np.concatenate([(objects - frame.centre) @ frame.axes.T, np.zeros((1, 2))])
+    low, high = (np.maximum(most - half, 0) for most in (-places.min(axis=0), places.max(axis=0)))
+    if not (low.any() or high.any()):
+        return corners
+    x0, y0, x1, y1 = np.concatenate([-half - 2 * low, half + 2 * high])
+    return frame.centre + np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]) @ frame.axes
 
 
 def _checked_previous(

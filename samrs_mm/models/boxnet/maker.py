@@ -146,7 +146,8 @@ class MaskMaker:
         if self.finer and frame.shrink(self.side).max() > SHRUNK_FROM:
             frame, found = look_again(self.run, picture, asked, logits)
         rows, columns = frame.window(*picture.size)
-        mask = tidied(pasted(found, frame, rows, columns), self.fill_holes)
+        clicks = asked.clicks - [columns.start, rows.start, 0]
+        mask = tidied(pasted(found, frame, rows, columns), self.fill_holes, clicks)
         return ObjectMask(
             mask, (rows.start, columns.start), score, stability_of(logits), asked.frame, logits
         )
@@ -177,17 +178,53 @@ def pasted(logits: np.ndarray, frame: CropFrame, rows: slice, columns: slice) ->
     return mask
 
 
-def tidied(mask: np.ndarray, fill_holes: bool = True) -> np.ndarray:
-    """Return a mask ``(h, w)`` bool without small parts, its holes filled or kept."""
+def tidied(
+    mask: np.ndarray, fill_holes: bool = True, clicks: np.ndarray | None = None
+) -> np.ndarray:
+    """Return a mask ``(h, w)`` bool without small parts, its holes filled or kept.
+
+    Small parts that are clicked on stay, and holes with a click on the background.
+
+    Args:
+        mask: The mask.
+        fill_holes: Fill the holes of its parts.
+        clicks: ``(N, 3)`` x, y in its pixels, and 1 for the object or 0; None for none.
+    """
     if not mask.any():
         return mask
+    on, beside = _clicked_pixels(mask, clicks)
     found, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     areas = [cv2.contourArea(outline) + len(outline) / 2 for outline in found]
-    kept = [o for o, area in zip(found, areas, strict=True) if area >= LEAST_PART * max(areas)]
-    if fill_holes or len(kept) < len(found):
-        filled = cv2.drawContours(np.zeros(mask.shape, np.uint8), kept, -1, 1, -1).view(bool)
-        return filled if fill_holes else filled & mask
-    return mask
+    kept = [
+        outline
+        for outline, area in zip(found, areas, strict=True)
+        if area >= LEAST_PART * max(areas)
+        or any(cv2.pointPolygonTest(outline, place, measureDist=False) >= 0 for place in on)
+    ]
+    if not fill_holes and len(kept) == len(found):
+        return mask
+    filled = cv2.drawContours(np.zeros(mask.shape, np.uint8), kept, -1, 1, -1).view(bool)
+    return _with_holes(filled, mask, beside) if fill_holes else filled & mask
+
+
+def _clicked_pixels(
+    mask: np.ndarray, clicks: np.ndarray | None
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Return x and y of a mask's pixels that are clicked on as object, and as background."""
+    places: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
+    for x, y, of_object in () if clicks is None else np.floor(clicks).astype(int).tolist():
+        if 0 <= x < mask.shape[1] and 0 <= y < mask.shape[0]:
+            places[0 if of_object else 1].append((x, y))
+    return places
+
+
+def _with_holes(filled: np.ndarray, mask: np.ndarray, places: list[tuple[int, int]]) -> np.ndarray:
+    """Return a filled mask ``(h, w)`` bool with those of its holes that hold one of the places."""
+    holes = filled & ~mask
+    if not any(holes[y, x] for x, y in places):
+        return filled
+    _, numbers = cv2.connectedComponents(holes.view(np.uint8), connectivity=4)
+    return filled & ~(holes & np.isin(numbers, [numbers[y, x] for x, y in places if holes[y, x]]))
 
 
 def stability_of(logits: np.ndarray) -> float:

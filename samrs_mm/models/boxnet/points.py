@@ -79,7 +79,9 @@ def _untried(looks: dict[int, _Look], steps: Sequence[int]) -> list[int]:
 
 def _around_own_box(look: _Look) -> Asked:
     """Return the same clicks in the crop around the box of their mask; in their own without one."""
-    box = _box_of(tidied(look.logits > 0), look.asked.frame)
+    to_crop, clicks = look.asked.frame.to_crop(len(look.logits)), look.asked.clicks.copy()
+    clicks[:, :2] = clicks[:, :2] @ to_crop[:, :2].T + to_crop[:, 2]
+    box = _box_of(tidied(look.logits > 0, clicks=clicks), look.asked.frame)
     if box is None:
         return look.asked
     frame, _ = CropFrame.around(box_ops.corners(box[None])[0])

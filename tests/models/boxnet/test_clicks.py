@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from boxnet_cases import AT, bright_ellipses, iou, painter
 
+from samrs_mm.core import boxes as box_ops
 from samrs_mm.models.boxnet.asked import Picture
 from samrs_mm.models.boxnet.clicks import click
 
@@ -28,10 +29,10 @@ def test_a_click_on_an_object():
 
 
 def seen_by(*args, **more):
-    """Return the crop ``(14, S, S)`` that the network was last shown."""
+    """Return the answer, and the crop ``(14, S, S)`` that the network was shown first."""
     maker = painter('grey')
     answer = click(maker, PICTURE, *args, **more)
-    return answer, maker.network.seen[-1][0].numpy()
+    return answer, maker.network.seen[0][0].numpy()
 
 
 @pytest.mark.parametrize('oriented', [False, True])
@@ -71,6 +72,47 @@ def test_a_click_beyond_the_mask_is_in_the_crop():
     _, crop = seen_by([[150.0, 60, 1]], previous=small)
     assert crop[AT['object_clicks']].max() == 1
     assert (crop[AT['previous']] > 0).any()
+
+
+@pytest.mark.parametrize('oriented', [False, True])
+def test_a_box_grows_to_what_is_clicked_beyond_it(oriented):
+    corners = BOXES[0] if oriented else box_ops.corners(upright(MASKS[0])[None].astype(float))[0]
+    half = corners.copy()
+    half[2:] = (corners[:2][::-1] + corners[2:]) / 2
+    given = half if oriented else np.concatenate([half.min(axis=0), half.max(axis=0)])
+    before, _ = seen_by([], box=given)
+    beyond = (half[2:].mean(axis=0) + corners[2:].mean(axis=0)) / 2
+    answer, crop = seen_by([[*beyond, 1]], box=given, previous=before)
+    clicked = crop[AT['object_clicks']] == 1
+    assert clicked.any()
+    assert crop[AT['boxed']].all()
+    assert crop[AT['oriented']].all() == oriented
+    assert min(crop[AT[name]][clicked].min() for name in ('across_x', 'across_y')) > 0.2
+    assert iou(answer.mask, MASKS[0]) > 0.9
+    _, there = seen_by([[*half.mean(axis=0), 1], [*corners[2], 0]], box=given)
+    np.testing.assert_array_equal(there[AT['across_x']], seen_by([], box=given)[1][AT['across_x']])
+
+
+def test_a_hole_that_is_clicked_on_stays_open():
+    image = np.full((100, 100, 3), 30, np.uint8)
+    image[20:80, 20:80], image[30:40, 30:40], image[55:70, 50:70] = 220, 30, 30
+    box = [18, 18, 82, 82]
+    first = click(painter('grey'), Picture(image), [], box)
+    assert first.mask[32:38, 32:38].all()
+    assert first.mask[58:67, 53:67].all()
+    better = click(painter('grey'), Picture(image), [[60, 62, 0]], box, first)
+    assert better.mask[32:38, 32:38].all()
+    assert not better.mask[58:67, 53:67].any()
+
+
+def test_a_small_part_that_is_clicked_on_stays():
+    image = np.full((120, 120, 3), 30, np.uint8)
+    image[20:80, 20:80], image[90:100, 90:100], image[90:100, 20:30] = 220, 220, 220
+    clicks, box = [[50, 50, 1], [95, 95, 1]], [18, 18, 102, 102]
+    assert not click(painter('grey'), Picture(image), clicks[:1], box).mask[85:].any()
+    found = click(painter('grey'), Picture(image), clicks, box).mask
+    assert found[92:98, 92:98].all()
+    assert not found[85:, :60].any()
 
 
 def test_an_empty_mask_before_is_as_none():

@@ -159,6 +159,9 @@ def test_tidied():
     np.testing.assert_array_equal(tidied(mask, fill_holes=False), wanted)
     wanted[10:14, 10:14] = True
     np.testing.assert_array_equal(filled, wanted)
+    clicks = np.array([(41.5, 32, 1), (11, 11.9, 0), (45, 10, 0), (-1, 70, 1), (99, -3, 0)])
+    np.testing.assert_array_equal(tidied(mask, clicks=clicks), mask)
+    np.testing.assert_array_equal(tidied(mask, fill_holes=False, clicks=clicks), mask)
     for empty in (np.zeros((3, 4), bool), np.zeros((0, 4), bool)):
         np.testing.assert_array_equal(tidied(empty), empty)
     single = np.zeros((5, 5), bool)
