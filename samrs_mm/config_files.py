@@ -4,6 +4,7 @@ import argparse
 import difflib
 import importlib
 import os
+import re
 import sys
 import traceback
 from collections.abc import Collection, Iterable
@@ -25,11 +26,16 @@ ANNOTATE_KEYS = (
 REQUIRED_KEYS = ANNOTATE_KEYS[:7]
 OPTIONAL_DICTS = ('tile', 'grid', 'image', 'filters', 'label_fit', 'fidelity')
 
+_BLANK = '\0'  # no argument of a program holds it
+_INNER_BLANKS = re.compile(r'(?<=[^\s=,(\[]) +(?=[^\s,)\]])')
+"""Blanks that belong to a value: not those after ``=``, or beside commas and brackets."""
+
 
 class OptionsAction(argparse.Action):
     """``--cfg-options`` of OpenMMLab's tools, with a line instead of a traceback.
 
-    mmengine is imported where there are such options.
+    Blanks inside of values, as paths have them, are kept; mmengine's own action drops them. It is
+    imported where there are such options.
     """
 
     def __call__(
@@ -53,9 +59,22 @@ class OptionsAction(argparse.Action):
                 )
         try:
             action = DictAction(self.option_strings, self.dest)
-            action(parser, namespace, values, option_string)
+            words = [
+                _INNER_BLANKS.sub(lambda found: _BLANK * len(found[0]), word) for word in values
+            ]
+            action(parser, namespace, words, option_string)
         except RecursionError:
             parser.error('--cfg-options: brackets are nested too deeply')
+        setattr(namespace, self.dest, _with_blanks(getattr(namespace, self.dest)))
+
+
+def _with_blanks(value: Any) -> Any:
+    """Return values of options with their blanks."""
+    if isinstance(value, str):
+        return value.replace(_BLANK, ' ')
+    if isinstance(value, list | tuple):
+        return type(value)(map(_with_blanks, value))
+    return {k: _with_blanks(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def read_config(path: str) -> 'Config':

@@ -41,6 +41,17 @@ def test_options_and_flags_are_applied_in_this_order(path):
     assert config.model == dict(type='BoxFillSegmentor', checkpoint='1e3,a')
 
 
+def test_blanks_in_values_are_kept():
+    found = options(
+        'data_root=/data/my  own (1)/scenes', 'model.a=[/a b/c, /d e]', 'model.b= (1, 2.5 , (3,4) )'
+    )
+    assert found == {
+        'data_root': '/data/my  own (1)/scenes',
+        'model.a': ['/a b/c', '/d e'],
+        'model.b': (1, 2.5, (3, 4)),
+    }
+
+
 @pytest.mark.parametrize('before', ['None', 'dict(size=600, overlap=150)'])
 def test_tiles_by_single_options(path, before, tmp_path):
     (tmp_path / 'config.py').write_text(CONFIG + f'tile = {before}')
