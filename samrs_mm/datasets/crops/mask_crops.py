@@ -26,6 +26,7 @@ PARTS = ('train', 'val')
 LOOSE = (0.0, 0.05, 0.15)
 """How far the sides of boxes are moved outwards at most, as shares of the box's extent."""
 
+_SIDES = 16  # halved so often by the network
 _TOLD = 3
 _OWN = {
     'BoxNetSegmentor': "BoxNet's own, which teach it nothing new",
@@ -172,6 +173,8 @@ def _check_options(part: str, held_out: float, points: float, **counts: int) -> 
     for name, value in counts.items():
         if not isinstance(value, int) or value < 1:
             raise RefusedError(f'MaskCrops: {name}={value!r}; needed: a whole number from 1')
+    if counts['side'] % _SIDES:
+        raise RefusedError(f'MaskCrops: side={counts["side"]!r}; needed: a multiple of {_SIDES}')
 
 
 def _told(left_out: list[str]) -> list[str]:

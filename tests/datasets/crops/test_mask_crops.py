@@ -90,6 +90,7 @@ def test_a_single_mask_is_refused(tmp_path):
         (dict(count=2.5), r'count=2\.5; needed: a whole number'),
         (dict(length=0), 'length=0; needed: a whole number'),
         (dict(side=0), 'side=0; needed: a whole number'),
+        (dict(side=30), 'side=30; needed: a multiple of 16'),
     ],
 )
 def test_values_that_cannot_be(root, options, problem):
