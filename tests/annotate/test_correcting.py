@@ -8,14 +8,13 @@ import signal
 import numpy as np
 import pytest
 from corrected import correct_some, undo_all
-from folders import CONFIG, load_tool, run_apart, tree, write_dota
+from folders import BOX_FILL, CONFIG, load_tool, run_apart, tree, write_dota
 from PIL import Image
 
 from samrs_mm.core import masks
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import Record
 
-BOX_FILL = ('--cfg-options', 'model.type=BoxFillSegmentor')
 SET = ('annotations.json', 'ledger.csv', 'images.csv', 'meta.json')
 
 

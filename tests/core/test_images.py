@@ -1,46 +1,22 @@
+"""Images of any kind of pixels, and what is written; Pillow's limit stands outside."""
+
 import hashlib
 import threading
-import tracemalloc
 import warnings
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import rasterio
+from image_cases import DEEP, GREY, HEIGHT, LOSSLESS, RGB, WIDTH, save, save_tiff
 from PIL import Image
-from rasterio.errors import NotGeoreferencedWarning
 
 from samrs_mm.core import images
 from samrs_mm.core.errors import ImageReadError, SamrsError
-from samrs_mm.core.image_rule import ImageRule
 from samrs_mm.core.images import SceneImage, file_sha256, image_size, write_png
 
-HEIGHT, WIDTH = 37, 53
 GREY_NOTE = ('1 band: grey replicated to 3 channels',)
 AS_THEY_COME = 'bands 1, 2, 3 taken for red, green, blue: the file names none'
-RNG = np.random.default_rng(0)
-RGB = RNG.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-GREY = RGB[..., 0]
-DEEP = RNG.integers(0, 4000, (HEIGHT, WIDTH, 3), dtype=np.uint16)
-LOSSLESS = ('png', 'tif', 'bmp')
-ALL = (*LOSSLESS, 'jpg')
-
-
-def save(path: Path, pixels: np.ndarray | Image.Image, **options) -> Path:
-    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    image.save(path, **options)
-    return path
-
-
-def save_tiff(path: Path, bands: np.ndarray, **options) -> Path:
-    count, height, width = bands.shape
-    profile = dict(width=width, height=height, count=count, dtype=bands.dtype, **options)
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', NotGeoreferencedWarning)
-        with rasterio.open(path, 'w', driver='GTiff', **profile) as file:
-            file.write(bands)
-    return path
 
 
 def scaled(values: np.ndarray) -> np.ndarray:
@@ -83,7 +59,7 @@ def test_cmyk_jpeg(tmp_path):
 
 @pytest.mark.parametrize('kind', ['png', 'tif'])
 def test_alpha_is_dropped_not_blended(tmp_path, kind):
-    alpha = RNG.integers(1, 256, (HEIGHT, WIDTH, 1), dtype=np.uint8)
+    alpha = np.random.default_rng(1).integers(1, 256, (HEIGHT, WIDTH, 1), dtype=np.uint8)
     rgba = np.concatenate([RGB, alpha], axis=-1)
     check(save(tmp_path / f'rgba.{kind}', rgba), RGB, ('RGBA: alpha dropped',))
     la = np.concatenate([GREY[..., None], alpha], axis=-1)
@@ -185,58 +161,6 @@ def test_an_image_without_light_is_black(tmp_path, value):
     assert (SceneImage(save_tiff(tmp_path / 'a.tif', bands)).read() == 0).all()
 
 
-def test_complex_pixels_are_refused(tmp_path):
-    path = save_tiff(tmp_path / 'a.tif', np.ones((1, 8, 9), np.complex64))
-    with pytest.raises(ImageReadError, match='complex64 pixels can not be shown'):
-        SceneImage(path)
-
-
-@pytest.mark.parametrize('dtype', [np.uint8, np.uint16, np.int16, np.float32])
-@pytest.mark.parametrize('bands', [1, 2, 3, 4])
-@pytest.mark.parametrize('tiled', [True, False])
-def test_streamed_equals_held(tmp_path, dtype, bands, tiled):
-    top = 255 if dtype is np.uint8 else 4000
-    pixels = np.random.default_rng(1).integers(0, top, (bands, 300, 280)).astype(dtype)
-    blocks = dict(tiled=True, blockxsize=64, blockysize=64) if tiled else {}
-    path = save_tiff(tmp_path / 'a.tif', pixels, compress='deflate', **blocks)
-    held, streamed = SceneImage(path), SceneImage(path, stream=True)
-    assert (streamed.width, streamed.height) == (280, 300)
-    np.testing.assert_array_equal(streamed.read(), held.read())
-    for x, y in ((150, 170), (20, 30)):
-        one, other = (image.crop(x, y, 200, 200) for image in (held, streamed))
-        np.testing.assert_array_equal(one, other)
-
-
-@pytest.mark.parametrize('mode', ['1', 'P', 'CMYK'])
-def test_what_rasterio_reads_otherwise_is_held(tmp_path, mode):
-    path = save(tmp_path / 'a.tif', Image.fromarray(RGB).convert(mode))
-    np.testing.assert_array_equal(SceneImage(path, stream=True).read(), SceneImage(path).read())
-
-
-def test_streamed_pixels_are_not_held(tmp_path):
-    blocks = dict(tiled=True, blockxsize=256, blockysize=256)
-    path = save_tiff(tmp_path / 'a.tif', np.ones((3, 2000, 2000), np.uint8), **blocks)
-    tracemalloc.start()
-    try:
-        image = SceneImage(path, stream=True)
-        image.crop(1000, 1000, 100, 100)
-        assert tracemalloc.get_traced_memory()[1] < 2_000_000
-    finally:
-        tracemalloc.stop()
-
-
-def test_damage_in_the_middle_of_a_streamed_file(tmp_path):
-    noise = np.random.default_rng(2).integers(0, 256, (3, 600, 600), dtype=np.uint8)
-    blocks = dict(tiled=True, blockxsize=64, blockysize=64)
-    path = save_tiff(tmp_path / 'a.tif', noise, compress='deflate', **blocks)
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2 : len(data) // 2 + 30_000] = bytes(30_000)
-    path.write_bytes(data)
-    image = SceneImage(path, stream=True)
-    with pytest.raises(ImageReadError, match=r'a\.tif: cannot read the image: '):
-        image.read()
-
-
 @pytest.mark.parametrize('kind', ['jpg', 'png', 'tif'])
 @pytest.mark.parametrize('orientation', [1, 3, 6])
 def test_orientation_is_ignored_since_boxes_are_in_stored_pixels(tmp_path, kind, orientation):
@@ -251,65 +175,6 @@ def test_orientation_is_ignored_since_boxes_are_in_stored_pixels(tmp_path, kind,
     image = SceneImage(path)
     np.testing.assert_array_equal(image.read(), stored)
     assert any('is not applied' in note for note in image.notes) == (orientation != 1)
-
-
-def test_a_further_page_beyond_the_file_is_named(tmp_path):
-    path = tmp_path / 'a.tif'
-    Image.fromarray(np.zeros((40, 60), np.uint8)).save(path)
-    data = bytearray(path.read_bytes())
-    directory = int.from_bytes(data[4:8], 'little')
-    following = directory + 2 + 12 * int.from_bytes(data[directory : directory + 2], 'little')
-    data[following : following + 4] = (1 << 29).to_bytes(4, 'little')
-    path.write_bytes(data)
-    with pytest.raises(ImageReadError, match=r'a\.tif: cannot read the image: .*directory'):
-        SceneImage(path)
-
-
-@pytest.mark.filterwarnings('error')
-@pytest.mark.parametrize(
-    ('kind', 'pixels'), [*((kind, RGB) for kind in ALL), ('png', DEEP), ('tif', DEEP)]
-)
-def test_truncated_at_any_point(tmp_path, kind, pixels):
-    path = tmp_path / f'a.{kind}'
-    cv2.imwrite(str(path), pixels)
-    data = path.read_bytes()
-    for share in (0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97):
-        path.write_bytes(data[: int(len(data) * share)])
-        with pytest.raises(ImageReadError) as caught:
-            SceneImage(path)
-        message = str(caught.value)
-        assert message.startswith(f'{path}: cannot read the image: ')
-        assert '\n' not in message
-
-
-@pytest.mark.parametrize('kind', [*ALL, 'tiff'])
-@pytest.mark.parametrize('read', [SceneImage, image_size])
-def test_empty_missing_and_foreign_files(tmp_path, kind, read):
-    path = tmp_path / f'a.{kind}'
-    with pytest.raises(ImageReadError, match=r'no such image'):
-        read(path)
-    path.write_bytes(b'')
-    with pytest.raises(ImageReadError, match=r'a\.\w+: the image file is empty \(0 bytes\)'):
-        read(path)
-    path.write_bytes(b'<html>not found</html>')
-    with pytest.raises(ImageReadError, match=r'cannot read the image'):
-        read(path)
-    path.unlink()
-    path.mkdir()
-    with pytest.raises(ImageReadError, match=r'cannot read the image'):
-        read(path)
-
-
-@pytest.mark.parametrize('read', [SceneImage, image_size])
-def test_postscript_under_the_name_of_an_image_is_not_run(tmp_path, monkeypatch, read):
-    """It is a program; Pillow hands it to Ghostscript where that is installed."""
-    ran = []
-    monkeypatch.setattr('PIL.EpsImagePlugin.Ghostscript', lambda *_: ran.append(1))
-    path = tmp_path / 'a.png'
-    path.write_bytes(b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n')
-    with pytest.raises(ImageReadError, match=r'a\.png: cannot read the image: '):
-        read(path)
-    assert not ran
 
 
 def test_crop_pads_beyond_the_border(tmp_path):
@@ -406,32 +271,3 @@ def test_pixels_in_memory_are_an_image():
     np.testing.assert_array_equal(window[:3, :2], RGB[-3:, 1::-1])
     assert (window[3:] == (1, 2, 3)).all()
     assert (window[:, 2:] == (1, 2, 3)).all()
-
-
-def test_the_reason_of_a_failed_read_is_told(tmp_path):
-    path = tmp_path / 'cut.tif'
-    profile = dict(driver='GTiff', count=1, height=64, width=64, dtype='uint8')
-    with rasterio.open(path, 'w', **profile) as file:
-        file.write(np.arange(64 * 64, dtype=np.uint8).reshape(1, 64, 64))
-    path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(ImageReadError, match=r'cut\.tif: cannot read the image: ') as caught:
-        SceneImage(path).read()
-    assert 'previous exception' not in str(caught.value)
-
-
-@pytest.mark.parametrize('stream', [False, True])
-def test_a_band_that_is_not_shown_says_nothing_of_data(tmp_path, stream):
-    bands = np.full((4, 16, 16), 9, np.uint16)
-    bands[:3, :, :4] = 0  # no data in all that is shown
-    bands[0, :, 4:6] = 0
-    bands[3, :, 8:] = 0
-    with rasterio.open(
-        tmp_path / 'a.tif', 'w', 'GTiff', width=16, height=16, count=4, dtype='uint16', nodata=0,
-        tiled=True, blockxsize=16, blockysize=16,
-    ) as file:  # fmt: skip
-        file.write(bands)
-    valid = SceneImage(tmp_path / 'a.tif', stream).valid(0, 0, 16, 16)
-    assert valid.all(axis=0).tolist() == [False] * 4 + [True] * 12
-    rule = ImageRule.from_config(dict(bands=[4]))
-    valid = SceneImage(tmp_path / 'a.tif', stream, rule=rule).valid(0, 0, 16, 16)
-    assert valid.all(axis=0).tolist() == [True] * 8 + [False] * 8

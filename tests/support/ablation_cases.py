@@ -5,7 +5,6 @@ import json
 from folders import ROOT
 
 COCO_CONFIG = str(ROOT / 'configs/annotate/coco_grabcut_hbox.py')
-BOX_FILL = ('--cfg-options', 'model.type=BoxFillSegmentor')
 FILLED = ['hbox', 'hbox-m', 'hbox+hbox-m', 'rbox-m', 'rhbox', 'rhbox-m', 'rhbox+rhbox-m', 'rbox']
 
 

@@ -22,6 +22,7 @@ from samrs_mm.formats.annotated.record import Record
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'configs/annotate/dota_grabcut_rbox.py')
+BOX_FILL = ('--cfg-options', 'model.type=BoxFillSegmentor')
 
 
 def write_dota(root: Path, scenes: int = 5, size: tuple[int, int] = (96, 128), seed: int = 0):

@@ -6,15 +6,13 @@ import shutil
 import numpy as np
 import pytest
 from corrected import WHO
-from folders import CONFIG, load_tool, tree
+from folders import BOX_FILL, CONFIG, load_tool, tree
 from pycocotools import mask as coco_mask
 
 from samrs_mm.drawn.dataset import write_demo_dataset
 from samrs_mm.formats.annotated.folder import AnnotatedFolder
 from samrs_mm.formats.annotated.record import Record
 from samrs_mm.formats.corrections.actions import Corrections, action_of, added
-
-BOX_FILL = ('--cfg-options', 'model.type=BoxFillSegmentor')
 
 
 @pytest.fixture(scope='module')

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from folders import load_tool
+from folders import BOX_FILL, load_tool
 from PIL import Image
 
-BOX_FILL = ('--cfg-options', 'model.type=BoxFillSegmentor')
 ANNOTATE, TILES = load_tool('sam_annotate'), load_tool('dataset_converters/prepare_tiles')
 BROWSE = load_tool('analysis_tools/browse_dataset')
 CONFIG = 'configs/annotate/coco_grabcut_hbox.py'

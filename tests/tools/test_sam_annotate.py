@@ -9,12 +9,11 @@ import sys
 
 import numpy as np
 import pytest
-from folders import CONFIG, ROOT, tree
+from folders import BOX_FILL, CONFIG, ROOT, tree
 from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-BOX_FILL = ('--cfg-options', 'model.type=BoxFillSegmentor')
 TILED = (*BOX_FILL, 'tile.size=64', 'tile.overlap=16', 'tile.iof=0.5')
 BOX_KEYS = {
     'id', 'box_id', 'category_id', 'category', 'polygon', 'scene_polygon', 'prompt', 'prompt_box',

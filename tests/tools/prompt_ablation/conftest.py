@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from ablation_cases import BOX_FILL, COCO_CONFIG
-from folders import load_tool
+from ablation_cases import COCO_CONFIG
+from folders import BOX_FILL, load_tool
 from sam_cases import SMALL
 
 from samrs_mm.drawn.dataset import write_demo_dataset

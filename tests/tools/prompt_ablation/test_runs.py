@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from ablation_cases import BOX_FILL, COCO_CONFIG, table_of
-from folders import CONFIG, ROOT, run_apart, tree, write_dota
+from ablation_cases import COCO_CONFIG, table_of
+from folders import BOX_FILL, CONFIG, ROOT, run_apart, tree, write_dota
 
 from samrs_mm.models.prompt_segmentors.box_fill import BoxFillSegmentor
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 import sam2_reference
-from ablation_cases import BOX_FILL, COCO_CONFIG, FILLED, records_of, rows_of, table_of
-from folders import ROOT, load_tool
+from ablation_cases import COCO_CONFIG, FILLED, records_of, rows_of, table_of
+from folders import BOX_FILL, ROOT, load_tool
 from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO

@@ -5,8 +5,8 @@ import shutil
 
 import numpy as np
 import pytest
-from ablation_cases import BOX_FILL, FILLED, rows_of, table_of
-from folders import ROOT
+from ablation_cases import FILLED, rows_of, table_of
+from folders import BOX_FILL, ROOT
 from PIL import Image
 
 
