@@ -60,6 +60,19 @@ def _label_line(item: DrawnObject) -> str:
     return f'{numbers} {item.category} {int(item.truncated)}'
 
 
+def _annotation(item: DrawnObject, size: int) -> dict[str, Any]:
+    """Return an object as an annotation of COCO's format, its class by name, without other ids."""
+    segmentation = masks.encode(item.full_mask(size, size))
+    return dict(
+        bbox=[float(value) for value in masks.bbox(segmentation)],  # of what is visible
+        area=int(item.mask.sum()),
+        iscrowd=0,
+        rbox=[round(value, 1) for value in item.polygon.reshape(-1).tolist()],
+        segmentation=segmentation,
+        category_id=item.category,
+    )
+
+
 def write_demo_dataset(
     out: Path,
     scenes: int = 6,
@@ -104,19 +117,9 @@ def write_demo_dataset(
         (out / 'images' / f'{name}.png').write_bytes(pixels.tobytes())
         images.append(dict(id=index + 1, file_name=f'images/{name}.png', width=size, height=size))
         for line, item in enumerate(scene.objects, len(HEADER) + 1):
-            segmentation = masks.encode(item.full_mask(size, size))
-            annotation = dict(
-                id=len(annotations) + 1,
-                image_id=index + 1,
-                box_id=f'labelTxt/{name}.txt:{line}',
-                bbox=[float(value) for value in masks.bbox(segmentation)],  # of what is visible
-                area=int(item.mask.sum()),
-                iscrowd=0,
-                rbox=[round(value, 1) for value in item.polygon.reshape(-1).tolist()],
-                segmentation=segmentation,
-                category_id=item.category,
-            )
-            annotations.append(annotation)
+            ids = dict(id=len(annotations) + 1, image_id=index + 1)
+            box_id = f'labelTxt/{name}.txt:{line}'
+            annotations.append(dict(ids, box_id=box_id, **_annotation(item, size)))
         yield name, len(scene.objects)
     if 'coco' in formats:
         names = sorted({annotation['category_id'] for annotation in annotations})

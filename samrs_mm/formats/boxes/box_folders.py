@@ -209,17 +209,8 @@ def collect(
         dict(id=number, image_id=image, category_id=ids[box.category], **_annotation(box))
         for number, (image, box) in enumerate(boxes, 1)
     ]
-    seen = set()
-    for entry in annotations:
-        key = entry['image_id'], entry['category_id'], *entry.get('rbox', entry['bbox'])
-        if key in seen:
-            found.repeated.append(entry['box_id'])
-        seen.add(key)
-    found.coco = dict(
-        images=entries,
-        annotations=annotations,
-        categories=coco_categories(names),
-    )
+    found.repeated = _repeated(annotations)
+    found.coco = dict(images=entries, annotations=annotations, categories=coco_categories(names))
     return found
 
 
@@ -241,6 +232,17 @@ def _look(found: Collected, entry: dict, image: str, label: str, parsed: ParsedL
         ]
     if not parsed.boxes and not parsed.problems:
         found.empty.append(label)
+
+
+def _repeated(annotations: Iterable[dict]) -> list[str]:
+    """Return the boxes that repeat one before them, with its class."""
+    seen, found = set(), []
+    for entry in annotations:
+        key = entry['image_id'], entry['category_id'], *entry.get('rbox', entry['bbox'])
+        if key in seen:
+            found.append(entry['box_id'])
+        seen.add(key)
+    return found
 
 
 def _annotation(box: BoxLabel) -> dict:
