@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from own_settings import settings_kept
 
 from samrs_mm.compat import has_compiled_ops
 
@@ -48,6 +49,13 @@ def _quick_libraries():
             from quick_mmengine import quicken
 
             quicken(patch)
+        yield
+
+
+@pytest.fixture(autouse=True, scope='module')
+def _own_settings():
+    """Set back what a file's tests leave set: the next file's would begin with it."""
+    with settings_kept():
         yield
 
 
