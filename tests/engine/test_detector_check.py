@@ -83,7 +83,9 @@ def test_shipped_pipelines_are_not_refused():
     import mmdet.datasets.transforms  # noqa: F401
 
     register_all()
-    for path in sorted(CONFIGS.glob('*resnet50_imp_sota.py')):
+    paths = sorted(CONFIGS.glob('*resnet50_imp_sota.py'))
+    assert len(paths) == 3
+    for path in paths:
         check_pipelines(load(path.stem), path.name)
 
 

@@ -103,6 +103,9 @@ def check_frozen(backbone, frozen, free, size=64):
     """
     backbone.train()
     sum(level.mean() for level in backbone(image(size, size, 2))).backward()
+    names = [name for name, _ in backbone.named_parameters()]
+    unknown = [each for each in (*frozen, *free) if not any(n.startswith(each) for n in names)]
+    assert not unknown, f'no weight begins with {unknown}'
     for name, weight in backbone.named_parameters():
         if name.startswith(tuple(frozen)):
             assert not weight.requires_grad, name
