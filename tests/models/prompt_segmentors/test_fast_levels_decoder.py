@@ -39,12 +39,20 @@ def predicted(segmentor, encoded, prompts):
         return segmentor._predict_all(encoded, segmentor._in_square(prompts, encoded.frame))
 
 
+def keeping(predict_all, made):
+    """Return a segmentor's ``_predict_all`` as one that also appends what it returns."""
+    return lambda *args: made.append(predict_all(*args)) or made[-1]
+
+
 def pixels_of(logits):
     return F.interpolate(logits, scale_factor=8, mode='bilinear') > 0
 
 
-def test_logits_pixels_and_scores_of_every_prompt_setting(pair):
+def test_logits_pixels_and_scores_of_every_prompt_setting(pair, monkeypatch):
     exact, fast = pair
+    made = []
+    for each in pair:
+        monkeypatch.setattr(each, '_predict_all', keeping(each._predict_all, made))
     differ = pixels = chosen = 0
     for size in ref.IMAGES.values():
         image, corners = ref.picture(*size), ref.polygons(*size, count=5)
@@ -52,8 +60,8 @@ def test_logits_pixels_and_scores_of_every_prompt_setting(pair):
         assert all(map(torch.equal, encoded.features, fast.encode([image])[0].features))
         for name in PAPER_SETTINGS:
             prompts = prompts_of(name, corners, *size)
-            expected, scores = predicted(exact, encoded, prompts)
-            found, fast_scores = predicted(fast, encoded, prompts)
+            choices = [each._predict_part(encoded, prompts, slice(None))[2] for each in pair]
+            (expected, scores), (found, fast_scores) = made[-2:]
             assert found.shape == expected.shape
             assert not torch.equal(found, expected), 'the same code ran twice'
             assert expected.std() > 0.1, f'{name}: weights that show nothing'
@@ -62,7 +70,6 @@ def test_logits_pixels_and_scores_of_every_prompt_setting(pair):
             ours, theirs = map(pixels_of, (found, expected))
             differ += (ours != theirs).sum().item()
             pixels += ours.numel()
-            choices = [each._predict_part(encoded, prompts, slice(None))[2] for each in pair]
             chosen += sum(a != b for a, b in zip(*choices, strict=True))
     print(f'{differ} of {pixels} pixels and {chosen} choices differ')
     assert differ <= 1e-6 * pixels
