@@ -114,6 +114,8 @@ def test_main_names_what_does_not_fit(monkeypatch, capsys):
     assert capsys.readouterr().out == 'x requires y\n'
     monkeypatch.setattr(check_env, 'broken_requirements', lambda listing: [])
     monkeypatch.setattr(check_env, 'check_libraries', lambda: 'all is well')
+    no_listing = subprocess.CompletedProcess([], 0, stdout='')  # pip looks at all that is installed
+    monkeypatch.setattr(check_env.subprocess, 'run', lambda *args, **options: no_listing)
     for has_ops, wanted, other in ((True, 'cuda13.0-sm90', 'pure'), (False, 'pure', 'cpu')):
         monkeypatch.setattr(check_env, 'has_compiled_ops', lambda has_ops=has_ops: has_ops)
         assert check_env.main(other) == 1
