@@ -19,6 +19,7 @@ from samrs_mm.engine.run_config import (
     load_run_config,
     need,
 )
+from samrs_mm.registry import register_all
 
 TEXT = "model = dict(backbone=dict(depth=50))\noptim_wrapper = dict(type='OptimWrapper')\nx = 3\n"
 
@@ -97,8 +98,9 @@ def test_a_misspelt_variable_is_told_by_one_rank(path, capsys, monkeypatch, rank
 
 
 def test_no_shipped_config_is_told_of_a_misspelt_variable(monkeypatch, capsys):
-    for check in ('check_keys', 'check_values', 'check_ops', 'check_packages'):
-        monkeypatch.setattr(run_config, check, lambda *args: None)
+    register_all()
+    for step in ('register_all', 'check_keys', 'check_values', 'check_ops', 'check_packages'):
+        monkeypatch.setattr(run_config, step, lambda *args: None)
     paths = [path for path in (ROOT / 'configs').rglob('*.py') if 'annotate' not in path.parts]
     for path in paths:
         if not is_onedl() and 'mmrotate' in Config.fromfile(path, import_custom_modules=False).text:
