@@ -188,7 +188,8 @@ def split(found: FoundMasks, held_out: float, seed: int) -> tuple[list[FoundMask
     """Return the masks to learn from, and those held out, of two at least.
 
     Images are held out, in an order that follows from the seed, until the share of the objects is
-    reached; of one image objects.
+    reached; of one image objects. An image is passed over without which fewer than half of the
+    objects would be left that the share leaves; if that is each of them, the smallest is held out.
     """
     rng = np.random.default_rng(seed)
     if len(found.by_image) == 1:
@@ -197,12 +198,25 @@ def split(found: FoundMasks, held_out: float, seed: int) -> tuple[list[FoundMask
         held = min(max(1, round(held_out * len(order))), len(order) - 1)
         return order[held:], order[:held]
     stems = sorted(found.by_image)
-    wanted, held = math.ceil(held_out * len(found)), 0
+    order = [stems[place] for place in rng.permutation(len(stems))]
+    out = _held_out(order, {stem: len(found.by_image[stem]) for stem in stems}, held_out)
     parts: tuple[list[FoundMask], list[FoundMask]] = ([], [])
-    for number, place in enumerate(rng.permutation(len(stems))):
-        objects = found.by_image[stems[place]]
-        out = held < wanted and number < len(stems) - 1
-        parts[int(out)].extend(objects)
-        held += len(objects) if out else 0
+    for stem in order:
+        parts[int(stem in out)].extend(found.by_image[stem])
     shuffled = [parts[0][i] for i in rng.permutation(len(parts[0]))]
     return shuffled, parts[1]
+
+
+def _held_out(order: list[str], counts: dict[str, int], share: float) -> set[str]:
+    """Return the images that are held out, one at least and not all."""
+    total = sum(counts.values())
+    wanted, least = math.ceil(share * total), (1 - share) * total / 2
+    out: set[str] = set()
+    held = 0
+    for stem in order:
+        if held >= wanted or len(out) == len(order) - 1:
+            break
+        if total - held - counts[stem] >= least:
+            out.add(stem)
+            held += counts[stem]
+    return out or {min(order, key=lambda stem: counts[stem])}

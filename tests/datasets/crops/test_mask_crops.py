@@ -5,7 +5,8 @@ import pytest
 from object_sets import write_coco, write_records
 
 from samrs_mm.core.errors import RefusedError
-from samrs_mm.datasets.crops.mask_crops import MaskCrops
+from samrs_mm.datasets.crops.mask_crops import MaskCrops, split
+from samrs_mm.datasets.crops.masked_objects import FoundMasks
 from samrs_mm.datasets.crops.mixed_crops import MixedCrops
 
 SIDE = 48
@@ -34,6 +35,17 @@ def test_of_one_image_objects_are_held_out(tmp_path):
     places = [{item.found.place for item in crops(root, part).objects} for part in ('train', 'val')]
     assert [len(part) for part in places] == [6, 2]
     assert not places[0] & places[1]
+
+
+@pytest.mark.parametrize('seed', range(6))
+@pytest.mark.parametrize(
+    ('counts', 'learned'), [((20, 2), 20), ((100, 1, 1, 1), 100), ((7, 7), 7), ((6, 2, 2, 2), 6)]
+)
+def test_an_image_with_most_of_the_objects_is_not_held_out(counts, learned, seed):
+    found = FoundMasks({f'image_{i}': [None] * count for i, count in enumerate(counts)})
+    train, val = split(found, 0.25, seed)
+    assert len(train) + len(val) == sum(counts)
+    assert len(train) >= learned
 
 
 def test_so_many_and_no_more(root):
