@@ -15,6 +15,7 @@ def found():
         signal.getsignal(signal.SIGTERM), multiprocessing.get_start_method(allow_none=True),
         torch.get_num_threads(), cv2.getNumThreads(), torch.are_deterministic_algorithms_enabled(),
         torch.backends.cudnn.deterministic, torch.backends.cuda.matmul.allow_tf32,
+        torch.get_rng_state().tolist(),
     )  # fmt: skip
 
 
@@ -31,6 +32,7 @@ def test_everything_is_set_back(tmp_path):
         torch.use_deterministic_algorithms(not before[7])
         torch.backends.cudnn.deterministic = not before[8]
         torch.backends.cuda.matmul.allow_tf32 = not before[9]
+        torch.rand(1)
         changed = found()
     assert not [one for one, other in zip(before, changed, strict=True) if one == other]
     assert found() == before

@@ -36,15 +36,17 @@ def settings_kept() -> Iterator[None]:
 
 @contextmanager
 def _torch_kept() -> Iterator[None]:
-    """Set back threads and determinism; torch isn't imported for that."""
+    """Set back threads, determinism and random state; torch isn't imported for that."""
     torch = sys.modules.get('torch')
     if torch is None:
         yield
         return
     threads, exact = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    state = torch.get_rng_state()
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     flags = cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, matmul.allow_tf32
     yield
+    torch.set_rng_state(state)
     torch.set_num_threads(threads)
     if torch.are_deterministic_algorithms_enabled() != exact:
         torch.use_deterministic_algorithms(exact)
