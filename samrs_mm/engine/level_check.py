@@ -11,11 +11,14 @@ from torch import Tensor, nn
 
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.image_rule import ImageRule
-from samrs_mm.core.wording import counted, one_line
+from samrs_mm.core.wording import counted
 from samrs_mm.engine.detector_check import pipelines_of
+from samrs_mm.engine.detector_levels import check_detector, check_task_detectors, is_detector
+from samrs_mm.engine.feature_levels import giver_of, level_text, levels_of
 from samrs_mm.engine.hooks.class_check_hook import network_of
-from samrs_mm.models.layers.bands import SIDES, bands_of
+from samrs_mm.models.layers.bands import bands_of
 from samrs_mm.models.segmentors.band_preprocessor import BandPreProcessor
+from samrs_mm.models.segmentors.multi_task_pretrainer import MultiTaskPretrainer
 
 
 def check_bands(config: Config, model: nn.Module) -> None:
@@ -60,8 +63,8 @@ def check_bands(config: Config, model: nn.Module) -> None:
 def check_levels(model: nn.Module) -> str | None:
     """Refuse heads that ask for levels, or channels, that backbone and neck don't give.
 
-    A network with a backbone and a decode head sees one black image in evaluation mode; of others
-    nothing is known here.
+    A network with a backbone and a decode head, or heads of detectors, sees one black image in
+    evaluation mode; of others nothing is known here.
 
     Args:
         model: Built model, wrapped or not.
@@ -73,53 +76,24 @@ def check_levels(model: nn.Module) -> str | None:
         RefusedError: Names the head, and the levels with their strides and channels.
     """
     network = network_of(model)
-    if not (hasattr(network, 'backbone') and getattr(network, 'decode_head', None) is not None):
+    segments = hasattr(network, 'backbone') and getattr(network, 'decode_head', None) is not None
+    if not segments and not is_detector(network):
         return None
     training = network.training
     network.eval()
     try:
         with torch.no_grad():
-            side, maps = _maps(network)
+            if not segments:
+                check_detector(network)
+                return None
+            side, maps = levels_of(network)
             notes = [_check_head(key, head, maps, side, network) for key, head in _heads(network)]
             _check_cascade(network, maps, side)
+            if isinstance(network, MultiTaskPretrainer):
+                check_task_detectors(network, maps, side)
     finally:
         network.train(training)
     return next(filter(None, notes), None)
-
-
-def _maps(network: Any) -> tuple[int, Sequence[Tensor]]:
-    """Return the side of an image that the backbone takes, and the maps after the neck."""
-    weight = next(network.backbone.parameters())
-    bands = bands_of(network.backbone) or 3
-    padding = getattr(network.data_preprocessor, 'size_divisor', None) or 1
-    failed: list[Exception] = []
-    for least in SIDES:
-        side = -(-least // padding) * padding
-        image = torch.zeros(1, bands, side, side, dtype=weight.dtype, device=weight.device)
-        try:
-            maps = network.backbone(image)
-        except (AssertionError, RuntimeError, ValueError) as error:
-            failed.append(error)
-            continue
-        found = _list(maps)
-        if not getattr(network, 'with_neck', False):
-            return side, found
-        try:
-            return side, _list(network.neck(found))
-        except (AssertionError, IndexError, RuntimeError, ValueError) as error:
-            raise RefusedError(
-                f'model.neck: {type(network.neck).__name__} does not fit the levels of '
-                f'{type(network.backbone).__name__}, which are {level_text(found, side)}: '
-                f'{one_line(error)[:300]}'
-            ) from error
-    raise RefusedError(
-        f'model.backbone: {type(network.backbone).__name__} takes no image of '
-        f'{", ".join(map(str, SIDES))} px a side, {bands} bands: {one_line(failed[0])[:300]}'
-    )
-
-
-def _list(maps: Any) -> list[Tensor]:
-    return list(maps) if isinstance(maps, list | tuple) else [maps]
 
 
 def _heads(network: Any) -> Iterator[tuple[str, Any]]:
@@ -176,16 +150,7 @@ def _check_cascade(network: Any, maps: Sequence[Tensor], side: int) -> None:
 
 
 def _given(network: Any, maps: Sequence[Tensor], side: int) -> str:
-    giver = type(getattr(network, 'neck', None) or network.backbone).__name__
-    return f'{giver} gives {level_text(maps, side)}'
-
-
-def level_text(maps: Sequence[Tensor], side: int) -> str:
-    """Write maps ``(1, C, h, w)`` of an image of that side with their strides and channels."""
-    return ', '.join(
-        f'level {number}: stride {side / level.shape[-1]:g}, {level.shape[1]} channels'
-        for number, level in enumerate(maps)
-    )
+    return f'{giver_of(network)} gives {level_text(maps, side)}'
 
 
 def _tuple(value: Any) -> tuple[int, ...]:
