@@ -43,6 +43,13 @@ def check_values(config: Config, path: str) -> None:
             for pattern, allowed, words in _RULES:
                 if value is not None and pattern.fullmatch(key) and not allowed(value):
                     raise RefusedError(f'config {path}: {key}={value!r}: needed: {words}')
+    for name in ('heads', 'detectors'):
+        value = (config.get('model') or {}).get(name)
+        if not isinstance(value, dict | None):
+            raise RefusedError(
+                f'config {path}: model.{name}={value!r}: needed: an entry for each; --cfg-options '
+                f'takes them one by one, as model.{name}.NAME.KEY=VALUE'
+            )
 
 
 def without_idle_workers(config: Config) -> None:

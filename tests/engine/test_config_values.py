@@ -27,6 +27,8 @@ def config_of(key, value):
         ('param_scheduler.0.T_max', 0, 'a whole number from 1'),
         ('randomness.seed', 'x', 'a whole number from 0'),
         ('model.decode_head.num_classes', '5', 'a whole number from 1'),
+        ('model.heads', ["{'a':{'num_classes':3}", "'b':{'num_classes':4}}"], 'an entry for each'),
+        ('model.detectors', 'a_instance', 'an entry for each; --cfg-options takes them one by one'),
     ],
 )
 def test_values_that_cannot_be(key, value, needed):

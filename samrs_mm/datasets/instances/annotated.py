@@ -81,7 +81,7 @@ class AnnotatedInstanceDataset(TileFolderDataset):
 
     Raises:
         RefusedError: As ``TileFolderDataset``, or the folder isn't annotated, a class of it isn't
-            in ``classes``, or there is no such kind of box or status.
+            in ``classes``, there is no such kind of box or status, or the pipeline wants others.
     """
 
     FOLDERS = {}
@@ -111,6 +111,24 @@ class AnnotatedInstanceDataset(TileFolderDataset):
             )
         self.boxes, self.ignore, self.semantic = boxes, tuple(ignore), semantic
         super().__init__(data_root, source=source, filter_empty=filter_empty, **kwargs)
+        self._check_pipeline()
+
+    def _check_pipeline(self) -> None:
+        """Refuse transforms that want boxes of another kind, or a label map that isn't given."""
+        for step in self.pipeline.transforms:
+            if isinstance(step, PackMultiTaskInputs) and not self.semantic:
+                raise RefusedError(
+                    f'source {self.source}: PackMultiTaskInputs packs label maps, too; give the '
+                    'dataset semantic=True'
+                )
+            kind = getattr(step, 'box_type', None) if getattr(step, 'with_bbox', False) else None
+            if kind in ('hbox', 'qbox') and (kind == 'qbox') != (self.boxes == 'rbox'):
+                fits = 'qbox' if self.boxes == 'rbox' else 'hbox'
+                raise RefusedError(
+                    f'source {self.source}: boxes={self.boxes!r}, but {type(step).__name__} has '
+                    f"box_type={kind!r}; oriented detectors want boxes='rbox' and box_type='qbox', "
+                    f'boxes={self.boxes!r} fits box_type={fits!r}'
+                )
 
     def _own_metainfo(self, given: dict | None) -> dict:
         given = dict(given or {})

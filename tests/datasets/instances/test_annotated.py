@@ -16,6 +16,8 @@ from samrs_mm.datasets.segmentation.parts import parts_of
 from samrs_mm.engine.data_check import check_data
 from samrs_mm.formats.annotated.record import Record, RecordError
 
+LOAD = dict(type='mmdet.LoadAnnotations', with_bbox=True)
+
 
 @pytest.fixture
 def root(tmp_path):
@@ -118,6 +120,18 @@ def test_refuses_classes_that_a_detector_does_not_know(root):
         (dict(ignore=('kept',)), "ignore: 'kept': choose from crowd, ignored, empty, filtered"),
         (dict(packed='packed'), "packed='packed': a store has no instances"),
         (dict(ann_file='none.txt'), 'none.txt'),
+        (
+            dict(pipeline=[dict(type='PackMultiTaskInputs', tasks=['instance'])]),
+            'source instances: PackMultiTaskInputs packs label maps, too; .* semantic=True',
+        ),
+        (
+            dict(pipeline=[dict(LOAD, box_type='qbox')]),
+            "boxes='mask', but LoadAnnotations has box_type='qbox'; .* fits box_type='hbox'",
+        ),
+        (
+            dict(boxes='rbox', pipeline=[LOAD]),
+            "boxes='rbox', but LoadAnnotations has box_type='hbox'; .* fits box_type='qbox'",
+        ),
     ],
 )
 def test_refuses_what_it_does_not_take(root, arguments, message):
@@ -170,7 +184,7 @@ def test_labels_without_r_boxes_are_told_to_oriented_detectors(root, monkeypatch
     )  # fmt: skip
     with pytest.raises(RefusedError, match=r'17 boxes in 4 .*check_data=warn in --cfg-options'):
         check_data(Config(run), 'x.py')
-    for others in (dict(boxes='hbox'), dict(boxes='rbox', pipeline=steps)):
+    for others in (dict(boxes='hbox'), dict(boxes='rbox', pipeline=steps, semantic=True)):
         assert AnnotatedInstanceDataset(str(root), **others).without_rboxes() is None
     monkeypatch.setattr('samrs_mm.datasets.instances.annotated.UPRIGHT', 50)
     assert oriented.without_rboxes() is None, 'too few to tell'
