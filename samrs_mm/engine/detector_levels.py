@@ -4,6 +4,8 @@ mmdetection looks at channels alone, in the first forward; boxes of heads with o
 their levels lie elsewhere, without a word.
 """
 
+import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +14,9 @@ from torch import Tensor, nn
 from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.wording import one_line
 from samrs_mm.engine.feature_levels import giver_of, level_text, levels_of, through_neck
+
+_TAKES_LEVELS = re.compile(r'(bbox_head|rpn_head|roi_head\.(bbox|mask)_roi_extractor)(\.|$)')
+"""Parts that are given all levels; others, as CondInst's masks, choose theirs."""
 
 
 def is_detector(network: nn.Module) -> bool:
@@ -88,11 +93,14 @@ def _wanted(detector: nn.Module) -> Iterator[tuple[str, tuple, int | None, bool]
         as many levels; else the first of them are taken.
     """
     for name, part in detector.named_modules():
+        if not _TAKES_LEVELS.match(name):
+            continue
         strides = getattr(getattr(part, 'prior_generator', None), 'strides', None)
         if strides is not None:
             channels = getattr(part, 'in_channels', None)
             sides = tuple(stride[0] if isinstance(stride, tuple) else stride for stride in strides)
-            yield name, sides, channels if isinstance(channels, int) else None, True
+            if all(math.log2(side).is_integer() for side in sides):  # SSD's are of one size only
+                yield name, sides, channels if isinstance(channels, int) else None, True
         elif hasattr(part, 'featmap_strides'):
             yield name, tuple(part.featmap_strides), part.out_channels, False
 

@@ -12,7 +12,7 @@ from samrs_mm.models.layers.bands import SIDES, bands_of
 
 
 def levels_of(network: Any) -> tuple[int, list[Tensor]]:
-    """Show a network in evaluation mode a black image, as small a one as its backbone takes.
+    """Show a network in evaluation mode a black image, as small a one as backbone and neck take.
 
     Args:
         network: Has a ``backbone``, and may have a ``neck``.
@@ -32,6 +32,7 @@ def levels_of(network: Any) -> tuple[int, list[Tensor]]:
     ]
     divisor = next(filter(None, padding), 1)
     failed: list[Exception] = []
+    unfit: list[RefusedError] = []
     for least in SIDES:
         side = -(-least // divisor) * divisor
         image = torch.zeros(1, bands, side, side, dtype=weight.dtype, device=weight.device)
@@ -40,7 +41,13 @@ def levels_of(network: Any) -> tuple[int, list[Tensor]]:
         except (AssertionError, RuntimeError, ValueError) as error:
             failed.append(error)
             continue
-        return side, through_neck('model', network, found, side, type(network.backbone).__name__)
+        try:
+            giver = type(network.backbone).__name__
+            return side, through_neck('model', network, found, side, giver)
+        except RefusedError as error:  # or the image is too small for it, as for SSD's
+            unfit.append(error)
+    if unfit:
+        raise unfit[0]
     raise RefusedError(
         f'model.backbone: {type(network.backbone).__name__} takes no image of '
         f'{", ".join(map(str, SIDES))} px a side, {bands} bands: {one_line(failed[0])[:300]}'

@@ -1,10 +1,13 @@
 import mmdet.models  # noqa: F401  (registers)
 import pytest
 import torch
+from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
+from mmdet.models.task_modules.prior_generators import MlvlPointGenerator
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from task_cases import NECK, NORM, detectors_of, instance_detector, task_config
+from torch import nn
 
 import samrs_mm.models.segmentors  # noqa: F401  (registers)
 from samrs_mm.core.errors import RefusedError
@@ -35,6 +38,36 @@ def test_levels_that_fit_leave_the_detector_as_it_was():
     assert model.training
     for name, value in model.state_dict().items():
         assert value.equal(before[name]), name
+
+
+def test_parts_that_choose_their_levels_are_left_alone():
+    model = rtmdet()
+    model.mask_head = nn.Module()  # as CondInst has it
+    model.mask_head.prior_generator = MlvlPointGenerator([8])
+    model.roi_head = nn.Module()  # as HTC has it
+    layer = dict(type='RoIAlign', output_size=7, sampling_ratio=0)
+    model.roi_head.semantic_roi_extractor = SingleRoIExtractor(layer, 16, [8])
+    assert check_levels(model) is None
+    model.roi_head.bbox_roi_extractor = SingleRoIExtractor(layer, 16, [4, 8])
+    with pytest.raises(RefusedError, match=r'^model\.roi_head\.bbox_roi_extractor is for levels'):
+        check_levels(model)
+
+
+def test_a_neck_that_needs_a_larger_image_is_given_one():
+    """SSD's convolves its last levels without padding; its strides are those of one size."""
+    backbone = dict(BACKBONE, out_indices=(2, 3))
+    neck = dict(type='mmdet.SSDNeck', in_channels=(32, 64), out_channels=(32, 64, 8, 8),
+                level_strides=(2, 1), level_paddings=(1, 0), l2_norm_scale=20)  # fmt: skip
+    anchors = dict(type='mmdet.SSDAnchorGenerator', scale_major=False, input_size=300,
+                   basesize_ratio_range=(0.15, 0.9), strides=[16, 32, 64, 100],
+                   ratios=[[2]] * 4)  # fmt: skip
+    head = dict(type='mmdet.SSDHead', in_channels=(32, 64, 8, 8), num_classes=3,
+                anchor_generator=anchors)  # fmt: skip
+    model = build(dict(
+        type='mmdet.SingleStageDetector', _scope_='mmdet', backbone=backbone, neck=neck,
+        bbox_head=head, data_preprocessor=dict(type='mmdet.DetDataPreprocessor'),
+    ))  # fmt: skip
+    assert check_levels(model) is None
 
 
 @pytest.mark.parametrize(
