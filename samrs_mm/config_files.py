@@ -59,13 +59,17 @@ class OptionsAction(argparse.Action):
                 )
         try:
             action = DictAction(self.option_strings, self.dest)
-            words = [
-                _INNER_BLANKS.sub(lambda found: _BLANK * len(found[0]), word) for word in values
-            ]
+            words = [*map(_hide_blanks, values)]
             action(parser, namespace, words, option_string)
         except RecursionError:
             parser.error('--cfg-options: brackets are nested too deeply')
         setattr(namespace, self.dest, _with_blanks(getattr(namespace, self.dest)))
+
+
+def _hide_blanks(word: str) -> str:
+    """Return ``key=value`` without blanks inside of the value, which mmengine would drop."""
+    key, _, value = word.partition('=')
+    return f'{key}={_INNER_BLANKS.sub(lambda found: _BLANK * len(found[0]), value)}'
 
 
 def _with_blanks(value: Any) -> Any:

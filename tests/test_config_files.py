@@ -50,6 +50,9 @@ def test_blanks_in_values_are_kept():
         'model.a': ['/a b/c', '/d e'],
         'model.b': (1, 2.5, (3, 4)),
     }
+    assert options('model .type = x y') == {'model .type ': 'x y'}, (
+        'keys are for the config to refuse'
+    )
 
 
 @pytest.mark.parametrize('before', ['None', 'dict(size=600, overlap=150)'])

@@ -89,9 +89,12 @@ class Programs:
 
     @staticmethod
     def Popen(command, **options):  # noqa: N802
-        _, script, *arguments = command
-        pre_trains = 'configs/examples/sep_demo.py' in arguments
-        return trained(script, arguments) if pre_trains else subprocess.Popen(command, **options)
+        interpreter, script, *arguments = command
+        if 'configs/examples/sep_demo.py' not in arguments:
+            return subprocess.Popen(command, **options)
+        assert interpreter == sys.executable
+        assert Path(script).samefile('tools/train.py')
+        return trained(script, arguments)
 
 
 @contextlib.contextmanager

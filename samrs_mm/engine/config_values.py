@@ -22,6 +22,8 @@ _SWITCH = re.compile(
     r'\w+_dataloader\.(persistent_workers|pin_memory|drop_last)|randomness\.deterministic'
     r'|auto_scale_lr\.enable|env_cfg\.cudnn_benchmark'
 )
+_BY_NAME = re.compile(r'(.*\.)?Multi(Head|Task)\w+')
+"""Segmentors whose heads and detectors have names."""
 _RULES = (
     (_COUNT, lambda value: _is_whole(value) and value >= 1, 'a whole number from 1'),
     (_WHOLE, lambda value: _is_whole(value) and value >= 0, 'a whole number from 0'),
@@ -43,8 +45,9 @@ def check_values(config: Config, path: str) -> None:
             for pattern, allowed, words in _RULES:
                 if value is not None and pattern.fullmatch(key) and not allowed(value):
                     raise RefusedError(f'config {path}: {key}={value!r}: needed: {words}')
-    for name in ('heads', 'detectors'):
-        value = (config.get('model') or {}).get(name)
+    model = config.get('model') or {}
+    for name in ('heads', 'detectors') if _BY_NAME.fullmatch(str(model.get('type'))) else ():
+        value = model.get(name)
         if not isinstance(value, dict | None):
             raise RefusedError(
                 f'config {path}: model.{name}={value!r}: needed: an entry for each; --cfg-options '

@@ -17,9 +17,11 @@ from samrs_mm.engine.feature_levels import giver_of, level_text, levels_of, thro
 
 _TAKES_LEVELS = re.compile(r'(bbox_head|rpn_head|roi_head\.(bbox|mask)_roi_extractor)(\.|$)')
 """Parts that are given all levels; others, as CondInst's masks, choose theirs."""
+_KNOWN = {'mmdet', 'mmrotate', 'samrs_mm'}
+"""Packages whose detectors give their heads the neck's levels; others may make more of them."""
 
 
-def is_detector(network: nn.Module) -> bool:
+def finds_objects(network: nn.Module) -> bool:
     """Whether it is a network like mmdetection's, of a backbone and heads that find objects."""
     heads = ('bbox_head', 'rpn_head', 'panoptic_head')
     return hasattr(network, 'backbone') and any(
@@ -67,6 +69,8 @@ def check_task_detectors(network: Any, maps: Sequence[Tensor], side: int) -> Non
 def _check_heads(
     key: str, detector: nn.Module, maps: Sequence[Tensor], side: int, giver: str
 ) -> None:  # fmt: skip
+    if type(detector).__module__.partition('.')[0] not in _KNOWN:
+        return
     told = f'{giver} gives {level_text(maps, side)}'
     for name, strides, channels, exact in _wanted(detector):
         fits = len(strides) == len(maps) if exact else len(strides) <= len(maps)
@@ -92,6 +96,8 @@ def _wanted(detector: nn.Module) -> Iterator[tuple[str, tuple, int | None, bool]
         Name of the part, strides of its levels in pixels, their channels, and whether there must be
         as many levels; else the first of them are taken.
     """
+    from mmdet.models.roi_heads.roi_extractors import BaseRoIExtractor, SingleRoIExtractor
+
     for name, part in detector.named_modules():
         if not _TAKES_LEVELS.match(name):
             continue
@@ -101,8 +107,9 @@ def _wanted(detector: nn.Module) -> Iterator[tuple[str, tuple, int | None, bool]
             sides = tuple(stride[0] if isinstance(stride, tuple) else stride for stride in strides)
             if all(math.log2(side).is_integer() for side in sides):  # SSD's are of one size only
                 yield name, sides, channels if isinstance(channels, int) else None, True
-        elif hasattr(part, 'featmap_strides'):
-            yield name, tuple(part.featmap_strides), part.out_channels, False
+        elif isinstance(part, BaseRoIExtractor):
+            channels = part.out_channels if isinstance(part, SingleRoIExtractor) else None
+            yield name, tuple(part.featmap_strides), channels, False
 
 
 def _is_stride(stride: float, level: Tensor, side: int) -> bool:

@@ -13,7 +13,7 @@ from samrs_mm.core.errors import RefusedError
 from samrs_mm.core.image_rule import ImageRule
 from samrs_mm.core.wording import counted
 from samrs_mm.engine.detector_check import pipelines_of
-from samrs_mm.engine.detector_levels import check_detector, check_task_detectors, is_detector
+from samrs_mm.engine.detector_levels import check_detector, check_task_detectors, finds_objects
 from samrs_mm.engine.feature_levels import giver_of, level_text, levels_of
 from samrs_mm.engine.hooks.class_check_hook import network_of
 from samrs_mm.models.layers.bands import bands_of
@@ -77,7 +77,7 @@ def check_levels(model: nn.Module) -> str | None:
     """
     network = network_of(model)
     segments = hasattr(network, 'backbone') and getattr(network, 'decode_head', None) is not None
-    if not segments and not is_detector(network):
+    if not segments and not finds_objects(network):
         return None
     training = network.training
     network.eval()

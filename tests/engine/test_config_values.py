@@ -6,7 +6,8 @@ from samrs_mm.engine.config_values import check_values, without_idle_workers
 
 
 def config_of(key, value):
-    config = Config(dict(param_scheduler=[dict(T_max=1)]))
+    model = dict(type='samrs_mm.MultiTaskPretrainer')
+    config = Config(dict(param_scheduler=[dict(T_max=1)], model=model))
     config.merge_from_dict({key: value})
     return config
 
@@ -55,3 +56,7 @@ def test_without_reading_processes_nothing_is_kept_or_read_ahead():
     without_idle_workers(config)
     assert config.train_dataloader == dict(num_workers=0)
     assert config.val_dataloader == dict(num_workers=2, persistent_workers=True, prefetch_factor=3)
+
+
+def test_heads_of_other_models_may_be_anything():
+    check_values(Config(dict(model=dict(type='Mine', heads=8, detectors=[dict(type='A')]))), 'c.py')

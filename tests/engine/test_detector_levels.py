@@ -1,7 +1,7 @@
 import mmdet.models  # noqa: F401  (registers)
 import pytest
 import torch
-from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
+from mmdet.models.roi_heads.roi_extractors import GenericRoIExtractor, SingleRoIExtractor
 from mmdet.models.task_modules.prior_generators import MlvlPointGenerator
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
@@ -47,10 +47,22 @@ def test_parts_that_choose_their_levels_are_left_alone():
     model.roi_head = nn.Module()  # as HTC has it
     layer = dict(type='RoIAlign', output_size=7, sampling_ratio=0)
     model.roi_head.semantic_roi_extractor = SingleRoIExtractor(layer, 16, [8])
+    model.roi_head.mask_roi_extractor = GenericRoIExtractor(
+        'concat', roi_layer=layer, out_channels=48, featmap_strides=[8, 16, 32]
+    )
     assert check_levels(model) is None
     model.roi_head.bbox_roi_extractor = SingleRoIExtractor(layer, 16, [4, 8])
     with pytest.raises(RefusedError, match=r'^model\.roi_head\.bbox_roi_extractor is for levels'):
         check_levels(model)
+
+
+def test_heads_of_other_packages_detectors_may_be_given_other_levels():
+    model = rtmdet()
+    model.bbox_head.prior_generator = MlvlPointGenerator([4, 8, 16, 32])
+    with pytest.raises(RefusedError, match='levels of strides'):
+        check_levels(model)
+    model.__class__ = type('CoDETR', (type(model),), {})
+    assert check_levels(model) is None
 
 
 def test_a_neck_that_needs_a_larger_image_is_given_one():
