@@ -98,7 +98,7 @@ def _told(error: BaseException, after_interrupt: str) -> tuple[int, str] | None:
     """Return the exit code and the line of an error; None where it keeps its traceback."""
     if isinstance(error, StoppedAtOnce):
         return STOPPED, str(error)
-    if isinstance(error, KeyboardInterrupt):
+    if _interrupted(error):
         return 1, f'interrupted; {after_interrupt}'
     if isinstance(error, StoppedError):
         return STOPPED, one_line(error)
@@ -114,6 +114,17 @@ def _told(error: BaseException, after_interrupt: str) -> tuple[int, str] | None:
     if isinstance(error, RuntimeError) and lost_another(error):
         return 1, f'error: another rank has ended, and says why; {after_interrupt}'
     return None
+
+
+def _interrupted(error: BaseException) -> bool:
+    """Whether it is an interrupt, or what a second one made of it in a wait of ``threading``.
+
+    That one comes while the lock is taken again, whose release then says that nobody holds it.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return True
+    within = isinstance(error, RuntimeError) and str(error) == 'release unlocked lock'
+    return within and isinstance(error.__context__, KeyboardInterrupt)
 
 
 def _of_dead_worker(error: RuntimeError, cure: str) -> str:

@@ -1,5 +1,6 @@
 import io
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -59,6 +60,18 @@ def test_a_rank_whose_others_are_gone_says_so_in_a_line(capsys, monkeypatch):
         run_command(lambda: fail(gone))
 
 
+def test_a_second_interrupt_within_a_wait_is_one(capsys, monkeypatch):
+    def interrupted(state):
+        raise KeyboardInterrupt
+
+    event = threading.Event()
+    monkeypatch.setattr(event._cond, '_acquire_restore', interrupted, raising=False)
+    with pytest.raises(RuntimeError, match='unlocked'):
+        event.wait(0.001)
+    assert run_command(lambda: event.wait(0.001)) == 1
+    assert capsys.readouterr().err == 'interrupted; the same command goes on from here\n'
+
+
 @pytest.mark.parametrize(('result', 'code'), [(None, 0), (0, 0), (1, 1)])
 def test_exit_code(result, code):
     assert run_command(lambda: result) == code
@@ -69,6 +82,8 @@ def test_a_mistake_of_ours_keeps_its_traceback():
         run_command(lambda: 1 / 0)
     with pytest.raises(RuntimeError, match='shapes'):
         run_command(lambda: fail(RuntimeError('shapes do not fit')))
+    with pytest.raises(RuntimeError, match='unlocked'):
+        run_command(lambda: fail(RuntimeError('release unlocked lock')))
 
 
 def test_what_stops_a_pass_over_images_is_one_line(capsys):
