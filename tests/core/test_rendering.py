@@ -1,15 +1,12 @@
-import warnings
-from pathlib import Path
-
 import numpy as np
 import pytest
 import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from image_cases import save_tiff as save
 from PIL import Image
 from rasterio.enums import ColorInterp as Colour
-from rasterio.errors import NotGeoreferencedWarning
 
 from samrs_mm.core import rendering, value_sample
 from samrs_mm.core.images import SceneImage
@@ -19,20 +16,6 @@ SIDE = 96
 RNG = np.random.default_rng(0)
 NOISE = RNG.normal(0, 1, (4, SIDE, SIDE))
 EDGE = np.s_[:, :, :24]
-
-
-def save(path: Path, bands: np.ndarray, colours=None, names=None, **options) -> Path:
-    count, height, width = bands.shape
-    profile = dict(width=width, height=height, count=count, dtype=bands.dtype, **options)
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', NotGeoreferencedWarning)
-        with rasterio.open(path, 'w', driver='GTiff', **profile) as file:
-            file.write(bands)
-            if colours:
-                file.colorinterp = colours
-            for band, name in enumerate(names or (), 1):
-                file.set_band_description(band, name)
-    return path
 
 
 def rasters():

@@ -22,11 +22,15 @@ def save(path: Path, pixels: np.ndarray | Image.Image, **options) -> Path:
     return path
 
 
-def save_tiff(path: Path, bands: np.ndarray, **options) -> Path:
+def save_tiff(path: Path, bands: np.ndarray, colours=None, names=None, **options) -> Path:
     count, height, width = bands.shape
     profile = dict(width=width, height=height, count=count, dtype=bands.dtype, **options)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', NotGeoreferencedWarning)
         with rasterio.open(path, 'w', driver='GTiff', **profile) as file:
             file.write(bands)
+            if colours:
+                file.colorinterp = colours
+            for band, name in enumerate(names or (), 1):
+                file.set_band_description(band, name)
     return path
